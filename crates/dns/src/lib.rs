@@ -1,0 +1,53 @@
+//! Names to records, with the kinds of answer told apart.
+//!
+//! Promise: "the name does not exist", "it has no such record", "the servers failed" and
+//! "nobody answered" are four different values, never mixed; and every answer says whether
+//! DNSSEC validated it (RFC 4035) and until when it may be kept.
+
+use std::future::Future;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::pin::Pin;
+use std::time::Duration;
+
+use repute_types::Domain;
+
+pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Lookup<T> {
+    /// At least one record.
+    Found(Records<T>),
+    /// The name exists and has no record of this type.
+    NoData { authentic: bool },
+    /// NXDOMAIN.
+    NoName { authentic: bool },
+    /// A server answered that it cannot say: SERVFAIL, REFUSED, a bogus signature.
+    Failure(String),
+    /// Time-out, or no server could be reached.
+    NoAnswer(String),
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Records<T> {
+    pub items: Vec<T>,
+    /// Validated by DNSSEC from the root.
+    pub authentic: bool,
+    /// How long the answer may be kept: the lowest TTL on the way.
+    pub ttl: Duration,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Mx {
+    pub preference: u16,
+    /// `None` is the null MX `.` (RFC 7505).
+    pub exchange: Option<Domain>,
+}
+
+/// DNS as everything above sees it; `Fake` is its other side.
+pub trait Resolver: Send + Sync + 'static {
+    fn mx<'a>(&'a self, name: &'a Domain) -> BoxFuture<'a, Lookup<Mx>>;
+    fn a<'a>(&'a self, name: &'a Domain) -> BoxFuture<'a, Lookup<Ipv4Addr>>;
+    fn aaaa<'a>(&'a self, name: &'a Domain) -> BoxFuture<'a, Lookup<Ipv6Addr>>;
+    fn txt<'a>(&'a self, name: &'a Domain) -> BoxFuture<'a, Lookup<Vec<u8>>>;
+    fn ptr(&self, address: IpAddr) -> BoxFuture<'_, Lookup<Domain>>;
+}

@@ -1,0 +1,101 @@
+//! The door: what a listener may ask of the works, and the one way into the spool.
+//!
+//! Promise: `accept` returns [`Committed`] only for a message that is whole, signed and on
+//! disk; everything it refuses, it refuses with a reply that names the cure. A listener holds
+//! an `Arc<dyn Door>` and knows nothing behind it.
+
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use repute_spool::{BoxFuture, Committed};
+use repute_types::{AccountName, Address, Content, Domain, Envelope, MessageId, Recipient, Reply, Stream, TlsUsed};
+
+/// Who may submit, as the configuration says; shared, replaced as a whole on reload.
+#[derive(Clone, Debug)]
+pub struct Account {
+    pub name: AccountName,
+    /// From and MAIL FROM must be within one of these exactly (subdomains are listed too).
+    pub domains: Vec<Domain>,
+    pub stream: Stream,
+    /// Leave the submitter's address and name out of the Received field.
+    pub private: bool,
+}
+
+/// What a client needs for SCRAM-SHA-256 (RFC 5802 §5, RFC 7677).
+#[derive(Clone, Debug)]
+pub struct ScramSecret {
+    pub iterations: u32,
+    pub salt: Vec<u8>,
+    pub stored_key: [u8; 32],
+    pub server_key: [u8; 32],
+}
+
+/// How a message came to us.
+#[derive(Clone, Debug)]
+pub struct Origin {
+    /// `None` from a local process.
+    pub client: Option<IpAddr>,
+    /// The name said in EHLO.
+    pub helo: String,
+    pub tls: Option<TlsUsed>,
+    /// RFC 3848: `ESMTPSA`, `UTF8SMTPSA`, ... for the Received field.
+    pub protocol: &'static str,
+}
+
+#[derive(Debug)]
+pub struct Submitted {
+    pub account: Arc<Account>,
+    pub envelope: Envelope,
+    pub content: Content,
+    pub origin: Origin,
+}
+
+/// A message for one of our return paths that a stranger brought to port 25.
+#[derive(Debug)]
+pub struct Returned {
+    pub from: Option<Address>,
+    pub recipients: Vec<Address>,
+    pub content: Content,
+    pub origin: Origin,
+}
+
+/// Authentication's answer where it is not an account.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum AuthRefused {
+    /// 535 5.7.8: wrong name or password, not told apart.
+    Wrong,
+    /// 454 4.7.0: too many attempts at once, or from this client; later.
+    Busy,
+}
+
+pub trait Door: Send + Sync + 'static {
+    /// AUTH PLAIN and LOGIN. Takes the time that an argon2 hash takes, also for unknown names.
+    fn password<'a>(
+        &'a self,
+        name: &'a str,
+        password: &'a str,
+        client: IpAddr,
+    ) -> BoxFuture<'a, Result<Arc<Account>, AuthRefused>>;
+
+    /// SCRAM: the secret of an account, or a made-up one that stays the same for an unknown
+    /// name, with the account to be used if the proof is right.
+    fn scram(&self, name: &str) -> (ScramSecret, Option<Arc<Account>>);
+
+    /// The account of a client that is known by its address alone.
+    fn known_address(&self, client: IpAddr) -> Option<Arc<Account>>;
+
+    /// Whether the account may use this return path, at MAIL FROM.
+    fn may_send_from(&self, account: &Account, from: Option<&Address>) -> Result<(), Reply>;
+
+    /// Whether mail to this recipient is taken, at RCPT TO.
+    fn may_send_to(&self, account: &Account, recipient: &Recipient) -> Result<(), Reply>;
+
+    /// Steps 2 to 4 of a message's path: may it, made whole, signed, committed.
+    fn accept(&self, submitted: Submitted) -> BoxFuture<'_, Result<Committed, Reply>>;
+
+    /// Whether an address on port 25 is one of our return paths.
+    fn may_return_to(&self, recipient: &Address) -> Result<(), Reply>;
+
+    /// Keeps a returned message; durable before it answers.
+    fn accept_returned(&self, returned: Returned) -> BoxFuture<'_, Result<MessageId, Reply>>;
+}

@@ -1,0 +1,2 @@
+//! Floor 4, the works: intake, dispatch, notices, control.
+pub mod door;

@@ -1,0 +1,72 @@
+//! Accepted mail, durable.
+//!
+//! Promise: [`Spool::commit`] returns only after the message is on disk and synced, and the
+//! [`Committed`] it returns can be made nowhere else; one sync serves every message that
+//! waits (group commit). [`Spool::settle`] is lazy: it is applied in the order of the calls,
+//! soon, and a crash before that makes a message go twice, never zero times.
+//! Fails with [`SpoolError`], after which nothing of the failed message is kept.
+
+pub mod record;
+
+use std::future::Future;
+use std::pin::Pin;
+
+pub use record::{Change, MessageMeta, NewMessage, PartRecord, PartState, Pending, Settlement};
+use repute_types::{Content, MessageId, PartId};
+
+pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
+
+/// Proof that a message is on disk: what a 250 or a 202 needs.
+#[derive(Debug)]
+pub struct Committed {
+    id: MessageId,
+}
+
+impl Committed {
+    pub fn id(&self) -> MessageId {
+        self.id
+    }
+}
+
+#[derive(Debug, Clone, thiserror::Error)]
+pub enum SpoolError {
+    /// The disk is full, read-only, or failing: nothing was kept, the client may try again.
+    #[error("the spool cannot write")]
+    Storage(String),
+    /// A stored record's checksum does not match: this message is damaged, others are not.
+    #[error("message {0} is damaged in the spool")]
+    Damaged(MessageId),
+    #[error("message {0} is not in the spool")]
+    Missing(MessageId),
+    #[error("the spool is closed")]
+    Closed,
+}
+
+pub trait Spool: Send + Sync + 'static {
+    /// Makes a message durable. Many calls that wait at once share one sync.
+    fn commit(&self, message: NewMessage) -> BoxFuture<'_, Result<Committed, SpoolError>>;
+
+    /// Applies a change after those handed in before. Returns at once.
+    fn settle(&self, settlement: Settlement);
+
+    /// Waits until every settlement handed in so far is on disk.
+    fn flush(&self) -> BoxFuture<'_, Result<(), SpoolError>>;
+
+    fn meta(&self, id: MessageId) -> BoxFuture<'_, Result<MessageMeta, SpoolError>>;
+
+    /// The content, its checksum verified.
+    fn content(&self, id: MessageId) -> BoxFuture<'_, Result<Content, SpoolError>>;
+
+    fn part(&self, id: PartId) -> BoxFuture<'_, Result<PartRecord, SpoolError>>;
+
+    /// The parts after `after` in the order of their ids, at most `limit`, with the metadata
+    /// of their messages: what the queue is filled from at start, and what `repute queue` lists.
+    fn scan(
+        &self,
+        after: Option<PartId>,
+        limit: usize,
+    ) -> BoxFuture<'_, Result<Vec<(MessageMeta, PartRecord)>, SpoolError>>;
+
+    /// The highest message id ever committed and still known, so that ids go on growing.
+    fn last_id(&self) -> BoxFuture<'_, Result<Option<MessageId>, SpoolError>>;
+}

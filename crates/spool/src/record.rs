@@ -1,0 +1,83 @@
+//! What the spool keeps: messages, their parts, and the changes that settle them.
+
+use repute_types::envelope::EnvelopeOptions;
+use repute_types::{AccountName, Address, Content, Domain, MessageId, Outcome, PartId, Recipient, Stream, Timestamp};
+use serde::{Deserialize, Serialize};
+
+/// A message that is to be accepted: everything that one transaction writes.
+#[derive(Clone, Debug)]
+pub struct NewMessage {
+    pub meta: MessageMeta,
+    /// At least one, numbered from 0 without gaps.
+    pub parts: Vec<PartRecord>,
+    pub content: Content,
+}
+
+/// What never changes about a message after it is committed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct MessageMeta {
+    pub id: MessageId,
+    /// Who submitted it; `None` for a notice of ours. A message without an account is never
+    /// answered with a notice.
+    pub account: Option<AccountName>,
+    pub stream: Stream,
+    pub from: Option<Address>,
+    pub options: EnvelopeOptions,
+    pub received: Timestamp,
+    /// After this instant nothing is tried any more, in whatever state a part is.
+    pub expires: Timestamp,
+    /// The Message-ID field without brackets; empty where there is none.
+    pub header_id: String,
+    /// Octets of content as stored.
+    pub size: u64,
+}
+
+/// The recipients of one message at one domain: what is scheduled, sent and settled together.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PartRecord {
+    pub id: PartId,
+    pub domain: Domain,
+    /// Those that are not done yet; never empty.
+    pub recipients: Vec<Pending>,
+    /// Attempts made so far.
+    pub attempts: u32,
+    pub state: PartState,
+    /// When a `Due` part is next tried. A held part keeps it for its release.
+    pub due: Timestamp,
+    /// Whether the sender has been told that it takes long (once, RFC 3461 §5.2.6 needs no more).
+    pub delay_noticed: bool,
+}
+
+/// A recipient that is not done, with what the last attempt said.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Pending {
+    pub recipient: Recipient,
+    pub last: Option<Outcome>,
+}
+
+/// The states that stand on disk (docs/queue-states.md): being leased is a matter of memory
+/// alone, and being done is the absence of the record.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum PartState {
+    Due,
+    /// With the reason, as a person reads it.
+    Held(String),
+}
+
+/// How a part changes after an attempt, an expiry or an operator's word.
+#[derive(Clone, Debug)]
+pub struct Settlement {
+    pub part: PartId,
+    pub change: Change,
+    /// Notices to the sender that this settlement causes: in the same transaction, so that
+    /// neither is lost without the other.
+    pub notices: Vec<NewMessage>,
+}
+
+#[derive(Clone, Debug)]
+pub enum Change {
+    /// No recipient is left. With its last part a message's content goes too.
+    Done,
+    /// Replaces the record as a whole.
+    Keep(PartRecord),
+}

@@ -1,0 +1,161 @@
+//! What an attempt did, per recipient, as data (never an `Err`), stored and shown as it is.
+//!
+//! A reason carries the stage at which it was decided, by whom, the reply where there was
+//! one, and a sentence of ours where there was none.
+
+use std::net::IpAddr;
+
+use serde::{Deserialize, Serialize};
+
+use crate::{EnhancedCode, Reply};
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Verdict {
+    /// The next server took responsibility.
+    Delivered,
+    /// Try again later.
+    Deferred,
+    /// Never; the sender is told.
+    Failed,
+}
+
+impl Verdict {
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Verdict::Delivered => "delivered",
+            Verdict::Deferred => "deferred",
+            Verdict::Failed => "failed",
+        }
+    }
+}
+
+/// Where in an attempt the outcome was decided; ordered as an attempt goes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Stage {
+    /// Before any network: expiry, cancellation, a policy of ours.
+    Queue,
+    Route,
+    Connect,
+    Greeting,
+    Ehlo,
+    StartTls,
+    Auth,
+    Mail,
+    Rcpt,
+    Data,
+    /// The reply to the final dot or the last BDAT.
+    Body,
+}
+
+impl Stage {
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Stage::Queue => "queue",
+            Stage::Route => "route",
+            Stage::Connect => "connect",
+            Stage::Greeting => "greeting",
+            Stage::Ehlo => "ehlo",
+            Stage::StartTls => "starttls",
+            Stage::Auth => "auth",
+            Stage::Mail => "mail",
+            Stage::Rcpt => "rcpt",
+            Stage::Data => "data",
+            Stage::Body => "body",
+        }
+    }
+}
+
+/// Whose decision or fault it was.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Culprit {
+    /// The receiver said so.
+    Receiver,
+    /// Connection refused, reset, timed out.
+    Network,
+    Dns,
+    /// Our configuration or policy.
+    Us,
+}
+
+/// The server that an attempt spoke to, or tried to.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Peer {
+    pub name: String,
+    pub address: Option<IpAddr>,
+    pub port: u16,
+}
+
+/// The TLS of a session that had it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TlsUsed {
+    /// `TLSv1.3`
+    pub version: String,
+    /// `TLS13_AES_256_GCM_SHA384`
+    pub cipher: String,
+    /// Whether the certificate was checked and names the host.
+    pub verified: bool,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Outcome {
+    pub verdict: Verdict,
+    pub stage: Stage,
+    pub culprit: Culprit,
+    /// For notices (RFC 3464 Status): the receiver's where it gave one, else ours.
+    pub status: EnhancedCode,
+    pub reply: Option<Reply>,
+    /// Our sentence where there is no reply, or beside it; may be empty.
+    pub text: String,
+    pub peer: Option<Peer>,
+    pub tls: Option<TlsUsed>,
+}
+
+impl Outcome {
+    /// An outcome that was decided here, without a reply.
+    pub fn ours(
+        verdict: Verdict,
+        stage: Stage,
+        culprit: Culprit,
+        status: EnhancedCode,
+        text: impl Into<String>,
+    ) -> Outcome {
+        Outcome { verdict, stage, culprit, status, reply: None, text: text.into(), peer: None, tls: None }
+    }
+
+    /// An outcome that a receiver's reply decides: 2xx delivered, 4xx deferred, 5xx failed.
+    pub fn from_reply(stage: Stage, reply: Reply) -> Outcome {
+        let verdict = match reply.code {
+            200..=299 => Verdict::Delivered,
+            500..=599 => Verdict::Failed,
+            _ => Verdict::Deferred,
+        };
+        let class = match verdict {
+            Verdict::Delivered => 2,
+            Verdict::Deferred => 4,
+            Verdict::Failed => 5,
+        };
+        // A code whose class contradicts the reply's is noise (RFC 3463 §2).
+        let status = reply.enhanced.filter(|e| e.0 == class).unwrap_or(EnhancedCode(class, 0, 0));
+        Outcome {
+            verdict,
+            stage,
+            culprit: Culprit::Receiver,
+            status,
+            reply: Some(reply),
+            text: String::new(),
+            peer: None,
+            tls: None,
+        }
+    }
+
+    /// The reply, or our sentence: what a person reads first.
+    pub fn reason(&self) -> String {
+        match &self.reply {
+            Some(reply) => reply.to_string(),
+            None => self.text.clone(),
+        }
+    }
+}
