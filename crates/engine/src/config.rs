@@ -1,0 +1,143 @@
+//! What the works need to know, checked and ready: the sum that `repute`'s configuration is
+//! converted into. `Settings` is replaced as a whole on reload, never changed in place, so
+//! that a message is handled by one state of the configuration from end to end.
+
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use repute_delivery::{DeliverySettings, Egress, Routes};
+use repute_queue::Retry;
+use repute_trust::dkim::SigningKey;
+use repute_types::{Address, Domain};
+
+use crate::door::{Account, ScramSecret};
+
+pub struct Settings {
+    /// What we say in EHLO where an egress has no name of its own, and in Received.
+    pub hostname: Domain,
+    pub accounts: Vec<AccountSettings>,
+    pub domains: Vec<SendingDomain>,
+    /// Where mail leaves from. Empty: the operating system chooses the address.
+    pub egresses: Vec<Arc<Egress>>,
+    pub routes: Arc<Routes>,
+    pub delivery: Arc<DeliverySettings>,
+    pub retry: Retry,
+    pub limits: Limits,
+}
+
+pub struct AccountSettings {
+    pub account: Arc<Account>,
+    /// A PHC string, `$argon2id$...`.
+    pub password: Option<String>,
+    pub scram: Option<ScramSecret>,
+    /// Clients that are this account by their address alone.
+    pub addresses: Vec<AddressRange>,
+}
+
+/// A domain that mail may be sent as.
+pub struct SendingDomain {
+    pub name: Domain,
+    /// Usable keys; all of them sign.
+    pub keys: Vec<Arc<SigningKey>>,
+    /// For benchmarks: mail goes out without a signature.
+    pub danger_unsigned: bool,
+    /// Where bounces for this domain come back to, if that is ours.
+    pub return_path: Option<Domain>,
+}
+
+impl SendingDomain {
+    pub fn is_usable(&self) -> bool {
+        self.danger_unsigned || !self.keys.is_empty()
+    }
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Limits {
+    /// Sessions to one site from one egress at most.
+    pub sessions_per_site: u32,
+    /// Sessions to all sites together at most.
+    pub sessions: u32,
+    /// Messages over one session, before a new one is opened.
+    pub messages_per_session: u32,
+    /// Octets of fresh content kept in memory; beyond it content is read back from the spool.
+    pub fresh_content: usize,
+    /// How long a session without work is kept for the next message to the same site.
+    pub session_idle: Duration,
+    /// Received fields beyond which a message is taken to go in circles (RFC 5321 §6.3).
+    pub hops: usize,
+}
+
+impl Default for Limits {
+    fn default() -> Limits {
+        Limits {
+            sessions_per_site: 20,
+            sessions: 2_000,
+            messages_per_session: 100,
+            fresh_content: 64 << 20,
+            session_idle: Duration::from_secs(5),
+            hops: 100,
+        }
+    }
+}
+
+/// A network, as `127.0.0.0/8` or a single address.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct AddressRange {
+    pub address: IpAddr,
+    pub prefix: u8,
+}
+
+impl AddressRange {
+    pub fn contains(&self, other: IpAddr) -> bool {
+        // A v4 client of a v6 socket is written as a mapped address; it is the same client.
+        match (self.address, other.to_canonical()) {
+            (IpAddr::V4(a), IpAddr::V4(b)) => {
+                same_prefix(u32::from(a).into(), u32::from(b).into(), 32, self.prefix)
+            }
+            (IpAddr::V6(a), IpAddr::V6(b)) => same_prefix(a.into(), b.into(), 128, self.prefix),
+            _ => false,
+        }
+    }
+}
+
+fn same_prefix(a: u128, b: u128, width: u32, prefix: u8) -> bool {
+    let differing = a ^ b;
+    let shift = width.saturating_sub(u32::from(prefix));
+    differing.checked_shr(shift).unwrap_or(0) == 0
+}
+
+impl Settings {
+    pub fn domain(&self, name: &Domain) -> Option<&SendingDomain> {
+        self.domains.iter().find(|d| d.name == *name)
+    }
+
+    pub fn account(&self, name: &str) -> Option<&AccountSettings> {
+        self.accounts.iter().find(|a| &*a.account.name == name)
+    }
+
+    /// Whether an address belongs to a return path of ours.
+    pub fn is_return_path(&self, address: &Address) -> bool {
+        self.domains.iter().any(|d| d.return_path.as_ref() == Some(address.domain()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_range_holds_its_network_and_no_more() {
+        let range = |text: &str, prefix| AddressRange { address: text.parse().unwrap(), prefix };
+        let check = |r: AddressRange, ip: &str, expected: bool| {
+            assert_eq!(r.contains(ip.parse().unwrap()), expected, "{ip} in {r:?}");
+        };
+        check(range("127.0.0.0", 8), "127.255.0.1", true);
+        check(range("127.0.0.0", 8), "128.0.0.1", false);
+        check(range("127.0.0.0", 8), "::ffff:127.0.0.1", true);
+        check(range("10.1.2.3", 32), "10.1.2.4", false);
+        check(range("2001:db8::", 32), "2001:db8:ffff::1", true);
+        check(range("::", 0), "2001:db8::1", true);
+        check(range("0.0.0.0", 0), "::1", false);
+    }
+}

@@ -1,0 +1,112 @@
+//! The recipient domains that parts are queued for, interned, each with what is known of its
+//! lane. A domain without parts is forgotten in sweeps, when many of them have gathered.
+
+use std::collections::HashMap;
+
+use repute_types::{Domain, Timestamp};
+
+use crate::lane::LaneId;
+use crate::timers::Mark;
+
+#[derive(Debug)]
+pub(crate) struct DomainSlot {
+    pub name: Domain,
+    /// Parts queued for it, in whatever state.
+    pub parts: u32,
+    pub routing: Routing,
+}
+
+#[derive(Debug)]
+pub(crate) enum Routing {
+    Unknown,
+    /// The route was asked for; these parts wait for it.
+    Asked(Vec<Mark>),
+    Known {
+        lane: LaneId,
+        until: Timestamp,
+    },
+}
+
+#[derive(Debug, Default)]
+pub(crate) struct Domains {
+    by_name: HashMap<Domain, u32>,
+    slots: Vec<Option<DomainSlot>>,
+    free: Vec<u32>,
+    /// Domains with `parts == 0`.
+    unused: usize,
+}
+
+/// Unused domains that may gather before they are looked through.
+const SWEEP_AT: usize = 4096;
+
+impl Domains {
+    /// The index of a domain, with one more part counted for it.
+    pub fn enter(&mut self, name: Domain) -> u32 {
+        if let Some(&index) = self.by_name.get(&name) {
+            let slot = self.at(index);
+            slot.parts += 1;
+            if slot.parts == 1 {
+                self.unused -= 1;
+            }
+            return index;
+        }
+        let slot = Some(DomainSlot { name: name.clone(), parts: 1, routing: Routing::Unknown });
+        let index = match self.free.pop() {
+            Some(index) => {
+                self.slots[index as usize] = slot;
+                index
+            }
+            None => {
+                self.slots.push(slot);
+                (self.slots.len() - 1) as u32
+            }
+        };
+        self.by_name.insert(name, index);
+        index
+    }
+
+    pub fn leave(&mut self, index: u32) {
+        let slot = self.at(index);
+        slot.parts -= 1;
+        if slot.parts == 0 {
+            self.unused += 1;
+        }
+    }
+
+    pub fn find(&self, name: &Domain) -> Option<u32> {
+        self.by_name.get(name).copied()
+    }
+
+    pub fn at(&mut self, index: u32) -> &mut DomainSlot {
+        self.slots[index as usize].as_mut().expect("an index is given out only while its slot is in use")
+    }
+
+    pub fn name(&self, index: u32) -> &Domain {
+        &self.slots[index as usize].as_ref().expect("an index is given out only while its slot is in use").name
+    }
+
+    /// Forgets unused domains whose route is stale; returns the lanes they were routed to.
+    pub fn sweep(&mut self, now: Timestamp) -> Vec<LaneId> {
+        let mut lanes = Vec::new();
+        if self.unused < SWEEP_AT.max(self.by_name.len() / 4) {
+            return lanes;
+        }
+        for (index, place) in self.slots.iter_mut().enumerate() {
+            let Some(slot) = place else { continue };
+            let lane = match slot.routing {
+                Routing::Known { lane, until } if until <= now => Some(lane),
+                Routing::Unknown => None,
+                _ => continue,
+            };
+            if slot.parts > 0 {
+                continue;
+            }
+            lanes.extend(lane);
+            self.by_name.remove(&slot.name);
+            self.free.push(index as u32);
+            self.unused -= 1;
+            *place = None;
+        }
+        lanes
+    }
+}

@@ -1,0 +1,163 @@
+//! A lane: one site as reached from one egress, with the parts that are ready for it and the
+//! window of sessions that may be open to it. The window grows by one a round of successes and
+//! halves when the site pushes back (additive increase, multiplicative decrease); a site that
+//! cannot be reached is left alone for a time that doubles, and is then probed by one session.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::time::Duration;
+
+use repute_types::{Stream, Timestamp};
+
+use crate::timers::Mark;
+
+/// Names a lane for as long as the queue knows it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct LaneId(pub u32);
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct LaneKey {
+    /// Domains that share their hosts and rules share this text.
+    pub site: Arc<str>,
+    /// Index of the egress in the configuration.
+    pub egress: u16,
+}
+
+#[derive(Clone, Debug)]
+pub struct LaneSettings {
+    /// Sessions to a new site at first.
+    pub first_window: u32,
+    /// Sessions to one site at most.
+    pub max_window: u32,
+    /// Sessions to all sites together at most.
+    pub max_sessions: u32,
+    /// How long an unreachable site is left alone at first, and at most.
+    pub first_pause: Duration,
+    pub max_pause: Duration,
+}
+
+impl Default for LaneSettings {
+    fn default() -> LaneSettings {
+        LaneSettings {
+            first_window: 3,
+            max_window: 20,
+            max_sessions: 2_000,
+            first_pause: Duration::from_secs(30),
+            max_pause: Duration::from_secs(15 * 60),
+        }
+    }
+}
+
+/// One bulk part is picked after this many transactional ones, so that bulk never starves.
+const TRANSACTIONAL_IN_A_ROW: u32 = 15;
+
+#[derive(Debug)]
+pub(crate) struct Lane {
+    pub key: LaneKey,
+    transactional: VecDeque<Mark>,
+    bulk: VecDeque<Mark>,
+    in_a_row: u32,
+    /// Sessions open or being opened.
+    pub sessions: u32,
+    /// Of these, how many wait for work.
+    pub idle: u32,
+    window: f32,
+    pub paused_until: Option<Timestamp>,
+    failures: u32,
+    /// Domains that are routed here.
+    pub domains: u32,
+    /// Whether it stands in the queue's list of lanes that want a session.
+    pub listed: bool,
+}
+
+impl Lane {
+    pub fn new(key: LaneKey, settings: &LaneSettings) -> Lane {
+        Lane {
+            key,
+            transactional: VecDeque::new(),
+            bulk: VecDeque::new(),
+            in_a_row: 0,
+            sessions: 0,
+            idle: 0,
+            window: settings.first_window.min(settings.max_window) as f32,
+            paused_until: None,
+            failures: 0,
+            domains: 0,
+            listed: false,
+        }
+    }
+
+    pub fn push(&mut self, mark: Mark, stream: Stream) {
+        match stream {
+            Stream::Transactional => self.transactional.push_back(mark),
+            Stream::Bulk => self.bulk.push_back(mark),
+        }
+    }
+
+    pub fn pop(&mut self) -> Option<Mark> {
+        let bulk_turn = self.in_a_row >= TRANSACTIONAL_IN_A_ROW && !self.bulk.is_empty();
+        if !bulk_turn && let Some(mark) = self.transactional.pop_front() {
+            self.in_a_row += 1;
+            return Some(mark);
+        }
+        self.in_a_row = 0;
+        self.bulk.pop_front()
+    }
+
+    /// Marks waiting, stale ones included.
+    pub fn ready(&self) -> usize {
+        self.transactional.len() + self.bulk.len()
+    }
+
+    pub fn window(&self) -> u32 {
+        self.window as u32
+    }
+
+    pub fn is_paused(&self, now: Timestamp) -> bool {
+        self.paused_until.is_some_and(|until| until > now)
+    }
+
+    /// Whether one more session would be of use and is allowed.
+    pub fn wants_session(&self, now: Timestamp) -> bool {
+        self.ready() > self.idle as usize && self.sessions < self.window() && !self.is_paused(now)
+    }
+
+    pub fn succeeded(&mut self, settings: &LaneSettings) {
+        self.failures = 0;
+        self.paused_until = None;
+        self.window = (self.window + 1.0 / self.window).min(settings.max_window as f32);
+    }
+
+    pub fn pushed_back(&mut self) {
+        self.window = (self.window / 2.0).max(1.0);
+    }
+
+    /// The site could not be reached. Sessions that fail together count as one failure.
+    pub fn unreachable(&mut self, settings: &LaneSettings, now: Timestamp) {
+        self.window = 1.0;
+        if self.is_paused(now) {
+            return;
+        }
+        let pause = settings.first_pause.saturating_mul(1 << self.failures.min(16)).min(settings.max_pause);
+        self.failures = self.failures.saturating_add(1);
+        self.paused_until = Some(now + pause);
+    }
+
+    pub fn resume(&mut self) {
+        self.paused_until = None;
+    }
+
+    pub fn is_unused(&self) -> bool {
+        self.domains == 0 && self.sessions == 0 && self.ready() == 0 && !self.listed && self.paused_until.is_none()
+    }
+}
+
+/// A lane as it is shown to a person.
+#[derive(Clone, Debug, PartialEq)]
+pub struct LaneView {
+    pub key: LaneKey,
+    pub ready: usize,
+    pub sessions: u32,
+    pub window: u32,
+    pub paused_until: Option<Timestamp>,
+}

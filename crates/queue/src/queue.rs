@@ -1,0 +1,647 @@
+//! The queue itself: a table of parts, their timers, and the lanes they are ready for.
+//!
+//! How a part goes: `enter` → (due) → its domain's lane is known, or [`Step::Route`] asks for
+//! it → ready in the lane → `lease` by a session of the lane → `settle`.
+
+use std::collections::{HashMap, VecDeque};
+
+use repute_types::{Domain, PartId, Stream, Timestamp};
+
+use crate::domains::{Domains, Routing};
+use crate::lane::{Lane, LaneId, LaneKey, LaneSettings, LaneView};
+use crate::timers::{Mark, Timers};
+
+/// What the queue is told of a part.
+#[derive(Clone, Debug)]
+pub struct Entry {
+    pub part: PartId,
+    pub domain: Domain,
+    pub stream: Stream,
+    pub due: Timestamp,
+    /// When [`Step::Alarm`] is to be raised, in whatever state the part is then.
+    pub alarm: Timestamp,
+    /// Attempts made before.
+    pub attempts: u32,
+    pub held: bool,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum State {
+    Waiting,
+    Routing,
+    Ready,
+    Leased,
+    Held,
+}
+
+/// What an operator asked for while the part was leased; done when the attempt ends.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Intent {
+    Hold(String),
+    Cancel,
+    Retry,
+}
+
+/// Whether an operator's word took effect at once.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Change {
+    Now,
+    AfterAttempt,
+    Unknown,
+}
+
+/// What `advance` asks its caller to do.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Step {
+    /// Find the lane of this domain, then call `routed` or `unroutable`.
+    Route(Domain),
+    /// The part's alarm has come: set the next one, or settle it.
+    Alarm(PartId),
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Lease {
+    pub part: PartId,
+    /// Which attempt this is, from 1.
+    pub attempt: u32,
+    pub domain: Domain,
+}
+
+/// A session's answer to "what next?".
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Next {
+    Work(Lease),
+    /// Nothing is ready; wait, and be counted as idle.
+    Idle,
+    /// The lane has more sessions than its window, or is paused: end this one.
+    Close,
+}
+
+/// What becomes of a part after an attempt.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Then {
+    Done,
+    Again(Timestamp),
+    Held,
+}
+
+/// What an attempt taught about the lane.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Feedback {
+    /// The site answered about the message, whatever it said.
+    Reached,
+    /// The site asked for less: 421, too many connections.
+    PushedBack,
+    /// No session could be had.
+    Unreachable,
+    /// Nothing was learnt.
+    None,
+}
+
+#[derive(Clone, Debug, PartialEq)]
+pub struct View {
+    pub state: State,
+    pub due: Timestamp,
+    pub attempts: u32,
+    pub lane: Option<LaneView>,
+}
+
+#[derive(Debug)]
+struct Row {
+    part: PartId,
+    due: Timestamp,
+    domain: u32,
+    /// Changes with every change of state, so that marks in heaps and lanes go stale.
+    generation: u32,
+    /// The same for the alarm.
+    alarm_generation: u32,
+    attempts: u16,
+    state: State,
+    stream: Stream,
+    lane: Option<LaneId>,
+}
+
+#[derive(Debug)]
+pub struct Queue {
+    settings: LaneSettings,
+    rows: Vec<Option<Row>>,
+    free: Vec<u32>,
+    by_part: HashMap<PartId, u32>,
+    intents: HashMap<PartId, Intent>,
+    due: Timers,
+    alarms: Timers,
+    domains: Domains,
+    /// Domains whose route is to be asked for.
+    to_route: Vec<u32>,
+    lanes: Vec<Option<Lane>>,
+    free_lanes: Vec<u32>,
+    by_key: HashMap<LaneKey, LaneId>,
+    /// Lanes that may want a session, each once.
+    wanting: VecDeque<LaneId>,
+    /// Ends of lanes' pauses; `slot` is the lane.
+    pauses: Timers,
+    /// Lanes with an idle session that a part has become ready for.
+    wakes: Vec<LaneId>,
+    sessions: u32,
+    generation: u32,
+}
+
+impl Queue {
+    pub fn new(settings: LaneSettings) -> Queue {
+        Queue {
+            settings,
+            rows: Vec::new(),
+            free: Vec::new(),
+            by_part: HashMap::new(),
+            intents: HashMap::new(),
+            due: Timers::default(),
+            alarms: Timers::default(),
+            domains: Domains::default(),
+            to_route: Vec::new(),
+            lanes: Vec::new(),
+            free_lanes: Vec::new(),
+            by_key: HashMap::new(),
+            wanting: VecDeque::new(),
+            pauses: Timers::default(),
+            wakes: Vec::new(),
+            sessions: 0,
+            generation: 0,
+        }
+    }
+
+    pub fn configure(&mut self, settings: LaneSettings) {
+        self.settings = settings;
+    }
+
+    /// Parts in all states.
+    pub fn len(&self) -> usize {
+        self.by_part.len()
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.by_part.is_empty()
+    }
+
+    /// Sessions open or being opened.
+    pub fn sessions(&self) -> u32 {
+        self.sessions
+    }
+
+    /// Whether `advance` or `next_session` has something to do now.
+    pub fn has_news(&self) -> bool {
+        !self.to_route.is_empty() || (!self.wanting.is_empty() && self.sessions < self.settings.max_sessions)
+    }
+
+    /// The lanes of which one idle session each should ask for work again.
+    pub fn take_wakes(&mut self) -> Vec<LaneId> {
+        std::mem::take(&mut self.wakes)
+    }
+
+    /// Takes a part in. A part that is known already is left as it is.
+    pub fn enter(&mut self, entry: Entry, now: Timestamp) {
+        if self.by_part.contains_key(&entry.part) {
+            return;
+        }
+        let domain = self.domains.enter(entry.domain);
+        let generation = self.next_generation();
+        let row = Row {
+            part: entry.part,
+            due: entry.due,
+            domain,
+            generation,
+            alarm_generation: generation,
+            attempts: u16::try_from(entry.attempts).unwrap_or(u16::MAX),
+            state: if entry.held { State::Held } else { State::Waiting },
+            stream: entry.stream,
+            lane: None,
+        };
+        let slot = match self.free.pop() {
+            Some(slot) => {
+                self.rows[slot as usize] = Some(row);
+                slot
+            }
+            None => {
+                self.rows.push(Some(row));
+                (self.rows.len() - 1) as u32
+            }
+        };
+        self.by_part.insert(entry.part, slot);
+        self.alarms.push(entry.alarm, Mark { slot, generation });
+        if !entry.held {
+            self.schedule(slot, entry.due, now);
+        }
+    }
+
+    /// Moves what is due on, and says what the caller has to do about it.
+    pub fn advance(&mut self, now: Timestamp) -> Vec<Step> {
+        let mut steps = Vec::new();
+        while let Some(mark) = {
+            let rows = &self.rows;
+            self.due.pop_due(now, |m| is_at(rows, m))
+        } {
+            self.make_ready(mark.slot, now);
+        }
+        while let Some(mark) = {
+            let rows = &self.rows;
+            self.alarms.pop_due(now, |m| is_alarm(rows, m))
+        } {
+            if let Some(row) = &self.rows[mark.slot as usize] {
+                steps.push(Step::Alarm(row.part));
+            }
+        }
+        while let Some(mark) = {
+            let lanes = &self.lanes;
+            self.pauses.pop_due(now, |m| lanes[m.slot as usize].is_some())
+        } {
+            self.end_pause(LaneId(mark.slot), now);
+        }
+        for index in std::mem::take(&mut self.to_route) {
+            steps.push(Step::Route(self.domains.name(index).clone()));
+        }
+        for lane in self.domains.sweep(now) {
+            self.unroute(lane);
+        }
+        steps
+    }
+
+    /// When `advance` should be called next, if nothing else happens before.
+    pub fn next_wake(&self) -> Option<Timestamp> {
+        [self.due.earliest(), self.alarms.earliest(), self.pauses.earliest()].into_iter().flatten().min()
+    }
+
+    /// The answer to [`Step::Route`]: parts of this domain go by this lane until then.
+    pub fn routed(&mut self, domain: &Domain, key: LaneKey, until: Timestamp, now: Timestamp) -> LaneId {
+        let lane = self.lane_for(key);
+        let Some(index) = self.domains.find(domain) else { return lane };
+        let before = std::mem::replace(&mut self.domains.at(index).routing, Routing::Known { lane, until });
+        self.lane_mut(lane).domains += 1;
+        match before {
+            Routing::Asked(waiting) => {
+                for mark in waiting {
+                    if is_at(&self.rows, mark) {
+                        self.ready_in(mark.slot, lane, now);
+                    }
+                }
+            }
+            Routing::Known { lane: old, .. } => self.unroute(old),
+            Routing::Unknown => {}
+        }
+        lane
+    }
+
+    /// The other answer: there is no way to this domain now. Its waiting parts are leased to
+    /// the caller, who settles each of them.
+    pub fn unroutable(&mut self, domain: &Domain) -> Vec<Lease> {
+        let Some(index) = self.domains.find(domain) else { return Vec::new() };
+        let before = std::mem::replace(&mut self.domains.at(index).routing, Routing::Unknown);
+        let Routing::Asked(waiting) = before else { return Vec::new() };
+        let mut leases = Vec::new();
+        for mark in waiting {
+            if is_at(&self.rows, mark) {
+                leases.extend(self.lease_row(mark.slot, None));
+            }
+        }
+        leases
+    }
+
+    /// The next lane that should have one more session, which is counted as open from now on.
+    pub fn next_session(&mut self, now: Timestamp) -> Option<LaneId> {
+        while self.sessions < self.settings.max_sessions {
+            let id = self.wanting.pop_front()?;
+            let Some(lane) = self.lanes[id.0 as usize].as_mut() else { continue };
+            lane.listed = false;
+            if lane.wants_session(now) {
+                lane.sessions += 1;
+                self.sessions += 1;
+                self.list(id, now);
+                return Some(id);
+            }
+        }
+        None
+    }
+
+    /// A session of the lane asks for work.
+    pub fn lease(&mut self, id: LaneId, now: Timestamp) -> Next {
+        loop {
+            let lane = self.lane_mut(id);
+            if lane.is_paused(now) || lane.sessions > lane.window() {
+                return Next::Close;
+            }
+            let Some(mark) = lane.pop() else {
+                lane.idle += 1;
+                return Next::Idle;
+            };
+            if is_at(&self.rows, mark)
+                && let Some(lease) = self.lease_row(mark.slot, Some(id))
+            {
+                return Next::Work(lease);
+            }
+        }
+    }
+
+    /// A session that was idle asks again, or is about to end.
+    pub fn no_longer_idle(&mut self, id: LaneId) {
+        let lane = self.lane_mut(id);
+        lane.idle = lane.idle.saturating_sub(1);
+    }
+
+    /// A session has ended, idle or not (call `no_longer_idle` before, if it was).
+    pub fn session_ended(&mut self, id: LaneId, now: Timestamp) {
+        self.sessions = self.sessions.saturating_sub(1);
+        let lane = self.lane_mut(id);
+        lane.sessions = lane.sessions.saturating_sub(1);
+        self.list(id, now);
+        self.drop_lane_if_unused(id);
+    }
+
+    /// What an operator asked for while the part was leased.
+    pub fn intent(&self, part: PartId) -> Option<&Intent> {
+        self.intents.get(&part)
+    }
+
+    /// Ends a lease.
+    pub fn settle(&mut self, part: PartId, then: Then, feedback: Feedback, now: Timestamp) {
+        let Some(&slot) = self.by_part.get(&part) else { return };
+        self.intents.remove(&part);
+        let lane = self.row(slot).lane.take();
+        if let Some(lane) = lane {
+            self.learn(lane, feedback, now);
+        }
+        match then {
+            Then::Done => self.remove_slot(slot),
+            Then::Held => self.set_state(slot, State::Held),
+            Then::Again(due) => {
+                let row = self.row(slot);
+                row.attempts = row.attempts.saturating_add(1);
+                self.set_state(slot, State::Waiting);
+                self.schedule(slot, due, now);
+            }
+        }
+    }
+
+    /// Sets when the part's next alarm comes.
+    pub fn set_alarm(&mut self, part: PartId, at: Timestamp) {
+        let Some(&slot) = self.by_part.get(&part) else { return };
+        let generation = self.next_generation();
+        self.row(slot).alarm_generation = generation;
+        self.alarms.push(at, Mark { slot, generation });
+    }
+
+    /// Takes a part out for good, or leases it to the caller for settling (expiry): `None`
+    /// where it is unknown or leased already.
+    pub fn lease_part(&mut self, part: PartId) -> Option<Lease> {
+        let &slot = self.by_part.get(&part)?;
+        self.forget_due(slot);
+        self.lease_row(slot, None)
+    }
+
+    pub fn hold(&mut self, part: PartId, reason: &str) -> Change {
+        self.intend(part, Intent::Hold(reason.to_owned()), |queue, slot| {
+            queue.forget_due(slot);
+            queue.row(slot).lane = None;
+            queue.set_state(slot, State::Held);
+        })
+    }
+
+    /// Makes a part due now: one that is held, or one that waits.
+    pub fn retry(&mut self, part: PartId, now: Timestamp) -> Change {
+        self.intend(part, Intent::Retry, |queue, slot| {
+            queue.forget_due(slot);
+            if let Some(lane) = queue.row(slot).lane.or_else(|| queue.known_lane(slot, now)) {
+                queue.lane_mut(lane).resume();
+            }
+            queue.set_state(slot, State::Waiting);
+            queue.schedule(slot, now, now);
+        })
+    }
+
+    /// Forgets a part; the caller has seen to its record.
+    pub fn remove(&mut self, part: PartId) -> Change {
+        self.intend(part, Intent::Cancel, |queue, slot| {
+            queue.forget_due(slot);
+            queue.remove_slot(slot);
+        })
+    }
+
+    pub fn view(&self, part: PartId) -> Option<View> {
+        let &slot = self.by_part.get(&part)?;
+        let row = self.rows[slot as usize].as_ref()?;
+        let lane = row.lane.and_then(|id| self.lane_view(id));
+        Some(View { state: row.state, due: row.due, attempts: row.attempts.into(), lane })
+    }
+
+    pub fn lane_view(&self, id: LaneId) -> Option<LaneView> {
+        let lane = self.lanes[id.0 as usize].as_ref()?;
+        Some(LaneView {
+            key: lane.key.clone(),
+            ready: lane.ready(),
+            sessions: lane.sessions,
+            window: lane.window(),
+            paused_until: lane.paused_until,
+        })
+    }
+
+    pub fn lanes(&self) -> impl Iterator<Item = LaneView> + '_ {
+        (0..self.lanes.len()).filter_map(|i| self.lane_view(LaneId(i as u32)))
+    }
+
+    #[cfg(test)]
+    pub(crate) fn alarm_count(&self) -> usize {
+        self.alarms.len()
+    }
+
+    // ---- rows ----
+
+    fn row(&mut self, slot: u32) -> &mut Row {
+        self.rows[slot as usize].as_mut().expect("a slot in `by_part` holds a row")
+    }
+
+    fn next_generation(&mut self) -> u32 {
+        self.generation = self.generation.wrapping_add(1);
+        self.generation
+    }
+
+    fn set_state(&mut self, slot: u32, state: State) {
+        let generation = self.next_generation();
+        let row = self.row(slot);
+        row.generation = generation;
+        row.state = state;
+    }
+
+    fn remove_slot(&mut self, slot: u32) {
+        let Some(row) = self.rows[slot as usize].take() else { return };
+        self.by_part.remove(&row.part);
+        self.intents.remove(&row.part);
+        self.free.push(slot);
+        self.domains.leave(row.domain);
+        let rows = &self.rows;
+        self.alarms.forget_one(|m| is_alarm(rows, m));
+    }
+
+    /// A waiting part's place in the heap of due times becomes stale.
+    fn forget_due(&mut self, slot: u32) {
+        if self.row(slot).state == State::Waiting {
+            let generation = self.next_generation();
+            self.row(slot).generation = generation;
+            let rows = &self.rows;
+            self.due.forget_one(|m| is_at(rows, m));
+        }
+    }
+
+    fn schedule(&mut self, slot: u32, due: Timestamp, now: Timestamp) {
+        self.row(slot).due = due;
+        if due <= now {
+            return self.make_ready(slot, now);
+        }
+        let generation = self.row(slot).generation;
+        self.due.push(due, Mark { slot, generation });
+    }
+
+    fn make_ready(&mut self, slot: u32, now: Timestamp) {
+        if let Some(lane) = self.known_lane(slot, now) {
+            return self.ready_in(slot, lane, now);
+        }
+        self.set_state(slot, State::Routing);
+        let (index, generation) = {
+            let row = self.row(slot);
+            row.lane = None;
+            (row.domain, row.generation)
+        };
+        let mark = Mark { slot, generation };
+        let domain = self.domains.at(index);
+        if let Routing::Asked(waiting) = &mut domain.routing {
+            waiting.push(mark);
+            return;
+        }
+        let before = std::mem::replace(&mut domain.routing, Routing::Asked(vec![mark]));
+        self.to_route.push(index);
+        if let Routing::Known { lane, .. } = before {
+            self.unroute(lane);
+        }
+    }
+
+    fn known_lane(&mut self, slot: u32, now: Timestamp) -> Option<LaneId> {
+        let index = self.row(slot).domain;
+        match self.domains.at(index).routing {
+            Routing::Known { lane, until } if until > now => Some(lane),
+            _ => None,
+        }
+    }
+
+    fn ready_in(&mut self, slot: u32, id: LaneId, now: Timestamp) {
+        self.set_state(slot, State::Ready);
+        let row = self.row(slot);
+        row.lane = Some(id);
+        let (mark, stream) = (Mark { slot, generation: row.generation }, row.stream);
+        let lane = self.lane_mut(id);
+        lane.push(mark, stream);
+        if lane.idle > 0 {
+            self.wakes.push(id);
+        }
+        self.list(id, now);
+    }
+
+    fn lease_row(&mut self, slot: u32, lane: Option<LaneId>) -> Option<Lease> {
+        if self.row(slot).state == State::Leased {
+            return None;
+        }
+        self.set_state(slot, State::Leased);
+        let row = self.row(slot);
+        row.lane = lane;
+        let (part, attempt, domain) = (row.part, u32::from(row.attempts) + 1, row.domain);
+        Some(Lease { part, attempt, domain: self.domains.name(domain).clone() })
+    }
+
+    fn intend(&mut self, part: PartId, intent: Intent, at_once: impl FnOnce(&mut Queue, u32)) -> Change {
+        let Some(&slot) = self.by_part.get(&part) else { return Change::Unknown };
+        if self.row(slot).state == State::Leased {
+            self.intents.insert(part, intent);
+            return Change::AfterAttempt;
+        }
+        at_once(self, slot);
+        Change::Now
+    }
+
+    // ---- lanes ----
+
+    fn lane_mut(&mut self, id: LaneId) -> &mut Lane {
+        self.lanes[id.0 as usize].as_mut().expect("a lane lives while a domain, a session or a part refers to it")
+    }
+
+    fn lane_for(&mut self, key: LaneKey) -> LaneId {
+        if let Some(&id) = self.by_key.get(&key) {
+            return id;
+        }
+        let lane = Some(Lane::new(key.clone(), &self.settings));
+        let id = match self.free_lanes.pop() {
+            Some(index) => {
+                self.lanes[index as usize] = lane;
+                LaneId(index)
+            }
+            None => {
+                self.lanes.push(lane);
+                LaneId((self.lanes.len() - 1) as u32)
+            }
+        };
+        self.by_key.insert(key, id);
+        id
+    }
+
+    fn unroute(&mut self, id: LaneId) {
+        let lane = self.lane_mut(id);
+        lane.domains = lane.domains.saturating_sub(1);
+        self.drop_lane_if_unused(id);
+    }
+
+    fn drop_lane_if_unused(&mut self, id: LaneId) {
+        let Some(lane) = &self.lanes[id.0 as usize] else { return };
+        if lane.is_unused() {
+            self.by_key.remove(&lane.key);
+            self.lanes[id.0 as usize] = None;
+            self.free_lanes.push(id.0);
+        }
+    }
+
+    fn end_pause(&mut self, id: LaneId, now: Timestamp) {
+        let Some(lane) = self.lanes[id.0 as usize].as_mut() else { return };
+        if !lane.is_paused(now) {
+            lane.resume();
+        }
+        self.list(id, now);
+        self.drop_lane_if_unused(id);
+    }
+
+    /// Puts a lane that wants a session on the list, once.
+    fn list(&mut self, id: LaneId, now: Timestamp) {
+        let Some(lane) = self.lanes[id.0 as usize].as_mut() else { return };
+        if !lane.listed && lane.wants_session(now) {
+            lane.listed = true;
+            self.wanting.push_back(id);
+        }
+    }
+
+    fn learn(&mut self, id: LaneId, feedback: Feedback, now: Timestamp) {
+        let settings = self.settings.clone();
+        let lane = self.lane_mut(id);
+        match feedback {
+            Feedback::Reached => lane.succeeded(&settings),
+            Feedback::PushedBack => lane.pushed_back(),
+            Feedback::Unreachable => {
+                lane.unreachable(&settings, now);
+                if let Some(until) = lane.paused_until {
+                    self.pauses.push(until, Mark { slot: id.0, generation: 0 });
+                }
+            }
+            Feedback::None => {}
+        }
+        self.list(id, now);
+    }
+}
+
+fn is_at(rows: &[Option<Row>], mark: Mark) -> bool {
+    rows[mark.slot as usize].as_ref().is_some_and(|row| row.generation == mark.generation)
+}
+
+fn is_alarm(rows: &[Option<Row>], mark: Mark) -> bool {
+    rows[mark.slot as usize].as_ref().is_some_and(|row| row.alarm_generation == mark.generation)
+}
