@@ -81,8 +81,13 @@ pub enum Next {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Then {
     Done,
+    /// Tried and deferred.
     Again(Timestamp),
     Held,
+    /// It was leased for something else than an attempt, and waits or is held as before.
+    Unchanged {
+        held: bool,
+    },
 }
 
 /// What an attempt taught about the lane.
@@ -304,39 +309,37 @@ impl Queue {
         leases
     }
 
-    /// The next lane that should have one more session, which is counted as open from now on.
-    pub fn next_session(&mut self, now: Timestamp) -> Option<LaneId> {
+    /// The next lane that should have one more session, which is counted as open from now on,
+    /// with the session's first work.
+    pub fn next_session(&mut self, now: Timestamp) -> Option<(LaneId, Lease)> {
         while self.sessions < self.settings.max_sessions {
             let id = self.wanting.pop_front()?;
             let Some(lane) = self.lanes[id.0 as usize].as_mut() else { continue };
             lane.listed = false;
-            if lane.wants_session(now) {
-                lane.sessions += 1;
-                self.sessions += 1;
-                self.list(id, now);
-                return Some(id);
-            }
+            let lease = if lane.wants_session(now) { self.pop_ready(id) } else { None };
+            let Some(lease) = lease else {
+                self.drop_lane_if_unused(id);
+                continue;
+            };
+            self.lane_mut(id).sessions += 1;
+            self.sessions += 1;
+            self.list(id, now);
+            return Some((id, lease));
         }
         None
     }
 
     /// A session of the lane asks for work.
     pub fn lease(&mut self, id: LaneId, now: Timestamp) -> Next {
-        loop {
-            let lane = self.lane_mut(id);
-            if lane.is_paused(now) || lane.sessions > lane.window() {
-                return Next::Close;
-            }
-            let Some(mark) = lane.pop() else {
-                lane.idle += 1;
-                return Next::Idle;
-            };
-            if is_at(&self.rows, mark)
-                && let Some(lease) = self.lease_row(mark.slot, Some(id))
-            {
-                return Next::Work(lease);
-            }
+        let lane = self.lane_mut(id);
+        if lane.is_paused(now) || lane.sessions > lane.window() {
+            return Next::Close;
         }
+        if let Some(lease) = self.pop_ready(id) {
+            return Next::Work(lease);
+        }
+        self.lane_mut(id).idle += 1;
+        Next::Idle
     }
 
     /// A session that was idle asks again, or is about to end.
@@ -369,7 +372,12 @@ impl Queue {
         }
         match then {
             Then::Done => self.remove_slot(slot),
-            Then::Held => self.set_state(slot, State::Held),
+            Then::Held | Then::Unchanged { held: true } => self.set_state(slot, State::Held),
+            Then::Unchanged { held: false } => {
+                self.set_state(slot, State::Waiting);
+                let due = self.row(slot).due;
+                self.schedule(slot, due, now);
+            }
             Then::Again(due) => {
                 let row = self.row(slot);
                 row.attempts = row.attempts.saturating_add(1);
@@ -550,6 +558,16 @@ impl Queue {
         row.lane = lane;
         let (part, attempt, domain) = (row.part, u32::from(row.attempts) + 1, row.domain);
         Some(Lease { part, attempt, domain: self.domains.name(domain).clone() })
+    }
+
+    /// The next part that is really ready; stale marks are thrown away.
+    fn pop_ready(&mut self, id: LaneId) -> Option<Lease> {
+        while let Some(mark) = self.lane_mut(id).pop() {
+            if is_at(&self.rows, mark) {
+                return self.lease_row(mark.slot, Some(id));
+            }
+        }
+        None
     }
 
     fn intend(&mut self, part: PartId, intent: Intent, at_once: impl FnOnce(&mut Queue, u32)) -> Change {
