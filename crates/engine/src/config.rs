@@ -60,6 +60,9 @@ pub struct Limits {
     pub sessions: u32,
     /// Messages over one session, before a new one is opened.
     pub messages_per_session: u32,
+    /// How long a site that cannot be reached is left alone at first; doubles up to `max_pause`.
+    pub first_pause: Duration,
+    pub max_pause: Duration,
     /// Octets of fresh content kept in memory; beyond it content is read back from the spool.
     pub fresh_content: usize,
     /// How long a session without work is kept for the next message to the same site.
@@ -74,6 +77,8 @@ impl Default for Limits {
             sessions_per_site: 20,
             sessions: 2_000,
             messages_per_session: 100,
+            first_pause: Duration::from_secs(30),
+            max_pause: Duration::from_secs(15 * 60),
             fresh_content: 64 << 20,
             session_idle: Duration::from_secs(5),
             hops: 100,

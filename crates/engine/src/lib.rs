@@ -1,2 +1,3 @@
-//! Floor 4, the works: intake, dispatch, notices, control.
+//! Floor 4, the works. (Being put together: the other modules are wired as floor 3 appears.)
+
 pub mod door;

@@ -1,0 +1,393 @@
+//! What an operator may ask of the queue, the same for the command line and for every other
+//! face. Typed questions in, typed answers out (they serialise to JSON); nothing above this
+//! floor touches the spool or the history.
+
+use std::time::Duration;
+
+use repute_ledger::{Step, StepQuery};
+use repute_queue::{Change as Changed, Feedback, State};
+use repute_spool::{Change, MessageMeta, PartRecord, PartState, Settlement, SpoolError};
+use repute_types::{Address, Domain, EventKind, MessageId, PartId, Timestamp};
+use serde::{Deserialize, Serialize};
+
+use crate::dispatch;
+use crate::settle::{self, Decided};
+use crate::works::Works;
+
+/// Which parts of the queue are meant; everything that is set has to hold. An empty selector
+/// means all: commands that change something ask for at least one condition or `all`.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Selector {
+    pub ids: Vec<String>,
+    /// The recipients' domain.
+    pub domain: Option<Domain>,
+    /// The envelope's sender, or its domain written `@example.com`.
+    pub sender: Option<String>,
+    pub recipient: Option<Address>,
+    /// In seconds, since acceptance.
+    pub older_than: Option<u64>,
+    /// Only those that are held.
+    pub held: bool,
+    pub all: bool,
+}
+
+impl Selector {
+    pub fn is_empty(&self) -> bool {
+        self.ids.is_empty()
+            && self.domain.is_none()
+            && self.sender.is_none()
+            && self.recipient.is_none()
+            && self.older_than.is_none()
+            && !self.held
+            && !self.all
+    }
+
+    fn ids(&self) -> Result<Vec<MessageId>, ControlError> {
+        let id = |text: &String| text.parse().map_err(|_| ControlError::NoSuchId(text.clone()));
+        self.ids.iter().map(id).collect()
+    }
+
+    fn matches(&self, ids: &[MessageId], meta: &MessageMeta, part: &PartRecord, now: Timestamp) -> bool {
+        let sender = meta.from.as_ref().map(ToString::to_string).unwrap_or_default();
+        let by_sender = |wanted: &String| match wanted.strip_prefix('@') {
+            Some(domain) => sender.rsplit_once('@').is_some_and(|(_, d)| d.eq_ignore_ascii_case(domain)),
+            None => sender.eq_ignore_ascii_case(wanted.trim_matches(['<', '>'])),
+        };
+        (ids.is_empty() || ids.contains(&meta.id))
+            && self.domain.as_ref().is_none_or(|d| *d == part.domain)
+            && self.sender.as_ref().is_none_or(by_sender)
+            && self.recipient.as_ref().is_none_or(|a| part.recipients.iter().any(|p| p.recipient.address == *a))
+            && self.older_than.is_none_or(|s| now.since(meta.received) >= Duration::from_secs(s))
+            && (!self.held || part.state != PartState::Due)
+    }
+}
+
+/// A part as `repute queue list` shows it.
+#[derive(Clone, Debug, Serialize)]
+pub struct QueueRow {
+    pub id: MessageId,
+    pub part: u32,
+    pub sender: String,
+    pub domain: Domain,
+    pub recipients: Vec<QueueRecipient>,
+    /// `waiting`, `routing`, `ready`, `sending`, `held`.
+    pub state: &'static str,
+    /// Why it is held, or what keeps its site from being tried.
+    pub reason: Option<String>,
+    /// When it is tried next, where it waits for a time.
+    pub next: Option<Timestamp>,
+    pub attempts: u32,
+    pub received: Timestamp,
+    pub expires: Timestamp,
+    pub size: u64,
+    pub account: Option<String>,
+    pub stream: &'static str,
+}
+
+#[derive(Clone, Debug, Serialize)]
+pub struct QueueRecipient {
+    pub address: Address,
+    /// What the last attempt said.
+    pub last: Option<String>,
+}
+
+#[derive(Clone, Debug, Serialize)]
+pub struct QueueList {
+    pub rows: Vec<QueueRow>,
+    /// Whether there are more than were asked for.
+    pub more: bool,
+}
+
+/// How many parts a command changed, and how many will be when their attempt ends.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Changes {
+    pub now: usize,
+    pub after_attempt: usize,
+}
+
+impl Changes {
+    fn count(&mut self, changed: Changed) {
+        match changed {
+            Changed::Now => self.now += 1,
+            Changed::AfterAttempt => self.after_attempt += 1,
+            Changed::Unknown => {}
+        }
+    }
+}
+
+/// What became of a message or of mail to an address.
+#[derive(Clone, Debug, Serialize)]
+pub struct Why {
+    pub steps: Vec<Step>,
+    /// What is still in the queue of it.
+    pub queued: Vec<QueueRow>,
+}
+
+#[derive(Clone, Debug, Serialize)]
+pub struct Status {
+    pub queued: usize,
+    pub sessions: u32,
+    pub lanes: Vec<LaneRow>,
+}
+
+/// A site as it is reached from one egress, with what its sessions do.
+#[derive(Clone, Debug, Serialize)]
+pub struct LaneRow {
+    pub site: String,
+    pub egress: u16,
+    pub ready: usize,
+    pub sessions: u32,
+    pub window: u32,
+    pub paused_until: Option<Timestamp>,
+}
+
+#[derive(Clone, Debug, thiserror::Error)]
+pub enum ControlError {
+    #[error("{0:?} is not a message id: an id is 13 letters and digits, as `repute queue list` prints it")]
+    NoSuchId(String),
+    #[error("{0:?} is neither a message id nor an address")]
+    NotAskable(String),
+    #[error("say which messages are meant: --id, --domain, --sender, --older-than, or --all")]
+    NothingSelected,
+    #[error("the spool cannot be read or written now")]
+    Spool(#[source] SpoolError),
+    #[error("the history cannot be read now: {0}")]
+    History(String),
+}
+
+const PAGE: usize = 1000;
+
+/// The control operations of running works.
+#[derive(Clone)]
+pub struct Control {
+    pub(crate) works: std::sync::Arc<Works>,
+}
+
+impl Control {
+    pub async fn list(&self, selector: &Selector, limit: usize) -> Result<QueueList, ControlError> {
+        let now = self.works.now();
+        let found = self.select(selector, limit.saturating_add(1)).await?;
+        let more = found.len() > limit;
+        let rows = found.into_iter().take(limit).map(|(meta, part)| self.row(&meta, part, now)).collect();
+        Ok(QueueList { rows, more })
+    }
+
+    pub async fn hold(&self, selector: &Selector, reason: &str) -> Result<Changes, ControlError> {
+        let mut changes = Changes::default();
+        for (_, part) in self.select_to_change(selector).await? {
+            if part.state != PartState::Due {
+                continue;
+            }
+            let id = part.id;
+            let changed = self.works.queue(|queue| queue.hold(id, reason));
+            changes.count(changed);
+            if changed == Changed::Now {
+                self.keep(PartRecord { state: PartState::Held(reason.to_owned()), ..part });
+                self.works.emit(EventKind::Held { part: id, reason: reason.to_owned() });
+            }
+        }
+        self.flushed(changes).await
+    }
+
+    /// Held parts become due now.
+    pub async fn release(&self, selector: &Selector) -> Result<Changes, ControlError> {
+        self.make_due(selector, |part| part.state != PartState::Due).await
+    }
+
+    /// Waiting parts become due now; what is held stays held.
+    pub async fn retry(&self, selector: &Selector) -> Result<Changes, ControlError> {
+        self.make_due(selector, |part| part.state == PartState::Due).await
+    }
+
+    async fn make_due(
+        &self,
+        selector: &Selector,
+        concerned: impl Fn(&PartRecord) -> bool,
+    ) -> Result<Changes, ControlError> {
+        let mut changes = Changes::default();
+        let now = self.works.now();
+        for (_, part) in self.select_to_change(selector).await? {
+            if !concerned(&part) {
+                continue;
+            }
+            let id = part.id;
+            if part.state != PartState::Due {
+                // On disk before it is due: else a fast attempt's settlement would be overwritten.
+                self.keep(PartRecord { state: PartState::Due, due: now, ..part });
+                self.works.emit(EventKind::Released { part: id });
+            }
+            changes.count(self.works.queue(|queue| queue.retry(id, now)));
+        }
+        self.flushed(changes).await
+    }
+
+    /// Takes messages out of the queue without a notice to their senders. The history keeps it.
+    pub async fn cancel(&self, selector: &Selector) -> Result<Changes, ControlError> {
+        let mut changes = Changes::default();
+        for (_, part) in self.select_to_change(selector).await? {
+            let id = part.id;
+            if self.works.queue(|queue| queue.lease_part(id)).is_none() {
+                changes.count(self.works.queue(|queue| queue.remove(id)));
+                continue;
+            }
+            let Some(loaded) = dispatch::load_or_put_back(&self.works, id).await else { continue };
+            let outcomes = vec![settle::cancelled_outcome(); loaded.part.recipients.len()];
+            let decided =
+                Decided { loaded, attempt: 0, outcomes, feedback: Feedback::None, egress: None, tell: false };
+            settle::settle(&self.works, decided).await;
+            changes.now += 1;
+        }
+        self.flushed(changes).await
+    }
+
+    /// `about` is a message id, the Message-ID of a header in brackets, or a recipient.
+    pub async fn why(&self, about: &str, limit: usize) -> Result<Why, ControlError> {
+        let (query, selector) = asked(about)?;
+        let steps = match &self.works.doors.history {
+            Some(history) => {
+                history.flush().await;
+                history.steps(query, limit).await.map_err(|e| ControlError::History(e.to_string()))?
+            }
+            None => Vec::new(),
+        };
+        let queued = match selector {
+            Some(selector) => self.list(&selector, limit).await?.rows,
+            None => Vec::new(),
+        };
+        Ok(Why { steps, queued })
+    }
+
+    pub fn status(&self) -> Status {
+        self.works.queue(|queue| Status {
+            queued: queue.len(),
+            sessions: queue.sessions(),
+            lanes: queue
+                .lanes()
+                .map(|lane| LaneRow {
+                    site: lane.key.site.to_string(),
+                    egress: lane.key.egress,
+                    ready: lane.ready,
+                    sessions: lane.sessions,
+                    window: lane.window,
+                    paused_until: lane.paused_until,
+                })
+                .collect(),
+        })
+    }
+
+    async fn select_to_change(&self, selector: &Selector) -> Result<Vec<(MessageMeta, PartRecord)>, ControlError> {
+        if selector.is_empty() {
+            return Err(ControlError::NothingSelected);
+        }
+        self.select(selector, usize::MAX).await
+    }
+
+    async fn select(&self, selector: &Selector, limit: usize) -> Result<Vec<(MessageMeta, PartRecord)>, ControlError> {
+        let ids = selector.ids()?;
+        let now = self.works.now();
+        let spool = &self.works.doors.spool;
+        // What was settled a moment ago must not be listed as if it still waited.
+        spool.flush().await.map_err(ControlError::Spool)?;
+        let mut found = Vec::new();
+        let mut after = match ids.iter().min() {
+            Some(first) if first.0 > 0 => Some(PartId { message: MessageId(first.0 - 1), number: u32::MAX }),
+            _ => None,
+        };
+        let last = ids.iter().max();
+        loop {
+            let page = spool.scan(after, PAGE).await.map_err(ControlError::Spool)?;
+            let full = page.len() == PAGE;
+            for (meta, part) in page {
+                after = Some(part.id);
+                if last.is_some_and(|last| meta.id > *last) {
+                    return Ok(found);
+                }
+                if selector.matches(&ids, &meta, &part, now) {
+                    found.push((meta, part));
+                    if found.len() >= limit {
+                        return Ok(found);
+                    }
+                }
+            }
+            if !full {
+                return Ok(found);
+            }
+        }
+    }
+
+    fn keep(&self, record: PartRecord) {
+        let part = record.id;
+        self.works.doors.spool.settle(Settlement { part, change: Change::Keep(record), notices: Vec::new() });
+    }
+
+    async fn flushed(&self, changes: Changes) -> Result<Changes, ControlError> {
+        self.works.doors.spool.flush().await.map_err(ControlError::Spool)?;
+        Ok(changes)
+    }
+
+    fn row(&self, meta: &MessageMeta, part: PartRecord, now: Timestamp) -> QueueRow {
+        let view = self.works.queue(|queue| queue.view(part.id));
+        row(meta, part, view, now)
+    }
+}
+
+/// A row from what is stored, and from what the running queue knows beside it.
+pub fn row(meta: &MessageMeta, part: PartRecord, view: Option<repute_queue::View>, now: Timestamp) -> QueueRow {
+    let stored = if part.state == PartState::Due { "waiting" } else { "held" };
+    let state = view.as_ref().map_or(stored, |view| match view.state {
+        State::Waiting => "waiting",
+        State::Routing => "routing",
+        State::Ready => "ready",
+        State::Leased => "sending",
+        State::Held => "held",
+    });
+    let paused = view.as_ref().and_then(|v| v.lane.as_ref()).and_then(|lane| lane.paused_until).filter(|t| *t > now);
+    let reason = match (&part.state, paused) {
+        (PartState::Held(reason), _) => Some(reason.clone()),
+        (PartState::Due, Some(until)) => Some(format!("its site cannot be reached; tried again at {until}")),
+        _ => None,
+    };
+    let next = match state {
+        "waiting" => Some(view.as_ref().map_or(part.due, |view| view.due)),
+        "ready" => paused,
+        _ => None,
+    };
+    QueueRow {
+        id: meta.id,
+        part: part.id.number,
+        sender: meta.from.as_ref().map_or_else(|| "<>".to_owned(), ToString::to_string),
+        domain: part.domain,
+        recipients: part
+            .recipients
+            .into_iter()
+            .map(|p| QueueRecipient { last: p.last.map(|o| o.reason()), address: p.recipient.address })
+            .collect(),
+        state,
+        reason,
+        next,
+        attempts: part.attempts,
+        received: meta.received,
+        expires: meta.expires,
+        size: meta.size,
+        account: meta.account.as_ref().map(ToString::to_string),
+        stream: meta.stream.as_str(),
+    }
+}
+
+/// What a person asked about, as a question to the history and to the queue.
+pub fn asked(about: &str) -> Result<(StepQuery, Option<Selector>), ControlError> {
+    let about = about.trim();
+    if let Some(header_id) = about.strip_prefix('<').and_then(|rest| rest.strip_suffix('>'))
+        && !header_id.is_empty()
+    {
+        return Ok((StepQuery::HeaderId(header_id.to_owned()), None));
+    }
+    if let Ok(id) = about.parse::<MessageId>() {
+        let selector = Selector { ids: vec![about.to_owned()], ..Selector::default() };
+        return Ok((StepQuery::Message(id), Some(selector)));
+    }
+    let address: Address = about.parse().map_err(|_| ControlError::NotAskable(about.to_owned()))?;
+    let selector = Selector { recipient: Some(address.clone()), ..Selector::default() };
+    Ok((StepQuery::Recipient(address), Some(selector)))
+}

@@ -1,0 +1,174 @@
+//! One session to one site: opens it, sends what the lane gives it, waits a little for more,
+//! ends it. Steps 6 to 8 of a message's path. It decides nothing about what an outcome means:
+//! that is `settle`'s.
+
+use std::sync::Arc;
+
+use repute_delivery::{Connection, Sent, Transaction};
+use repute_queue::{Feedback, LaneId, Lease, Next};
+use repute_types::{Outcome, Stage, Verdict};
+use tokio::sync::watch;
+
+use crate::config::Settings;
+use crate::dispatch;
+use crate::fresh::Loaded;
+use crate::settle::{self, Decided};
+use crate::works::{LaneWork, Works};
+
+/// Recipients in one transaction: what every server has to take (RFC 5321 §4.5.3.1.8).
+const RECIPIENTS: usize = 100;
+
+struct Session {
+    works: Arc<Works>,
+    lane: Arc<LaneWork>,
+    connection: Option<Connection>,
+}
+
+pub(crate) async fn run(works: Arc<Works>, id: LaneId, first: Lease, mut stop: watch::Receiver<bool>) {
+    let Some(lane) = works.lane(id) else {
+        // A lane is known here before the queue can start a session for it.
+        works.queue(|queue| queue.session_ended(id, works.now()));
+        return;
+    };
+    let mut session = Session { works: works.clone(), lane, connection: None };
+    let mut next = Next::Work(first);
+    loop {
+        match next {
+            Next::Work(lease) => session.attempt(lease).await,
+            Next::Idle => {
+                let more = session.wait(&mut stop).await;
+                works.queue(|queue| queue.no_longer_idle(id));
+                if !more {
+                    break;
+                }
+            }
+            Next::Close => break,
+        }
+        next = if *stop.borrow() { Next::Close } else { works.queue(|queue| queue.lease(id, works.now())) };
+    }
+    // The connection is given back to the queue before the goodbye: QUIT may take its time.
+    works.queue(|queue| queue.session_ended(id, works.now()));
+    if let Some(connection) = session.connection.take() {
+        connection.quit().await;
+    }
+}
+
+impl Session {
+    /// Whether there may be work again; `false` ends the session.
+    async fn wait(&mut self, stop: &mut watch::Receiver<bool>) -> bool {
+        if self.connection.is_none() || *stop.borrow() {
+            return false;
+        }
+        let idle = self.works.settings().limits.session_idle;
+        tokio::select! {
+            () = self.lane.work.notified() => true,
+            () = tokio::time::sleep(idle) => false,
+            _ = stop.changed() => false,
+        }
+    }
+
+    async fn attempt(&mut self, lease: Lease) {
+        let works = self.works.clone();
+        let Some(loaded) = dispatch::load_or_put_back(&works, lease.part).await else { return };
+        let settings = works.settings();
+        let mut outcomes = Vec::with_capacity(loaded.part.recipients.len());
+        let mut feedback = Feedback::None;
+        while outcomes.len() < loaded.part.recipients.len() {
+            let start = outcomes.len();
+            let end = loaded.part.recipients.len().min(start + RECIPIENTS);
+            let (some, learnt) = self.transaction(&settings, &loaded, start..end).await;
+            outcomes.extend(some);
+            feedback = worse(feedback, learnt);
+        }
+        let egress = self.connection.as_ref().and_then(Connection::local_address);
+        settle::settle(&works, Decided { loaded, attempt: lease.attempt, outcomes, feedback, egress, tell: true }).await;
+    }
+
+    /// One transaction, over the open connection or a new one. A connection that turns out to
+    /// have been closed meanwhile is replaced once and is no attempt.
+    async fn transaction(
+        &mut self,
+        settings: &Settings,
+        loaded: &Loaded,
+        range: std::ops::Range<usize>,
+    ) -> (Vec<Outcome>, Feedback) {
+        let recipients: Vec<_> = loaded.part.recipients[range].iter().map(|p| &p.recipient).collect();
+        let transaction = Transaction {
+            from: loaded.meta.from.as_ref(),
+            options: &loaded.meta.options,
+            recipients: &recipients,
+            content: &loaded.content,
+        };
+        let alike = |outcome: Outcome| vec![outcome; recipients.len()];
+        loop {
+            let fresh = !self.has_usable(settings, &transaction);
+            if fresh && let Err(outcome) = self.open(settings, &transaction).await {
+                let feedback = connect_feedback(&outcome);
+                return (alike(outcome), feedback);
+            }
+            let Some(connection) = self.connection.as_mut() else { continue };
+            match connection.send(&transaction).await {
+                Sent::Done(outcomes) => {
+                    let feedback = feedback(&outcomes);
+                    return (outcomes, feedback);
+                }
+                Sent::Stale(outcome) => {
+                    self.connection = None;
+                    if fresh {
+                        return (alike(outcome), Feedback::PushedBack);
+                    }
+                }
+            }
+        }
+    }
+
+    fn has_usable(&self, settings: &Settings, transaction: &Transaction<'_>) -> bool {
+        self.connection.as_ref().is_some_and(|c| {
+            c.is_reusable() && c.messages() < settings.limits.messages_per_session && c.suits(transaction)
+        })
+    }
+
+    async fn open(&mut self, settings: &Settings, transaction: &Transaction<'_>) -> Result<(), Outcome> {
+        if let Some(old) = self.connection.take() {
+            old.quit().await;
+        }
+        let route = self.lane.route();
+        let opened = Connection::open(
+            &route,
+            &self.lane.egress,
+            &settings.delivery,
+            transaction.options.require_tls,
+            &*self.works.doors.network,
+            &*self.works.doors.resolver,
+        );
+        self.connection = Some(opened.await?);
+        Ok(())
+    }
+}
+
+/// What a failed opening says about the site. A message that asks for more than the site has
+/// (REQUIRETLS) says nothing about mail that does not.
+fn connect_feedback(outcome: &Outcome) -> Feedback {
+    match outcome.verdict {
+        Verdict::Deferred => Feedback::Unreachable,
+        _ => Feedback::None,
+    }
+}
+
+fn feedback(outcomes: &[Outcome]) -> Feedback {
+    let pushed = |o: &Outcome| match &o.reply {
+        Some(reply) => reply.code == 421,
+        None => o.verdict == Verdict::Deferred && o.stage >= Stage::Mail,
+    };
+    if outcomes.iter().any(pushed) { Feedback::PushedBack } else { Feedback::Reached }
+}
+
+fn worse(a: Feedback, b: Feedback) -> Feedback {
+    let weight = |f| match f {
+        Feedback::None => 0,
+        Feedback::Reached => 1,
+        Feedback::PushedBack => 2,
+        Feedback::Unreachable => 3,
+    };
+    if weight(a) >= weight(b) { a } else { b }
+}

@@ -1,0 +1,180 @@
+//! The one loop: asks the queue what is due, finds routes, starts sessions, raises alarms.
+//! It waits for news or for the queue's next time, and never for the network.
+
+use std::hash::{DefaultHasher, Hash, Hasher};
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use repute_delivery::Egress;
+use repute_queue::{Feedback, LaneKey, Lease, Step, Then};
+use repute_spool::{Change, PartRecord, PartState, Settlement, SpoolError};
+use repute_types::event::Level;
+use repute_types::{Domain, EventKind, Outcome, PartId};
+use tokio::sync::{Semaphore, watch};
+use tokio::task::JoinSet;
+
+use crate::config::Settings;
+use crate::fresh::Loaded;
+use crate::settle::{self, Decided};
+use crate::works::Works;
+use crate::{courier, notice};
+
+/// Routes and alarms that are worked on at the same time.
+const CONCURRENT_CHORES: usize = 64;
+/// The loop looks again after this time at the latest, so that a clock that jumped (a resumed
+/// virtual machine, an NTP step) is noticed.
+const LONGEST_SLEEP: Duration = Duration::from_secs(60);
+/// A part that could not be loaded because the disk failed is looked at again after this.
+const DISK_RETRY: Duration = Duration::from_secs(60);
+
+/// Runs until `stop` turns true, then waits for the sessions under way.
+pub(crate) async fn run(works: Arc<Works>, mut stop: watch::Receiver<bool>) {
+    let chores = Arc::new(Semaphore::new(CONCURRENT_CHORES));
+    let mut tasks = JoinSet::new();
+    while !*stop.borrow() {
+        let now = works.now();
+        let (steps, sessions, wake) = works.queue(|queue| {
+            let steps = queue.advance(now);
+            let sessions: Vec<_> = std::iter::from_fn(|| queue.next_session(now)).collect();
+            (steps, sessions, queue.next_wake())
+        });
+        for step in steps {
+            let (works, chores) = (works.clone(), chores.clone());
+            tasks.spawn(async move {
+                let _permit = chores.acquire_owned().await;
+                match step {
+                    Step::Route(domain) => route(&works, domain).await,
+                    Step::Alarm(part) => alarm(&works, part).await,
+                }
+            });
+        }
+        for (lane, first) in sessions {
+            tasks.spawn(courier::run(works.clone(), lane, first, stop.clone()));
+        }
+        let sleep = wake.map_or(LONGEST_SLEEP, |at| at.since(now).min(LONGEST_SLEEP));
+        works.wakes_at.store((now + sleep).millis(), Ordering::Relaxed);
+        tokio::select! {
+            () = works.news.notified() => {}
+            // A millisecond more, because the queue's times are whole milliseconds.
+            () = tokio::time::sleep(sleep + Duration::from_millis(1)) => {}
+            _ = stop.changed() => {}
+        }
+        while tasks.try_join_next().is_some() {}
+    }
+    while tasks.join_next().await.is_some() {}
+}
+
+/// Which egress mail to a domain leaves from: always the same one, so that a greylist sees the
+/// same address again.
+fn egress_for(settings: &Settings, domain: &Domain) -> (u16, Arc<Egress>) {
+    if settings.egresses.is_empty() {
+        return (0, Arc::new(Egress::unbound(settings.hostname.clone())));
+    }
+    let mut hasher = DefaultHasher::new();
+    domain.hash(&mut hasher);
+    let index = (hasher.finish() % settings.egresses.len() as u64) as usize;
+    (index as u16, settings.egresses[index].clone())
+}
+
+async fn route(works: &Works, domain: Domain) {
+    let settings = works.settings();
+    let (index, egress) = egress_for(&settings, &domain);
+    let doors = &works.doors;
+    let found = settings.routes.resolve(&domain, &egress, &settings.delivery, &*doors.resolver, &*doors.random).await;
+    match found {
+        Ok(route) => {
+            let now = works.now();
+            let until = now + route.expires_in.clamp(Duration::from_secs(5), Duration::from_secs(3600));
+            let key = LaneKey { site: route.site.clone(), egress: index };
+            let route = Arc::new(route);
+            // In one touch of the queue: a session must not start before its lane is known here.
+            works.queue(|queue| {
+                let lane = queue.routed(&domain, key, until, now);
+                works.set_lane(lane, route, egress);
+            });
+        }
+        Err(outcome) => {
+            for lease in works.queue(|queue| queue.unroutable(&domain)) {
+                settle_alike(works, lease, &outcome).await;
+            }
+        }
+    }
+}
+
+/// Settles a leased part with the same outcome for every recipient.
+pub(crate) async fn settle_alike(works: &Works, lease: Lease, outcome: &Outcome) {
+    let Some(loaded) = load_or_put_back(works, lease.part).await else { return };
+    let outcomes = vec![outcome.clone(); loaded.part.recipients.len()];
+    let attempt = lease.attempt;
+    settle::settle(works, Decided { loaded, attempt, outcomes, feedback: Feedback::None, egress: None, tell: true }).await;
+}
+
+/// What is needed for an attempt; where it cannot be had, the part is put where it belongs.
+pub(crate) async fn load_or_put_back(works: &Works, part: PartId) -> Option<Loaded> {
+    let error = match works.load(part).await {
+        Ok(loaded) => return Some(loaded),
+        Err(error) => error,
+    };
+    let now = works.now();
+    match error {
+        SpoolError::Missing(_) => {
+            works.note(Level::Error, "spool", format!("part {part} is queued but not in the spool: it is forgotten"));
+            works.queue(|queue| queue.settle(part, Then::Done, Feedback::None, now));
+        }
+        SpoolError::Damaged(_) => hold_damaged(works, part).await,
+        SpoolError::Storage(_) | SpoolError::Closed => {
+            works.note(Level::Error, "spool", format!("part {part} could not be read: {error}; tried again later"));
+            works.queue(|queue| queue.settle(part, Then::Again(now + DISK_RETRY), Feedback::None, now));
+        }
+    }
+    None
+}
+
+/// A damaged message is never sent: it is held, named, and the rest goes on.
+async fn hold_damaged(works: &Works, part: PartId) {
+    let reason = "its content is damaged on disk (the checksum does not match)".to_owned();
+    works.note(Level::Error, "spool", format!("message {} is held: {reason}", part.message));
+    if let Ok(record) = works.doors.spool.part(part).await {
+        let change = Change::Keep(PartRecord { state: PartState::Held(reason.clone()), ..record });
+        works.doors.spool.settle(Settlement { part, change, notices: Vec::new() });
+    }
+    works.emit(EventKind::Held { part, reason });
+    let now = works.now();
+    works.queue(|queue| queue.settle(part, Then::Held, Feedback::None, now));
+}
+
+/// A part's alarm: it has expired, or its sender is owed a word that it takes long.
+async fn alarm(works: &Works, part: PartId) {
+    let now = works.now();
+    if works.queue(|queue| queue.lease_part(part)).is_none() {
+        // An attempt is under way, and settles expiry by itself; look again soon.
+        works.queue(|queue| queue.set_alarm(part, now + Duration::from_secs(30)));
+        return;
+    }
+    let Some(loaded) = load_or_put_back(works, part).await else {
+        works.queue(|queue| queue.set_alarm(part, now + DISK_RETRY));
+        return;
+    };
+    if now >= loaded.meta.expires {
+        let outcomes = loaded.part.recipients.iter().map(|p| settle::expired_outcome(p.last.clone())).collect();
+        let decided = Decided { loaded, attempt: 0, outcomes, feedback: Feedback::None, egress: None, tell: true };
+        return settle::settle(works, decided).await;
+    }
+    let held = loaded.part.state != PartState::Due;
+    let owed = !loaded.part.delay_noticed && now >= works.next_alarm(&loaded.meta, &loaded.part);
+    let mut next = works.next_alarm(&loaded.meta, &loaded.part);
+    if owed {
+        let notices = notice::delay(works, &loaded).await;
+        let record = PartRecord { delay_noticed: true, ..loaded.part.clone() };
+        next = works.next_alarm(&loaded.meta, &record);
+        works.doors.spool.settle(Settlement { part, change: Change::Keep(record), notices: notices.clone() });
+        for notice in notices {
+            crate::intake::enter(works, notice);
+        }
+    }
+    works.queue(|queue| {
+        queue.settle(part, Then::Unchanged { held }, Feedback::None, now);
+        queue.set_alarm(part, next);
+    });
+}

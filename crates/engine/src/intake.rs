@@ -1,0 +1,269 @@
+//! Steps 2 to 5 of a message's path: may it be sent, made whole, signed, committed, due.
+//! The one door into the spool; SMTP and whatever else accepts mail come through here.
+//!
+//! Every refusal is a reply with its cure. A message without a signature of its From domain is
+//! refused here and never sent.
+
+use std::sync::Arc;
+
+use repute_message::whole::{self, Made, Whole};
+use repute_spool::{Committed, MessageMeta, NewMessage, PartRecord, PartState, Pending, SpoolError};
+use repute_trust::dkim;
+use repute_types::event::Level;
+use repute_types::{
+    Address, Content, Domain, EnhancedCode, Envelope, EventKind, MessageId, PartId, Recipient, Reply, Timestamp,
+};
+
+use crate::config::{SendingDomain, Settings};
+use crate::door::{Account, Submitted};
+use crate::fresh::Loaded;
+use crate::works::Works;
+
+/// Whether the account may use this return path (MAIL FROM).
+pub(crate) fn may_send_from(settings: &Settings, account: &Account, from: Option<&Address>) -> Result<(), Reply> {
+    match from {
+        // The null sender is for notices; an application may send some of its own.
+        None => Ok(()),
+        Some(address) => may_use_domain(settings, account, address.domain(), "MAIL FROM").map(drop),
+    }
+}
+
+/// The domain of a sender address, if the account may send as it and it is set up.
+fn may_use_domain<'a>(
+    settings: &'a Settings,
+    account: &Account,
+    domain: &Domain,
+    which: &str,
+) -> Result<&'a SendingDomain, Reply> {
+    let usable = |d: &&SendingDomain| d.name == *domain || d.return_path.as_ref() == Some(domain);
+    let found = settings.domains.iter().filter(usable).find(|d| account.domains.contains(&d.name));
+    let Some(found) = found else {
+        let known = settings.domains.iter().any(|d| usable(&d));
+        let cure = if known {
+            format!("add \"{domain}\" to the domains of [[account]] \"{}\"", account.name)
+        } else {
+            format!("set the domain up with `repute domain add {domain}` and add it to [[account]] \"{}\"", account.name)
+        };
+        let text = format!("account {} may not send as {domain} ({which}): {cure}", account.name);
+        return Err(Reply::new(550, EnhancedCode(5, 7, 1), text));
+    };
+    if !found.is_usable() {
+        let text = format!("{domain} has no usable DKIM key, so nothing is sent as it: run `repute domain add {domain}`");
+        return Err(Reply::new(550, EnhancedCode(5, 7, 20), text));
+    }
+    Ok(found)
+}
+
+pub(crate) async fn accept(works: &Works, submitted: Submitted) -> Result<Committed, Reply> {
+    let client = submitted.origin.client;
+    let account = submitted.account.clone();
+    let result = accept_message(works, submitted).await;
+    if let Err(reply) = &result {
+        works.emit(EventKind::Refused { account: Some(account.name.clone()), client, reply: reply.clone() });
+    }
+    result
+}
+
+async fn accept_message(works: &Works, submitted: Submitted) -> Result<Committed, Reply> {
+    let settings = works.settings();
+    let Submitted { account, envelope, content, origin } = submitted;
+    may_send_from(&settings, &account, envelope.from.as_ref())?;
+    if envelope.recipients.is_empty() {
+        return Err(Reply::new(554, EnhancedCode(5, 5, 1), "no valid recipients"));
+    }
+    let now = works.now();
+    let id = works.ids.next(now);
+    let made = whole::make_whole(
+        content,
+        &Whole {
+            now,
+            id,
+            hostname: &settings.hostname,
+            received: whole::Received {
+                helo: &origin.helo,
+                client: origin.client,
+                protocol: origin.protocol,
+                tls: origin.tls.as_ref(),
+                private: account.private,
+                recipient: only_recipient(&envelope),
+            },
+            smtputf8: envelope.options.smtputf8,
+            hops: settings.limits.hops,
+        },
+    )
+    .map_err(|fault| fault.into_reply())?;
+    let author = author_domain(&settings, &account, &made)?;
+    let content = signed(author, &made, now)?;
+    let message = Accepted {
+        meta: MessageMeta {
+            id,
+            account: Some(account.name.clone()),
+            stream: account.stream,
+            from: envelope.from,
+            options: envelope.options,
+            received: now,
+            expires: now + settings.retry.expire,
+            header_id: made.header_id,
+            size: content.len() as u64,
+        },
+        recipients: envelope.recipients,
+        content,
+    };
+    commit(works, message, origin.client, origin.tls).await
+}
+
+/// The sole recipient may be named in Received; with several it would give away a Bcc.
+fn only_recipient(envelope: &Envelope) -> Option<&Address> {
+    match envelope.recipients.as_slice() {
+        [one] => Some(&one.address),
+        _ => None,
+    }
+}
+
+/// The domain that signs: that of the From field. Every author must be one of the account's.
+fn author_domain<'a>(settings: &'a Settings, account: &Account, made: &Made) -> Result<&'a SendingDomain, Reply> {
+    let mut first = None;
+    for author in &made.from {
+        let domain = may_use_domain(settings, account, author.domain(), "From")?;
+        first.get_or_insert(domain);
+    }
+    first.ok_or_else(|| Reply::new(550, EnhancedCode(5, 6, 0), "the From field names no address: add one"))
+}
+
+fn signed(domain: &SendingDomain, made: &Made, now: Timestamp) -> Result<Content, Reply> {
+    let mut content = made.content.clone();
+    if domain.keys.is_empty() {
+        return Ok(content);
+    }
+    let keys: Vec<_> = domain.keys.iter().map(|key| &**key).collect();
+    match dkim::sign(&content, &keys, &domain.name, now) {
+        Ok(fields) => {
+            content.prepend(fields);
+            Ok(content)
+        }
+        Err(error) => {
+            let text = format!("the message could not be signed as {}: {error}", domain.name);
+            Err(Reply::new(451, EnhancedCode(4, 7, 5), text))
+        }
+    }
+}
+
+/// A message that has passed every question and only needs to be kept.
+pub(crate) struct Accepted {
+    pub meta: MessageMeta,
+    pub recipients: Vec<Recipient>,
+    pub content: Content,
+}
+
+impl Accepted {
+    pub fn into_new(self) -> NewMessage {
+        let parts = split(self.meta.id, self.recipients, self.meta.received);
+        NewMessage { meta: self.meta, parts, content: self.content }
+    }
+}
+
+/// One part a domain, in the order in which the domains were first named.
+fn split(message: MessageId, recipients: Vec<Recipient>, due: Timestamp) -> Vec<PartRecord> {
+    let mut parts: Vec<PartRecord> = Vec::new();
+    let mut places = std::collections::HashMap::<Domain, usize>::new();
+    for recipient in recipients {
+        let domain = recipient.address.domain().clone();
+        let place = *places.entry(domain.clone()).or_insert(parts.len());
+        if place == parts.len() {
+            parts.push(PartRecord {
+                id: PartId { message, number: place as u32 },
+                domain,
+                recipients: Vec::new(),
+                attempts: 0,
+                state: PartState::Due,
+                due,
+                delay_noticed: false,
+            });
+        }
+        let known = &mut parts[place].recipients;
+        // The same address twice is delivered once (RFC 5321 §3.3 leaves it to us).
+        if known.iter().all(|p| p.recipient.address != recipient.address) {
+            known.push(Pending { recipient, last: None });
+        }
+    }
+    parts
+}
+
+async fn commit(
+    works: &Works,
+    message: Accepted,
+    client: Option<std::net::IpAddr>,
+    tls: Option<repute_types::TlsUsed>,
+) -> Result<Committed, Reply> {
+    let event = EventKind::Accepted {
+        message: message.meta.id,
+        account: message.meta.account.clone(),
+        from: message.meta.from.clone(),
+        recipients: message.recipients.iter().map(|r| r.address.clone()).collect(),
+        size: message.content.len(),
+        header_id: message.meta.header_id.clone(),
+        client,
+        tls,
+    };
+    let new = message.into_new();
+    let committed = works.doors.spool.commit(new.clone()).await.map_err(|error| refused_by_spool(works, &error))?;
+    works.emit(event);
+    enter(works, new);
+    Ok(committed)
+}
+
+fn refused_by_spool(works: &Works, error: &SpoolError) -> Reply {
+    if let SpoolError::Storage(detail) = error {
+        works.note(Level::Error, "spool", format!("a message was refused with 452: {detail}"));
+    }
+    match error {
+        SpoolError::Closed => Reply::new(421, EnhancedCode(4, 3, 2), "the server is stopping; try again"),
+        _ => Reply::new(452, EnhancedCode(4, 3, 1), "the message cannot be stored now; try again later"),
+    }
+}
+
+/// Hands a committed message to the queue, content and all.
+pub(crate) fn enter(works: &Works, message: NewMessage) {
+    let NewMessage { meta, parts, content } = message;
+    let entries: Vec<_> = parts.iter().map(|part| works.entry(&meta, part)).collect();
+    works.fresh().keep(Arc::new(meta), content, parts);
+    let now = works.now();
+    works.queue(|queue| {
+        for entry in entries {
+            queue.enter(entry, now);
+        }
+    });
+}
+
+impl Works {
+    /// How the queue is told of a part.
+    pub(crate) fn entry(&self, meta: &MessageMeta, part: &PartRecord) -> repute_queue::Entry {
+        repute_queue::Entry {
+            part: part.id,
+            domain: part.domain.clone(),
+            stream: meta.stream,
+            due: part.due,
+            alarm: self.next_alarm(meta, part),
+            attempts: part.attempts,
+            held: part.state != PartState::Due,
+        }
+    }
+
+    /// The delay notice first, if one is still owed, then expiry.
+    pub(crate) fn next_alarm(&self, meta: &MessageMeta, part: &PartRecord) -> Timestamp {
+        let notice = meta.received + self.settings().retry.delay_notice;
+        if part.delay_noticed || meta.account.is_none() { meta.expires } else { notice.min(meta.expires) }
+    }
+
+    /// A part with what an attempt needs, from memory or from the spool.
+    pub(crate) async fn load(&self, id: PartId) -> Result<Loaded, SpoolError> {
+        if let Some(loaded) = self.fresh().take(id) {
+            return Ok(loaded);
+        }
+        let spool = &self.doors.spool;
+        let part = spool.part(id).await?;
+        let meta = Arc::new(spool.meta(id.message).await?);
+        let content = spool.content(id.message).await?;
+        Ok(Loaded { meta, part, content })
+    }
+}

@@ -1,0 +1,124 @@
+//! Step 9 of a message's path: what an attempt (or expiry, or an operator) decided is written
+//! down. The one function that settles is [`settle`]: spool first, then events, then the
+//! queue, so that a part that is leased again is read as it was left.
+
+use std::net::IpAddr;
+
+use repute_queue::{Feedback, Intent, Then};
+use repute_spool::{Change, PartRecord, PartState, Pending, Settlement};
+use repute_types::{Culprit, EnhancedCode, EventKind, Outcome, Recipient, Stage, Timestamp, Verdict};
+
+use crate::fresh::Loaded;
+use crate::intake;
+use crate::notice;
+use crate::works::Works;
+
+/// What was decided about every recipient of a part.
+pub(crate) struct Decided {
+    pub loaded: Loaded,
+    /// Which attempt this was; 0 where none was made.
+    pub attempt: u32,
+    /// One for each recipient of the part, in their order.
+    pub outcomes: Vec<Outcome>,
+    pub feedback: Feedback,
+    /// The address mail left from, if a session was had and it was bound.
+    pub egress: Option<IpAddr>,
+    /// Whether senders are told of failures; not for what an operator cancelled.
+    pub tell: bool,
+}
+
+/// A recipient that is done, for events and notices.
+pub(crate) struct Finished {
+    pub recipient: Recipient,
+    pub outcome: Outcome,
+}
+
+pub(crate) async fn settle(works: &Works, decided: Decided) {
+    let Decided { loaded, attempt, outcomes, feedback, egress, tell } = decided;
+    let now = works.now();
+    let settings = works.settings();
+    let intent = works.queue(|queue| queue.intent(loaded.part.id).cloned());
+    let cancelled = intent == Some(Intent::Cancel);
+    let mut finished = Vec::new();
+    let mut pending = Vec::new();
+    for (Pending { recipient, .. }, outcome) in loaded.part.recipients.iter().cloned().zip(outcomes) {
+        let outcome = match outcome.verdict {
+            Verdict::Deferred if cancelled => cancelled_outcome(),
+            Verdict::Deferred if now >= loaded.meta.expires => expired_outcome(Some(outcome)),
+            _ => outcome,
+        };
+        match outcome.verdict {
+            Verdict::Deferred => pending.push(Pending { recipient, last: Some(outcome) }),
+            _ => finished.push(Finished { recipient, outcome }),
+        }
+    }
+    let next = match &intent {
+        Some(Intent::Retry) => now,
+        _ => settings.retry.next(loaded.part.attempts + 1, now, &*works.doors.random).min(loaded.meta.expires),
+    };
+    let notices = if tell && !cancelled { notice::about(works, &loaded, &finished).await } else { Vec::new() };
+    emit(works, &loaded, attempt, &finished, &pending, next, egress);
+
+    let part = loaded.part.id;
+    let (change, then) = if pending.is_empty() {
+        (Change::Done, Then::Done)
+    } else {
+        let held = match intent {
+            Some(Intent::Hold(reason)) => {
+                works.emit(EventKind::Held { part, reason: reason.clone() });
+                Some(reason)
+            }
+            _ => None,
+        };
+        let then = if held.is_some() { Then::Held } else { Then::Again(next) };
+        let state = held.map_or(PartState::Due, PartState::Held);
+        let attempts = loaded.part.attempts + u32::from(attempt > 0);
+        let record = PartRecord { recipients: pending, attempts, state, due: next, ..loaded.part.clone() };
+        (Change::Keep(record), then)
+    };
+    works.doors.spool.settle(Settlement { part, change, notices: notices.clone() });
+    works.queue(|queue| queue.settle(part, then, feedback, now));
+    for notice in notices {
+        intake::enter(works, notice);
+    }
+}
+
+fn emit(
+    works: &Works,
+    loaded: &Loaded,
+    attempt: u32,
+    finished: &[Finished],
+    pending: &[Pending],
+    next: Timestamp,
+    egress: Option<IpAddr>,
+) {
+    let age = works.now().since(loaded.meta.received);
+    let done = finished.iter().map(|f| (&f.recipient, &f.outcome, None));
+    let waiting = pending.iter().filter_map(|p| Some((&p.recipient, p.last.as_ref()?, Some(next))));
+    for (recipient, outcome, next_attempt) in done.chain(waiting) {
+        works.emit(EventKind::Settled {
+            part: loaded.part.id,
+            recipient: recipient.address.clone(),
+            attempt,
+            outcome: Box::new(outcome.clone()),
+            next_attempt,
+            age,
+            egress,
+        });
+    }
+}
+
+/// Time is over (RFC 3463 X.4.7). What the last attempt said is kept: it is the reason.
+pub(crate) fn expired_outcome(last: Option<Outcome>) -> Outcome {
+    let text = match &last {
+        Some(last) => format!("not delivered within the time allowed; the last attempt said: {}", last.reason()),
+        None => "not delivered within the time allowed".to_owned(),
+    };
+    let (peer, reply) = last.map_or((None, None), |last| (last.peer, last.reply));
+    Outcome { peer, reply, ..Outcome::ours(Verdict::Failed, Stage::Queue, Culprit::Us, EnhancedCode(5, 4, 7), text) }
+}
+
+pub(crate) fn cancelled_outcome() -> Outcome {
+    let text = "cancelled by the operator";
+    Outcome::ours(Verdict::Failed, Stage::Queue, Culprit::Us, EnhancedCode(5, 7, 0), text)
+}

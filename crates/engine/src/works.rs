@@ -1,0 +1,168 @@
+//! What the parts of the works share, and the one way to touch the queue.
+
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
+
+use repute_delivery::{Egress, Route};
+use repute_dns::Resolver;
+use repute_ledger::{History, ReturnedStore};
+use repute_net::Network;
+use repute_queue::{LaneId, LaneSettings, Queue};
+use repute_spool::Spool;
+use repute_types::event::{EventSink, Level};
+use repute_types::id::IdSource;
+use repute_types::{Clock, Event, EventKind, Random, Timestamp};
+use tokio::sync::Notify;
+
+use crate::accounts::Accounts;
+use crate::config::Settings;
+use crate::fresh::Fresh;
+
+/// The doors to the world, handed in by whoever starts the works: real ones by the program,
+/// fakes by a test.
+pub struct Doors {
+    pub spool: Arc<dyn Spool>,
+    pub resolver: Arc<dyn Resolver>,
+    pub network: Arc<dyn Network>,
+    pub clock: Arc<dyn Clock>,
+    pub random: Arc<dyn Random>,
+    /// Log and history and whatever else reads what happens.
+    pub events: Arc<dyn EventSink>,
+    /// For questions; `None` where a test keeps no history.
+    pub history: Option<Arc<History>>,
+    /// Where mail to our return paths is kept; `None` refuses it.
+    pub returned: Option<Arc<ReturnedStore>>,
+}
+
+/// One site from one egress, as the sessions to it see it.
+pub(crate) struct LaneWork {
+    route: Mutex<Arc<Route>>,
+    pub egress: Arc<Egress>,
+    /// Wakes one idle session of the lane.
+    pub work: Notify,
+}
+
+impl LaneWork {
+    pub fn new(route: Arc<Route>, egress: Arc<Egress>) -> LaneWork {
+        LaneWork { route: Mutex::new(route), egress, work: Notify::new() }
+    }
+
+    pub fn route(&self) -> Arc<Route> {
+        lock(&self.route).clone()
+    }
+
+    pub fn set_route(&self, route: Arc<Route>) {
+        *lock(&self.route) = route;
+    }
+}
+
+pub(crate) struct Works {
+    pub doors: Doors,
+    settings: RwLock<Arc<Settings>>,
+    pub accounts: Accounts,
+    queue: Mutex<Queue>,
+    lanes: Mutex<HashMap<LaneId, Arc<LaneWork>>>,
+    fresh: Mutex<Fresh>,
+    pub ids: IdSource,
+    /// Wakes the dispatch loop.
+    pub news: Notify,
+    /// When the dispatch loop wakes by itself, in milliseconds.
+    pub wakes_at: AtomicI64,
+}
+
+/// A lock whose holder panicked is still a lock: what it guards is kept consistent by calls
+/// that do not panic halfway, and a mail server that stops for it would lose more.
+pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl Works {
+    pub fn new(doors: Doors, settings: Settings, ids: IdSource) -> Works {
+        let accounts = Accounts::new(&settings);
+        let queue = Queue::new(lane_settings(&settings));
+        let fresh = Fresh::new(settings.limits.fresh_content);
+        Works {
+            doors,
+            settings: RwLock::new(Arc::new(settings)),
+            accounts,
+            queue: Mutex::new(queue),
+            lanes: Mutex::new(HashMap::new()),
+            fresh: Mutex::new(fresh),
+            ids,
+            news: Notify::new(),
+            wakes_at: AtomicI64::new(0),
+        }
+    }
+
+    pub fn settings(&self) -> Arc<Settings> {
+        self.settings.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    pub fn replace_settings(&self, settings: Settings) {
+        self.accounts.configure(&settings);
+        let lanes = lane_settings(&settings);
+        *self.settings.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(settings);
+        self.queue(|queue| queue.configure(lanes));
+    }
+
+    pub fn now(&self) -> Timestamp {
+        self.doors.clock.now()
+    }
+
+    /// Touches the queue, then wakes whoever has something to do because of it.
+    pub fn queue<T>(&self, touch: impl FnOnce(&mut Queue) -> T) -> T {
+        let (out, wakes, news) = {
+            let mut queue = lock(&self.queue);
+            let out = touch(&mut queue);
+            let earlier = queue.next_wake().is_some_and(|at| at.millis() < self.wakes_at.load(Ordering::Relaxed));
+            (out, queue.take_wakes(), queue.has_news() || earlier)
+        };
+        if !wakes.is_empty() {
+            let lanes = lock(&self.lanes);
+            for lane in wakes.iter().filter_map(|id| lanes.get(id)) {
+                lane.work.notify_one();
+            }
+        }
+        if news {
+            self.news.notify_one();
+        }
+        out
+    }
+
+    pub fn lane(&self, id: LaneId) -> Option<Arc<LaneWork>> {
+        lock(&self.lanes).get(&id).cloned()
+    }
+
+    /// Says by which route and from which egress a lane goes; a lane that is known keeps its
+    /// sessions and takes the newer route for the next one.
+    pub fn set_lane(&self, id: LaneId, route: Arc<Route>, egress: Arc<Egress>) {
+        let mut lanes = lock(&self.lanes);
+        match lanes.get(&id) {
+            Some(lane) if lane.route().site == route.site && Arc::ptr_eq(&lane.egress, &egress) => lane.set_route(route),
+            _ => drop(lanes.insert(id, Arc::new(LaneWork::new(route, egress)))),
+        }
+    }
+
+    pub fn fresh(&self) -> MutexGuard<'_, Fresh> {
+        lock(&self.fresh)
+    }
+
+    pub fn emit(&self, kind: EventKind) {
+        self.doors.events.emit(Event { at: self.now(), kind });
+    }
+
+    pub fn note(&self, level: Level, what: &'static str, text: impl Into<String>) {
+        self.emit(EventKind::Note { level, what, text: text.into() });
+    }
+}
+
+fn lane_settings(settings: &Settings) -> LaneSettings {
+    LaneSettings {
+        max_window: settings.limits.sessions_per_site.max(1),
+        max_sessions: settings.limits.sessions.max(1),
+        first_pause: settings.limits.first_pause,
+        max_pause: settings.limits.max_pause,
+        ..LaneSettings::default()
+    }
+}
