@@ -6,13 +6,18 @@
 //! soon, and a crash before that makes a message go twice, never zero times.
 //! Fails with [`SpoolError`], after which nothing of the failed message is kept.
 
+mod codec;
+pub mod memory;
 pub mod record;
+pub mod sqlite;
 
 use std::future::Future;
 use std::pin::Pin;
 
+pub use memory::MemorySpool;
 pub use record::{Change, MessageMeta, NewMessage, PartRecord, PartState, Pending, Settlement};
 use repute_types::{Content, MessageId, PartId};
+pub use sqlite::{OpenError, SqliteSpool};
 
 pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
 
@@ -23,6 +28,11 @@ pub struct Committed {
 }
 
 impl Committed {
+    /// Only a spool that has synced the message may call this.
+    fn proof(id: MessageId) -> Committed {
+        Committed { id }
+    }
+
     pub fn id(&self) -> MessageId {
         self.id
     }
@@ -43,11 +53,20 @@ pub enum SpoolError {
 }
 
 pub trait Spool: Send + Sync + 'static {
-    /// Makes a message durable. Many calls that wait at once share one sync.
+    /// Makes a message durable. Many calls that wait at once share one sync; where too many
+    /// wait already, this waits its turn. A message whose caller gave up waiting (dropped the
+    /// future) is taken out again: nobody was told of it.
     fn commit(&self, message: NewMessage) -> BoxFuture<'_, Result<Committed, SpoolError>>;
 
-    /// Applies a change after those handed in before. Returns at once.
+    /// Applies a change after those handed in before. Returns at once. [`Spool::part`] answers
+    /// with the change from now on, and [`Spool::content`] knows its notices; on disk it is soon.
+    /// A change of a part that is gone already does nothing.
     fn settle(&self, settlement: Settlement);
+
+    /// How many settlements are not on disk yet. It stays near zero unless the disk refuses
+    /// to be written; then it grows with each outcome, because forgetting one would send a
+    /// message twice. Who hands out attempts stops doing so while this is above a bound.
+    fn unsettled(&self) -> usize;
 
     /// Waits until every settlement handed in so far is on disk.
     fn flush(&self) -> BoxFuture<'_, Result<(), SpoolError>>;
@@ -61,6 +80,9 @@ pub trait Spool: Send + Sync + 'static {
 
     /// The parts after `after` in the order of their ids, at most `limit`, with the metadata
     /// of their messages: what the queue is filled from at start, and what `repute queue` lists.
+    /// Settlements handed in before are seen. A damaged record ends the list before it; where it
+    /// would be the first, the error is [`SpoolError::Damaged`], and the next part to ask for is
+    /// the one after `PartId { message, number: u32::MAX }`.
     fn scan(
         &self,
         after: Option<PartId>,

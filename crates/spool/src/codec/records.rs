@@ -1,0 +1,174 @@
+//! `MessageMeta` and `PartRecord` as octets. Ids are the rows' keys and are not repeated.
+
+use repute_types::envelope::EnvelopeOptions;
+use repute_types::{Address, Body, Domain, MessageId, Notify, PartId, Recipient, Ret, Stream, Timestamp};
+
+use super::outcome::{read_outcome, write_outcome};
+use super::{Bad, Read, Reader, Writer};
+use crate::{MessageMeta, PartRecord, PartState, Pending};
+
+const META_V1: u8 = 1;
+const PART_V1: u8 = 1;
+
+pub(crate) fn meta_to_octets(meta: &MessageMeta, buffer: &mut Vec<u8>) {
+    let mut w = Writer::start(buffer, META_V1);
+    w.option(meta.account.as_deref(), Writer::text);
+    w.octet(match meta.stream {
+        Stream::Transactional => 0,
+        Stream::Bulk => 1,
+    });
+    w.option(meta.from.as_ref(), write_address);
+    write_options(&mut w, &meta.options);
+    w.int(meta.received.0);
+    w.int(meta.expires.0);
+    w.text(&meta.header_id);
+    w.uint(meta.size);
+    w.seal();
+}
+
+pub(crate) fn meta_from_octets(id: MessageId, octets: &[u8]) -> Read<MessageMeta> {
+    let (version, mut r) = Reader::open(octets)?;
+    if version != META_V1 {
+        return Err(Bad);
+    }
+    let meta = MessageMeta {
+        id,
+        account: r.option(Reader::text)?.map(Into::into),
+        stream: match r.octet()? {
+            0 => Stream::Transactional,
+            1 => Stream::Bulk,
+            _ => return Err(Bad),
+        },
+        from: r.option(read_address)?,
+        options: read_options(&mut r)?,
+        received: Timestamp(r.int()?),
+        expires: Timestamp(r.int()?),
+        header_id: r.text()?.to_owned(),
+        size: r.uint()?,
+    };
+    r.end()?;
+    Ok(meta)
+}
+
+pub(crate) fn part_to_octets(part: &PartRecord, buffer: &mut Vec<u8>) {
+    let mut w = Writer::start(buffer, PART_V1);
+    w.text(part.domain.as_str());
+    w.uint(u64::from(part.attempts));
+    w.int(part.due.0);
+    w.octet(u8::from(part.delay_noticed));
+    match &part.state {
+        PartState::Due => w.octet(0),
+        PartState::Held(reason) => {
+            w.octet(1);
+            w.text(reason);
+        }
+    }
+    w.uint(part.recipients.len() as u64);
+    for pending in &part.recipients {
+        write_recipient(&mut w, &pending.recipient);
+        w.option(pending.last.as_ref(), write_outcome);
+    }
+    w.seal();
+}
+
+pub(crate) fn part_from_octets(id: PartId, octets: &[u8]) -> Read<PartRecord> {
+    let (version, mut r) = Reader::open(octets)?;
+    if version != PART_V1 {
+        return Err(Bad);
+    }
+    let domain = Domain::parse(r.text()?).map_err(|_| Bad)?;
+    let attempts = u32::try_from(r.uint()?).map_err(|_| Bad)?;
+    let due = Timestamp(r.int()?);
+    let delay_noticed = read_bool(&mut r)?;
+    let state = match r.octet()? {
+        0 => PartState::Due,
+        1 => PartState::Held(r.text()?.to_owned()),
+        _ => return Err(Bad),
+    };
+    let count = r.count()?;
+    let mut recipients = Vec::with_capacity(count);
+    for _ in 0..count {
+        let recipient = read_recipient(&mut r)?;
+        recipients.push(Pending { recipient, last: r.option(read_outcome)? });
+    }
+    r.end()?;
+    Ok(PartRecord { id, domain, recipients, attempts, state, due, delay_noticed })
+}
+
+fn write_address(w: &mut Writer<'_>, address: &Address) {
+    let (local, domain) = (address.local(), address.domain().as_str());
+    w.uint((local.len() + 1 + domain.len()) as u64);
+    w.0.extend_from_slice(local.as_bytes());
+    w.octet(b'@');
+    w.0.extend_from_slice(domain.as_bytes());
+}
+
+fn read_address(r: &mut Reader<'_>) -> Read<Address> {
+    Address::parse(r.text()?).map_err(|_| Bad)
+}
+
+fn write_recipient(w: &mut Writer<'_>, recipient: &Recipient) {
+    write_address(w, &recipient.address);
+    w.octet(match recipient.notify {
+        Notify::Unsaid => 0,
+        Notify::Never => 1,
+        Notify::On { success, failure, delay } => 8 | u8::from(success) | u8::from(failure) << 1 | u8::from(delay) << 2,
+    });
+    w.option(recipient.orcpt.as_deref(), Writer::text);
+}
+
+fn read_recipient(r: &mut Reader<'_>) -> Read<Recipient> {
+    let address = read_address(r)?;
+    let notify = match r.octet()? {
+        0 => Notify::Unsaid,
+        1 => Notify::Never,
+        on @ 8..=15 => Notify::On { success: on & 1 != 0, failure: on & 2 != 0, delay: on & 4 != 0 },
+        _ => return Err(Bad),
+    };
+    let orcpt = r.option(Reader::text)?.map(str::to_owned);
+    Ok(Recipient { address, notify, orcpt })
+}
+
+fn write_options(w: &mut Writer<'_>, options: &EnvelopeOptions) {
+    let body = match options.body {
+        Body::SevenBit => 0,
+        Body::EightBitMime => 1,
+        Body::BinaryMime => 2,
+    };
+    w.octet(body | u8::from(options.smtputf8) << 2 | u8::from(options.require_tls) << 3);
+    w.octet(match options.ret {
+        None => 0,
+        Some(Ret::Full) => 1,
+        Some(Ret::Headers) => 2,
+    });
+    w.option(options.envid.as_deref(), Writer::text);
+}
+
+fn read_options(r: &mut Reader<'_>) -> Read<EnvelopeOptions> {
+    let flags = r.octet()?;
+    Ok(EnvelopeOptions {
+        body: match flags & 3 {
+            0 => Body::SevenBit,
+            1 => Body::EightBitMime,
+            2 => Body::BinaryMime,
+            _ => return Err(Bad),
+        },
+        smtputf8: flags & 4 != 0,
+        require_tls: flags & 8 != 0,
+        ret: match r.octet()? {
+            0 => None,
+            1 => Some(Ret::Full),
+            2 => Some(Ret::Headers),
+            _ => return Err(Bad),
+        },
+        envid: r.option(Reader::text)?.map(str::to_owned),
+    })
+}
+
+pub(super) fn read_bool(r: &mut Reader<'_>) -> Read<bool> {
+    match r.octet()? {
+        0 => Ok(false),
+        1 => Ok(true),
+        _ => Err(Bad),
+    }
+}

@@ -1,0 +1,198 @@
+//! The strict fake: the spool's promises without a disk, for everybody's tests.
+//!
+//! It keeps everything in memory, can be told to fail or to be slow, and panics on what the
+//! real one would let pass but no correct caller does: settling a part that was never
+//! committed, a message whose parts are not numbered from 0, an id used twice.
+
+use std::collections::{BTreeMap, HashSet};
+use std::sync::{Mutex, MutexGuard};
+use std::time::Duration;
+
+use repute_types::{Content, MessageId, PartId};
+
+use crate::{BoxFuture, Change, Committed, MessageMeta, NewMessage, PartRecord, Settlement, Spool, SpoolError};
+
+/// What the disk is said to be like.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub enum Disk {
+    #[default]
+    Good,
+    /// Commits fail; settlements are kept and show at once, but `flush` fails.
+    Full,
+    ReadOnly,
+    /// Each commit and flush takes so long.
+    Slow(Duration),
+}
+
+#[derive(Default)]
+struct State {
+    disk: Disk,
+    messages: BTreeMap<MessageId, (MessageMeta, Content)>,
+    parts: BTreeMap<PartId, PartRecord>,
+    /// Everything ever committed, to tell a late settlement from one of an unknown part.
+    known: HashSet<PartId>,
+    damaged: HashSet<MessageId>,
+    unsettled: usize,
+}
+
+#[derive(Default)]
+pub struct MemorySpool {
+    state: Mutex<State>,
+}
+
+impl MemorySpool {
+    pub fn new() -> MemorySpool {
+        MemorySpool::default()
+    }
+
+    /// From now on the disk is like this.
+    pub fn set_disk(&self, disk: Disk) {
+        let mut state = self.lock();
+        state.disk = disk;
+        if state.refusal().is_none() {
+            state.unsettled = 0;
+        }
+    }
+
+    /// From now on the stored content of this message does not match its checksum.
+    pub fn damage(&self, id: MessageId) {
+        self.lock().damaged.insert(id);
+    }
+
+    /// Messages that are kept.
+    pub fn len(&self) -> usize {
+        self.lock().messages.len()
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    async fn disk(&self) -> Result<(), SpoolError> {
+        let disk = self.lock().disk;
+        if let Disk::Slow(delay) = disk {
+            tokio::time::sleep(delay).await;
+        }
+        self.lock().refusal().map_or(Ok(()), Err)
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        // A panic under the lock is a failed test; the others need not fail with it.
+        self.state.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
+    }
+}
+
+impl State {
+    fn refusal(&self) -> Option<SpoolError> {
+        match self.disk {
+            Disk::Good | Disk::Slow(_) => None,
+            Disk::Full => Some(SpoolError::Storage("the disk is full".into())),
+            Disk::ReadOnly => Some(SpoolError::Storage("the disk is read-only".into())),
+        }
+    }
+
+    fn insert(&mut self, message: NewMessage) {
+        let id = message.meta.id;
+        assert!(!message.parts.is_empty(), "{id} has no part");
+        assert_eq!(message.meta.size, message.content.len() as u64, "{id} says another size than it has");
+        for (number, part) in message.parts.into_iter().enumerate() {
+            let expected = PartId { message: id, number: number as u32 };
+            assert_eq!(part.id, expected, "parts are numbered from 0 without gaps");
+            assert!(!part.recipients.is_empty(), "{expected} has no recipient");
+            assert!(self.known.insert(expected), "{id} is committed a second time");
+            self.parts.insert(expected, part);
+        }
+        self.messages.insert(id, (message.meta, message.content));
+    }
+
+    fn settle(&mut self, settlement: Settlement) {
+        let id = settlement.part;
+        assert!(self.known.contains(&id), "{id} was never committed");
+        if !self.parts.contains_key(&id) {
+            return;
+        }
+        match settlement.change {
+            Change::Keep(record) => {
+                assert_eq!(record.id, id, "a record replaces its own part");
+                assert!(!record.recipients.is_empty(), "{id} is kept without a recipient");
+                self.parts.insert(id, record);
+            }
+            Change::Done => {
+                self.parts.remove(&id);
+                let (first, last) = (PartId { number: 0, ..id }, PartId { number: u32::MAX, ..id });
+                if self.parts.range(first..=last).next().is_none() {
+                    self.messages.remove(&id.message);
+                }
+            }
+        }
+        for notice in settlement.notices {
+            self.insert(notice);
+        }
+    }
+}
+
+impl Spool for MemorySpool {
+    fn commit(&self, message: NewMessage) -> BoxFuture<'_, Result<Committed, SpoolError>> {
+        Box::pin(async move {
+            self.disk().await?;
+            let id = message.meta.id;
+            self.lock().insert(message);
+            Ok(Committed::proof(id))
+        })
+    }
+
+    fn settle(&self, settlement: Settlement) {
+        let mut state = self.lock();
+        state.settle(settlement);
+        if state.refusal().is_some() {
+            state.unsettled += 1;
+        }
+    }
+
+    fn unsettled(&self) -> usize {
+        self.lock().unsettled
+    }
+
+    fn flush(&self) -> BoxFuture<'_, Result<(), SpoolError>> {
+        Box::pin(async move { if self.unsettled() > 0 { self.disk().await } else { Ok(()) } })
+    }
+
+    fn meta(&self, id: MessageId) -> BoxFuture<'_, Result<MessageMeta, SpoolError>> {
+        Box::pin(async move {
+            let state = self.lock();
+            state.messages.get(&id).map(|(meta, _)| meta.clone()).ok_or(SpoolError::Missing(id))
+        })
+    }
+
+    fn content(&self, id: MessageId) -> BoxFuture<'_, Result<Content, SpoolError>> {
+        Box::pin(async move {
+            let state = self.lock();
+            if state.damaged.contains(&id) {
+                return Err(SpoolError::Damaged(id));
+            }
+            state.messages.get(&id).map(|(_, content)| content.clone()).ok_or(SpoolError::Missing(id))
+        })
+    }
+
+    fn part(&self, id: PartId) -> BoxFuture<'_, Result<PartRecord, SpoolError>> {
+        Box::pin(async move { self.lock().parts.get(&id).cloned().ok_or(SpoolError::Missing(id.message)) })
+    }
+
+    fn scan(
+        &self,
+        after: Option<PartId>,
+        limit: usize,
+    ) -> BoxFuture<'_, Result<Vec<(MessageMeta, PartRecord)>, SpoolError>> {
+        Box::pin(async move {
+            use std::ops::Bound::{Excluded, Unbounded};
+            let state = self.lock();
+            let from = after.map_or(Unbounded, Excluded);
+            let rows = state.parts.range((from, Unbounded)).take(limit);
+            Ok(rows.filter_map(|(id, part)| Some((state.messages.get(&id.message)?.0.clone(), part.clone()))).collect())
+        })
+    }
+
+    fn last_id(&self) -> BoxFuture<'_, Result<Option<MessageId>, SpoolError>> {
+        Box::pin(async move { Ok(self.lock().messages.keys().next_back().copied()) })
+    }
+}

@@ -1,0 +1,220 @@
+//! What waits for the writer: handed in from any thread, taken by the one that writes.
+//!
+//! Promise: settlements are taken in the order in which they were handed in, and stay visible
+//! to readers until they are on disk. Commits wait no longer than the transaction before
+//! theirs; settlements alone wait [`LINGER`].
+
+use std::collections::{HashMap, VecDeque};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard};
+use std::time::Duration;
+
+use repute_types::{MessageId, PartId};
+use tokio::sync::oneshot;
+
+use crate::{Change, Committed, NewMessage, Settlement, SpoolError};
+
+/// How long a settlement waits for a commit to travel with (docs/queue-states.md): long enough
+/// to save syncs, short enough that few messages go twice after a crash.
+pub(super) const LINGER: Duration = Duration::from_millis(100);
+
+/// One transaction's bounds: it must neither hold up the first message in it for long, nor
+/// outgrow the log.
+const MOST_COMMITS: usize = 512;
+const MOST_CONTENT: usize = 8 << 20;
+const MOST_SETTLEMENTS: usize = 4096;
+
+pub(super) type CommitAnswer = oneshot::Sender<Result<Committed, SpoolError>>;
+
+pub(super) struct Waiting {
+    pub message: NewMessage,
+    pub answer: CommitAnswer,
+}
+
+#[derive(Default)]
+pub(super) struct Batch {
+    pub commits: Vec<Waiting>,
+    pub settlements: Vec<Arc<Settlement>>,
+}
+
+struct Flush {
+    /// Answered when so many settlements, counted from the start, are on disk.
+    when: u64,
+    answer: oneshot::Sender<Result<(), SpoolError>>,
+}
+
+#[derive(Default)]
+struct State {
+    commits: VecDeque<Waiting>,
+    settlements: VecDeque<Arc<Settlement>>,
+    flushes: Vec<Flush>,
+    /// Settlements handed in and settlements on disk, counted from the start.
+    handed_in: u64,
+    on_disk: u64,
+    /// The last change of each part that is not on disk yet, for readers.
+    changes: HashMap<PartId, Arc<Settlement>>,
+    /// The notices that are not on disk yet, by their ids: where in a settlement they are.
+    notices: HashMap<MessageId, (Arc<Settlement>, usize)>,
+    closed: bool,
+}
+
+#[derive(Default)]
+pub(super) struct Inbox {
+    state: Mutex<State>,
+    /// Signalled when there is reason for the writer to look before its time.
+    wake: Condvar,
+}
+
+impl Inbox {
+    pub fn commit(&self, message: NewMessage, answer: CommitAnswer) {
+        let mut state = self.lock();
+        if !state.closed {
+            state.commits.push_back(Waiting { message, answer });
+            let first = state.commits.len() == 1;
+            drop(state);
+            // Later ones find a writer that is awake or has been called.
+            if first {
+                self.wake.notify_one();
+            }
+        }
+    }
+
+    pub fn settle(&self, settlement: Settlement) {
+        let settlement = Arc::new(settlement);
+        let mut state = self.lock();
+        for (place, notice) in settlement.notices.iter().enumerate() {
+            state.notices.insert(notice.meta.id, (settlement.clone(), place));
+        }
+        state.changes.insert(settlement.part, settlement.clone());
+        state.settlements.push_back(settlement);
+        state.handed_in += 1;
+        let (first, enough) = (state.settlements.len() == 1, state.settlements.len() == MOST_SETTLEMENTS);
+        drop(state);
+        if first || enough {
+            self.wake.notify_one();
+        }
+    }
+
+    pub fn flush(&self, answer: oneshot::Sender<Result<(), SpoolError>>) {
+        let mut state = self.lock();
+        let when = state.handed_in;
+        if state.on_disk == when {
+            // The caller may have gone; then nobody needs the answer.
+            let _ = answer.send(Ok(()));
+        } else {
+            state.flushes.push(Flush { when, answer });
+            drop(state);
+            self.wake.notify_one();
+        }
+    }
+
+    pub fn close(&self) {
+        self.lock().closed = true;
+        self.wake.notify_one();
+    }
+
+    pub fn is_closed(&self) -> bool {
+        self.lock().closed
+    }
+
+    pub fn unsettled(&self) -> usize {
+        let state = self.lock();
+        (state.handed_in - state.on_disk) as usize
+    }
+
+    /// The last change of a part, where it is not on disk yet.
+    pub fn change(&self, part: PartId) -> Option<Change> {
+        self.lock().changes.get(&part).map(|settlement| settlement.change.clone())
+    }
+
+    /// Something of a notice that is not on disk yet.
+    pub fn notice<T>(&self, id: MessageId, take: impl FnOnce(&NewMessage) -> T) -> Option<T> {
+        let state = self.lock();
+        let (settlement, place) = state.notices.get(&id)?;
+        settlement.notices.get(*place).map(take)
+    }
+
+    /// Waits for work: at once where a commit or a flush waits, after `linger` where there are
+    /// only settlements. `None` once closed with nothing left.
+    pub fn take(&self, linger: Duration) -> Option<Batch> {
+        let mut state = self.lock();
+        if !state.is_urgent() {
+            state = self.wait_while(state, |s| !s.is_urgent() && s.settlements.is_empty());
+            let (waited, _) = self
+                .wake
+                .wait_timeout_while(state, linger, |s| !s.is_urgent())
+                .unwrap_or_else(|poisoned| poisoned.into_inner());
+            state = waited;
+        }
+        if state.closed && state.commits.is_empty() && state.settlements.is_empty() {
+            return None;
+        }
+        Some(state.next_batch())
+    }
+
+    /// The settlements of a batch are on disk.
+    pub fn settled(&self, settlements: &[Arc<Settlement>]) {
+        if settlements.is_empty() {
+            return;
+        }
+        let mut state = self.lock();
+        for settlement in settlements {
+            // A later change of the same part may have taken its place.
+            if state.changes.get(&settlement.part).is_some_and(|last| Arc::ptr_eq(last, settlement)) {
+                state.changes.remove(&settlement.part);
+            }
+            for notice in &settlement.notices {
+                state.notices.remove(&notice.meta.id);
+            }
+        }
+        state.on_disk += settlements.len() as u64;
+        let on_disk = state.on_disk;
+        for flush in state.flushes.extract_if(.., |flush| flush.when <= on_disk) {
+            let _ = flush.answer.send(Ok(()));
+        }
+    }
+
+    /// The settlements of a batch could not be written: they are first in line again.
+    pub fn put_back(&self, settlements: Vec<Arc<Settlement>>, error: &SpoolError) {
+        let mut state = self.lock();
+        for settlement in settlements.into_iter().rev() {
+            state.settlements.push_front(settlement);
+        }
+        for flush in state.flushes.drain(..) {
+            let _ = flush.answer.send(Err(error.clone()));
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        // Nothing that runs under the lock leaves the state half changed when it panics.
+        self.state.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
+    }
+
+    fn wait_while<'a>(
+        &self,
+        state: MutexGuard<'a, State>,
+        condition: impl FnMut(&mut State) -> bool,
+    ) -> MutexGuard<'a, State> {
+        self.wake.wait_while(state, condition).unwrap_or_else(|poisoned| poisoned.into_inner())
+    }
+}
+
+impl State {
+    fn is_urgent(&self) -> bool {
+        !self.commits.is_empty()
+            || !self.flushes.is_empty()
+            || self.closed
+            || self.settlements.len() >= MOST_SETTLEMENTS
+    }
+
+    fn next_batch(&mut self) -> Batch {
+        let settlements = self.settlements.len().min(MOST_SETTLEMENTS);
+        let mut batch = Batch { settlements: self.settlements.drain(..settlements).collect(), ..Batch::default() };
+        let mut content = 0;
+        while batch.commits.len() < MOST_COMMITS && content < MOST_CONTENT {
+            let Some(waiting) = self.commits.pop_front() else { break };
+            content += waiting.message.content.len();
+            batch.commits.push(waiting);
+        }
+        batch
+    }
+}

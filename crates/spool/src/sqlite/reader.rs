@@ -1,0 +1,150 @@
+//! Reading, on connections of its own and off the async threads.
+
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex};
+
+use repute_types::{Content, MessageId, PartId};
+use rusqlite::{Connection, OptionalExtension};
+use tokio::sync::Semaphore;
+
+use super::schema;
+use super::store::{id_of_key, key};
+use crate::{MessageMeta, PartRecord, SpoolError, codec};
+
+/// Connections at most; each has a cache of 1 MiB.
+const CONNECTIONS: usize = 2;
+
+pub(super) struct Readers {
+    path: PathBuf,
+    idle: Mutex<Vec<Connection>>,
+    turns: Arc<Semaphore>,
+}
+
+impl Readers {
+    pub fn new(path: PathBuf) -> Readers {
+        Readers { path, idle: Mutex::default(), turns: Arc::new(Semaphore::new(CONNECTIONS)) }
+    }
+
+    /// Opens the first connection, so that what cannot be read is known at start.
+    pub fn warm(&self) -> rusqlite::Result<()> {
+        let db = schema::open_reader(&self.path)?;
+        self.put(db);
+        Ok(())
+    }
+
+    pub async fn ask<T: Send + 'static>(
+        self: &Arc<Readers>,
+        question: impl FnOnce(&Connection) -> Result<T, SpoolError> + Send + 'static,
+    ) -> Result<T, SpoolError> {
+        let turn = self.turns.clone().acquire_owned().await.map_err(|_| SpoolError::Closed)?;
+        let readers = self.clone();
+        let asked = tokio::task::spawn_blocking(move || {
+            let _turn = turn;
+            let idle = readers.lock().pop();
+            let db = match idle {
+                Some(db) => db,
+                None => schema::open_reader(&readers.path).map_err(storage)?,
+            };
+            let answer = question(&db);
+            readers.put(db);
+            answer
+        });
+        // The task is lost only where the runtime is shutting down.
+        asked.await.unwrap_or(Err(SpoolError::Closed))
+    }
+
+    fn put(&self, db: Connection) {
+        self.lock().push(db);
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, Vec<Connection>> {
+        self.idle.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
+    }
+}
+
+fn storage(error: rusqlite::Error) -> SpoolError {
+    SpoolError::Storage(error.to_string())
+}
+
+pub(super) fn meta(db: &Connection, id: MessageId) -> Result<MessageMeta, SpoolError> {
+    let mut statement = db.prepare_cached("SELECT meta FROM message WHERE id = ?1").map_err(storage)?;
+    let meta = statement
+        .query_row([key(id)], |row| Ok(codec::meta_from_octets(id, row.get_ref(0)?.as_blob()?)))
+        .optional()
+        .map_err(storage)?;
+    meta.ok_or(SpoolError::Missing(id))?.map_err(|_| SpoolError::Damaged(id))
+}
+
+pub(super) fn part(db: &Connection, id: PartId) -> Result<PartRecord, SpoolError> {
+    let mut statement =
+        db.prepare_cached("SELECT record FROM part WHERE message = ?1 AND number = ?2").map_err(storage)?;
+    let part = statement
+        .query_row((key(id.message), id.number), |row| Ok(codec::part_from_octets(id, row.get_ref(0)?.as_blob()?)))
+        .optional()
+        .map_err(storage)?;
+    part.ok_or(SpoolError::Missing(id.message))?.map_err(|_| SpoolError::Damaged(id.message))
+}
+
+/// Row by row, so that a large content is held once; the checksum is verified.
+pub(super) fn content(db: &Connection, id: MessageId) -> Result<Content, SpoolError> {
+    let mut statement = db
+        .prepare_cached(
+            "SELECT m.crc, m.chunks, c.data FROM message m
+             LEFT JOIN content c ON c.id BETWEEN m.first AND m.first + m.chunks - 1
+             WHERE m.id = ?1 ORDER BY c.id",
+        )
+        .map_err(storage)?;
+    let mut rows = statement.query([key(id)]).map_err(storage)?;
+    let (mut sum, mut content, mut expected) = (crc32fast::Hasher::new(), Content::new(), None);
+    while let Some(row) = rows.next().map_err(storage)? {
+        let of_message: (u32, u32) = (row.get(0).map_err(storage)?, row.get(1).map_err(storage)?);
+        expected = Some(of_message);
+        if let Some(octets) = row.get_ref(2).map_err(storage)?.as_blob_or_null().map_err(|_| SpoolError::Damaged(id))? {
+            sum.update(octets);
+            content.push(octets.to_vec());
+        }
+    }
+    let (crc, chunks) = expected.ok_or(SpoolError::Missing(id))?;
+    if sum.finalize() != crc || content.chunks().len() != chunks as usize {
+        return Err(SpoolError::Damaged(id));
+    }
+    Ok(content)
+}
+
+pub(super) fn scan(
+    db: &Connection,
+    after: Option<PartId>,
+    limit: usize,
+) -> Result<Vec<(MessageMeta, PartRecord)>, SpoolError> {
+    let mut statement = db
+        .prepare_cached(
+            "SELECT p.message, p.number, p.record, m.meta FROM part p LEFT JOIN message m ON m.id = p.message
+             WHERE (p.message, p.number) > (?1, ?2) ORDER BY p.message, p.number LIMIT ?3",
+        )
+        .map_err(storage)?;
+    let (message, number) = after.map_or((i64::MIN, -1), |part| (key(part.message), i64::from(part.number)));
+    let limit = i64::try_from(limit).unwrap_or(i64::MAX);
+    let mut rows = statement.query((message, number, limit)).map_err(storage)?;
+    let mut found: Vec<(MessageMeta, PartRecord)> = Vec::new();
+    while let Some(row) = rows.next().map_err(storage)? {
+        let id = PartId { message: id_of_key(row.get(0).map_err(storage)?), number: row.get(1).map_err(storage)? };
+        let meta = row.get_ref(3).map_err(storage)?.as_blob_or_null().unwrap_or_default().unwrap_or_default();
+        let record = row.get_ref(2).map_err(storage)?.as_blob().unwrap_or_default();
+        // Parts of one message follow one another.
+        let meta = match found.last() {
+            Some((meta, _)) if meta.id == id.message => Ok(meta.clone()),
+            _ => codec::meta_from_octets(id.message, meta),
+        };
+        match (meta, codec::part_from_octets(id, record)) {
+            (Ok(meta), Ok(record)) => found.push((meta, record)),
+            _ if found.is_empty() => return Err(SpoolError::Damaged(id.message)),
+            _ => break,
+        }
+    }
+    Ok(found)
+}
+
+pub(super) fn last_id(db: &Connection) -> Result<Option<MessageId>, SpoolError> {
+    let last: Option<i64> = db.query_row("SELECT max(id) FROM message", [], |row| row.get(0)).map_err(storage)?;
+    Ok(last.map(id_of_key))
+}

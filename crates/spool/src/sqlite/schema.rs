@@ -1,0 +1,136 @@
+//! The database's shape, its settings, and the lock that keeps a second process out.
+//!
+//! `user_version` is the schema's number; a database with a lower one is migrated in one
+//! transaction at opening, one with a higher one is refused.
+
+use std::fs::{DirBuilder, File, OpenOptions, TryLockError};
+use std::io;
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::path::Path;
+use std::time::Duration;
+
+use rusqlite::{Connection, OpenFlags};
+
+use super::{OpenError, Options};
+
+const PAGE_OCTETS: u64 = 4096;
+
+/// Each entry brings the schema from its index to the next number.
+const MIGRATIONS: &[&str] = &["
+    -- One row a message. `first` and `chunks` are its rows in `content`, `crc` is the CRC-32
+    -- of all their octets together; `meta` is the codec's.
+    CREATE TABLE message (
+        id     INTEGER PRIMARY KEY,
+        first  INTEGER NOT NULL,
+        chunks INTEGER NOT NULL,
+        crc    INTEGER NOT NULL,
+        meta   BLOB NOT NULL
+    );
+    -- Content in pieces of at most 1 MiB, numbered in the order in which they came.
+    CREATE TABLE content (
+        id   INTEGER PRIMARY KEY,
+        data BLOB NOT NULL
+    );
+    CREATE TABLE part (
+        message INTEGER NOT NULL,
+        number  INTEGER NOT NULL,
+        record  BLOB NOT NULL,
+        PRIMARY KEY (message, number)
+    ) WITHOUT ROWID;
+"];
+
+/// Makes the folder and takes its lock, which is released when the file is closed.
+pub(super) fn lock_folder(dir: &Path) -> Result<File, OpenError> {
+    let folder = |source| OpenError::Folder { path: dir.to_owned(), source };
+    // Mail is private: nobody but the server's user reads it.
+    DirBuilder::new().recursive(true).mode(0o700).create(dir).map_err(folder)?;
+    let lock = OpenOptions::new()
+        .create(true)
+        .truncate(false)
+        .write(true)
+        .mode(0o600)
+        .open(dir.join("lock"))
+        .map_err(folder)?;
+    match lock.try_lock() {
+        Ok(()) => Ok(lock),
+        Err(TryLockError::WouldBlock) => Err(OpenError::InUse { path: dir.to_owned() }),
+        Err(TryLockError::Error(source)) => Err(folder(source)),
+    }
+}
+
+/// The names of new files are durable only after their folder is synced.
+pub(super) fn sync_folder(dir: &Path) -> io::Result<()> {
+    File::open(dir)?.sync_all()?;
+    match dir.parent().filter(|parent| !parent.as_os_str().is_empty()) {
+        Some(parent) => File::open(parent)?.sync_all(),
+        None => Ok(()),
+    }
+}
+
+pub(super) fn open_writer(path: &Path, options: &Options) -> Result<Connection, OpenError> {
+    let failed = |source| OpenError::Database { path: path.to_owned(), source };
+    let mut db = connect(path).map_err(failed)?;
+    set_up_writer(&db, options).map_err(failed)?;
+    let found: i64 = db.query_row("PRAGMA user_version", [], |row| row.get(0)).map_err(failed)?;
+    let known = MIGRATIONS.len() as i64;
+    if found > known {
+        return Err(OpenError::Newer { found, known });
+    }
+    migrate(&mut db, found as usize).map_err(failed)?;
+    Ok(db)
+}
+
+pub(super) fn open_reader(path: &Path) -> rusqlite::Result<Connection> {
+    let db = connect(path)?;
+    db.execute_batch("PRAGMA query_only = ON; PRAGMA cache_size = -1024;")?;
+    Ok(db)
+}
+
+fn connect(path: &Path) -> rusqlite::Result<Connection> {
+    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE
+        | OpenFlags::SQLITE_OPEN_CREATE
+        | OpenFlags::SQLITE_OPEN_NO_MUTEX
+        | OpenFlags::SQLITE_OPEN_PRIVATE_CACHE;
+    let db = Connection::open_with_flags(path, flags)?;
+    // Only a checkpoint or a recovery in another connection of ours can be in the way.
+    db.busy_timeout(Duration::from_secs(5))?;
+    // No mmap: an I/O error under it is a signal that ends the process instead of an error.
+    db.execute_batch("PRAGMA mmap_size = 0;")?;
+    Ok(db)
+}
+
+fn set_up_writer(db: &Connection, options: &Options) -> rusqlite::Result<()> {
+    // The first two count only for a database that is empty yet.
+    db.execute_batch(&format!(
+        "PRAGMA page_size = {PAGE_OCTETS};
+         PRAGMA auto_vacuum = INCREMENTAL;
+         PRAGMA journal_mode = WAL;
+         PRAGMA synchronous = FULL;
+         PRAGMA fullfsync = ON;
+         PRAGMA checkpoint_fullfsync = ON;
+         PRAGMA secure_delete = OFF;
+         PRAGMA foreign_keys = OFF;
+         PRAGMA temp_store = MEMORY;
+         PRAGMA cache_size = -4096;
+         PRAGMA wal_autocheckpoint = {};
+         PRAGMA journal_size_limit = {};",
+        options.log_octets / PAGE_OCTETS,
+        options.log_octets
+    ))?;
+    if let Some(octets) = options.max_octets {
+        db.execute_batch(&format!("PRAGMA max_page_count = {};", octets / PAGE_OCTETS))?;
+    }
+    Ok(())
+}
+
+fn migrate(db: &mut Connection, found: usize) -> rusqlite::Result<()> {
+    if found == MIGRATIONS.len() {
+        return Ok(());
+    }
+    let transaction = db.transaction()?;
+    for step in MIGRATIONS.iter().skip(found) {
+        transaction.execute_batch(step)?;
+    }
+    transaction.pragma_update(None, "user_version", MIGRATIONS.len() as i64)?;
+    transaction.commit()
+}

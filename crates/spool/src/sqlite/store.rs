@@ -1,0 +1,268 @@
+//! The writer's side of the database: one transaction at a time.
+//!
+//! Promise: [`Store::write`] returns `Ok` only after everything handed to it is synced, and
+//! after an error nothing of it is visible. After a sync that failed, the log is not believed:
+//! it is copied into the database and begun again before the next transaction, because the
+//! system may have forgotten pages that it could not write, and a second sync would succeed
+//! without them.
+
+use std::sync::Arc;
+
+use repute_types::{Content, MessageId};
+use rusqlite::{CachedStatement, Connection, ErrorCode, OptionalExtension, TransactionBehavior};
+
+use super::{Fault, Hook, Step};
+use crate::{Change, NewMessage, Settlement, SpoolError, codec};
+
+/// A content row's octets at most: bounds what is copied at once of a large message.
+const CHUNK_OCTETS: usize = 1 << 20;
+
+/// Why a transaction failed, by what to do next.
+#[derive(Clone, Debug)]
+pub(super) enum Failure {
+    /// No space: what is smaller may still fit.
+    Full(String),
+    /// The database refuses this record and no other.
+    Record(String),
+    /// The disk or the database fails, whatever is written.
+    Disk(String),
+}
+
+impl Failure {
+    pub fn to_error(&self) -> SpoolError {
+        let (Failure::Full(text) | Failure::Record(text) | Failure::Disk(text)) = self;
+        SpoolError::Storage(text.clone())
+    }
+}
+
+impl From<rusqlite::Error> for Failure {
+    fn from(error: rusqlite::Error) -> Failure {
+        let text = error.to_string();
+        match error.sqlite_error_code() {
+            Some(ErrorCode::DiskFull) => Failure::Full(text),
+            Some(ErrorCode::ConstraintViolation | ErrorCode::TooBig | ErrorCode::TypeMismatch) => Failure::Record(text),
+            _ => Failure::Disk(text),
+        }
+    }
+}
+
+impl From<Fault> for Failure {
+    fn from(fault: Fault) -> Failure {
+        match fault {
+            Fault::Full => Failure::Full("a test says that the disk is full".into()),
+            Fault::Io => Failure::Disk("a test says that the disk fails".into()),
+        }
+    }
+}
+
+/// The row key of a message: the order of ids is the order of keys over the whole range, also
+/// when the milliseconds in an id pass 2^41, in 2039.
+pub(super) fn key(id: MessageId) -> i64 {
+    (id.0 ^ (1 << 63)) as i64
+}
+
+pub(super) fn id_of_key(key: i64) -> MessageId {
+    MessageId(key as u64 ^ (1 << 63))
+}
+
+pub(super) struct Store {
+    db: Connection,
+    hook: Arc<dyn Hook>,
+    next_content: i64,
+    /// Reused for every record and for contents that come in slices.
+    buffer: Vec<u8>,
+    log_octets: u64,
+    /// Set by a failed write or sync: the log must be begun again first.
+    distrusted: bool,
+}
+
+impl Store {
+    pub fn new(db: Connection, hook: Arc<dyn Hook>, log_octets: u64) -> rusqlite::Result<Store> {
+        db.set_prepared_statement_cache_capacity(16);
+        let next_content = db.query_row("SELECT coalesce(max(id), 0) + 1 FROM content", [], |row| row.get(0))?;
+        Ok(Store { db, hook, next_content, buffer: Vec::new(), log_octets, distrusted: false })
+    }
+
+    /// Applies the settlements in order and adds the messages, durably, or does nothing.
+    pub fn write<'a>(
+        &mut self,
+        settlements: &[Arc<Settlement>],
+        messages: impl Iterator<Item = &'a NewMessage>,
+    ) -> Result<(), Failure> {
+        if self.distrusted {
+            self.begin_log_again()?;
+        }
+        self.hook.at(Step::BeforeTransaction)?;
+        let next_content = self.next_content;
+        let written = self.transaction(settlements, messages);
+        match &written {
+            Ok(()) => self.hook.at(Step::AfterCommit)?,
+            Err(failure) => {
+                self.next_content = next_content;
+                self.distrusted = matches!(failure, Failure::Disk(_));
+            }
+        }
+        written
+    }
+
+    fn transaction<'a>(
+        &mut self,
+        settlements: &[Arc<Settlement>],
+        messages: impl Iterator<Item = &'a NewMessage>,
+    ) -> Result<(), Failure> {
+        let transaction = self.db.transaction_with_behavior(TransactionBehavior::Immediate)?;
+        let mut statements = Statements::prepare(&transaction)?;
+        let mut rows = Rows {
+            statements: &mut statements,
+            next_content: &mut self.next_content,
+            buffer: &mut self.buffer,
+            hook: &*self.hook,
+        };
+        for settlement in settlements {
+            rows.settle(settlement)?;
+        }
+        for message in messages {
+            rows.insert(message)?;
+        }
+        self.hook.at(Step::BeforeCommit)?;
+        drop(statements);
+        transaction.commit()?;
+        Ok(())
+    }
+
+    /// Tells the hook of a step that lies outside the database.
+    pub fn passed(&self, step: Step) {
+        // Nothing can fail here any more.
+        let _ = self.hook.at(step);
+    }
+
+    /// Copies the log into the database where it has grown to its bound.
+    pub fn tidy(&mut self) {}
+
+    fn begin_log_again(&mut self) -> Result<(), Failure> {
+        let busy: bool = self.db.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| row.get(0))?;
+        if busy {
+            return Err(Failure::Disk("the log is being read and cannot be begun again".into()));
+        }
+        self.distrusted = false;
+        Ok(())
+    }
+}
+
+struct Statements<'a> {
+    add_message: CachedStatement<'a>,
+    add_content: CachedStatement<'a>,
+    add_part: CachedStatement<'a>,
+    keep_part: CachedStatement<'a>,
+    drop_part: CachedStatement<'a>,
+    drop_message: CachedStatement<'a>,
+    drop_content: CachedStatement<'a>,
+}
+
+impl<'a> Statements<'a> {
+    fn prepare(db: &'a Connection) -> rusqlite::Result<Statements<'a>> {
+        Ok(Statements {
+            add_message: db.prepare_cached("INSERT INTO message VALUES (?1, ?2, ?3, ?4, ?5)")?,
+            add_content: db.prepare_cached("INSERT INTO content VALUES (?1, ?2)")?,
+            add_part: db.prepare_cached("INSERT INTO part VALUES (?1, ?2, ?3)")?,
+            keep_part: db.prepare_cached("UPDATE part SET record = ?3 WHERE message = ?1 AND number = ?2")?,
+            drop_part: db.prepare_cached("DELETE FROM part WHERE message = ?1 AND number = ?2")?,
+            drop_message: db.prepare_cached(
+                "DELETE FROM message
+                 WHERE id = ?1 AND NOT EXISTS (SELECT 1 FROM part WHERE message = ?1)
+                 RETURNING first, chunks",
+            )?,
+            drop_content: db.prepare_cached("DELETE FROM content WHERE id BETWEEN ?1 AND ?2")?,
+        })
+    }
+}
+
+struct Rows<'s, 'db> {
+    statements: &'s mut Statements<'db>,
+    next_content: &'s mut i64,
+    buffer: &'s mut Vec<u8>,
+    hook: &'s dyn Hook,
+}
+
+impl Rows<'_, '_> {
+    fn insert(&mut self, message: &NewMessage) -> Result<(), Failure> {
+        let key = key(message.meta.id);
+        let first = *self.next_content;
+        let crc = self.insert_content(&message.content)?;
+        let chunks = *self.next_content - first;
+        codec::meta_to_octets(&message.meta, self.buffer);
+        self.statements.add_message.execute((key, first, chunks, crc, &self.buffer[..]))?;
+        for part in &message.parts {
+            codec::part_to_octets(part, self.buffer);
+            self.statements.add_part.execute((key, part.id.number, &self.buffer[..]))?;
+        }
+        self.hook.at(Step::AfterInsert)?;
+        Ok(())
+    }
+
+    /// Writes the content's rows and gives its checksum. Slices that are small beside a row
+    /// are gathered; what fills a row by itself is not copied.
+    fn insert_content(&mut self, content: &Content) -> Result<u32, Failure> {
+        let mut sum = crc32fast::Hasher::new();
+        self.buffer.clear();
+        for slice in content.chunks() {
+            sum.update(slice);
+            let mut rest = &slice[..];
+            while !rest.is_empty() {
+                let room = CHUNK_OCTETS - self.buffer.len();
+                let (piece, after) = rest.split_at(rest.len().min(room));
+                rest = after;
+                if self.buffer.is_empty() && (piece.len() == CHUNK_OCTETS || piece.len() == content.len()) {
+                    add_content(self.statements, self.next_content, piece)?;
+                    continue;
+                }
+                self.buffer.extend_from_slice(piece);
+                if self.buffer.len() == CHUNK_OCTETS {
+                    add_content(self.statements, self.next_content, self.buffer)?;
+                    self.buffer.clear();
+                }
+            }
+        }
+        if !self.buffer.is_empty() {
+            add_content(self.statements, self.next_content, self.buffer)?;
+        }
+        Ok(sum.finalize())
+    }
+
+    fn settle(&mut self, settlement: &Settlement) -> Result<(), Failure> {
+        let (key, number) = (key(settlement.part.message), settlement.part.number);
+        let known = match &settlement.change {
+            Change::Done => self.statements.drop_part.execute((key, number))? > 0,
+            Change::Keep(record) => {
+                codec::part_to_octets(record, self.buffer);
+                self.statements.keep_part.execute((key, number, &self.buffer[..]))? > 0
+            }
+        };
+        // A part that is gone was settled before, with its notices.
+        if !known {
+            return Ok(());
+        }
+        for notice in &settlement.notices {
+            self.insert(notice)?;
+        }
+        if matches!(settlement.change, Change::Done) {
+            self.drop_message_if_done(key)?;
+        }
+        Ok(())
+    }
+
+    fn drop_message_if_done(&mut self, key: i64) -> Result<(), Failure> {
+        let rows = self.statements.drop_message.query_row([key], |row| Ok((row.get(0)?, row.get(1)?))).optional()?;
+        if let Some((first, chunks)) = rows {
+            let (first, chunks): (i64, i64) = (first, chunks);
+            self.statements.drop_content.execute((first, first + chunks - 1))?;
+        }
+        Ok(())
+    }
+}
+
+fn add_content(statements: &mut Statements<'_>, next: &mut i64, octets: &[u8]) -> rusqlite::Result<()> {
+    statements.add_content.execute((*next, octets))?;
+    *next += 1;
+    Ok(())
+}

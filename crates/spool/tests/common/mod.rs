@@ -1,0 +1,69 @@
+//! Messages for the spool's tests: small to write, the same for the same number.
+#![allow(dead_code, reason = "each test program uses a part of it")]
+
+use repute_spool::{Change, MessageMeta, NewMessage, PartRecord, PartState, Pending, Settlement};
+use repute_types::envelope::EnvelopeOptions;
+use repute_types::{Address, Content, Domain, MessageId, PartId, Recipient, Stream, Timestamp};
+
+pub fn id(number: u64) -> MessageId {
+    MessageId(number)
+}
+
+pub fn part_id(message: u64, number: u32) -> PartId {
+    PartId { message: id(message), number }
+}
+
+/// A content of `len` octets that differs from message to message.
+pub fn octets(number: u64, len: usize) -> Vec<u8> {
+    let head = format!("Subject: {number}\r\n\r\n");
+    head.bytes()
+        .cycle()
+        .zip((number as u8)..=255)
+        .map(|(a, b)| a ^ b)
+        .chain(std::iter::repeat(number as u8))
+        .take(len)
+        .collect()
+}
+
+pub fn part(message: u64, number: u32, domain: &str) -> PartRecord {
+    let address = Address::parse(&format!("bob@{domain}")).unwrap();
+    PartRecord {
+        id: part_id(message, number),
+        domain: Domain::parse(domain).unwrap(),
+        recipients: vec![Pending { recipient: Recipient::to(address), last: None }],
+        attempts: 0,
+        state: PartState::Due,
+        due: Timestamp(1_000),
+        delay_noticed: false,
+    }
+}
+
+pub fn message(number: u64, content: impl Into<Content>, domains: &[&str]) -> NewMessage {
+    let content = content.into();
+    let meta = MessageMeta {
+        id: id(number),
+        account: Some("shop".into()),
+        stream: Stream::Transactional,
+        from: Some(Address::parse("shop@example.com").unwrap()),
+        options: EnvelopeOptions::default(),
+        received: Timestamp(1_000),
+        expires: Timestamp(2_000),
+        header_id: format!("{number}@example.com"),
+        size: content.len() as u64,
+    };
+    let parts = domains.iter().enumerate().map(|(n, domain)| part(number, n as u32, domain)).collect();
+    NewMessage { meta, parts, content }
+}
+
+/// One message of 100 octets to one recipient.
+pub fn small(number: u64) -> NewMessage {
+    message(number, octets(number, 100), &["example.net"])
+}
+
+pub fn done(message: u64, number: u32) -> Settlement {
+    Settlement { part: part_id(message, number), change: Change::Done, notices: Vec::new() }
+}
+
+pub fn keep(record: PartRecord) -> Settlement {
+    Settlement { part: record.id, change: Change::Keep(record), notices: Vec::new() }
+}
