@@ -1,0 +1,36 @@
+//! One question to one name server over UDP, for names that resolvers answer by themselves:
+//! RFC 6761 has them say `localhost` for every reverse name in 127/8, where the playground
+//! gives each address its own.
+
+use std::io;
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use hickory_proto::op::{Message, Query, ResponseCode};
+use hickory_proto::rr::{Name, RData, RecordType};
+use tokio::net::UdpSocket;
+use tokio::time::timeout;
+
+/// A name server on loopback answers at once; some more for a machine under load.
+const PATIENCE: Duration = Duration::from_secs(2);
+
+/// The response code and the data of the records of this type; an error where nobody answers.
+pub async fn ask(server: SocketAddr, owner: Name, kind: RecordType) -> io::Result<(ResponseCode, Vec<RData>)> {
+    let mut question = Message::query();
+    question.add_query(Query::query(owner, kind));
+    let octets = question.to_vec().map_err(io::Error::other)?;
+    let any = if server.is_ipv4() { "0.0.0.0:0" } else { "[::]:0" };
+    let socket = UdpSocket::bind(any).await?;
+    socket.connect(server).await?;
+    socket.send(&octets).await?;
+    let mut buffer = [0; 4096];
+    loop {
+        let length = timeout(PATIENCE, socket.recv(&mut buffer)).await.map_err(|_| io::ErrorKind::TimedOut)??;
+        let reply = Message::from_vec(&buffer[..length]).map_err(io::Error::other)?;
+        if reply.metadata.id != question.metadata.id {
+            continue;
+        }
+        let data = reply.answers.into_iter().filter(|r| r.record_type() == kind).map(|r| r.data);
+        return Ok((reply.metadata.response_code, data.collect()));
+    }
+}

@@ -1,0 +1,242 @@
+//! A conversation over a socket: lines, TLS, dots and chunks. Replies are held back while
+//! commands of the peer wait unread, as a pipelining server does (RFC 2920 §3.2).
+
+use std::io;
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use bytes::{Buf, BytesMut};
+use memchr::memmem;
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
+use tokio::net::TcpStream;
+use tokio::time::timeout;
+use tokio_rustls::TlsAcceptor;
+
+use super::House;
+use super::conversation::{Conversation, Next};
+use crate::judge::Facts;
+
+/// RFC 5321 §4.5.3.2.7: a server waits at least five minutes for the next command.
+const PATIENCE: Duration = Duration::from_secs(300);
+/// RFC 5321 §4.5.3.1.4 asks for 512 octets, RFC 6531 and DSN for more.
+const LINE_MOST: usize = 4096;
+
+trait Stream: AsyncRead + AsyncWrite + Send + Unpin {}
+impl<T: AsyncRead + AsyncWrite + Send + Unpin> Stream for T {}
+
+struct Session<'a> {
+    stream: Box<dyn Stream>,
+    input: BytesMut,
+    output: Vec<u8>,
+    peer: SocketAddr,
+    house: &'a House,
+}
+
+pub(super) async fn run(socket: TcpStream, peer: SocketAddr, house: &House, has_place: bool) -> io::Result<()> {
+    socket.set_nodelay(true)?;
+    let mut session = Session { stream: Box::new(socket), input: BytesMut::new(), output: Vec::new(), peer, house };
+    if !has_place {
+        session.say("421 4.7.0 Too many connections").await;
+        return session.flush().await;
+    }
+    session.say(&format!("220 {} ESMTP", house.host)).await;
+    let mut conversation = Conversation::default();
+    loop {
+        let line = session.line().await?;
+        match conversation.command(&line, peer.ip(), house) {
+            Next::Reply(text) => {
+                if line.get(..4).is_some_and(|verb| verb.eq_ignore_ascii_case(b"RCPT")) {
+                    tokio::time::sleep(house.personality.tarpit).await;
+                }
+                session.say(&text).await;
+            }
+            Next::Close(text) => {
+                session.say(&text).await;
+                session.flush().await?;
+                return session.stream.shutdown().await;
+            }
+            Next::StartTls(text) => {
+                session.say(&text).await;
+                session.flush().await?;
+                session = session.start_tls(&mut conversation).await?;
+            }
+            Next::Data(text) => {
+                session.say(&text).await;
+                session.flush().await?;
+                let content = session.dotted().await?;
+                session.end_of_data(&mut conversation, content).await?;
+            }
+            Next::Chunk { octets, last, accepted } => {
+                session.chunk(&mut conversation, octets, last, accepted).await?;
+            }
+        }
+    }
+}
+
+impl<'a> Session<'a> {
+    async fn say(&mut self, text: &str) {
+        if !self.house.personality.pace.is_zero() {
+            tokio::time::sleep(self.house.personality.pace).await;
+        }
+        self.output.extend_from_slice(text.as_bytes());
+        self.output.extend_from_slice(b"\r\n");
+    }
+
+    async fn flush(&mut self) -> io::Result<()> {
+        let write = async {
+            self.stream.write_all(&self.output).await?;
+            self.stream.flush().await
+        };
+        timeout(PATIENCE, write).await.map_err(|_| io::ErrorKind::TimedOut)??;
+        self.output.clear();
+        Ok(())
+    }
+
+    /// Reads more; what we have to say is said before we wait.
+    async fn fill(&mut self) -> io::Result<()> {
+        if !self.output.is_empty() {
+            self.flush().await?;
+        }
+        self.input.reserve(16 << 10);
+        let count =
+            timeout(PATIENCE, self.stream.read_buf(&mut self.input)).await.map_err(|_| io::ErrorKind::TimedOut)??;
+        if count == 0 { Err(io::ErrorKind::UnexpectedEof.into()) } else { Ok(()) }
+    }
+
+    /// A line that ends in CRLF, and in nothing less.
+    async fn line(&mut self) -> io::Result<BytesMut> {
+        let mut looked_at = 0;
+        loop {
+            if let Some(at) = memmem::find(&self.input[looked_at..], b"\r\n") {
+                let line = self.input.split_to(looked_at + at);
+                self.input.advance(2);
+                return Ok(line);
+            }
+            looked_at = self.input.len().saturating_sub(1);
+            if self.input.len() > LINE_MOST {
+                return Err(io::Error::other("a line without an end"));
+            }
+            self.fill().await?;
+        }
+    }
+
+    async fn start_tls(mut self, conversation: &mut Conversation) -> io::Result<Session<'a>> {
+        if !self.input.is_empty() {
+            // RFC 3207 §4: what came in clear behind STARTTLS is an attack or a fault.
+            self.house.inbox.count(|c| c.protocol_errors += 1);
+            return Err(io::Error::other("octets behind STARTTLS"));
+        }
+        let config = self.house.personality.tls.clone().ok_or(io::ErrorKind::Unsupported)?;
+        let accepted = timeout(PATIENCE, TlsAcceptor::from(config).accept(self.stream)).await;
+        let stream = accepted.map_err(|_| io::ErrorKind::TimedOut)??;
+        let session = stream.get_ref().1;
+        let version = session.protocol_version().map(|v| format!("{v:?}")).unwrap_or_default();
+        let cipher = session.negotiated_cipher_suite().map(|s| format!("{:?}", s.suite())).unwrap_or_default();
+        *conversation = Conversation { tls: Some(format!("{version} {cipher}")), ..Conversation::default() };
+        self.house.inbox.count(|c| c.over_tls += 1);
+        self.stream = Box::new(stream);
+        Ok(self)
+    }
+
+    /// Content up to CRLF.CRLF, dots unstuffed (RFC 5321 §4.5.2). `None` where it is too big.
+    async fn dotted(&mut self) -> io::Result<Option<BytesMut>> {
+        let most = self.house.personality.offers.size;
+        let mut content = BytesMut::new();
+        let mut too_big = false;
+        loop {
+            let line = self.data_line().await?;
+            if line == b".\r\n"[..] {
+                return Ok((!too_big).then_some(content));
+            }
+            let line = line.strip_prefix(b".").unwrap_or(&line);
+            too_big |= content.len() + line.len() > most;
+            if !too_big {
+                content.extend_from_slice(line);
+            }
+        }
+    }
+
+    /// A line with its CRLF, of any length that fits the size.
+    async fn data_line(&mut self) -> io::Result<BytesMut> {
+        let mut looked_at = 0;
+        loop {
+            if let Some(at) = memmem::find(&self.input[looked_at..], b"\r\n") {
+                return Ok(self.input.split_to(looked_at + at + 2));
+            }
+            looked_at = self.input.len().saturating_sub(1);
+            if looked_at > self.house.personality.offers.size {
+                return Err(io::Error::other("a line longer than the greatest message"));
+            }
+            self.fill().await?;
+        }
+    }
+
+    async fn chunk(
+        &mut self,
+        conversation: &mut Conversation,
+        octets: usize,
+        last: bool,
+        accepted: bool,
+    ) -> io::Result<()> {
+        let most = self.house.personality.offers.size;
+        let mut content = conversation.envelope.as_mut().map(|e| std::mem::take(&mut e.chunks)).unwrap_or_default();
+        let mut left = octets;
+        while left > 0 {
+            if self.input.is_empty() {
+                self.fill().await?;
+            }
+            let piece = self.input.split_to(left.min(self.input.len()));
+            left -= piece.len();
+            if accepted {
+                // One octet over is kept, as the sign that it was too big.
+                let room = (most + 1).saturating_sub(content.len()).min(piece.len());
+                content.extend_from_slice(&piece[..room]);
+            }
+        }
+        if !accepted {
+            self.say("503 5.5.1 No valid recipients").await;
+        } else if last {
+            let fits = content.len() <= most;
+            self.end_of_data(conversation, fits.then_some(content)).await?;
+        } else {
+            if let Some(envelope) = &mut conversation.envelope {
+                envelope.chunks = content;
+            }
+            self.say(&format!("250 2.0.0 {octets} octets")).await;
+        }
+        Ok(())
+    }
+
+    async fn end_of_data(&mut self, conversation: &mut Conversation, content: Option<BytesMut>) -> io::Result<()> {
+        let envelope = conversation.envelope.take().unwrap_or_default();
+        let Some(content) = content else {
+            self.say("552 5.3.4 Too big").await;
+            return Ok(());
+        };
+        conversation.messages += 1;
+        let number = self.house.inbox.count(|c| {
+            c.ends_of_data += 1;
+            c.ends_of_data
+        });
+        if self.house.personality.hang_up_every.is_some_and(|n| number.is_multiple_of(n)) {
+            self.house.inbox.count(|c| c.hung_up += 1);
+            return Err(io::ErrorKind::ConnectionAborted.into());
+        }
+        let facts = Facts {
+            host: self.house.host.clone(),
+            peer: self.peer.ip(),
+            helo: conversation.helo.clone(),
+            tls: conversation.tls.clone(),
+            from: envelope.from,
+            recipients: envelope.recipients,
+            content: content.freeze(),
+        };
+        let report = match &self.house.judge {
+            Some(judge) => Some(judge.judge(&facts).await),
+            None => None,
+        };
+        self.house.inbox.put(facts, report);
+        self.say(&format!("250 2.0.0 Ok: taken as {number}")).await;
+        Ok(())
+    }
+}
