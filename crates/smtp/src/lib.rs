@@ -1,1 +1,5 @@
-//! smtp
+//! Floor 1: SMTP as a language. Commands, replies, and both sides of a conversation, without
+//! sockets, clock or tasks: octets in, octets and values out.
+
+pub mod command;
+pub mod server;

@@ -1,0 +1,85 @@
+//! A whole conversation as a pure function of octets: for fuzzing, and for tests that compare
+//! one cut of the input with another.
+
+use std::sync::Arc;
+
+use repute_types::envelope::EnvelopeOptions;
+use repute_types::{Address, Content, Domain, Envelope, Recipient, Reply};
+
+use super::{AuthAnswer, Config, Host, Kind, Security, Session, Start, Step, scram};
+
+/// What came of a conversation.
+#[derive(Debug, Default)]
+pub struct Outcome {
+    pub replies: Vec<u8>,
+    pub messages: Vec<(Envelope, Content)>,
+    pub closed: bool,
+}
+
+/// Speaks with a session that takes everything and everyone, inside TLS, with small limits.
+/// `cuts` gives the lengths of the reads, one after the other, round and round; 0 counts as 1.
+pub fn converse(kind: Kind, octets: &[u8], cuts: &[usize]) -> Outcome {
+    let hostname = Domain::parse("mail.example").expect("a literal that is a domain");
+    let config = Config {
+        hostname,
+        kind,
+        max_size: 100_000,
+        max_recipients: 20,
+        max_errors: 10,
+        max_chatter: 100,
+        max_auth_failures: 3,
+    };
+    let start = Start { security: Security::Tls, known: true };
+    let mut session = Session::new(Arc::new(config), start);
+    let mut outcome = Outcome::default();
+    let mut cuts = cuts.iter().map(|cut| (*cut).max(1)).cycle();
+    let (mut at, mut have) = (0, 0);
+    loop {
+        let (used, step) = session.advance(&octets[at..have], &mut Yes);
+        at += used;
+        match step {
+            Step::Read | Step::Close => {
+                outcome.replies.extend_from_slice(session.output());
+                session.written();
+                outcome.closed = matches!(step, Step::Close);
+                if outcome.closed || have == octets.len() {
+                    return outcome;
+                }
+                have = octets.len().min(have + cuts.next().unwrap_or(octets.len()));
+            }
+            Step::StartTls => session.tls_started(),
+            Step::CheckPassword { password, .. } => session.password_checked(match password.as_str() {
+                "wrong" => AuthAnswer::Wrong,
+                _ => AuthAnswer::Welcome,
+            }),
+            Step::Accept { envelope, content } => {
+                outcome.messages.push((envelope, content));
+                session.accepted(Ok(&outcome.messages.len()));
+            }
+        }
+    }
+}
+
+struct Yes;
+
+impl Host for Yes {
+    fn mail(&mut self, _: Option<&Address>, _: &EnvelopeOptions) -> Result<(), Reply> {
+        Ok(())
+    }
+    fn rcpt(&mut self, _: &Recipient) -> Result<(), Reply> {
+        Ok(())
+    }
+    fn room(&mut self, _: usize) -> bool {
+        true
+    }
+    fn may_try_auth(&mut self) -> bool {
+        true
+    }
+    fn scram(&mut self, _: &str) -> (scram::Secret, [u8; 18]) {
+        let secret = scram::Secret { iterations: 4096, salt: vec![1; 16], stored_key: [2; 32], server_key: [3; 32] };
+        (secret, [4; 18])
+    }
+    fn scram_ended(&mut self, proof_is_right: bool) -> AuthAnswer {
+        if proof_is_right { AuthAnswer::Welcome } else { AuthAnswer::Wrong }
+    }
+}

@@ -1,0 +1,143 @@
+//! Reads a message's content off the wire: finds the end, takes dot-stuffing off, and checks
+//! line ends (RFC 5321 §2.3.8, §4.1.1.4, §4.5.2).
+//!
+//! Promise: the end is CR LF . CR LF and nothing else. A bare LF, a bare CR or a NUL anywhere
+//! is a fault, because servers that read such content as ended lines can be made to see a
+//! second message in it ("SMTP smuggling", 2023). After a fault nothing more is handed on, but
+//! the true end is still found. The result does not depend on how the input is cut.
+
+/// Why content is refused.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Fault {
+    /// A CR without LF, or an LF without CR.
+    BareLineEnd,
+    Nul,
+}
+
+/// What the octets so far ended in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum At {
+    LineStart,
+    /// A dot at the start of a line; not handed on.
+    Dot,
+    /// The same and a CR; neither handed on.
+    DotCr,
+    Text,
+    /// A CR within or at the end of a line; handed on already.
+    Cr,
+}
+
+#[derive(Debug)]
+pub struct LineReader {
+    at: At,
+    fault: Option<Fault>,
+    dots: bool,
+}
+
+impl LineReader {
+    /// For DATA: dots are taken off, a lone dot ends.
+    pub fn data() -> LineReader {
+        LineReader { at: At::LineStart, fault: None, dots: true }
+    }
+
+    /// For BDAT: dots mean nothing, and the end is known to the caller.
+    pub fn chunk() -> LineReader {
+        LineReader { at: At::LineStart, fault: None, dots: false }
+    }
+
+    pub fn fault(&self) -> Option<Fault> {
+        self.fault
+    }
+
+    /// At the end of BDAT content: whether it ended within a line. A last CR alone is a fault.
+    pub fn finish(&mut self) -> bool {
+        if self.at == At::Cr {
+            self.note(Fault::BareLineEnd);
+        }
+        self.at != At::LineStart
+    }
+
+    /// Reads `input`, hands content to `sink` in pieces as long as possible; returns how many
+    /// octets were used and whether the end was reached.
+    pub fn read(&mut self, input: &[u8], mut sink: impl FnMut(&[u8])) -> (usize, bool) {
+        // `from..i` is content that is not handed on yet.
+        let (mut i, mut from) = (0, 0);
+        while i < input.len() {
+            match self.at {
+                At::LineStart if self.dots && input[i] == b'.' => {
+                    self.hand(&input[from..i], &mut sink);
+                    self.at = At::Dot;
+                    i += 1;
+                    from = i;
+                }
+                At::Dot if input[i] == b'\r' => {
+                    self.at = At::DotCr;
+                    i += 1;
+                    from = i;
+                }
+                At::DotCr if input[i] == b'\n' => return (i + 1, true),
+                At::DotCr => {
+                    self.note(Fault::BareLineEnd);
+                    self.at = At::Text;
+                }
+                At::Cr => {
+                    if input[i] == b'\n' {
+                        self.at = At::LineStart;
+                        i += 1;
+                    } else {
+                        self.note(Fault::BareLineEnd);
+                        self.at = At::Text;
+                    }
+                }
+                At::LineStart | At::Dot | At::Text => i = self.text(input, i),
+            }
+        }
+        self.hand(&input[from..], &mut sink);
+        (input.len(), false)
+    }
+
+    /// Goes on from `i` to behind the next octet that matters; the hot loop.
+    fn text(&mut self, input: &[u8], i: usize) -> usize {
+        self.at = At::Text;
+        let Some(found) = memchr::memchr3(b'\r', b'\n', 0, &input[i..]) else { return input.len() };
+        let at = i + found;
+        match input[at] {
+            b'\r' => match input.get(at + 1) {
+                Some(b'\n') => {
+                    self.at = At::LineStart;
+                    return at + 2;
+                }
+                _ => self.at = At::Cr,
+            },
+            // The state stays `Text`: a dot after a bare LF is no dot at the start of a line.
+            b'\n' => self.note(Fault::BareLineEnd),
+            _ => self.note(Fault::Nul),
+        }
+        at + 1
+    }
+
+    fn note(&mut self, fault: Fault) {
+        self.fault.get_or_insert(fault);
+    }
+
+    fn hand(&self, piece: &[u8], sink: &mut impl FnMut(&[u8])) {
+        if self.fault.is_none() && !piece.is_empty() {
+            sink(piece);
+        }
+    }
+}
+
+/// Content as DATA sends it, without the final dot: each line that starts with a dot gets
+/// another (RFC 5321 §4.5.2). For tests and small contents.
+pub fn stuff(content: &[u8]) -> Vec<u8> {
+    let mut out = Vec::with_capacity(content.len() + 16);
+    let mut line_start = true;
+    for &b in content {
+        if line_start && b == b'.' {
+            out.push(b'.');
+        }
+        out.push(b);
+        line_start = b == b'\n';
+    }
+    out
+}

@@ -1,0 +1,386 @@
+//! The conversation: which command may come when, and what a line leads to.
+//!
+//! The states are [`Phase`]; a transaction (RFC 5321 §4.1.4) is beside them, because MAIL and
+//! RCPT leave the phase as it is. Each verb's own work is in a file of its own.
+
+use std::fmt::Display;
+use std::sync::Arc;
+
+use repute_types::envelope::EnvelopeOptions;
+use repute_types::{Address, Recipient, Reply};
+
+use super::auth::Exchange;
+use super::content::Incoming;
+use super::{Config, Host, Kind, Security, Start, Step, say};
+use crate::command::{Command, CommandError};
+
+/// The longest line of an AUTH exchange (RFC 4954 §4), CRLF aside.
+const LONGEST_AUTH_LINE: usize = 12_288;
+/// MAIL and RCPT with all parameters; others 1,000 (RFC 5321 §4.5.3.1.4 asks for 512 and more
+/// with extensions).
+const LONGEST_ENVELOPE_LINE: usize = 2_000;
+const LONGEST_LINE: usize = 1_000;
+
+#[derive(Debug)]
+pub struct Session {
+    pub(super) config: Arc<Config>,
+    pub(super) security: Security,
+    pub(super) authenticated: bool,
+    /// Known by its address.
+    pub(super) known: bool,
+    pub(super) helo: Option<Helo>,
+    pub(super) transaction: Option<Transaction>,
+    pub(super) phase: Phase,
+    pub(super) auth_failures: u32,
+    errors: u32,
+    chatter: u32,
+    begun: bool,
+    output: Vec<u8>,
+}
+
+#[derive(Debug)]
+pub(super) struct Helo {
+    pub name: String,
+    pub esmtp: bool,
+}
+
+#[derive(Debug)]
+pub(super) enum Phase {
+    Command,
+    /// The rest of a line that was too long.
+    LongLine(&'static str),
+    Auth(Exchange),
+    /// A password is being checked.
+    Checking,
+    /// DATA or BDAT octets are coming.
+    Content(Box<Incoming>),
+    /// The message is being committed.
+    Accepting,
+    Handshake,
+    Closed,
+}
+
+#[derive(Debug)]
+pub(super) struct Transaction {
+    pub from: Option<Address>,
+    pub options: EnvelopeOptions,
+    /// What SIZE= said, or 0.
+    pub size: u64,
+    pub recipients: Vec<Recipient>,
+    /// RCPT commands, refused ones too.
+    pub asked: usize,
+    /// Between BDAT commands: what was gathered so far, or that it was refused.
+    pub chunks: Option<Box<Incoming>>,
+}
+
+/// Where a line led: on to the next, or to a step for the caller.
+pub(super) type Turn = Option<Step>;
+
+/// Why we end a session of our own.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Dismissal {
+    Idle,
+    ShuttingDown,
+}
+
+impl Session {
+    /// A new session, its greeting in the output.
+    pub fn new(config: Arc<Config>, start: Start) -> Session {
+        let mut session = Session {
+            config,
+            security: start.security,
+            authenticated: false,
+            known: start.known,
+            helo: None,
+            transaction: None,
+            phase: Phase::Command,
+            auth_failures: 0,
+            errors: 0,
+            chatter: 0,
+            begun: false,
+            output: Vec::with_capacity(512),
+        };
+        let greeting = format!("220 {} ESMTP Repute\r\n", session.config.hostname);
+        session.say(&greeting);
+        session
+    }
+
+    /// Takes octets off the front of `input`; returns how many, and what is needed next.
+    /// After a step other than `Read`, the octets that were not taken are to be offered again.
+    pub fn advance(&mut self, input: &[u8], host: &mut dyn Host) -> (usize, Step) {
+        let mut used = 0;
+        loop {
+            let rest = &input[used..];
+            let (taken, turn) = match &self.phase {
+                Phase::Content(_) => self.content(rest, host),
+                Phase::Closed => return (input.len(), Step::Close),
+                Phase::Handshake => return (input.len(), Step::StartTls),
+                // The caller owes an answer; until then nothing is taken.
+                Phase::Checking | Phase::Accepting => return (used, Step::Read),
+                Phase::Command | Phase::LongLine(_) | Phase::Auth(_) => self.line(rest, host),
+            };
+            used += taken;
+            if let Some(step) = turn {
+                return (used, step);
+            }
+        }
+    }
+
+    /// What is to be written to the client.
+    pub fn output(&self) -> &[u8] {
+        &self.output
+    }
+
+    /// The output was written.
+    pub fn written(&mut self) {
+        self.output.clear();
+    }
+
+    /// Memory held for content, in octets; see [`Host::room`].
+    pub fn reserved(&self) -> usize {
+        let incoming = match &self.phase {
+            Phase::Content(incoming) => Some(incoming),
+            _ => self.transaction.as_ref().and_then(|t| t.chunks.as_ref()),
+        };
+        incoming.map_or(0, |i| i.reserved())
+    }
+
+    /// Whether a transaction is under way, which a shutdown lets finish.
+    pub fn is_in_transaction(&self) -> bool {
+        self.transaction.is_some() || matches!(self.phase, Phase::Accepting)
+    }
+
+    /// Whether content is coming, so that larger reads pay.
+    pub fn is_in_content(&self) -> bool {
+        matches!(self.phase, Phase::Content(_))
+    }
+
+    pub fn is_authenticated(&self) -> bool {
+        self.authenticated
+    }
+
+    /// The name of EHLO or HELO; empty before.
+    pub fn helo(&self) -> &str {
+        self.helo.as_ref().map_or("", |h| &h.name)
+    }
+
+    /// The protocol of a Received field (RFC 3848, RFC 6531 §4.3).
+    pub fn protocol(&self, smtputf8: bool) -> &'static str {
+        let tls = self.security == Security::Tls;
+        let esmtp = self.helo.as_ref().is_some_and(|h| h.esmtp);
+        match (smtputf8, esmtp, tls, self.authenticated) {
+            (true, _, false, false) => "UTF8SMTP",
+            (true, _, false, true) => "UTF8SMTPA",
+            (true, _, true, false) => "UTF8SMTPS",
+            (true, _, true, true) => "UTF8SMTPSA",
+            (false, false, _, _) => "SMTP",
+            (false, true, false, false) => "ESMTP",
+            (false, true, false, true) => "ESMTPA",
+            (false, true, true, false) => "ESMTPS",
+            (false, true, true, true) => "ESMTPSA",
+        }
+    }
+
+    /// The handshake succeeded: everything said before is forgotten (RFC 3207 §4.2).
+    pub fn tls_started(&mut self) {
+        self.security = Security::Tls;
+        self.helo = None;
+        self.transaction = None;
+        self.phase = Phase::Command;
+        self.begun = false;
+    }
+
+    /// The answer to [`Step::Accept`]: the message's id, or why it was not taken.
+    pub fn accepted(&mut self, answer: Result<&dyn Display, &Reply>) {
+        self.phase = Phase::Command;
+        match answer {
+            Ok(id) => {
+                self.chatter = 0;
+                let line = format!("250 2.0.0 {id} accepted\r\n");
+                self.say(&line);
+            }
+            // Too many of a stranger's errors close the session at the next step.
+            Err(reply) => drop(self.refuse_by_host(reply)),
+        }
+    }
+
+    /// Ends the session with a 421.
+    pub fn dismiss(&mut self, why: Dismissal) {
+        self.close_with(match why {
+            Dismissal::Idle => say::IDLE,
+            Dismissal::ShuttingDown => say::SHUTTING_DOWN,
+        });
+    }
+
+    fn line(&mut self, input: &[u8], host: &mut dyn Host) -> (usize, Turn) {
+        if !self.begun && let Some(&first) = input.first() {
+            self.begun = true;
+            // A TLS or PROXY header begins with what no command begins with.
+            if first < b' ' || first > b'~' {
+                return (input.len(), self.close_with(say::NOT_SMTP));
+            }
+        }
+        let Some(end) = memchr::memchr(b'\n', input) else {
+            return self.unended_line(input);
+        };
+        let used = end + 1;
+        if let Phase::LongLine(reply) = self.phase {
+            self.phase = Phase::Command;
+            return (used, self.fail(reply));
+        }
+        let Some(line) = input[..end].strip_suffix(b"\r").filter(|l| memchr::memchr2(b'\r', 0, l).is_none()) else {
+            self.phase = Phase::Command;
+            return (used, self.fail(say::LINE_ENDS));
+        };
+        if let Phase::Auth(_) = self.phase {
+            return (used, self.auth_response(line, host));
+        }
+        if line.len() + 2 > longest(line) {
+            return (used, self.fail(say::LINE_TOO_LONG));
+        }
+        let turn = match Command::parse(line) {
+            Ok(command) => self.command(command, host),
+            Err(error) => self.bad_command(&error),
+        };
+        match self.phase {
+            // Whoever pipelines behind STARTTLS wants it to be taken for what comes inside.
+            Phase::Handshake | Phase::Closed => (input.len(), turn),
+            _ => (used, turn),
+        }
+    }
+
+    /// No line end in sight: more, unless the line is too long for anything.
+    fn unended_line(&mut self, input: &[u8]) -> (usize, Turn) {
+        if input.len() <= LONGEST_AUTH_LINE && !matches!(self.phase, Phase::LongLine(_)) {
+            return (0, Some(Step::Read));
+        }
+        match self.phase {
+            Phase::Command => self.phase = Phase::LongLine(say::LINE_TOO_LONG),
+            Phase::Auth(_) => self.phase = Phase::LongLine(say::AUTH_LINE_TOO_LONG),
+            _ => {}
+        }
+        (input.len(), Some(Step::Read))
+    }
+
+    fn command(&mut self, command: Command<'_>, host: &mut dyn Host) -> Turn {
+        match command {
+            Command::Mail(mail) => self.mail(mail, host),
+            Command::Rcpt(rcpt) => self.rcpt(rcpt, host),
+            Command::Data => self.data(host),
+            Command::Bdat { size, last } => self.bdat(size, last, host),
+            Command::Quit => self.close_with(say::BYE),
+            Command::Auth { mechanism, initial } => self.auth(mechanism, initial, host),
+            Command::StartTls => self.starttls(),
+            Command::Ehlo(name) => self.ehlo(name),
+            Command::Helo(name) => self.helo_command(name),
+            Command::Rset => {
+                self.transaction = None;
+                self.chat(say::OK)
+            }
+            Command::Noop => self.chat(say::OK),
+            Command::Vrfy => self.chat(say::VRFY),
+            Command::Expn => self.chat(say::EXPN),
+            Command::Help => self.chat(say::HELP),
+        }
+    }
+
+    fn bad_command(&mut self, error: &CommandError) -> Turn {
+        let reply = say::command_error(error);
+        match error {
+            // Octets of a chunk whose size cannot be read would be taken for commands.
+            CommandError::WrongProtocol | CommandError::ChunkSize => self.close_with(&reply),
+            _ => self.fail(&reply),
+        }
+    }
+
+    fn ehlo(&mut self, name: &str) -> Turn {
+        self.transaction = None;
+        self.helo = Some(Helo { name: name.to_owned(), esmtp: true });
+        let mut text = format!("250-{}\r\n250-PIPELINING\r\n250-SIZE {}\r\n", self.config.hostname, self.config.max_size);
+        match self.security {
+            Security::Plain => {}
+            Security::CanStartTls => text.push_str("250-STARTTLS\r\n"),
+            Security::Tls => {
+                text.push_str("250-REQUIRETLS\r\n");
+                if self.config.kind == Kind::Submission {
+                    text.push_str("250-AUTH PLAIN LOGIN SCRAM-SHA-256\r\n");
+                }
+            }
+        }
+        text.push_str("250-8BITMIME\r\n250-SMTPUTF8\r\n250-CHUNKING\r\n250-DSN\r\n250 ENHANCEDSTATUSCODES\r\n");
+        self.chat(&text)
+    }
+
+    fn helo_command(&mut self, name: &str) -> Turn {
+        self.transaction = None;
+        self.helo = Some(Helo { name: name.to_owned(), esmtp: false });
+        let text = format!("250 {}\r\n", self.config.hostname);
+        self.chat(&text)
+    }
+
+    fn starttls(&mut self) -> Turn {
+        match self.security {
+            Security::Tls => self.fail(say::TLS_ALREADY),
+            Security::Plain => self.fail(say::NO_STARTTLS),
+            Security::CanStartTls => {
+                self.say(say::READY_FOR_TLS);
+                self.phase = Phase::Handshake;
+                Some(Step::StartTls)
+            }
+        }
+    }
+
+    pub(super) fn say(&mut self, line: &str) {
+        debug_assert!(line.ends_with("\r\n"));
+        self.output.extend_from_slice(line.as_bytes());
+    }
+
+    /// A refusal that is the client's fault, counted.
+    pub(super) fn fail(&mut self, line: &str) -> Turn {
+        self.say(line);
+        self.errors += 1;
+        if self.errors >= self.config.max_errors {
+            return self.close_with(say::TOO_MANY_ERRORS);
+        }
+        None
+    }
+
+    /// A refusal that the host decided. Strangers' are counted as errors (they try names); an
+    /// account may have many recipients that are refused.
+    pub(super) fn refuse_by_host(&mut self, reply: &Reply) -> Turn {
+        say::reply(&mut self.output, reply);
+        if self.config.kind == Kind::Return {
+            self.errors += 1;
+            if self.errors >= self.config.max_errors {
+                return self.close_with(say::TOO_MANY_ERRORS);
+            }
+        }
+        None
+    }
+
+    /// A reply to what brings no message nearer, counted until one is accepted.
+    fn chat(&mut self, text: &str) -> Turn {
+        self.say(text);
+        self.chatter += 1;
+        if self.chatter > self.config.max_chatter {
+            return self.close_with(say::TOO_MUCH_CHATTER);
+        }
+        None
+    }
+
+    pub(super) fn close_with(&mut self, line: &str) -> Turn {
+        self.say(line);
+        self.transaction = None;
+        self.phase = Phase::Closed;
+        Some(Step::Close)
+    }
+}
+
+/// How long a line of its verb may be, CRLF counted.
+fn longest(line: &[u8]) -> usize {
+    match line.get(..4) {
+        Some(verb) if verb.eq_ignore_ascii_case(b"AUTH") => LONGEST_AUTH_LINE + 2,
+        Some(verb) if verb.eq_ignore_ascii_case(b"MAIL") || verb.eq_ignore_ascii_case(b"RCPT") => LONGEST_ENVELOPE_LINE,
+        _ => LONGEST_LINE,
+    }
+}
