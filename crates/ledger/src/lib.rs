@@ -1,1 +1,52 @@
-//! ledger
+//! Small facts that people ask about: the history of every message, and returned mail.
+//!
+//! [`History`] reads the stream of events and never slows it; [`Returned`] is durable before
+//! it answers. Each has its own SQLite file, so that neither shares the spool's writer.
+
+pub mod history;
+pub mod returned;
+
+pub use history::{Counts, History, HistoryOptions, Questions, Step, StepKind};
+pub use returned::{Returned, ReturnedMail, ReturnedOptions, ReturnedSummary};
+
+#[derive(Debug, thiserror::Error)]
+pub enum LedgerError {
+    #[error("cannot open {path}: make its folder writable for the user that runs this, or move a damaged file away")]
+    Open { path: std::path::PathBuf, source: rusqlite::Error },
+    #[error("{path} was written by a later version (schema {found}, this one knows {known}): use that version")]
+    Newer { path: std::path::PathBuf, found: i64, known: i64 },
+    #[error("the database of past mail cannot be used just now")]
+    Database(#[from] rusqlite::Error),
+    #[error("cannot start the history's thread")]
+    Thread(#[source] std::io::Error),
+    #[error("the history is closed")]
+    Closed,
+}
+
+/// The row key of a message: the order of ids is the order of keys over the whole range.
+fn key(id: repute_types::MessageId) -> i64 {
+    (id.0 ^ (1 << 63)) as i64
+}
+
+fn id_of_key(key: i64) -> repute_types::MessageId {
+    repute_types::MessageId(key as u64 ^ (1 << 63))
+}
+
+/// Brings a database to the newest of `migrations`; its `user_version` says where it stands.
+fn migrate(db: &mut rusqlite::Connection, path: &std::path::Path, migrations: &[&str]) -> Result<(), LedgerError> {
+    let failed = |source| LedgerError::Open { path: path.to_owned(), source };
+    let found: i64 = db.query_row("PRAGMA user_version", [], |row| row.get(0)).map_err(failed)?;
+    let known = migrations.len() as i64;
+    if found > known {
+        return Err(LedgerError::Newer { path: path.to_owned(), found, known });
+    }
+    if found < known {
+        let transaction = db.transaction().map_err(failed)?;
+        for step in migrations.iter().skip(found as usize) {
+            transaction.execute_batch(step).map_err(failed)?;
+        }
+        transaction.pragma_update(None, "user_version", known).map_err(failed)?;
+        transaction.commit().map_err(failed)?;
+    }
+    Ok(())
+}

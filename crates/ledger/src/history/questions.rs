@@ -1,0 +1,206 @@
+//! What can be asked of the history. Everything here blocks; lists are newest first where a
+//! limit cuts them, and in the order of time within one message.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use repute_types::{Address, Domain, MessageId, Timestamp};
+use rusqlite::{Connection, OptionalExtension, Row};
+
+use super::step::{Settled, Step, StepKind};
+use super::write::minute;
+use super::{find, schema};
+use crate::{LedgerError, id_of_key, key};
+
+/// How often something happened: `accepted`, `refused`, `held`, `released`, `noticed`,
+/// `returned`, and the verdicts `delivered`, `deferred`, `failed`.
+pub type Counts = BTreeMap<String, u64>;
+
+pub struct Questions {
+    db: Connection,
+}
+
+impl Questions {
+    /// Opens a history that exists, also beside a server that writes it.
+    pub fn open(path: &Path) -> Result<Questions, LedgerError> {
+        Ok(Questions { db: schema::open_reader(path)? })
+    }
+
+    /// All that happened to one message.
+    pub fn steps_of(&self, id: MessageId) -> Result<Vec<Step>, LedgerError> {
+        let mut steps: Vec<Step> = self.acceptance(id)?.into_iter().collect();
+        let mut statement = self.db.prepare_cached("SELECT * FROM step WHERE message = ?1 ORDER BY seq")?;
+        let rows = statement.query_map([key(id)], |row| step_of(id, row))?;
+        for step in rows {
+            steps.push(step?);
+        }
+        // Two writers of events may overtake each other by a moment.
+        steps.sort_by_key(|step| step.at);
+        Ok(steps)
+    }
+
+    /// The last `limit` messages to an address, newest first.
+    pub fn by_recipient(&self, address: &Address, limit: usize) -> Result<Vec<MessageId>, LedgerError> {
+        let wanted = address.to_string();
+        self.found(find::of_recipient(address), limit, |message| message.has_recipient(&wanted))
+    }
+
+    /// The last messages to anybody at a domain.
+    pub fn by_domain(&self, domain: &Domain, limit: usize) -> Result<Vec<MessageId>, LedgerError> {
+        let wanted = format!("@{domain}");
+        self.found(find::of_recipient_domain(domain), limit, |message| {
+            message.recipients.iter().any(|recipient| recipient.ends_with(&wanted))
+        })
+    }
+
+    /// The last messages from a return path.
+    pub fn by_sender(&self, address: &Address, limit: usize) -> Result<Vec<MessageId>, LedgerError> {
+        let wanted = address.to_string();
+        self.found(find::of_sender(address), limit, |message| {
+            message.sender.as_deref().is_some_and(|sender| sender.eq_ignore_ascii_case(&wanted))
+        })
+    }
+
+    /// Messages by the header field Message-ID, with or without brackets.
+    pub fn by_header_id(&self, header_id: &str) -> Result<Vec<MessageId>, LedgerError> {
+        let wanted = header_id.trim().trim_start_matches('<').trim_end_matches('>');
+        self.found(find::of_header_id(wanted), 100, |message| message.header_id.eq_ignore_ascii_case(wanted))
+    }
+
+    /// Messages accepted from `from` until before `to`, oldest first.
+    pub fn by_time(&self, from: Timestamp, to: Timestamp, limit: usize) -> Result<Vec<MessageId>, LedgerError> {
+        let mut statement =
+            self.db.prepare_cached("SELECT id FROM message WHERE id >= ?1 AND id < ?2 ORDER BY id LIMIT ?3")?;
+        let (from, to) = (key(MessageId::first_at(from)), key(MessageId::first_at(to)));
+        let ids = statement.query_map((from, to, as_limit(limit)), |row| row.get(0).map(id_of_key))?;
+        Ok(ids.collect::<Result<_, _>>()?)
+    }
+
+    /// How often what happened in a span, in whole minutes: those that it touches.
+    pub fn counts(&self, from: Timestamp, to: Timestamp) -> Result<Counts, LedgerError> {
+        let mut statement = self
+            .db
+            .prepare_cached("SELECT what, sum(n) FROM tally WHERE minute >= ?1 AND minute <= ?2 GROUP BY what")?;
+        let counts = statement.query_map([minute(from), minute(to)], |row| {
+            Ok((row.get::<_, String>(0)?, row.get::<_, i64>(1)?.max(0) as u64))
+        })?;
+        Ok(counts.collect::<Result<_, _>>()?)
+    }
+
+    /// The last refused submissions and notes, newest first.
+    pub fn notes(&self, limit: usize) -> Result<Vec<Step>, LedgerError> {
+        let mut statement = self.db.prepare_cached(
+            "SELECT at, kind, level, what, text, account, client FROM note ORDER BY seq DESC LIMIT ?1",
+        )?;
+        let notes = statement.query_map([as_limit(limit)], |row| {
+            let kind = if row.get_ref(1)?.as_str()? == "refused" {
+                StepKind::Refused { reply: row.get(4)?, account: row.get(5)?, client: row.get(6)? }
+            } else {
+                StepKind::Note {
+                    level: row.get::<_, Option<String>>(2)?.unwrap_or_default(),
+                    what: row.get::<_, Option<String>>(3)?.unwrap_or_default(),
+                    text: row.get(4)?,
+                }
+            };
+            Ok(Step { at: Timestamp(row.get(0)?), message: None, kind })
+        })?;
+        Ok(notes.collect::<Result<_, _>>()?)
+    }
+
+    fn acceptance(&self, id: MessageId) -> Result<Option<Step>, LedgerError> {
+        let mut statement = self.db.prepare_cached("SELECT * FROM message WHERE id = ?1")?;
+        let step = statement.query_row([key(id)], |row| {
+            let recipients: String = row.get("recipients")?;
+            let kind = StepKind::Accepted {
+                account: row.get("account")?,
+                from: row.get("sender")?,
+                recipients: recipients.split('\n').filter(|text| !text.is_empty()).map(str::to_owned).collect(),
+                size: row.get::<_, i64>("size")?.max(0) as u64,
+                header_id: row.get("header_id")?,
+                client: row.get("client")?,
+                tls: row.get("tls")?,
+            };
+            Ok(Step { at: Timestamp(row.get("at")?), message: Some(id), kind })
+        });
+        Ok(step.optional()?)
+    }
+
+    /// The last messages under a hash that are what was asked for.
+    fn found(&self, hash: i64, limit: usize, is_it: impl Fn(&Found) -> bool) -> Result<Vec<MessageId>, LedgerError> {
+        let mut statement = self.db.prepare_cached(
+            "SELECT f.message, m.sender, m.recipients, m.header_id,
+                    (SELECT group_concat(s.recipient, char(10)) FROM step s
+                     WHERE s.message = f.message AND s.kind = 'returned')
+             FROM find f LEFT JOIN message m ON m.id = f.message
+             WHERE f.hash = ?1 ORDER BY f.message DESC",
+        )?;
+        let mut rows = statement.query([hash])?;
+        let mut ids = Vec::new();
+        while ids.len() < limit {
+            let Some(row) = rows.next()? else { break };
+            let mut recipients: String = row.get::<_, Option<String>>(2)?.unwrap_or_default();
+            if let Some(returned) = row.get::<_, Option<String>>(4)? {
+                recipients.push('\n');
+                recipients.push_str(&returned);
+            }
+            let found = Found {
+                sender: row.get(1)?,
+                recipients: recipients.split('\n').map(str::to_ascii_lowercase).collect(),
+                header_id: row.get::<_, Option<String>>(3)?.unwrap_or_default(),
+            };
+            if is_it(&found) {
+                ids.push(id_of_key(row.get(0)?));
+            }
+        }
+        Ok(ids)
+    }
+}
+
+struct Found {
+    sender: Option<String>,
+    /// In lower case.
+    recipients: Vec<String>,
+    header_id: String,
+}
+
+impl Found {
+    fn has_recipient(&self, wanted: &str) -> bool {
+        self.recipients.iter().any(|recipient| recipient.eq_ignore_ascii_case(wanted))
+    }
+}
+
+fn as_limit(limit: usize) -> i64 {
+    i64::try_from(limit).unwrap_or(i64::MAX)
+}
+
+fn step_of(id: MessageId, row: &Row<'_>) -> rusqlite::Result<Step> {
+    let text = |name: &str| row.get::<_, Option<String>>(name).map(Option::unwrap_or_default);
+    let part = || row.get::<_, Option<u32>>("part").map(Option::unwrap_or_default);
+    let kind = match row.get_ref("kind")?.as_str()? {
+        "held" => StepKind::Held { part: part()?, reason: text("text")? },
+        "released" => StepKind::Released { part: part()? },
+        "noticed" => {
+            StepKind::Noticed { notice: row.get::<_, Option<i64>>("other")?.map(id_of_key), kind: text("text")? }
+        }
+        "returned" => StepKind::Returned { recipient: text("recipient")?, client: row.get("peer_ip")? },
+        _ => StepKind::Settled(Box::new(Settled {
+            part: part()?,
+            recipient: text("recipient")?,
+            verdict: text("verdict")?,
+            attempt: row.get::<_, Option<u32>>("attempt")?.unwrap_or_default(),
+            stage: text("stage")?,
+            culprit: text("culprit")?,
+            status: text("status")?,
+            reply: row.get("reply")?,
+            text: row.get("text")?,
+            peer: row.get("peer")?,
+            peer_ip: row.get("peer_ip")?,
+            peer_port: row.get("peer_port")?,
+            tls: row.get("tls")?,
+            egress: row.get("egress")?,
+            next_attempt: row.get::<_, Option<i64>>("next")?.map(Timestamp),
+            age: row.get::<_, Option<i64>>("age")?.unwrap_or_default().max(0) as u64,
+        })),
+    };
+    Ok(Step { at: Timestamp(row.get("at")?), message: Some(id), kind })
+}

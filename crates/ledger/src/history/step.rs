@@ -1,0 +1,183 @@
+//! A step of a message's history, as programs (serde) and people (`Display`) read it.
+
+use std::fmt;
+
+use repute_types::event::Level;
+use repute_types::{Culprit, MessageId, Timestamp};
+use serde::Serialize;
+
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Step {
+    pub at: Timestamp,
+    /// `None` for a refused submission and a note.
+    pub message: Option<MessageId>,
+    #[serde(flatten)]
+    pub kind: StepKind,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[serde(tag = "step", rename_all = "snake_case")]
+pub enum StepKind {
+    Accepted {
+        account: Option<String>,
+        from: Option<String>,
+        recipients: Vec<String>,
+        /// Octets.
+        size: u64,
+        header_id: String,
+        client: Option<String>,
+        tls: Option<String>,
+    },
+    Settled(Box<Settled>),
+    Held {
+        part: u32,
+        reason: String,
+    },
+    Released {
+        part: u32,
+    },
+    Noticed {
+        notice: Option<MessageId>,
+        kind: String,
+    },
+    Returned {
+        recipient: String,
+        client: Option<String>,
+    },
+    Refused {
+        account: Option<String>,
+        client: Option<String>,
+        reply: String,
+    },
+    Note {
+        level: String,
+        what: String,
+        text: String,
+    },
+}
+
+/// One recipient's outcome of one attempt; the words are those of `Verdict`, `Stage` and `Culprit`.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Settled {
+    pub part: u32,
+    pub recipient: String,
+    pub verdict: String,
+    /// Counts from 1; 0 where no attempt was made.
+    pub attempt: u32,
+    pub stage: String,
+    pub culprit: String,
+    pub status: String,
+    pub reply: Option<String>,
+    pub text: Option<String>,
+    pub peer: Option<String>,
+    pub peer_ip: Option<String>,
+    pub peer_port: Option<u16>,
+    pub tls: Option<String>,
+    pub egress: Option<String>,
+    pub next_attempt: Option<Timestamp>,
+    /// Milliseconds from acceptance.
+    pub age: u64,
+}
+
+/// One line that reads alone.
+impl fmt::Display for Step {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} ", self.at)?;
+        if let Some(message) = self.message {
+            write!(f, "{message} ")?;
+        }
+        fmt::Display::fmt(&self.kind, f)
+    }
+}
+
+impl fmt::Display for StepKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            StepKind::Accepted { account, from, recipients, size, client, tls, .. } => {
+                write!(f, "accepted from <{}> for {}", from.as_deref().unwrap_or(""), list(recipients))?;
+                write!(f, ", {size} octets")?;
+                match account {
+                    Some(account) => write!(f, ", account {account}")?,
+                    None => write!(f, ", a notice of ours")?,
+                }
+                if let Some(client) = client {
+                    write!(f, ", client {client}")?;
+                }
+                tls.as_ref().map_or(Ok(()), |tls| write!(f, ", {tls}"))
+            }
+            StepKind::Settled(settled) => fmt::Display::fmt(settled, f),
+            StepKind::Held { part, reason } => write!(f, "held (part {part}): {reason}"),
+            StepKind::Released { part } => write!(f, "released (part {part})"),
+            StepKind::Noticed { notice: Some(notice), kind } => write!(f, "{kind} notice to the sender, as {notice}"),
+            StepKind::Noticed { notice: None, kind } => write!(f, "{kind} notice to the sender"),
+            StepKind::Returned { recipient, client } => {
+                write!(f, "came back to {recipient}")?;
+                client.as_ref().map_or(Ok(()), |client| write!(f, " from {client}"))
+            }
+            StepKind::Refused { account, client, reply } => {
+                write!(f, "refused")?;
+                if let Some(account) = account {
+                    write!(f, " to account {account}")?;
+                }
+                if let Some(client) = client {
+                    write!(f, " at {client}")?;
+                }
+                write!(f, ": {reply}")
+            }
+            StepKind::Note { level, what, text } => write!(f, "{level} {what}: {text}"),
+        }
+    }
+}
+
+impl fmt::Display for Settled {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} {}", self.verdict, self.recipient)?;
+        if let Some(peer) = &self.peer {
+            write!(f, " by {peer}")?;
+        }
+        if let Some(ip) = &self.peer_ip {
+            write!(f, " [{ip}]:{}", self.peer_port.unwrap_or(25))?;
+        }
+        if let Some(tls) = &self.tls {
+            write!(f, " {tls}")?;
+        }
+        if let Some(egress) = &self.egress {
+            write!(f, " from {egress}")?;
+        }
+        if self.attempt > 0 {
+            write!(f, ", attempt {}", self.attempt)?;
+        }
+        write!(f, ", at {}", self.stage)?;
+        match (&self.reply, &self.text) {
+            (Some(reply), _) => write!(f, ": {reply}")?,
+            (None, Some(text)) => write!(f, ": {} {text}", self.status)?,
+            (None, None) => write!(f, ": {}", self.status)?,
+        }
+        self.next_attempt.map_or(Ok(()), |next| write!(f, "; next attempt {next}"))
+    }
+}
+
+fn list(recipients: &[String]) -> String {
+    match recipients {
+        [] => "nobody".into(),
+        [one] => one.clone(),
+        [first, rest @ ..] => format!("{first} and {} more", rest.len()),
+    }
+}
+
+pub(super) fn culprit_as_str(culprit: Culprit) -> &'static str {
+    match culprit {
+        Culprit::Receiver => "receiver",
+        Culprit::Network => "network",
+        Culprit::Dns => "dns",
+        Culprit::Us => "us",
+    }
+}
+
+pub(super) fn level_as_str(level: Level) -> &'static str {
+    match level {
+        Level::Info => "info",
+        Level::Warning => "warning",
+        Level::Error => "error",
+    }
+}

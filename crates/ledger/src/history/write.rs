@@ -1,0 +1,295 @@
+//! Events as rows, a batch a transaction.
+
+use std::collections::HashMap;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use repute_types::event::Level;
+use repute_types::{Clock, Event, EventKind, MessageId, Outcome, PartId, Timestamp};
+use rusqlite::{Connection, params};
+
+use super::{find, schema};
+use crate::{LedgerError, key};
+
+/// Messages forgotten in one transaction: small, so that events never wait long for it.
+const FORGET_STEP: i64 = 500;
+/// Between two looks for what is old.
+const FORGET_EVERY: Duration = Duration::from_secs(60);
+
+pub(super) struct Writer {
+    db: Connection,
+    /// The number of the next step or note.
+    seq: i64,
+    retention: Duration,
+    clock: Arc<dyn Clock>,
+    forget_next: Timestamp,
+}
+
+impl Writer {
+    pub fn open(path: &Path, retention: Duration, clock: Arc<dyn Clock>) -> Result<Writer, LedgerError> {
+        let db = schema::open_writer(path)?;
+        // Numbers grow with the time, so that they go on growing without being looked up.
+        let seq = clock.now().0.max(0) << 20;
+        Ok(Writer { db, seq, retention, clock, forget_next: Timestamp(i64::MIN) })
+    }
+
+    pub fn write(&mut self, events: &[Event], lost: u64) -> rusqlite::Result<()> {
+        let transaction = self.db.transaction()?;
+        let mut batch = Batch { db: &transaction, seq: self.seq, tally: HashMap::new() };
+        for event in events {
+            batch.event(event)?;
+        }
+        if lost > 0 {
+            let text = format!("{lost} events came faster than they could be written and are not in the history");
+            let at = events.last().map_or(Timestamp(0), |event| event.at);
+            batch.note(at, Level::Warning, "events_lost", &text)?;
+        }
+        let seq = batch.finish()?;
+        transaction.commit()?;
+        self.seq = seq;
+        Ok(())
+    }
+
+    /// Deletes a little of what is older than the retention, once a minute.
+    pub fn forget_old(&mut self) -> rusqlite::Result<()> {
+        let now = self.clock.now();
+        if now < self.forget_next {
+            return Ok(());
+        }
+        let before = now - self.retention;
+        let oldest = key(MessageId::first_at(before));
+        let gone = self.forget_messages(oldest)?;
+        self.db.execute(
+            "DELETE FROM note WHERE seq IN (SELECT seq FROM note WHERE at < ?1 LIMIT ?2)",
+            [before.0, FORGET_STEP],
+        )?;
+        self.db.execute("DELETE FROM tally WHERE minute < ?1", [minute(before)])?;
+        if gone < FORGET_STEP as usize {
+            self.forget_next = now + FORGET_EVERY;
+            self.db.execute_batch("PRAGMA incremental_vacuum(256)")?;
+        }
+        Ok(())
+    }
+
+    fn forget_messages(&mut self, before: i64) -> rusqlite::Result<usize> {
+        let transaction = self.db.transaction()?;
+        let mut old = Vec::new();
+        {
+            let mut statement = transaction.prepare_cached(
+                "SELECT id, sender, recipients, header_id FROM message WHERE id < ?1 ORDER BY id LIMIT ?2",
+            )?;
+            let mut rows = statement.query([before, FORGET_STEP])?;
+            while let Some(row) = rows.next()? {
+                let (id, sender, recipients, header_id): (i64, Option<String>, String, String) =
+                    (row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?);
+                old.push((id, hashes(sender.as_deref(), &recipients, &header_id)));
+            }
+            let mut drop_find = transaction.prepare_cached("DELETE FROM find WHERE hash = ?1 AND message = ?2")?;
+            for (id, hashes) in &old {
+                for hash in hashes {
+                    drop_find.execute([*hash, *id])?;
+                }
+            }
+        }
+        // Steps of messages whose acceptance was lost go by the same bound.
+        let up_to = if old.len() < FORGET_STEP as usize { before } else { old.last().map_or(before, |(id, _)| id + 1) };
+        transaction.execute("DELETE FROM step WHERE message < ?1", [up_to])?;
+        transaction.execute("DELETE FROM message WHERE id < ?1", [up_to])?;
+        transaction.commit()?;
+        Ok(old.len())
+    }
+}
+
+/// Everything by which a message can be found, from its row.
+fn hashes(sender: Option<&str>, recipients: &str, header_id: &str) -> Vec<i64> {
+    let mut hashes = Vec::new();
+    if let Some(Ok(sender)) = sender.map(str::parse) {
+        hashes.push(find::of_sender(&sender));
+    }
+    for recipient in recipients.split('\n').filter_map(|text| text.parse().ok()) {
+        hashes.push(find::of_recipient(&recipient));
+        hashes.push(find::of_recipient_domain(recipient.domain()));
+    }
+    if !header_id.is_empty() {
+        hashes.push(find::of_header_id(header_id));
+    }
+    hashes
+}
+
+pub(super) fn minute(at: Timestamp) -> i64 {
+    at.0.div_euclid(60_000)
+}
+
+struct Batch<'a> {
+    db: &'a Connection,
+    seq: i64,
+    tally: HashMap<(i64, &'static str), i64>,
+}
+
+impl Batch<'_> {
+    fn event(&mut self, event: &Event) -> rusqlite::Result<()> {
+        let at = event.at;
+        match &event.kind {
+            EventKind::Accepted { .. } => self.accepted(at, &event.kind),
+            EventKind::Settled { .. } => self.settled(at, &event.kind),
+            EventKind::Refused { account, client, reply } => {
+                self.count(at, "refused");
+                let seq = self.next_seq();
+                let mut add = self.db.prepare_cached(
+                    "INSERT INTO note (seq, at, kind, text, account, client) VALUES (?1, ?2, 'refused', ?3, ?4, ?5)",
+                )?;
+                add.execute(params![seq, at.0, reply.to_string(), account.as_deref(), client.map(|c| c.to_string())])?;
+                Ok(())
+            }
+            EventKind::Held { part, reason } => {
+                self.count(at, "held");
+                self.plain(at, "held", *part, Some(reason))
+            }
+            EventKind::Released { part } => {
+                self.count(at, "released");
+                self.plain(at, "released", *part, None)
+            }
+            EventKind::Noticed { about, notice, kind } => {
+                self.count(at, "noticed");
+                let seq = self.next_seq();
+                let mut add = self.db.prepare_cached(
+                    "INSERT INTO step (message, seq, at, kind, text, other) VALUES (?1, ?2, ?3, 'noticed', ?4, ?5)",
+                )?;
+                add.execute(params![key(*about), seq, at.0, kind, key(*notice)])?;
+                Ok(())
+            }
+            EventKind::Returned { message, recipient, client } => {
+                self.count(at, "returned");
+                let seq = self.next_seq();
+                let mut add = self.db.prepare_cached(
+                    "INSERT INTO step (message, seq, at, kind, recipient, peer_ip)
+                     VALUES (?1, ?2, ?3, 'returned', ?4, ?5)",
+                )?;
+                add.execute(params![key(*message), seq, at.0, recipient.to_string(), client.map(|c| c.to_string())])?;
+                self.find(find::of_recipient(recipient), *message)
+            }
+            EventKind::Note { level, what, text } => self.note(at, *level, what, text),
+        }
+    }
+
+    fn accepted(&mut self, at: Timestamp, kind: &EventKind) -> rusqlite::Result<()> {
+        let EventKind::Accepted { message, account, from, recipients, size, header_id, client, tls } = kind else {
+            return Ok(());
+        };
+        self.count(at, "accepted");
+        let mut joined = String::with_capacity(recipients.len() * 24);
+        for (n, recipient) in recipients.iter().enumerate() {
+            if n > 0 {
+                joined.push('\n');
+            }
+            joined.push_str(recipient.local());
+            joined.push('@');
+            joined.push_str(recipient.domain().as_str());
+        }
+        let mut add =
+            self.db.prepare_cached("INSERT OR REPLACE INTO message VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)")?;
+        add.execute(params![
+            key(*message),
+            at.0,
+            account.as_deref(),
+            from.as_ref().map(ToString::to_string),
+            joined,
+            *size as i64,
+            header_id,
+            client.map(|c| c.to_string()),
+            tls.as_ref().map(|t| t.version.as_str()),
+        ])?;
+        drop(add);
+        if let Some(from) = from {
+            self.find(find::of_sender(from), *message)?;
+        }
+        if !header_id.is_empty() {
+            self.find(find::of_header_id(header_id), *message)?;
+        }
+        for recipient in recipients {
+            self.find(find::of_recipient(recipient), *message)?;
+            self.find(find::of_recipient_domain(recipient.domain()), *message)?;
+        }
+        Ok(())
+    }
+
+    fn settled(&mut self, at: Timestamp, kind: &EventKind) -> rusqlite::Result<()> {
+        let EventKind::Settled { part, recipient, attempt, outcome, next_attempt, age, egress } = kind else {
+            return Ok(());
+        };
+        let Outcome { verdict, stage, culprit, status, reply, text, peer, tls } = &**outcome;
+        self.count(at, verdict.as_str());
+        let seq = self.next_seq();
+        let mut add = self.db.prepare_cached(
+            "INSERT INTO step (message, seq, at, kind, part, recipient, attempt, verdict, stage, culprit, status,
+                               reply, text, peer, peer_ip, peer_port, tls, egress, next, age)
+             VALUES (?1, ?2, ?3, 'settled', ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19)",
+        )?;
+        add.execute(params![
+            key(part.message),
+            seq,
+            at.0,
+            part.number,
+            recipient.to_string(),
+            attempt,
+            verdict.as_str(),
+            stage.as_str(),
+            super::step::culprit_as_str(*culprit),
+            status.to_string(),
+            reply.as_ref().map(ToString::to_string),
+            Some(text.as_str()).filter(|text| !text.is_empty()),
+            peer.as_ref().map(|p| p.name.as_str()),
+            peer.as_ref().and_then(|p| p.address).map(|ip| ip.to_string()),
+            peer.as_ref().map(|p| p.port),
+            tls.as_ref().map(|t| t.version.as_str()),
+            egress.map(|ip| ip.to_string()),
+            next_attempt.map(|t| t.0),
+            i64::try_from(age.as_millis()).unwrap_or(i64::MAX),
+        ])?;
+        Ok(())
+    }
+
+    fn plain(&mut self, at: Timestamp, kind: &str, part: PartId, text: Option<&str>) -> rusqlite::Result<()> {
+        let seq = self.next_seq();
+        let mut add = self
+            .db
+            .prepare_cached("INSERT INTO step (message, seq, at, kind, part, text) VALUES (?1, ?2, ?3, ?4, ?5, ?6)")?;
+        add.execute(params![key(part.message), seq, at.0, kind, part.number, text])?;
+        Ok(())
+    }
+
+    fn note(&mut self, at: Timestamp, level: Level, what: &str, text: &str) -> rusqlite::Result<()> {
+        let seq = self.next_seq();
+        let mut add = self.db.prepare_cached(
+            "INSERT INTO note (seq, at, kind, level, what, text) VALUES (?1, ?2, 'note', ?3, ?4, ?5)",
+        )?;
+        add.execute(params![seq, at.0, super::step::level_as_str(level), what, text])?;
+        Ok(())
+    }
+
+    fn find(&mut self, hash: i64, message: MessageId) -> rusqlite::Result<()> {
+        let mut add = self.db.prepare_cached("INSERT OR IGNORE INTO find VALUES (?1, ?2)")?;
+        add.execute([hash, key(message)])?;
+        Ok(())
+    }
+
+    fn count(&mut self, at: Timestamp, what: &'static str) {
+        *self.tally.entry((minute(at), what)).or_default() += 1;
+    }
+
+    fn next_seq(&mut self) -> i64 {
+        self.seq += 1;
+        self.seq
+    }
+
+    fn finish(self) -> rusqlite::Result<i64> {
+        let mut add = self
+            .db
+            .prepare_cached("INSERT INTO tally VALUES (?1, ?2, ?3) ON CONFLICT DO UPDATE SET n = n + excluded.n")?;
+        for ((minute, what), n) in &self.tally {
+            add.execute(params![minute, what, n])?;
+        }
+        Ok(self.seq)
+    }
+}

@@ -1,0 +1,214 @@
+//! Mail that came back to one of our return paths, kept until somebody has read it.
+//!
+//! Promise: [`Returned::keep`] returns only after the message is synced, because the sender of
+//! a notice that we took never sends it again. Bounded by size and age; at the bound the oldest
+//! goes first, so that a flood of notices cannot fill the disk.
+
+use std::path::Path;
+use std::sync::{Arc, Mutex, MutexGuard};
+use std::time::Duration;
+
+use repute_types::{Address, Content, MessageId, Timestamp};
+use rusqlite::{Connection, OptionalExtension, params};
+use serde::Serialize;
+
+use crate::{LedgerError, id_of_key, key, migrate};
+
+const CHUNK_OCTETS: usize = 1 << 20;
+
+const MIGRATIONS: &[&str] = &["
+    CREATE TABLE returned (
+        id         INTEGER PRIMARY KEY,
+        at         INTEGER NOT NULL,
+        sender     TEXT,
+        recipients TEXT NOT NULL,
+        size       INTEGER NOT NULL
+    );
+    CREATE TABLE chunk (
+        message INTEGER NOT NULL,
+        number  INTEGER NOT NULL,
+        data    BLOB NOT NULL,
+        PRIMARY KEY (message, number)
+    ) WITHOUT ROWID;
+"];
+
+#[derive(Clone, Debug)]
+pub struct ReturnedOptions {
+    /// Octets of content kept at most.
+    pub octets: u64,
+    pub age: Duration,
+}
+
+impl Default for ReturnedOptions {
+    fn default() -> ReturnedOptions {
+        ReturnedOptions { octets: 1 << 30, age: Duration::from_secs(30 * 24 * 3600) }
+    }
+}
+
+/// A returned message as it came.
+#[derive(Clone, Debug)]
+pub struct ReturnedMail {
+    pub id: MessageId,
+    pub at: Timestamp,
+    /// `None` is the null sender of a notice.
+    pub from: Option<Address>,
+    pub recipients: Vec<Address>,
+    pub content: Content,
+}
+
+/// What a list shows of it.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct ReturnedSummary {
+    pub id: MessageId,
+    pub at: Timestamp,
+    pub from: Option<String>,
+    pub recipients: Vec<String>,
+    /// Octets.
+    pub size: u64,
+}
+
+/// Cheap to clone: all clones are one store.
+#[derive(Clone)]
+pub struct Returned {
+    db: Arc<Mutex<Connection>>,
+    options: ReturnedOptions,
+}
+
+impl Returned {
+    pub fn open(path: &Path, options: ReturnedOptions) -> Result<Returned, LedgerError> {
+        let failed = |source| LedgerError::Open { path: path.to_owned(), source };
+        let mut db = Connection::open(path).map_err(failed)?;
+        db.busy_timeout(Duration::from_secs(5)).map_err(failed)?;
+        db.execute_batch(
+            "PRAGMA auto_vacuum = INCREMENTAL;
+             PRAGMA journal_mode = WAL;
+             PRAGMA synchronous = FULL;
+             PRAGMA cache_size = -1024;
+             PRAGMA journal_size_limit = 4194304;",
+        )
+        .map_err(failed)?;
+        migrate(&mut db, path, MIGRATIONS)?;
+        Ok(Returned { db: Arc::new(Mutex::new(db)), options })
+    }
+
+    /// Keeps a message, durably. The same id again replaces it.
+    pub async fn keep(&self, mail: ReturnedMail) -> Result<(), LedgerError> {
+        let options = self.options.clone();
+        self.blocking(move |db| {
+            insert(db, &mail)?;
+            // The message is safe; what is too much goes now or with the next one.
+            let _ = make_room(db, &options, mail.at);
+            Ok(())
+        })
+        .await
+    }
+
+    /// The last ones, newest first.
+    pub async fn list(&self, limit: usize) -> Result<Vec<ReturnedSummary>, LedgerError> {
+        self.blocking(move |db| {
+            let mut statement =
+                db.prepare_cached("SELECT id, at, sender, recipients, size FROM returned ORDER BY id DESC LIMIT ?1")?;
+            let rows = statement.query_map([i64::try_from(limit).unwrap_or(i64::MAX)], |row| {
+                Ok(ReturnedSummary {
+                    id: id_of_key(row.get(0)?),
+                    at: Timestamp(row.get(1)?),
+                    from: row.get(2)?,
+                    recipients: row.get::<_, String>(3)?.split('\n').map(str::to_owned).collect(),
+                    size: row.get::<_, i64>(4)?.max(0) as u64,
+                })
+            })?;
+            Ok(rows.collect::<Result<_, _>>()?)
+        })
+        .await
+    }
+
+    pub async fn get(&self, id: MessageId) -> Result<Option<ReturnedMail>, LedgerError> {
+        self.blocking(move |db| read(db, id)).await
+    }
+
+    /// Deletes one that has been read.
+    pub async fn forget(&self, id: MessageId) -> Result<(), LedgerError> {
+        self.blocking(move |db| Ok(delete(db, key(id))?)).await
+    }
+
+    async fn blocking<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&mut Connection) -> Result<T, LedgerError> + Send + 'static,
+    ) -> Result<T, LedgerError> {
+        let db = self.db.clone();
+        let done = tokio::task::spawn_blocking(move || work(&mut lock(&db)));
+        done.await.unwrap_or(Err(LedgerError::Closed))
+    }
+}
+
+fn lock(db: &Mutex<Connection>) -> MutexGuard<'_, Connection> {
+    // A transaction that a panic cut off was rolled back when it was dropped.
+    db.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
+}
+
+fn insert(db: &mut Connection, mail: &ReturnedMail) -> Result<(), LedgerError> {
+    let transaction = db.transaction()?;
+    let id = key(mail.id);
+    transaction.prepare_cached("DELETE FROM chunk WHERE message = ?1")?.execute([id])?;
+    let recipients: Vec<String> = mail.recipients.iter().map(ToString::to_string).collect();
+    transaction.prepare_cached("INSERT OR REPLACE INTO returned VALUES (?1, ?2, ?3, ?4, ?5)")?.execute(params![
+        id,
+        mail.at.0,
+        mail.from.as_ref().map(ToString::to_string),
+        recipients.join("\n"),
+        mail.content.len() as i64,
+    ])?;
+    {
+        let mut add = transaction.prepare_cached("INSERT INTO chunk VALUES (?1, ?2, ?3)")?;
+        let pieces = mail.content.chunks().iter().flat_map(|slice| slice.chunks(CHUNK_OCTETS));
+        for (number, piece) in pieces.enumerate() {
+            add.execute(params![id, number as i64, piece])?;
+        }
+    }
+    transaction.commit()?;
+    Ok(())
+}
+
+fn read(db: &Connection, id: MessageId) -> Result<Option<ReturnedMail>, LedgerError> {
+    let mut statement = db.prepare_cached("SELECT at, sender, recipients FROM returned WHERE id = ?1")?;
+    let row = statement
+        .query_row([key(id)], |row| {
+            Ok((row.get::<_, i64>(0)?, row.get::<_, Option<String>>(1)?, row.get::<_, String>(2)?))
+        })
+        .optional()?;
+    let Some((at, from, recipients)) = row else { return Ok(None) };
+    let mut content = Content::new();
+    let mut chunks = db.prepare_cached("SELECT data FROM chunk WHERE message = ?1 ORDER BY number")?;
+    for chunk in chunks.query_map([key(id)], |row| row.get::<_, Vec<u8>>(0))? {
+        content.push(chunk?);
+    }
+    Ok(Some(ReturnedMail {
+        id,
+        at: Timestamp(at),
+        from: from.and_then(|text| text.parse().ok()),
+        recipients: recipients.split('\n').filter_map(|text| text.parse().ok()).collect(),
+        content,
+    }))
+}
+
+fn make_room(db: &mut Connection, options: &ReturnedOptions, now: Timestamp) -> rusqlite::Result<()> {
+    loop {
+        let size: i64 = db.query_row("SELECT coalesce(sum(size), 0) FROM returned", [], |row| row.get(0))?;
+        let oldest: Option<(i64, i64)> = db
+            .query_row("SELECT id, at FROM returned ORDER BY id LIMIT 1", [], |row| Ok((row.get(0)?, row.get(1)?)))
+            .optional()?;
+        let Some((id, at)) = oldest else { return Ok(()) };
+        if size.max(0) as u64 <= options.octets && at >= (now - options.age).0 {
+            return Ok(());
+        }
+        delete(db, id)?;
+        db.execute_batch("PRAGMA incremental_vacuum(1024)")?;
+    }
+}
+
+fn delete(db: &mut Connection, id: i64) -> rusqlite::Result<()> {
+    let transaction = db.transaction()?;
+    transaction.execute("DELETE FROM chunk WHERE message = ?1", [id])?;
+    transaction.execute("DELETE FROM returned WHERE id = ?1", [id])?;
+    transaction.commit()
+}
