@@ -35,6 +35,7 @@ pub struct Session {
     errors: u32,
     chatter: u32,
     begun: bool,
+    quit: bool,
     output: Vec<u8>,
 }
 
@@ -98,6 +99,7 @@ impl Session {
             errors: 0,
             chatter: 0,
             begun: false,
+            quit: false,
             output: Vec::with_capacity(512),
         };
         let greeting = format!("220 {} ESMTP Repute\r\n", session.config.hostname);
@@ -153,6 +155,11 @@ impl Session {
     /// Whether content is coming, so that larger reads pay.
     pub fn is_in_content(&self) -> bool {
         matches!(self.phase, Phase::Content(_))
+    }
+
+    /// Whether the client said QUIT, and so sends nothing more.
+    pub fn has_quit(&self) -> bool {
+        self.quit
     }
 
     pub fn is_authenticated(&self) -> bool {
@@ -268,7 +275,10 @@ impl Session {
             Command::Rcpt(rcpt) => self.rcpt(rcpt, host),
             Command::Data => self.data(host),
             Command::Bdat { size, last } => self.bdat(size, last, host),
-            Command::Quit => self.close_with(say::BYE),
+            Command::Quit => {
+                self.quit = true;
+                self.close_with(say::BYE)
+            }
             Command::Auth { mechanism, initial } => self.auth(mechanism, initial, host),
             Command::StartTls => self.starttls(),
             Command::Ehlo(name) => self.ehlo(name),

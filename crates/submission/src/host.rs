@@ -1,0 +1,107 @@
+//! The door, as the conversation asks for it: who the client is, and what it may.
+
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use repute_engine::door::{Account, AuthRefused, Door};
+use repute_smtp::server::scram::Secret;
+use repute_smtp::server::{AuthAnswer, Host, Kind};
+use repute_types::envelope::EnvelopeOptions;
+use repute_types::{Address, EnhancedCode, Recipient, Reply};
+
+use crate::shared::{Held, SharedLimits};
+
+pub(crate) struct DoorHost {
+    pub door: Arc<dyn Door>,
+    pub shared: Arc<SharedLimits>,
+    pub client: IpAddr,
+    pub kind: Kind,
+    /// Whom mail is taken from: known by address at first, then by AUTH.
+    pub account: Option<Arc<Account>>,
+    /// Whom a SCRAM exchange under way is about.
+    claimed: Option<Arc<Account>>,
+    pub held: Held,
+}
+
+impl DoorHost {
+    pub(crate) fn new(door: Arc<dyn Door>, shared: Arc<SharedLimits>, client: IpAddr, kind: Kind) -> DoorHost {
+        let account = match kind {
+            Kind::Submission => door.known_address(client),
+            Kind::Return => None,
+        };
+        let held = shared.hold();
+        DoorHost { door, shared, client, kind, account, claimed: None, held }
+    }
+
+    pub(crate) async fn password(&mut self, name: &str, password: &str) -> AuthAnswer {
+        match self.door.password(name, password, self.client).await {
+            Ok(account) => {
+                self.account = Some(account);
+                AuthAnswer::Welcome
+            }
+            Err(AuthRefused::Busy) => AuthAnswer::Busy,
+            Err(AuthRefused::Wrong) => {
+                self.shared.auth_failed(self.client);
+                AuthAnswer::Wrong
+            }
+        }
+    }
+}
+
+impl Host for DoorHost {
+    fn mail(&mut self, from: Option<&Address>, _: &EnvelopeOptions) -> Result<(), Reply> {
+        match (&self.account, self.kind) {
+            (_, Kind::Return) => Ok(()),
+            (Some(account), Kind::Submission) => self.door.may_send_from(account, from),
+            (None, Kind::Submission) => Err(nobody()),
+        }
+    }
+
+    fn rcpt(&mut self, recipient: &Recipient) -> Result<(), Reply> {
+        match (&self.account, self.kind) {
+            (_, Kind::Return) => self.door.may_return_to(&recipient.address),
+            (Some(account), Kind::Submission) => self.door.may_send_to(account, recipient),
+            (None, Kind::Submission) => Err(nobody()),
+        }
+    }
+
+    fn room(&mut self, octets: usize) -> bool {
+        self.held.grow(octets)
+    }
+
+    fn may_try_auth(&mut self) -> bool {
+        self.shared.may_try_auth(self.client)
+    }
+
+    fn scram(&mut self, name: &str) -> (Secret, [u8; 18]) {
+        let (secret, account) = self.door.scram(name);
+        let mut nonce = [0; 18];
+        // Without randomness there is no safe exchange: it goes on, and cannot succeed.
+        self.claimed = account.filter(|_| getrandom::fill(&mut nonce).is_ok());
+        let secret = Secret {
+            iterations: secret.iterations,
+            salt: secret.salt,
+            stored_key: secret.stored_key,
+            server_key: secret.server_key,
+        };
+        (secret, nonce)
+    }
+
+    fn scram_ended(&mut self, proof_is_right: bool) -> AuthAnswer {
+        match self.claimed.take().filter(|_| proof_is_right) {
+            Some(account) => {
+                self.account = Some(account);
+                AuthAnswer::Welcome
+            }
+            None => {
+                self.shared.auth_failed(self.client);
+                AuthAnswer::Wrong
+            }
+        }
+    }
+}
+
+/// The machine does not ask before it knows a client; if it did, nobody may send.
+pub(crate) fn nobody() -> Reply {
+    Reply::new(530, EnhancedCode(5, 7, 0), "say AUTH first")
+}
