@@ -4,7 +4,10 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use repute_playground::{Personality, Receiver, receiver::Users};
+use repute_playground::{
+    Personality, Receiver,
+    receiver::{Down, Users},
+};
 use repute_testkit::{Client, Dialogue};
 use tokio::net::TcpStream;
 
@@ -69,13 +72,16 @@ async fn unknown_users_and_greylisted_triples_are_refused_one_by_one() {
 
 #[tokio::test]
 async fn it_is_down_at_first_and_then_up() {
-    let receiver = receiver(Personality { down_for: Duration::from_millis(400), ..Personality::default() }).await;
-    let refused = TcpStream::connect(receiver.address()).await.unwrap_err();
-    assert_eq!(refused.kind(), std::io::ErrorKind::ConnectionRefused);
-    tokio::time::sleep(Duration::from_millis(600)).await;
-    let (mut client, greeting) = Client::connect(receiver.address()).await.unwrap();
-    assert_eq!(greeting.code, 220);
-    assert_eq!(client.say("QUIT").await.unwrap().code, 221);
+    for down in [Down::For(Duration::from_millis(400)), Down::UntilTold] {
+        let receiver = receiver(Personality { down, ..Personality::default() }).await;
+        let refused = TcpStream::connect(receiver.address()).await.unwrap_err();
+        assert_eq!(refused.kind(), std::io::ErrorKind::ConnectionRefused);
+        receiver.come_up();
+        tokio::time::sleep(Duration::from_millis(600)).await;
+        let (mut client, greeting) = Client::connect(receiver.address()).await.unwrap();
+        assert_eq!(greeting.code, 220);
+        assert_eq!(client.say("QUIT").await.unwrap().code, 221);
+    }
 }
 
 #[tokio::test]

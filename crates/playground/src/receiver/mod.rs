@@ -17,9 +17,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 pub use inbox::{Counts, Inbox, Received};
-pub use personality::{Offers, Personality, Users};
+pub use personality::{Down, Offers, Personality, Users};
 use tokio::net::TcpSocket;
-use tokio::sync::Semaphore;
+use tokio::sync::{Notify, Semaphore};
 use tokio::task::JoinSet;
 
 use self::greylist::Greylist;
@@ -33,6 +33,7 @@ const BACKLOG: u32 = 1024;
 pub struct Receiver {
     address: SocketAddr,
     house: Arc<House>,
+    told: Arc<Notify>,
     _task: JoinSet<()>,
 }
 
@@ -79,23 +80,33 @@ impl Receiver {
         };
         let house = Arc::new(house);
         let mut task = JoinSet::new();
-        if house.personality.down_for.is_zero() {
+        let told = Arc::new(Notify::new());
+        match house.personality.down {
             // Listening from the moment we return.
-            task.spawn(serve(socket.listen(BACKLOG)?, house.clone()));
-        } else {
-            let house = house.clone();
-            task.spawn(async move {
-                tokio::time::sleep(house.personality.down_for).await;
-                if let Ok(listener) = socket.listen(BACKLOG) {
-                    serve(listener, house).await;
-                }
-            });
+            Down::Never => drop(task.spawn(serve(socket.listen(BACKLOG)?, house.clone()))),
+            down => {
+                let (house, told) = (house.clone(), told.clone());
+                task.spawn(async move {
+                    match down {
+                        Down::For(time) => tokio::time::sleep(time).await,
+                        _ => told.notified().await,
+                    }
+                    if let Ok(listener) = socket.listen(BACKLOG) {
+                        serve(listener, house).await;
+                    }
+                });
+            }
         }
-        Ok(Receiver { address, house, _task: task })
+        Ok(Receiver { address, house, told, _task: task })
     }
 
     pub fn address(&self) -> SocketAddr {
         self.address
+    }
+
+    /// Ends `Down::UntilTold`.
+    pub fn come_up(&self) {
+        self.told.notify_one();
     }
 
     pub fn host(&self) -> &str {

@@ -12,8 +12,7 @@ pub struct Personality {
     /// Refuses the first attempt of each (address, sender, recipient) with 450 4.7.1, and
     /// takes it when it is made again after this time.
     pub greylist: Option<Duration>,
-    /// Refuses connections for so long from its start.
-    pub down_for: Duration,
+    pub down: Down,
     /// Offers STARTTLS with this certificate.
     pub tls: Option<Arc<ServerConfig>>,
     pub offers: Offers,
@@ -29,6 +28,16 @@ pub struct Personality {
     pub connections: usize,
     /// RCPT above so many in a message is answered 452 4.5.3 (RFC 5321 §4.5.3.1.10: at least 100).
     pub recipients: usize,
+}
+
+/// When connections are refused by the machine, as if no server ran.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Down {
+    Never,
+    /// So long from its start.
+    For(Duration),
+    /// Until `Receiver::come_up`.
+    UntilTold,
 }
 
 /// Whose mail is taken; others are answered 550 5.1.1.
@@ -58,7 +67,7 @@ impl Default for Personality {
         Personality {
             users: Users::All,
             greylist: None,
-            down_for: Duration::ZERO,
+            down: Down::Never,
             tls: None,
             offers: Offers::default(),
             pace: Duration::ZERO,
