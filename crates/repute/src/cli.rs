@@ -1,0 +1,134 @@
+//! The command line: one subcommand, one file in `commands`.
+//!
+//! Exit codes, the same everywhere: 0 done; 1 a problem was found, or nothing matched; 2 the
+//! command line or the configuration is wrong; 75 not now, try again (EX_TEMPFAIL).
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+use crate::commands::{account, config as config_command, domain, man};
+use crate::config::{self, Config, Faults, Files};
+use crate::out;
+
+/// An outgoing mail server that recipients' spam filters trust.
+#[derive(Parser)]
+#[command(name = "repute", version, max_term_width = 100, after_help = EXIT_CODES)]
+pub struct Cli {
+    #[command(flatten)]
+    pub context: Context,
+    #[command(subcommand)]
+    command: Command,
+}
+
+const EXIT_CODES: &str = "Exit codes: 0 done; 1 a problem was found, or nothing matched; 2 the command line or the \
+configuration is wrong; 75 not now, try again.";
+
+/// What every subcommand is told.
+#[derive(clap::Args, Clone, Debug, Default)]
+pub struct Context {
+    /// The configuration file [default: /etc/repute/repute.toml, else ./repute.toml]
+    #[arg(long, short = 'c', global = true, value_name = "FILE")]
+    pub config: Option<PathBuf>,
+    /// Answer in JSON, for programs
+    #[arg(long, global = true)]
+    pub json: bool,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Make accounts for applications
+    Account(account::Args),
+    /// Set up domains to send as: keys and DNS records
+    Domain(domain::Args),
+    /// Check or show the configuration
+    Config(config_command::Args),
+    /// Write manual pages, shell completions and the configuration reference
+    Man(man::Args),
+}
+
+/// How a command ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Exit {
+    Done,
+    /// A problem was found, or nothing matched.
+    Problem,
+    /// The command line or the configuration is wrong.
+    Usage,
+    /// Not now, try again.
+    Temporary,
+    /// A code of sysexits.h, for `sendmail` alone.
+    Sysexit(u8),
+}
+
+impl From<Exit> for ExitCode {
+    fn from(exit: Exit) -> ExitCode {
+        ExitCode::from(match exit {
+            Exit::Done => 0,
+            Exit::Problem => 1,
+            Exit::Usage => 2,
+            Exit::Temporary => 75,
+            Exit::Sysexit(code) => code,
+        })
+    }
+}
+
+/// An error that ends the program with another code than 1.
+#[derive(Debug, thiserror::Error)]
+#[error("{message}")]
+pub struct Ended {
+    pub exit: Exit,
+    pub message: String,
+}
+
+impl Ended {
+    pub fn usage(message: impl Into<String>) -> anyhow::Error {
+        Ended { exit: Exit::Usage, message: message.into() }.into()
+    }
+
+    pub fn temporary(message: impl Into<String>) -> anyhow::Error {
+        Ended { exit: Exit::Temporary, message: message.into() }.into()
+    }
+}
+
+impl Context {
+    pub fn load(&self, files: Files) -> Result<Config, Faults> {
+        config::load(&config::locate(self.config.as_deref())?, files)
+    }
+}
+
+pub fn main() -> Exit {
+    let cli = Cli::parse();
+    let context = cli.context;
+    match run(cli.command, &context) {
+        Ok(exit) => exit,
+        Err(error) => report(&error, context.json),
+    }
+}
+
+fn run(command: Command, context: &Context) -> anyhow::Result<Exit> {
+    match command {
+        Command::Account(args) => account::run(args, context),
+        Command::Domain(args) => domain::run(args, context),
+        Command::Config(args) => config_command::run(args, context),
+        Command::Man(args) => man::run(args, context),
+    }
+}
+
+/// Says what went wrong, the whole chain once, and picks the exit code.
+fn report(error: &anyhow::Error, json: bool) -> Exit {
+    if let Some(faults) = error.downcast_ref::<Faults>() {
+        match json {
+            true => out::json(&faults.to_json()),
+            false => out::error(&faults.to_string()),
+        }
+        return Exit::Usage;
+    }
+    let chain = error.chain().map(ToString::to_string).collect::<Vec<_>>().join(": ");
+    match json {
+        true => out::json(&serde_json::json!({ "error": chain })),
+        false => out::error(&format!("repute: {chain}\n")),
+    }
+    error.downcast_ref::<Ended>().map_or(Exit::Problem, |e| e.exit)
+}

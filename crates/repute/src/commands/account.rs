@@ -1,0 +1,153 @@
+//! `repute account add NAME`: a password's hash and SCRAM secret, as a block for the
+//! configuration. The password itself is kept nowhere.
+
+use std::io::{BufRead as _, IsTerminal as _, Write as _};
+
+use anyhow::Context as _;
+use clap::Subcommand;
+use nix::sys::termios::{LocalFlags, SetArg, tcgetattr, tcsetattr};
+use repute_types::Domain;
+
+use crate::accounts::{self, Scram};
+use crate::cli::{Context, Ended, Exit};
+use crate::config::{Config, Files};
+use crate::out;
+
+#[derive(clap::Args)]
+pub struct Args {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Make an account: asks for a password, prints the block for the configuration
+    Add(Add),
+}
+
+#[derive(clap::Args)]
+struct Add {
+    /// The name to log in with
+    name: String,
+    /// A domain that the account may send as; may be given several times
+    #[arg(long = "domain", value_name = "DOMAIN")]
+    domains: Vec<Domain>,
+    /// The account sends bulk mail, which goes after transactional mail
+    #[arg(long)]
+    bulk: bool,
+    /// Make up a password and print it
+    #[arg(long)]
+    generate: bool,
+    /// Append the block to the configuration file
+    #[arg(long)]
+    write: bool,
+}
+
+pub fn run(args: Args, context: &Context) -> anyhow::Result<Exit> {
+    let Command::Add(add) = args.command;
+    if add.name.is_empty() || add.name.chars().any(|c| c.is_control() || c.is_whitespace()) {
+        return Err(Ended::usage("the name of an account has no blanks"));
+    }
+    let config = match (crate::config::locate(context.config.as_deref()), add.write || context.config.is_some()) {
+        (Ok(_), _) | (Err(_), true) => Some(context.load(Files::Ignore)?),
+        (Err(_), false) => None,
+    };
+    if let Some(config) = &config
+        && config.accounts.iter().any(|a| a.name == add.name)
+    {
+        let file = config.file.display();
+        anyhow::bail!("there is an account `{}` already: take its block out of {file} to make a new one", add.name);
+    }
+    let domains = domains(&add, config.as_ref())?;
+    let password = password(&add)?;
+    let block = block(&add, &domains, &password)?;
+    if let (true, Some(config)) = (add.write, &config) {
+        super::append_to_config(&config.file, &block)?;
+    }
+    tell(&add, context, config.as_ref(), &password, &block);
+    Ok(Exit::Done)
+}
+
+/// Those named; else the one that is set up.
+fn domains(add: &Add, config: Option<&Config>) -> anyhow::Result<Vec<Domain>> {
+    if !add.domains.is_empty() {
+        return Ok(add.domains.clone());
+    }
+    match config.map(|c| c.domains.as_slice()) {
+        Some([one]) => Ok(vec![one.name.clone()]),
+        _ => Err(Ended::usage("say which domain the account may send as: --domain example.com")),
+    }
+}
+
+fn password(add: &Add) -> anyhow::Result<String> {
+    if add.generate {
+        return accounts::generate();
+    }
+    let password = if std::io::stdin().is_terminal() { ask(&add.name)? } else { read_line()? };
+    if password.is_empty() {
+        return Err(Ended::usage("the password is empty; --generate makes one up"));
+    }
+    Ok(password)
+}
+
+/// Asks twice, without echo.
+fn ask(name: &str) -> anyhow::Result<String> {
+    let stdin = std::io::stdin();
+    let before = tcgetattr(&stdin).context("the terminal cannot be asked")?;
+    let mut silent = before.clone();
+    silent.local_flags.remove(LocalFlags::ECHO);
+    let mut asked = Vec::new();
+    for prompt in [format!("Password for {name}: "), "Once more: ".to_owned()] {
+        out::error(&prompt);
+        let _ = std::io::stderr().flush();
+        tcsetattr(&stdin, SetArg::TCSAFLUSH, &silent).context("the terminal cannot be silenced")?;
+        let line = read_line();
+        tcsetattr(&stdin, SetArg::TCSAFLUSH, &before).context("the terminal cannot be set back")?;
+        out::error("\n");
+        asked.push(line?);
+    }
+    if asked[0] != asked[1] {
+        return Err(Ended::usage("the two passwords differ"));
+    }
+    Ok(asked.swap_remove(0))
+}
+
+fn read_line() -> anyhow::Result<String> {
+    let mut line = String::new();
+    std::io::stdin().lock().read_line(&mut line).context("no password could be read")?;
+    Ok(line.trim_end_matches(['\r', '\n']).to_owned())
+}
+
+fn block(add: &Add, domains: &[Domain], password: &str) -> anyhow::Result<String> {
+    let quoted = |text: &str| toml::Value::String(text.to_owned()).to_string();
+    let hash = accounts::hash(password, &accounts::salt()?)?;
+    let scram = Scram::make(password, &accounts::salt()?);
+    let names: Vec<String> = domains.iter().map(|d| quoted(d.as_str())).collect();
+    let mut block = format!(
+        "[[account]]\nname = {}\npassword = {}\nscram = {}\ndomains = [{}]\n",
+        quoted(&add.name),
+        quoted(&hash),
+        quoted(&scram.to_string()),
+        names.join(", ")
+    );
+    if add.bulk {
+        block += "stream = \"bulk\"\n";
+    }
+    Ok(block)
+}
+
+fn tell(add: &Add, context: &Context, config: Option<&Config>, password: &str, block: &str) {
+    let written = config.filter(|_| add.write).map(|c| c.file.display().to_string());
+    if context.json {
+        let password = add.generate.then_some(password);
+        out::json(&serde_json::json!({ "account": add.name, "toml": block, "written": written, "password": password }));
+        return;
+    }
+    if add.generate {
+        out::error(&format!("password: {password}\n"));
+    }
+    match written {
+        Some(file) => out::line(&format!("{} may log in after a reload: written to {file}", add.name)),
+        None => out::print(block),
+    }
+}

@@ -1,0 +1,43 @@
+//! The subcommands, one file each.
+
+pub mod account;
+pub mod config;
+pub mod domain;
+pub mod man;
+
+use std::path::Path;
+
+use anyhow::Context as _;
+
+use crate::config::Files;
+
+/// Appends a block to the configuration file, if the file is still good with it. The file is
+/// replaced as a whole and keeps its owner and mode.
+fn append_to_config(file: &Path, block: &str) -> anyhow::Result<()> {
+    use std::os::unix::fs::MetadataExt as _;
+    let old = crate::config::read(file)?;
+    let gap = if old.is_empty() || old.ends_with("\n\n") {
+        ""
+    } else if old.ends_with('\n') {
+        "\n"
+    } else {
+        "\n\n"
+    };
+    let new = format!("{old}{gap}{block}");
+    crate::config::parse(file, &new, Files::Ignore)?;
+    // Through a link to the file itself: the link stays.
+    let file = std::fs::canonicalize(file).with_context(|| format!("{}", file.display()))?;
+    let before = std::fs::metadata(&file)?;
+    crate::private::write(&file, new.as_bytes())?;
+    crate::private::set_mode(&file, before.mode() & 0o777)?;
+    if nix::unistd::geteuid().is_root() {
+        std::os::unix::fs::chown(&file, Some(before.uid()), Some(before.gid()))?;
+    }
+    Ok(())
+}
+
+/// An instant as answers carry it (RFC 3339).
+fn instant(text: &str) -> Option<repute_types::Timestamp> {
+    let at: jiff::Timestamp = text.parse().ok()?;
+    Some(repute_types::Timestamp(at.as_millisecond()))
+}

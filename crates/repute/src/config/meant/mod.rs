@@ -1,0 +1,231 @@
+//! What a configuration means, checked: values that fit together, files that exist, and
+//! nothing that would make this server an open relay. One file a section that has rules.
+//!
+//! Promise: a [`Config`] that exists can be served; all faults are found in one go.
+
+mod account;
+mod domain;
+mod egress;
+mod listener;
+mod route;
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use repute_types::Domain;
+use toml::Spanned;
+
+pub use account::Account;
+pub use domain::{KeyFile, SendingDomain};
+pub use egress::Egress;
+pub use listener::Listener;
+pub use route::Route;
+
+use super::Files;
+use super::fault::Fault;
+use super::files;
+use super::typed::{self, Typed};
+pub use super::typed::{Limits, ListenerKind, LogFormat, RouteTls};
+use super::value::Socket;
+
+pub struct Config {
+    /// The file it was read from.
+    pub file: PathBuf,
+    pub hostname: Domain,
+    pub state: PathBuf,
+    pub user: Option<String>,
+    pub egresses: Vec<Egress>,
+    pub domains: Vec<SendingDomain>,
+    pub accounts: Vec<Account>,
+    pub listeners: Vec<Listener>,
+    /// `None`: a self-signed certificate.
+    pub tls: Option<TlsFiles>,
+    pub routes: Vec<Route>,
+    pub resolver: Resolver,
+    pub limits: Limits,
+    pub retry: Retry,
+    pub history_keep: Duration,
+    pub log: LogFormat,
+    pub sendmail: Option<Sendmail>,
+    pub mx_port: u16,
+    pub danger_allow_loopback: bool,
+}
+
+pub struct TlsFiles {
+    pub certificate: PathBuf,
+    pub key: PathBuf,
+}
+
+pub struct Resolver {
+    /// Empty: those of the operating system.
+    pub servers: Vec<Socket>,
+    pub dnssec: bool,
+    pub timeout: Duration,
+}
+
+#[derive(Clone, Debug)]
+pub struct Retry {
+    pub first: Duration,
+    pub max_interval: Duration,
+    pub expire: Duration,
+    pub delay_notice: Duration,
+}
+
+/// Mail from this machine's own programs.
+#[derive(Clone, Debug)]
+pub struct Sendmail {
+    pub account: String,
+    /// Empty: everybody.
+    pub users: Vec<String>,
+}
+
+/// What the checks share: where relative paths start, whether files are looked at, and the
+/// faults found so far.
+struct Checking {
+    /// The configuration file itself.
+    config: PathBuf,
+    base: PathBuf,
+    state: PathBuf,
+    files: Files,
+    faults: Vec<Fault>,
+}
+
+impl Checking {
+    fn fault(&mut self, at: std::ops::Range<usize>, what: impl Into<String>, cure: impl Into<String>) {
+        self.faults.push(Fault::at(at, what, cure));
+    }
+
+    fn path(&self, written: &Path) -> PathBuf {
+        self.base.join(written)
+    }
+
+    /// Keeps the value, or the fault.
+    fn take<T>(&mut self, result: Result<T, Fault>) -> Option<T> {
+        result.map_err(|f| self.faults.push(f)).ok()
+    }
+}
+
+pub fn check(file: &Path, typed: Typed, look: Files) -> Result<Config, Vec<Fault>> {
+    let base = file.parent().unwrap_or(Path::new("")).to_owned();
+    let mut c =
+        Checking { config: file.to_owned(), state: base.join(&typed.state), base, files: look, faults: Vec::new() };
+    let domains = domain::check(&mut c, typed.domain);
+    let accounts = account::check(&mut c, typed.account, &domains);
+    let config = Config {
+        hostname: hostname(&mut c, typed.hostname),
+        user: user(&mut c, typed.user),
+        egresses: egress::check(&mut c, typed.egress),
+        listeners: listener::check(&mut c, typed.listener, &domains),
+        tls: tls(&mut c, typed.tls),
+        routes: route::check(&mut c, typed.route),
+        resolver: Resolver {
+            servers: typed.resolver.servers.iter().map(|s| s.0).collect(),
+            dnssec: typed.resolver.dnssec,
+            timeout: typed.resolver.timeout.0,
+        },
+        limits: typed.limits,
+        retry: retry(&mut c, &typed.retry),
+        history_keep: typed.history.keep.0,
+        log: typed.log.format,
+        sendmail: sendmail(&mut c, typed.sendmail, &accounts),
+        mx_port: typed.delivery.mx_port,
+        danger_allow_loopback: typed.delivery.danger_allow_loopback,
+        file: file.to_owned(),
+        state: c.state.clone(),
+        domains,
+        accounts,
+    };
+    if c.faults.is_empty() { Ok(config) } else { Err(c.faults) }
+}
+
+/// A name without a dot is nobody's on the internet: no receiver can look it up.
+fn hostname(c: &mut Checking, name: Spanned<Domain>) -> Domain {
+    if !name.get_ref().as_str().contains('.') {
+        let cure = "write the full name that this machine has in DNS, such as \"mail.example.com\"";
+        c.fault(name.span(), format!("`{}` is not a full name", name.get_ref()), cure);
+    }
+    name.into_inner()
+}
+
+fn user(c: &mut Checking, user: Option<Spanned<String>>) -> Option<String> {
+    let user = user?;
+    if c.files == Files::Check && !matches!(nix::unistd::User::from_name(user.get_ref()), Ok(Some(_))) {
+        let cure = format!("useradd --system --home-dir {} {}", c.state.display(), user.get_ref());
+        c.fault(user.span(), format!("this machine has no user `{}`", user.get_ref()), cure);
+    }
+    Some(user.into_inner())
+}
+
+fn tls(c: &mut Checking, tls: typed::Tls) -> Option<TlsFiles> {
+    let (certificate, key) = match (tls.certificate, tls.key) {
+        (None, None) => return None,
+        (Some(certificate), Some(key)) => (certificate, key),
+        (Some(one), None) => {
+            c.fault(one.span(), "there is a certificate without its key", "add `key = \"...\"` to [tls]");
+            return None;
+        }
+        (None, Some(one)) => {
+            c.fault(one.span(), "there is a key without its certificate", "add `certificate = \"...\"` to [tls]");
+            return None;
+        }
+    };
+    let files = TlsFiles { certificate: c.path(certificate.get_ref()), key: c.path(key.get_ref()) };
+    if c.files == Files::Check {
+        let chain = c.take(files::read_open(&files.certificate, certificate.span()));
+        let secret = c.take(files::read_secret(&files.key, key.span()));
+        if let (Some(chain), Some(secret)) = (chain, secret)
+            && let Err(wrong) = crate::tls::certified_key(&chain, &secret)
+        {
+            let span = if wrong.in_key { key.span() } else { certificate.span() };
+            c.fault(span, wrong.what, wrong.cure);
+        }
+    }
+    Some(files)
+}
+
+fn retry(c: &mut Checking, retry: &typed::Retry) -> Retry {
+    let value = |s: &Spanned<super::value::Span>| s.get_ref().0;
+    let meant = Retry {
+        first: value(&retry.first),
+        max_interval: value(&retry.max_interval),
+        expire: value(&retry.expire),
+        delay_notice: value(&retry.delay_notice),
+    };
+    if meant.first < Duration::from_secs(1) {
+        c.fault(retry.first.span(), "`first` is under a second", "write \"150s\": a greylist waits minutes");
+    }
+    if meant.first > meant.max_interval {
+        let at = if retry.first.span().is_empty() { retry.max_interval.span() } else { retry.first.span() };
+        c.fault(at, "`first` is longer than `max_interval`", "make `first` the shorter of the two");
+    }
+    if meant.expire < meant.first {
+        let at = if retry.expire.span().is_empty() { retry.first.span() } else { retry.expire.span() };
+        c.fault(
+            at,
+            "mail expires before it is tried a second time",
+            "make `expire` longer than `first`; \"5d\" is usual",
+        );
+    }
+    meant
+}
+
+fn sendmail(c: &mut Checking, sendmail: typed::Sendmail, accounts: &[Account]) -> Option<Sendmail> {
+    let Some(account) = sendmail.account else {
+        if let Some(user) = sendmail.users.first() {
+            c.fault(user.span(), "there are users for the sendmail command but no account", "add `account = \"...\"`");
+        }
+        return None;
+    };
+    if !accounts.iter().any(|a| a.name == *account.get_ref()) {
+        let names = accounts.iter().map(|a| a.name.as_str());
+        let cure = match super::nearest::nearest("-", account.get_ref(), names) {
+            Some(near) => format!("write \"{near}\""),
+            None => {
+                "name an [[account]] of this file; one for this alone may have `addresses = [\"127.0.0.1\"]`".to_owned()
+            }
+        };
+        c.fault(account.span(), format!("there is no account `{}`", account.get_ref()), cure);
+    }
+    let users = sendmail.users.into_iter().map(Spanned::into_inner).collect();
+    Some(Sendmail { account: account.into_inner(), users })
+}

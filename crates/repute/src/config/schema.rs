@@ -1,0 +1,417 @@
+//! Every key of the configuration once: its name, kind, default and what it is for.
+//!
+//! Promise: this table is the one list. The checks of form (`shape`), the defaults, `repute
+//! config show` and `docs/config.md` are all read from it; a test holds the typed side
+//! (`typed`) to it. A default is written as TOML and is filled in before the typed side
+//! reads, so there is no second place for it.
+
+/// A table of the file: `[log]`, or `[[domain]]` where `many`; the top has an empty name.
+pub struct Section {
+    pub name: &'static str,
+    pub many: bool,
+    pub doc: &'static str,
+    pub keys: &'static [Key],
+}
+
+pub struct Key {
+    pub name: &'static str,
+    pub kind: Kind,
+    pub need: Need,
+    pub doc: &'static str,
+}
+
+/// What form a value must have.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Kind {
+    Text,
+    /// Text that `config show` never prints.
+    Secret,
+    /// A file or folder; relative ones start at the configuration file's folder.
+    Path,
+    Bool,
+    /// A whole number within the two, both included.
+    Count(i64, i64),
+    /// `"150s"`, `"4h"`, `"5d"`.
+    Duration,
+    /// `"50MB"`, `"64KiB"`, or octets.
+    Size,
+    /// A domain name.
+    Name,
+    /// An IP address.
+    Ip,
+    /// An IP address, or a network as `10.0.0.0/8`.
+    Network,
+    /// An IP address with or without a port.
+    Socket,
+    Choice(&'static [&'static str]),
+    List(&'static Kind),
+    /// A list, or one value that is taken as a list of one.
+    OneOrMany(&'static Kind),
+}
+
+pub enum Need {
+    Required,
+    /// Without it, as the sentence says.
+    Optional(&'static str),
+    /// Its default, in TOML.
+    Default(&'static str),
+}
+
+use Kind::{Bool, Choice, Count, Duration, Ip, List, Name, Network, OneOrMany, Path, Secret, Size, Socket, Text};
+use Need::{Default, Optional, Required};
+
+const fn key(name: &'static str, kind: Kind, need: Need, doc: &'static str) -> Key {
+    Key { name, kind, need, doc }
+}
+
+pub const SECTIONS: &[Section] =
+    &[TOP, EGRESS, DOMAIN, ACCOUNT, LISTENER, TLS, ROUTE, RESOLVER, LIMITS, RETRY, HISTORY, LOG, SENDMAIL, DELIVERY];
+
+/// The section of that name.
+pub fn section(name: &str) -> Option<&'static Section> {
+    SECTIONS.iter().find(|s| s.name == name)
+}
+
+impl Section {
+    /// How its header is written in the file; the top has none.
+    pub fn header(&self) -> String {
+        match (self.name, self.many) {
+            ("", _) => String::new(),
+            (name, true) => format!("[[{name}]]"),
+            (name, false) => format!("[{name}]"),
+        }
+    }
+
+    pub fn key(&self, name: &str) -> Option<&'static Key> {
+        self.keys.iter().find(|k| k.name == name)
+    }
+}
+
+const TOP: Section = Section {
+    name: "",
+    many: false,
+    doc: "The top of the file, above the first section.",
+    keys: &[
+        key(
+            "hostname",
+            Name,
+            Required,
+            "What the server calls itself in EHLO, greeting and Received. Its A, AAAA and PTR records must agree with it.",
+        ),
+        key(
+            "state",
+            Path,
+            Default("\"/var/lib/repute\""),
+            "The one folder that holds everything that must outlive a restart: spool, history, keys, sockets. A back-up needs no other.",
+        ),
+        key(
+            "user",
+            Text,
+            Optional("`repute`, where the machine has a user of that name"),
+            "The user to become once the ports are bound, if started as root. `\"root\"` keeps root, which is asking for trouble.",
+        ),
+    ],
+};
+
+const EGRESS: Section = Section {
+    name: "egress",
+    many: true,
+    doc: "An address that mail leaves from. Without any, the operating system chooses.",
+    keys: &[
+        key("address", OneOrMany(&Ip), Required, "At most one IPv4 and one IPv6 address of this machine."),
+        key(
+            "ehlo",
+            Name,
+            Optional("`hostname`"),
+            "The name said in EHLO from this address; its PTR must say the same.",
+        ),
+    ],
+};
+
+const DOMAIN: Section = Section {
+    name: "domain",
+    many: true,
+    doc: "A domain that mail may be sent as. `repute domain add NAME` makes its keys and this block.",
+    keys: &[
+        key("name", Name, Required, "The domain in From."),
+        key(
+            "selectors",
+            List(&Text),
+            Optional("every key in `STATE/keys/NAME/`"),
+            "The DKIM selectors to sign with; each is a file `STATE/keys/NAME/SELECTOR.pem`.",
+        ),
+        key(
+            "return_path",
+            Name,
+            Optional("the sender's own address"),
+            "A domain of yours whose MX is this server: bounces come back to it, on the `return` listener.",
+        ),
+        key(
+            "danger_unsigned",
+            Bool,
+            Default("false"),
+            "Sends without a signature. For benchmarks and tests; receivers throw such mail away.",
+        ),
+    ],
+};
+
+const ACCOUNT: Section = Section {
+    name: "account",
+    many: true,
+    doc: "Who may submit mail. `repute account add NAME` makes this block.",
+    keys: &[
+        key("name", Text, Required, "The name to log in with; it also stands in log lines."),
+        key(
+            "password",
+            Secret,
+            Optional("no log-in by PLAIN or LOGIN"),
+            "An argon2 hash, as `repute account add` prints it. Never the password itself.",
+        ),
+        key(
+            "password_file",
+            Path,
+            Optional("`password`"),
+            "A file whose first line is that hash, in place of `password`.",
+        ),
+        key(
+            "scram",
+            Secret,
+            Optional("no log-in by SCRAM-SHA-256"),
+            "The SCRAM secret, as `repute account add` prints it.",
+        ),
+        key(
+            "domains",
+            OneOrMany(&Name),
+            Required,
+            "The domains that this account may send as, each of them a [[domain]].",
+        ),
+        key(
+            "stream",
+            Choice(&["transactional", "bulk"]),
+            Default("\"transactional\""),
+            "What kind of mail it sends: transactional mail goes before bulk mail to the same place.",
+        ),
+        key(
+            "private",
+            Bool,
+            Default("false"),
+            "Leaves the submitting client's address and name out of the Received field.",
+        ),
+        key(
+            "addresses",
+            OneOrMany(&Network),
+            Optional("log-in needed"),
+            "Clients that are this account by their address alone: loopback and private networks, or single public hosts.",
+        ),
+    ],
+};
+
+const LISTENER: Section = Section {
+    name: "listener",
+    many: true,
+    doc: "Where mail comes in. Without any: submission on 587, submissions on 465, and, if a domain has a `return_path`, return on 25.",
+    keys: &[
+        key(
+            "kind",
+            Choice(&["submission", "submissions", "return"]),
+            Required,
+            "`submission`: 587 with STARTTLS. `submissions`: 465, TLS from the first octet. `return`: 25, takes mail for return paths alone.",
+        ),
+        key(
+            "address",
+            OneOrMany(&Socket),
+            Default("[\"[::]\"]"),
+            "IP address and port; the port defaults to that of the kind, and 0 takes any free one. `[::]` takes IPv4 as well.",
+        ),
+        key(
+            "proxy_from",
+            OneOrMany(&Network),
+            Optional("no PROXY protocol"),
+            "Balancers whose PROXY v2 header is believed, and demanded.",
+        ),
+    ],
+};
+
+const TLS: Section = Section {
+    name: "tls",
+    many: false,
+    doc: "The certificate that clients see. Without one, a self-signed one is made in the state folder, which most clients will not accept.",
+    keys: &[
+        key("certificate", Path, Optional("self-signed"), "The certificate chain, PEM."),
+        key("key", Path, Optional("self-signed"), "Its private key, PEM; not readable by everybody."),
+    ],
+};
+
+const ROUTE: Section = Section {
+    name: "route",
+    many: true,
+    doc: "Mail that goes to a named host instead of the recipient's MX.",
+    keys: &[
+        key(
+            "domains",
+            OneOrMany(&Name),
+            Optional("all domains that no other route names"),
+            "The recipient domains that go this way.",
+        ),
+        key("host", Text, Required, "The name or IP address of the host."),
+        key("port", Count(1, 65535), Optional("25; 465 with `tls = \"implicit\"`; 587 with a `user`"), "Its port."),
+        key(
+            "tls",
+            Choice(&["none", "opportunistic", "required", "implicit"]),
+            Optional("`required` with a `user`, else `opportunistic`"),
+            "`required`: STARTTLS with a certificate that names the host. `implicit`: the same, from the first octet.",
+        ),
+        key("user", Text, Optional("no log-in"), "The name to log in with."),
+        key("password", Secret, Optional("`password_file`"), "Its password."),
+        key(
+            "password_file",
+            Path,
+            Optional("`password`"),
+            "A file whose first line is the password; not readable by everybody.",
+        ),
+    ],
+};
+
+const RESOLVER: Section = Section {
+    name: "resolver",
+    many: false,
+    doc: "Who answers DNS questions.",
+    keys: &[
+        key(
+            "servers",
+            OneOrMany(&Socket),
+            Optional("those of /etc/resolv.conf"),
+            "Name servers to ask; the port defaults to 53.",
+        ),
+        key("dnssec", Bool, Default("true"), "Validates answers from the root down. DANE needs it."),
+        key("timeout", Duration, Default("\"5s\""), "How long one server is waited for."),
+    ],
+};
+
+const LIMITS: Section = Section {
+    name: "limits",
+    many: false,
+    doc: "Bounds. What is over one is refused with a reply that names it.",
+    keys: &[
+        key("size", Size, Default("\"50MB\""), "The largest message taken, as EHLO's SIZE says it."),
+        key(
+            "recipients",
+            Count(1, 100_000),
+            Default("1000"),
+            "Recipients of one message. RFC 5321 asks for at least 100.",
+        ),
+        key("connections", Count(1, 100_000), Default("1000"), "Clients at once."),
+        key("connections_per_client", Count(1, 100_000), Default("50"), "Connections at once from one address."),
+        key(
+            "messages_per_connection",
+            Count(1, 1_000_000_000),
+            Default("10000"),
+            "Messages over one connection before the client has to open another.",
+        ),
+        key("errors", Count(1, 1000), Default("10"), "Wrong commands in one connection, after which it is closed."),
+        key(
+            "auth_failures",
+            Count(1, 1000),
+            Default("5"),
+            "Failed log-ins in one connection, after which it is closed.",
+        ),
+        key(
+            "idle",
+            Duration,
+            Default("\"5m\""),
+            "How long a silent client is kept. RFC 5321 §4.5.3.2.7 asks for five minutes.",
+        ),
+        key("sessions", Count(1, 100_000), Default("2000"), "Outgoing connections at once, to all sites together."),
+        key(
+            "sessions_per_site",
+            Count(1, 1000),
+            Default("20"),
+            "Outgoing connections at once to one site from one egress.",
+        ),
+        key("messages_per_session", Count(1, 100_000), Default("100"), "Messages over one outgoing connection."),
+        key("session_idle", Duration, Default("\"5s\""), "How long an outgoing connection without work is kept."),
+        key(
+            "memory",
+            Size,
+            Default("\"64MiB\""),
+            "Contents of fresh messages kept in memory; what is over it is read back from the spool.",
+        ),
+        key("hops", Count(1, 1000), Default("100"), "Received fields beyond which a message is going in circles."),
+    ],
+};
+
+const RETRY: Section = Section {
+    name: "retry",
+    many: false,
+    doc: "When a deferred recipient is tried again, and when no more.",
+    keys: &[
+        key(
+            "first",
+            Duration,
+            Default("\"150s\""),
+            "After the first deferral. Each further interval is twice as long as the one before.",
+        ),
+        key("max_interval", Duration, Default("\"4h\""), "The longest interval."),
+        key("expire", Duration, Default("\"5d\""), "After this time the sender is told that it failed."),
+        key(
+            "delay_notice",
+            Duration,
+            Default("\"4h\""),
+            "After this time the sender is told, once, that it takes long.",
+        ),
+    ],
+};
+
+const HISTORY: Section = Section {
+    name: "history",
+    many: false,
+    doc: "What `repute why` answers from.",
+    keys: &[key("keep", Duration, Default("\"30d\""), "How long it is known what became of a message.")],
+};
+
+const LOG: Section = Section {
+    name: "log",
+    many: false,
+    doc: "One line a step, on standard error.",
+    keys: &[key(
+        "format",
+        Choice(&["text", "json"]),
+        Default("\"text\""),
+        "`text` for people and grep, `json` for programs.",
+    )],
+};
+
+const SENDMAIL: Section = Section {
+    name: "sendmail",
+    many: false,
+    doc: "Mail from programs of this machine, by the `sendmail` command.",
+    keys: &[
+        key("account", Text, Optional("the command is refused"), "The account that such mail is sent as."),
+        key(
+            "users",
+            OneOrMany(&Text),
+            Optional("every user of the machine"),
+            "The users who may use the command; root always may.",
+        ),
+    ],
+};
+
+const DELIVERY: Section = Section {
+    name: "delivery",
+    many: false,
+    doc: "How mail goes out. Nothing here needs to be touched outside tests.",
+    keys: &[
+        key(
+            "mx_port",
+            Count(1, 65535),
+            Default("25"),
+            "The port of MX hosts. Only test networks have another than 25.",
+        ),
+        key(
+            "danger_allow_loopback",
+            Bool,
+            Default("false"),
+            "Delivers to loopback addresses too. For tests: elsewhere it makes mail go in circles.",
+        ),
+    ],
+};

@@ -1,0 +1,208 @@
+//! The configuration as written, defaults filled in: one field a key, each with its place in
+//! the file where a later check may have to point at it. Read only after `shape` found
+//! nothing; what each key means stands in `schema`.
+
+use std::net::IpAddr;
+use std::path::PathBuf;
+
+use repute_types::Domain;
+use serde::Deserialize;
+use toml::Spanned;
+
+use super::value::{Endpoint, Octets, Range, Span};
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Typed {
+    pub hostname: Spanned<Domain>,
+    pub state: PathBuf,
+    pub user: Option<Spanned<String>>,
+    #[serde(default)]
+    pub egress: Vec<Spanned<Egress>>,
+    #[serde(default)]
+    pub domain: Vec<SendingDomain>,
+    #[serde(default)]
+    pub account: Vec<Spanned<Account>>,
+    #[serde(default)]
+    pub listener: Vec<Listener>,
+    pub tls: Tls,
+    #[serde(default)]
+    pub route: Vec<Spanned<Route>>,
+    pub resolver: Resolver,
+    pub limits: Limits,
+    pub retry: Retry,
+    pub history: History,
+    pub log: Log,
+    pub sendmail: Sendmail,
+    pub delivery: Delivery,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Egress {
+    pub address: Vec<Spanned<IpAddr>>,
+    pub ehlo: Option<Domain>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SendingDomain {
+    pub name: Spanned<Domain>,
+    pub selectors: Option<Vec<Spanned<String>>>,
+    pub return_path: Option<Spanned<Domain>>,
+    pub danger_unsigned: Spanned<bool>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Account {
+    pub name: Spanned<String>,
+    pub password: Option<Spanned<String>>,
+    pub password_file: Option<Spanned<PathBuf>>,
+    pub scram: Option<Spanned<String>>,
+    pub domains: Vec<Spanned<Domain>>,
+    pub stream: Stream,
+    pub private: bool,
+    #[serde(default)]
+    pub addresses: Vec<Spanned<Range>>,
+}
+
+#[derive(Clone, Copy, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Stream {
+    Transactional,
+    Bulk,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Listener {
+    pub kind: ListenerKind,
+    pub address: Vec<Spanned<Endpoint>>,
+    #[serde(default)]
+    pub proxy_from: Vec<Range>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum ListenerKind {
+    Submission,
+    Submissions,
+    Return,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Tls {
+    pub certificate: Option<Spanned<PathBuf>>,
+    pub key: Option<Spanned<PathBuf>>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Route {
+    #[serde(default)]
+    pub domains: Vec<Spanned<Domain>>,
+    pub host: Spanned<String>,
+    pub port: Option<u16>,
+    pub tls: Option<Spanned<RouteTls>>,
+    pub user: Option<Spanned<String>>,
+    pub password: Option<Spanned<String>>,
+    pub password_file: Option<Spanned<PathBuf>>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum RouteTls {
+    None,
+    Opportunistic,
+    Required,
+    Implicit,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Resolver {
+    #[serde(default)]
+    pub servers: Vec<Endpoint>,
+    pub dnssec: bool,
+    pub timeout: Span,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Limits {
+    pub size: SizeOrOctets,
+    pub recipients: usize,
+    pub connections: usize,
+    pub connections_per_client: usize,
+    pub messages_per_connection: u32,
+    pub errors: u32,
+    pub auth_failures: u32,
+    pub idle: Span,
+    pub sessions: u32,
+    pub sessions_per_site: u32,
+    pub messages_per_session: u32,
+    pub session_idle: Span,
+    pub memory: SizeOrOctets,
+    pub hops: usize,
+}
+
+/// A size is a text with a unit, or a bare number of octets.
+#[derive(Clone, Copy, Deserialize)]
+#[serde(untagged)]
+pub enum SizeOrOctets {
+    Number(u64),
+    Text(Octets),
+}
+
+impl SizeOrOctets {
+    pub fn octets(self) -> u64 {
+        match self {
+            SizeOrOctets::Number(n) | SizeOrOctets::Text(Octets(n)) => n,
+        }
+    }
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Retry {
+    pub first: Spanned<Span>,
+    pub max_interval: Spanned<Span>,
+    pub expire: Spanned<Span>,
+    pub delay_notice: Spanned<Span>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct History {
+    pub keep: Span,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Log {
+    pub format: LogFormat,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum LogFormat {
+    Text,
+    Json,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Sendmail {
+    pub account: Option<Spanned<String>>,
+    #[serde(default)]
+    pub users: Vec<Spanned<String>>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Delivery {
+    pub mx_port: u16,
+    pub danger_allow_loopback: bool,
+}
