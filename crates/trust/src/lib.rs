@@ -1,1 +1,4 @@
 //! trust
+
+pub mod names;
+pub mod spf;
