@@ -1,0 +1,43 @@
+# What to run. `make` alone says it.
+#   make test      everything: unit, house and interoperation tests
+#   make check     what CI runs
+#   make demo      200 messages through a private little internet
+#   make bench     Repute and Postfix side by side
+
+CARGO ?= cargo
+.DEFAULT_GOAL := help
+.PHONY: help test unit interop packages check demo bench generate
+
+help:
+	@sed -n 's/^#   //p' Makefile
+
+test: unit interop
+
+# nextest starts every test in its own process, all at once; plain `cargo test` does as well.
+unit:
+	@if $(CARGO) nextest --version >/dev/null 2>&1; then \
+	    $(CARGO) nextest run --workspace --locked --no-fail-fast; \
+	else \
+	    $(CARGO) test --workspace --locked --no-fail-fast; \
+	fi
+
+# With real programs: swaks, msmtp, PHP, Postfix, opendkim, opendmarc, BIND.
+interop: packages
+	$(CARGO) build --locked -p repute
+	tests/interop/run
+
+# Installs what is missing where it may (Debian, root); else says what to install.
+packages:
+	@tests/packages
+
+check:
+	.ci/run
+
+demo:
+	$(CARGO) run --release --locked -- demo
+
+bench:
+	bench/run
+
+generate:
+	$(CARGO) run --locked -p xtask -- generate
