@@ -46,6 +46,21 @@ impl serde::Serialize for Timestamp {
     }
 }
 
+impl std::str::FromStr for Timestamp {
+    type Err = jiff::Error;
+
+    /// Reads RFC 3339.
+    fn from_str(text: &str) -> Result<Timestamp, jiff::Error> {
+        text.parse::<jiff::Timestamp>().map(|t| Timestamp(t.as_millisecond()))
+    }
+}
+
+impl<'de> serde::Deserialize<'de> for Timestamp {
+    fn deserialize<D: serde::Deserializer<'de>>(d: D) -> Result<Timestamp, D::Error> {
+        String::deserialize(d)?.parse().map_err(serde::de::Error::custom)
+    }
+}
+
 impl std::ops::Add<Duration> for Timestamp {
     type Output = Timestamp;
     fn add(self, d: Duration) -> Timestamp {
@@ -106,6 +121,7 @@ mod tests {
     fn dates_are_written_in_both_forms() {
         let t = Timestamp(1_795_485_950_120);
         assert_eq!(t.to_string(), "2026-11-24T02:05:50.120Z");
+        assert_eq!("2026-11-24T02:05:50.120Z".parse::<Timestamp>().unwrap(), t);
         assert_eq!(t.rfc5322(), "Tue, 24 Nov 2026 02:05:50 +0000");
     }
 }

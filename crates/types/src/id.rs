@@ -74,6 +74,12 @@ impl serde::Serialize for MessageId {
     }
 }
 
+impl<'de> serde::Deserialize<'de> for MessageId {
+    fn deserialize<D: serde::Deserializer<'de>>(d: D) -> Result<MessageId, D::Error> {
+        String::deserialize(d)?.parse().map_err(serde::de::Error::custom)
+    }
+}
+
 /// Hands out ids that grow strictly, also where the clock stands still or is set back.
 #[derive(Debug, Default)]
 pub struct IdSource(AtomicU64);

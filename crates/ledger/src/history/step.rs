@@ -4,9 +4,9 @@ use std::fmt;
 
 use repute_types::event::Level;
 use repute_types::{Culprit, MessageId, Timestamp};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Step {
     pub at: Timestamp,
     /// `None` for a refused submission and a note.
@@ -15,7 +15,7 @@ pub struct Step {
     pub kind: StepKind,
 }
 
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "step", rename_all = "snake_case")]
 pub enum StepKind {
     Accepted {
@@ -57,7 +57,7 @@ pub enum StepKind {
 }
 
 /// One recipient's outcome of one attempt; the words are those of `Verdict`, `Stage` and `Culprit`.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Settled {
     pub part: u32,
     pub recipient: String,
