@@ -8,10 +8,12 @@
 //! Fails: a disk that is full, read-only or broken fails the commits that met it; nothing of
 //! them is kept, settlements are kept in memory and tried again, and the thread goes on.
 
+mod checkpoint;
 mod inbox;
 mod reader;
 mod schema;
 mod store;
+mod vacuum;
 mod writer;
 
 use std::path::{Path, PathBuf};
@@ -21,6 +23,7 @@ use std::thread::JoinHandle;
 use repute_types::{Content, MessageId, PartId};
 use tokio::sync::{Semaphore, oneshot};
 
+use self::checkpoint::Checkpointer;
 use self::inbox::Inbox;
 use self::reader::Readers;
 use self::store::Store;
@@ -115,7 +118,8 @@ impl SqliteSpool {
         let path = dir.join("spool.sqlite");
         let failed = |source| OpenError::Database { path: path.clone(), source };
         let connection = schema::open_writer(&path, &options)?;
-        let store = Store::new(connection, options.hook.clone(), options.log_octets).map_err(failed)?;
+        let checkpointer = Checkpointer::start(&path, options.log_octets, options.hook.clone())?;
+        let store = Store::new(connection, options.hook.clone(), checkpointer).map_err(failed)?;
         let readers = Arc::new(Readers::new(path.clone()));
         readers.warm().map_err(failed)?;
         schema::sync_folder(dir).map_err(|source| OpenError::Folder { path: dir.to_owned(), source })?;

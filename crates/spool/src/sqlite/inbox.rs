@@ -36,6 +36,12 @@ pub(super) struct Batch {
     pub settlements: Vec<Arc<Settlement>>,
 }
 
+impl Batch {
+    pub fn is_empty(&self) -> bool {
+        self.commits.is_empty() && self.settlements.is_empty()
+    }
+}
+
 struct Flush {
     /// Answered when so many settlements, counted from the start, are on disk.
     when: u64,
@@ -134,16 +140,17 @@ impl Inbox {
     }
 
     /// Waits for work: at once where a commit or a flush waits, after `linger` where there are
-    /// only settlements. `None` once closed with nothing left.
-    pub fn take(&self, linger: Duration) -> Option<Batch> {
+    /// only settlements. An empty batch after `quiet` without any. `None` once closed with
+    /// nothing left.
+    pub fn take(&self, linger: Duration, quiet: Option<Duration>) -> Option<Batch> {
         let mut state = self.lock();
-        if !state.is_urgent() {
-            state = self.wait_while(state, |s| !s.is_urgent() && s.settlements.is_empty());
-            let (waited, _) = self
-                .wake
-                .wait_timeout_while(state, linger, |s| !s.is_urgent())
-                .unwrap_or_else(|poisoned| poisoned.into_inner());
-            state = waited;
+        let nothing = |s: &mut State| !s.is_urgent() && s.settlements.is_empty();
+        state = match quiet {
+            Some(quiet) => self.wait_while(state, quiet, nothing),
+            None => self.wake.wait_while(state, nothing).unwrap_or_else(|poisoned| poisoned.into_inner()),
+        };
+        if !state.settlements.is_empty() {
+            state = self.wait_while(state, linger, |s| !s.is_urgent());
         }
         if state.closed && state.commits.is_empty() && state.settlements.is_empty() {
             return None;
@@ -192,9 +199,11 @@ impl Inbox {
     fn wait_while<'a>(
         &self,
         state: MutexGuard<'a, State>,
+        at_most: Duration,
         condition: impl FnMut(&mut State) -> bool,
     ) -> MutexGuard<'a, State> {
-        self.wake.wait_while(state, condition).unwrap_or_else(|poisoned| poisoned.into_inner())
+        let waited = self.wake.wait_timeout_while(state, at_most, condition);
+        waited.unwrap_or_else(|poisoned| poisoned.into_inner()).0
     }
 }
 

@@ -13,7 +13,8 @@ use rusqlite::{Connection, OpenFlags};
 
 use super::{OpenError, Options};
 
-const PAGE_OCTETS: u64 = 4096;
+/// The size of an overflow page of content: measured against 8 and 16 KiB in docs/spool.md.
+pub(super) const PAGE_OCTETS: u64 = 4096;
 
 /// Each entry brings the schema from its index to the next number.
 const MIGRATIONS: &[&str] = &["
@@ -86,6 +87,17 @@ pub(super) fn open_reader(path: &Path) -> rusqlite::Result<Connection> {
     Ok(db)
 }
 
+pub(super) fn open_checkpointer(path: &Path) -> rusqlite::Result<Connection> {
+    let db = connect(path)?;
+    db.execute_batch(
+        "PRAGMA synchronous = FULL;
+         PRAGMA checkpoint_fullfsync = ON;
+         PRAGMA wal_autocheckpoint = 0;
+         PRAGMA cache_size = -64;",
+    )?;
+    Ok(db)
+}
+
 fn connect(path: &Path) -> rusqlite::Result<Connection> {
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE
         | OpenFlags::SQLITE_OPEN_CREATE
@@ -112,9 +124,8 @@ fn set_up_writer(db: &Connection, options: &Options) -> rusqlite::Result<()> {
          PRAGMA foreign_keys = OFF;
          PRAGMA temp_store = MEMORY;
          PRAGMA cache_size = -4096;
-         PRAGMA wal_autocheckpoint = {};
+         PRAGMA wal_autocheckpoint = 0;
          PRAGMA journal_size_limit = {};",
-        options.log_octets / PAGE_OCTETS,
         options.log_octets
     ))?;
     if let Some(octets) = options.max_octets {

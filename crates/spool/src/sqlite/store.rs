@@ -11,6 +11,8 @@ use std::sync::Arc;
 use repute_types::{Content, MessageId};
 use rusqlite::{CachedStatement, Connection, ErrorCode, OptionalExtension, TransactionBehavior};
 
+use super::checkpoint::{self, Checkpointer};
+use super::vacuum::Vacuum;
 use super::{Fault, Hook, Step};
 use crate::{Change, NewMessage, Settlement, SpoolError, codec};
 
@@ -71,16 +73,24 @@ pub(super) struct Store {
     next_content: i64,
     /// Reused for every record and for contents that come in slices.
     buffer: Vec<u8>,
-    log_octets: u64,
+    checkpointer: Checkpointer,
+    vacuum: Vacuum,
     /// Set by a failed write or sync: the log must be begun again first.
     distrusted: bool,
 }
 
 impl Store {
-    pub fn new(db: Connection, hook: Arc<dyn Hook>, log_octets: u64) -> rusqlite::Result<Store> {
+    pub fn new(db: Connection, hook: Arc<dyn Hook>, checkpointer: Checkpointer) -> rusqlite::Result<Store> {
         db.set_prepared_statement_cache_capacity(16);
         let next_content = db.query_row("SELECT coalesce(max(id), 0) + 1 FROM content", [], |row| row.get(0))?;
-        Ok(Store { db, hook, next_content, buffer: Vec::new(), log_octets, distrusted: false })
+        let buffer = Vec::new();
+        let vacuum = Vacuum::default();
+        let mut store = Store { db, hook, next_content, buffer, checkpointer, vacuum, distrusted: true };
+        // What a process that was killed left in the log may never have been synced. Where this
+        // fails (a full disk), what is there can still be read, and it is tried again before
+        // the first transaction.
+        let _ = store.begin_log_again();
+        Ok(store)
     }
 
     /// Applies the settlements in order and adds the messages, durably, or does nothing.
@@ -92,11 +102,10 @@ impl Store {
         if self.distrusted {
             self.begin_log_again()?;
         }
-        self.hook.at(Step::BeforeTransaction)?;
         let next_content = self.next_content;
         let written = self.transaction(settlements, messages);
         match &written {
-            Ok(()) => self.hook.at(Step::AfterCommit)?,
+            Ok(()) => self.passed(Step::AfterCommit),
             Err(failure) => {
                 self.next_content = next_content;
                 self.distrusted = matches!(failure, Failure::Disk(_));
@@ -110,6 +119,7 @@ impl Store {
         settlements: &[Arc<Settlement>],
         messages: impl Iterator<Item = &'a NewMessage>,
     ) -> Result<(), Failure> {
+        self.hook.at(Step::BeforeTransaction)?;
         let transaction = self.db.transaction_with_behavior(TransactionBehavior::Immediate)?;
         let mut statements = Statements::prepare(&transaction)?;
         let mut rows = Rows {
@@ -130,17 +140,45 @@ impl Store {
         Ok(())
     }
 
-    /// Tells the hook of a step that lies outside the database.
+    /// Tells the hook of a step after which nothing can fail any more.
     pub fn passed(&self, step: Step) {
-        // Nothing can fail here any more.
         let _ = self.hook.at(step);
     }
 
-    /// Copies the log into the database where it has grown to its bound.
-    pub fn tidy(&mut self) {}
+    /// What has to be done now and then, after a transaction. None of it loses anything when
+    /// it fails; a disk that fails here fails the next transaction too, and that one says so.
+    pub fn tidy(&mut self) {
+        let _ = self.checkpointer.look_after(&self.db, &*self.hook);
+        let _ = self.vacuum.look_after(&self.db);
+    }
 
+    /// Whether a quiet moment is of use.
+    pub fn wants_quiet(&self) -> bool {
+        self.vacuum.is_due()
+    }
+
+    /// Uses a quiet moment: a step of giving space back, copied into the file at the end.
+    pub fn use_quiet(&mut self) {
+        let was_wanted = self.vacuum.wanted;
+        if self.vacuum.step(&self.db).is_err() {
+            return;
+        }
+        if was_wanted && !self.vacuum.wanted {
+            // The file shrinks when the log that says so is copied.
+            let _ = checkpoint::copy(&self.db, &*self.hook);
+        }
+        self.tidy();
+    }
+
+    /// Makes the log's own space free for the next transaction, where the disk has no other.
+    pub fn make_room(&mut self) {
+        // Where it fails, the next transaction meets the same failure and reports it.
+        let _ = self.begin_log_again();
+    }
+
+    /// Copies all of the log into the database, synced; the next transaction writes over it.
     fn begin_log_again(&mut self) -> Result<(), Failure> {
-        let busy: bool = self.db.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| row.get(0))?;
+        let busy: bool = self.db.query_row("PRAGMA wal_checkpoint(RESTART)", [], |row| row.get(0))?;
         if busy {
             return Err(Failure::Disk("the log is being read and cannot be begun again".into()));
         }

@@ -18,9 +18,16 @@ use crate::{Change, Committed, Settlement};
 /// Time between two tries of settlements that could not be written, where no commit comes.
 const RETRY: Duration = Duration::from_secs(1);
 
+/// A moment without work, after which space may be given back.
+const QUIET: Duration = Duration::from_millis(50);
+
 pub(super) fn run(mut store: Store, inbox: &Inbox) {
     let mut linger = LINGER;
-    while let Some(batch) = inbox.take(linger) {
+    while let Some(batch) = inbox.take(linger, store.wants_quiet().then_some(QUIET)) {
+        if batch.is_empty() {
+            store.use_quiet();
+            continue;
+        }
         let all_settled = work_off(&mut store, inbox, batch);
         if !all_settled && inbox.is_closed() {
             break;
@@ -59,6 +66,10 @@ fn work_off(store: &mut Store, inbox: &Inbox, batch: Batch) -> bool {
 
 /// Settlements first, because they make room.
 fn settle_alone(store: &mut Store, inbox: &Inbox, settlements: Vec<Arc<Settlement>>) -> bool {
+    if settlements.is_empty() {
+        return true;
+    }
+    store.make_room();
     if store.write(&settlements, std::iter::empty()).is_ok() {
         inbox.settled(&settlements);
         return true;

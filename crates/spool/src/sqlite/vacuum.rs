@@ -1,0 +1,59 @@
+//! Giving space back to the file system after a backlog.
+//!
+//! Free pages are used again by the next messages, so some are kept; what is beyond that is
+//! given back in small steps, a step after each quiet moment, and now and then under load.
+
+use rusqlite::Connection;
+
+use super::schema::PAGE_OCTETS;
+
+/// Free octets that stay in the file for the mail to come.
+const KEPT_OCTETS: i64 = 16 << 20;
+/// Pages of one step: at most 4 MiB to move, some milliseconds.
+const STEP_PAGES: i64 = 1024;
+/// Transactions between two steps under load.
+const ROUNDS: u32 = 64;
+
+#[derive(Default)]
+pub(super) struct Vacuum {
+    rounds: u32,
+    /// Whether the last look found more free pages than are kept.
+    pub wanted: bool,
+}
+
+impl Vacuum {
+    /// Called by the writer after each transaction.
+    pub fn look_after(&mut self, db: &Connection) -> rusqlite::Result<()> {
+        self.rounds += 1;
+        if self.rounds < ROUNDS {
+            return Ok(());
+        }
+        self.step(db)
+    }
+
+    /// One step, if there is much to give back; whether there is more is in `wanted`.
+    pub fn step(&mut self, db: &Connection) -> rusqlite::Result<()> {
+        self.rounds = 0;
+        self.wanted = false;
+        let excess = free_pages(db)? - KEPT_OCTETS / PAGE_OCTETS as i64;
+        if excess > 0 {
+            let pages = excess.min(STEP_PAGES);
+            // The statement frees a page for each row that is taken from it.
+            let mut statement = db.prepare(&format!("PRAGMA incremental_vacuum({pages})"))?;
+            let mut rows = statement.query([])?;
+            while rows.next()?.is_some() {}
+            self.wanted = excess > pages;
+        }
+        Ok(())
+    }
+
+    /// For a quiet moment: whether to look at all. A spool that was just used may have
+    /// freed pages that nobody has counted yet.
+    pub fn is_due(&self) -> bool {
+        self.wanted || self.rounds > 0
+    }
+}
+
+fn free_pages(db: &Connection) -> rusqlite::Result<i64> {
+    db.prepare_cached("PRAGMA freelist_count")?.query_row([], |row| row.get(0))
+}
