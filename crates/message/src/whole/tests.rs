@@ -1,0 +1,135 @@
+use repute_types::{Address, Content, Domain, MessageId, Timestamp, TlsUsed};
+
+use super::*;
+
+fn make(input: &str) -> Result<(String, Made), Fault> {
+    let hostname = Domain::parse("mail.example.com").unwrap();
+    let received = Received {
+        helo: "laptop",
+        client: Some("192.0.2.7".parse().unwrap()),
+        protocol: "ESMTPSA",
+        tls: None,
+        private: false,
+        recipient: None,
+    };
+    make_with(input, &hostname, received)
+}
+
+fn make_with(input: &str, hostname: &Domain, received: Received<'_>) -> Result<(String, Made), Fault> {
+    let now = Timestamp(1_795_485_950_120);
+    let whole = Whole { now, id: MessageId::first_at(now), hostname, received, smtputf8: false, hops: 3 };
+    let made = make_whole(Content::from(input.replace('\n', "\r\n").into_bytes()), &whole)?;
+    Ok((String::from_utf8(made.content.to_vec()).unwrap().replace("\r\n", "\n"), made))
+}
+
+const RECEIVED: &str = "Received: from laptop ([192.0.2.7])\n\tby mail.example.com with ESMTPSA id 6h0pkb0n00000;\n\
+                        \tTue, 24 Nov 2026 02:05:50 +0000\n";
+
+#[track_caller]
+fn check(input: &str, expect: &str, changed: &[Change]) {
+    let (output, made) = make(input).unwrap();
+    assert_eq!(output, format!("{RECEIVED}{expect}"), "{input}");
+    assert_eq!(made.changed, changed);
+}
+
+#[test]
+fn a_message_that_is_right_only_gets_received_in_front() {
+    let right = "From: ann@a.example\nTo: bob@b.example\nDate: Tue, 24 Nov 2026 02:05:50 +0000\n\
+                 Message-ID: <1@a.example>\nSubject: hi\n\nbody\n";
+    check(right, right, &[]);
+    let (_, made) = make(right).unwrap();
+    assert_eq!((made.header_id.as_str(), made.from.len()), ("1@a.example", 1));
+    assert_eq!(made.content.chunks().len(), 2, "the submitted octets are shared");
+}
+
+#[test]
+fn what_is_missing_is_added() {
+    check(
+        "From: ann@a.example\n\nbody\n",
+        "Message-ID: <6h0pkb0n00000@mail.example.com>\nDate: Tue, 24 Nov 2026 02:05:50 +0000\n\
+         To: undisclosed-recipients:;\nFrom: ann@a.example\n\nbody\n",
+        &[Change::Added("Message-ID"), Change::Added("Date"), Change::Added("To")],
+    );
+    let (_, made) = make("From: ann@a.example\n\nbody\n").unwrap();
+    assert_eq!(made.header_id, "6h0pkb0n00000@mail.example.com");
+}
+
+const REST: &str = "Date: Tue, 24 Nov 2026 02:05:50 +0000\nMessage-ID: <1@a.example>\n";
+
+#[test]
+fn mime_version_is_added_where_a_mime_field_stands_alone() {
+    let message = format!("From: a@b.example\nTo: c@d.example\n{REST}Content-Type: text/html\n\n<p>\n");
+    check(&message, &format!("MIME-Version: 1.0\n{message}"), &[Change::Added("MIME-Version")]);
+}
+
+#[test]
+fn fields_that_must_not_go_out_are_taken_away() {
+    check(
+        &format!(
+            "Return-Path: <x@y.example>\nFrom: a@b.example\nBcc: secret@c.example,\n other@c.example\n\
+                  To: c@d.example\n{REST}resent-bcc: e@f.example\n\nBcc: this is body\n"
+        ),
+        &format!("From: a@b.example\nTo: c@d.example\n{REST}\nBcc: this is body\n"),
+        &[Change::Removed("Return-Path"), Change::Removed("Bcc"), Change::Removed("Resent-Bcc")],
+    );
+}
+
+#[test]
+fn an_empty_field_and_a_date_that_is_none_are_replaced() {
+    check(
+        "From: a@b.example\nTo: \nDate: yesterday\nMessage-ID: <1@a.example>\n\nbody\n",
+        "Date: Tue, 24 Nov 2026 02:05:50 +0000\nTo: undisclosed-recipients:;\nFrom: a@b.example\n\
+         Message-ID: <1@a.example>\n\nbody\n",
+        &[Change::Removed("Date"), Change::Added("Date"), Change::Removed("To"), Change::Added("To")],
+    );
+}
+
+#[test]
+fn the_empty_line_and_the_last_line_end_are_there() {
+    let header = format!("From: a@b.example\nTo: c@d.example\n{REST}");
+    check(&header, &format!("{header}\n"), &[]);
+    check(header.trim_end(), &format!("{header}\n"), &[]);
+    check(&format!("{header}\nbody"), &format!("{header}\nbody\n"), &[]);
+}
+
+#[test]
+fn received_keeps_a_private_submitter_to_itself() {
+    let hostname = Domain::parse("mail.example.com").unwrap();
+    let recipient = Address::parse("bob@b.example").unwrap();
+    let tls = TlsUsed { version: "TLSv1.3".into(), cipher: "TLS13_AES_256_GCM_SHA384".into(), verified: false };
+    let check = |received: Received<'_>, expect: &str| {
+        let message = format!("From: a@b.example\nTo: c@d.example\n{REST}\nbody\n");
+        let (output, _) = make_with(&message, &hostname, received).unwrap();
+        assert_eq!(output.strip_suffix(&message), Some(expect));
+    };
+    let open = Received {
+        helo: "evil\r\nX: y",
+        client: Some("2001:db8::7".parse().unwrap()),
+        protocol: "ESMTPSA",
+        tls: Some(&tls),
+        private: false,
+        recipient: Some(&recipient),
+    };
+    check(
+        open.clone(),
+        "Received: from unknown ([IPv6:2001:db8::7])\n\tby mail.example.com with ESMTPSA id 6h0pkb0n00000\n\
+         \t(TLSv1.3, TLS13_AES_256_GCM_SHA384)\n\tfor <bob@b.example>;\n\tTue, 24 Nov 2026 02:05:50 +0000\n",
+    );
+    check(
+        Received { private: true, tls: None, ..open.clone() },
+        "Received: by mail.example.com with ESMTPSA id 6h0pkb0n00000\n\tfor <bob@b.example>;\n\
+         \tTue, 24 Nov 2026 02:05:50 +0000\n",
+    );
+    check(
+        Received { client: None, tls: None, recipient: None, protocol: "local", ..open },
+        "Received: by mail.example.com with local id 6h0pkb0n00000;\n\tTue, 24 Nov 2026 02:05:50 +0000\n",
+    );
+}
+
+#[test]
+fn faults_are_refused() {
+    let nul = make("From: a@b.example\n\na\0b\n").unwrap_err();
+    assert_eq!(nul, Fault::Nul { offset: 22 });
+    assert!(nul.into_reply().to_string().starts_with("554 5.6.0 the message contains a NUL octet at 22"));
+    assert_eq!(make("Subject: x\n\nbody\n").unwrap_err(), Fault::NoFrom);
+}
