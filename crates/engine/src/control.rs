@@ -4,7 +4,7 @@
 
 use std::time::Duration;
 
-use repute_ledger::{Step, StepQuery};
+use repute_ledger::{LedgerError, Questions, Step, StepKind};
 use repute_queue::{Change as Changed, Feedback, State};
 use repute_spool::{Change, MessageMeta, PartRecord, PartState, Settlement, SpoolError};
 use repute_types::{Address, Domain, EventKind, MessageId, PartId, Timestamp};
@@ -142,7 +142,7 @@ pub struct LaneRow {
     pub paused_until: Option<Timestamp>,
 }
 
-#[derive(Clone, Debug, thiserror::Error)]
+#[derive(Debug, thiserror::Error)]
 pub enum ControlError {
     #[error("{0:?} is not a message id: an id is 13 letters and digits, as `repute queue list` prints it")]
     NoSuchId(String),
@@ -152,8 +152,8 @@ pub enum ControlError {
     NothingSelected,
     #[error("the spool cannot be read or written now")]
     Spool(#[source] SpoolError),
-    #[error("the history cannot be read now: {0}")]
-    History(String),
+    #[error("the history cannot be read now")]
+    History(#[source] LedgerError),
 }
 
 const PAGE: usize = 1000;
@@ -243,14 +243,17 @@ impl Control {
 
     /// `about` is a message id, the Message-ID of a header in brackets, or a recipient.
     pub async fn why(&self, about: &str, limit: usize) -> Result<Why, ControlError> {
-        let (query, selector) = asked(about)?;
+        let about = About::parse(about)?;
         let steps = match &self.works.doors.history {
             Some(history) => {
-                history.flush().await;
-                history.steps(query, limit).await.map_err(|e| ControlError::History(e.to_string()))?
+                let history = history.clone();
+                let about = about.clone();
+                // The flush waits for the history's thread, so it stands with the question.
+                history.clone().ask(move |questions| { history.flush(); about.steps(questions, limit) }).await.map_err(ControlError::History)?
             }
             None => Vec::new(),
         };
+        let selector = about.selector();
         let queued = match selector {
             Some(selector) => self.list(&selector, limit).await?.rows,
             None => Vec::new(),
@@ -375,19 +378,56 @@ pub fn row(meta: &MessageMeta, part: PartRecord, view: Option<repute_queue::View
     }
 }
 
-/// What a person asked about, as a question to the history and to the queue.
-pub fn asked(about: &str) -> Result<(StepQuery, Option<Selector>), ControlError> {
-    let about = about.trim();
-    if let Some(header_id) = about.strip_prefix('<').and_then(|rest| rest.strip_suffix('>'))
-        && !header_id.is_empty()
-    {
-        return Ok((StepQuery::HeaderId(header_id.to_owned()), None));
+/// What a person asked about.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum About {
+    Message(MessageId),
+    Recipient(Address),
+    /// A Message-ID field, without its brackets.
+    HeaderId(String),
+}
+
+impl About {
+    pub fn parse(text: &str) -> Result<About, ControlError> {
+        let text = text.trim();
+        if let Some(header_id) = text.strip_prefix('<').and_then(|rest| rest.strip_suffix('>')) {
+            return Ok(About::HeaderId(header_id.to_owned()));
+        }
+        if let Ok(id) = text.parse() {
+            return Ok(About::Message(id));
+        }
+        text.parse().map(About::Recipient).map_err(|_| ControlError::NotAskable(text.to_owned()))
     }
-    if let Ok(id) = about.parse::<MessageId>() {
-        let selector = Selector { ids: vec![about.to_owned()], ..Selector::default() };
-        return Ok((StepQuery::Message(id), Some(selector)));
+
+    /// The steps that the history knows of it: by message, the newest message first.
+    pub fn steps(&self, questions: &Questions, limit: usize) -> Result<Vec<Step>, LedgerError> {
+        let messages = match self {
+            About::Message(id) => vec![*id],
+            About::Recipient(address) => questions.by_recipient(address, limit)?,
+            About::HeaderId(header_id) => questions.by_header_id(header_id)?,
+        };
+        let mut steps = Vec::new();
+        for id in messages {
+            steps.extend(questions.steps_of(id)?.into_iter().filter(|step| self.concerns(step)));
+        }
+        Ok(steps)
     }
-    let address: Address = about.parse().map_err(|_| ControlError::NotAskable(about.to_owned()))?;
-    let selector = Selector { recipient: Some(address.clone()), ..Selector::default() };
-    Ok((StepQuery::Recipient(address), Some(selector)))
+
+    /// Steps about other recipients of the same message are left out where one was asked for.
+    fn concerns(&self, step: &Step) -> bool {
+        match (self, &step.kind) {
+            (About::Recipient(address), StepKind::Settled(settled)) => {
+                settled.recipient.eq_ignore_ascii_case(&address.to_string())
+            }
+            _ => true,
+        }
+    }
+
+    fn selector(&self) -> Option<Selector> {
+        match self {
+            About::Message(id) => Some(Selector { ids: vec![id.to_string()], ..Selector::default() }),
+            About::Recipient(address) => Some(Selector { recipient: Some(address.clone()), ..Selector::default() }),
+            About::HeaderId(_) => None,
+        }
+    }
 }

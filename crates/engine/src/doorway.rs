@@ -3,6 +3,7 @@
 use std::net::IpAddr;
 use std::sync::Arc;
 
+use repute_ledger::ReturnedMail;
 use repute_spool::{BoxFuture, Committed};
 use repute_types::event::Level;
 use repute_types::{Address, EnhancedCode, EventKind, MessageId, Recipient, Reply};
@@ -64,7 +65,8 @@ async fn keep_returned(works: &Works, returned: Returned) -> Result<MessageId, R
     let now = works.now();
     let id = works.ids.next(now);
     let Returned { from, recipients, content, origin } = returned;
-    if let Err(error) = store.keep(id, now, from.as_ref(), &recipients, &content).await {
+    let mail = ReturnedMail { id, at: now, from, recipients: recipients.clone(), content };
+    if let Err(error) = store.keep(mail).await {
         works.note(Level::Error, "returned", format!("a returned message could not be kept: {error}"));
         return Err(later());
     }

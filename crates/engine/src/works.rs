@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 
 use repute_delivery::{Egress, Route};
 use repute_dns::Resolver;
-use repute_ledger::{History, ReturnedStore};
+use repute_ledger::{History, Returned};
 use repute_net::Network;
 use repute_queue::{LaneId, LaneSettings, Queue};
 use repute_spool::Spool;
@@ -32,7 +32,7 @@ pub struct Doors {
     /// For questions; `None` where a test keeps no history.
     pub history: Option<Arc<History>>,
     /// Where mail to our return paths is kept; `None` refuses it.
-    pub returned: Option<Arc<ReturnedStore>>,
+    pub returned: Option<Arc<Returned>>,
 }
 
 /// One site from one egress, as the sessions to it see it.
@@ -161,7 +161,8 @@ fn lane_settings(settings: &Settings) -> LaneSettings {
     LaneSettings {
         max_window: settings.limits.sessions_per_site.max(1),
         max_sessions: settings.limits.sessions.max(1),
-        first_pause: settings.limits.first_pause,
+        // Where retries are meant to come sooner, so is the next look at an unreachable site.
+        first_pause: settings.limits.first_pause.min(settings.retry.first),
         max_pause: settings.limits.max_pause,
         ..LaneSettings::default()
     }

@@ -11,6 +11,7 @@
 
 mod domains;
 mod lane;
+mod part;
 mod queue;
 mod timers;
 
@@ -20,5 +21,6 @@ pub mod retry;
 mod tests;
 
 pub use lane::{LaneId, LaneKey, LaneSettings, LaneView};
-pub use queue::{Change, Entry, Feedback, Intent, Lease, Next, Queue, State, Step, Then, View};
+pub use part::{Change, Entry, Feedback, Intent, Lease, Next, State, Step, Then, View};
+pub use queue::Queue;
 pub use retry::Retry;

@@ -5,126 +5,12 @@
 
 use std::collections::{HashMap, VecDeque};
 
-use repute_types::{Domain, PartId, Stream, Timestamp};
+use repute_types::{Domain, PartId, Timestamp};
 
 use crate::domains::{Domains, Routing};
 use crate::lane::{Lane, LaneId, LaneKey, LaneSettings, LaneView};
+use crate::part::{Change, Entry, Feedback, Intent, Lease, Next, Row, State, Step, Then, View, is_alarm, is_at};
 use crate::timers::{Mark, Timers};
-
-/// What the queue is told of a part.
-#[derive(Clone, Debug)]
-pub struct Entry {
-    pub part: PartId,
-    pub domain: Domain,
-    pub stream: Stream,
-    pub due: Timestamp,
-    /// When [`Step::Alarm`] is to be raised, in whatever state the part is then.
-    pub alarm: Timestamp,
-    /// Attempts made before.
-    pub attempts: u32,
-    pub held: bool,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum State {
-    Waiting,
-    Routing,
-    Ready,
-    Leased,
-    Held,
-}
-
-/// What an operator asked for while the part was leased; done when the attempt ends.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Intent {
-    Hold(String),
-    Cancel,
-    Retry,
-}
-
-/// Whether an operator's word took effect at once.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Change {
-    Now,
-    AfterAttempt,
-    Unknown,
-}
-
-/// What `advance` asks its caller to do.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Step {
-    /// Find the lane of this domain, then call `routed` or `unroutable`.
-    Route(Domain),
-    /// The part's alarm has come: set the next one, or settle it.
-    Alarm(PartId),
-}
-
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Lease {
-    pub part: PartId,
-    /// Which attempt this is, from 1.
-    pub attempt: u32,
-    pub domain: Domain,
-}
-
-/// A session's answer to "what next?".
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Next {
-    Work(Lease),
-    /// Nothing is ready; wait, and be counted as idle.
-    Idle,
-    /// The lane has more sessions than its window, or is paused: end this one.
-    Close,
-}
-
-/// What becomes of a part after an attempt.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Then {
-    Done,
-    /// Tried and deferred.
-    Again(Timestamp),
-    Held,
-    /// It was leased for something else than an attempt, and waits or is held as before.
-    Unchanged {
-        held: bool,
-    },
-}
-
-/// What an attempt taught about the lane.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Feedback {
-    /// The site answered about the message, whatever it said.
-    Reached,
-    /// The site asked for less: 421, too many connections.
-    PushedBack,
-    /// No session could be had.
-    Unreachable,
-    /// Nothing was learnt.
-    None,
-}
-
-#[derive(Clone, Debug, PartialEq)]
-pub struct View {
-    pub state: State,
-    pub due: Timestamp,
-    pub attempts: u32,
-    pub lane: Option<LaneView>,
-}
-
-#[derive(Debug)]
-struct Row {
-    part: PartId,
-    due: Timestamp,
-    domain: u32,
-    /// Changes with every change of state, so that marks in heaps and lanes go stale.
-    generation: u32,
-    /// The same for the alarm.
-    alarm_generation: u32,
-    attempts: u16,
-    state: State,
-    stream: Stream,
-    lane: Option<LaneId>,
-}
 
 #[derive(Debug)]
 pub struct Queue {
@@ -654,12 +540,4 @@ impl Queue {
         }
         self.list(id, now);
     }
-}
-
-fn is_at(rows: &[Option<Row>], mark: Mark) -> bool {
-    rows[mark.slot as usize].as_ref().is_some_and(|row| row.generation == mark.generation)
-}
-
-fn is_alarm(rows: &[Option<Row>], mark: Mark) -> bool {
-    rows[mark.slot as usize].as_ref().is_some_and(|row| row.alarm_generation == mark.generation)
 }

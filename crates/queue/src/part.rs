@@ -1,0 +1,130 @@
+//! A part as the queue knows it, and the words in which the queue is spoken to.
+
+use repute_types::{Domain, PartId, Stream, Timestamp};
+
+use crate::lane::{LaneId, LaneView};
+use crate::timers::Mark;
+
+/// What the queue is told of a part.
+#[derive(Clone, Debug)]
+pub struct Entry {
+    pub part: PartId,
+    pub domain: Domain,
+    pub stream: Stream,
+    pub due: Timestamp,
+    /// When [`Step::Alarm`] is to be raised, in whatever state the part is then.
+    pub alarm: Timestamp,
+    /// Attempts made before.
+    pub attempts: u32,
+    pub held: bool,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum State {
+    Waiting,
+    Routing,
+    Ready,
+    Leased,
+    Held,
+}
+
+/// What an operator asked for while the part was leased; done when the attempt ends.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Intent {
+    Hold(String),
+    Cancel,
+    Retry,
+}
+
+/// Whether an operator's word took effect at once.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Change {
+    Now,
+    AfterAttempt,
+    Unknown,
+}
+
+/// What `advance` asks its caller to do.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Step {
+    /// Find the lane of this domain, then call `routed` or `unroutable`.
+    Route(Domain),
+    /// The part's alarm has come: set the next one, or settle it.
+    Alarm(PartId),
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Lease {
+    pub part: PartId,
+    /// Which attempt this is, from 1.
+    pub attempt: u32,
+    pub domain: Domain,
+}
+
+/// A session's answer to "what next?".
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Next {
+    Work(Lease),
+    /// Nothing is ready; wait, and be counted as idle.
+    Idle,
+    /// The lane has more sessions than its window, or is paused: end this one.
+    Close,
+}
+
+/// What becomes of a part after an attempt.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Then {
+    Done,
+    /// Tried and deferred.
+    Again(Timestamp),
+    Held,
+    /// It was leased for something else than an attempt, and waits or is held as before.
+    Unchanged {
+        held: bool,
+    },
+}
+
+/// What an attempt taught about the lane.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Feedback {
+    /// The site answered about the message, whatever it said.
+    Reached,
+    /// The site asked for less: 421, too many connections.
+    PushedBack,
+    /// No session could be had.
+    Unreachable,
+    /// Nothing was learnt.
+    None,
+}
+
+#[derive(Clone, Debug, PartialEq)]
+pub struct View {
+    pub state: State,
+    pub due: Timestamp,
+    pub attempts: u32,
+    pub lane: Option<LaneView>,
+}
+
+#[derive(Debug)]
+pub(crate) struct Row {
+    pub part: PartId,
+    pub due: Timestamp,
+    pub domain: u32,
+    /// Changes with every change of state, so that marks in heaps and lanes go stale.
+    pub generation: u32,
+    /// The same for the alarm.
+    pub alarm_generation: u32,
+    pub attempts: u16,
+    pub state: State,
+    pub stream: Stream,
+    pub lane: Option<LaneId>,
+}
+
+/// Whether a mark still means the row it was made for.
+pub(crate) fn is_at(rows: &[Option<Row>], mark: Mark) -> bool {
+    rows[mark.slot as usize].as_ref().is_some_and(|row| row.generation == mark.generation)
+}
+
+pub(crate) fn is_alarm(rows: &[Option<Row>], mark: Mark) -> bool {
+    rows[mark.slot as usize].as_ref().is_some_and(|row| row.alarm_generation == mark.generation)
+}
