@@ -1,0 +1,326 @@
+//! One mail transaction as a machine: MAIL, RCPT for each recipient, DATA or BDAT, and an
+//! outcome for each recipient.
+//!
+//! 1. [`Exchange::begin`] decides what the server can be given, and how: all commands at once
+//!    where it offers PIPELINING, the content behind them where it offers CHUNKING too, one
+//!    command at a time where it offers neither.
+//! 2. [`Exchange::next`] writes commands and says what to send behind them, or which reply is
+//!    waited for.
+//! 3. [`Exchange::reply`] takes each reply; [`Exchange::lost`] the end of the connection.
+//! 4. [`Exchange::finish`] gives the outcomes.
+//!
+//! Known limit: with BDAT sent at once, a message all of whose recipients are refused has been
+//! sent for nothing; above [`CHUNK_AT_ONCE`] octets the replies to RCPT are waited for.
+
+use std::collections::VecDeque;
+use std::fmt::Write;
+
+use bytes::BytesMut;
+use repute_types::{Content, Culprit, EnhancedCode, Outcome, Reply, Stage, Verdict};
+
+use super::{Extensions, Transaction};
+
+/// Content up to this size is sent behind the RCPT commands without waiting for their
+/// replies: a round trip saved is worth more than so many octets now and then wasted.
+const CHUNK_AT_ONCE: usize = 256 << 10;
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Command {
+    Rset,
+    Mail,
+    /// The index of the recipient.
+    Rcpt(usize),
+    Data,
+    /// BDAT with all the content; its reply is the message's.
+    Bdat,
+    /// The content after a 354; its reply is the message's.
+    Content,
+}
+
+impl Command {
+    fn stage(self) -> Stage {
+        match self {
+            Command::Rset | Command::Mail => Stage::Mail,
+            Command::Rcpt(_) => Stage::Rcpt,
+            Command::Data => Stage::Data,
+            Command::Bdat | Command::Content => Stage::Body,
+        }
+    }
+}
+
+/// What is to be done now.
+#[derive(Debug)]
+pub enum Next<'a> {
+    /// Write out the commands, and this behind them.
+    Send(Payload<'a>),
+    /// Wait for a reply, which belongs to this stage.
+    Reply(Stage),
+    /// All is decided.
+    Done,
+}
+
+#[derive(Debug)]
+pub enum Payload<'a> {
+    None,
+    /// As it is (BDAT).
+    Plain(&'a Content),
+    /// With dots doubled and the end of data behind, as [`super::Stuffed`] gives it.
+    Stuffed(&'a Content),
+}
+
+/// How a connection ended before all replies had come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Loss {
+    TimedOut,
+    /// The server closed it, or it was reset.
+    Closed,
+    /// What came is no reply.
+    Malformed,
+}
+
+#[derive(Debug)]
+pub struct Exchange<'a> {
+    transaction: &'a Transaction<'a>,
+    offered: &'a Extensions,
+    /// Not sent yet, in order.
+    ahead: VecDeque<Command>,
+    /// Sent, and not answered.
+    waiting: VecDeque<Command>,
+    outcomes: Vec<Option<Outcome>>,
+    accepted: Vec<bool>,
+    /// The connection can be used further.
+    alive: bool,
+    /// The server may think that a transaction is open.
+    unclean: bool,
+    replies: usize,
+}
+
+impl<'a> Exchange<'a> {
+    /// `reset` is what [`Exchange::is_unclean`] said after the transaction before.
+    pub fn begin(transaction: &'a Transaction<'a>, offered: &'a Extensions, reset: bool) -> Exchange<'a> {
+        let refused = transaction.refused(offered);
+        let refused_one = |r: &&_| refused.clone().or_else(|| transaction.recipient_refused(r, offered));
+        let outcomes: Vec<_> = transaction.recipients.iter().map(refused_one).collect();
+        let mut ahead = VecDeque::with_capacity(outcomes.len() + 3);
+        let to_ask = outcomes.iter().enumerate().filter(|(_, o)| o.is_none()).map(|(i, _)| Command::Rcpt(i));
+        ahead.extend(to_ask);
+        if !ahead.is_empty() {
+            ahead.push_front(Command::Mail);
+            if reset {
+                ahead.push_front(Command::Rset);
+            }
+            ahead.push_back(if offered.chunking { Command::Bdat } else { Command::Data });
+        }
+        Exchange {
+            transaction,
+            offered,
+            ahead,
+            waiting: VecDeque::new(),
+            accepted: vec![false; outcomes.len()],
+            outcomes,
+            alive: true,
+            unclean: reset,
+            replies: 0,
+        }
+    }
+
+    /// Appends commands to `out`, or says what is waited for.
+    pub fn next(&mut self, out: &mut BytesMut) -> Next<'a> {
+        if let Some(command) = self.waiting.front() {
+            return Next::Reply(command.stage());
+        }
+        let mut payload = Payload::None;
+        while let Some(command) = self.ahead.front().copied() {
+            if !self.waiting.is_empty() && !self.may_follow(command) {
+                break;
+            }
+            self.ahead.pop_front();
+            payload = self.write(command, out);
+            self.waiting.push_back(command);
+        }
+        if self.waiting.is_empty() { Next::Done } else { Next::Send(payload) }
+    }
+
+    /// Whether a command may be sent while replies to others are still to come.
+    fn may_follow(&self, command: Command) -> bool {
+        match command {
+            Command::Content => false,
+            Command::Bdat => self.offered.pipelining && self.transaction.content.len() <= CHUNK_AT_ONCE,
+            _ => self.offered.pipelining,
+        }
+    }
+
+    fn write(&mut self, command: Command, out: &mut BytesMut) -> Payload<'a> {
+        let content = self.transaction.content;
+        let written = match command {
+            Command::Rset => out.write_str("RSET\r\n"),
+            Command::Mail => self.write_mail(out),
+            Command::Rcpt(i) => {
+                let recipient = self.transaction.recipients[i];
+                let params = Transaction::rcpt_params(recipient, self.offered);
+                write!(out, "RCPT TO:<{}>{params}\r\n", recipient.address)
+            }
+            Command::Data => out.write_str("DATA\r\n"),
+            Command::Bdat => write!(out, "BDAT {} LAST\r\n", content.len()),
+            Command::Content if self.accepted.contains(&true) => return Payload::Stuffed(content),
+            // RFC 2920 §3.1: a 354 without recipients is answered with an empty message.
+            Command::Content => out.write_str(".\r\n"),
+        };
+        // A BytesMut grows as it is written to.
+        debug_assert!(written.is_ok());
+        if command == Command::Bdat { Payload::Plain(content) } else { Payload::None }
+    }
+
+    fn write_mail(&self, out: &mut BytesMut) -> std::fmt::Result {
+        let params = self.transaction.mail_params(self.offered);
+        match self.transaction.from {
+            Some(from) => write!(out, "MAIL FROM:<{from}>{params}\r\n"),
+            None => write!(out, "MAIL FROM:<>{params}\r\n"),
+        }
+    }
+
+    /// Takes the reply that [`Next::Reply`] asked for.
+    pub fn reply(&mut self, reply: Reply) {
+        let Some(command) = self.waiting.pop_front() else { return };
+        self.replies += 1;
+        // RFC 5321 §3.8: a server may give up at any time.
+        if reply.code == 421 {
+            self.alive = false;
+            return self.end_all(Outcome::from_reply(command.stage(), reply));
+        }
+        let expected = match command {
+            Command::Data => reply.code == 354 || reply.code >= 400,
+            Command::Rset => reply.code < 300,
+            _ => reply.code < 300 || reply.code >= 400,
+        };
+        if !expected {
+            return self.out_of_step(command.stage(), reply);
+        }
+        match command {
+            Command::Rset => self.unclean = false,
+            Command::Mail => self.mail_reply(reply),
+            Command::Rcpt(i) => self.rcpt_reply(i, reply),
+            Command::Data => self.data_reply(reply),
+            Command::Bdat | Command::Content => self.body_reply(reply),
+        }
+    }
+
+    fn mail_reply(&mut self, reply: Reply) {
+        self.unclean = true;
+        if reply.code >= 400 {
+            self.decide_rest(&Outcome::from_reply(Stage::Mail, reply));
+            self.ahead.clear();
+        }
+    }
+
+    fn rcpt_reply(&mut self, index: usize, reply: Reply) {
+        // After a refused MAIL the outcome stands already.
+        if reply.code < 300 {
+            self.accepted[index] = self.outcomes[index].is_none();
+        } else if self.outcomes[index].is_none() {
+            self.outcomes[index] = Some(self.rcpt_refused(reply));
+        }
+        let mut unanswered = self.waiting.iter().chain(&self.ahead);
+        if !unanswered.any(|c| matches!(c, Command::Rcpt(_))) && !self.accepted.contains(&true) {
+            self.ahead.clear();
+        }
+    }
+
+    /// RFC 5321 §4.5.3.1.10: a 552 that means "too many recipients" is a 452. It is taken so
+    /// where others were accepted and no enhanced code says that it means something else.
+    fn rcpt_refused(&self, reply: Reply) -> Outcome {
+        let too_many =
+            reply.code == 552 && self.accepted.contains(&true) && reply.enhanced.is_none_or(|e| (e.1, e.2) == (5, 3));
+        let outcome = Outcome::from_reply(Stage::Rcpt, reply);
+        if !too_many {
+            return outcome;
+        }
+        Outcome { verdict: Verdict::Deferred, status: EnhancedCode(4, 5, 3), ..outcome }
+    }
+
+    fn data_reply(&mut self, reply: Reply) {
+        if reply.code == 354 {
+            self.ahead.push_front(Command::Content);
+        } else {
+            self.decide_rest(&Outcome::from_reply(Stage::Data, reply));
+        }
+    }
+
+    fn body_reply(&mut self, reply: Reply) {
+        self.unclean = reply.code >= 300 || !self.accepted.contains(&true);
+        self.decide_rest(&Outcome::from_reply(Stage::Body, reply));
+    }
+
+    /// A reply that cannot belong to the command: what else comes cannot be told apart.
+    fn out_of_step(&mut self, stage: Stage, reply: Reply) {
+        self.alive = false;
+        let text = "the server's reply does not fit the command";
+        let mut outcome = Outcome::ours(Verdict::Deferred, stage, Culprit::Receiver, EnhancedCode(4, 5, 0), text);
+        outcome.reply = Some(reply);
+        self.end_all(outcome);
+    }
+
+    /// The connection is gone. What was decided before stays so.
+    pub fn lost(&mut self, loss: Loss) {
+        self.alive = false;
+        let stage = self.waiting.front().or(self.ahead.front()).map_or(Stage::Body, |c| c.stage());
+        let (culprit, status, what) = match loss {
+            Loss::TimedOut => (Culprit::Network, EnhancedCode(4, 4, 2), "the server did not answer in time"),
+            Loss::Closed => (Culprit::Network, EnhancedCode(4, 4, 2), "the connection was lost"),
+            Loss::Malformed => (Culprit::Receiver, EnhancedCode(4, 5, 0), "what the server said is no SMTP reply"),
+        };
+        let sent = self.waiting.iter().any(|c| matches!(c, Command::Bdat | Command::Content));
+        let doubt = if sent { "; the message had been sent and may have been delivered" } else { "" };
+        let text = format!("{what} ({}){doubt}", awaited(stage));
+        self.end_all(Outcome::ours(Verdict::Deferred, stage, culprit, status, text));
+    }
+
+    fn end_all(&mut self, outcome: Outcome) {
+        self.decide_rest(&outcome);
+        self.waiting.clear();
+        self.ahead.clear();
+    }
+
+    fn decide_rest(&mut self, outcome: &Outcome) {
+        for slot in self.outcomes.iter_mut().filter(|slot| slot.is_none()) {
+            *slot = Some(outcome.clone());
+        }
+    }
+
+    /// Replies that were taken so far. Where there was none, the server has not seen, or not
+    /// looked at, any of it.
+    pub fn replies(&self) -> usize {
+        self.replies
+    }
+
+    /// Whether the connection can be used further.
+    pub fn is_alive(&self) -> bool {
+        self.alive
+    }
+
+    /// Whether RSET has to come before the next MAIL.
+    pub fn is_unclean(&self) -> bool {
+        self.unclean
+    }
+
+    /// One outcome for each recipient, in order.
+    pub fn finish(self) -> Vec<Outcome> {
+        let undecided = || {
+            let text = "the transaction was given up before its end";
+            Outcome::ours(Verdict::Deferred, Stage::Mail, Culprit::Us, EnhancedCode(4, 3, 0), text)
+        };
+        self.outcomes.into_iter().map(|o| o.unwrap_or_else(undecided)).collect()
+    }
+}
+
+fn awaited(stage: Stage) -> &'static str {
+    match stage {
+        Stage::Mail => "after MAIL",
+        Stage::Rcpt => "after RCPT",
+        Stage::Data => "after DATA",
+        _ => "after the end of the message",
+    }
+}
+
+#[cfg(test)]
+mod tests;
