@@ -16,7 +16,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-pub use inbox::{Counts, Inbox, Received};
+pub use inbox::{Counts, Inbox, Received, header_field};
 pub use personality::{Down, Offers, Personality, Users};
 use tokio::net::TcpSocket;
 use tokio::sync::{Notify, Semaphore};
