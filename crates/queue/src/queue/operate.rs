@@ -1,0 +1,79 @@
+//! What may be done to a part beside delivering it: lease it for settling (expiry), hold it,
+//! bring it forward, take it out, look at it. Where the part is leased already, the word is
+//! kept as an [`Intent`] until its attempt ends.
+
+use repute_types::{PartId, Timestamp};
+
+use super::Queue;
+use crate::lane::{LaneId, LaneView};
+use crate::part::{Change, Intent, Lease, State, View};
+
+impl Queue {
+    /// Takes a part out for good, or leases it to the caller for settling (expiry): `None`
+    /// where it is unknown or leased already.
+    pub fn lease_part(&mut self, part: PartId) -> Option<Lease> {
+        let &slot = self.by_part.get(&part)?;
+        self.forget_due(slot);
+        self.lease_row(slot, None)
+    }
+
+    pub fn hold(&mut self, part: PartId, reason: &str) -> Change {
+        self.intend(part, Intent::Hold(reason.to_owned()), |queue, slot| {
+            queue.forget_due(slot);
+            queue.row(slot).lane = None;
+            queue.set_state(slot, State::Held);
+        })
+    }
+
+    /// Makes a part due now: one that is held, or one that waits.
+    pub fn retry(&mut self, part: PartId, now: Timestamp) -> Change {
+        self.intend(part, Intent::Retry, |queue, slot| {
+            queue.forget_due(slot);
+            if let Some(lane) = queue.row(slot).lane.or_else(|| queue.known_lane(slot, now)) {
+                queue.lane_mut(lane).resume();
+            }
+            queue.set_state(slot, State::Waiting);
+            queue.schedule(slot, now, now);
+        })
+    }
+
+    /// Forgets a part; the caller has seen to its record.
+    pub fn remove(&mut self, part: PartId) -> Change {
+        self.intend(part, Intent::Cancel, |queue, slot| {
+            queue.forget_due(slot);
+            queue.remove_slot(slot);
+        })
+    }
+
+    pub fn view(&self, part: PartId) -> Option<View> {
+        let &slot = self.by_part.get(&part)?;
+        let row = self.rows[slot as usize].as_ref()?;
+        let lane = row.lane.and_then(|id| self.lane_view(id));
+        Some(View { state: row.state, due: row.due, attempts: row.attempts.into(), lane })
+    }
+
+    pub fn lane_view(&self, id: LaneId) -> Option<LaneView> {
+        let lane = self.lanes[id.0 as usize].as_ref()?;
+        Some(LaneView {
+            key: lane.key.clone(),
+            ready: lane.ready(),
+            sessions: lane.sessions,
+            window: lane.window(),
+            paused_until: lane.paused_until,
+        })
+    }
+
+    pub fn lanes(&self) -> impl Iterator<Item = LaneView> + '_ {
+        (0..self.lanes.len()).filter_map(|i| self.lane_view(LaneId(i as u32)))
+    }
+
+    fn intend(&mut self, part: PartId, intent: Intent, at_once: impl FnOnce(&mut Queue, u32)) -> Change {
+        let Some(&slot) = self.by_part.get(&part) else { return Change::Unknown };
+        if self.row(slot).state == State::Leased {
+            self.intents.insert(part, intent);
+            return Change::AfterAttempt;
+        }
+        at_once(self, slot);
+        Change::Now
+    }
+}
