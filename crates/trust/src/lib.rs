@@ -1,4 +1,5 @@
 //! trust
 
+pub mod dkim;
 pub mod names;
 pub mod spf;
