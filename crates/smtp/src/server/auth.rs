@@ -14,7 +14,9 @@ use super::{AuthAnswer, Host, Kind, Security, Step, say, scram};
 pub(super) enum Exchange {
     Plain,
     LoginName,
-    LoginPassword { name: String },
+    LoginPassword {
+        name: String,
+    },
     ScramFirst,
     ScramFinal(scram::Server),
     /// Our proof was sent; the client agrees with an empty line.

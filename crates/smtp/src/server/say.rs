@@ -1,7 +1,6 @@
-//! Every reply that the conversation gives of its own, in one table, as it goes over the wire,
-//! and the encoding of replies that come from behind the door.
+//! Every reply that the conversation gives of its own, in one table, as it goes over the wire.
 
-use repute_types::{AddressError, EnhancedCode, Reply};
+use repute_types::AddressError;
 
 use super::lines::Fault;
 use crate::command::{CommandError, PathError};
@@ -30,8 +29,7 @@ pub const CHUNK_LOST: &str = "503 5.5.1 an earlier chunk was refused: say RSET\r
 pub const TOO_MANY_RECIPIENTS: &str = "452 4.5.3 too many recipients: send the others in another transaction\r\n";
 pub const TOO_LARGE: &str = "552 5.3.4 the message is larger than this server takes\r\n";
 pub const NO_ROOM: &str = "452 4.3.1 too much mail is on its way in: try again in a minute\r\n";
-pub const BARE_LINE_END: &str =
-    "550 5.6.0 a line of the message ends in LF or CR alone: end each line in CR LF\r\n";
+pub const BARE_LINE_END: &str = "550 5.6.0 a line of the message ends in LF or CR alone: end each line in CR LF\r\n";
 pub const NUL: &str = "550 5.6.0 the message holds a NUL octet: encode it as base64\r\n";
 pub const NEEDS_SMTPUTF8: &str = "553 5.6.7 the address is not ASCII: say SMTPUTF8 in MAIL\r\n";
 pub const NO_REQUIRETLS: &str = "555 5.5.4 REQUIRETLS is offered only inside TLS\r\n";
@@ -96,33 +94,4 @@ pub fn fault(fault: Fault) -> &'static str {
         Fault::BareLineEnd => BARE_LINE_END,
         Fault::Nul => NUL,
     }
-}
-
-/// Appends a reply from behind the door. Control characters in its text become blanks: a
-/// reply that quotes a stranger must not end early. Each line is cut at 500 octets, as
-/// RFC 5321 §4.5.3.1.5 allows 512 with the code.
-pub fn reply(out: &mut Vec<u8>, reply: &Reply) {
-    let last = reply.lines.len().saturating_sub(1);
-    if reply.lines.is_empty() {
-        line(out, reply.code, ' ', reply.enhanced, "");
-    }
-    for (i, text) in reply.lines.iter().enumerate() {
-        line(out, reply.code, if i == last { ' ' } else { '-' }, reply.enhanced, text);
-    }
-}
-
-fn line(out: &mut Vec<u8>, code: u16, mark: char, enhanced: Option<EnhancedCode>, text: &str) {
-    let start = out.len();
-    out.extend_from_slice(code.to_string().as_bytes());
-    out.push(mark as u8);
-    if let Some(enhanced) = enhanced {
-        out.extend_from_slice(enhanced.to_string().as_bytes());
-        out.push(b' ');
-    }
-    let mut end = text.len().min(500 - (out.len() - start));
-    while !text.is_char_boundary(end) {
-        end -= 1;
-    }
-    out.extend(text[..end].bytes().map(|b| if b < b' ' || b == 0x7f { b' ' } else { b }));
-    out.extend_from_slice(b"\r\n");
 }

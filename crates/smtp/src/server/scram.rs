@@ -110,14 +110,12 @@ impl Server {
         if BASE64.decode(binding).ok().as_deref() != Some(self.gs2_header.as_bytes()) || nonce != self.nonce {
             return Err(Refused::Malformed);
         }
-        let proof: [u8; 32] =
-            BASE64.decode(proof).ok().and_then(|p| p.try_into().ok()).ok_or(Refused::Malformed)?;
+        let proof: [u8; 32] = BASE64.decode(proof).ok().and_then(|p| p.try_into().ok()).ok_or(Refused::Malformed)?;
         let auth_message = format!("{}{without_proof}", self.signed_so_far);
         let mut client_key = sign(&self.secret.stored_key, auth_message.as_bytes());
         client_key.iter_mut().zip(proof).for_each(|(k, p)| *k ^= p);
         let stored = digest::digest(&digest::SHA256, &client_key);
-        constant_time::verify_slices_are_equal(stored.as_ref(), &self.secret.stored_key)
-            .map_err(|_| Refused::Proof)?;
+        constant_time::verify_slices_are_equal(stored.as_ref(), &self.secret.stored_key).map_err(|_| Refused::Proof)?;
         Ok(format!("v={}", BASE64.encode(sign(&self.secret.server_key, auth_message.as_bytes()))))
     }
 }

@@ -6,6 +6,7 @@
 use std::fmt::Display;
 use std::sync::Arc;
 
+use bytes::BytesMut;
 use repute_types::envelope::EnvelopeOptions;
 use repute_types::{Address, Recipient, Reply};
 
@@ -13,6 +14,7 @@ use super::auth::Exchange;
 use super::content::Incoming;
 use super::{Config, Host, Kind, Security, Start, Step, say};
 use crate::command::{Command, CommandError};
+use crate::reply::encode;
 
 /// The longest line of an AUTH exchange (RFC 4954 §4), CRLF aside.
 const LONGEST_AUTH_LINE: usize = 12_288;
@@ -36,7 +38,7 @@ pub struct Session {
     chatter: u32,
     begun: bool,
     quit: bool,
-    output: Vec<u8>,
+    output: BytesMut,
 }
 
 #[derive(Debug)]
@@ -100,7 +102,7 @@ impl Session {
             chatter: 0,
             begun: false,
             quit: false,
-            output: Vec::with_capacity(512),
+            output: BytesMut::with_capacity(512),
         };
         let greeting = format!("220 {} ESMTP Repute\r\n", session.config.hostname);
         session.say(&greeting);
@@ -220,7 +222,9 @@ impl Session {
     }
 
     fn line(&mut self, input: &[u8], host: &mut dyn Host) -> (usize, Turn) {
-        if !self.begun && let Some(&first) = input.first() {
+        if !self.begun
+            && let Some(&first) = input.first()
+        {
             self.begun = true;
             // A TLS or PROXY header begins with what no command begins with.
             if first < b' ' || first > b'~' {
@@ -231,6 +235,9 @@ impl Session {
             return self.unended_line(input);
         };
         let used = end + 1;
+        if end > LONGEST_AUTH_LINE + 1 {
+            self.phase = Phase::LongLine(self.too_long());
+        }
         if let Phase::LongLine(reply) = self.phase {
             self.phase = Phase::Command;
             return (used, self.fail(reply));
@@ -258,15 +265,19 @@ impl Session {
 
     /// No line end in sight: more, unless the line is too long for anything.
     fn unended_line(&mut self, input: &[u8]) -> (usize, Turn) {
-        if input.len() <= LONGEST_AUTH_LINE && !matches!(self.phase, Phase::LongLine(_)) {
+        if input.len() <= LONGEST_AUTH_LINE + 1 && !matches!(self.phase, Phase::LongLine(_)) {
             return (0, Some(Step::Read));
         }
-        match self.phase {
-            Phase::Command => self.phase = Phase::LongLine(say::LINE_TOO_LONG),
-            Phase::Auth(_) => self.phase = Phase::LongLine(say::AUTH_LINE_TOO_LONG),
-            _ => {}
-        }
+        self.phase = Phase::LongLine(self.too_long());
         (input.len(), Some(Step::Read))
+    }
+
+    fn too_long(&self) -> &'static str {
+        match self.phase {
+            Phase::LongLine(reply) => reply,
+            Phase::Auth(_) => say::AUTH_LINE_TOO_LONG,
+            _ => say::LINE_TOO_LONG,
+        }
     }
 
     fn command(&mut self, command: Command<'_>, host: &mut dyn Host) -> Turn {
@@ -306,7 +317,8 @@ impl Session {
     fn ehlo(&mut self, name: &str) -> Turn {
         self.transaction = None;
         self.helo = Some(Helo { name: name.to_owned(), esmtp: true });
-        let mut text = format!("250-{}\r\n250-PIPELINING\r\n250-SIZE {}\r\n", self.config.hostname, self.config.max_size);
+        let mut text =
+            format!("250-{}\r\n250-PIPELINING\r\n250-SIZE {}\r\n", self.config.hostname, self.config.max_size);
         match self.security {
             Security::Plain => {}
             Security::CanStartTls => text.push_str("250-STARTTLS\r\n"),
@@ -358,7 +370,7 @@ impl Session {
     /// A refusal that the host decided. Strangers' are counted as errors (they try names); an
     /// account may have many recipients that are refused.
     pub(super) fn refuse_by_host(&mut self, reply: &Reply) -> Turn {
-        say::reply(&mut self.output, reply);
+        encode(reply, &mut self.output);
         if self.config.kind == Kind::Return {
             self.errors += 1;
             if self.errors >= self.config.max_errors {
