@@ -1,0 +1,36 @@
+"""A BIND name server at 198.51.100.53 with the zones of the little world, on TCP and UDP 53."""
+from . import room
+from .case import wait_port
+
+HEAD = """$TTL 60
+@ IN SOA ns.world.example. hostmaster.world.example. ( 1 60 60 600 60 )
+@ IN NS ns.world.example.
+"""
+
+REVERSE = {"113.0.203.in-addr.arpa": "203.0.113.", "100.51.198.in-addr.arpa": "198.51.100."}
+
+
+def names(records, pointers):
+    """The zones: `records` by zone as zone file text, `pointers` as address to name."""
+    zones = {"world.example": f"ns IN A {room.NAMESERVER}\n", **records}
+    for zone, prefix in REVERSE.items():
+        lines = [f"{a[len(prefix):]} IN PTR {n}." for a, n in pointers.items() if a.startswith(prefix)]
+        zones[zone] = "\n".join(lines) + "\n"
+    return zones
+
+
+class Bind:
+    def __init__(self, case, zones):
+        self.case, self.folder = case, case.folder / "bind"
+        self.folder.mkdir()
+        for name, text in zones.items():
+            (self.folder / f"{name}.zone").write_text(HEAD + text)
+        blocks = "".join(f'zone "{n}" {{ type primary; file "{n}.zone"; }};\n' for n in zones)
+        (self.folder / "named.conf").write_text(f"""
+options {{ directory "{self.folder}"; listen-on {{ {room.NAMESERVER}; 127.0.0.1; }}; listen-on-v6 {{ none; }};
+    recursion no; pid-file "{self.folder}/named.pid"; session-keyfile "{self.folder}/session.key";
+    dnssec-validation no; managed-keys-directory "{self.folder}"; }};
+controls {{ }};
+{blocks}""")
+        self.process = case.start("named", ["/usr/sbin/named", "-g", "-n", "1", "-c", self.folder / "named.conf"], there=True)
+        wait_port(room.NAMESERVER, 53, process=self.process)

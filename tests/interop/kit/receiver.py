@@ -1,0 +1,99 @@
+"""A receiver as a careful postmaster runs it, at 198.51.100.25:25 for receiver.example.
+
+Postfix asks policyd-spf, opendkim (verifying) and opendmarc (rejecting); what they found stands
+in the Authentication-Results of the delivered message, in a Maildir.
+"""
+import email
+import email.policy
+import os
+import pwd
+import re
+import shutil
+
+from . import room
+from .case import wait_for, wait_port
+from .postfix import Postfix
+
+NAME = "mx.receiver.example"
+#: Records that go with it.
+RECORDS = f"@ IN MX 10 mx\nmx IN A {room.RECEIVER}\n@ IN A {room.RECEIVER}\n@ IN TXT \"v=spf1 mx -all\"\n"
+
+
+class Receiver:
+    def __init__(self, case, reject=True):
+        self.case = case
+        folder = case.folder / "receiver-etc"
+        folder.mkdir()
+        folder.chmod(0o755)
+        self._opendkim(folder)
+        self._opendmarc(folder, reject)
+        (folder / "spf.conf").write_text(
+            f"debugLevel = 1\nTestOnly = 1\nHELO_reject = False\nMail_From_reject = False\n"
+            f"PermError_reject = False\nTempError_Defer = False\nskip_addresses = 127.0.0.0/8\n"
+            f"Header_Type = AR\nAuthserv_Id = {NAME}\n")
+        self.mail = case.folder / "mail"
+        self.mail.mkdir()
+        nobody = pwd.getpwnam("nobody")
+        shutil.chown(self.mail, "nobody")
+        python = "/usr/bin/python3"
+        master = f"""
+spf unix - n n - 0 spawn
+    user=nobody argv={python} /usr/bin/policyd-spf {folder}/spf.conf
+"""
+        main = f"""
+myhostname = {NAME}
+mynetworks = 127.0.0.0/8
+inet_interfaces = {room.RECEIVER}
+virtual_mailbox_domains = receiver.example
+virtual_mailbox_base = {self.mail}
+virtual_mailbox_maps = static:box/
+virtual_uid_maps = static:{nobody.pw_uid}
+virtual_gid_maps = static:{nobody.pw_gid}
+virtual_minimum_uid = 1
+message_size_limit = 0
+mailbox_size_limit = 0
+virtual_mailbox_limit = 0
+smtpd_relay_restrictions = reject_unauth_destination
+smtpd_recipient_restrictions = reject_unauth_destination, check_policy_service unix:private/spf
+smtpd_milters = inet:127.0.0.1:8891, inet:127.0.0.1:8893
+milter_default_action = tempfail
+spf_time_limit = 3600s
+"""
+        self.postfix = Postfix(case, "receiver", f"{room.RECEIVER}:25", main, master)
+
+    def _opendkim(self, folder):
+        (folder / "opendkim.conf").write_text(
+            f"Syslog no\nMode v\nAuthservID {NAME}\nSocket inet:8891@127.0.0.1\nNameservers {room.NAMESERVER}\n"
+            f"InternalHosts 127.0.0.1\nAlwaysAddARHeader yes\nOn-BadSignature accept\nOn-KeyNotFound accept\n")
+        self.opendkim = self.case.start("opendkim-verify", ["/usr/sbin/opendkim", "-f", "-x", folder / "opendkim.conf"], there=True)
+
+    def _opendmarc(self, folder, reject):
+        (folder / "opendmarc.conf").write_text(
+            f"Syslog false\nAuthservID {NAME}\nTrustedAuthservIDs {NAME}\nSocket inet:8893@127.0.0.1\n"
+            f"RejectFailures {'true' if reject else 'false'}\nIgnoreAuthenticatedClients false\nSPFSelfValidate false\n"
+            f"RequiredHeaders true\nBackground false\n")
+        self.opendmarc = self.case.start("opendmarc", ["/usr/sbin/opendmarc", "-f", "-c", folder / "opendmarc.conf"], there=True)
+
+    def messages(self):
+        """Every delivered message, parsed, in order of delivery."""
+        new = self.mail / "box" / "new"
+        files = sorted(new.iterdir(), key=lambda f: f.stat().st_mtime_ns) if new.exists() else []
+        return [email.message_from_bytes(f.read_bytes(), policy=email.policy.default) for f in files]
+
+    def wait(self, count=1, seconds=30):
+        return wait_for(f"{count} messages at the receiver", lambda: (m := self.messages()) and len(m) >= count and m, seconds)
+
+
+def verdicts(message):
+    """All methods and results of the receiver's Authentication-Results, as `[(method, result, properties)]`."""
+    found = []
+    for field in message.get_all("Authentication-Results", []):
+        text = re.sub(r"\([^()]*\)", "", str(field)).replace("\n", " ")
+        name, _, rest = text.partition(";")
+        if name.split()[:1] != [NAME]:
+            continue
+        for part in rest.split(";"):
+            match = re.match(r"\s*(\w+)=(\w+)(.*)", part, re.S)
+            if match:
+                found.append((match[1], match[2], " ".join(match[3].split())))
+    return found

@@ -1,0 +1,86 @@
+"""The room that a run of the tests has for itself, if it runs as root.
+
+The runner starts itself again in new process, mount and network namespaces. Ours is the side of
+the sender: 203.0.113.10 and loopback. A second network, `internet`, hangs on the other end of a
+virtual cable: the name server and the receivers live there. /etc/resolv.conf and
+everything else that is mounted in the room is gone when it ends, and so are its processes.
+"""
+import os
+import pathlib
+import subprocess
+import sys
+
+SENDER = "203.0.113.10"
+#: An address of ours that no SPF record permits.
+STRANGER = "203.0.113.66"
+NAMESERVER = "198.51.100.53"
+RECEIVER = "198.51.100.25"
+#: A client somewhere else in the world.
+CLIENT = "198.51.100.99"
+
+_INSIDE = "REPUTE_INTEROP_ROOM"
+_internet = None
+
+
+def enter():
+    """Goes into the room, where that may be done. Returns in the room, or outside of it."""
+    if os.environ.get(_INSIDE):
+        _furnish()
+    elif os.geteuid() == 0 and _possible():
+        words = ["unshare", "--mount", "--net", "--pid", "--fork", "--kill-child", "--mount-proc", "--propagation", "private"]
+        os.environ[_INSIDE] = "1"
+        # A shell comes first in the room, since the first process has to bury orphans.
+        os.execvp(words[0], words + ["sh", "-c", '"$@"; exit $?', "sh", sys.executable, *sys.argv])
+    else:
+        print("*** NOT ROOT: no room of our own; tests that need other addresses, users or ports below 1024 are skipped ***")
+
+
+def _possible():
+    probe = ["unshare", "--mount", "--net", "--pid", "--fork", "--mount-proc", "--propagation", "private", "ip", "link", "set", "lo", "up"]
+    return subprocess.run(probe, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL).returncode == 0
+
+
+def inside():
+    return _internet is not None
+
+
+def at_internet(words):
+    """The command that runs `words` on the other side of the cable."""
+    return ["nsenter", f"--net=/proc/{_internet.pid}/ns/net", *words]
+
+
+def resolv(address):
+    """Whom everything in the room asks for names, from now on."""
+    pathlib.Path("/etc/resolv.conf").write_text(f"nameserver {address}\noptions timeout:2 attempts:2\n")
+
+
+def _ip(words, there=False):
+    command = ["ip", *words.split()]
+    subprocess.run(at_internet(command) if there else command, check=True)
+
+
+def _furnish():
+    global _internet
+    _internet = subprocess.Popen(["unshare", "--net", "sleep", "infinity"])
+    ours = os.readlink("/proc/self/ns/net")
+    while os.readlink(f"/proc/{_internet.pid}/ns/net") == ours:
+        if _internet.poll() is not None:
+            sys.exit("no second network could be made")
+    _ip("link set lo up")
+    _ip("link add cable0 type veth peer name cable1")
+    _ip(f"link set cable1 netns {_internet.pid}")
+    for address in (SENDER, STRANGER):
+        _ip(f"addr add {address}/24 dev cable0")
+    _ip("link set cable0 up")
+    _ip("link set lo up", there=True)
+    for address in (NAMESERVER, RECEIVER, CLIENT):
+        _ip(f"addr add {address}/24 dev cable1", there=True)
+    _ip("link set cable1 up", there=True)
+    _ip(f"route add 198.51.100.0/24 dev cable0 src {SENDER}")
+    _ip(f"route add 203.0.113.0/24 dev cable1 src {RECEIVER}", there=True)
+    # A private /etc/resolv.conf and /run, so that nothing of the machine is touched.
+    subprocess.run(["mount", "-t", "tmpfs", "none", "/run"], check=True)
+    private = pathlib.Path("/run/resolv.conf")
+    private.write_text("")
+    subprocess.run(["mount", "--bind", str(private), os.path.realpath("/etc/resolv.conf")], check=True)
+    resolv(NAMESERVER)
