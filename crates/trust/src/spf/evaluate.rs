@@ -23,12 +23,12 @@ pub struct Evaluation {
     known: Known,
 }
 
-/// What the machine wants next.
+/// What a machine wants next, until it has its result.
 #[derive(Clone, Debug)]
-pub enum Step {
+pub enum Step<T> {
     /// At least one question; none of them was answered before.
     Ask(Vec<Query>),
-    Done(Box<Report>),
+    Done(Box<T>),
 }
 
 impl Evaluation {
@@ -40,7 +40,7 @@ impl Evaluation {
         Evaluation { request, limits, known: Known::new() }
     }
 
-    pub fn step(&self) -> Step {
+    pub fn step(&self) -> Step<Report> {
         let mut run = Run::new(&self.request, self.limits, &self.known);
         let mut visit = Visit::default();
         let domain = self.request.sender_domain();

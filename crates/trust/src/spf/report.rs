@@ -120,13 +120,13 @@ pub struct Visit {
     /// What a DNS answer with all TXT records of the name takes, in octets, about.
     pub answer_octets: usize,
     /// The terms that were looked at, in their order; the last one decided.
-    pub terms: Vec<Step>,
+    pub terms: Vec<TermTrace>,
     pub verdict: Option<Verdict>,
 }
 
 /// One term that was looked at.
 #[derive(Clone, Debug, PartialEq, Eq, Default)]
-pub struct Step {
+pub struct TermTrace {
     /// As written.
     pub text: String,
     /// The name that it asked about, after macros; `None` where the record holds all it needs.

@@ -8,7 +8,7 @@ use super::Request;
 use super::lookup::{Answer, Kind, Known, Query, can_be_asked, reverse_name};
 use super::macros::{DomainSpec, MacroString, Place, Scope};
 use super::record::{Mechanism, Network, Prefixes, Qualifier, Record, Term, select};
-use super::report::{Limits, Problem, Step as Trace, Verdict, Visit};
+use super::report::{Limits, Problem, TermTrace, Verdict, Visit};
 
 /// Why a run cannot go on.
 pub(super) enum Stop {
@@ -100,10 +100,10 @@ impl<'a> Run<'a> {
         &mut self,
         term: &Term,
         visit: &mut Visit,
-        work: impl FnOnce(&mut Self, &mut Trace) -> Result<bool, Stop>,
+        work: impl FnOnce(&mut Self, &mut TermTrace) -> Result<bool, Stop>,
     ) -> Result<bool, Stop> {
         let before = (self.lookups, self.voids);
-        let mut trace = Trace { text: term.text.clone(), ..Trace::default() };
+        let mut trace = TermTrace { text: term.text.clone(), ..TermTrace::default() };
         let result = work(self, &mut trace);
         trace.matched = matches!(result, Ok(true));
         trace.lookups = self.lookups - before.0;
@@ -112,7 +112,13 @@ impl<'a> Run<'a> {
         result
     }
 
-    fn matches(&mut self, term: &Term, mechanism: &Mechanism, domain: &str, trace: &mut Trace) -> Result<bool, Stop> {
+    fn matches(
+        &mut self,
+        term: &Term,
+        mechanism: &Mechanism,
+        domain: &str,
+        trace: &mut TermTrace,
+    ) -> Result<bool, Stop> {
         let ip = self.request.ip();
         if mechanism.costs_a_lookup() {
             self.count_lookup(term, domain)?;
@@ -149,14 +155,14 @@ impl<'a> Run<'a> {
     }
 
     /// §6.1: the verdict of the record that a redirect leads to becomes this record's.
-    fn follow(&mut self, term: &Term, spec: &DomainSpec, domain: &str, trace: &mut Trace) -> Result<Ruling, Stop> {
+    fn follow(&mut self, term: &Term, spec: &DomainSpec, domain: &str, trace: &mut TermTrace) -> Result<Ruling, Stop> {
         self.count_lookup(term, domain)?;
         let target = self.expand(spec, domain, trace)?;
         self.enter(term, target, trace)
     }
 
     /// The record behind an include or a redirect; that there is none is an error (§5.2, §6.1).
-    fn enter(&mut self, term: &Term, target: String, trace: &mut Trace) -> Result<Ruling, Stop> {
+    fn enter(&mut self, term: &Term, target: String, trace: &mut TermTrace) -> Result<Ruling, Stop> {
         let mut inner = Box::new(Visit::default());
         let ruling = self.check_host(&target, &mut inner);
         trace.inner = Some(inner);
@@ -169,7 +175,13 @@ impl<'a> Run<'a> {
     }
 
     /// §5.4: any address of any host; more hosts than the limit is an error.
-    fn mx_matches(&mut self, target: &str, prefixes: Prefixes, domain: &str, trace: &mut Trace) -> Result<bool, Stop> {
+    fn mx_matches(
+        &mut self,
+        target: &str,
+        prefixes: Prefixes,
+        domain: &str,
+        trace: &mut TermTrace,
+    ) -> Result<bool, Stop> {
         let hosts = self.look_up(Kind::Mx, target, domain, trace)?.names();
         let limit = self.limits.mx_hosts;
         if hosts.len() > limit {
@@ -189,7 +201,7 @@ impl<'a> Run<'a> {
 
     /// §5.5: the names of the client's address that lead back to it; with `under`, only those
     /// that are it or below it. A failure on the way leaves a name out and is no error.
-    fn validated_names(&mut self, under: Option<&str>, trace: Option<&mut Trace>) -> Result<Vec<String>, Stop> {
+    fn validated_names(&mut self, under: Option<&str>, trace: Option<&mut TermTrace>) -> Result<Vec<String>, Stop> {
         let ip = self.request.ip();
         let query = Query { name: reverse_name(ip), kind: Kind::Ptr };
         let answer = self.known.get(&query).ok_or_else(|| Stop::Ask(vec![query.clone()]))?;
@@ -220,7 +232,7 @@ impl<'a> Run<'a> {
         Ok(best.cloned().unwrap_or_else(|| "unknown".into()))
     }
 
-    fn target(&mut self, spec: Option<&DomainSpec>, domain: &str, trace: &mut Trace) -> Result<String, Stop> {
+    fn target(&mut self, spec: Option<&DomainSpec>, domain: &str, trace: &mut TermTrace) -> Result<String, Stop> {
         match spec {
             Some(spec) => self.expand(spec, domain, trace),
             None => {
@@ -230,7 +242,7 @@ impl<'a> Run<'a> {
         }
     }
 
-    fn expand(&mut self, spec: &DomainSpec, domain: &str, trace: &mut Trace) -> Result<String, Stop> {
+    fn expand(&mut self, spec: &DomainSpec, domain: &str, trace: &mut TermTrace) -> Result<String, Stop> {
         let validated = if spec.needs_validated_name() { self.validated_name(domain)? } else { String::new() };
         let name = spec.expand(Scope { request: self.request, domain, validated: &validated });
         trace.target = Some(name.clone());
@@ -243,7 +255,7 @@ impl<'a> Run<'a> {
         let Some((spec, domain)) = explanation.filter(|_| verdict == Verdict::Fail) else {
             return Ok((verdict, None));
         };
-        let name = self.expand(&spec, &domain, &mut Trace::default())?;
+        let name = self.expand(&spec, &domain, &mut TermTrace::default())?;
         if !can_be_asked(&name) {
             return Ok((verdict, None));
         }
@@ -270,7 +282,7 @@ impl<'a> Run<'a> {
 
     /// One question of a term, whose answer counts if it is void. A name that no query can
     /// carry does not exist (§4.3 by analogy).
-    fn look_up(&mut self, kind: Kind, name: &str, domain: &str, trace: &mut Trace) -> Result<&'a Answer, Stop> {
+    fn look_up(&mut self, kind: Kind, name: &str, domain: &str, trace: &mut TermTrace) -> Result<&'a Answer, Stop> {
         if !can_be_asked(name) {
             return Ok(&NO_NAME);
         }
