@@ -55,7 +55,9 @@ fn open(to: SocketAddr, from: Option<IpAddr>) -> Result<TcpSocket, ConnectError>
     if let Some(from) = from {
         let unavailable = |why: &dyn std::fmt::Display| ConnectError {
             kind: ConnectKind::SourceUnavailable,
-            text: format!("cannot send from {from} to {to} ({why}): give this machine the address, or change [[egress]]"),
+            text: format!(
+                "cannot send from {from} to {to} ({why}): give this machine the address, or change [[egress]]"
+            ),
         };
         if from.is_ipv4() != to.is_ipv4() {
             return Err(unavailable(&"one is IPv4 and the other IPv6"));

@@ -19,7 +19,7 @@ use std::time::Duration;
 pub use connect::TcpNetwork;
 pub use memory::{Incoming, Listener, MemoryNetwork};
 pub use stream::Stream;
-pub use tls::{TlsClient, TlsPolicy};
+pub use tls::{TlsClient, TlsError, TlsPolicy};
 
 pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
 

@@ -1,0 +1,268 @@
+//! Opening a connection: which host, which address, and the conversation up to the point where
+//! mail may be sent.
+//!
+//! 1. Hosts are tried in the order of the route, of each host its addresses in theirs; what could not
+//!    be reached a moment ago comes last.
+//! 2. An address is given up, and the next one tried, whatever goes wrong there.
+//! 3. A handshake that breaks is tried again in clear, on a new connection, where the rule allows it.
+//! 4. If none will do, the outcome that tells most is the attempt's.
+//!
+//! A refusal before MAIL is about us, or about the host, and says nothing about the recipient
+//! (RFC 5321 §3.1 lets a 554 greeting mean either). So it is temporary, also where the code is
+//! 5xx: else one listing of our address would bounce a whole queue. Only 521, "this host
+//! never takes mail" (RFC 7504 §3), is final, if all hosts say it.
+
+use std::net::SocketAddr;
+
+use bytes::BytesMut;
+use repute_dns::Resolver;
+use repute_net::{ConnectError, ConnectKind, Network, TlsError};
+use repute_smtp::client::{Extensions, Loss, Opening, Payload, Refusal, Step, TlsWish};
+use repute_types::{Culprit, EnhancedCode, Outcome, Peer, Reply, Stage, TlsUsed, Verdict};
+
+use crate::hosts::{self, Found};
+use crate::rules::TlsRule;
+use crate::wire::Wire;
+use crate::{DeliverySettings, Egress, HostName, Route};
+
+/// Addresses that are tried for one opening, over all hosts: with 30 s each this bounds how
+/// long a site that swallows packets keeps a session's place.
+const TRIES_MOST: usize = 10;
+
+/// An open session.
+pub(crate) struct Opened {
+    pub wire: Wire,
+    pub offered: Extensions,
+    pub tls: Option<TlsUsed>,
+    pub peer: Peer,
+}
+
+pub(crate) struct Opener<'a> {
+    pub route: &'a Route,
+    pub egress: &'a Egress,
+    pub settings: &'a DeliverySettings,
+    pub rule: TlsRule,
+    pub network: &'a dyn Network,
+}
+
+/// Why an address was given up.
+enum Fault {
+    Outcome(Outcome),
+    /// The handshake broke; the same address may do in clear.
+    Handshake(Outcome),
+}
+
+impl From<Outcome> for Fault {
+    fn from(outcome: Outcome) -> Fault {
+        Fault::Outcome(outcome)
+    }
+}
+
+impl Opener<'_> {
+    /// Steps 1, 2 and 4.
+    pub async fn open(&self, resolver: &dyn Resolver) -> Result<Opened, Outcome> {
+        let mut worst: Option<Outcome> = None;
+        let mut later = Vec::new();
+        let mut tries = 0;
+        for host in self.route.hosts_in_turn() {
+            let addresses = match hosts::addresses(host, self.route, self.egress, self.settings, resolver).await {
+                Found::Addresses(addresses) => addresses,
+                Found::Ourselves => {
+                    worst = Some(more_telling(worst, loops(&host.name)));
+                    break;
+                }
+                Found::Nothing(outcome) => {
+                    worst = Some(more_telling(worst, outcome));
+                    continue;
+                }
+            };
+            for address in addresses {
+                if self.settings.memory.is_unreachable(address) {
+                    later.push((&host.name, address));
+                } else if tries < TRIES_MOST {
+                    tries += 1;
+                    match self.attempt(&host.name, address).await {
+                        Ok(opened) => return Ok(opened),
+                        Err(outcome) => worst = Some(more_telling(worst, outcome)),
+                    }
+                }
+            }
+        }
+        for (name, address) in later.into_iter().take(TRIES_MOST.saturating_sub(tries)) {
+            match self.attempt(name, address).await {
+                Ok(opened) => return Ok(opened),
+                Err(outcome) => worst = Some(more_telling(worst, outcome)),
+            }
+        }
+        Err(worst.unwrap_or_else(no_hosts))
+    }
+
+    /// Step 3.
+    async fn attempt(&self, host: &HostName, address: SocketAddr) -> Result<Opened, Outcome> {
+        let memory = &self.settings.memory;
+        let peer = Peer { name: host.to_string(), address: Some(address.ip()), port: address.port() };
+        let wish = self.rule.wish(memory.is_tls_broken(address));
+        let opened = match self.session(&peer, address, wish).await {
+            Err(Fault::Handshake(_)) if self.rule.may_go_clear() => {
+                memory.tls_broke(address);
+                self.session(&peer, address, TlsWish::Never).await
+            }
+            other => other,
+        };
+        opened.map_err(|fault| {
+            let (Fault::Outcome(outcome) | Fault::Handshake(outcome)) = fault;
+            Outcome { peer: Some(peer), ..outcome }
+        })
+    }
+
+    async fn session(&self, peer: &Peer, address: SocketAddr, wish: TlsWish) -> Result<Opened, Fault> {
+        let timeouts = &self.settings.timeouts;
+        let from = self.egress.source_for(address);
+        let connected = self.network.connect(address, from, timeouts.connect).await;
+        let stream = connected.map_err(|e| self.not_connected(address, e))?;
+        self.settings.memory.was_reached(address);
+        let mut session = Session { wire: Wire::new(stream), tls: None, out: BytesMut::new(), peer, opener: self };
+        if self.rule.is_implicit() {
+            session = session.handshake().await?;
+        }
+        let mut opening = Opening::new(&self.egress.ehlo, wish, self.route.login.as_ref());
+        let mut step = Step::Reply(Stage::Greeting);
+        loop {
+            step = match step {
+                Step::Reply(stage) => {
+                    let reply = session.ask(stage).await?;
+                    opening.reply(reply, &mut session.out).map_err(|refusal| self.refused(refusal))?
+                }
+                Step::StartTls => {
+                    session = session.handshake().await?;
+                    opening.tls_started(&mut session.out)
+                }
+                Step::Ready => break,
+            };
+        }
+        let offered = opening.finish();
+        self.rule.check_offer(&offered)?;
+        Ok(Opened { wire: session.wire, offered, tls: session.tls, peer: peer.clone() })
+    }
+
+    fn not_connected(&self, address: SocketAddr, error: ConnectError) -> Outcome {
+        if error.kind == ConnectKind::SourceUnavailable {
+            let status = EnhancedCode(4, 3, 5);
+            return Outcome::ours(Verdict::Deferred, Stage::Connect, Culprit::Us, status, error.text);
+        }
+        self.settings.memory.was_unreachable(address);
+        Outcome::ours(Verdict::Deferred, Stage::Connect, Culprit::Network, EnhancedCode(4, 4, 1), error.text)
+    }
+
+    fn refused(&self, refusal: Refusal) -> Outcome {
+        let ours = |text: &str| Outcome::ours(Verdict::Deferred, Stage::Auth, Culprit::Us, EnhancedCode(4, 7, 0), text);
+        match refusal {
+            Refusal::Reply(Stage::StartTls, reply) => {
+                let outcome = self.rule.unmet(Stage::StartTls, "TLS is needed, and the server refused STARTTLS");
+                Outcome { reply: Some(reply), ..outcome }
+            }
+            Refusal::Reply(Stage::Auth, reply) => {
+                let text = "the relay host refused our name and password: correct them in [[route]]";
+                let status = EnhancedCode(4, 7, 8);
+                let outcome = Outcome::ours(Verdict::Deferred, Stage::Auth, Culprit::Us, status, text);
+                Outcome { reply: Some(reply), ..outcome }
+            }
+            Refusal::Reply(stage, reply) => before_mail(stage, reply),
+            Refusal::NoStartTls => {
+                self.rule.unmet(Stage::StartTls, "TLS is needed, and the server does not offer STARTTLS")
+            }
+            Refusal::NoAuth => ours("the relay host offers neither AUTH PLAIN nor AUTH LOGIN"),
+            Refusal::AuthWithoutTls => ours("the relay host offers no TLS, and a password is not sent in clear"),
+        }
+    }
+}
+
+/// A session that is being opened.
+struct Session<'a> {
+    wire: Wire,
+    tls: Option<TlsUsed>,
+    /// What is to be said next.
+    out: BytesMut,
+    peer: &'a Peer,
+    opener: &'a Opener<'a>,
+}
+
+impl Session<'_> {
+    /// Says what is to be said, and hears the reply.
+    async fn ask(&mut self, stage: Stage) -> Result<Reply, Outcome> {
+        let timeouts = &self.opener.settings.timeouts;
+        let said = match self.out.is_empty() {
+            true => Ok(()),
+            false => self.wire.send(&self.out, Payload::None, timeouts.block).await,
+        };
+        self.out.clear();
+        let heard = match said {
+            Ok(()) => self.wire.reply(timeouts.reply(stage)).await,
+            Err(loss) => Err(loss),
+        };
+        heard.map_err(|loss| lost(stage, loss))
+    }
+
+    async fn handshake(self) -> Result<Self, Fault> {
+        let rule = self.opener.rule;
+        let tls = self.opener.network.tls();
+        let name = self.peer.name.as_str();
+        let start = tls.start(self.wire.into_stream(), name, rule.policy());
+        let started = tokio::time::timeout(self.opener.settings.timeouts.handshake, start).await;
+        let text = match started {
+            Ok(Ok((stream, used))) => return Ok(Session { wire: Wire::new(stream), tls: Some(used), ..self }),
+            Ok(Err(TlsError::Certificate(why))) => format!("the certificate is not valid for {name}: {why}"),
+            Ok(Err(TlsError::Handshake(why))) => format!("the TLS handshake with {name} failed: {why}"),
+            Ok(Err(TlsError::Name)) => format!("a certificate cannot be asked for {name}"),
+            Err(_) => format!("the TLS handshake with {name} took too long"),
+        };
+        Err(Fault::Handshake(rule.unmet(Stage::StartTls, text)))
+    }
+}
+
+/// A refusal at greeting or EHLO; see the head of this file.
+fn before_mail(stage: Stage, reply: Reply) -> Outcome {
+    let never = reply.code == 521;
+    let outcome = Outcome::from_reply(stage, reply);
+    match outcome.verdict {
+        Verdict::Failed if !never => {
+            let EnhancedCode(_, subject, detail) = outcome.status;
+            Outcome { verdict: Verdict::Deferred, status: EnhancedCode(4, subject, detail), ..outcome }
+        }
+        // A 2xx that makes no sense here is no delivery.
+        Verdict::Delivered => Outcome { verdict: Verdict::Deferred, status: EnhancedCode(4, 5, 0), ..outcome },
+        _ => outcome,
+    }
+}
+
+fn lost(stage: Stage, loss: Loss) -> Outcome {
+    let at = stage.as_str();
+    let (culprit, status, text) = match loss {
+        Loss::TimedOut => {
+            (Culprit::Network, EnhancedCode(4, 4, 2), format!("the server did not answer in time ({at})"))
+        }
+        Loss::Closed => (Culprit::Network, EnhancedCode(4, 4, 2), format!("the connection was lost ({at})")),
+        Loss::Malformed => {
+            (Culprit::Receiver, EnhancedCode(4, 5, 0), format!("what the server said is no SMTP reply ({at})"))
+        }
+    };
+    Outcome::ours(Verdict::Deferred, stage, culprit, status, text)
+}
+
+fn loops(host: &HostName) -> Outcome {
+    let text = format!("mail loops back to this server: {host} has our own address, and the domain is not ours");
+    Outcome::ours(Verdict::Failed, Stage::Route, Culprit::Dns, EnhancedCode(5, 4, 6), text)
+}
+
+fn no_hosts() -> Outcome {
+    let text = "the route has no host";
+    Outcome::ours(Verdict::Deferred, Stage::Route, Culprit::Us, EnhancedCode(4, 3, 5), text)
+}
+
+/// Which of two outcomes is the attempt's: a temporary one, because there is hope; else the one
+/// that got further; else the earlier, which is the better host's.
+fn more_telling(before: Option<Outcome>, now: Outcome) -> Outcome {
+    let Some(before) = before else { return now };
+    let rank = |o: &Outcome| (o.verdict == Verdict::Deferred, o.stage);
+    if rank(&now) > rank(&before) { now } else { before }
+}

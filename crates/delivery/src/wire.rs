@@ -1,0 +1,147 @@
+//! Octets in and out of one connection, each wait with its deadline.
+//!
+//! Promise: a reply has to be complete within its time, however slowly it trickles; a write
+//! has to make progress within its. What was written is gathered from slices, so that
+//! commands and content go out in one system call and nothing is copied.
+//!
+//! A write that fails is no loss yet: a server that refuses and leaves has often said why, and
+//! that is read first.
+
+use std::collections::VecDeque;
+use std::future::{Future, poll_fn};
+use std::io::{self, IoSlice};
+use std::pin::{Pin, pin};
+use std::task::Poll;
+use std::time::Duration;
+
+use bytes::BytesMut;
+use repute_net::Stream;
+use repute_smtp::client::{Loss, Payload, Stuffed};
+use repute_smtp::reply::ReplyReader;
+use repute_types::Reply;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::time::{Instant, Sleep};
+
+/// Room that is asked for before a read; replies are far smaller.
+const READ: usize = 4096;
+/// Slices that one write gathers: commands, a few chunks, some doubled dots.
+const GATHER: usize = 16;
+
+pub(crate) struct Wire {
+    stream: Stream,
+    input: BytesMut,
+    reader: ReplyReader,
+    /// One timer for all waits; it is set only where something is really waited for.
+    timer: Pin<Box<Sleep>>,
+}
+
+impl Wire {
+    pub fn new(stream: Stream) -> Wire {
+        let timer = Box::pin(tokio::time::sleep(Duration::ZERO));
+        Wire { stream, input: BytesMut::new(), reader: ReplyReader::new(), timer }
+    }
+
+    pub fn stream(&self) -> &Stream {
+        &self.stream
+    }
+
+    /// The stream, for a handshake. What was received and not read is dropped: it came in
+    /// clear, and must have no effect inside TLS (CVE-2011-0411, from the client's side).
+    pub fn into_stream(self) -> Stream {
+        self.stream
+    }
+
+    /// Whether something was received that nobody waited for.
+    pub fn has_unread(&self) -> bool {
+        !self.input.is_empty() || self.reader.is_inside()
+    }
+
+    /// The next reply, complete within the time.
+    pub async fn reply(&mut self, within: Duration) -> Result<Reply, Loss> {
+        let (stream, input, reader) = (&mut self.stream, &mut self.input, &mut self.reader);
+        let read = async {
+            loop {
+                if let Some(reply) = reader.read(input).map_err(|_| Loss::Malformed)? {
+                    return Ok(reply);
+                }
+                input.reserve(READ);
+                match stream.read_buf(input).await {
+                    Ok(0) | Err(_) => return Err(Loss::Closed),
+                    Ok(_) => {}
+                }
+            }
+        };
+        timed(&mut self.timer, within, read).await.unwrap_or(Err(Loss::TimedOut))
+    }
+
+    /// Writes out commands and what follows them; each write within the time.
+    pub async fn send(&mut self, commands: &[u8], payload: Payload<'_>, within: Duration) -> Result<(), Loss> {
+        let commands = std::iter::once(commands);
+        let written = match payload {
+            Payload::None => self.write(commands, within).await,
+            Payload::Plain(content) => {
+                self.write(commands.chain(content.chunks().iter().map(|c| &c[..])), within).await
+            }
+            Payload::Stuffed(content) => self.write(commands.chain(Stuffed::new(content)), within).await,
+        };
+        match written {
+            Some(Ok(()) | Err(_)) => Ok(()),
+            None => Err(Loss::TimedOut),
+        }
+    }
+
+    async fn write<'a>(&mut self, pieces: impl Iterator<Item = &'a [u8]>, within: Duration) -> Option<io::Result<()>> {
+        let mut pieces = pieces.filter(|p| !p.is_empty());
+        let mut window: VecDeque<&[u8]> = VecDeque::with_capacity(GATHER);
+        loop {
+            window.extend(pieces.by_ref().take(GATHER - window.len()));
+            if window.is_empty() {
+                return timed(&mut self.timer, within, self.stream.flush()).await;
+            }
+            let mut slices = [IoSlice::new(&[]); GATHER];
+            for (slot, piece) in slices.iter_mut().zip(&window) {
+                *slot = IoSlice::new(piece);
+            }
+            let write = self.stream.write_vectored(&slices[..window.len()]);
+            match timed(&mut self.timer, within, write).await? {
+                Ok(0) => return Some(Err(io::ErrorKind::WriteZero.into())),
+                Ok(count) => advance(&mut window, count),
+                Err(e) => return Some(Err(e)),
+            }
+        }
+    }
+
+    /// Ends our direction in order (FIN, or close_notify).
+    pub async fn close(&mut self, within: Duration) {
+        // Whether the other side still listens does not matter any more.
+        let _ = timed(&mut self.timer, within, self.stream.shutdown()).await;
+    }
+}
+
+fn advance(window: &mut VecDeque<&[u8]>, mut count: usize) {
+    while let Some(front) = window.front_mut() {
+        if front.len() > count {
+            *front = &front[count..];
+            return;
+        }
+        count -= front.len();
+        window.pop_front();
+    }
+}
+
+/// `None` where the work is not done in time. The timer is touched only if the work has to wait.
+async fn timed<T>(timer: &mut Pin<Box<Sleep>>, within: Duration, work: impl Future<Output = T>) -> Option<T> {
+    let mut work = pin!(work);
+    let mut set = false;
+    poll_fn(|cx| {
+        if let Poll::Ready(done) = work.as_mut().poll(cx) {
+            return Poll::Ready(Some(done));
+        }
+        if !set {
+            timer.as_mut().reset(Instant::now() + within);
+            set = true;
+        }
+        timer.as_mut().poll(cx).map(|()| None)
+    })
+    .await
+}
