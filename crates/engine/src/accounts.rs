@@ -83,10 +83,7 @@ impl Accounts {
 
     fn replace(&self, accounts: &[AccountSettings]) {
         let table = Arc::new(Table::of(accounts));
-        self.good
-            .write()
-            .unwrap_or_else(PoisonError::into_inner)
-            .retain(|name, _| table.each.contains_key(name));
+        self.good.write().unwrap_or_else(PoisonError::into_inner).retain(|name, _| table.each.contains_key(name));
         *self.table.write().unwrap_or_else(PoisonError::into_inner) = table;
     }
 

@@ -97,9 +97,7 @@ impl AddressRange {
     pub fn contains(&self, other: IpAddr) -> bool {
         // A v4 client of a v6 socket is written as a mapped address; it is the same client.
         match (self.address, other.to_canonical()) {
-            (IpAddr::V4(a), IpAddr::V4(b)) => {
-                same_prefix(u32::from(a).into(), u32::from(b).into(), 32, self.prefix)
-            }
+            (IpAddr::V4(a), IpAddr::V4(b)) => same_prefix(u32::from(a).into(), u32::from(b).into(), 32, self.prefix),
             (IpAddr::V6(a), IpAddr::V6(b)) => same_prefix(a.into(), b.into(), 128, self.prefix),
             _ => false,
         }

@@ -233,8 +233,7 @@ impl Control {
             }
             let Some(loaded) = dispatch::load_or_put_back(&self.works, id).await else { continue };
             let outcomes = vec![settle::cancelled_outcome(); loaded.part.recipients.len()];
-            let decided =
-                Decided { loaded, attempt: 0, outcomes, feedback: Feedback::None, egress: None, tell: false };
+            let decided = Decided { loaded, attempt: 0, outcomes, feedback: Feedback::None, egress: None, tell: false };
             settle::settle(&self.works, decided).await;
             changes.now += 1;
         }
@@ -249,7 +248,14 @@ impl Control {
                 let history = history.clone();
                 let about = about.clone();
                 // The flush waits for the history's thread, so it stands with the question.
-                history.clone().ask(move |questions| { history.flush(); about.steps(questions, limit) }).await.map_err(ControlError::History)?
+                history
+                    .clone()
+                    .ask(move |questions| {
+                        history.flush();
+                        about.steps(questions, limit)
+                    })
+                    .await
+                    .map_err(ControlError::History)?
             }
             None => Vec::new(),
         };

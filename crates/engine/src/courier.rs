@@ -81,7 +81,8 @@ impl Session {
             feedback = worse(feedback, learnt);
         }
         let egress = self.connection.as_ref().and_then(Connection::local_address);
-        settle::settle(&works, Decided { loaded, attempt: lease.attempt, outcomes, feedback, egress, tell: true }).await;
+        settle::settle(&works, Decided { loaded, attempt: lease.attempt, outcomes, feedback, egress, tell: true })
+            .await;
     }
 
     /// One transaction, over the open connection or a new one. A connection that turns out to

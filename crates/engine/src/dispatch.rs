@@ -107,7 +107,8 @@ pub(crate) async fn settle_alike(works: &Works, lease: Lease, outcome: &Outcome)
     let Some(loaded) = load_or_put_back(works, lease.part).await else { return };
     let outcomes = vec![outcome.clone(); loaded.part.recipients.len()];
     let attempt = lease.attempt;
-    settle::settle(works, Decided { loaded, attempt, outcomes, feedback: Feedback::None, egress: None, tell: true }).await;
+    settle::settle(works, Decided { loaded, attempt, outcomes, feedback: Feedback::None, egress: None, tell: true })
+        .await;
 }
 
 /// What is needed for an attempt; where it cannot be had, the part is put where it belongs.

@@ -42,13 +42,17 @@ fn may_use_domain<'a>(
         let cure = if known {
             format!("add \"{domain}\" to the domains of [[account]] \"{}\"", account.name)
         } else {
-            format!("set the domain up with `repute domain add {domain}` and add it to [[account]] \"{}\"", account.name)
+            format!(
+                "set the domain up with `repute domain add {domain}` and add it to [[account]] \"{}\"",
+                account.name
+            )
         };
         let text = format!("account {} may not send as {domain} ({which}): {cure}", account.name);
         return Err(Reply::new(550, EnhancedCode(5, 7, 1), text));
     };
     if !found.is_usable() {
-        let text = format!("{domain} has no usable DKIM key, so nothing is sent as it: run `repute domain add {domain}`");
+        let text =
+            format!("{domain} has no usable DKIM key, so nothing is sent as it: run `repute domain add {domain}`");
         return Err(Reply::new(550, EnhancedCode(5, 7, 20), text));
     }
     Ok(found)

@@ -1,3 +1,136 @@
-//! Floor 4, the works. (Being put together: the other modules are wired as floor 3 appears.)
+//! Floor 4, the works: what happens to a message between a client's last dot and the
+//! receiver's 250.
+//!
+//! One place accepts ([`intake`]), one loop dispatches ([`dispatch`]), one function settles
+//! ([`settle`]). Around them: sessions ([`courier`]), notices to senders ([`notice`]), and what
+//! an operator may ask ([`control`]). Knows neither SMTP text nor HTTP.
 
+pub mod accounts;
+pub mod config;
+pub mod control;
+mod courier;
+mod dispatch;
 pub mod door;
+mod doorway;
+mod fresh;
+mod intake;
+mod notice;
+mod settle;
+mod works;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use repute_spool::{Spool, SpoolError};
+use repute_types::event::Level;
+use repute_types::id::IdSource;
+use repute_types::{MessageId, PartId, Timestamp};
+use tokio::sync::watch;
+use tokio::task::JoinHandle;
+
+pub use config::Settings;
+pub use control::Control;
+pub use door::Door;
+pub use works::Doors;
+use works::Works;
+
+/// The running works. Dropping it stops nothing: call [`Engine::stop`].
+pub struct Engine {
+    works: Arc<Works>,
+    stop: watch::Sender<bool>,
+    tasks: Vec<JoinHandle<()>>,
+}
+
+impl Engine {
+    /// Starts the works. Ready to accept at once; what the spool held from before is entered
+    /// in the queue in the background.
+    pub async fn start(doors: Doors, settings: Settings) -> Result<Engine, SpoolError> {
+        let last = doors.spool.last_id().await?;
+        let ids = IdSource::after(last.unwrap_or(MessageId(0)));
+        let works = Arc::new(Works::new(doors, settings, ids));
+        let (stop, stopped) = watch::channel(false);
+        let loop_task = tokio::spawn(dispatch::run(works.clone(), stopped.clone()));
+        let fill_task = tokio::spawn(refill(works.clone(), last, stopped));
+        Ok(Engine { works, stop, tasks: vec![loop_task, fill_task] })
+    }
+
+    /// What listeners speak to.
+    pub fn door(&self) -> Arc<dyn Door> {
+        self.works.clone()
+    }
+
+    pub fn control(&self) -> Control {
+        Control { works: self.works.clone() }
+    }
+
+    /// Takes another state of the configuration; messages under way end by the earlier one.
+    pub fn reload(&self, settings: Settings) {
+        self.works.replace_settings(settings);
+    }
+
+    /// Ends in order: no new attempts, those under way end (up to `patience`), everything
+    /// settled is on disk. Returns whether all attempts ended in time; those that did not are
+    /// made again at the next start.
+    pub async fn stop(mut self, patience: Duration) -> Result<bool, SpoolError> {
+        let _ = self.stop.send(true);
+        let all = async {
+            for task in &mut self.tasks {
+                let _ = task.await;
+            }
+        };
+        let in_time = tokio::time::timeout(patience, all).await.is_ok();
+        for task in &self.tasks {
+            task.abort();
+        }
+        self.works.doors.spool.flush().await?;
+        Ok(in_time)
+    }
+}
+
+const PAGE: usize = 10_000;
+
+/// Enters what the spool held at start, oldest first, up to the last id of then: what was
+/// accepted since enters by itself.
+async fn refill(works: Arc<Works>, last: Option<MessageId>, stop: watch::Receiver<bool>) {
+    let Some(last) = last else { return };
+    let mut after: Option<PartId> = None;
+    let mut count = 0usize;
+    loop {
+        let page = match works.doors.spool.scan(after, PAGE).await {
+            Ok(page) => page,
+            Err(error) => {
+                works.note(Level::Error, "spool", format!("the queue could not be read at start: {error}"));
+                tokio::time::sleep(Duration::from_secs(5)).await;
+                if *stop.borrow() {
+                    return;
+                }
+                continue;
+            }
+        };
+        let ended = page.len() < PAGE || page.last().is_some_and(|(meta, _)| meta.id > last);
+        let now = works.now();
+        let entries: Vec<_> =
+            page.iter().filter(|(meta, _)| meta.id <= last).map(|(meta, part)| works.entry(meta, part)).collect();
+        after = page.last().map(|(_, part)| part.id);
+        count += entries.len();
+        works.queue(|queue| {
+            for entry in entries {
+                queue.enter(entry, now);
+            }
+        });
+        if ended || *stop.borrow() {
+            break;
+        }
+    }
+    if count > 0 {
+        works.note(Level::Info, "start", format!("{count} parts of messages from before are in the queue"));
+    }
+}
+
+/// Reads the queue of a spool that no server has open, for questions only.
+pub async fn list_offline(spool: &dyn Spool, now: Timestamp, limit: usize) -> Result<control::QueueList, SpoolError> {
+    let found = spool.scan(None, limit.saturating_add(1)).await?;
+    let more = found.len() > limit;
+    let rows = found.into_iter().take(limit).map(|(meta, part)| control::row(&meta, part, None, now)).collect();
+    Ok(control::QueueList { rows, more })
+}
