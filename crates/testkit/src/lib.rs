@@ -11,6 +11,7 @@ pub mod clock;
 pub mod dialogue;
 mod pattern;
 pub mod peer;
+mod player;
 pub mod state;
 pub mod stream;
 pub mod tls;
