@@ -37,7 +37,7 @@ pub async fn serve(
     loop {
         tokio::select! {
             biased;
-            _ = shutdown.wait_for(|stop| *stop) => break,
+            () = stopped(&mut shutdown) => break,
             accepted = listener.accept() => match accepted {
                 Ok((stream, peer)) => admit(&service, stream, peer, &mut sessions),
                 Err(_) => tokio::time::sleep(ACCEPT_PAUSE).await,
@@ -51,6 +51,11 @@ pub async fn serve(
         sessions.shutdown().await;
     }
     Ok(())
+}
+
+/// Returns when the signal is given; a sender that is gone means the same.
+pub(crate) async fn stopped(shutdown: &mut watch::Receiver<bool>) {
+    let _ = shutdown.wait_for(|stop| *stop).await;
 }
 
 fn admit(service: &Arc<Service>, stream: TcpStream, peer: SocketAddr, sessions: &mut JoinSet<()>) {

@@ -20,6 +20,7 @@ use tokio::io::AsyncWriteExt;
 use tokio::net::TcpStream;
 use tokio::sync::watch;
 
+use crate::accept;
 use crate::buffer::Buffer;
 use crate::config::{ListenerConfig, ListenerKind};
 use crate::host::{self, DoorHost};
@@ -109,10 +110,7 @@ async fn talk(service: &Service, mut stream: TcpStream, peer: IpAddr, mut seat: 
     let start = Start { security, known: host.account.is_some() };
     let session = Session::new(service.machine.clone(), start);
     let mut shutdown = service.shutdown.clone();
-    let stopping = Box::pin(async move {
-        // A sender that is gone means the same.
-        let _ = shutdown.wait_for(|stop| *stop).await;
-    });
+    let stopping = Box::pin(async move { accept::stopped(&mut shutdown).await });
     Connection { service, stream, tls, session, host, timer, buffer: Buffer::new(), stopping: Some(stopping) }
         .converse()
         .await

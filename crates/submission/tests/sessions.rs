@@ -1,0 +1,323 @@
+//! What a dialogue cannot say: bounds over several connections, proxies, SCRAM, time, and the
+//! end of a server.
+
+mod common;
+
+use std::net::{IpAddr, Ipv4Addr};
+use std::time::Duration;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD as BASE64;
+use common::{Listener, Setup};
+use repute_submission::{ListenerKind, SharedBounds};
+use repute_testkit::{Dialogue, Wire};
+use tokio::net::TcpStream;
+
+const LOOPBACK: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
+
+async fn connect(listener: &Listener) -> Wire {
+    Wire::new(TcpStream::connect(listener.address).await.unwrap())
+}
+
+async fn expect(wire: &mut Wire, start: &str) -> String {
+    let line = String::from_utf8(wire.line().await.unwrap().unwrap_or_default()).unwrap();
+    assert!(line.starts_with(start), "expected {start:?}, heard {line:?}");
+    line
+}
+
+/// The last line of a reply of several.
+async fn expect_reply(wire: &mut Wire, code: &str) {
+    while expect(wire, code).await.as_bytes()[3] == b'-' {}
+}
+
+async fn ask(wire: &mut Wire, command: &str, code: &str) {
+    wire.send(format!("{command}\r\n").as_bytes()).await.unwrap();
+    expect_reply(wire, code).await;
+}
+
+async fn is_closed(wire: &mut Wire) {
+    assert_eq!(wire.line().await.unwrap(), None);
+}
+
+/// Greeted, named, and inside DATA.
+async fn in_data(listener: &Listener) -> Wire {
+    let mut wire = connect(listener).await;
+    expect(&mut wire, "220").await;
+    ask(&mut wire, "EHLO client.invalid", "250").await;
+    ask(&mut wire, "MAIL FROM:<a@example.com>", "250").await;
+    ask(&mut wire, "RCPT TO:<b@example.net>", "250").await;
+    ask(&mut wire, "DATA", "354").await;
+    wire
+}
+
+#[tokio::test]
+async fn connections_in_all_have_a_bound() {
+    let bounds = SharedBounds { connections: 2, ..SharedBounds::default() };
+    let listener = Setup { bounds, ..Setup::trusted() }.start();
+    let (mut a, mut b) = (connect(&listener).await, connect(&listener).await);
+    expect(&mut a, "220").await;
+    expect(&mut b, "220").await;
+    let mut c = connect(&listener).await;
+    expect(&mut c, "421 4.3.2").await;
+    is_closed(&mut c).await;
+    ask(&mut a, "QUIT", "221").await;
+    is_closed(&mut a).await;
+    tokio::time::sleep(Duration::from_millis(50)).await;
+    expect(&mut connect(&listener).await, "220").await;
+    drop(b);
+    listener.stop().await;
+}
+
+#[tokio::test]
+async fn connections_of_one_client_have_a_bound() {
+    let bounds = SharedBounds { connections_per_client: 1, ..SharedBounds::default() };
+    let listener = Setup { bounds, ..Setup::trusted() }.start();
+    let mut a = connect(&listener).await;
+    expect(&mut a, "220").await;
+    let mut b = connect(&listener).await;
+    expect(&mut b, "421 4.7.0").await;
+    is_closed(&mut b).await;
+    drop(a);
+    listener.stop().await;
+}
+
+#[tokio::test]
+async fn content_memory_of_all_sessions_has_a_bound() {
+    // Room for two first chunks of 8 KiB, and not for a third.
+    let bounds = SharedBounds { content_octets: 20_000, ..SharedBounds::default() };
+    let listener = Setup { bounds, ..Setup::trusted() }.start();
+    let mut a = in_data(&listener).await;
+    let mut b = in_data(&listener).await;
+    let mut c = connect(&listener).await;
+    expect(&mut c, "220").await;
+    ask(&mut c, "EHLO client.invalid", "250").await;
+    ask(&mut c, "MAIL FROM:<a@example.com>", "250").await;
+    ask(&mut c, "RCPT TO:<b@example.net>", "250").await;
+    ask(&mut c, "DATA", "452 4.3.1").await;
+    // One that grows where there is no room is read to its end and refused for now.
+    let line = [vec![b'x'; 78], b"\r\n".to_vec()].concat();
+    a.send(&[line.repeat(500), b".\r\n".to_vec()].concat()).await.unwrap();
+    expect(&mut a, "452 4.3.1").await;
+    // Its memory is free again, and the other was not touched.
+    b.send(b"Subject: x\r\n.\r\n").await.unwrap();
+    expect(&mut b, "250").await;
+    ask(&mut c, "MAIL FROM:<a@example.com>", "250").await;
+    ask(&mut c, "RCPT TO:<b@example.net>", "250").await;
+    ask(&mut c, "DATA", "354").await;
+    // A client that leaves within its data gives its memory back: `stop` looks.
+    drop(c);
+    drop((a, b));
+    tokio::time::sleep(Duration::from_millis(50)).await;
+    assert_eq!(listener.stop().await.len(), 1);
+}
+
+#[tokio::test]
+async fn a_large_message_arrives_whole() {
+    let mut setup = Setup::trusted();
+    setup.limits.message_size = 10_000_000;
+    let listener = setup.start();
+    let mut wire = in_data(&listener).await;
+    let line = b"..a line that begins with a dot and has some length to it\r\n".repeat(100_000);
+    wire.send(&line).await.unwrap();
+    wire.send(b".\r\n").await.unwrap();
+    expect(&mut wire, "250").await;
+    drop(wire);
+    let taken = listener.stop().await;
+    let expected = b".a line that begins with a dot and has some length to it\r\n".repeat(100_000);
+    assert_eq!(taken[0].content.len(), expected.len());
+    assert!(taken[0].content.to_vec() == expected);
+    assert!(taken[0].content.chunks().len() < 40);
+}
+
+#[tokio::test]
+async fn a_small_message_is_one_chunk() {
+    let listener = Setup::trusted().start();
+    let mut wire = in_data(&listener).await;
+    wire.send(&[b"Subject: x\r\n".repeat(340), b".\r\n".to_vec()].concat()).await.unwrap();
+    expect(&mut wire, "250").await;
+    drop(wire);
+    let taken = listener.stop().await;
+    assert_eq!((taken[0].content.chunks().len(), taken[0].content.len()), (1, 4080));
+}
+
+#[tokio::test]
+async fn failures_to_authenticate_have_a_bound_for_each_client() {
+    let bounds = SharedBounds { auth_failures: 2, ..SharedBounds::default() };
+    let listener = Setup { bounds, ..Setup::new(ListenerKind::SubmissionTls) }.start();
+    let text = "TLS\nS: 220 *\nC: EHLO x\nS~ 250\nC: AUTH PLAIN AHNob3AAd3Jvbmc=\nS: 535 5.7.8 *\n";
+    for _ in 0..2 {
+        let stream = TcpStream::connect(listener.address).await.unwrap();
+        Dialogue::parse("wrong", text).as_client(stream).await.unwrap();
+    }
+    // Also the right password has to wait now.
+    let text = "TLS\nS: 220 *\nC: EHLO x\nS~ 250\nC: AUTH PLAIN AHNob3AAc2VjcmV0\nS: 454 4.7.0 *\n";
+    let stream = TcpStream::connect(listener.address).await.unwrap();
+    Dialogue::parse("right", text).as_client(stream).await.unwrap();
+    listener.stop().await;
+}
+
+/// A SCRAM exchange as a client makes it; what the server said at the end.
+async fn scram(listener: &Listener, name: &str, password: &str) -> String {
+    use aws_lc_rs::{digest, hmac, pbkdf2};
+    let mut wire = connect(listener).await;
+    wire.start_tls_as_client("server.invalid").await.unwrap();
+    expect(&mut wire, "220").await;
+    ask(&mut wire, "EHLO client.invalid", "250").await;
+    let bare = format!("n={name},r=clientnonce");
+    let first = BASE64.encode(format!("n,,{bare}"));
+    wire.send(format!("AUTH SCRAM-SHA-256 {first}\r\n").as_bytes()).await.unwrap();
+    let challenge = expect(&mut wire, "334 ").await;
+    let challenge = String::from_utf8(BASE64.decode(&challenge[4..]).unwrap()).unwrap();
+    let value = |key: &str| challenge.split(',').find_map(|a| a.strip_prefix(key)).unwrap().to_owned();
+    let (nonce, salt) = (value("r="), BASE64.decode(value("s=")).unwrap());
+    assert!(nonce.starts_with("clientnonce") && nonce.len() > 30);
+    let mut salted = [0; 32];
+    let rounds = std::num::NonZeroU32::new(value("i=").parse().unwrap()).unwrap();
+    pbkdf2::derive(pbkdf2::PBKDF2_HMAC_SHA256, rounds, &salt, password.as_bytes(), &mut salted);
+    let sign = |key: &[u8], text: &[u8]| hmac::sign(&hmac::Key::new(hmac::HMAC_SHA256, key), text).as_ref().to_vec();
+    let client_key = sign(&salted, b"Client Key");
+    let without_proof = format!("c=biws,r={nonce}");
+    let message = format!("{bare},{challenge},{without_proof}");
+    let signature = sign(digest::digest(&digest::SHA256, &client_key).as_ref(), message.as_bytes());
+    let proof: Vec<u8> = client_key.iter().zip(signature).map(|(k, s)| k ^ s).collect();
+    let last = BASE64.encode(format!("{without_proof},p={}", BASE64.encode(proof)));
+    wire.send(format!("{last}\r\n").as_bytes()).await.unwrap();
+    let answer = String::from_utf8(wire.line().await.unwrap().unwrap()).unwrap();
+    let Some(theirs) = answer.strip_prefix("334 ") else { return answer };
+    let server_key = sign(&salted, b"Server Key");
+    let expected = format!("v={}", BASE64.encode(sign(&server_key, message.as_bytes())));
+    assert_eq!(BASE64.decode(theirs).unwrap(), expected.as_bytes());
+    wire.send(b"\r\n").await.unwrap();
+    expect(&mut wire, "").await
+}
+
+#[tokio::test]
+async fn scram_lets_the_right_one_in_and_nobody_else() {
+    let listener = Setup::new(ListenerKind::SubmissionTls).start();
+    assert!(scram(&listener, "shop", "pencil").await.starts_with("235 2.7.0"));
+    assert!(scram(&listener, "shop", "pencil2").await.starts_with("535 5.7.8"));
+    // The fake door gives an unknown name the same secret, so even a right proof is refused.
+    assert!(scram(&listener, "nobody", "pencil").await.starts_with("535 5.7.8"));
+    listener.stop().await;
+}
+
+const PROXY_HEADER: &[u8] = b"\r\n\r\n\0\r\nQUIT\n\x21\x11\0\x0c\xc0\0\x02\x07\x7f\0\0\x01\x04\x00\0\x19";
+
+#[tokio::test]
+async fn a_named_proxy_says_who_the_client_is() {
+    for kind in [ListenerKind::Return, ListenerKind::SubmissionTls] {
+        let listener = Setup { proxies: vec![LOOPBACK], ..Setup::new(kind) }.start();
+        let mut wire = connect(&listener).await;
+        wire.send(PROXY_HEADER).await.unwrap();
+        if kind == ListenerKind::SubmissionTls {
+            wire.start_tls_as_client("server.invalid").await.unwrap();
+        }
+        expect(&mut wire, "220").await;
+        ask(&mut wire, "EHLO client.invalid", "250").await;
+        if kind == ListenerKind::Return {
+            ask(&mut wire, "MAIL FROM:<>", "250").await;
+            ask(&mut wire, "RCPT TO:<b@return.example.com>", "250").await;
+            ask(&mut wire, "DATA", "354").await;
+            ask(&mut wire, ".", "250").await;
+        }
+        drop(wire);
+        let taken = listener.stop().await;
+        assert!(taken.iter().all(|t| t.client == Some("192.0.2.7".parse().unwrap())));
+    }
+}
+
+#[tokio::test]
+async fn a_named_proxy_must_send_its_header() {
+    let listener = Setup { proxies: vec![LOOPBACK], ..Setup::trusted() }.start();
+    let mut wire = connect(&listener).await;
+    wire.send(b"EHLO client.invalid\r\n").await.unwrap();
+    is_closed(&mut wire).await;
+    // It is known by its address, but as a proxy it speaks for others.
+    let mut wire = connect(&listener).await;
+    wire.send(PROXY_HEADER).await.unwrap();
+    expect(&mut wire, "220").await;
+    ask(&mut wire, "EHLO client.invalid", "250").await;
+    ask(&mut wire, "MAIL FROM:<a@example.com>", "530").await;
+    drop(wire);
+    listener.stop().await;
+}
+
+#[tokio::test]
+async fn a_silent_client_is_sent_away() {
+    let mut setup = Setup::trusted();
+    setup.limits.idle = Duration::from_millis(150);
+    let listener = setup.start();
+    let mut wire = in_data(&listener).await;
+    expect(&mut wire, "421 4.4.2").await;
+    is_closed(&mut wire).await;
+    listener.stop().await;
+}
+
+#[tokio::test]
+async fn a_handshake_that_never_comes_ends() {
+    let mut setup = Setup::new(ListenerKind::SubmissionTls);
+    setup.limits.handshake = Duration::from_millis(100);
+    let listener = setup.start();
+    is_closed(&mut connect(&listener).await).await;
+    listener.stop().await;
+}
+
+#[tokio::test]
+async fn a_shutdown_lets_transactions_end_and_dismisses_the_idle() {
+    let listener = Setup::trusted().start();
+    let mut idle = connect(&listener).await;
+    expect(&mut idle, "220").await;
+    let mut busy = in_data(&listener).await;
+    listener.shutdown.send(true).unwrap();
+    expect(&mut idle, "421 4.3.2").await;
+    is_closed(&mut idle).await;
+    assert!(!listener.served.is_finished());
+    busy.send(b"Subject: x\r\n.\r\n").await.unwrap();
+    expect(&mut busy, "250").await;
+    expect(&mut busy, "421 4.3.2").await;
+    is_closed(&mut busy).await;
+    assert_eq!(listener.stop().await.len(), 1);
+}
+
+#[tokio::test]
+async fn a_shutdown_waits_for_a_commit_and_its_reply() {
+    let listener = Setup::trusted().start();
+    let mut busy = in_data(&listener).await;
+    let gate = listener.door.gate.write().await;
+    busy.send(b"Subject: x\r\n.\r\n").await.unwrap();
+    tokio::time::sleep(Duration::from_millis(50)).await;
+    listener.shutdown.send(true).unwrap();
+    tokio::time::sleep(Duration::from_millis(50)).await;
+    drop(gate);
+    expect(&mut busy, "250").await;
+    expect(&mut busy, "421 4.3.2").await;
+    assert_eq!(listener.stop().await.len(), 1);
+}
+
+#[tokio::test]
+async fn a_shutdown_does_not_wait_for_ever() {
+    let mut setup = Setup::trusted();
+    setup.limits.drain = Duration::from_millis(100);
+    let listener = setup.start();
+    let mut busy = in_data(&listener).await;
+    listener.shutdown.send(true).unwrap();
+    expect(&mut busy, "421 4.3.2").await;
+    drop(busy);
+    assert!(listener.stop().await.is_empty());
+}
+
+#[tokio::test]
+async fn certificates_are_replaced_while_it_runs() {
+    let listener = Setup::new(ListenerKind::Submission).start();
+    let greeting = "S: 220 *\nC: EHLO x\nS~ 250 STARTTLS\n";
+    let play = async |text: String| {
+        let stream = TcpStream::connect(listener.address).await.unwrap();
+        Dialogue::parse("reload", &text).as_client(stream).await.unwrap();
+    };
+    play(format!("{greeting}C: STARTTLS\nS: 220 *\nTLS\n")).await;
+    listener.tls.replace(Some(repute_testkit::tls::server_config(&["other.example.com"])));
+    play(format!("{greeting}C: STARTTLS\nS: 220 *\nTLS\n")).await;
+    listener.tls.replace(None);
+    play("S: 220 *\nC: EHLO x\nS~ 250\nC: STARTTLS\nS: 502 5.5.1 *\n".into()).await;
+    listener.stop().await;
+}
