@@ -11,6 +11,7 @@
 mod checkpoint;
 mod inbox;
 mod reader;
+mod reserve;
 mod schema;
 mod store;
 mod vacuum;
@@ -26,6 +27,7 @@ use tokio::sync::{Semaphore, oneshot};
 use self::checkpoint::Checkpointer;
 use self::inbox::Inbox;
 use self::reader::Readers;
+use self::reserve::Reserve;
 use self::store::Store;
 use crate::{BoxFuture, Change, Committed, MessageMeta, NewMessage, PartRecord, Settlement, Spool, SpoolError};
 
@@ -75,6 +77,7 @@ pub struct Options {
     /// Commits that may wait for the writer at once; one more waits for its turn to wait.
     pub waiting: usize,
     /// Octets of the write-ahead log at which it is copied into the database and begun again.
+    /// Twice as much of the disk is set aside; where that cannot be had, no mail is accepted.
     pub log_octets: u64,
     /// Octets that the database may have; a bound for tests of a full disk. `None`: the disk's.
     pub max_octets: Option<u64>,
@@ -119,7 +122,8 @@ impl SqliteSpool {
         let failed = |source| OpenError::Database { path: path.clone(), source };
         let connection = schema::open_writer(&path, &options)?;
         let checkpointer = Checkpointer::start(&path, options.log_octets, options.hook.clone())?;
-        let store = Store::new(connection, options.hook.clone(), checkpointer).map_err(failed)?;
+        let reserve = Reserve::new(dir.join("reserve"), 2 * options.log_octets);
+        let store = Store::new(connection, options.hook.clone(), checkpointer, reserve).map_err(failed)?;
         let readers = Arc::new(Readers::new(path.clone()));
         readers.warm().map_err(failed)?;
         schema::sync_folder(dir).map_err(|source| OpenError::Folder { path: dir.to_owned(), source })?;

@@ -12,12 +12,16 @@ use repute_types::{Content, MessageId};
 use rusqlite::{CachedStatement, Connection, ErrorCode, OptionalExtension, TransactionBehavior};
 
 use super::checkpoint::{self, Checkpointer};
+use super::reserve::Reserve;
 use super::vacuum::Vacuum;
 use super::{Fault, Hook, Step};
 use crate::{Change, NewMessage, Settlement, SpoolError, codec};
 
 /// A content row's octets at most: bounds what is copied at once of a large message.
 const CHUNK_OCTETS: usize = 1 << 20;
+
+/// Small steps of giving space back in a row, so that the writer soon looks at its work again.
+const MOST_SQUEEZES: usize = 64;
 
 /// Why a transaction failed, by what to do next.
 #[derive(Clone, Debug)]
@@ -75,17 +79,23 @@ pub(super) struct Store {
     buffer: Vec<u8>,
     checkpointer: Checkpointer,
     vacuum: Vacuum,
+    reserve: Reserve,
     /// Set by a failed write or sync: the log must be begun again first.
     distrusted: bool,
 }
 
 impl Store {
-    pub fn new(db: Connection, hook: Arc<dyn Hook>, checkpointer: Checkpointer) -> rusqlite::Result<Store> {
+    pub fn new(
+        db: Connection,
+        hook: Arc<dyn Hook>,
+        checkpointer: Checkpointer,
+        reserve: Reserve,
+    ) -> rusqlite::Result<Store> {
         db.set_prepared_statement_cache_capacity(16);
         let next_content = db.query_row("SELECT coalesce(max(id), 0) + 1 FROM content", [], |row| row.get(0))?;
         let buffer = Vec::new();
         let vacuum = Vacuum::default();
-        let mut store = Store { db, hook, next_content, buffer, checkpointer, vacuum, distrusted: true };
+        let mut store = Store { db, hook, next_content, buffer, checkpointer, vacuum, reserve, distrusted: true };
         // What a process that was killed left in the log may never have been synced. Where this
         // fails (a full disk), what is there can still be read, and it is tried again before
         // the first transaction.
@@ -99,8 +109,13 @@ impl Store {
         settlements: &[Arc<Settlement>],
         messages: impl Iterator<Item = &'a NewMessage>,
     ) -> Result<(), Failure> {
+        let mut messages = messages.peekable();
         if self.distrusted {
             self.begin_log_again()?;
+        }
+        if messages.peek().is_some() && !self.reserve.hold() {
+            let text = format!("less than {} MiB of the disk are free", self.reserve.octets() >> 20);
+            return Err(Failure::Full(text));
         }
         let next_content = self.next_content;
         let written = self.transaction(settlements, messages);
@@ -110,6 +125,11 @@ impl Store {
                 self.next_content = next_content;
                 self.distrusted = matches!(failure, Failure::Disk(_));
             }
+        }
+        if let Err(Failure::Full(_)) = written {
+            self.reserve.give_up();
+            // Where this fails, the next transaction meets the same failure and reports it.
+            let _ = self.empty_log();
         }
         written
     }
@@ -157,8 +177,17 @@ impl Store {
         self.vacuum.is_due()
     }
 
+    /// Whether mail is refused until the disk has room again.
+    pub fn is_full(&self) -> bool {
+        !self.reserve.is_held()
+    }
+
     /// Uses a quiet moment: a step of giving space back, copied into the file at the end.
     pub fn use_quiet(&mut self) {
+        if !self.reserve.hold() {
+            self.squeeze();
+            return;
+        }
         let was_wanted = self.vacuum.wanted;
         if self.vacuum.step(&self.db).is_err() {
             return;
@@ -170,20 +199,35 @@ impl Store {
         self.tidy();
     }
 
-    /// Makes the log's own space free for the next transaction, where the disk has no other.
-    pub fn make_room(&mut self) {
-        // Where it fails, the next transaction meets the same failure and reports it.
-        let _ = self.begin_log_again();
+    /// On a full disk: gives back what deliveries have freed, so that the reserve can be had again.
+    pub fn squeeze(&mut self) {
+        for _ in 0..MOST_SQUEEZES {
+            let more = self.vacuum.squeeze(&self.db);
+            // The file shrinks when the log that says so is copied; if not now, then later.
+            if self.empty_log().is_err() || !matches!(more, Ok(true)) {
+                break;
+            }
+        }
     }
 
     /// Copies all of the log into the database, synced; the next transaction writes over it.
     fn begin_log_again(&mut self) -> Result<(), Failure> {
-        let busy: bool = self.db.query_row("PRAGMA wal_checkpoint(RESTART)", [], |row| row.get(0))?;
-        if busy {
-            return Err(Failure::Disk("the log is being read and cannot be begun again".into()));
-        }
+        self.checkpoint("PRAGMA wal_checkpoint(RESTART)")?;
         self.distrusted = false;
         Ok(())
+    }
+
+    /// The same, and gives the log's space back: a large message that failed has filled it.
+    fn empty_log(&mut self) -> Result<(), Failure> {
+        self.checkpoint("PRAGMA wal_checkpoint(TRUNCATE)")
+    }
+
+    fn checkpoint(&self, pragma: &str) -> Result<(), Failure> {
+        let busy: bool = self.db.query_row(pragma, [], |row| row.get(0))?;
+        match busy {
+            true => Err(Failure::Disk("the log is being read and cannot be begun again".into())),
+            false => Ok(()),
+        }
     }
 }
 

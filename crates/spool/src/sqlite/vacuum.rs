@@ -11,6 +11,7 @@ use super::schema::PAGE_OCTETS;
 const KEPT_OCTETS: i64 = 16 << 20;
 /// Pages of one step: at most 4 MiB to move, some milliseconds.
 const STEP_PAGES: i64 = 1024;
+const SMALL_STEP_PAGES: i64 = 32;
 /// Transactions between two steps under load.
 const ROUNDS: u32 = 64;
 
@@ -33,11 +34,22 @@ impl Vacuum {
 
     /// One step, if there is much to give back; whether there is more is in `wanted`.
     pub fn step(&mut self, db: &Connection) -> rusqlite::Result<()> {
+        self.give_back(db, KEPT_OCTETS / PAGE_OCTETS as i64, STEP_PAGES)
+    }
+
+    /// One step on a full disk: nothing is kept, and little is moved, because each page moved
+    /// is a page of the log until that is copied. Whether there is more.
+    pub fn squeeze(&mut self, db: &Connection) -> rusqlite::Result<bool> {
+        self.give_back(db, 0, SMALL_STEP_PAGES)?;
+        Ok(self.wanted)
+    }
+
+    fn give_back(&mut self, db: &Connection, kept: i64, most: i64) -> rusqlite::Result<()> {
         self.rounds = 0;
         self.wanted = false;
-        let excess = free_pages(db)? - KEPT_OCTETS / PAGE_OCTETS as i64;
+        let excess = free_pages(db)? - kept;
         if excess > 0 {
-            let pages = excess.min(STEP_PAGES);
+            let pages = excess.min(most);
             // The statement frees a page for each row that is taken from it.
             let mut statement = db.prepare(&format!("PRAGMA incremental_vacuum({pages})"))?;
             let mut rows = statement.query([])?;

@@ -20,10 +20,12 @@ const RETRY: Duration = Duration::from_secs(1);
 
 /// A moment without work, after which space may be given back.
 const QUIET: Duration = Duration::from_millis(50);
+/// The same on a full disk, where it is tried until it succeeds.
+const QUIET_WHEN_FULL: Duration = Duration::from_secs(1);
 
 pub(super) fn run(mut store: Store, inbox: &Inbox) {
     let mut linger = LINGER;
-    while let Some(batch) = inbox.take(linger, store.wants_quiet().then_some(QUIET)) {
+    while let Some(batch) = inbox.take(linger, quiet(&store)) {
         if batch.is_empty() {
             store.use_quiet();
             continue;
@@ -35,6 +37,13 @@ pub(super) fn run(mut store: Store, inbox: &Inbox) {
         linger = if all_settled { LINGER } else { RETRY };
         store.tidy();
     }
+}
+
+fn quiet(store: &Store) -> Option<Duration> {
+    if store.is_full() {
+        return Some(QUIET_WHEN_FULL);
+    }
+    store.wants_quiet().then_some(QUIET)
 }
 
 /// Whether all settlements of the batch are on disk now.
@@ -56,8 +65,11 @@ fn work_off(store: &mut Store, inbox: &Inbox, batch: Batch) -> bool {
             }
             false
         }
-        Err(Failure::Full(_) | Failure::Record(_)) => {
+        Err(failure @ (Failure::Full(_) | Failure::Record(_))) => {
             let all_settled = settle_alone(store, inbox, settlements);
+            if let Failure::Full(_) = failure {
+                store.squeeze();
+            }
             commit_one_by_one(store, inbox, commits);
             all_settled
         }
@@ -69,7 +81,6 @@ fn settle_alone(store: &mut Store, inbox: &Inbox, settlements: Vec<Arc<Settlemen
     if settlements.is_empty() {
         return true;
     }
-    store.make_room();
     if store.write(&settlements, std::iter::empty()).is_ok() {
         inbox.settled(&settlements);
         return true;

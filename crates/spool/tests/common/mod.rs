@@ -1,9 +1,10 @@
 //! Messages for the spool's tests: small to write, the same for the same number.
 #![allow(dead_code, reason = "each test program uses a part of it")]
 
+use repute_spool::sqlite::{Fault, Hook, Options, Step};
 use repute_spool::{Change, MessageMeta, NewMessage, PartRecord, PartState, Pending, Settlement};
 use repute_types::envelope::EnvelopeOptions;
-use repute_types::{Address, Content, Domain, MessageId, PartId, Recipient, Stream, Timestamp};
+use repute_types::{Address, Content, Domain, MessageId, PartId, Random, Recipient, SeededRandom, Stream, Timestamp};
 
 pub fn id(number: u64) -> MessageId {
     MessageId(number)
@@ -13,16 +14,15 @@ pub fn part_id(message: u64, number: u32) -> PartId {
     PartId { message: id(message), number }
 }
 
-/// A content of `len` octets that differs from message to message.
+/// A content of `len` octets that is another for each message.
 pub fn octets(number: u64, len: usize) -> Vec<u8> {
-    let head = format!("Subject: {number}\r\n\r\n");
-    head.bytes()
-        .cycle()
-        .zip((number as u8)..=255)
-        .map(|(a, b)| a ^ b)
-        .chain(std::iter::repeat(number as u8))
-        .take(len)
-        .collect()
+    let random = SeededRandom::new(number);
+    let mut octets = Vec::with_capacity(len + 8);
+    while octets.len() < len {
+        octets.extend_from_slice(&random.next().to_le_bytes());
+    }
+    octets.truncate(len);
+    octets
 }
 
 pub fn part(message: u64, number: u32, domain: &str) -> PartRecord {
@@ -66,4 +66,28 @@ pub fn done(message: u64, number: u32) -> Settlement {
 
 pub fn keep(record: PartRecord) -> Settlement {
     Settlement { part: record.id, change: Change::Keep(record), notices: Vec::new() }
+}
+
+/// Watches, delays or fails the writer, as a function.
+pub struct Watch<F>(pub F);
+
+impl<F: Fn(Step) -> Result<(), Fault> + Send + Sync + 'static> Hook for Watch<F> {
+    fn at(&self, step: Step) -> Result<(), Fault> {
+        (self.0)(step)
+    }
+}
+
+pub fn watched(watch: impl Fn(Step) -> Result<(), Fault> + Send + Sync + 'static) -> Options {
+    Options { hook: std::sync::Arc::new(Watch(watch)), ..Options::default() }
+}
+
+/// Asks until it is so; a test that hangs is worse than one that fails.
+pub async fn eventually(what: &str, mut is_so: impl FnMut() -> bool) {
+    for _ in 0..1000 {
+        if is_so() {
+            return;
+        }
+        tokio::time::sleep(std::time::Duration::from_millis(10)).await;
+    }
+    panic!("after 10 s still not: {what}");
 }

@@ -1,0 +1,139 @@
+//! A disk that is full, and one that is read-only: a real small file system where we may mount
+//! one, a bounded database everywhere.
+
+mod common;
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::Duration;
+
+use common::*;
+use repute_spool::sqlite::Options;
+use repute_spool::{OpenError, Spool, SpoolError, SqliteSpool};
+
+/// A file system in memory, unmounted at the end.
+struct SmallDisk(PathBuf);
+
+impl SmallDisk {
+    fn mount(dir: &Path, options: &str) -> Option<SmallDisk> {
+        let mounted = Command::new("mount").args(["-t", "tmpfs", "-o", options, "tmpfs"]).arg(dir).status();
+        if mounted.is_ok_and(|status| status.success()) {
+            return Some(SmallDisk(dir.to_owned()));
+        }
+        println!("NOT TESTED on a real file system: only root may mount one; run this test as root");
+        None
+    }
+}
+
+impl Drop for SmallDisk {
+    fn drop(&mut self) {
+        let unmounted = Command::new("umount").arg("-l").arg(&self.0).status().unwrap();
+        assert!(unmounted.success());
+    }
+}
+
+/// Commits until the disk refuses; gives the number of the first that was refused.
+async fn fill(spool: &SqliteSpool, mut next: u64) -> u64 {
+    loop {
+        match spool.commit(message(next, octets(next, 40_000), &["a.example"])).await {
+            Ok(_) => next += 1,
+            Err(SpoolError::Storage(_)) => return next,
+            Err(other) => panic!("{other}"),
+        }
+        assert!(next < 10_000, "the disk never fills");
+    }
+}
+
+async fn check_whole(spool: &SqliteSpool, numbers: impl IntoIterator<Item = u64>) {
+    let left: Vec<_> = spool.scan(None, 10_000).await.unwrap().iter().map(|(meta, _)| meta.id.0).collect();
+    assert_eq!(left, numbers.into_iter().collect::<Vec<_>>());
+    for n in left {
+        assert!(spool.content(id(n)).await.unwrap().to_vec() == octets(n, 40_000), "{n}");
+    }
+}
+
+/// Fills, delivers something, goes on, opens again.
+async fn fill_and_recover(dir: &Path, options: Options) {
+    let spool = SqliteSpool::open(dir, options.clone()).unwrap();
+    let refused = fill(&spool, 1).await;
+    assert!(refused > 10, "only {refused} fitted");
+    check_whole(&spool, 1..refused).await;
+    // What is full for a large one has room for a small one, or says so; either is an answer.
+    let _ = spool.commit(small(5_000)).await.map(|_| spool.settle(done(5_000, 0)));
+    // Deliveries are recorded on a full disk, and make room.
+    let half = refused / 2;
+    for n in 1..half {
+        spool.settle(done(n, 0));
+    }
+    spool.flush().await.unwrap();
+    check_whole(&spool, half..refused).await;
+    // Room comes back within moments: the database gives up what was freed, then mail is taken.
+    let mut next = 6_000;
+    for _ in 0..100 {
+        next = fill(&spool, next).await;
+        if next > 6_003 {
+            break;
+        }
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    assert!(next > 6_003, "room for {} came back", next - 6_000);
+    let expected: Vec<u64> = (half..refused).chain(6_000..next).collect();
+    check_whole(&spool, expected.clone()).await;
+    drop(spool);
+    let spool = SqliteSpool::open(dir, options).unwrap();
+    check_whole(&spool, expected).await;
+}
+
+#[tokio::test]
+async fn a_database_at_its_bound() {
+    let dir = tempfile::tempdir().unwrap();
+    fill_and_recover(dir.path(), Options { max_octets: Some(2 << 20), ..Options::default() }).await;
+}
+
+#[tokio::test]
+async fn a_full_file_system() {
+    let dir = tempfile::tempdir().unwrap();
+    for log_octets in [128 << 10, 512 << 10] {
+        let Some(_disk) = SmallDisk::mount(dir.path(), "size=4m") else { return };
+        fill_and_recover(&dir.path().join("spool"), Options { log_octets, ..Options::default() }).await;
+    }
+}
+
+#[tokio::test]
+async fn a_full_file_system_that_somebody_else_filled() {
+    let dir = tempfile::tempdir().unwrap();
+    let Some(_disk) = SmallDisk::mount(dir.path(), "size=8m") else { return };
+    let spool =
+        SqliteSpool::open(&dir.path().join("spool"), Options { log_octets: 512 << 10, ..Options::default() }).unwrap();
+    for n in 1..=20 {
+        spool.commit(message(n, octets(n, 40_000), &["a.example"])).await.unwrap();
+    }
+    let ballast = dir.path().join("ballast");
+    let filled = std::fs::write(&ballast, vec![0; 8 << 20]);
+    assert!(filled.is_err());
+    let refused = fill(&spool, 21).await;
+    std::fs::remove_file(&ballast).unwrap();
+    let refused_later = fill(&spool, refused).await;
+    assert!(refused_later > refused, "accepts again as soon as there is room");
+    check_whole(&spool, 1..refused_later).await;
+}
+
+#[test]
+fn a_read_only_file_system_is_named() {
+    let dir = tempfile::tempdir().unwrap();
+    let Some(_disk) = SmallDisk::mount(dir.path(), "size=4m,ro") else { return };
+    let refused = SqliteSpool::open(&dir.path().join("spool"), Options::default()).err().unwrap();
+    assert!(matches!(refused, OpenError::Folder { .. }), "{refused:?}");
+}
+
+#[tokio::test]
+async fn a_large_message_that_does_not_fit_fails_alone() {
+    let dir = tempfile::tempdir().unwrap();
+    let spool = SqliteSpool::open(dir.path(), Options { max_octets: Some(4 << 20), ..Options::default() }).unwrap();
+    let large = message(2, octets(2, 6 << 20), &["a.example"]);
+    let (one, two, three) = tokio::join!(spool.commit(small(1)), spool.commit(large), spool.commit(small(3)));
+    assert!(one.is_ok() && three.is_ok());
+    assert!(matches!(two, Err(SpoolError::Storage(_))));
+    let left: Vec<_> = spool.scan(None, 10).await.unwrap().iter().map(|(meta, _)| meta.id.0).collect();
+    assert_eq!(left, [1, 3]);
+}

@@ -1,0 +1,314 @@
+//! What the embedded spool promises beyond the common questions.
+
+mod common;
+
+use std::path::Path;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use common::*;
+use repute_spool::sqlite::{Fault, Options, Step};
+use repute_spool::{OpenError, Spool, SpoolError, SqliteSpool};
+
+fn open(dir: &Path) -> SqliteSpool {
+    SqliteSpool::open(dir, Options::default()).unwrap()
+}
+
+/// Changes the database behind the spool's back, as bit rot would.
+fn meddle(dir: &Path, sql: &str) {
+    rusqlite::Connection::open(dir.join("spool.sqlite")).unwrap().execute_batch(sql).unwrap();
+}
+
+/// A writer that stands still at a step until it is let go.
+#[derive(Clone, Default)]
+struct Gate(Arc<(Mutex<bool>, std::sync::Condvar)>);
+
+impl Gate {
+    fn close(&self) {
+        *self.0.0.lock().unwrap() = true;
+    }
+
+    fn open(&self) {
+        *self.0.0.lock().unwrap() = false;
+        self.0.1.notify_all();
+    }
+
+    fn pass(&self) {
+        drop(self.0.1.wait_while(self.0.0.lock().unwrap(), |closed| *closed).unwrap());
+    }
+}
+
+#[tokio::test]
+async fn what_was_committed_and_settled_is_so_after_reopening() {
+    let dir = tempfile::tempdir().unwrap();
+    let spool = open(dir.path());
+    for n in 1..=3 {
+        spool.commit(message(n, octets(n, 2_500_000), &["a.example", "b.example"])).await.unwrap();
+    }
+    spool.settle(done(1, 0));
+    spool.settle(done(2, 0));
+    spool.settle(done(2, 1));
+    drop(spool);
+    let spool = open(dir.path());
+    let left: Vec<_> = spool.scan(None, 10).await.unwrap().into_iter().map(|(_, part)| part.id).collect();
+    assert_eq!(left, [part_id(1, 1), part_id(3, 0), part_id(3, 1)]);
+    assert!(spool.content(id(3)).await.unwrap().to_vec() == octets(3, 2_500_000));
+    assert_eq!(spool.last_id().await.unwrap(), Some(id(3)));
+}
+
+#[test]
+fn a_second_process_is_kept_out() {
+    let dir = tempfile::tempdir().unwrap();
+    let first = open(dir.path());
+    assert!(matches!(SqliteSpool::open(dir.path(), Options::default()), Err(OpenError::InUse { .. })));
+    drop(first);
+    open(dir.path());
+}
+
+#[test]
+fn what_cannot_be_opened_says_why() {
+    let dir = tempfile::tempdir().unwrap();
+    drop(open(dir.path()));
+    meddle(dir.path(), "PRAGMA user_version = 99");
+    let newer = SqliteSpool::open(dir.path(), Options::default());
+    assert!(matches!(newer, Err(OpenError::Newer { found: 99, .. })));
+
+    let file = dir.path().join("file");
+    std::fs::write(&file, "no folder").unwrap();
+    assert!(matches!(SqliteSpool::open(&file, Options::default()), Err(OpenError::Folder { .. })));
+
+    let other = tempfile::tempdir().unwrap();
+    std::fs::write(other.path().join("spool.sqlite"), [7; 8192]).unwrap();
+    assert!(matches!(SqliteSpool::open(other.path(), Options::default()), Err(OpenError::Database { .. })));
+}
+
+#[tokio::test]
+async fn damage_names_its_message_and_the_rest_goes_on() {
+    let dir = tempfile::tempdir().unwrap();
+    let spool = open(dir.path());
+    for n in 1..=5 {
+        spool.commit(message(n, octets(n, 1_200_000), &["a.example", "b.example"])).await.unwrap();
+    }
+    drop(spool);
+    let key = |n: u64| (n ^ (1 << 63)) as i64;
+    meddle(
+        dir.path(),
+        &format!(
+            "UPDATE content SET data = zeroblob(length(data)) WHERE id = (SELECT first + 1 FROM message WHERE id = {});
+             DELETE FROM content WHERE id = (SELECT first FROM message WHERE id = {});
+             UPDATE message SET meta = substr(meta, 1, length(meta) - 6) || x'00' || substr(meta, -5) WHERE id = {};
+             UPDATE part SET record = x'010203' WHERE message = {} AND number = 1;",
+            key(1),
+            key(2),
+            key(3),
+            key(4)
+        ),
+    );
+    let spool = open(dir.path());
+    let damaged =
+        |answer: SpoolError, n| assert!(matches!(&answer, SpoolError::Damaged(m) if *m == id(n)), "{answer:?}");
+    damaged(spool.content(id(1)).await.unwrap_err(), 1);
+    damaged(spool.content(id(2)).await.unwrap_err(), 2);
+    damaged(spool.meta(id(3)).await.unwrap_err(), 3);
+    damaged(spool.part(part_id(4, 1)).await.unwrap_err(), 4);
+    assert!(spool.content(id(5)).await.unwrap().to_vec() == octets(5, 1_200_000));
+
+    // A scan stops before what is damaged, names it, and goes on behind it.
+    let (mut seen, mut bad, mut after) = (Vec::new(), Vec::new(), None);
+    loop {
+        match spool.scan(after, 3).await {
+            Ok(page) if page.is_empty() => break,
+            Ok(page) => {
+                after = page.last().map(|(_, part)| part.id);
+                seen.extend(page.into_iter().map(|(_, part)| (part.id.message.0, part.id.number)));
+            }
+            Err(SpoolError::Damaged(message)) => {
+                after = Some(part_id(message.0, u32::MAX));
+                bad.push(message.0);
+            }
+            Err(other) => panic!("{other}"),
+        }
+    }
+    assert_eq!(bad, [3, 4]);
+    assert_eq!(seen, [(1, 0), (1, 1), (2, 0), (2, 1), (4, 0), (5, 0), (5, 1)]);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn whatever_waits_shares_one_transaction() {
+    let dir = tempfile::tempdir().unwrap();
+    let (gate, transactions) = (Gate::default(), Arc::new(AtomicUsize::new(0)));
+    let options = {
+        let (gate, transactions) = (gate.clone(), transactions.clone());
+        watched(move |step| {
+            if step == Step::BeforeTransaction {
+                transactions.fetch_add(1, Ordering::SeqCst);
+                gate.pass();
+            }
+            Ok(())
+        })
+    };
+    let spool = Arc::new(SqliteSpool::open(dir.path(), options).unwrap());
+    gate.close();
+    let commit = |n| {
+        let spool = spool.clone();
+        tokio::spawn(async move { spool.commit(small(n)).await.map(drop) })
+    };
+    let first = commit(1);
+    eventually("the writer is busy", || transactions.load(Ordering::SeqCst) == 1).await;
+    let others: Vec<_> = (2..=200).map(commit).collect();
+    // All of them stand in line when the writer comes back.
+    tokio::time::sleep(Duration::from_millis(200)).await;
+    gate.open();
+    for waiting in others.into_iter().chain([first]) {
+        waiting.await.unwrap().unwrap();
+    }
+    assert_eq!(transactions.load(Ordering::SeqCst), 2);
+}
+
+#[tokio::test]
+async fn settlements_travel_with_the_next_commit_or_soon_alone() {
+    let dir = tempfile::tempdir().unwrap();
+    let transactions = Arc::new(AtomicUsize::new(0));
+    let count = transactions.clone();
+    let options = watched(move |step| {
+        count.fetch_add(usize::from(step == Step::AfterCommit), Ordering::SeqCst);
+        Ok(())
+    });
+    let spool = SqliteSpool::open(dir.path(), options).unwrap();
+    for n in 1..=2 {
+        spool.commit(small(n)).await.unwrap();
+    }
+    spool.settle(done(1, 0));
+    spool.commit(small(3)).await.unwrap();
+    assert_eq!((spool.unsettled(), transactions.load(Ordering::SeqCst)), (0, 3));
+    spool.settle(done(2, 0));
+    assert_eq!(spool.unsettled(), 1);
+    eventually("the settlement is on disk", || spool.unsettled() == 0).await;
+    assert_eq!(transactions.load(Ordering::SeqCst), 4);
+}
+
+#[tokio::test]
+async fn what_the_disk_refuses_is_neither_kept_nor_forgotten() {
+    for fault in [Fault::Full, Fault::Io] {
+        for at in [Step::BeforeTransaction, Step::AfterInsert, Step::BeforeCommit] {
+            let dir = tempfile::tempdir().unwrap();
+            let failing = Arc::new(AtomicBool::new(false));
+            let fails = failing.clone();
+            let options =
+                watched(move |step| if step == at && fails.load(Ordering::SeqCst) { Err(fault) } else { Ok(()) });
+            let spool = SqliteSpool::open(dir.path(), options).unwrap();
+            spool.commit(small(1)).await.unwrap();
+            spool.commit(small(2)).await.unwrap();
+
+            failing.store(true, Ordering::SeqCst);
+            let mut failed = done(1, 0);
+            failed.notices.push(small(3));
+            spool.settle(failed);
+            assert!(matches!(spool.flush().await, Err(SpoolError::Storage(_))), "{fault:?} {at:?}");
+            assert!(matches!(spool.commit(small(4)).await, Err(SpoolError::Storage(_))));
+            assert_eq!(spool.unsettled(), 1);
+            assert!(matches!(spool.part(part_id(1, 0)).await, Err(SpoolError::Missing(_))));
+            assert!(spool.content(id(3)).await.is_ok());
+
+            failing.store(false, Ordering::SeqCst);
+            spool.commit(small(5)).await.unwrap();
+            spool.flush().await.unwrap();
+            drop(spool);
+            let left = open(dir.path()).scan(None, 10).await.unwrap();
+            let left: Vec<_> = left.iter().map(|(meta, _)| meta.id.0).collect();
+            assert_eq!(left, [2, 3, 5], "{fault:?} {at:?}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_record_that_is_refused_fails_alone() {
+    let dir = tempfile::tempdir().unwrap();
+    let gate = Gate::default();
+    let passing = gate.clone();
+    let options = watched(move |step| {
+        if step == Step::BeforeTransaction {
+            passing.pass();
+        }
+        Ok(())
+    });
+    let spool = SqliteSpool::open(dir.path(), options).unwrap();
+    spool.commit(small(1)).await.unwrap();
+    gate.close();
+    spool.settle(done(1, 0));
+    // The third has the id of the second.
+    let all = async {
+        tokio::join!(spool.commit(small(2)), spool.commit(small(3)), spool.commit(small(3)), spool.commit(small(4)))
+    };
+    let later = async {
+        tokio::time::sleep(Duration::from_millis(50)).await;
+        gate.open();
+    };
+    let ((two, three, again, four), ()) = tokio::join!(all, later);
+    assert!(two.is_ok() && three.is_ok() && four.is_ok());
+    assert!(matches!(again, Err(SpoolError::Storage(_))));
+    let left: Vec<_> = spool.scan(None, 10).await.unwrap().iter().map(|(meta, _)| meta.id.0).collect();
+    assert_eq!(left, [2, 3, 4]);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_message_whose_caller_has_gone_is_taken_out_again() {
+    let dir = tempfile::tempdir().unwrap();
+    let gate = Gate::default();
+    let passing = gate.clone();
+    let options = watched(move |step| {
+        if step == Step::AfterCommit {
+            passing.pass();
+        }
+        Ok(())
+    });
+    let spool = SqliteSpool::open(dir.path(), options).unwrap();
+    gate.close();
+    let gone = tokio::time::timeout(
+        Duration::from_millis(50),
+        spool.commit(message(1, octets(1, 10), &["a.example", "b.example"])),
+    );
+    assert!(gone.await.is_err());
+    gate.open();
+    spool.commit(small(2)).await.unwrap();
+    spool.flush().await.unwrap();
+    let left: Vec<_> = spool.scan(None, 10).await.unwrap().iter().map(|(meta, _)| meta.id.0).collect();
+    assert_eq!(left, [2]);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn more_commits_than_may_wait_wait_their_turn() {
+    let dir = tempfile::tempdir().unwrap();
+    let spool = Arc::new(SqliteSpool::open(dir.path(), Options { waiting: 3, ..Options::default() }).unwrap());
+    let tasks: Vec<_> = (1..=100)
+        .map(|n| {
+            let spool = spool.clone();
+            tokio::spawn(async move { spool.commit(small(n)).await.map(drop) })
+        })
+        .collect();
+    for task in tasks {
+        task.await.unwrap().unwrap();
+    }
+    assert_eq!(spool.scan(None, 1000).await.unwrap().len(), 100);
+}
+
+#[tokio::test]
+async fn the_file_shrinks_after_a_backlog() {
+    const MIB: u64 = 1 << 20;
+    let dir = tempfile::tempdir().unwrap();
+    let spool = SqliteSpool::open(dir.path(), Options { log_octets: 4 * MIB, ..Options::default() }).unwrap();
+    let size = || std::fs::metadata(dir.path().join("spool.sqlite")).unwrap().len();
+    for n in 1..=100 {
+        spool.commit(message(n, octets(n, 1 << 20), &["a.example"])).await.unwrap();
+    }
+    assert!(size() > 80 * MIB, "{}", size());
+    for n in 1..=100 {
+        spool.settle(done(n, 0));
+    }
+    spool.flush().await.unwrap();
+    eventually("the file is small", || size() < 20 * MIB).await;
+    // The log is bounded too.
+    let log = std::fs::metadata(dir.path().join("spool.sqlite-wal")).unwrap().len();
+    assert!(log <= 16 * MIB, "{log}");
+}
