@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use repute_ledger::{LedgerError, Questions, Step, StepKind};
 use repute_queue::{Change as Changed, Feedback, State};
-use repute_spool::{Change, MessageMeta, PartRecord, PartState, Settlement, SpoolError};
+use repute_spool::{Change, MessageMeta, PartRecord, PartState, Settlement, Spool, SpoolError};
 use repute_types::{Address, Domain, EventKind, MessageId, PartId, Timestamp};
 use serde::{Deserialize, Serialize};
 
@@ -293,36 +293,7 @@ impl Control {
     }
 
     async fn select(&self, selector: &Selector, limit: usize) -> Result<Vec<(MessageMeta, PartRecord)>, ControlError> {
-        let ids = selector.ids()?;
-        let now = self.works.now();
-        let spool = &self.works.doors.spool;
-        // What was settled a moment ago must not be listed as if it still waited.
-        spool.flush().await.map_err(ControlError::Spool)?;
-        let mut found = Vec::new();
-        let mut after = match ids.iter().min() {
-            Some(first) if first.0 > 0 => Some(PartId { message: MessageId(first.0 - 1), number: u32::MAX }),
-            _ => None,
-        };
-        let last = ids.iter().max();
-        loop {
-            let page = spool.scan(after, PAGE).await.map_err(ControlError::Spool)?;
-            let full = page.len() == PAGE;
-            for (meta, part) in page {
-                after = Some(part.id);
-                if last.is_some_and(|last| meta.id > *last) {
-                    return Ok(found);
-                }
-                if selector.matches(&ids, &meta, &part, now) {
-                    found.push((meta, part));
-                    if found.len() >= limit {
-                        return Ok(found);
-                    }
-                }
-            }
-            if !full {
-                return Ok(found);
-            }
-        }
+        select(&*self.works.doors.spool, selector, limit, self.works.now()).await
     }
 
     fn keep(&self, record: PartRecord) {
@@ -338,6 +309,44 @@ impl Control {
     fn row(&self, meta: &MessageMeta, part: PartRecord, now: Timestamp) -> QueueRow {
         let view = self.works.queue(|queue| queue.view(part.id));
         row(meta, part, view, now)
+    }
+}
+
+/// The parts in a spool that are meant, at most `limit`, in the order of their ids. Also for a
+/// spool whose works do not run.
+pub async fn select(
+    spool: &dyn Spool,
+    selector: &Selector,
+    limit: usize,
+    now: Timestamp,
+) -> Result<Vec<(MessageMeta, PartRecord)>, ControlError> {
+    let ids = selector.ids()?;
+    // What was settled a moment ago must not be listed as if it still waited.
+    spool.flush().await.map_err(ControlError::Spool)?;
+    let mut found = Vec::new();
+    let mut after = match ids.iter().min() {
+        Some(first) if first.0 > 0 => Some(PartId { message: MessageId(first.0 - 1), number: u32::MAX }),
+        _ => None,
+    };
+    let last = ids.iter().max();
+    loop {
+        let page = spool.scan(after, PAGE).await.map_err(ControlError::Spool)?;
+        let full = page.len() == PAGE;
+        for (meta, part) in page {
+            after = Some(part.id);
+            if last.is_some_and(|last| meta.id > *last) {
+                return Ok(found);
+            }
+            if selector.matches(&ids, &meta, &part, now) {
+                found.push((meta, part));
+                if found.len() >= limit {
+                    return Ok(found);
+                }
+            }
+        }
+        if !full {
+            return Ok(found);
+        }
     }
 }
 
@@ -429,7 +438,8 @@ impl About {
         }
     }
 
-    fn selector(&self) -> Option<Selector> {
+    /// What is still queued of it, where the queue can be asked that.
+    pub fn selector(&self) -> Option<Selector> {
         match self {
             About::Message(id) => Some(Selector { ids: vec![id.to_string()], ..Selector::default() }),
             About::Recipient(address) => Some(Selector { recipient: Some(address.clone()), ..Selector::default() }),

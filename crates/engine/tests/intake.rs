@@ -1,0 +1,57 @@
+//! What is refused at the door, and that each refusal names its cure.
+
+mod world;
+
+use world::*;
+
+async fn refusal(from: &str, text: &str) -> String {
+    let world = World::new().await;
+    world.submit_text(from, &["bob@b.test"], text).await.unwrap_err().to_string()
+}
+
+fn letter(from: &str) -> String {
+    format!("From: {from}\r\nTo: bob@b.test\r\nSubject: hello\r\n\r\nHello.\r\n")
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_domain_that_is_not_set_up_is_refused_with_the_way_to_set_it_up() {
+    let reply = refusal("a@stranger.test", &letter("a@stranger.test")).await;
+    assert!(reply.starts_with("550 5.7.1 "), "{reply}");
+    assert!(reply.contains("repute domain add stranger.test"), "{reply}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_domain_of_another_account_is_refused() {
+    let reply = refusal("a@other.test", &letter("a@other.test")).await;
+    assert!(reply.contains("add \"other.test\" to the domains of [[account]] \"shop\""), "{reply}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_from_field_outside_the_accounts_domains_is_refused_whatever_the_envelope_says() {
+    let reply = refusal("a@example.com", &letter("ceo@other.test")).await;
+    assert!(reply.contains("other.test (From)"), "{reply}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_domain_without_a_usable_key_is_refused_never_sent_unsigned() {
+    let reply = refusal("a@keyless.test", &letter("a@keyless.test")).await;
+    assert!(reply.starts_with("550 5.7.20 "), "{reply}");
+    assert!(reply.contains("repute domain add keyless.test"), "{reply}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn two_from_fields_are_refused() {
+    let text = format!("From: eve@example.com\r\n{}", letter("a@example.com"));
+    let reply = refusal("a@example.com", &text).await;
+    assert!(reply.starts_with("550 5.6.0 "), "{reply}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_full_disk_is_a_temporary_refusal_and_nothing_is_kept() {
+    let world = World::new().await;
+    world.spool.set_disk(repute_spool::memory::Disk::Full);
+    let reply = world.submit("a@example.com", &["bob@b.test"]).await.unwrap_err();
+    assert_eq!(reply.code, 452);
+    world.spool.set_disk(repute_spool::memory::Disk::Good);
+    assert!(world.spool.is_empty());
+}

@@ -1,0 +1,224 @@
+//! A message's path through the works: in, out, again, back, held. Days pass in a moment.
+
+mod world;
+
+use repute_engine::control::Selector;
+use repute_net::ConnectKind;
+use repute_types::Verdict::{Deferred, Delivered, Failed};
+use world::*;
+
+#[tokio::test(start_paused = true)]
+async fn what_is_accepted_is_signed_and_delivered() {
+    let mut world = World::new().await;
+    let b = world.receiver("b.test", |_, _| "250 2.1.5 ok");
+    world.submit("shop@example.com", &["bob@b.test"]).await.unwrap();
+    pass(MINUTE).await;
+    let taken = b.taken();
+    assert_eq!(taken.len(), 1);
+    assert_eq!((taken[0].from.as_str(), &taken[0].to[..]), ("shop@example.com", &["bob@b.test".to_owned()][..]));
+    assert_eq!(taken[0].text.matches("DKIM-Signature:").count(), 2);
+    assert!(taken[0].text.contains("d=example.com"));
+    assert_eq!(world.verdicts("bob@b.test"), [(1, Delivered)]);
+    assert!(world.spool.is_empty(), "a delivered message leaves nothing behind");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_greylisted_recipient_is_tried_again_within_minutes_and_alone() {
+    let mut world = World::new().await;
+    let b = world.receiver("b.test", |who, times| match (who, times) {
+        ("grey@b.test", 1) => "451 4.7.1 greylisted",
+        _ => "250 2.1.5 ok",
+    });
+    world.submit("shop@example.com", &["bob@b.test", "grey@b.test"]).await.unwrap();
+    pass(5 * MINUTE).await;
+    assert_eq!(world.verdicts("bob@b.test"), [(1, Delivered)]);
+    assert_eq!(world.verdicts("grey@b.test"), [(1, Deferred), (2, Delivered)]);
+    let to: Vec<_> = b.taken().into_iter().map(|t| t.to).collect();
+    assert_eq!(to, [["bob@b.test"], ["grey@b.test"]]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn many_recipients_at_a_site_are_one_transaction() {
+    let mut world = World::new().await;
+    let b = world.receiver("b.test", |_, _| "250 2.1.5 ok");
+    let to: Vec<String> = (0..50).map(|n| format!("u{n}@b.test")).collect();
+    let to: Vec<&str> = to.iter().map(String::as_str).collect();
+    world.submit("shop@example.com", &to).await.unwrap();
+    pass(MINUTE).await;
+    assert_eq!(b.taken().len(), 1);
+    assert_eq!(b.taken()[0].to.len(), 50);
+}
+
+#[tokio::test(start_paused = true)]
+async fn messages_to_a_site_share_its_connections() {
+    let mut world = World::new().await;
+    let b = world.receiver("b.test", |_, _| "250 2.1.5 ok");
+    for n in 0..40 {
+        world.submit("shop@example.com", &[&format!("u{n}@b.test")]).await.unwrap();
+    }
+    pass(MINUTE).await;
+    assert_eq!(b.taken().len(), 40);
+    assert!(*b.sessions.lock().unwrap() <= 20, "{}", b.sessions.lock().unwrap());
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_unknown_user_fails_at_once_and_the_sender_is_told() {
+    let mut world = World::new().await;
+    world.receiver("b.test", |_, _| "550 5.1.1 no such user");
+    let home = world.receiver("example.com", |_, _| "250 2.1.5 ok");
+    world.submit("shop@example.com", &["nobody@b.test"]).await.unwrap();
+    pass(MINUTE).await;
+    assert_eq!(world.verdicts("nobody@b.test"), [(1, Failed)]);
+    let notices = home.taken();
+    assert_eq!(notices.len(), 1, "{:?}", world.notes());
+    assert_eq!((notices[0].from.as_str(), &notices[0].to[..]), ("", &["shop@example.com".to_owned()][..]));
+    for expected in ["multipart/report", "Action: failed", "Status: 5.1.1", "no such user", "nobody@b.test", "DKIM-Signature"] {
+        assert!(notices[0].text.contains(expected), "{expected} in {}", notices[0].text);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_notice_that_cannot_be_delivered_causes_no_other() {
+    let mut world = World::new().await;
+    world.receiver("b.test", |_, _| "550 5.1.1 no such user");
+    world.receiver("example.com", |_, _| "550 5.1.1 no such user either");
+    world.submit("shop@example.com", &["nobody@b.test"]).await.unwrap();
+    pass(MINUTE).await;
+    assert_eq!(world.verdicts("shop@example.com"), [(1, Failed)]);
+    pass(HOUR).await;
+    assert_eq!(world.verdicts("shop@example.com").len(), 1);
+    assert!(world.spool.is_empty());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_site_that_stays_down_gets_five_days_a_delay_notice_and_a_failure_notice() {
+    let mut world = World::new().await;
+    let at = world.host("b.test");
+    world.network.fail(at, ConnectKind::Refused);
+    let home = world.receiver("example.com", |_, _| "250 2.1.5 ok");
+    world.submit("shop@example.com", &["bob@b.test"]).await.unwrap();
+    pass(4 * HOUR - MINUTE).await;
+    assert_eq!(home.taken().len(), 0);
+    pass(2 * MINUTE).await;
+    assert_eq!(home.taken().len(), 1, "{:?}", world.notes());
+    assert!(home.taken()[0].text.contains("Action: delayed"), "{}", home.taken()[0].text);
+    pass(5 * DAY - 4 * HOUR - 5 * MINUTE).await;
+    assert_eq!(home.taken().len(), 1, "nothing is failed before its time");
+    pass(10 * MINUTE).await;
+    let verdicts = world.verdicts("bob@b.test");
+    assert_eq!(verdicts.last().map(|v| v.1), Some(Failed));
+    assert!((20..60).contains(&verdicts.len()), "{} attempts in five days", verdicts.len());
+    assert_eq!(home.taken().len(), 2);
+    assert!(home.taken()[1].text.contains("Status: 5.4.7"), "{}", home.taken()[1].text);
+    assert!(world.spool.is_empty());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_site_that_comes_up_gets_all_that_waited() {
+    let mut world = World::new().await;
+    let at = world.host("b.test");
+    world.network.fail(at, ConnectKind::TimedOut);
+    for n in 0..30 {
+        world.submit("shop@example.com", &[&format!("u{n}@b.test")]).await.unwrap();
+    }
+    pass(2 * HOUR).await;
+    world.hosts_again(1);
+    let b = world.receiver("b.test", |_, _| "250 2.1.5 ok");
+    pass(5 * HOUR).await;
+    assert_eq!(b.taken().len(), 30);
+    assert!(world.spool.is_empty());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_domain_that_does_not_exist_fails_and_one_that_nobody_answers_for_waits() {
+    let mut world = World::new().await;
+    let home = world.receiver("example.com", |_, _| "250 2.1.5 ok");
+    world.silence("quiet.test");
+    world.submit("shop@example.com", &["a@nowhere.test", "b@quiet.test"]).await.unwrap();
+    pass(MINUTE).await;
+    assert_eq!(world.verdicts("a@nowhere.test"), [(1, Failed)]);
+    assert_eq!(world.verdicts("b@quiet.test"), [(1, Deferred)]);
+    assert_eq!(home.taken().len(), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_was_accepted_survives_a_restart() {
+    let mut world = World::new().await;
+    let at = world.host("b.test");
+    world.network.fail(at, ConnectKind::Refused);
+    world.submit("shop@example.com", &["bob@b.test"]).await.unwrap();
+    pass(MINUTE).await;
+    world.stop().await;
+    world.hosts_again(1);
+    let b = world.receiver("b.test", |_, _| "250 2.1.5 ok");
+    world.start().await;
+    pass(HOUR).await;
+    assert_eq!(b.taken().len(), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_damaged_message_is_held_and_named_and_the_rest_goes_on() {
+    let mut world = World::new().await;
+    let at = world.host("b.test");
+    world.network.fail(at, ConnectKind::Refused);
+    let damaged = world.submit("shop@example.com", &["bob@b.test"]).await.unwrap();
+    world.submit("shop@example.com", &["eve@b.test"]).await.unwrap();
+    pass(MINUTE).await;
+    world.spool.damage(damaged);
+    world.hosts_again(1);
+    let b = world.receiver("b.test", |_, _| "250 2.1.5 ok");
+    pass(HOUR).await;
+    assert_eq!(b.taken().iter().map(|t| t.to[0].as_str()).collect::<Vec<_>>(), ["eve@b.test"]);
+    let held = world.control().list(&Selector { held: true, ..Selector::default() }, 10).await.unwrap();
+    assert_eq!(held.rows.len(), 1);
+    assert_eq!(held.rows[0].id, damaged);
+    assert!(held.rows[0].reason.as_ref().unwrap().contains("damaged"));
+}
+
+#[tokio::test(start_paused = true)]
+async fn held_mail_waits_is_released_and_expires_in_its_time() {
+    let mut world = World::new().await;
+    let at = world.host("b.test");
+    world.network.fail(at, ConnectKind::Refused);
+    let home = world.receiver("example.com", |_, _| "250 2.1.5 ok");
+    let first = world.submit("shop@example.com", &["bob@b.test"]).await.unwrap();
+    world.submit("shop@example.com", &["eve@b.test"]).await.unwrap();
+    pass(MINUTE).await;
+    let all = Selector { all: true, ..Selector::default() };
+    let changes = world.control().hold(&all, "the list is being looked at").await.unwrap();
+    assert_eq!(changes.now, 2);
+    world.hosts_again(1);
+    let b = world.receiver("b.test", |_, _| "250 2.1.5 ok");
+    pass(DAY).await;
+    assert_eq!(b.taken().len(), 0);
+    let one = Selector { ids: vec![first.to_string()], ..Selector::default() };
+    assert_eq!(world.control().release(&one).await.unwrap().now, 1);
+    pass(MINUTE).await;
+    assert_eq!(b.taken().len(), 1);
+    pass(4 * DAY).await;
+    assert_eq!(world.verdicts("eve@b.test").last().map(|v| v.1), Some(Failed), "held mail expires too");
+    assert!(home.taken().iter().any(|t| t.text.contains("Status: 5.4.7")));
+    assert!(world.spool.is_empty());
+}
+
+#[tokio::test(start_paused = true)]
+async fn cancelled_mail_is_gone_without_a_notice_and_the_history_has_it() {
+    let mut world = World::new().await;
+    let at = world.host("b.test");
+    world.network.fail(at, ConnectKind::Refused);
+    let home = world.receiver("example.com", |_, _| "250 2.1.5 ok");
+    world.submit("shop@example.com", &["bob@b.test"]).await.unwrap();
+    pass(MINUTE).await;
+    let sender = Selector { sender: Some("@example.com".into()), ..Selector::default() };
+    assert_eq!(world.control().cancel(&sender).await.unwrap().now, 1);
+    pass(6 * DAY).await;
+    assert!(world.spool.is_empty());
+    assert_eq!(home.taken().len(), 0);
+    assert_eq!(world.verdicts("bob@b.test").last().map(|v| v.1), Some(Failed));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_command_that_changes_something_wants_to_know_what() {
+    let world = World::new().await;
+    assert!(world.control().cancel(&Selector::default()).await.is_err());
+}
