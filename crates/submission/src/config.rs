@@ -40,7 +40,7 @@ pub struct Limits {
     pub message_size: usize,
     /// Recipients of a transaction; beyond: 452 4.5.3. 1,000.
     pub recipients: usize,
-    /// Errors of a session; then 421 4.7.0. 10.
+    /// Errors of a session without a message between them; then 421 4.7.0. 10.
     pub errors: u32,
     /// Commands in a row that bring no message nearer; then 421 4.7.0. 100.
     pub chatter: u32,

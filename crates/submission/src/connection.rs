@@ -78,13 +78,13 @@ pub(crate) async fn run(service: Arc<Service>, stream: TcpStream, peer: IpAddr, 
 async fn talk(service: &Service, mut stream: TcpStream, peer: IpAddr, mut seat: Seat) -> io::Result<()> {
     let limits = &service.config.limits;
     let mut timer = Timer::new(limits.handshake);
-    let client = if service.config.proxies.contains(&peer) {
+    let named = if service.config.proxies.contains(&peer) {
         let header = timer.within(limits.handshake, proxy::read(&mut stream)).await;
-        header.ok_or(io::ErrorKind::TimedOut)?.map_err(io::Error::other)?.unwrap_or(peer)
+        header.ok_or(io::ErrorKind::TimedOut)?.map_err(io::Error::other)?
     } else {
-        peer
+        Some(peer)
     };
-    let client = client.to_canonical();
+    let client = named.unwrap_or(peer).to_canonical();
     let certificates = service.config.tls.current();
     if seat.take_for(client).is_err() {
         if service.config.kind != ListenerKind::SubmissionTls {
@@ -106,7 +106,13 @@ async fn talk(service: &Service, mut stream: TcpStream, peer: IpAddr, mut seat: 
         (_, None) => Security::Plain,
         (_, Some(_)) => Security::CanStartTls,
     };
-    let host = DoorHost::new(service.door.clone(), service.shared.clone(), client, service.machine.kind);
+    // A proxy that speaks for itself is nobody, whatever its own address could be.
+    let account = match (service.machine.kind, named) {
+        (Kind::Submission, Some(_)) => service.door.known_address(client),
+        _ => None,
+    };
+    let kind = service.machine.kind;
+    let host = DoorHost::new(service.door.clone(), service.shared.clone(), client, kind, account);
     let start = Start { security, known: host.account.is_some() };
     let session = Session::new(service.machine.clone(), start);
     let mut shutdown = service.shutdown.clone();

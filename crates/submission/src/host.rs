@@ -24,11 +24,14 @@ pub(crate) struct DoorHost {
 }
 
 impl DoorHost {
-    pub(crate) fn new(door: Arc<dyn Door>, shared: Arc<SharedLimits>, client: IpAddr, kind: Kind) -> DoorHost {
-        let account = match kind {
-            Kind::Submission => door.known_address(client),
-            Kind::Return => None,
-        };
+    /// `account` is who the client is by its address.
+    pub(crate) fn new(
+        door: Arc<dyn Door>,
+        shared: Arc<SharedLimits>,
+        client: IpAddr,
+        kind: Kind,
+        account: Option<Arc<Account>>,
+    ) -> DoorHost {
         let held = shared.hold();
         DoorHost { door, shared, client, kind, account, claimed: None, held }
     }

@@ -45,6 +45,11 @@ async fn play(folder: &str, setup: impl Fn() -> Setup) {
         let taken = render(&listener.stop().await);
         faults.push_str(&compare(Path::new(dialogue.name()), &taken));
     }
+    for file in std::fs::read_dir(&folder).unwrap().map(|entry| entry.unwrap().path()) {
+        if file.extension().is_some_and(|x| x == "taken") && !file.with_extension("smtp").exists() {
+            writeln!(faults, "{} belongs to no dialogue", file.display()).unwrap();
+        }
+    }
     assert!(faults.is_empty(), "\n{faults}");
 }
 

@@ -238,8 +238,38 @@ async fn a_named_proxy_must_send_its_header() {
     expect(&mut wire, "220").await;
     ask(&mut wire, "EHLO client.invalid", "250").await;
     ask(&mut wire, "MAIL FROM:<a@example.com>", "530").await;
+    // LOCAL: the proxy looks whether we are there.
+    let mut wire = connect(&listener).await;
+    wire.send(b"\r\n\r\n\0\r\nQUIT\n\x20\0\0\0").await.unwrap();
+    expect(&mut wire, "220").await;
+    ask(&mut wire, "EHLO client.invalid", "250").await;
+    ask(&mut wire, "MAIL FROM:<a@example.com>", "530").await;
     drop(wire);
     listener.stop().await;
+}
+
+#[tokio::test]
+async fn errors_are_forgiven_with_a_message_and_refused_recipients_are_none() {
+    let listener = Setup::trusted().start();
+    let mut wire = in_data(&listener).await;
+    for _ in 0..3 {
+        ask(&mut wire, ".", "250").await;
+        for _ in 0..9 {
+            ask(&mut wire, "XYZZY", "500").await;
+        }
+        ask(&mut wire, "MAIL FROM:<a@example.com>", "250").await;
+        ask(&mut wire, "RCPT TO:<b@example.net>", "250").await;
+        ask(&mut wire, "DATA", "354").await;
+    }
+    ask(&mut wire, ".", "250").await;
+    for _ in 0..20 {
+        ask(&mut wire, "MAIL FROM:<a@example.com>", "250").await;
+        ask(&mut wire, "RCPT TO:<refused@example.net>", "550").await;
+        ask(&mut wire, "DATA", "554").await;
+        ask(&mut wire, "RSET", "250").await;
+    }
+    drop(wire);
+    assert_eq!(listener.stop().await.len(), 4);
 }
 
 #[tokio::test]

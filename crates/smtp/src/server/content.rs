@@ -12,7 +12,7 @@ use repute_types::Envelope;
 use super::gather::Gather;
 use super::lines::LineReader;
 use super::session::{Phase, Session, Transaction, Turn};
-use super::{Host, Step, say};
+use super::{Host, Kind, Step, say};
 
 /// Octets read and dropped behind the largest message before the connection is closed.
 const DISCARD_BEYOND_LIMIT: u64 = 1024 * 1024;
@@ -93,7 +93,7 @@ impl Session {
         let size = match self.ready_for_content() {
             Ok(transaction) if transaction.chunks.is_some() => return self.fail(say::DATA_AFTER_BDAT),
             Ok(transaction) => transaction.size,
-            Err(refusal) => return self.fail(refusal),
+            Err(why) => return self.refuse(why),
         };
         let Ok(gather) = Gather::start(size, &mut |n| host.room(n)) else {
             self.say(say::NO_ROOM);
@@ -107,9 +107,8 @@ impl Session {
 
     pub(super) fn bdat(&mut self, size: u64, last: bool, host: &mut dyn Host) -> Turn {
         let max_size = self.config.max_size as u64;
-        let untimely = |reply| Incoming::refused(Refused { reply, fault: true });
         let mut incoming = match self.ready_for_content() {
-            Err(refusal) => Box::new(untimely(refusal)),
+            Err(why) => Box::new(Incoming::refused(why)),
             Ok(transaction) => match transaction.chunks.take() {
                 Some(mut earlier) => {
                     if earlier.refused.is_some() {
@@ -134,14 +133,26 @@ impl Session {
         None
     }
 
-    fn ready_for_content(&mut self) -> Result<&mut Transaction, &'static str> {
+    fn ready_for_content(&mut self) -> Result<&mut Transaction, Refused> {
+        let untimely = |reply| Err(Refused { reply, fault: true });
         match &mut self.transaction {
-            None if self.helo.is_none() => Err(say::EHLO_FIRST),
-            None => Err(say::MAIL_FIRST),
-            Some(t) if t.recipients.is_empty() && t.asked > 0 => Err(say::NO_RECIPIENTS),
-            Some(t) if t.recipients.is_empty() => Err(say::RCPT_FIRST),
+            None if self.helo.is_none() => untimely(say::EHLO_FIRST),
+            None => untimely(say::MAIL_FIRST),
+            // The host refused each of them. Only a stranger is blamed for that.
+            Some(t) if t.recipients.is_empty() && t.asked > 0 => {
+                Err(Refused { reply: say::NO_RECIPIENTS, fault: self.config.kind == Kind::Return })
+            }
+            Some(t) if t.recipients.is_empty() => untimely(say::RCPT_FIRST),
             Some(t) => Ok(t),
         }
+    }
+
+    fn refuse(&mut self, why: Refused) -> Turn {
+        if why.fault {
+            return self.fail(why.reply);
+        }
+        self.say(why.reply);
+        None
     }
 
     /// Octets of content came.
@@ -178,11 +189,7 @@ impl Session {
                 Some(transaction) if !last => transaction.chunks = Some(incoming),
                 _ => self.transaction = None,
             }
-            if refused.fault {
-                return self.fail(refused.reply);
-            }
-            self.say(refused.reply);
-            return None;
+            return self.refuse(refused);
         }
         if !last {
             self.say(say::CHUNK_OK);

@@ -45,7 +45,8 @@ pub struct Config {
     pub max_size: usize,
     /// Recipients of a transaction; RFC 5321 §4.5.3.1.8 asks for 100 at least.
     pub max_recipients: usize,
-    /// Errors after which the session is closed with 421.
+    /// Errors without a message accepted between them, after which the session is closed with
+    /// 421.
     pub max_errors: u32,
     /// Commands in a row that bring no message nearer (NOOP, RSET, EHLO, VRFY ...).
     pub max_chatter: u32,

@@ -204,7 +204,9 @@ impl Session {
         self.phase = Phase::Command;
         match answer {
             Ok(id) => {
+                // Whoever brings mail may err now and then, over a connection of days.
                 self.chatter = 0;
+                self.errors = 0;
                 let line = format!("250 2.0.0 {id} accepted\r\n");
                 self.say(&line);
             }
@@ -227,7 +229,7 @@ impl Session {
         {
             self.begun = true;
             // A TLS or PROXY header begins with what no command begins with.
-            if first < b' ' || first > b'~' {
+            if !(b' '..=b'~').contains(&first) {
                 return (input.len(), self.close_with(say::NOT_SMTP));
             }
         }
@@ -357,7 +359,7 @@ impl Session {
         self.output.extend_from_slice(line.as_bytes());
     }
 
-    /// A refusal that is the client's fault, counted.
+    /// A refusal that is the client's fault, counted until a message is accepted.
     pub(super) fn fail(&mut self, line: &str) -> Turn {
         self.say(line);
         self.errors += 1;
