@@ -4,11 +4,17 @@
 //! "nobody answered" are four different values, never mixed; and every answer says whether
 //! DNSSEC validated it (RFC 4035) and until when it may be kept.
 
+mod cache;
+mod fake;
+mod hickory;
+
 use std::future::Future;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::pin::Pin;
 use std::time::Duration;
 
+pub use fake::ZoneFake;
+pub use hickory::{DnsError, DnsSettings, HickoryResolver};
 use repute_types::Domain;
 
 pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
@@ -43,7 +49,7 @@ pub struct Mx {
     pub exchange: Option<Domain>,
 }
 
-/// DNS as everything above sees it; `Fake` is its other side.
+/// DNS as everything above sees it: [`HickoryResolver`] asks real servers, [`ZoneFake`] a text.
 pub trait Resolver: Send + Sync + 'static {
     fn mx<'a>(&'a self, name: &'a Domain) -> BoxFuture<'a, Lookup<Mx>>;
     fn a<'a>(&'a self, name: &'a Domain) -> BoxFuture<'a, Lookup<Ipv4Addr>>;

@@ -1,0 +1,293 @@
+//! DNS from a small text, for tests and simulation.
+//!
+//! ```text
+//! # A comment.
+//! example.net      MX     10 mx1.example.net
+//! example.net      MX     20 mx2.example.net
+//! mx1.example.net  A      192.0.2.1
+//! mx2.example.net  AAAA   2001:db8::2
+//! null.example     MX     0 .
+//! alias.example    CNAME  example.net
+//! example.net      TXT    v=spf1 -all
+//! 192.0.2.1        PTR    mx1.example.net
+//! broken.example   SERVFAIL             all questions about the name fail;
+//! slow.example     TIMEOUT  MX          or only those for one type
+//! example.net      AUTHENTIC            the name's answers are validated
+//! example.net      TTL    60            else 300 s
+//! ```
+//!
+//! Promise: strict. A name that no line speaks of does not exist; a line that is not understood
+//! is a panic, because the test is wrong. Silence takes five seconds of tokio's time.
+
+use std::collections::HashMap;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use repute_types::Domain;
+
+use crate::{BoxFuture, Lookup, Mx, Records, Resolver};
+
+/// How long nobody answers before that is known.
+const SILENCE: Duration = Duration::from_secs(5);
+/// Aliases that are followed, as real resolvers do.
+const ALIASES_MOST: usize = 8;
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+enum Kind {
+    Mx,
+    A,
+    Aaaa,
+    Txt,
+    Ptr,
+}
+
+impl Kind {
+    fn parse(word: &str) -> Option<Kind> {
+        match word {
+            "MX" => Some(Kind::Mx),
+            "A" => Some(Kind::A),
+            "AAAA" => Some(Kind::Aaaa),
+            "TXT" => Some(Kind::Txt),
+            "PTR" => Some(Kind::Ptr),
+            _ => None,
+        }
+    }
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Trouble {
+    Failure,
+    Silence,
+}
+
+#[derive(Clone, Default)]
+struct Entry {
+    records: Vec<(Kind, String)>,
+    alias: Option<String>,
+    /// For one type, or for all.
+    troubles: Vec<(Option<Kind>, Trouble)>,
+    authentic: bool,
+    ttl: Option<Duration>,
+}
+
+pub struct ZoneFake {
+    names: Mutex<HashMap<String, Entry>>,
+    asked: Mutex<Vec<String>>,
+}
+
+impl ZoneFake {
+    /// # Panics
+    /// Where a line is not understood.
+    pub fn parse(text: &str) -> ZoneFake {
+        ZoneFake { names: Mutex::new(parse(text)), asked: Mutex::default() }
+    }
+
+    /// From now on the zone says this instead.
+    ///
+    /// # Panics
+    /// Where a line is not understood.
+    pub fn replace(&self, text: &str) {
+        *lock(&self.names) = parse(text);
+    }
+
+    /// Questions so far, each as `example.net MX`, in order; asking forgets them.
+    pub fn asked(&self) -> Vec<String> {
+        std::mem::take(&mut lock(&self.asked))
+    }
+
+    async fn look_up<T>(&self, name: String, kind: Kind, take: fn(&str) -> Option<T>) -> Lookup<T> {
+        lock(&self.asked).push(format!("{name} {}", format!("{kind:?}").to_ascii_uppercase()));
+        let answer = self.answer(&name, kind, take);
+        if matches!(answer, Lookup::NoAnswer(_)) {
+            tokio::time::sleep(SILENCE).await;
+        }
+        answer
+    }
+
+    fn answer<T>(&self, name: &str, kind: Kind, take: fn(&str) -> Option<T>) -> Lookup<T> {
+        let names = lock(&self.names);
+        let (mut name, mut authentic, mut ttl) = (name.to_owned(), true, Duration::from_secs(300));
+        for _ in 0..ALIASES_MOST {
+            let Some(entry) = names.get(&name) else {
+                // A name under which others are exists (RFC 8020 §2).
+                let under = format!(".{name}");
+                return match names.keys().any(|other| other.ends_with(&under)) {
+                    true => Lookup::NoData { authentic: false },
+                    false => Lookup::NoName { authentic: false },
+                };
+            };
+            authentic &= entry.authentic;
+            ttl = ttl.min(entry.ttl.unwrap_or(ttl));
+            match entry.troubles.iter().find(|(of, _)| of.is_none_or(|of| of == kind)) {
+                Some((_, Trouble::Failure)) => return Lookup::Failure("SERVFAIL".into()),
+                Some((_, Trouble::Silence)) => return Lookup::NoAnswer("no answer in time".into()),
+                None => {}
+            }
+            if let Some(alias) = &entry.alias {
+                name.clone_from(alias);
+                continue;
+            }
+            let of_kind = entry.records.iter().filter(|(k, _)| *k == kind);
+            let items: Vec<T> = of_kind.filter_map(|(_, value)| take(value)).collect();
+            if items.is_empty() {
+                return Lookup::NoData { authentic };
+            }
+            let ttl = entry.ttl.unwrap_or(ttl).min(ttl);
+            return Lookup::Found(Records { items, authentic, ttl });
+        }
+        Lookup::Failure("too many aliases".into())
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+fn parse(text: &str) -> HashMap<String, Entry> {
+    let mut names: HashMap<String, Entry> = HashMap::new();
+    for line in text.lines().map(str::trim).filter(|l| !l.is_empty() && !l.starts_with('#')) {
+        // Columns may be parted by many blanks.
+        let (name, rest) = line.split_once(char::is_whitespace).unwrap_or((line, ""));
+        let rest = rest.trim_start();
+        let (what, value) = rest.split_once(char::is_whitespace).unwrap_or((rest, ""));
+        let entry = names.entry(name.trim_end_matches('.').to_ascii_lowercase()).or_default();
+        if !take_line(entry, what, value.trim()) {
+            panic!("not understood in a zone: {line}");
+        }
+    }
+    names
+}
+
+fn take_line(entry: &mut Entry, what: &str, value: &str) -> bool {
+    let of = Kind::parse(value);
+    match what {
+        "SERVFAIL" => entry.troubles.push((of, Trouble::Failure)),
+        "TIMEOUT" => entry.troubles.push((of, Trouble::Silence)),
+        "AUTHENTIC" => entry.authentic = true,
+        "CNAME" => entry.alias = Some(value.trim_end_matches('.').to_ascii_lowercase()),
+        "TTL" => match value.parse() {
+            Ok(seconds) => entry.ttl = Some(Duration::from_secs(seconds)),
+            Err(_) => return false,
+        },
+        _ => {
+            let Some(kind) = Kind::parse(what) else { return false };
+            let good = match kind {
+                Kind::Mx => take_mx(value).is_some(),
+                Kind::A => take_a(value).is_some(),
+                Kind::Aaaa => take_aaaa(value).is_some(),
+                Kind::Ptr => take_ptr(value).is_some(),
+                Kind::Txt => true,
+            };
+            entry.records.push((kind, value.to_owned()));
+            return good;
+        }
+    }
+    // A trouble is for all types or for one; the other words stand alone or were read.
+    value.is_empty() || of.is_some() || matches!(what, "CNAME" | "TTL")
+}
+
+fn take_mx(value: &str) -> Option<Mx> {
+    let (preference, host) = value.split_once(char::is_whitespace)?;
+    let host = host.trim();
+    let exchange = if host == "." { None } else { Some(Domain::parse(host).ok()?) };
+    Some(Mx { preference: preference.parse().ok()?, exchange })
+}
+
+fn take_a(value: &str) -> Option<Ipv4Addr> {
+    value.parse().ok()
+}
+
+fn take_aaaa(value: &str) -> Option<Ipv6Addr> {
+    value.parse().ok()
+}
+
+fn take_txt(value: &str) -> Option<Vec<u8>> {
+    Some(value.as_bytes().to_vec())
+}
+
+fn take_ptr(value: &str) -> Option<Domain> {
+    Domain::parse(value).ok()
+}
+
+impl Resolver for ZoneFake {
+    fn mx<'a>(&'a self, name: &'a Domain) -> BoxFuture<'a, Lookup<Mx>> {
+        Box::pin(self.look_up(name.to_string(), Kind::Mx, take_mx))
+    }
+
+    fn a<'a>(&'a self, name: &'a Domain) -> BoxFuture<'a, Lookup<Ipv4Addr>> {
+        Box::pin(self.look_up(name.to_string(), Kind::A, take_a))
+    }
+
+    fn aaaa<'a>(&'a self, name: &'a Domain) -> BoxFuture<'a, Lookup<Ipv6Addr>> {
+        Box::pin(self.look_up(name.to_string(), Kind::Aaaa, take_aaaa))
+    }
+
+    fn txt<'a>(&'a self, name: &'a Domain) -> BoxFuture<'a, Lookup<Vec<u8>>> {
+        Box::pin(self.look_up(name.to_string(), Kind::Txt, take_txt))
+    }
+
+    fn ptr(&self, address: IpAddr) -> BoxFuture<'_, Lookup<Domain>> {
+        Box::pin(self.look_up(address.to_string(), Kind::Ptr, take_ptr))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const ZONE: &str = "
+        example.net    MX    10 mx1.example.net
+        example.net    AUTHENTIC
+        null.example   MX    0 .
+        mx1.example.net A    192.0.2.1
+        alias.example  CNAME mx1.example.net
+        alias.example  TTL   60
+        half.example   MX    10 mx1.example.net
+        half.example   TIMEOUT A
+        broken.example SERVFAIL
+        192.0.2.1      PTR   mx1.example.net
+        loop.example   CNAME loop.example
+    ";
+
+    fn d(name: &str) -> Domain {
+        Domain::parse(name).unwrap()
+    }
+
+    fn found<T>(items: Vec<T>, authentic: bool, seconds: u64) -> Lookup<T> {
+        Lookup::Found(Records { items, authentic, ttl: Duration::from_secs(seconds) })
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_zone_answers_as_it_is_written() {
+        let zone = ZoneFake::parse(ZONE);
+        let mx = |exchange: Option<&str>, preference| Mx { preference, exchange: exchange.map(d) };
+        assert_eq!(zone.mx(&d("example.net")).await, found(vec![mx(Some("mx1.example.net"), 10)], true, 300));
+        assert_eq!(zone.mx(&d("null.example")).await, found(vec![mx(None, 0)], false, 300));
+        assert_eq!(zone.a(&d("alias.example")).await, found(vec![[192, 0, 2, 1].into()], false, 60));
+        assert_eq!(zone.ptr([192, 0, 2, 1].into()).await, found(vec![d("mx1.example.net")], false, 300));
+        assert_eq!(zone.aaaa(&d("example.net")).await, Lookup::NoData { authentic: true });
+        assert_eq!(zone.a(&d("net")).await, Lookup::NoData { authentic: false });
+        assert_eq!(zone.a(&d("other.net")).await, Lookup::NoName { authentic: false });
+        assert_eq!(zone.a(&d("broken.example")).await, Lookup::Failure("SERVFAIL".into()));
+        assert!(matches!(zone.a(&d("half.example")).await, Lookup::NoAnswer(_)));
+        assert!(matches!(zone.mx(&d("half.example")).await, Lookup::Found(_)));
+        assert!(matches!(zone.a(&d("loop.example")).await, Lookup::Failure(_)));
+    }
+
+    #[tokio::test]
+    async fn questions_are_counted_and_the_zone_can_change() {
+        let zone = ZoneFake::parse(ZONE);
+        zone.mx(&d("example.net")).await;
+        zone.aaaa(&d("x.example")).await;
+        assert_eq!(zone.asked(), ["example.net MX", "x.example AAAA"]);
+        zone.replace("x.example AAAA ::2");
+        assert_eq!(zone.aaaa(&d("x.example")).await, found(vec!["::2".parse().unwrap()], false, 300));
+    }
+
+    #[test]
+    #[should_panic(expected = "not understood")]
+    fn a_line_that_is_not_understood_fails_the_test() {
+        ZoneFake::parse("example.net MXX 10 mx");
+    }
+}

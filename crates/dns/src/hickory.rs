@@ -1,0 +1,275 @@
+//! DNS from real servers, by hickory-resolver.
+//!
+//! Promise: an answer's kind is taken from the response code and the proof, never from a text;
+//! `/etc/hosts` and search lists have no say; an answer is `authentic` exactly where every
+//! record of it, aliases included, was validated from the root.
+//!
+//! Known limits: names under `.invalid` and `.localhost` are answered without asking anybody (RFC
+//! 6761). With validation on, the servers have to pass DNSSEC records on, or signed domains fail.
+
+use std::hash::Hash;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::path::PathBuf;
+use std::time::Duration;
+
+use hickory_proto::dnssec::Proof;
+use hickory_proto::op::ResponseCode;
+use hickory_proto::rr::{Name, RData, Record, RecordType};
+use hickory_resolver::config::{ConnectionConfig, NameServerConfig, ResolveHosts, ResolverConfig};
+use hickory_resolver::net::runtime::TokioRuntimeProvider;
+use hickory_resolver::net::{DnsError as Semantic, NetError, NoRecords};
+use hickory_resolver::{TokioResolver, system_conf};
+use repute_types::Domain;
+use tokio::time::{Instant, timeout};
+
+use crate::cache::Cache;
+use crate::{BoxFuture, Lookup, Mx, Records, Resolver};
+
+/// How names are looked up.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DnsSettings {
+    /// Recursive servers, asked in this order. Empty: those in `/etc/resolv.conf`.
+    pub servers: Vec<SocketAddr>,
+    /// Validate (RFC 4035), from the root's keys.
+    pub dnssec: bool,
+    /// Keys to validate from instead of the root's: a zone file with DNSKEY records.
+    pub trust_anchor: Option<PathBuf>,
+    /// For one question to one server.
+    pub timeout: Duration,
+    /// Questions repeated after silence.
+    pub attempts: usize,
+    /// For the whole of a look-up, with aliases and all that validation needs.
+    pub deadline: Duration,
+    /// Answers kept, of each record type.
+    pub cache: usize,
+}
+
+impl Default for DnsSettings {
+    fn default() -> DnsSettings {
+        DnsSettings {
+            servers: Vec::new(),
+            dnssec: false,
+            trust_anchor: None,
+            // The usual ones of resolv.conf(5).
+            timeout: Duration::from_secs(5),
+            attempts: 2,
+            deadline: Duration::from_secs(30),
+            // An MX set takes under 1 KiB, so about 10 MB for all types.
+            cache: 10_000,
+        }
+    }
+}
+
+#[derive(Debug, thiserror::Error)]
+pub enum DnsError {
+    #[error("/etc/resolv.conf cannot be used: name servers in [resolver] instead")]
+    System(#[source] NetError),
+    #[error("/etc/resolv.conf names no server: name one in [resolver]")]
+    NoServers,
+    #[error("the resolver cannot be set up as configured")]
+    Setup(#[source] NetError),
+}
+
+pub struct HickoryResolver {
+    inner: TokioResolver,
+    deadline: Duration,
+    mx: Cache<Domain, Mx>,
+    a: Cache<Domain, Ipv4Addr>,
+    aaaa: Cache<Domain, Ipv6Addr>,
+    txt: Cache<Domain, Vec<u8>>,
+    ptr: Cache<IpAddr, Domain>,
+}
+
+/// What is kept for a negative answer without a TTL of its own (a validated one carries it
+/// where it cannot be read): long enough for one round of deliveries.
+const NEGATIVE_TTL: Duration = Duration::from_secs(60);
+/// RFC 2308 §5: negative answers are not kept longer than hours.
+const NEGATIVE_TTL_MOST: Duration = Duration::from_secs(3600);
+/// A day: what is said to live longer is asked again all the same (RFC 8767 §4).
+const TTL_MOST: Duration = Duration::from_secs(86_400);
+
+impl HickoryResolver {
+    /// Needs no network yet.
+    pub fn new(settings: &DnsSettings) -> Result<HickoryResolver, DnsError> {
+        let servers = if settings.servers.is_empty() {
+            system_conf::read_system_conf().map_err(DnsError::System)?.0.into_parts().2
+        } else {
+            settings.servers.iter().map(|at| server(*at)).collect()
+        };
+        if servers.is_empty() {
+            return Err(DnsError::NoServers);
+        }
+        let config = ResolverConfig::from_name_servers(servers);
+        let mut builder = TokioResolver::builder_with_config(config, TokioRuntimeProvider::default());
+        let options = builder.options_mut();
+        options.timeout = settings.timeout;
+        options.attempts = settings.attempts;
+        options.validate = settings.dnssec;
+        options.trust_anchor = settings.trust_anchor.clone().filter(|_| settings.dnssec);
+        options.use_hosts_file = ResolveHosts::Never;
+        // What validation fetches on the way (DNSKEY, DS) is kept there; answers are kept here.
+        options.cache_size = if settings.dnssec { settings.cache as u64 } else { 0 };
+        // A server that refuses UDP may still answer by TCP.
+        options.try_tcp_on_error = true;
+        Ok(HickoryResolver {
+            inner: builder.build().map_err(DnsError::Setup)?,
+            deadline: settings.deadline,
+            mx: Cache::new(settings.cache),
+            a: Cache::new(settings.cache),
+            aaaa: Cache::new(settings.cache),
+            txt: Cache::new(settings.cache),
+            ptr: Cache::new(settings.cache),
+        })
+    }
+
+    async fn look_up<K: Hash + Eq + Clone, T: Clone>(
+        &self,
+        cache: &Cache<K, T>,
+        key: &K,
+        name: Option<Name>,
+        kind: RecordType,
+        take: fn(&RData) -> Option<T>,
+    ) -> Lookup<T> {
+        if let Some(kept) = cache.get(key) {
+            return kept;
+        }
+        // A Domain is always a name; if hickory says otherwise, no server can be asked for it.
+        let Some(name) = name else { return Lookup::Failure("the name cannot be asked for".into()) };
+        let (answer, ttl) = match timeout(self.deadline, self.inner.lookup(name, kind)).await {
+            Ok(Ok(found)) => {
+                let ttl = found.valid_until().saturating_duration_since(Instant::now().into_std());
+                positive(found.answers(), kind, take, ttl.min(TTL_MOST))
+            }
+            Ok(Err(error)) => negative(error),
+            Err(_) => (Lookup::NoAnswer("no answer in time".into()), Duration::ZERO),
+        };
+        cache.put(key, &answer, ttl);
+        answer
+    }
+}
+
+fn server(at: SocketAddr) -> NameServerConfig {
+    let mut connections = vec![ConnectionConfig::udp(), ConnectionConfig::tcp()];
+    for connection in &mut connections {
+        connection.port = at.port();
+    }
+    NameServerConfig::new(at.ip(), true, connections)
+}
+
+fn positive<T>(
+    records: &[Record],
+    kind: RecordType,
+    take: fn(&RData) -> Option<T>,
+    ttl: Duration,
+) -> (Lookup<T>, Duration) {
+    // Signatures stand beside what they sign, and prove themselves by it.
+    let chain = records.iter().filter(|r| r.record_type() == kind || r.record_type() == RecordType::CNAME);
+    let authentic = chain.clone().all(|r| r.proof == Proof::Secure);
+    let asked: Vec<_> = chain.filter(|r| r.record_type() == kind).collect();
+    if asked.is_empty() {
+        return (Lookup::NoData { authentic }, ttl.min(NEGATIVE_TTL_MOST));
+    }
+    let items: Vec<T> = asked.iter().filter_map(|r| take(&r.data)).collect();
+    if items.is_empty() {
+        // The domain says something, and nobody can act on it: an address as MX, say.
+        return (Lookup::Failure(format!("no {kind} record names anything usable")), Duration::ZERO);
+    }
+    (Lookup::Found(Records { items, authentic, ttl }), ttl)
+}
+
+fn negative<T>(error: NetError) -> (Lookup<T>, Duration) {
+    let unknown = |lookup| (lookup, Duration::ZERO);
+    match error {
+        NetError::Dns(Semantic::NoRecordsFound(none)) => no_records(none),
+        NetError::Dns(Semantic::Nsec { response, proof, .. }) => {
+            let authentic = proof == Proof::Secure;
+            let ttl = response.negative_ttl().map_or(NEGATIVE_TTL, |s| Duration::from_secs(s.into()));
+            (of_code(response.response_code, authentic), ttl.min(NEGATIVE_TTL_MOST))
+        }
+        NetError::Dns(Semantic::DnssecBogus) => unknown(Lookup::Failure("the DNSSEC signatures are not valid".into())),
+        NetError::Dns(Semantic::ResponseCode(code)) => unknown(Lookup::Failure(code.to_string())),
+        NetError::Timeout => unknown(Lookup::NoAnswer("no answer in time".into())),
+        NetError::NoConnections | NetError::Io(_) | NetError::Busy => {
+            unknown(Lookup::NoAnswer(format!("no name server could be reached: {error}")))
+        }
+        other => unknown(Lookup::Failure(format!("the answer cannot be used: {other}"))),
+    }
+}
+
+fn no_records<T>(none: NoRecords) -> (Lookup<T>, Duration) {
+    // Name servers and no SOA: it points elsewhere instead of answering (RFC 2308 §2.2).
+    if none.response_code == ResponseCode::NoError && none.soa.is_none() && none.ns.is_some() {
+        return (Lookup::Failure("the name server does not recurse".into()), Duration::ZERO);
+    }
+    let ttl = none.negative_ttl.map_or(NEGATIVE_TTL, |s| Duration::from_secs(s.into()));
+    (of_code(none.response_code, false), ttl.min(NEGATIVE_TTL_MOST))
+}
+
+fn of_code<T>(code: ResponseCode, authentic: bool) -> Lookup<T> {
+    match code {
+        ResponseCode::NXDomain => Lookup::NoName { authentic },
+        ResponseCode::NoError => Lookup::NoData { authentic },
+        other => Lookup::Failure(other.to_string()),
+    }
+}
+
+fn absolute(name: &Domain) -> Option<Name> {
+    let mut name = Name::from_ascii(name.as_str()).ok()?;
+    name.set_fqdn(true);
+    Some(name)
+}
+
+/// A name as mail uses it; what no host can be called is passed over.
+fn domain(name: &Name) -> Option<Domain> {
+    Domain::parse(&name.to_ascii()).ok()
+}
+
+fn take_mx(data: &RData) -> Option<Mx> {
+    let RData::MX(mx) = data else { return None };
+    if mx.exchange.is_root() {
+        return Some(Mx { preference: mx.preference, exchange: None });
+    }
+    domain(&mx.exchange).map(|name| Mx { preference: mx.preference, exchange: Some(name) })
+}
+
+fn take_a(data: &RData) -> Option<Ipv4Addr> {
+    if let RData::A(a) = data { Some(a.0) } else { None }
+}
+
+fn take_aaaa(data: &RData) -> Option<Ipv6Addr> {
+    if let RData::AAAA(a) = data { Some(a.0) } else { None }
+}
+
+/// The strings of one record are one text (RFC 7208 §3.3).
+fn take_txt(data: &RData) -> Option<Vec<u8>> {
+    if let RData::TXT(txt) = data { Some(txt.txt_data.concat()) } else { None }
+}
+
+fn take_ptr(data: &RData) -> Option<Domain> {
+    if let RData::PTR(name) = data { domain(name) } else { None }
+}
+
+impl Resolver for HickoryResolver {
+    fn mx<'a>(&'a self, name: &'a Domain) -> BoxFuture<'a, Lookup<Mx>> {
+        Box::pin(self.look_up(&self.mx, name, absolute(name), RecordType::MX, take_mx))
+    }
+
+    fn a<'a>(&'a self, name: &'a Domain) -> BoxFuture<'a, Lookup<Ipv4Addr>> {
+        Box::pin(self.look_up(&self.a, name, absolute(name), RecordType::A, take_a))
+    }
+
+    fn aaaa<'a>(&'a self, name: &'a Domain) -> BoxFuture<'a, Lookup<Ipv6Addr>> {
+        Box::pin(self.look_up(&self.aaaa, name, absolute(name), RecordType::AAAA, take_aaaa))
+    }
+
+    fn txt<'a>(&'a self, name: &'a Domain) -> BoxFuture<'a, Lookup<Vec<u8>>> {
+        Box::pin(self.look_up(&self.txt, name, absolute(name), RecordType::TXT, take_txt))
+    }
+
+    fn ptr(&self, address: IpAddr) -> BoxFuture<'_, Lookup<Domain>> {
+        Box::pin(async move {
+            let name = Some(Name::from(address));
+            self.look_up(&self.ptr, &address, name, RecordType::PTR, take_ptr).await
+        })
+    }
+}
