@@ -12,9 +12,11 @@ use repute_types::{Address, Content, MessageId, Timestamp};
 use rusqlite::{Connection, OptionalExtension, params};
 use serde::Serialize;
 
-use crate::{LedgerError, id_of_key, key, migrate};
+use crate::{LedgerError, give_back, id_of_key, key, migrate};
 
 const CHUNK_OCTETS: usize = 1 << 20;
+/// Pages given back to the file system with each message deleted for room: 4 MiB.
+const VACUUM_PAGES: u32 = 1024;
 
 const MIGRATIONS: &[&str] = &["
     CREATE TABLE returned (
@@ -30,6 +32,11 @@ const MIGRATIONS: &[&str] = &["
         data    BLOB NOT NULL,
         PRIMARY KEY (message, number)
     ) WITHOUT ROWID;
+    -- Octets of all contents, so that nothing is added up when a message comes.
+    CREATE TABLE total (octets INTEGER NOT NULL);
+    INSERT INTO total VALUES (0);
+    CREATE TRIGGER more AFTER INSERT ON returned BEGIN UPDATE total SET octets = octets + new.size; END;
+    CREATE TRIGGER less AFTER DELETE ON returned BEGIN UPDATE total SET octets = octets - old.size; END;
 "];
 
 #[derive(Clone, Debug)]
@@ -150,8 +157,9 @@ fn insert(db: &mut Connection, mail: &ReturnedMail) -> Result<(), LedgerError> {
     let transaction = db.transaction()?;
     let id = key(mail.id);
     transaction.prepare_cached("DELETE FROM chunk WHERE message = ?1")?.execute([id])?;
+    transaction.prepare_cached("DELETE FROM returned WHERE id = ?1")?.execute([id])?;
     let recipients: Vec<String> = mail.recipients.iter().map(ToString::to_string).collect();
-    transaction.prepare_cached("INSERT OR REPLACE INTO returned VALUES (?1, ?2, ?3, ?4, ?5)")?.execute(params![
+    transaction.prepare_cached("INSERT INTO returned VALUES (?1, ?2, ?3, ?4, ?5)")?.execute(params![
         id,
         mail.at.0,
         mail.from.as_ref().map(ToString::to_string),
@@ -192,17 +200,19 @@ fn read(db: &Connection, id: MessageId) -> Result<Option<ReturnedMail>, LedgerEr
 }
 
 fn make_room(db: &mut Connection, options: &ReturnedOptions, now: Timestamp) -> rusqlite::Result<()> {
+    let mut size: i64 = db.query_row("SELECT octets FROM total", [], |row| row.get(0))?;
     loop {
-        let size: i64 = db.query_row("SELECT coalesce(sum(size), 0) FROM returned", [], |row| row.get(0))?;
-        let oldest: Option<(i64, i64)> = db
-            .query_row("SELECT id, at FROM returned ORDER BY id LIMIT 1", [], |row| Ok((row.get(0)?, row.get(1)?)))
+        let oldest: Option<(i64, i64, i64)> = db
+            .prepare_cached("SELECT id, at, size FROM returned ORDER BY id LIMIT 1")?
+            .query_row([], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))
             .optional()?;
-        let Some((id, at)) = oldest else { return Ok(()) };
+        let Some((id, at, of_this)) = oldest else { return Ok(()) };
         if size.max(0) as u64 <= options.octets && at >= (now - options.age).0 {
             return Ok(());
         }
         delete(db, id)?;
-        db.execute_batch("PRAGMA incremental_vacuum(1024)")?;
+        give_back(db, VACUUM_PAGES)?;
+        size -= of_this;
     }
 }
 

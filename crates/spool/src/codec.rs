@@ -7,6 +7,8 @@
 
 mod outcome;
 mod records;
+#[cfg(test)]
+mod tests;
 
 pub(crate) use records::{meta_from_octets, meta_to_octets, part_from_octets, part_to_octets};
 

@@ -1,4 +1,5 @@
 //! What every spool must do, asked of each of them.
+#![allow(clippy::unwrap_used, reason = "a test says what it expects by failing")]
 
 mod common;
 

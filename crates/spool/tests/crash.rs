@@ -4,6 +4,7 @@
 //! spool is opened again. Then every message that was answered and not settled is there whole,
 //! every settlement whose flush was answered has happened, and nothing half written shows.
 //! `REPUTE_CRASH_ROUNDS=500 cargo test -p repute-spool --test crash` makes a campaign of it.
+#![allow(clippy::unwrap_used, reason = "a test says what it expects by failing")]
 
 mod common;
 

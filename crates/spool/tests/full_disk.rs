@@ -1,5 +1,6 @@
 //! A disk that is full, and one that is read-only: a real small file system where we may mount
 //! one, a bounded database everywhere.
+#![allow(clippy::unwrap_used, reason = "a test says what it expects by failing")]
 
 mod common;
 

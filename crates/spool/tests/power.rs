@@ -5,6 +5,7 @@
 //! such state, with any selection of the sectors written since: none, all, the first so many,
 //! or at random. Whatever remains is opened. Promise: every message answered by then is
 //! there whole; the one under way is there whole or not at all; nothing else is.
+#![allow(clippy::unwrap_used, reason = "a test says what it expects by failing")]
 
 mod common;
 

@@ -1,4 +1,5 @@
 //! What the embedded spool promises beyond the common questions.
+#![allow(clippy::unwrap_used, reason = "a test says what it expects by failing")]
 
 mod common;
 

@@ -10,10 +10,12 @@ use repute_types::{Clock, Event, EventKind, MessageId, Outcome, PartId, Timestam
 use rusqlite::{Connection, params};
 
 use super::{find, schema};
-use crate::{LedgerError, key};
+use crate::{LedgerError, give_back, key};
 
 /// Messages forgotten in one transaction: small, so that events never wait long for it.
 const FORGET_STEP: i64 = 500;
+/// Pages given back to the file system after a look for what is old: 1 MiB.
+const VACUUM_PAGES: u32 = 256;
 /// Between two looks for what is old.
 const FORGET_EVERY: Duration = Duration::from_secs(60);
 
@@ -36,7 +38,7 @@ impl Writer {
 
     pub fn write(&mut self, events: &[Event], lost: u64) -> rusqlite::Result<()> {
         let transaction = self.db.transaction()?;
-        let mut batch = Batch { db: &transaction, seq: self.seq, tally: HashMap::new() };
+        let mut batch = Batch { db: &transaction, seq: self.seq, tally: HashMap::new(), finds: Vec::new() };
         for event in events {
             batch.event(event)?;
         }
@@ -67,7 +69,7 @@ impl Writer {
         self.db.execute("DELETE FROM tally WHERE minute < ?1", [minute(before)])?;
         if gone < FORGET_STEP as usize {
             self.forget_next = now + FORGET_EVERY;
-            self.db.execute_batch("PRAGMA incremental_vacuum(256)")?;
+            give_back(&self.db, VACUUM_PAGES)?;
         }
         Ok(())
     }
@@ -125,6 +127,8 @@ struct Batch<'a> {
     db: &'a Connection,
     seq: i64,
     tally: HashMap<(i64, &'static str), i64>,
+    /// Hash and message; they go in at the end, sorted, so that neighbours share a page.
+    finds: Vec<(i64, i64)>,
 }
 
 impl Batch<'_> {
@@ -167,7 +171,8 @@ impl Batch<'_> {
                      VALUES (?1, ?2, ?3, 'returned', ?4, ?5)",
                 )?;
                 add.execute(params![key(*message), seq, at.0, recipient.to_string(), client.map(|c| c.to_string())])?;
-                self.find(find::of_recipient(recipient), *message)
+                self.find(find::of_recipient(recipient), *message);
+                Ok(())
             }
             EventKind::Note { level, what, text } => self.note(at, *level, what, text),
         }
@@ -202,14 +207,14 @@ impl Batch<'_> {
         ])?;
         drop(add);
         if let Some(from) = from {
-            self.find(find::of_sender(from), *message)?;
+            self.find(find::of_sender(from), *message);
         }
         if !header_id.is_empty() {
-            self.find(find::of_header_id(header_id), *message)?;
+            self.find(find::of_header_id(header_id), *message);
         }
         for recipient in recipients {
-            self.find(find::of_recipient(recipient), *message)?;
-            self.find(find::of_recipient_domain(recipient.domain()), *message)?;
+            self.find(find::of_recipient(recipient), *message);
+            self.find(find::of_recipient_domain(recipient.domain()), *message);
         }
         Ok(())
     }
@@ -268,10 +273,8 @@ impl Batch<'_> {
         Ok(())
     }
 
-    fn find(&mut self, hash: i64, message: MessageId) -> rusqlite::Result<()> {
-        let mut add = self.db.prepare_cached("INSERT OR IGNORE INTO find VALUES (?1, ?2)")?;
-        add.execute([hash, key(message)])?;
-        Ok(())
+    fn find(&mut self, hash: i64, message: MessageId) {
+        self.finds.push((hash, key(message)));
     }
 
     fn count(&mut self, at: Timestamp, what: &'static str) {
@@ -283,7 +286,12 @@ impl Batch<'_> {
         self.seq
     }
 
-    fn finish(self) -> rusqlite::Result<i64> {
+    fn finish(mut self) -> rusqlite::Result<i64> {
+        self.finds.sort_unstable();
+        let mut add = self.db.prepare_cached("INSERT OR IGNORE INTO find VALUES (?1, ?2)")?;
+        for (hash, message) in &self.finds {
+            add.execute([*hash, *message])?;
+        }
         let mut add = self
             .db
             .prepare_cached("INSERT INTO tally VALUES (?1, ?2, ?3) ON CONFLICT DO UPDATE SET n = n + excluded.n")?;

@@ -116,7 +116,7 @@ fn commit_one_by_one(store: &mut Store, inbox: &Inbox, commits: Vec<Waiting>) {
             continue;
         }
         let written = store.write(&[], std::iter::once(&waiting.message));
-        answer(inbox, waiting, written.as_ref().map(|()| ()));
+        answer(inbox, waiting, written.as_ref().copied());
         if let Err(failure @ Failure::Full(_)) = written {
             too_large = size;
             full = Some(failure);

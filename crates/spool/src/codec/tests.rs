@@ -1,0 +1,161 @@
+//! What is written is read back, and what is not what was written is refused.
+
+use proptest::prelude::*;
+use repute_types::envelope::EnvelopeOptions;
+use repute_types::{
+    Address, Body, Culprit, Domain, EnhancedCode, MessageId, Notify, Outcome, PartId, Peer, Recipient, Reply, Ret,
+    Stage, Stream, Timestamp, TlsUsed, Verdict,
+};
+
+use super::*;
+use crate::{MessageMeta, PartRecord, PartState, Pending};
+
+fn address() -> impl Strategy<Value = Address> {
+    "[a-zé]{1,20}(\\.[0-9]{1,5})?@[a-z]{1,20}\\.(example|xn--p1ai)".prop_map(|text| Address::parse(&text).unwrap())
+}
+
+fn code() -> impl Strategy<Value = EnhancedCode> {
+    (2u8..6, any::<u16>(), any::<u16>()).prop_map(|(a, b, c)| EnhancedCode(a, b, c))
+}
+
+fn outcome() -> impl Strategy<Value = Outcome> {
+    use Stage::*;
+    let stages = [Queue, Route, Connect, Greeting, Ehlo, StartTls, Auth, Mail, Rcpt, Data, Stage::Body].to_vec();
+    let reply = (200u16..600, proptest::option::of(code()), proptest::collection::vec(".{0,60}", 1..4))
+        .prop_map(|(code, enhanced, lines)| Reply { code, enhanced, lines });
+    let peer = (".{0,30}", proptest::option::of(any::<std::net::IpAddr>()), any::<u16>())
+        .prop_map(|(name, address, port)| Peer { name, address, port });
+    let tls = ("[ -~]{0,10}", "[ -~]{0,30}", any::<bool>()).prop_map(|(version, cipher, verified)| TlsUsed {
+        version,
+        cipher,
+        verified,
+    });
+    (
+        prop_oneof![Just(Verdict::Delivered), Just(Verdict::Deferred), Just(Verdict::Failed)],
+        proptest::sample::select(stages),
+        prop_oneof![Just(Culprit::Receiver), Just(Culprit::Network), Just(Culprit::Dns), Just(Culprit::Us)],
+        code(),
+        proptest::option::of(reply),
+        ".{0,60}",
+        proptest::option::of(peer),
+        proptest::option::of(tls),
+    )
+        .prop_map(|(verdict, stage, culprit, status, reply, text, peer, tls)| Outcome {
+            verdict,
+            stage,
+            culprit,
+            status,
+            reply,
+            text,
+            peer,
+            tls,
+        })
+}
+
+fn recipient() -> impl Strategy<Value = Recipient> {
+    let notify = prop_oneof![
+        Just(Notify::Unsaid),
+        Just(Notify::Never),
+        any::<(bool, bool, bool)>().prop_map(|(success, failure, delay)| Notify::On { success, failure, delay }),
+    ];
+    (address(), notify, proptest::option::of("rfc822;.{0,30}")).prop_map(|(address, notify, orcpt)| Recipient {
+        address,
+        notify,
+        orcpt,
+    })
+}
+
+fn part() -> impl Strategy<Value = PartRecord> {
+    let pending =
+        (recipient(), proptest::option::of(outcome())).prop_map(|(recipient, last)| Pending { recipient, last });
+    let state = prop_oneof![Just(PartState::Due), ".{0,40}".prop_map(PartState::Held)];
+    (any::<(u64, u32, u32, i64, bool)>(), "[a-z]{1,20}\\.example", proptest::collection::vec(pending, 1..5), state)
+        .prop_map(|((message, number, attempts, due, delay_noticed), domain, recipients, state)| PartRecord {
+            id: PartId { message: MessageId(message), number },
+            domain: Domain::parse(&domain).unwrap(),
+            recipients,
+            attempts,
+            state,
+            due: Timestamp(due),
+            delay_noticed,
+        })
+}
+
+fn meta() -> impl Strategy<Value = MessageMeta> {
+    let options = (
+        prop_oneof![Just(Body::SevenBit), Just(Body::EightBitMime), Just(Body::BinaryMime)],
+        any::<(bool, bool)>(),
+        proptest::option::of(prop_oneof![Just(Ret::Full), Just(Ret::Headers)]),
+        proptest::option::of(".{0,20}"),
+    )
+        .prop_map(|(body, (smtputf8, require_tls), ret, envid)| EnvelopeOptions {
+            body,
+            smtputf8,
+            require_tls,
+            ret,
+            envid,
+        });
+    (
+        any::<(u64, i64, i64, u64, bool)>(),
+        proptest::option::of(".{0,20}"),
+        proptest::option::of(address()),
+        options,
+        ".{0,80}",
+    )
+        .prop_map(|((id, received, expires, size, bulk), account, from, options, header_id)| MessageMeta {
+            id: MessageId(id),
+            account: account.map(Into::into),
+            stream: if bulk { Stream::Bulk } else { Stream::Transactional },
+            from,
+            options,
+            received: Timestamp(received),
+            expires: Timestamp(expires),
+            header_id,
+            size,
+        })
+}
+
+proptest! {
+    #[test]
+    fn a_message_reads_as_it_was_written(meta in meta()) {
+        let mut octets = vec![1, 2, 3];
+        meta_to_octets(&meta, &mut octets);
+        prop_assert_eq!(meta_from_octets(meta.id, &octets), Ok(meta));
+    }
+
+    #[test]
+    fn a_part_reads_as_it_was_written(part in part()) {
+        let mut octets = Vec::new();
+        part_to_octets(&part, &mut octets);
+        prop_assert_eq!(part_from_octets(part.id, &octets), Ok(part));
+    }
+
+    #[test]
+    fn a_damaged_record_is_refused(part in part(), at in any::<proptest::sample::Index>(), flip in 1u8..=255) {
+        let mut octets = Vec::new();
+        part_to_octets(&part, &mut octets);
+        let at = at.index(octets.len());
+        octets[at] ^= flip;
+        prop_assert_eq!(part_from_octets(part.id, &octets), Err(Bad));
+        octets[at] ^= flip;
+        prop_assert_eq!(part_from_octets(part.id, &octets[..at]), Err(Bad));
+    }
+
+    /// With a right checksum, so that the parser itself is asked.
+    #[test]
+    fn octets_at_random_neither_panic_nor_ask_for_memory(body in proptest::collection::vec(any::<u8>(), 0..200)) {
+        let mut octets = vec![1];
+        octets.extend(body);
+        octets.extend(crc32fast::hash(&octets).to_le_bytes());
+        let id = PartId { message: MessageId(1), number: 0 };
+        let _ = part_from_octets(id, &octets);
+        let _ = meta_from_octets(id.message, &octets);
+    }
+}
+
+#[test]
+fn a_record_of_a_later_version_is_refused() {
+    let mut octets = vec![99, 0, 0];
+    octets.extend(crc32fast::hash(&octets).to_le_bytes());
+    assert_eq!(meta_from_octets(MessageId(1), &octets), Err(Bad));
+}
