@@ -8,7 +8,7 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
-use crate::commands::{account, config as config_command, domain, man};
+use crate::commands::{account, config as config_command, domain, man, queue, send, sendmail, serve, status, why};
 use crate::config::{self, Config, Faults, Files};
 use crate::out;
 
@@ -38,10 +38,22 @@ pub struct Context {
 
 #[derive(Subcommand)]
 enum Command {
+    /// Run the server
+    Serve(serve::Args),
     /// Make accounts for applications
     Account(account::Args),
     /// Set up domains to send as: keys and DNS records
     Domain(domain::Args),
+    /// List, hold, release, retry and cancel what waits
+    Queue(queue::Args),
+    /// Tell what became of a message, or of mail to an address
+    Why(why::Args),
+    /// Show what the server is doing
+    Status(status::Args),
+    /// Send one message and print the conversation
+    Send(send::Args),
+    /// Take a message as the `sendmail` command does, for cron, PHP and others
+    Sendmail(sendmail::Args),
     /// Check or show the configuration
     Config(config_command::Args),
     /// Write manual pages, shell completions and the configuration reference
@@ -109,8 +121,14 @@ pub fn main() -> Exit {
 
 fn run(command: Command, context: &Context) -> anyhow::Result<Exit> {
     match command {
+        Command::Serve(args) => serve::run(args, context),
         Command::Account(args) => account::run(args, context),
         Command::Domain(args) => domain::run(args, context),
+        Command::Queue(args) => queue::run(args, context),
+        Command::Why(args) => why::run(args, context),
+        Command::Status(args) => status::run(args, context),
+        Command::Send(args) => send::run(args, context),
+        Command::Sendmail(args) => sendmail::run(args, context),
         Command::Config(args) => config_command::run(args, context),
         Command::Man(args) => man::run(args, context),
     }

@@ -7,9 +7,13 @@ mod accounts;
 mod cli;
 mod commands;
 mod config;
+mod control;
 mod keys;
+mod log;
 mod out;
 mod private;
+mod serve;
+mod talk;
 mod tls;
 
 use std::process::ExitCode;
@@ -19,5 +23,10 @@ use std::process::ExitCode;
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() -> ExitCode {
-    cli::main().into()
+    let called = std::env::args_os().next().unwrap_or_default();
+    let name = std::path::Path::new(&called).file_name().and_then(|n| n.to_str()).unwrap_or_default();
+    match name {
+        "sendmail" => commands::sendmail::main(std::env::args_os().skip(1).collect()).into(),
+        _ => cli::main().into(),
+    }
 }

@@ -36,8 +36,9 @@ pub fn make_folder(path: &Path) -> anyhow::Result<()> {
 
 /// Gives a file or folder its mode; whether that changed anything.
 pub fn set_mode(path: &Path, mode: u32) -> anyhow::Result<bool> {
-    let now = fs::metadata(path).with_context(|| format!("{}", path.display()))?.mode() & 0o777;
-    if now == mode {
+    let meta = fs::symlink_metadata(path).with_context(|| format!("{}", path.display()))?;
+    // A link in a folder of the service's could lead root's hand out of it.
+    if meta.is_symlink() || meta.mode() & 0o777 == mode {
         return Ok(false);
     }
     let set = fs::set_permissions(path, fs::Permissions::from_mode(mode));
@@ -51,13 +52,12 @@ pub fn give(path: &Path, owner: &nix::unistd::User) -> anyhow::Result<()> {
     if !nix::unistd::geteuid().is_root() {
         return Ok(());
     }
-    // A link could lead out of the folder and give away what is not ours to give.
     let meta = fs::symlink_metadata(path).with_context(|| format!("{}", path.display()))?;
-    if meta.is_symlink() {
-        return Ok(());
+    if meta.uid() != owner.uid.as_raw() || meta.gid() != owner.gid.as_raw() {
+        // A link is given away itself, never what it leads to.
+        std::os::unix::fs::lchown(path, Some(owner.uid.as_raw()), Some(owner.gid.as_raw()))
+            .with_context(|| format!("{} cannot be given to {}", path.display(), owner.name))?;
     }
-    std::os::unix::fs::chown(path, Some(owner.uid.as_raw()), Some(owner.gid.as_raw()))
-        .with_context(|| format!("{} cannot be given to {}", path.display(), owner.name))?;
     if meta.is_dir() {
         for entry in fs::read_dir(path)? {
             give(&entry?.path(), owner)?;

@@ -9,11 +9,12 @@ use std::path::Path;
 use anyhow::Context as _;
 use clap::Subcommand;
 use nix::unistd::User;
+use repute_trust::dkim::SigningKey;
 use repute_types::{Clock as _, Domain, SystemClock};
 
 use crate::cli::{Context, Exit};
 use crate::config::{Config, Files};
-use crate::keys::{self, Algorithm, Stored};
+use crate::keys::{self, Algorithm};
 use crate::{out, private};
 
 #[derive(clap::Args)]
@@ -85,12 +86,11 @@ fn make_missing(folder: &Path) -> anyhow::Result<Vec<String>> {
     let there = keys::read_all(folder)?;
     let mut made = Vec::new();
     for algorithm in [Algorithm::Rsa, Algorithm::Ed25519] {
-        if there.iter().any(|k| k.algorithm == algorithm) {
+        if there.iter().any(|k| k.algorithm() == algorithm) {
             continue;
         }
         let selector = free_selector(folder, algorithm);
-        let pem = keys::generate(algorithm)?;
-        private::write(&keys::path(folder, &selector), pem.as_bytes())?;
+        keys::make(folder, algorithm, &selector)?;
         made.push(selector);
     }
     Ok(made)
@@ -142,7 +142,8 @@ fn list(config: &Config, context: &Context) -> anyhow::Result<Exit> {
     let mut json = Vec::new();
     for domain in &config.domains {
         let stored = keys::read_all(&keys::folder(&config.state, &domain.name)).unwrap_or_default();
-        let names: Vec<String> = stored.iter().map(|k| format!("{} ({})", k.selector, k.algorithm.as_str())).collect();
+        let names: Vec<String> =
+            stored.iter().map(|k| format!("{} ({})", k.selector(), k.algorithm().key_type())).collect();
         let keys = match (names.is_empty(), domain.danger_unsigned) {
             (_, true) => "unsigned".to_owned(),
             (true, _) => format!("none: repute domain add {}", domain.name),
@@ -151,7 +152,7 @@ fn list(config: &Config, context: &Context) -> anyhow::Result<Exit> {
         rows.push(vec![domain.name.to_string(), keys]);
         json.push(serde_json::json!({
             "domain": domain.name,
-            "selectors": stored.iter().map(|k| &k.selector).collect::<Vec<_>>(),
+            "selectors": stored.iter().map(SigningKey::selector).collect::<Vec<_>>(),
             "danger_unsigned": domain.danger_unsigned,
         }));
     }
@@ -175,18 +176,20 @@ fn records(config: &Config, name: &Domain, context: &Context) -> anyhow::Result<
     Ok(Exit::Done)
 }
 
-fn records_json(stored: &[Stored], domain: &Domain) -> serde_json::Value {
-    let one = |key: &Stored| serde_json::json!({ "name": key.record_name(domain), "type": "TXT", "value": key.record });
+fn records_json(stored: &[SigningKey], domain: &Domain) -> serde_json::Value {
+    let one =
+        |key: &SigningKey| serde_json::json!({ "name": key.record_name(domain), "type": "TXT", "value": key.record() });
     stored.iter().map(one).collect()
 }
 
 /// Zone file form: a TXT record is a row of strings of at most 255 octets (RFC 1035 §3.3),
 /// which DNS hosts that ask for one value join by themselves.
-fn records_text(stored: &[Stored], domain: &Domain) -> String {
+fn records_text(stored: &[SigningKey], domain: &Domain) -> String {
     let mut text = String::new();
     for key in stored {
+        let record = key.record();
         let strings: Vec<String> =
-            key.record.as_bytes().chunks(250).map(|c| format!("\"{}\"", String::from_utf8_lossy(c))).collect();
+            record.as_bytes().chunks(250).map(|c| format!("\"{}\"", String::from_utf8_lossy(c))).collect();
         text += &format!("{}. IN TXT {}\n", key.record_name(domain), strings.join(" "));
     }
     text

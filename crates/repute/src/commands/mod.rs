@@ -4,6 +4,13 @@ pub mod account;
 pub mod config;
 pub mod domain;
 pub mod man;
+pub mod queue;
+pub mod send;
+pub mod sendmail;
+pub mod serve;
+pub mod status;
+mod stores;
+pub mod why;
 
 use std::path::Path;
 

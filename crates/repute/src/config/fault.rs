@@ -51,10 +51,6 @@ impl Faults {
         Faults { file: file.to_owned(), text: text.to_owned(), list }
     }
 
-    pub fn list(&self) -> &[Fault] {
-        &self.list
-    }
-
     pub fn place(&self, fault: &Fault) -> Option<Place> {
         let start = fault.span.as_ref()?.start.min(self.text.len());
         let before = self.text.get(..start)?;

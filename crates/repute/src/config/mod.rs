@@ -11,6 +11,7 @@ pub mod meant;
 pub mod nearest;
 pub mod reference;
 pub mod schema;
+pub mod settings;
 pub mod shape;
 pub mod show;
 pub mod typed;

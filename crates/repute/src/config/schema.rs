@@ -225,7 +225,7 @@ const LISTENER: Section = Section {
         ),
         key(
             "proxy_from",
-            OneOrMany(&Network),
+            OneOrMany(&Ip),
             Optional("no PROXY protocol"),
             "Balancers whose PROXY v2 header is believed, and demanded.",
         ),
@@ -257,9 +257,9 @@ const ROUTE: Section = Section {
         key("port", Count(1, 65535), Optional("25; 465 with `tls = \"implicit\"`; 587 with a `user`"), "Its port."),
         key(
             "tls",
-            Choice(&["none", "opportunistic", "required", "implicit"]),
-            Optional("`required` with a `user`, else `opportunistic`"),
-            "`required`: STARTTLS with a certificate that names the host. `implicit`: the same, from the first octet.",
+            Choice(&["none", "opportunistic", "required", "verified", "implicit"]),
+            Optional("`verified` with a `user`, else `opportunistic`"),
+            "`required`: STARTTLS, with any certificate. `verified`: with one that is good for the host. `implicit`: as `verified`, from the first octet.",
         ),
         key("user", Text, Optional("no log-in"), "The name to log in with."),
         key("password", Secret, Optional("`password_file`"), "Its password."),
@@ -293,26 +293,20 @@ const LIMITS: Section = Section {
     many: false,
     doc: "Bounds. What is over one is refused with a reply that names it.",
     keys: &[
-        key("size", Size, Default("\"50MB\""), "The largest message taken, as EHLO's SIZE says it."),
+        key("size", Size, Default("\"50MiB\""), "The largest message taken, as EHLO's SIZE says it."),
         key(
             "recipients",
             Count(1, 100_000),
             Default("1000"),
             "Recipients of one message. RFC 5321 asks for at least 100.",
         ),
-        key("connections", Count(1, 100_000), Default("1000"), "Clients at once."),
-        key("connections_per_client", Count(1, 100_000), Default("50"), "Connections at once from one address."),
-        key(
-            "messages_per_connection",
-            Count(1, 1_000_000_000),
-            Default("10000"),
-            "Messages over one connection before the client has to open another.",
-        ),
+        key("connections", Count(1, 100_000), Default("2000"), "Clients at once."),
+        key("connections_per_client", Count(1, 100_000), Default("100"), "Connections at once from one address."),
         key("errors", Count(1, 1000), Default("10"), "Wrong commands in one connection, after which it is closed."),
         key(
             "auth_failures",
             Count(1, 1000),
-            Default("5"),
+            Default("3"),
             "Failed log-ins in one connection, after which it is closed.",
         ),
         key(
@@ -359,6 +353,13 @@ const RETRY: Section = Section {
             Default("\"4h\""),
             "After this time the sender is told, once, that it takes long.",
         ),
+        key(
+            "pause",
+            Duration,
+            Default("\"30s\""),
+            "How long a site that cannot be reached is left alone at first; each time twice as long.",
+        ),
+        key("max_pause", Duration, Default("\"15m\""), "The longest of these pauses."),
     ],
 };
 

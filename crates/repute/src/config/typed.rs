@@ -80,7 +80,7 @@ pub struct Listener {
     pub kind: ListenerKind,
     pub address: Vec<Spanned<Endpoint>>,
     #[serde(default)]
-    pub proxy_from: Vec<Range>,
+    pub proxy_from: Vec<IpAddr>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
@@ -117,6 +117,7 @@ pub enum RouteTls {
     None,
     Opportunistic,
     Required,
+    Verified,
     Implicit,
 }
 
@@ -129,14 +130,13 @@ pub struct Resolver {
     pub timeout: Span,
 }
 
-#[derive(Deserialize)]
+#[derive(Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Limits {
     pub size: SizeOrOctets,
     pub recipients: usize,
     pub connections: usize,
     pub connections_per_client: usize,
-    pub messages_per_connection: u32,
     pub errors: u32,
     pub auth_failures: u32,
     pub idle: Span,
@@ -171,6 +171,8 @@ pub struct Retry {
     pub max_interval: Spanned<Span>,
     pub expire: Spanned<Span>,
     pub delay_notice: Spanned<Span>,
+    pub pause: Spanned<Span>,
+    pub max_pause: Span,
 }
 
 #[derive(Deserialize)]

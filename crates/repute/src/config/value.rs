@@ -39,17 +39,6 @@ pub fn duration(text: &str) -> Result<Duration, &'static str> {
     Ok(total)
 }
 
-/// `Display` for durations, in the largest unit that divides them: the reverse of [`duration`].
-pub fn show_duration(d: Duration) -> String {
-    let millis = d.as_millis();
-    for (unit, length) in [("d", 86_400_000), ("h", 3_600_000), ("m", 60_000), ("s", 1000)] {
-        if millis >= length && millis % length == 0 {
-            return format!("{}{unit}", millis / length);
-        }
-    }
-    format!("{millis}ms")
-}
-
 /// Octets. kB, MB, GB are powers of 1000; KiB, MiB, GiB of 1024.
 pub fn size(text: &str) -> Result<u64, &'static str> {
     let text = text.trim();
@@ -192,8 +181,6 @@ mod tests {
         for bad in ["", "5", "h", "5 hours", "-1s", "1.5h", "99999999999999999999s"] {
             assert!(duration(bad).is_err(), "{bad}");
         }
-        assert_eq!(show_duration(Duration::from_secs(14_400)), "4h");
-        assert_eq!(show_duration(Duration::from_secs(150)), "150s");
     }
 
     #[test]

@@ -3,8 +3,10 @@
 //! A domain without a usable key is refused here already: mail that goes out unsigned costs
 //! more trust than mail that does not go out.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
+use std::sync::Arc;
 
+use repute_trust::dkim::SigningKey;
 use repute_types::Domain;
 use toml::Spanned;
 
@@ -14,25 +16,10 @@ use crate::keys;
 #[derive(Clone, Debug)]
 pub struct SendingDomain {
     pub name: Domain,
-    /// Sorted by selector; all of them sign.
-    pub keys: Vec<KeyFile>,
+    /// All of them sign; empty where files were not looked at.
+    pub keys: Vec<Arc<SigningKey>>,
     pub return_path: Option<Domain>,
     pub danger_unsigned: bool,
-}
-
-/// A key in the state folder, as read.
-#[derive(Clone)]
-pub struct KeyFile {
-    pub selector: String,
-    pub path: PathBuf,
-    /// The private key; empty where files were not looked at.
-    pub pem: String,
-}
-
-impl std::fmt::Debug for KeyFile {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "{}", self.path.display())
-    }
 }
 
 pub fn check(c: &mut Checking, typed: Vec<typed::SendingDomain>) -> Vec<SendingDomain> {
@@ -60,7 +47,7 @@ pub fn check(c: &mut Checking, typed: Vec<typed::SendingDomain>) -> Vec<SendingD
     domains
 }
 
-fn check_keys(c: &mut Checking, one: &typed::SendingDomain) -> Vec<KeyFile> {
+fn check_keys(c: &mut Checking, one: &typed::SendingDomain) -> Vec<Arc<SigningKey>> {
     if *one.danger_unsigned.get_ref() {
         if one.selectors.is_some() {
             let cure = "take `danger_unsigned` out: with keys, mail is signed";
@@ -73,24 +60,26 @@ fn check_keys(c: &mut Checking, one: &typed::SendingDomain) -> Vec<KeyFile> {
     if selectors.is_empty() {
         no_key(c, one);
     }
-    let mut found: Vec<KeyFile> = Vec::new();
+    let mut found: Vec<Arc<SigningKey>> = Vec::new();
+    let mut seen: Vec<&str> = Vec::new();
     for selector in selectors {
         let name = selector.get_ref();
         // A selector is one or more labels (RFC 6376 §3.1), and here also a file's name.
         if Domain::parse(name).is_err() {
             let cure = "use letters, digits and hyphens, such as \"r202611\"";
             c.fault(selector.span(), format!("`{name}` cannot be a selector"), cure);
-        } else if found.iter().any(|k| k.selector == *name) {
+        } else if seen.contains(&name.as_str()) {
             c.fault(selector.span(), format!("the selector `{name}` stands here twice"), "take one of the two out");
-        } else if let Some(key) = read_key(c, &folder, name, selector.span()) {
-            found.push(key);
+        } else if c.files == Files::Check {
+            found.extend(read_key(c, &folder, name, selector.span()));
         }
+        seen.push(name);
     }
     found
 }
 
 /// All keys of the domain's folder.
-fn every_key(c: &mut Checking, one: &typed::SendingDomain, folder: &Path) -> Vec<KeyFile> {
+fn every_key(c: &mut Checking, one: &typed::SendingDomain, folder: &Path) -> Vec<Arc<SigningKey>> {
     if c.files == Files::Ignore {
         return Vec::new();
     }
@@ -108,18 +97,16 @@ fn every_key(c: &mut Checking, one: &typed::SendingDomain, folder: &Path) -> Vec
     }
 }
 
-fn read_key(c: &mut Checking, folder: &Path, selector: &str, span: std::ops::Range<usize>) -> Option<KeyFile> {
+fn read_key(c: &mut Checking, folder: &Path, selector: &str, span: std::ops::Range<usize>) -> Option<Arc<SigningKey>> {
     let path = keys::path(folder, selector);
-    if c.files == Files::Ignore {
-        return Some(KeyFile { selector: selector.to_owned(), path, pem: String::new() });
-    }
     let pem = c.take(files::read_secret(&path, span.clone()))?;
-    if let Err(wrong) = keys::parse(&pem) {
-        let what = format!("{} is not a key to sign with: {wrong}", path.display());
-        c.fault(span, what, "RSA with 2048 bits or Ed25519, PKCS #8 PEM; `repute domain add` makes both");
-        return None;
+    match SigningKey::from_pem(selector, &pem) {
+        Ok(key) => Some(Arc::new(key)),
+        Err(wrong) => {
+            c.fault(span, format!("{} cannot sign: {wrong}", path.display()), "`repute domain add` makes good ones");
+            None
+        }
     }
-    Some(KeyFile { selector: selector.to_owned(), path, pem })
 }
 
 fn no_key(c: &mut Checking, one: &typed::SendingDomain) {

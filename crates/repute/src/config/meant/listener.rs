@@ -1,17 +1,17 @@
 //! Where mail comes in.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 
 use super::domain::SendingDomain;
 use super::{Checking, ListenerKind, typed};
-use crate::config::value::{Network, Socket};
+use crate::config::value::Socket;
 
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Listener {
     pub kind: ListenerKind,
     pub address: SocketAddr,
     /// Clients whose PROXY v2 header is demanded and believed.
-    pub proxy_from: Vec<Network>,
+    pub proxy_from: Vec<IpAddr>,
 }
 
 impl ListenerKind {
@@ -39,7 +39,7 @@ pub fn check(c: &mut Checking, typed: Vec<typed::Listener>, domains: &[SendingDo
     }
     let mut listeners: Vec<Listener> = Vec::new();
     for one in typed {
-        let proxy_from: Vec<Network> = one.proxy_from.iter().map(|r| r.0).collect();
+        let proxy_from = one.proxy_from;
         for address in one.address {
             let (span, socket) = (address.span(), address.get_ref().0);
             let address = socket.with_port(one.kind.port());

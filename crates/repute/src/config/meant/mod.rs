@@ -10,13 +10,15 @@ mod listener;
 mod route;
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
 use repute_types::Domain;
+use rustls::sign::CertifiedKey;
 use toml::Spanned;
 
 pub use account::Account;
-pub use domain::{KeyFile, SendingDomain};
+pub use domain::SendingDomain;
 pub use egress::Egress;
 pub use listener::Listener;
 pub use route::Route;
@@ -54,8 +56,11 @@ pub struct Config {
 pub struct TlsFiles {
     pub certificate: PathBuf,
     pub key: PathBuf,
+    /// Both as read; `None` where files were not looked at.
+    pub loaded: Option<Arc<CertifiedKey>>,
 }
 
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Resolver {
     /// Empty: those of the operating system.
     pub servers: Vec<Socket>,
@@ -69,10 +74,12 @@ pub struct Retry {
     pub max_interval: Duration,
     pub expire: Duration,
     pub delay_notice: Duration,
+    pub pause: Duration,
+    pub max_pause: Duration,
 }
 
 /// Mail from this machine's own programs.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Sendmail {
     pub account: String,
     /// Empty: everybody.
@@ -169,15 +176,18 @@ fn tls(c: &mut Checking, tls: typed::Tls) -> Option<TlsFiles> {
             return None;
         }
     };
-    let files = TlsFiles { certificate: c.path(certificate.get_ref()), key: c.path(key.get_ref()) };
+    let mut files = TlsFiles { certificate: c.path(certificate.get_ref()), key: c.path(key.get_ref()), loaded: None };
     if c.files == Files::Check {
         let chain = c.take(files::read_open(&files.certificate, certificate.span()));
         let secret = c.take(files::read_secret(&files.key, key.span()));
-        if let (Some(chain), Some(secret)) = (chain, secret)
-            && let Err(wrong) = crate::tls::certified_key(&chain, &secret)
-        {
-            let span = if wrong.in_key { key.span() } else { certificate.span() };
-            c.fault(span, wrong.what, wrong.cure);
+        if let (Some(chain), Some(secret)) = (chain, secret) {
+            match crate::tls::certified_key(&chain, &secret) {
+                Ok(loaded) => files.loaded = Some(loaded),
+                Err(wrong) => {
+                    let span = if wrong.in_key { key.span() } else { certificate.span() };
+                    c.fault(span, wrong.what, wrong.cure);
+                }
+            }
         }
     }
     Some(files)
@@ -190,6 +200,8 @@ fn retry(c: &mut Checking, retry: &typed::Retry) -> Retry {
         max_interval: value(&retry.max_interval),
         expire: value(&retry.expire),
         delay_notice: value(&retry.delay_notice),
+        pause: value(&retry.pause),
+        max_pause: retry.max_pause.0,
     };
     if meant.first < Duration::from_secs(1) {
         c.fault(retry.first.span(), "`first` is under a second", "write \"150s\": a greylist waits minutes");
@@ -205,6 +217,9 @@ fn retry(c: &mut Checking, retry: &typed::Retry) -> Retry {
             "mail expires before it is tried a second time",
             "make `expire` longer than `first`; \"5d\" is usual",
         );
+    }
+    if meant.pause > meant.max_pause {
+        c.fault(retry.pause.span(), "`pause` is longer than `max_pause`", "make `pause` the shorter of the two");
     }
     meant
 }

@@ -1,5 +1,6 @@
 //! Mail that goes to a named host instead of the MX.
 
+use repute_delivery::HostName;
 use repute_types::Domain;
 use toml::Spanned;
 
@@ -9,8 +10,7 @@ use super::{Checking, Files, RouteTls, files, typed};
 pub struct Route {
     /// Empty: every domain that no other route names.
     pub domains: Vec<Domain>,
-    /// A name or an IP address.
-    pub host: String,
+    pub host: HostName,
     pub port: u16,
     pub tls: RouteTls,
     pub login: Option<Login>,
@@ -36,11 +36,7 @@ pub fn check(c: &mut Checking, typed: Vec<Spanned<typed::Route>>) -> Vec<Route> 
                 c.fault(domain.span(), what, "name each domain in one route");
             }
         }
-        let host = one.host.get_ref();
-        if host.parse::<std::net::IpAddr>().is_err() && Domain::parse(host).is_err() {
-            let cure = "write a name or an IP address; the port has a key of its own";
-            c.fault(one.host.span(), format!("`{host}` is not a host"), cure);
-        }
+        let Some(host) = host(c, &one.host) else { continue };
         let login = login(c, &one);
         let tls = tls(c, &one);
         let port = one.port.unwrap_or(match (tls, &login) {
@@ -49,25 +45,35 @@ pub fn check(c: &mut Checking, typed: Vec<Spanned<typed::Route>>) -> Vec<Route> 
             _ => 25,
         });
         let domains = one.domains.into_iter().map(Spanned::into_inner).collect();
-        routes.push(Route { domains, host: one.host.into_inner(), port, tls, login });
+        routes.push(Route { domains, host, port, tls, login });
     }
     routes
+}
+
+fn host(c: &mut Checking, written: &Spanned<String>) -> Option<HostName> {
+    let text = written.get_ref();
+    let host = text.parse().map(HostName::Address).ok().or_else(|| Domain::parse(text).map(HostName::Name).ok());
+    if host.is_none() {
+        let cure = "write a name or an IP address; the port has a key of its own";
+        c.fault(written.span(), format!("`{text}` is not a host"), cure);
+    }
+    host
 }
 
 fn tls(c: &mut Checking, one: &typed::Route) -> RouteTls {
     let Some(written) = &one.tls else {
         return match (one.port, &one.user) {
             (Some(465), _) => RouteTls::Implicit,
-            (_, Some(_)) => RouteTls::Required,
+            (_, Some(_)) => RouteTls::Verified,
             _ => RouteTls::Opportunistic,
         };
     };
     let tls = *written.get_ref();
-    let weak = matches!(tls, RouteTls::None | RouteTls::Opportunistic);
+    let weak = matches!(tls, RouteTls::None | RouteTls::Opportunistic | RouteTls::Required);
     let loopback = one.host.get_ref().parse::<std::net::IpAddr>().is_ok_and(|a| a.is_loopback());
     if weak && one.user.is_some() && !loopback {
-        let cure = "write tls = \"required\" or \"implicit\"";
-        c.fault(written.span(), "the password could go over the wire in the clear", cure);
+        let cure = "write tls = \"verified\" or \"implicit\"";
+        c.fault(written.span(), "the password could be read on its way, or given to another host", cure);
     }
     tls
 }

@@ -1,0 +1,105 @@
+//! The `sendmail` command as cron, PHP, mutt and a thousand scripts know it; also
+//! `repute sendmail`.
+//!
+//! Promise: exit code 0 means that the message is on the server's disk. Everything else says
+//! on standard error what is wrong: 75 (EX_TEMPFAIL) where trying again later can help, among
+//! others when the server does not run; the codes of sysexits.h where it cannot. Options that
+//! other implementations ignore are ignored here.
+
+mod complete;
+mod deliver;
+mod flags;
+mod read;
+
+use std::ffi::OsString;
+use std::path::PathBuf;
+
+use crate::cli::{Context, Exit};
+use crate::config::Files;
+use crate::out;
+
+use self::flags::{Flags, Mode};
+
+#[derive(clap::Args)]
+#[command(disable_help_flag = true)]
+pub struct Args {
+    /// The options of sendmail: -t -i -f ADDRESS -F NAME -bs -B -N -R -V -v, and recipients
+    #[arg(trailing_var_arg = true, allow_hyphen_values = true, value_name = "OPTION")]
+    rest: Vec<OsString>,
+}
+
+/// The codes of sysexits.h that a mail program is expected to end with.
+pub mod code {
+    pub const USAGE: u8 = 64;
+    pub const DATAERR: u8 = 65;
+    pub const UNAVAILABLE: u8 = 69;
+    pub const TEMPFAIL: u8 = 75;
+    pub const NOPERM: u8 = 77;
+}
+
+/// Why nothing was sent.
+#[derive(Debug)]
+pub struct Failed {
+    pub code: u8,
+    pub text: String,
+}
+
+impl Failed {
+    pub fn new(code: u8, text: impl Into<String>) -> Failed {
+        Failed { code, text: text.into() }
+    }
+}
+
+pub fn run(args: Args, context: &Context) -> anyhow::Result<Exit> {
+    Ok(end(send(&args.rest, context)))
+}
+
+/// Called by the name `sendmail`.
+pub fn main(args: Vec<OsString>) -> Exit {
+    end(send(&args, &Context::default()))
+}
+
+fn end(result: Result<(), Failed>) -> Exit {
+    match result {
+        Ok(()) => Exit::Done,
+        Err(failed) => {
+            out::error(&format!("sendmail: {}\n", failed.text));
+            Exit::Sysexit(failed.code)
+        }
+    }
+}
+
+fn send(args: &[OsString], context: &Context) -> Result<(), Failed> {
+    let args: Option<Vec<&str>> = args.iter().map(|a| a.to_str()).collect();
+    let args = args.ok_or_else(|| Failed::new(code::USAGE, "an argument is not UTF-8"))?;
+    let flags = Flags::parse(&args)?;
+    let state = state(context);
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    let runtime = runtime.map_err(|e| Failed::new(code::TEMPFAIL, format!("no runtime: {e}")))?;
+    match flags.mode {
+        Mode::Deliver => {
+            // Read before the server is asked: a program that writes slowly holds nothing up.
+            let message = read::message(std::io::stdin().lock(), flags.ignore_dots)?;
+            runtime.block_on(deliver::deliver(&state, &flags, message))
+        }
+        Mode::Smtp => {
+            let spoken = runtime.block_on(deliver::pipe(&state));
+            // Reading standard input cannot be called off; the runtime must not wait for it.
+            runtime.shutdown_background();
+            spoken
+        }
+        Mode::Nothing => Ok(()),
+    }
+}
+
+/// Where the server's socket is. Programs run as any user, and may not read the configuration,
+/// which holds secrets: then it is the usual place, or what `REPUTE_STATE` says.
+fn state(context: &Context) -> PathBuf {
+    if let Some(state) = std::env::var_os("REPUTE_STATE") {
+        return PathBuf::from(state);
+    }
+    match context.load(Files::Ignore) {
+        Ok(config) => config.state,
+        Err(_) => PathBuf::from("/var/lib/repute"),
+    }
+}

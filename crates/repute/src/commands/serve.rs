@@ -1,0 +1,121 @@
+//! `repute serve`: configuration, ports, user, server, signals, read from top to bottom.
+//!
+//! Everything that can be wrong with the configuration is said before anything is touched.
+//! SIGTERM and SIGINT stop it (the second one at once), SIGHUP reloads.
+
+use std::sync::Arc;
+
+use anyhow::Context as _;
+use sd_notify::NotifyState;
+use tokio::runtime::Runtime;
+use tokio::signal::unix::{Signal, SignalKind, signal};
+
+use crate::cli::{Context, Exit};
+use crate::config::{Config, Faults, Files};
+use crate::log::Log;
+use crate::out;
+use crate::serve::{self, Running, ports, user};
+
+#[derive(clap::Args)]
+pub struct Args {}
+
+pub fn run(_: Args, context: &Context) -> anyhow::Result<Exit> {
+    // Files of the state folder are the service's alone, whoever made the folder.
+    nix::sys::stat::umask(nix::sys::stat::Mode::from_bits_truncate(0o077));
+    let config = context.load(Files::Check)?;
+    let ports = ports::open(&config.listeners)?;
+    let user = user::choose(&config)?;
+    user::prepare_state(&config, user.as_ref())?;
+    // Before there are threads, so that every one of them is the user's.
+    match &user {
+        Some(user) => user::become_user(user)?,
+        None => warn_of_root(&config),
+    }
+    let log = Arc::new(Log::to_stderr(config.log).context("the log's thread cannot be started")?);
+    let runtime = Runtime::new().context("the runtime cannot be started")?;
+    runtime.block_on(async {
+        let mut signals = Signals::new()?;
+        let running = serve::begin(config, ports, log).await?;
+        say_ready(&running);
+        let _ = sd_notify::notify(&[NotifyState::Ready]);
+        serve_until_stopped(running, &mut signals).await
+    })
+}
+
+struct Signals {
+    terminate: Signal,
+    interrupt: Signal,
+    hangup: Signal,
+}
+
+impl Signals {
+    fn new() -> anyhow::Result<Signals> {
+        let listen = |kind| signal(kind).context("signals cannot be listened to");
+        Ok(Signals {
+            terminate: listen(SignalKind::terminate())?,
+            interrupt: listen(SignalKind::interrupt())?,
+            hangup: listen(SignalKind::hangup())?,
+        })
+    }
+
+    async fn stop(&mut self) {
+        tokio::select! {
+            _ = self.terminate.recv() => {}
+            _ = self.interrupt.recv() => {}
+        }
+    }
+}
+
+async fn serve_until_stopped(mut running: Running, signals: &mut Signals) -> anyhow::Result<Exit> {
+    loop {
+        tokio::select! {
+            _ = signals.terminate.recv() => break,
+            _ = signals.interrupt.recv() => break,
+            _ = signals.hangup.recv() => reload(&mut running),
+        }
+    }
+    let _ = sd_notify::notify(&[NotifyState::Stopping]);
+    out::error("repute: stopping: what is under way is finished, a second signal ends it at once\n");
+    tokio::select! {
+        () = running.stop() => Ok(Exit::Done),
+        () = signals.stop() => {
+            out::error("repute: stopped at once; messages under way may go twice\n");
+            Ok(Exit::Problem)
+        }
+    }
+}
+
+fn reload(running: &mut Running) {
+    if let Ok(now) = NotifyState::monotonic_usec_now() {
+        let _ = sd_notify::notify(&[NotifyState::Reloading, now]);
+    }
+    match running.reload() {
+        Ok(waiting) => {
+            out::error("repute: reloaded\n");
+            waiting.iter().for_each(|sentence| out::error(&format!("repute: {sentence}\n")));
+        }
+        Err(error) => {
+            let text = match error.downcast_ref::<Faults>() {
+                Some(faults) => faults.to_string(),
+                None => format!("{error:#}\n"),
+            };
+            out::error(&format!("repute: not reloaded, everything stays as it was:\n{text}"));
+        }
+    }
+    let _ = sd_notify::notify(&[NotifyState::Ready]);
+}
+
+/// One line, for people and for whoever has to find a port that was 0.
+fn say_ready(running: &Running) {
+    let addresses = running.addresses().iter().map(|(kind, address)| format!(" {}={address}", kind.as_str()));
+    out::error(&format!("repute: ready{}\n", addresses.collect::<String>()));
+}
+
+fn warn_of_root(config: &Config) {
+    if nix::unistd::geteuid().is_root() && config.user.as_deref() != Some("root") {
+        out::error(
+            "repute: WARNING: serving as root, since this machine has no user `repute`. Make one: \
+             useradd --system --home-dir /var/lib/repute --shell /usr/sbin/nologin repute\n",
+        );
+    }
+}

@@ -1,0 +1,120 @@
+//! From the configuration to what the works take.
+
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use repute_delivery::{DeliverySettings, Egress, HostMemory, Login, Relay, Routes, TlsNeed};
+use repute_engine::config::{AccountSettings, AddressRange, Limits, SendingDomain, Settings};
+use repute_engine::door::{Account, ScramSecret};
+use repute_queue::Retry;
+
+use super::Config;
+use super::meant::{self, ListenerKind, RouteTls};
+
+/// `memory` is what was learnt about hosts; it outlives a reload.
+pub fn of(config: &Config, memory: &HostMemory) -> Settings {
+    Settings {
+        hostname: config.hostname.clone(),
+        accounts: config.accounts.iter().map(account).collect(),
+        domains: config.domains.iter().map(domain).collect(),
+        egresses: config.egresses.iter().map(|e| Arc::new(egress(e, config))).collect(),
+        routes: Arc::new(routes(&config.routes)),
+        delivery: Arc::new(delivery(config, memory)),
+        retry: Retry {
+            first: config.retry.first,
+            max_interval: config.retry.max_interval,
+            expire: config.retry.expire,
+            delay_notice: config.retry.delay_notice,
+        },
+        limits: limits(config),
+    }
+}
+
+fn account(a: &meant::Account) -> AccountSettings {
+    AccountSettings {
+        account: Arc::new(Account {
+            name: a.name.as_str().into(),
+            domains: a.domains.clone(),
+            stream: a.stream,
+            private: a.private,
+        }),
+        password: a.password.clone(),
+        scram: a.scram.as_ref().map(|s| ScramSecret {
+            iterations: s.iterations,
+            salt: s.salt.clone(),
+            stored_key: s.stored_key,
+            server_key: s.server_key,
+        }),
+        addresses: a.addresses.iter().map(|n| AddressRange { address: n.address, prefix: n.prefix }).collect(),
+    }
+}
+
+fn domain(d: &meant::SendingDomain) -> SendingDomain {
+    SendingDomain {
+        name: d.name.clone(),
+        keys: d.keys.clone(),
+        danger_unsigned: d.danger_unsigned,
+        return_path: d.return_path.clone(),
+    }
+}
+
+fn egress(e: &meant::Egress, config: &Config) -> Egress {
+    let addresses = [e.v4.map(IpAddr::V4), e.v6.map(IpAddr::V6)];
+    let names: Vec<String> = addresses.iter().flatten().map(ToString::to_string).collect();
+    let ehlo = e.ehlo.clone().unwrap_or_else(|| config.hostname.clone());
+    Egress { name: names.join(","), ehlo, v4: e.v4, v6: e.v6 }
+}
+
+fn routes(written: &[meant::Route]) -> Routes {
+    let mut routes = Routes::default();
+    for route in written {
+        let tls = match route.tls {
+            RouteTls::None => TlsNeed::Never,
+            RouteTls::Opportunistic => TlsNeed::Opportunistic,
+            RouteTls::Required => TlsNeed::Require,
+            RouteTls::Verified | RouteTls::Implicit => TlsNeed::Verify,
+        };
+        let relay = Relay {
+            hosts: vec![route.host.clone()],
+            port: route.port,
+            tls,
+            implicit_tls: route.tls == RouteTls::Implicit,
+            login: route.login.as_ref().map(|l| Login {
+                user: l.user.clone(),
+                password: l.password.clone(),
+                // The configuration lets a password go without TLS to loopback alone.
+                danger_without_tls: tls == TlsNeed::Never,
+            }),
+        };
+        routes.add(&route.domains, relay);
+    }
+    routes
+}
+
+fn delivery(config: &Config, memory: &HostMemory) -> DeliverySettings {
+    let mut own_names = vec![config.hostname.clone()];
+    own_names.extend(config.egresses.iter().filter_map(|e| e.ehlo.clone()));
+    let listening = config.listeners.iter().filter(|l| l.kind == ListenerKind::Return).map(|l| l.address.ip());
+    DeliverySettings {
+        danger_allow_loopback: config.danger_allow_loopback,
+        mx_port: config.mx_port,
+        own_names,
+        own_addresses: listening.filter(|ip| !ip.is_unspecified()).collect(),
+        memory: memory.clone(),
+        ..DeliverySettings::default()
+    }
+}
+
+fn limits(config: &Config) -> Limits {
+    let l = &config.limits;
+    Limits {
+        sessions_per_site: l.sessions_per_site,
+        sessions: l.sessions,
+        messages_per_session: l.messages_per_session,
+        first_pause: config.retry.pause,
+        max_pause: config.retry.max_pause,
+        fresh_content: usize::try_from(l.memory.octets()).unwrap_or(usize::MAX),
+        session_idle: l.session_idle.0,
+        hops: l.hops,
+    }
+}

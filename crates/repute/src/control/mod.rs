@@ -1,0 +1,25 @@
+//! The control socket, `STATE/control.sock`: how the command line asks a running server.
+//!
+//! One JSON value a line in both directions: a [`wire::Request`] and its [`wire::Answer`];
+//! several may follow one another on a connection. The socket is 0600 in the state folder,
+//! and only root and the server's own user are answered.
+
+pub mod client;
+pub mod sendmail;
+pub mod server;
+pub mod wire;
+
+use std::path::{Path, PathBuf};
+
+pub fn socket(state: &Path) -> PathBuf {
+    state.join("control.sock")
+}
+
+/// Where the spool's files are.
+pub fn spool_folder(state: &Path) -> PathBuf {
+    state.join("spool")
+}
+
+pub fn history_file(state: &Path) -> PathBuf {
+    state.join("history.sqlite")
+}

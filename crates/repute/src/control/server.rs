@@ -1,0 +1,111 @@
+//! The answering side: a task that listens on the control socket until it is told to stop.
+//!
+//! Bounds: 16 connections at once (more wait), a request of 256 KiB, a minute without one.
+
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::Context as _;
+use repute_engine::control::{Control, ControlError};
+use serde::Serialize;
+use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, BufReader};
+use tokio::net::{UnixListener, UnixStream};
+use tokio::sync::Semaphore;
+use tokio::time::timeout;
+
+use super::wire::{Answer, LONGEST_REQUEST, Request};
+
+const CONNECTIONS: usize = 16;
+/// Between requests; people's commands send theirs at once.
+const IDLE: Duration = Duration::from_secs(60);
+
+/// Opens the socket; one that a killed server left behind is replaced.
+pub fn bind(state: &Path) -> anyhow::Result<UnixListener> {
+    let path = super::socket(state);
+    bind_at(&path, 0o600)
+}
+
+pub(crate) fn bind_at(path: &Path, mode: u32) -> anyhow::Result<UnixListener> {
+    if std::os::unix::net::UnixStream::connect(path).is_ok() {
+        anyhow::bail!("another server runs already: it listens on {}", path.display());
+    }
+    let _ = std::fs::remove_file(path);
+    let listener = UnixListener::bind(path).with_context(|| format!("{} cannot be opened", path.display()))?;
+    std::fs::set_permissions(path, std::fs::Permissions::from_mode(mode))?;
+    Ok(listener)
+}
+
+/// Answers until the task is dropped.
+pub async fn serve(listener: UnixListener, control: Control) {
+    let room = Arc::new(Semaphore::new(CONNECTIONS));
+    loop {
+        let Ok(permit) = room.clone().acquire_owned().await else { return };
+        let Ok((stream, _)) = listener.accept().await else {
+            // Out of descriptors: they come back as connections end.
+            tokio::time::sleep(Duration::from_millis(100)).await;
+            continue;
+        };
+        if !is_allowed(&stream) {
+            continue;
+        }
+        let control = control.clone();
+        tokio::spawn(async move {
+            converse(stream, &control).await;
+            drop(permit);
+        });
+    }
+}
+
+/// Root, and whoever the server runs as.
+fn is_allowed(stream: &UnixStream) -> bool {
+    let own = nix::unistd::geteuid().as_raw();
+    stream.peer_cred().is_ok_and(|peer| peer.uid() == 0 || peer.uid() == own)
+}
+
+async fn converse(mut stream: UnixStream, control: &Control) {
+    let (read, mut write) = stream.split();
+    let mut read = BufReader::new(read);
+    loop {
+        let mut line = Vec::new();
+        let mut bounded = (&mut read).take(LONGEST_REQUEST as u64);
+        match timeout(IDLE, bounded.read_until(b'\n', &mut line)).await {
+            Ok(Ok(n)) if n > 0 => {}
+            _ => return,
+        }
+        let answer = match serde_json::from_slice(&line) {
+            Ok(request) => answer(request, control).await,
+            Err(error) => Answer::Error(format!(
+                "this request is unknown here: {error}; is the command another version than the server?"
+            )),
+        };
+        let Ok(mut text) = serde_json::to_vec(&answer) else { return };
+        text.push(b'\n');
+        if !matches!(timeout(IDLE, write.write_all(&text)).await, Ok(Ok(()))) {
+            return;
+        }
+    }
+}
+
+async fn answer(request: Request, control: &Control) -> Answer {
+    match request {
+        Request::ListV1 { selector, limit } => said(control.list(&selector, limit).await),
+        Request::HoldV1 { selector, reason } => said(control.hold(&selector, &reason).await),
+        Request::ReleaseV1 { selector } => said(control.release(&selector).await),
+        Request::RetryV1 { selector } => said(control.retry(&selector).await),
+        Request::CancelV1 { selector } => said(control.cancel(&selector).await),
+        Request::WhyV1 { about, limit } => said(control.why(&about, limit).await),
+        Request::StatusV1 {} => said(Ok(control.status())),
+    }
+}
+
+fn said<T: Serialize>(result: Result<T, ControlError>) -> Answer {
+    match result {
+        Ok(value) => match serde_json::to_value(value) {
+            Ok(value) => Answer::Ok(value),
+            Err(error) => Answer::Error(format!("the answer cannot be written: {error}")),
+        },
+        Err(error) => Answer::Error(error.to_string()),
+    }
+}

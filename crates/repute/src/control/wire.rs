@@ -1,0 +1,28 @@
+//! The words of the control socket. Each request carries its version in its name; what it
+//! says is the works' own question (`repute_engine::control`), the answer is JSON.
+
+use repute_engine::control::Selector;
+use serde::{Deserialize, Serialize};
+
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
+pub enum Request {
+    ListV1 { selector: Selector, limit: usize },
+    HoldV1 { selector: Selector, reason: String },
+    ReleaseV1 { selector: Selector },
+    RetryV1 { selector: Selector },
+    CancelV1 { selector: Selector },
+    WhyV1 { about: String, limit: usize },
+    StatusV1 {},
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Answer {
+    Ok(serde_json::Value),
+    /// A sentence with its cure.
+    Error(String),
+}
+
+/// The longest line that either side reads: some ten thousand ids.
+pub const LONGEST_REQUEST: usize = 256 << 10;

@@ -1,0 +1,149 @@
+//! The log: each event is one line on standard error that reads alone.
+//!
+//! Promise: [`Log::record`] never blocks and makes no system call: it writes the line into
+//! memory, and a thread of its own writes what gathered, at most fifty times a second. Over
+//! [`ROOM`] the newest lines are dropped and counted, and the count becomes a line. Bodies and
+//! secrets never stand in it.
+//!
+//! Addresses of senders and recipients do stand in it, although a log is kept by many: "what
+//! became of the mail to this person" is the question that an operator of a mail server is
+//! asked every day, and RFC 5321 §4.4 and every postmaster expect it. Who must not keep them
+//! keeps the log short.
+
+mod json;
+mod text;
+
+use std::io::Write;
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use repute_types::Event;
+use repute_types::event::EventSink;
+
+use crate::config::meant::LogFormat;
+
+/// Octets that wait to be written, at most: some ten thousand lines.
+const ROOM: usize = 4 << 20;
+/// How long the first line waits for others.
+const GATHER: Duration = Duration::from_millis(20);
+/// A buffer that grew beyond this in a burst is given back.
+const KEPT: usize = 64 << 10;
+
+#[derive(Default)]
+struct Waiting {
+    lines: Vec<u8>,
+    /// Lines dropped since it was last said.
+    lost: u64,
+    format: Option<LogFormat>,
+    closed: bool,
+}
+
+#[derive(Default)]
+struct Shared {
+    waiting: Mutex<Waiting>,
+    /// There is a first line, or the end.
+    wake: Condvar,
+}
+
+pub struct Log {
+    shared: Arc<Shared>,
+    writer: Option<JoinHandle<()>>,
+}
+
+impl Log {
+    pub fn to_stderr(format: LogFormat) -> std::io::Result<Log> {
+        Log::to(format, std::io::stderr())
+    }
+
+    pub fn to(format: LogFormat, out: impl Write + Send + 'static) -> std::io::Result<Log> {
+        let shared = Arc::new(Shared::default());
+        shared.lock().format = Some(format);
+        let of_thread = shared.clone();
+        let writer = std::thread::Builder::new().name("log".into()).spawn(move || write_all(&of_thread, out))?;
+        Ok(Log { shared, writer: Some(writer) })
+    }
+
+    /// The form of lines from now on.
+    pub fn set_format(&self, format: LogFormat) {
+        self.shared.lock().format = Some(format);
+    }
+
+    pub fn record(&self, event: &Event) {
+        let mut waiting = self.shared.lock();
+        if waiting.lines.len() >= ROOM {
+            waiting.lost += 1;
+            return;
+        }
+        let first = waiting.lines.is_empty();
+        match waiting.format {
+            Some(LogFormat::Json) => json::line(&mut waiting.lines, event),
+            _ => text::line(&mut waiting.lines, event),
+        }
+        drop(waiting);
+        if first {
+            self.shared.wake.notify_one();
+        }
+    }
+}
+
+impl Drop for Log {
+    /// Writes what waits, then ends.
+    fn drop(&mut self) {
+        self.shared.lock().closed = true;
+        self.shared.wake.notify_one();
+        if let Some(writer) = self.writer.take() {
+            let _ = writer.join();
+        }
+    }
+}
+
+impl Shared {
+    fn lock(&self) -> MutexGuard<'_, Waiting> {
+        self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn write_all(shared: &Shared, mut out: impl Write) {
+    let mut batch = Vec::new();
+    loop {
+        let mut waiting = shared.lock();
+        while waiting.lines.is_empty() && waiting.lost == 0 && !waiting.closed {
+            waiting = shared.wake.wait(waiting).unwrap_or_else(PoisonError::into_inner);
+        }
+        if !waiting.closed {
+            drop(waiting);
+            std::thread::sleep(GATHER);
+            waiting = shared.lock();
+        }
+        std::mem::swap(&mut waiting.lines, &mut batch);
+        let (lost, closed) = (std::mem::take(&mut waiting.lost), waiting.closed);
+        drop(waiting);
+        if lost > 0 {
+            let _ = writeln!(batch, "log dropped lines={lost} reason=\"standard error did not keep up\"");
+        }
+        // Where standard error is gone there is nobody to tell.
+        let _ = out.write_all(&batch).and_then(|()| out.flush());
+        batch.clear();
+        batch.shrink_to(KEPT);
+        if closed {
+            return;
+        }
+    }
+}
+
+/// The stream's readers: the log first, then the history, which keeps the event.
+pub struct FanOut<S> {
+    pub log: Arc<Log>,
+    pub next: Arc<S>,
+}
+
+impl<S: EventSink> EventSink for FanOut<S> {
+    fn emit(&self, event: Event) {
+        self.log.record(&event);
+        self.next.emit(event);
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,130 @@
+//! Lines as they are read, and what happens to a log that nobody reads.
+
+use std::time::{Duration, Instant};
+
+use repute_types::event::Level;
+use repute_types::{
+    Culprit, EnhancedCode, MessageId, Outcome, PartId, Peer, Reply, Stage, Timestamp, TlsUsed, Verdict,
+};
+
+use super::*;
+use repute_types::EventKind;
+
+fn event(kind: EventKind) -> Event {
+    Event { at: Timestamp(1_795_485_950_120), kind }
+}
+
+fn settled(outcome: Outcome) -> EventKind {
+    let part = PartId { message: MessageId::first_at(Timestamp(1_795_485_948_920)), number: 0 };
+    EventKind::Settled {
+        part,
+        recipient: "bob@example.net".parse().unwrap(),
+        attempt: 1,
+        next_attempt: (outcome.verdict == Verdict::Deferred).then_some(Timestamp(1_795_486_100_000)),
+        outcome: Box::new(outcome),
+        age: Duration::from_millis(1200),
+        egress: Some("203.0.113.10".parse().unwrap()),
+    }
+}
+
+fn delivered() -> EventKind {
+    let mut outcome = Outcome::from_reply(Stage::Body, Reply::new(250, EnhancedCode(2, 0, 0), "ok \"queued\""));
+    outcome.peer = Some(Peer { name: "mx.example.net".into(), address: Some("192.0.2.1".parse().unwrap()), port: 25 });
+    outcome.tls =
+        Some(TlsUsed { version: "TLSv1.3".into(), cipher: "TLS13_AES_256_GCM_SHA384".into(), verified: false });
+    settled(outcome)
+}
+
+fn check(kind: EventKind, expect: &str) {
+    let mut out = Vec::new();
+    text::line(&mut out, &event(kind));
+    assert_eq!(String::from_utf8(out).unwrap(), format!("2026-11-24T02:05:50.120Z {expect}\n"));
+}
+
+#[test]
+fn a_line_reads_alone() {
+    let id = MessageId::first_at(Timestamp(1_795_485_948_920));
+    check(
+        delivered(),
+        &format!(
+            "delivered id={id} part=0 to=bob@example.net attempt=1 host=mx.example.net ip=192.0.2.1 tls=TLSv1.3 \
+             stage=body reply=\"250 2.0.0 ok \\\"queued\\\"\" egress=203.0.113.10 after=1.200s"
+        ),
+    );
+    let nobody = Outcome::ours(Verdict::Deferred, Stage::Route, Culprit::Dns, EnhancedCode(4, 4, 3), "SERVFAIL for MX");
+    check(
+        settled(nobody),
+        &format!(
+            "deferred id={id} part=0 to=bob@example.net attempt=1 stage=route status=4.4.3 text=\"SERVFAIL for MX\" \
+             egress=203.0.113.10 after=1.200s next=2026-11-24T02:08:20.000Z"
+        ),
+    );
+    check(
+        EventKind::Accepted {
+            message: id,
+            account: Some("shop".into()),
+            from: None,
+            recipients: vec!["a@x.example".parse().unwrap(), "b@x.example".parse().unwrap()],
+            size: 4096,
+            header_id: "x@y".into(),
+            client: None,
+            tls: None,
+        },
+        &format!("accepted id={id} account=shop from=<> to=a@x.example,+1 size=4096 message-id=x@y"),
+    );
+    let forged = "two\nlines and a \u{1b}[31mcolour".to_owned();
+    check(
+        EventKind::Note { level: Level::Warning, what: "spool", text: forged },
+        "warning spool text=\"two\\nlines and a ?[31mcolour\"",
+    );
+}
+
+#[test]
+fn json_has_the_same_keys() {
+    let mut out = Vec::new();
+    json::line(&mut out, &event(delivered()));
+    let value: serde_json::Value = serde_json::from_slice(&out).unwrap();
+    assert_eq!(value["event"], "delivered");
+    assert_eq!(value["to"], "bob@example.net");
+    assert_eq!(value["tls"], "TLSv1.3");
+    assert_eq!(value["after"], 1.2);
+    assert_eq!(value["next"], serde_json::Value::Null);
+    assert_eq!(out.iter().filter(|b| **b == b'\n').count(), 1);
+}
+
+/// Standard error that somebody stopped reading.
+#[derive(Clone, Default)]
+struct Stuck {
+    written: Arc<Mutex<Vec<u8>>>,
+    gate: Arc<Mutex<()>>,
+}
+
+impl Write for Stuck {
+    fn write(&mut self, octets: &[u8]) -> std::io::Result<usize> {
+        let _open = self.gate.lock().unwrap();
+        self.written.lock().unwrap().extend_from_slice(octets);
+        Ok(octets.len())
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
+}
+
+#[test]
+fn a_reader_that_stops_costs_lines_and_no_time() {
+    let stuck = Stuck::default();
+    let closed_gate = stuck.gate.lock().unwrap();
+    let log = Log::to(LogFormat::Text, stuck.clone()).unwrap();
+    let one = event(delivered());
+    let start = Instant::now();
+    for _ in 0..60_000 {
+        log.record(&one);
+    }
+    assert!(start.elapsed() < Duration::from_secs(5), "{:?}", start.elapsed());
+    drop(closed_gate);
+    drop(log);
+    let written = String::from_utf8(stuck.written.lock().unwrap().clone()).unwrap();
+    assert!(written.contains("log dropped lines="), "{} lines", written.lines().count());
+    assert!(written.len() <= 2 * ROOM + 4096, "{}", written.len());
+}

@@ -1,0 +1,205 @@
+//! The server put together: ports, doors, works, listeners, the control socket; and taken
+//! apart again in an order that loses nothing.
+//!
+//! [`start`] is all of it but root, systemd and signals, which are `commands::serve`'s.
+//! Starting steps: sockets are open before anything of the state folder is touched; the spool
+//! is open before a client is answered. Stopping steps: listeners take nothing new and finish
+//! what they have; the works end the attempts under way; spool, history and log are written
+//! out, in that order, since each reads what the one before it says.
+
+pub mod ports;
+pub mod reload;
+pub mod user;
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::Context as _;
+use repute_delivery::HostMemory;
+use repute_dns::{DnsSettings, HickoryResolver, Resolver};
+use repute_engine::{Doors, Engine};
+use repute_ledger::{History, HistoryOptions, Returned, ReturnedOptions};
+use repute_net::{TcpNetwork, TlsClient};
+use repute_spool::{Spool, SqliteSpool, sqlite};
+use repute_submission::{Limits, ListenerConfig, SharedBounds, SharedLimits, TlsSource};
+use repute_types::{SystemClock, SystemRandom};
+use tokio::sync::watch;
+use tokio::task::{JoinHandle, JoinSet};
+
+use crate::config::meant::{Config, ListenerKind};
+use crate::config::settings;
+use crate::control;
+use crate::log::{FanOut, Log};
+use crate::tls::{self, Certificate, SelfSigned};
+
+use self::ports::Port;
+
+/// How long attempts under way may go on after the server was told to stop. A receiver that
+/// has the message and does not answer would else be sent it twice; systemd waits 90 seconds.
+const DRAIN: Duration = Duration::from_secs(30);
+
+pub struct Running {
+    config: Config,
+    engine: Engine,
+    addresses: Vec<(ListenerKind, SocketAddr)>,
+    listeners: JoinSet<()>,
+    stop_listeners: watch::Sender<bool>,
+    control: JoinHandle<()>,
+    sendmail: Arc<control::sendmail::Service>,
+    sendmail_task: JoinHandle<()>,
+    certificate: Arc<Certificate>,
+    history: Arc<History>,
+    memory: HostMemory,
+    log: Arc<Log>,
+}
+
+/// Starts a server in this process, as the user it is.
+pub async fn start(config: Config, log: Arc<Log>) -> anyhow::Result<Running> {
+    user::prepare_state(&config, None)?;
+    let ports = ports::open(&config.listeners)?;
+    begin(config, ports, log).await
+}
+
+/// Starts a server on sockets that are open already.
+pub async fn begin(config: Config, ports: Vec<Port>, log: Arc<Log>) -> anyhow::Result<Running> {
+    let control_socket = control::server::bind(&config.state)?;
+    let sendmail_socket = control::sendmail::bind(&config.state)?;
+    let certificate = certificate(&config)?;
+    let tls = TlsSource::new(Some(certificate.server_config()?));
+    let history = open_history(&config)?;
+    let doors = doors(&config, &log, &history)?;
+    let memory = HostMemory::default();
+    let engine = Engine::start(doors, settings::of(&config, &memory)).await.context("the works cannot start")?;
+    let (stop_listeners, stopping) = watch::channel(false);
+    let shared = SharedLimits::new(SharedBounds {
+        connections: config.limits.connections,
+        connections_per_client: config.limits.connections_per_client,
+        ..SharedBounds::default()
+    });
+    let mut listeners = JoinSet::new();
+    let addresses = ports.iter().map(|p| (p.kind, p.address)).collect();
+    for port in ports {
+        let listener = listener(&config, &port, &tls);
+        let (door, shared, stopping) = (engine.door(), shared.clone(), stopping.clone());
+        listeners.spawn(async move {
+            // It fails only where the socket cannot be used at all, which binding has shown.
+            let _ = repute_submission::serve(port.socket, listener, door, shared, stopping).await;
+        });
+    }
+    let sendmail = control::sendmail::Service::new(engine.door(), &config);
+    let sendmail_task = tokio::spawn(control::sendmail::serve(sendmail_socket, sendmail.clone()));
+    let control = tokio::spawn(control::server::serve(control_socket, engine.control()));
+    Ok(Running {
+        config,
+        engine,
+        addresses,
+        listeners,
+        stop_listeners,
+        control,
+        sendmail,
+        sendmail_task,
+        certificate,
+        history,
+        memory,
+        log,
+    })
+}
+
+impl Running {
+    /// Where it listens, ports no longer 0, in the order of the configuration.
+    pub fn addresses(&self) -> &[(ListenerKind, SocketAddr)] {
+        &self.addresses
+    }
+
+    /// Takes nothing new, finishes what is under way within a deadline, writes everything out.
+    pub async fn stop(mut self) {
+        let _ = self.stop_listeners.send(true);
+        while self.listeners.join_next().await.is_some() {}
+        self.control.abort();
+        self.sendmail_task.abort();
+        // What did not end in time is tried again at the next start.
+        if let Err(error) = self.engine.stop(DRAIN).await {
+            crate::out::error(&format!("repute: the spool could not be written out: {error}; mail may go twice\n"));
+        }
+        for socket in [control::socket(&self.config.state), control::sendmail::socket(&self.config.state)] {
+            let _ = std::fs::remove_file(socket);
+        }
+        let history = self.history.clone();
+        // The flush blocks until the history's thread has written.
+        let _ = tokio::task::spawn_blocking(move || history.flush()).await;
+    }
+}
+
+/// The certificate of the configuration, else the self-signed one of the state folder.
+fn certificate(config: &Config) -> anyhow::Result<Arc<Certificate>> {
+    Ok(Certificate::new(load_certificate(config)?))
+}
+
+fn load_certificate(config: &Config) -> anyhow::Result<Arc<rustls::sign::CertifiedKey>> {
+    if let Some(loaded) = config.tls.as_ref().and_then(|files| files.loaded.clone()) {
+        return Ok(loaded);
+    }
+    let files = SelfSigned::of(&config.state);
+    files.make(&config.hostname)?;
+    let read = |path: &std::path::Path| {
+        std::fs::read_to_string(path).with_context(|| format!("{} cannot be read", path.display()))
+    };
+    let (chain, key) = (read(&files.certificate)?, read(&files.key)?);
+    tls::certified_key(&chain, &key).map_err(|wrong| {
+        anyhow::anyhow!("{}: {}; delete it and a new one is made", files.certificate.display(), wrong.what)
+    })
+}
+
+fn open_history(config: &Config) -> anyhow::Result<Arc<History>> {
+    let options = HistoryOptions { retention: config.history_keep, ..HistoryOptions::default() };
+    Ok(Arc::new(History::open(&control::history_file(&config.state), options)?))
+}
+
+fn doors(config: &Config, log: &Arc<Log>, history: &Arc<History>) -> anyhow::Result<Doors> {
+    let spool = SqliteSpool::open(&control::spool_folder(&config.state), sqlite::Options::default())?;
+    let returned = Returned::open(&config.state.join("returned.sqlite"), ReturnedOptions::default())?;
+    Ok(Doors {
+        spool: Arc::new(spool) as Arc<dyn Spool>,
+        resolver: resolver(config)?,
+        network: Arc::new(TcpNetwork::new(TlsClient::with_native_roots())),
+        clock: Arc::new(SystemClock),
+        random: Arc::new(SystemRandom::new()),
+        events: Arc::new(FanOut { log: log.clone(), next: history.clone() }),
+        history: Some(history.clone()),
+        returned: Some(Arc::new(returned)),
+    })
+}
+
+fn resolver(config: &Config) -> anyhow::Result<Arc<dyn Resolver>> {
+    let settings = DnsSettings {
+        servers: config.resolver.servers.iter().map(|s| s.with_port(53)).collect(),
+        dnssec: config.resolver.dnssec,
+        timeout: config.resolver.timeout,
+        ..DnsSettings::default()
+    };
+    Ok(Arc::new(HickoryResolver::new(&settings)?))
+}
+
+fn listener(config: &Config, port: &Port, tls: &TlsSource) -> ListenerConfig {
+    let limits = &config.limits;
+    ListenerConfig {
+        kind: match port.kind {
+            ListenerKind::Submission => repute_submission::ListenerKind::Submission,
+            ListenerKind::Submissions => repute_submission::ListenerKind::SubmissionTls,
+            ListenerKind::Return => repute_submission::ListenerKind::Return,
+        },
+        hostname: config.hostname.clone(),
+        tls: tls.clone(),
+        proxies: port.proxy_from.iter().copied().collect(),
+        limits: Limits {
+            message_size: usize::try_from(limits.size.octets()).unwrap_or(usize::MAX),
+            recipients: limits.recipients,
+            errors: limits.errors,
+            auth_failures: limits.auth_failures,
+            idle: limits.idle.0,
+            drain: DRAIN,
+            ..Limits::default()
+        },
+    }
+}

@@ -1,0 +1,42 @@
+//! From root to the service's own user, for good.
+
+use std::ffi::CString;
+
+use anyhow::{Context as _, bail};
+use nix::unistd::{User, geteuid, initgroups, setgid, setuid};
+
+use crate::config::Config;
+use crate::private;
+
+/// Who the server is going to run as: `None` where it stays who it is.
+pub fn choose(config: &Config) -> anyhow::Result<Option<User>> {
+    if !geteuid().is_root() || config.user.as_deref() == Some("root") {
+        return Ok(None);
+    }
+    crate::commands::domain::service_user(config)
+}
+
+/// Makes the state folder what it has to be: the user's own, its files nobody else's. Others
+/// may pass through it (0711) to the socket of the sendmail command, and see nothing.
+pub fn prepare_state(config: &Config, user: Option<&User>) -> anyhow::Result<()> {
+    private::make_folder(&config.state)?;
+    if geteuid().is_root() {
+        if let Some(user) = user {
+            private::give(&config.state, user)?;
+        }
+    }
+    let set = private::set_mode(&config.state, 0o711);
+    set.context("the state folder belongs to another user: chown it to the user of the service").map(drop)
+}
+
+/// Becomes the user. Whatever it fails at, the process must not go on.
+pub fn become_user(user: &User) -> anyhow::Result<()> {
+    let name = CString::new(user.name.as_str()).context("the user's name")?;
+    initgroups(&name, user.gid).context("the user's groups cannot be taken on")?;
+    setgid(user.gid).context("the user's group cannot be taken on")?;
+    setuid(user.uid).context("the user cannot be taken on")?;
+    if setuid(nix::unistd::Uid::from_raw(0)).is_ok() {
+        bail!("the process could become root again: it does not serve like that");
+    }
+    Ok(())
+}
