@@ -1,4 +1,4 @@
-//! Who somebody is: passwords against argon2id hashes (RFC 9106), and secrets for SCRAM.
+//! Who somebody is: passwords against argon2id hashes, and secrets for SCRAM.
 //!
 //! Promises: a hash is computed off the async threads, few at a time; an unknown name costs
 //! the time and gets the answers that a known one does. A password that was right is

@@ -1,6 +1,8 @@
 //! Properties of the server's side: the same result however the input is cut, content that
 //! reads back, and no panic whatever the octets.
 
+#![allow(clippy::unwrap_used, reason = "a test may panic, also in its helpers")]
+
 use proptest::collection::vec;
 use proptest::prelude::*;
 use repute_smtp::server::Kind;

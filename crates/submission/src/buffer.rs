@@ -6,7 +6,7 @@ use tokio::io::{AsyncRead, AsyncReadExt};
 
 /// Holds the longest line (12,288 octets, AUTH) and a small message with its envelope.
 const AT_FIRST: usize = 16 * 1024;
-/// Where content keeps filling the buffer: fewer system calls.
+/// Where content keeps filling the buffer: fewer system calls. Given back after the message.
 const FOR_CONTENT: usize = 128 * 1024;
 
 pub(crate) struct Buffer {
@@ -36,6 +36,9 @@ impl Buffer {
         if self.start > 0 {
             self.octets.copy_within(self.start..self.end, 0);
             (self.start, self.end) = (0, self.end - self.start);
+        }
+        if !content && self.end == 0 && self.octets.len() > AT_FIRST {
+            self.octets = vec![0; AT_FIRST];
         }
         let count = from.read(&mut self.octets[self.end..]).await?;
         self.end += count;

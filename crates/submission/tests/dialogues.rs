@@ -2,6 +2,8 @@
 //! and compares what came through the door with the file `NAME.taken` beside it (no file:
 //! nothing may have come). `REPUTE_WRITE=1` writes those files anew.
 
+#![allow(clippy::unwrap_used, reason = "a test may panic, also in its helpers")]
+
 mod common;
 
 use std::fmt::Write as _;

@@ -1,6 +1,8 @@
 //! What a dialogue cannot say: bounds over several connections, proxies, SCRAM, time, and the
 //! end of a server.
 
+#![allow(clippy::unwrap_used, reason = "a test may panic, also in its helpers")]
+
 mod common;
 
 use std::net::{IpAddr, Ipv4Addr};

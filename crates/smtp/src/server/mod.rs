@@ -17,6 +17,7 @@ mod content;
 pub mod dry;
 mod envelope;
 pub mod gather;
+mod hello;
 pub mod lines;
 mod say;
 pub mod scram;

@@ -1,4 +1,5 @@
 //! A listener on loopback before a scripted door, for the tests of this folder.
+#![allow(clippy::unwrap_used, reason = "these are helpers of tests")]
 #![allow(dead_code, reason = "each test file uses its part")]
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
