@@ -5,6 +5,8 @@
 //! being changed on it. What large receivers would reject is refused with a sentence that
 //! says what to do ([`Fault`]).
 
+pub mod dsn;
+pub mod encode;
 mod fault;
 pub mod header;
 pub mod lint;
