@@ -1,0 +1,187 @@
+//! STARTTLS over real sockets on loopback, with certificates that are good, strange, expired,
+//! and for another name; and REQUIRETLS.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
+use repute_delivery::{Connection, DeliverySettings, Egress, HostName, Relay, Routes, Sent, TlsNeed, Transaction};
+use repute_dns::ZoneFake;
+use repute_net::{TcpNetwork, TlsClient};
+use repute_testkit::{Dialogue, Peer};
+use repute_types::envelope::EnvelopeOptions;
+use repute_types::{Address, Content, Domain, Outcome, Recipient, SeededRandom};
+use rustls::pki_types::PrivateKeyDer;
+
+struct Authority(CertifiedIssuer<'static, KeyPair>);
+
+#[derive(Clone, Copy)]
+enum Certificate {
+    Good,
+    Expired,
+    OtherName,
+    SelfSigned,
+}
+
+impl Authority {
+    fn new() -> Authority {
+        let mut params = CertificateParams::new(Vec::new()).unwrap();
+        params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+        Authority(CertifiedIssuer::self_signed(params, KeyPair::generate().unwrap()).unwrap())
+    }
+
+    fn client(&self) -> TlsClient {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        std::fs::write(file.path(), self.0.pem()).unwrap();
+        TlsClient::with_roots_from(file.path()).unwrap()
+    }
+
+    fn server(&self, what: Certificate) -> Arc<rustls::ServerConfig> {
+        let name = if matches!(what, Certificate::OtherName) { "other.test" } else { "mx.b.test" };
+        let mut params = CertificateParams::new(vec![name.to_owned()]).unwrap();
+        if matches!(what, Certificate::Expired) {
+            params.not_before = rcgen::date_time_ymd(2020, 1, 1);
+            params.not_after = rcgen::date_time_ymd(2021, 1, 1);
+        }
+        let key = KeyPair::generate().unwrap();
+        let made = match what {
+            Certificate::SelfSigned => params.self_signed(&key).unwrap(),
+            _ => params.signed_by(&key, &self.0).unwrap(),
+        };
+        let key = PrivateKeyDer::try_from(key.serialize_der()).unwrap();
+        let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+        let builder = rustls::ServerConfig::builder_with_provider(provider);
+        let builder = builder.with_safe_default_protocol_versions().unwrap().with_no_client_auth();
+        Arc::new(builder.with_single_cert(vec![made.der().clone()], key).unwrap())
+    }
+}
+
+const CLEAR: &str = "S: 220 mx\nC: EHLO mail.a.test\nS: 250-mx\nS: 250 STARTTLS\n";
+const START: &str = "C: STARTTLS\nS: 220 go\nTLS\nC: EHLO mail.a.test\nS: 250-mx\nS: 250 REQUIRETLS\n";
+const MAIL: &str = "C: MAIL FROM:<a@a.test>${more}\nS: 450 4.7.0 heard\n";
+
+#[derive(Default)]
+struct Ask {
+    need: Option<TlsNeed>,
+    require_tls: bool,
+    authentic: bool,
+}
+
+/// One message to a server with such a certificate, which plays these dialogues.
+async fn send(what: Certificate, ask: Ask, dialogues: &[&str]) -> Outcome {
+    let authority = Authority::new();
+    let server = authority.server(what);
+    let network = TcpNetwork::new(authority.client());
+    let mut scripts = Vec::new();
+    for text in dialogues {
+        let mut dialogue = Dialogue::parse("tls", text);
+        dialogue.certificate(server.clone()).set("more", if ask.require_tls { " REQUIRETLS" } else { "" });
+        scripts.push(dialogue);
+    }
+    let peer = Peer::listen("127.0.0.1:0", scripts).await;
+    let outcome = converse(&network, peer.address().port(), ask).await;
+    peer.finish(Duration::from_secs(10)).await;
+    outcome
+}
+
+async fn converse(network: &TcpNetwork, port: u16, ask: Ask) -> Outcome {
+    let mut zone = "b.test MX 10 mx.b.test\nmx.b.test A 127.0.0.1\n".to_owned();
+    if ask.authentic {
+        zone += "b.test AUTHENTIC\n";
+    }
+    let zone = ZoneFake::parse(&zone);
+    let settings =
+        DeliverySettings { danger_allow_loopback: true, mx_port: port, ..DeliverySettings::default() };
+    let egress = Egress::unbound(Domain::parse("mail.a.test").unwrap());
+    let mut routes = Routes::default();
+    if let Some(tls) = ask.need {
+        let hosts = vec![HostName::Name(Domain::parse("mx.b.test").unwrap())];
+        routes.add(&[], Relay { hosts, port, tls, implicit_tls: false, login: None });
+    }
+    let recipient = Recipient::to(Address::parse("x@b.test").unwrap());
+    let from = Address::parse("a@a.test").unwrap();
+    let options = EnvelopeOptions { require_tls: ask.require_tls, ..EnvelopeOptions::default() };
+    let content = Content::from("Subject: hello\r\n\r\nhello\r\n");
+    let transaction =
+        Transaction { from: Some(&from), options: &options, recipients: &[&recipient], content: &content };
+    let domain = recipient.address.domain();
+    let route = routes.resolve(domain, &egress, &settings, &zone, &SeededRandom::new(1)).await.unwrap();
+    match Connection::open(&route, &egress, &settings, ask.require_tls, network, &zone).await {
+        Err(outcome) => outcome,
+        Ok(mut connection) => {
+            assert!(connection.suits(&transaction));
+            match connection.send(&transaction).await {
+                Sent::Done(mut outcomes) => outcomes.remove(0),
+                Sent::Stale(_) => panic!("a fresh session is not stale"),
+            }
+        }
+    }
+}
+
+fn told(outcome: &Outcome) -> String {
+    let tls = outcome.tls.as_ref().map_or("clear".to_owned(), |t| format!("{} verified={}", t.version, t.verified));
+    format!("{} {} {} {tls}", outcome.verdict.as_str(), outcome.status, outcome.stage.as_str())
+}
+
+async fn check(what: Certificate, ask: Ask, dialogues: &[&str], expected: &str) {
+    let outcome = send(what, ask, dialogues).await;
+    assert_eq!(told(&outcome), expected, "{outcome:?}");
+}
+
+fn whole() -> String {
+    [CLEAR, START, MAIL].concat()
+}
+
+#[tokio::test]
+async fn opportunistic_tls_takes_any_certificate_and_says_whether_it_was_good() {
+    for (what, verified) in [
+        (Certificate::Good, true),
+        (Certificate::Expired, false),
+        (Certificate::OtherName, false),
+        (Certificate::SelfSigned, false),
+    ] {
+        let expected = format!("deferred 4.7.0 mail TLSv1.3 verified={verified}");
+        check(what, Ask::default(), &[&whole()], &expected).await;
+    }
+}
+
+#[tokio::test]
+async fn a_route_that_verifies_takes_a_good_certificate_alone() {
+    let verify = || Ask { need: Some(TlsNeed::Verify), ..Ask::default() };
+    check(Certificate::Good, verify(), &[&whole()], "deferred 4.7.0 mail TLSv1.3 verified=true").await;
+}
+
+#[tokio::test]
+async fn a_route_that_verifies_never_goes_on_with_another_certificate() {
+    for what in [Certificate::Expired, Certificate::OtherName, Certificate::SelfSigned] {
+        let authority = Authority::new();
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let port = listener.local_addr().unwrap().port();
+        let server = authority.server(what);
+        let played = tokio::spawn(async move {
+            let (socket, _) = listener.accept().await.unwrap();
+            let mut dialogue = Dialogue::parse("tls", &whole());
+            // The client leaves inside the handshake.
+            let left = dialogue.certificate(server).as_server(socket).await.unwrap_err();
+            assert_eq!(left.expected, "TLS", "{left}");
+        });
+        let ask = Ask { need: Some(TlsNeed::Verify), ..Ask::default() };
+        let outcome = converse(&TcpNetwork::new(authority.client()), port, ask).await;
+        assert_eq!(told(&outcome), "deferred 4.7.10 starttls clear", "{outcome:?}");
+        played.await.unwrap();
+    }
+}
+
+#[tokio::test]
+async fn requiretls_needs_a_safe_way_to_a_verified_host_that_promises_the_same() {
+    let ask = |authentic| Ask { require_tls: true, authentic, ..Ask::default() };
+    check(Certificate::Good, ask(true), &[&whole()], "deferred 4.7.0 mail TLSv1.3 verified=true").await;
+    check(Certificate::Good, ask(false), &[], "failed 5.7.30 route clear").await;
+    let no_starttls = "S: 220 mx\nC: EHLO mail.a.test\nS: 250 mx\n";
+    check(Certificate::Good, ask(true), &[no_starttls], "failed 5.7.30 starttls clear").await;
+    let no_promise = [CLEAR, &START.replace("S: 250-mx\nS: 250 REQUIRETLS\n", "S: 250 mx\n")].concat();
+    check(Certificate::Good, ask(true), &[&no_promise], "failed 5.7.30 ehlo clear").await;
+    // A relay host was named by the operator, and needs no DNSSEC.
+    let relay = Ask { need: Some(TlsNeed::Opportunistic), require_tls: true, authentic: false };
+    check(Certificate::Good, relay, &[&whole()], "deferred 4.7.0 mail TLSv1.3 verified=true").await;
+}
