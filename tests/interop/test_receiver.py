@@ -2,21 +2,35 @@
 from kit import bind, receiver, room
 from kit.case import needs, needs_room
 from kit.postfix import Postfix
+from kit.repute import Repute
+from kit.smtp import Raw, content
 
 TOOLS = ("postfix", "opendkim", "opendkim-genkey", "opendmarc", "policyd-spf", "named", "swaks")
 
 
+#: Other domains that are received for at the same place, each with another way to it.
+WAYS = {
+    "byaddress.example": f"@ IN A {room.RECEIVER}\n",
+    "second.example": f"@ IN MX 5 dead\n@ IN MX 10 {receiver.NAME}.\ndead IN A {room.NAMESERVER}\n",
+    "alias.example": "@ IN MX 10 other\nother IN CNAME mx.receiver.example.\n",
+    "lost.example": f"@ IN MX 5 nowhere\n@ IN MX 10 {receiver.NAME}.\n",
+    "both.example": f"@ IN MX 10 mx\nmx IN A {room.RECEIVER}\nmx IN AAAA 2001:db8::25\n",
+}
+#: And those that mail cannot go to.
+NO_WAY = {"null.example": "@ IN MX 0 .\n", "none.example": "@ IN TXT \"no mail here\"\n"}
+
+
 def world(case, dkim):
-    """The zones of sender.example, which says p=reject, and of receiver.example."""
+    """The zones of sender.example, which says p=reject, and of those that receive."""
     sender = f"""
-@ IN MX 10 mail
+@ IN MX 10 mx.receiver.example.
 @ IN TXT "v=spf1 ip4:{room.SENDER} -all"
 _dmarc IN TXT "v=DMARC1; p=reject; adkim=s; aspf=s"
 mail IN A {room.SENDER}
 {dkim}
 """
     pointers = {room.SENDER: "mail.sender.example", room.RECEIVER: receiver.NAME, room.STRANGER: "stranger.example"}
-    return bind.Bind(case, bind.names({"sender.example": sender, "receiver.example": receiver.RECORDS}, pointers))
+    return bind.Bind(case, bind.names({"sender.example": sender, "receiver.example": receiver.RECORDS, **WAYS, **NO_WAY}, pointers))
 
 
 @needs_room
@@ -41,10 +55,95 @@ def test_the_receiver_knows_a_good_sender(case):
     there = receiver.Receiver(case)
     (keys / "sign.conf").write_text(f"Syslog no\nRequireSafeKeys no\nMode s\nCanonicalization relaxed/relaxed\nDomain sender.example\nSelector s1\n"
                                     f"KeyFile {keys}/s1.private\nSocket inet:8892@127.0.0.1\nInternalHosts 127.0.0.0/8\n")
-    case.start("opendkim-sign", ["/usr/sbin/opendkim", "-f", "-x", keys / "sign.conf"])
+    case.start("opendkim-sign", ["/usr/sbin/opendkim", "-f", "-x", keys / "sign.conf"], roughly=True)
     Postfix(case, "sender", "127.0.0.1:2600", f"myhostname = mail.sender.example\nmynetworks = 127.0.0.0/8\n"
             f"smtpd_milters = inet:127.0.0.1:8892\nmilter_default_action = tempfail\nsmtp_bind_address = {room.SENDER}\n", there=False)
     case.run(["swaks", "--server", "127.0.0.1:2600", "--from", "bob@sender.example", "--to", "box@receiver.example"])
     found = receiver.verdicts(there.wait()[0])
     results = {(method, result) for method, result, _ in found}
     assert {("dkim", "pass"), ("spf", "pass"), ("dmarc", "pass")} <= results, found
+
+
+def from_repute(case):
+    """The world with Repute in it: keys by `repute domain add`, records as it printed them."""
+    repute = Repute(case, local=True, more=f'[[egress]]\naddress = "{room.SENDER}"\n')
+    world(case, "".join(zone_line(r) for r in repute.records))
+    certificate = next(f for f in repute.state.rglob("*.pem") if "keys" not in f.parts and "BEGIN CERTIFICATE" in f.read_text())
+    key = next(f for f in repute.state.rglob("*.pem") if "keys" not in f.parts and "PRIVATE KEY" in f.read_text())
+    return repute, receiver.Receiver(case, domains=("sender.example", *WAYS), tls=(certificate, key))
+
+
+def zone_line(record):
+    value = record["value"]
+    strings = " ".join(f'"{value[i:i + 250]}"' for i in range(0, len(value), 250))
+    return f"{record['name'].rstrip('.')}. IN {record['type']} {strings}\n"
+
+
+#: Messages that are easily broken on the way from signing to verifying.
+LETTERS = {
+    "plain": content(),
+    "empty body": content(body=""),
+    "blank lines at the end": content(body="x\r\n\r\n\r\n\r\n"),
+    "blanks at ends of lines": content(body="x \t \r\n \r\ny  z\r\n"),
+    "dots": content(body=".\r\n..\r\n.x\r\n").replace(b"\r\n.", b"\r\n.."),
+    "folded fields": content(subject="a\r\n  b\r\n\tc"),
+    "UTF-8 body": content(extra="MIME-Version: 1.0\r\nContent-Type: text/plain; charset=utf-8\r\nContent-Transfer-Encoding: 8bit\r\n", body="Grüße ✓\r\n"),
+    "long lines": content(body="x" * 3000 + "\r\n"),
+    "attachment": content(extra="MIME-Version: 1.0\r\nContent-Type: multipart/mixed; boundary=b\r\n",
+                          body="--b\r\nContent-Type: text/plain\r\n\r\nx\r\n--b\r\nContent-Type: application/pdf\r\nContent-Transfer-Encoding: base64\r\n\r\nAAAA\r\n--b--\r\n"),
+    "bulk": content(extra="List-Unsubscribe: <https://sender.example/u/1>\r\nList-Unsubscribe-Post: List-Unsubscribe=One-Click\r\n"),
+    "large": content(body=("y" * 70 + "\r\n") * 20_000),
+}
+
+
+@needs_room
+@needs(*TOOLS)
+def test_repute_passes_everything(case):
+    """dkim=pass for both keys, spf=pass, dmarc=pass, over TLS, for letters of every kind."""
+    repute, there = from_repute(case)
+    with Raw("127.0.0.1", repute.port) as client:
+        for what, octets in LETTERS.items():
+            octets = octets.replace(b"Subject: ", f"X-What: {what}\r\nSubject: ".encode(), 1)
+            code, lines = client.message("app@sender.example", ["box@receiver.example"], octets)
+            assert code == 250, (what, lines)
+    wrong, ed25519 = [], 0
+    for message in there.wait(len(LETTERS)):
+        found = receiver.verdicts(message)
+        dkim = {p.split("header.a=")[1].split()[0]: result for method, result, p in found if method == "dkim" and "header.a=" in p}
+        results = {(method, result) for method, result, _ in found}
+        # A verifier that does not know Ed25519 says neutral or nothing; one that does must say pass.
+        fine = dkim.get("rsa-sha256") == "pass" and dkim.get("ed25519-sha256", "neutral") in ("pass", "neutral")
+        ed25519 += dkim.get("ed25519-sha256") == "pass"
+        if not fine or not {("spf", "pass"), ("dmarc", "pass")} <= results:
+            wrong.append(f"{message['X-What']}: {found}")
+        first = str(message.get_all("Received")[0])
+        assert f"[{room.SENDER}]" in first and "mail.sender.example" in first and "TLSv1.3" in first, first
+    assert not wrong, "\n".join(wrong)
+    print(f"        {len(LETTERS)} letters: rsa-sha256, spf and dmarc pass; ed25519-sha256 known to this verifier: {'yes' if ed25519 else 'no'}")
+
+
+@needs_room
+@needs(*TOOLS)
+def test_repute_finds_the_way(case):
+    """Every way that DNS can point: no MX, a dead first MX, an MX that is an alias or does not exist, IPv6 beside IPv4."""
+    repute, there = from_repute(case)
+    recipients = [f"box@{domain}" for domain in WAYS]
+    with Raw("127.0.0.1", repute.port) as client:
+        assert client.message("app@sender.example", recipients, content())[0] == 250
+    there.wait(len(WAYS), 60)
+
+
+@needs_room
+@needs(*TOOLS)
+def test_repute_says_why_there_is_no_way(case):
+    """A null MX, a domain without address and a domain that does not exist come back, each with its own code."""
+    repute, there = from_repute(case)
+    with Raw("127.0.0.1", repute.port) as client:
+        for domain in (*NO_WAY, "missing.receiver.example"):
+            assert client.message("app@sender.example", [f"box@{domain}"], content())[0] == 250
+    text = "".join(m.as_string() for m in there.wait(3))
+    for status in ("5.1.10", "5.1.2"):
+        assert f"Status: {status}" in text, text
+    for message in there.wait(3):
+        # Our notices are mail of ours: they pass as well.
+        assert ("dmarc", "pass") in {(m, r) for m, r, _ in receiver.verdicts(message)}, receiver.verdicts(message)

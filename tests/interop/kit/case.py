@@ -83,7 +83,7 @@ class Case:
         self.name, self.binary = name, binary
         self.folder = pathlib.Path(tempfile.mkdtemp(prefix="repute-interop-"))
         self.folder.chmod(0o755)
-        self._defer, self._processes = [], []
+        self._defer = []
 
     def check_needs(self, programs, needs_room):
         missing = [p for p in programs if not program(p)]
@@ -96,10 +96,10 @@ class Case:
         """Calls `function` when the test ends; last in, first out."""
         self._defer.append(function)
 
-    def start(self, name, words, **options):
+    def start(self, name, words, *, roughly=False, **options):
+        """Starts a program that ends with the test; `roughly` for those that take long to end well."""
         process = Process(name, words, self.folder / f"{name}.log", **options)
-        self._processes.append(process)
-        self.defer(process.stop)
+        self.defer(process.kill if roughly else process.stop)
         return process
 
     def run(self, words, *, there=False, ok=(0,), stdin=None, timeout=60, **options):

@@ -43,7 +43,6 @@ mydestination =
 local_transport = error:nobody lives here
 smtpd_peername_lookup = yes
 smtp_tls_security_level = none
-smtpd_tls_security_level = none
 {main}""")
         self.log = self.folder / f"{name}.log"
         case.run(["postfix", "-c", self.etc, "start"], there=there)

@@ -20,13 +20,15 @@ RECORDS = f"@ IN MX 10 mx\nmx IN A {room.RECEIVER}\n@ IN A {room.RECEIVER}\n@ IN
 
 
 class Receiver:
-    def __init__(self, case, reject=True):
+    """`domains` are received for besides receiver.example; `tls` is certificate and key."""
+
+    def __init__(self, case, domains=(), tls=None):
         self.case = case
         folder = case.folder / "receiver-etc"
         folder.mkdir()
         folder.chmod(0o755)
         self._opendkim(folder)
-        self._opendmarc(folder, reject)
+        self._opendmarc(folder)
         (folder / "spf.conf").write_text(
             f"debugLevel = 1\nTestOnly = 1\nHELO_reject = False\nMail_From_reject = False\n"
             f"PermError_reject = False\nTempError_Defer = False\nskip_addresses = 127.0.0.0/8\n"
@@ -44,7 +46,7 @@ spf unix - n n - 0 spawn
 myhostname = {NAME}
 mynetworks = 127.0.0.0/8
 inet_interfaces = {room.RECEIVER}
-virtual_mailbox_domains = receiver.example
+virtual_mailbox_domains = receiver.example, {', '.join(domains)}
 virtual_mailbox_base = {self.mail}
 virtual_mailbox_maps = static:box/
 virtual_uid_maps = static:{nobody.pw_uid}
@@ -59,20 +61,24 @@ smtpd_milters = inet:127.0.0.1:8891, inet:127.0.0.1:8893
 milter_default_action = tempfail
 spf_time_limit = 3600s
 """
+        if tls:
+            main += f"smtpd_tls_cert_file = {tls[0]}\nsmtpd_tls_key_file = {tls[1]}\n"
+        # The line from the base is overridden by a later one.
+        main += "smtpd_tls_security_level = may\nsmtpd_tls_received_header = yes\n" if tls else ""
         self.postfix = Postfix(case, "receiver", f"{room.RECEIVER}:25", main, master)
 
     def _opendkim(self, folder):
         (folder / "opendkim.conf").write_text(
             f"Syslog no\nMode v\nAuthservID {NAME}\nSocket inet:8891@127.0.0.1\nNameservers {room.NAMESERVER}\n"
             f"InternalHosts 127.0.0.1\nAlwaysAddARHeader yes\nOn-BadSignature accept\nOn-KeyNotFound accept\n")
-        self.opendkim = self.case.start("opendkim-verify", ["/usr/sbin/opendkim", "-f", "-x", folder / "opendkim.conf"], there=True)
+        self.opendkim = self.case.start("opendkim-verify", ["/usr/sbin/opendkim", "-f", "-x", folder / "opendkim.conf"], there=True, roughly=True)
 
-    def _opendmarc(self, folder, reject):
+    def _opendmarc(self, folder):
         (folder / "opendmarc.conf").write_text(
             f"Syslog false\nAuthservID {NAME}\nTrustedAuthservIDs {NAME}\nSocket inet:8893@127.0.0.1\n"
-            f"RejectFailures {'true' if reject else 'false'}\nIgnoreAuthenticatedClients false\nSPFSelfValidate false\n"
+            f"RejectFailures true\nIgnoreAuthenticatedClients false\nSPFSelfValidate false\n"
             f"RequiredHeaders true\nBackground false\n")
-        self.opendmarc = self.case.start("opendmarc", ["/usr/sbin/opendmarc", "-f", "-c", folder / "opendmarc.conf"], there=True)
+        self.opendmarc = self.case.start("opendmarc", ["/usr/sbin/opendmarc", "-f", "-c", folder / "opendmarc.conf"], there=True, roughly=True)
 
     def messages(self):
         """Every delivered message, parsed, in order of delivery."""
@@ -81,6 +87,7 @@ spf_time_limit = 3600s
         return [email.message_from_bytes(f.read_bytes(), policy=email.policy.default) for f in files]
 
     def wait(self, count=1, seconds=30):
+        """The messages, once there are `count`."""
         return wait_for(f"{count} messages at the receiver", lambda: (m := self.messages()) and len(m) >= count and m, seconds)
 
 

@@ -2,8 +2,8 @@
 
 The runner starts itself again in new process, mount and network namespaces. Ours is the side of
 the sender: 203.0.113.10 and loopback. A second network, `internet`, hangs on the other end of a
-virtual cable: the name server and the receivers live there. /etc/resolv.conf and
-everything else that is mounted in the room is gone when it ends, and so are its processes.
+virtual cable: the name server and the receivers live there. /etc and /run are the room's own
+copies. Whatever runs or is mounted in the room is gone when it ends.
 """
 import os
 import pathlib
@@ -17,6 +17,8 @@ NAMESERVER = "198.51.100.53"
 RECEIVER = "198.51.100.25"
 #: A client somewhere else in the world.
 CLIENT = "198.51.100.99"
+#: The user that the server becomes; the room has it, whether or not the machine does.
+SERVICE, SERVICE_ID = "repute", 62525
 
 _INSIDE = "REPUTE_INTEROP_ROOM"
 _internet = None
@@ -78,9 +80,14 @@ def _furnish():
     _ip("link set cable1 up", there=True)
     _ip(f"route add 198.51.100.0/24 dev cable0 src {SENDER}")
     _ip(f"route add 203.0.113.0/24 dev cable1 src {RECEIVER}", there=True)
-    # A private /etc/resolv.conf and /run, so that nothing of the machine is touched.
+    # /run and /etc are the room's own from here on: nothing of the machine is touched.
     subprocess.run(["mount", "-t", "tmpfs", "none", "/run"], check=True)
-    private = pathlib.Path("/run/resolv.conf")
-    private.write_text("")
-    subprocess.run(["mount", "--bind", str(private), os.path.realpath("/etc/resolv.conf")], check=True)
+    os.mkdir("/run/etc")
+    subprocess.run(["cp", "-a", "/etc/.", "/run/etc"], check=True)
+    subprocess.run(["mount", "--bind", "/run/etc", "/etc"], check=True)
+    os.mkdir("/etc/repute")
+    pathlib.Path("/etc/resolv.conf").unlink(missing_ok=True)
+    with open("/etc/passwd", "a") as users, open("/etc/group", "a") as groups:
+        users.write(f"{SERVICE}:x:{SERVICE_ID}:{SERVICE_ID}::/nonexistent:/usr/sbin/nologin\n")
+        groups.write(f"{SERVICE}:x:{SERVICE_ID}:\n")
     resolv(NAMESERVER)

@@ -1,0 +1,132 @@
+"""A disk that is full, read-only or failing: the client keeps its message, and all goes on afterwards."""
+import fcntl
+import os
+import struct
+import subprocess
+import threading
+import time
+
+from kit.case import needs_room, wait_for
+from kit.repute import Repute
+from kit.sink import Sink
+from kit.smtp import Closed, Raw, content
+
+FROM, TO = "app@sender.example", "bob@receiver.example"
+
+
+def mount(case, *words):
+    folder = case.folder / "disk"
+    folder.mkdir()
+    case.run(["mount", *words, folder])
+    case.defer(lambda: case.run(["umount", "-l", folder]))
+    return folder
+
+
+def offer(repute, subject, size=20_000):
+    """The code of the reply to the end of data, or of an earlier refusal."""
+    try:
+        with Raw("127.0.0.1", repute.port) as client:
+            for command in (f"MAIL FROM:<{FROM}>", f"RCPT TO:<{TO}>", "DATA"):
+                code, _ = client.command(command)
+                if code >= 400:
+                    return code
+            client.send(content(subject=subject) + (b"\r\n" + b"x" * 70) * (size // 72) + b"\r\n.\r\n")
+            return client.reply()[0]
+    except Closed:
+        return 421
+
+
+@needs_room
+def test_full_disk(case):
+    """4xx while the disk is full; everything that got a 250 is delivered; goes on by itself when there is space."""
+    disk = mount(case, "-t", "tmpfs", "-o", "size=24m", "none")
+    up = threading.Event()
+    sink = Sink(case, on_rcpt=lambda _: None if up.is_set() else "451 4.3.0 not now")
+    repute = Repute(case, sink=sink, local=True, state=disk / "state", more='[retry]\nfirst = "1s"\nmax_interval = "1s"\n')
+    accepted = []
+    codes = []
+    for number in range(3000):
+        codes.append(offer(repute, f"n{number}"))
+        if codes[-1] == 250:
+            accepted.append(f"n{number}")
+        else:
+            break
+    assert accepted and 400 <= codes[-1] < 500, (len(accepted), codes[-1:])
+    ballast = disk / "ballast"
+    with open(ballast, "wb", buffering=0) as file:
+        try:
+            while True:
+                file.write(bytes(4096))
+        except OSError:
+            pass
+    for number in range(20):
+        code = offer(repute, f"f{number}")
+        if code == 250:
+            accepted.append(f"f{number}")
+        else:
+            assert 400 <= code < 500, code
+    assert repute.process.running()
+    up.set()
+    ballast.unlink()
+    wait_for("mail is taken again", lambda: offer(repute, "after") == 250, 30)
+    accepted.append("after")
+
+    def missing():
+        with sink.lock:
+            there = {m.field("Subject")[0] for m in sink.messages}
+        return set(accepted) - there
+    wait_for("every accepted message at the sink", lambda: not missing(), 60)
+    print(f"        {len(accepted)} accepted, 0 missing")
+    # And it holds over a restart.
+    assert repute.stop() == 0
+    repute.start()
+    assert offer(repute, "again") == 250
+
+
+@needs_room
+def test_read_only_disk(case):
+    """A state folder that cannot be written is said at the start, in one sentence."""
+    disk = mount(case, "-t", "tmpfs", "none")
+    sink = Sink(case)
+    repute = Repute(case, sink=sink, local=True, state=disk / "state", start=False)
+    case.run(["mount", "-o", "remount,ro", disk])
+    said = repute.command("serve", ok=(1, 2, 75), timeout=20)
+    assert str(disk) in said and "panicked" not in said, said
+
+
+EXT4_IOC_SHUTDOWN = 0x8004587D
+
+
+@needs_room
+def test_failing_disk(case):
+    """The disk dies under load: 4xx from then on, and after repair every accepted message is there."""
+    image = case.folder / "image"
+    with open(image, "wb") as file:
+        file.truncate(64 << 20)
+    case.run(["mkfs.ext4", "-q", image])
+    if subprocess.run(["losetup", "-f"], capture_output=True).returncode:
+        from kit.case import Skip
+        raise Skip("no loop devices here")
+    disk = mount(case, "-o", "loop", image)
+    up = threading.Event()
+    sink = Sink(case, on_rcpt=lambda _: None if up.is_set() else "451 4.3.0 not now")
+    repute = Repute(case, sink=sink, local=True, state=disk / "state", more='[retry]\nfirst = "1s"\nmax_interval = "1s"\n')
+    accepted = [f"n{n}" for n in range(50) if offer(repute, f"n{n}") == 250]
+    assert len(accepted) == 50
+    handle = os.open(disk, os.O_RDONLY)
+    # Flag 2: nothing more reaches the disk, not even the journal: what was not synced is gone.
+    fcntl.ioctl(handle, EXT4_IOC_SHUTDOWN, struct.pack("I", 2))
+    os.close(handle)
+    codes = [offer(repute, f"x{n}") for n in range(10)]
+    assert all(400 <= c < 500 for c in codes), codes
+    repute.kill()
+    case.run(["umount", disk])
+    case.run(["mount", "-o", "loop", image, disk])
+    up.set()
+    repute.start()
+
+    def missing():
+        with sink.lock:
+            return set(accepted) - {m.field("Subject")[0] for m in sink.messages}
+    wait_for("every accepted message at the sink", lambda: not missing(), 60)
+    time.sleep(0.2)
