@@ -8,7 +8,7 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
-use crate::commands::{account, config as config_command, domain, man, queue, send, sendmail, serve, status, why};
+use crate::commands::{account, config as config_command, demo, domain, man, queue, send, sendmail, serve, status, why};
 use crate::config::{self, Config, Faults, Files};
 use crate::out;
 
@@ -40,6 +40,8 @@ pub struct Context {
 enum Command {
     /// Run the server
     Serve(serve::Args),
+    /// Try everything on loopback: a playground with receivers, and 200 real messages
+    Demo(demo::Args),
     /// Make accounts for applications
     Account(account::Args),
     /// Set up domains to send as: keys and DNS records
@@ -122,6 +124,7 @@ pub fn main() -> Exit {
 fn run(command: Command, context: &Context) -> anyhow::Result<Exit> {
     match command {
         Command::Serve(args) => serve::run(args, context),
+        Command::Demo(args) => demo::run(args, context),
         Command::Account(args) => account::run(args, context),
         Command::Domain(args) => domain::run(args, context),
         Command::Queue(args) => queue::run(args, context),

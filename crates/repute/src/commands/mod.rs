@@ -2,6 +2,7 @@
 
 pub mod account;
 pub mod config;
+pub mod demo;
 pub mod domain;
 pub mod man;
 pub mod queue;
