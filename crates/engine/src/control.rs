@@ -233,8 +233,16 @@ impl Control {
             }
             let Some(loaded) = dispatch::load_or_put_back(&self.works, id).await else { continue };
             let outcomes = vec![settle::cancelled_outcome(); loaded.part.recipients.len()];
-            let decided = Decided { loaded, attempt: 0, outcomes, feedback: Feedback::None, egress: None, tell: false };
-            settle::settle(&self.works, decided).await;
+            let decided = Decided {
+                loaded,
+                attempt: 0,
+                outcomes,
+                feedback: Feedback::None,
+                egress: None,
+                tell: false,
+                relay_tells: false,
+            };
+            settle::settle(&self.works, decided);
             changes.now += 1;
         }
         self.flushed(changes).await

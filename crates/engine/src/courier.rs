@@ -80,9 +80,12 @@ impl Session {
             outcomes.extend(some);
             feedback = worse(feedback, learnt);
         }
+        let relay_tells = self.connection.as_ref().is_some_and(|c| c.offered().dsn);
         let egress = self.connection.as_ref().and_then(Connection::local_address);
-        settle::settle(&works, Decided { loaded, attempt: lease.attempt, outcomes, feedback, egress, tell: true })
-            .await;
+        settle::settle(
+            &works,
+            Decided { loaded, attempt: lease.attempt, outcomes, feedback, egress, tell: true, relay_tells },
+        );
     }
 
     /// One transaction, over the open connection or a new one. A connection that turns out to

@@ -107,8 +107,10 @@ pub(crate) async fn settle_alike(works: &Works, lease: Lease, outcome: &Outcome)
     let Some(loaded) = load_or_put_back(works, lease.part).await else { return };
     let outcomes = vec![outcome.clone(); loaded.part.recipients.len()];
     let attempt = lease.attempt;
-    settle::settle(works, Decided { loaded, attempt, outcomes, feedback: Feedback::None, egress: None, tell: true })
-        .await;
+    settle::settle(
+        works,
+        Decided { loaded, attempt, outcomes, feedback: Feedback::None, egress: None, tell: true, relay_tells: false },
+    );
 }
 
 /// What is needed for an attempt; where it cannot be had, the part is put where it belongs.
@@ -159,14 +161,23 @@ async fn alarm(works: &Works, part: PartId) {
     };
     if now >= loaded.meta.expires {
         let outcomes = loaded.part.recipients.iter().map(|p| settle::expired_outcome(p.last.clone())).collect();
-        let decided = Decided { loaded, attempt: 0, outcomes, feedback: Feedback::None, egress: None, tell: true };
-        return settle::settle(works, decided).await;
+        let decided = Decided {
+            loaded,
+            attempt: 0,
+            outcomes,
+            feedback: Feedback::None,
+            egress: None,
+            tell: true,
+            relay_tells: false,
+        };
+        settle::settle(works, decided);
+        return;
     }
     let held = loaded.part.state != PartState::Due;
     let owed = !loaded.part.delay_noticed && now >= works.next_alarm(&loaded.meta, &loaded.part);
     let mut next = works.next_alarm(&loaded.meta, &loaded.part);
     if owed {
-        let notices = notice::delay(works, &loaded).await;
+        let notices = notice::delay(works, &loaded);
         let record = PartRecord { delay_noticed: true, ..loaded.part.clone() };
         next = works.next_alarm(&loaded.meta, &record);
         works.doors.spool.settle(Settlement { part, change: Change::Keep(record), notices: notices.clone() });

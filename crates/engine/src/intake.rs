@@ -97,7 +97,7 @@ async fn accept_message(works: &Works, submitted: Submitted) -> Result<Committed
     )
     .map_err(|fault| fault.into_reply())?;
     let author = author_domain(&settings, &account, &made)?;
-    let content = signed(author, &made, now)?;
+    let content = signed(author, made.content, now)?;
     let message = Accepted {
         meta: MessageMeta {
             id,
@@ -134,8 +134,8 @@ fn author_domain<'a>(settings: &'a Settings, account: &Account, made: &Made) -> 
     first.ok_or_else(|| Reply::new(550, EnhancedCode(5, 6, 0), "the From field names no address: add one"))
 }
 
-fn signed(domain: &SendingDomain, made: &Made, now: Timestamp) -> Result<Content, Reply> {
-    let mut content = made.content.clone();
+/// The content with a signature by each of the domain's keys in front.
+pub(crate) fn signed(domain: &SendingDomain, mut content: Content, now: Timestamp) -> Result<Content, Reply> {
     if domain.keys.is_empty() {
         return Ok(content);
     }

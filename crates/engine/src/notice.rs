@@ -1,21 +1,120 @@
 //! Notices to senders (RFC 3464, RFC 3461): what failed, what takes long, what was relayed.
 //!
 //! Promise: only a sender that was authenticated here is told (a message without an account,
-//! such as a notice, never causes another), only to its own return path, only for what was
-//! asked (NOTIFY), and once. A notice has the null sender and is signed as the sender's domain.
+//! such as a notice, never causes another), only at its own return path, only what was asked
+//! for (NOTIFY), and once. A notice has the null sender and is signed as the sender's domain.
 
-use repute_spool::NewMessage;
+use repute_message::dsn::{self, Kind, Notice, Original, Told};
+use repute_spool::{MessageMeta, NewMessage};
+use repute_types::envelope::EnvelopeOptions;
+use repute_types::event::Level;
+use repute_types::{Address, EventKind, Recipient, Stream, Verdict};
 
+use crate::config::{SendingDomain, Settings};
 use crate::fresh::Loaded;
+use crate::intake::{self, Accepted};
 use crate::settle::Finished;
 use crate::works::Works;
 
 /// The notices that finished recipients cause: failures together in one, relays in another.
-pub(crate) async fn about(_works: &Works, _loaded: &Loaded, _finished: &[Finished]) -> Vec<NewMessage> {
-    Vec::new()
+/// `relay_tells` says that the next server promised the notices of success itself.
+pub(crate) fn about(works: &Works, loaded: &Loaded, finished: &[Finished], relay_tells: bool) -> Vec<NewMessage> {
+    let now = works.now();
+    let told = |f: &Finished, wanted: Verdict, asked: bool| asked && f.outcome.verdict == wanted;
+    fn tell(f: &Finished, at: repute_types::Timestamp) -> Told<'_> {
+        Told { recipient: &f.recipient, outcome: &f.outcome, attempted: Some(at), until: None }
+    }
+    let failed = finished.iter().filter(|f| told(f, Verdict::Failed, f.recipient.notify.on_failure()));
+    let failed: Vec<_> = failed.map(|f| tell(f, now)).collect();
+    let relayed =
+        finished.iter().filter(|f| !relay_tells && told(f, Verdict::Delivered, f.recipient.notify.on_success()));
+    let relayed: Vec<_> = relayed.map(|f| tell(f, now)).collect();
+    let mut notices = Vec::new();
+    notices.extend(compose(works, loaded, Kind::Failed, failed));
+    notices.extend(compose(works, loaded, Kind::Relayed, relayed));
+    notices
 }
 
 /// The notice that delivery takes long.
-pub(crate) async fn delay(_works: &Works, _loaded: &Loaded) -> Vec<NewMessage> {
-    Vec::new()
+pub(crate) fn delay(works: &Works, loaded: &Loaded) -> Vec<NewMessage> {
+    let waiting = crate::settle::not_tried_yet();
+    let until = Some(loaded.meta.expires);
+    let told = loaded.part.recipients.iter().filter(|p| p.recipient.notify.on_delay()).map(|p| Told {
+        recipient: &p.recipient,
+        outcome: p.last.as_ref().unwrap_or(&waiting),
+        attempted: None,
+        until,
+    });
+    compose(works, loaded, Kind::Delayed, told.collect()).into_iter().collect()
+}
+
+fn compose(works: &Works, loaded: &Loaded, kind: Kind, recipients: Vec<Told<'_>>) -> Option<NewMessage> {
+    let meta = &loaded.meta;
+    let (Some(account), Some(to), false) = (&meta.account, &meta.from, recipients.is_empty()) else { return None };
+    let settings = works.settings();
+    let now = works.now();
+    let Some(domain) = author_domain(&settings, to, account) else {
+        let text = format!("no notice about {} was sent to {to}: no domain of account {account} can sign it", meta.id);
+        works.note(Level::Error, "notice", text);
+        return None;
+    };
+    let author = Address::parse(&format!("postmaster@{}", domain.name)).ok()?;
+    let id = works.ids.next(now);
+    let original = Original {
+        id: meta.id,
+        received: meta.received,
+        envid: meta.options.envid.as_deref(),
+        ret: meta.options.ret,
+        content: &loaded.content,
+    };
+    let notice = Notice { kind, now, id, hostname: &settings.hostname, author: &author, to, original, recipients };
+    let composed = dsn::compose(&notice);
+    let content = match intake::signed(domain, composed.content, now) {
+        Ok(content) => content,
+        Err(reply) => {
+            works.note(Level::Error, "notice", format!("no notice about {} was sent: {reply}", meta.id));
+            return None;
+        }
+    };
+    works.emit(EventKind::Noticed { about: meta.id, notice: id, kind: kind_word(kind) });
+    let accepted = Accepted {
+        meta: MessageMeta {
+            id,
+            account: None,
+            stream: Stream::Transactional,
+            from: None,
+            options: EnvelopeOptions {
+                smtputf8: composed.smtputf8,
+                // What was secret on the way out is secret on the way back (RFC 8689 §5).
+                require_tls: meta.options.require_tls,
+                ..EnvelopeOptions::default()
+            },
+            received: now,
+            expires: now + settings.retry.expire,
+            header_id: composed.header_id,
+            size: content.len() as u64,
+        },
+        recipients: vec![Recipient::to(to.clone())],
+        content,
+    };
+    Some(accepted.into_new())
+}
+
+fn kind_word(kind: Kind) -> &'static str {
+    match kind {
+        Kind::Failed => "failure",
+        Kind::Delayed => "delay",
+        Kind::Relayed => "relay",
+    }
+}
+
+/// The domain as which the notice is written: the sender's, or else another of its account
+/// that can sign (the sender's may have been taken out of the configuration meanwhile).
+fn author_domain<'a>(settings: &'a Settings, to: &Address, account: &str) -> Option<&'a SendingDomain> {
+    let is_of = |d: &&SendingDomain| d.name == *to.domain() || d.return_path.as_ref() == Some(to.domain());
+    let own = settings.domains.iter().filter(|d| d.is_usable()).find(is_of);
+    own.or_else(|| {
+        let account = settings.account(account)?;
+        settings.domains.iter().find(|d| d.is_usable() && account.account.domains.contains(&d.name))
+    })
 }

@@ -25,6 +25,8 @@ pub(crate) struct Decided {
     pub egress: Option<IpAddr>,
     /// Whether senders are told of failures; not for what an operator cancelled.
     pub tell: bool,
+    /// The server that took it promised to send the notices of success (RFC 3461 §5.2.2).
+    pub relay_tells: bool,
 }
 
 /// A recipient that is done, for events and notices.
@@ -33,8 +35,8 @@ pub(crate) struct Finished {
     pub outcome: Outcome,
 }
 
-pub(crate) async fn settle(works: &Works, decided: Decided) {
-    let Decided { loaded, attempt, outcomes, feedback, egress, tell } = decided;
+pub(crate) fn settle(works: &Works, decided: Decided) {
+    let Decided { loaded, attempt, outcomes, feedback, egress, tell, relay_tells } = decided;
     let now = works.now();
     let settings = works.settings();
     let intent = works.queue(|queue| queue.intent(loaded.part.id).cloned());
@@ -56,7 +58,7 @@ pub(crate) async fn settle(works: &Works, decided: Decided) {
         Some(Intent::Retry) => now,
         _ => settings.retry.next(loaded.part.attempts + 1, now, &*works.doors.random).min(loaded.meta.expires),
     };
-    let notices = if tell && !cancelled { notice::about(works, &loaded, &finished).await } else { Vec::new() };
+    let notices = if tell && !cancelled { notice::about(works, &loaded, &finished, relay_tells) } else { Vec::new() };
     emit(works, &loaded, attempt, &finished, &pending, next, egress);
 
     let part = loaded.part.id;
@@ -116,6 +118,12 @@ pub(crate) fn expired_outcome(last: Option<Outcome>) -> Outcome {
     };
     let (peer, reply) = last.map_or((None, None), |last| (last.peer, last.reply));
     Outcome { peer, reply, ..Outcome::ours(Verdict::Failed, Stage::Queue, Culprit::Us, EnhancedCode(5, 4, 7), text) }
+}
+
+/// What is said of a recipient that no attempt has reached yet.
+pub(crate) fn not_tried_yet() -> Outcome {
+    let text = "the receiving server could not be reached yet";
+    Outcome::ours(Verdict::Deferred, Stage::Connect, Culprit::Network, EnhancedCode(4, 4, 1), text)
 }
 
 pub(crate) fn cancelled_outcome() -> Outcome {

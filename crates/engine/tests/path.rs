@@ -72,7 +72,9 @@ async fn an_unknown_user_fails_at_once_and_the_sender_is_told() {
     let notices = home.taken();
     assert_eq!(notices.len(), 1, "{:?}", world.notes());
     assert_eq!((notices[0].from.as_str(), &notices[0].to[..]), ("", &["shop@example.com".to_owned()][..]));
-    for expected in ["multipart/report", "Action: failed", "Status: 5.1.1", "no such user", "nobody@b.test", "DKIM-Signature"] {
+    for expected in
+        ["multipart/report", "Action: failed", "Status: 5.1.1", "no such user", "nobody@b.test", "DKIM-Signature"]
+    {
         assert!(notices[0].text.contains(expected), "{expected} in {}", notices[0].text);
     }
 }

@@ -234,7 +234,11 @@ impl World {
     }
 
     /// A receiver for a domain, on a host of its own.
-    pub fn receiver(&mut self, name: &str, judge: impl Fn(&str, u32) -> &'static str + Send + Sync + 'static) -> Arc<Receiver> {
+    pub fn receiver(
+        &mut self,
+        name: &str,
+        judge: impl Fn(&str, u32) -> &'static str + Send + Sync + 'static,
+    ) -> Arc<Receiver> {
         let at = self.host(name);
         let receiver = Arc::new(Receiver {
             taken: Mutex::default(),
@@ -337,12 +341,8 @@ pub fn shop() -> Arc<Account> {
 
 fn settings() -> Settings {
     let key = |algorithm, selector| Arc::new(SigningKey::generate(algorithm, selector).unwrap());
-    let sending = |name: &str, keys| SendingDomain {
-        name: domain(name),
-        keys,
-        danger_unsigned: false,
-        return_path: None,
-    };
+    let sending =
+        |name: &str, keys| SendingDomain { name: domain(name), keys, danger_unsigned: false, return_path: None };
     Settings {
         hostname: domain("mail.example.com"),
         accounts: vec![AccountSettings { account: shop(), password: None, scram: None, addresses: Vec::new() }],
