@@ -165,7 +165,11 @@ fn checks(world: &World, letters: &[Arc<Letter>], books: &Books, tally: &Tally) 
             all.delivered == existing && all.copies == 0 && delivered == existing,
         ),
         check(
-            format!("{} of {} unknown recipients bounced, and the sender was told of each", told.len(), unknown.len()),
+            format!(
+                "{} of {} unknown recipients bounced, and the sender was told of each, by a signed notice",
+                told.len(),
+                unknown.len()
+            ),
             all.bounced == unknown.len() as u64 && told == unknown && wrong == 0 && books.notices == told.len() as u64,
         ),
         check(
@@ -202,14 +206,18 @@ fn both(row: &Row) -> u64 {
 }
 
 /// The letters that notices came for, and how many messages at the shop are not a right one:
-/// a null sender, a delivery report, the unknown user, status 5.1.1.
+/// a null sender, a delivery report, the unknown user, status 5.1.1, and signed as all else.
 fn notices(shop: &Home) -> (BTreeSet<u32>, usize) {
     let (mut told, mut wrong) = (BTreeSet::new(), 0);
     for message in shop.receiver.inbox().messages() {
         let text = String::from_utf8_lossy(&message.facts.content).into_owned();
         let about = text.lines().find_map(|line| line.trim().strip_prefix(&format!("{NUMBER_FIELD}: "))?.parse().ok());
         let names_nobody = ["rfc822;", "rfc822; "].iter().any(|kind| text.contains(&format!("{kind}{NOBODY}@")));
-        let right = message.facts.from.is_none()
+        let signed = message.report.as_ref().is_some_and(|r| {
+            r.all_verified() && r.verified(Algorithm::RsaSha256) && r.verified(Algorithm::Ed25519Sha256)
+        });
+        let right = signed
+            && message.facts.from.is_none()
             && message.facts.recipients.iter().all(|r| r.ends_with(&format!("@{SHOP}")))
             && text.contains("report-type=delivery-status")
             && names_nobody

@@ -103,7 +103,9 @@ impl World {
             text += &format!("$ORIGIN {}.\n@ MX 10 mx\nmx A {}\n", home.domain, home.receiver.address().ip());
         }
         // What `repute records` asks the owner of a domain to publish, besides the keys.
-        text += &format!("mail A {egress}\n@ TXT \"v=spf1 ip4:{egress} -all\"\n_dmarc TXT \"v=DMARC1; p=reject\"\n");
+        text += &format!(
+            "mail A {egress}\nmail TXT \"v=spf1 a -all\"\n@ TXT \"v=spf1 ip4:{egress} -all\"\n_dmarc TXT \"v=DMARC1; p=reject\"\n"
+        );
         text
     }
 }
