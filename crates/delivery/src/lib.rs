@@ -10,6 +10,8 @@
 //! Promise: whatever goes wrong is an [`Outcome`](repute_types::Outcome), with stage and
 //! culprit; unknown is temporary. Nothing here knows of the queue, or when it is tried again.
 
+#![allow(clippy::result_large_err, reason = "an outcome is what a failed step is for; it is made once an attempt")]
+
 mod connection;
 mod egress;
 mod hosts;

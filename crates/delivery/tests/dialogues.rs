@@ -1,5 +1,7 @@
 //! Every file in `tests/dialogues`, played by a scripted server over a network in memory.
 
+#![allow(clippy::unwrap_used, reason = "what cannot be set up has failed")]
+
 mod common;
 
 use common::Case;

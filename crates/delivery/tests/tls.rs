@@ -1,6 +1,8 @@
 //! STARTTLS over real sockets on loopback, with certificates that are good, strange, expired,
 //! and for another name; and REQUIRETLS.
 
+#![allow(clippy::unwrap_used, reason = "what cannot be set up has failed")]
+
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -90,8 +92,7 @@ async fn converse(network: &TcpNetwork, port: u16, ask: Ask) -> Outcome {
         zone += "b.test AUTHENTIC\n";
     }
     let zone = ZoneFake::parse(&zone);
-    let settings =
-        DeliverySettings { danger_allow_loopback: true, mx_port: port, ..DeliverySettings::default() };
+    let settings = DeliverySettings { danger_allow_loopback: true, mx_port: port, ..DeliverySettings::default() };
     let egress = Egress::unbound(Domain::parse("mail.a.test").unwrap());
     let mut routes = Routes::default();
     if let Some(tls) = ask.need {

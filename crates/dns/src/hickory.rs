@@ -10,9 +10,10 @@
 use std::hash::Hash;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
-use hickory_proto::dnssec::Proof;
+use hickory_proto::dnssec::{Proof, TrustAnchors};
 use hickory_proto::op::ResponseCode;
 use hickory_proto::rr::{Name, RData, Record, RecordType};
 use hickory_resolver::config::{ConnectionConfig, NameServerConfig, ResolveHosts, ResolverConfig};
@@ -66,6 +67,8 @@ pub enum DnsError {
     System(#[source] NetError),
     #[error("/etc/resolv.conf names no server: name one in [resolver]")]
     NoServers,
+    #[error("{path}: not a file of DNSKEY records ({1})", path = .0.display())]
+    TrustAnchor(PathBuf, String),
     #[error("the resolver cannot be set up as configured")]
     Setup(#[source] NetError),
 }
@@ -105,12 +108,17 @@ impl HickoryResolver {
         options.timeout = settings.timeout;
         options.attempts = settings.attempts;
         options.validate = settings.dnssec;
-        options.trust_anchor = settings.trust_anchor.clone().filter(|_| settings.dnssec);
         options.use_hosts_file = ResolveHosts::Never;
         // What validation fetches on the way (DNSKEY, DS) is kept there; answers are kept here.
         options.cache_size = if settings.dnssec { settings.cache as u64 } else { 0 };
         // A server that refuses UDP may still answer by TCP.
         options.try_tcp_on_error = true;
+        if let Some(path) = settings.trust_anchor.as_ref().filter(|_| settings.dnssec) {
+            // The option of the same name only turns validation on; the keys are handed in.
+            let anchors =
+                TrustAnchors::from_file(path).map_err(|e| DnsError::TrustAnchor(path.clone(), e.to_string()))?;
+            builder = builder.with_trust_anchor(Arc::new(anchors));
+        }
         Ok(HickoryResolver {
             inner: builder.build().map_err(DnsError::Setup)?,
             deadline: settings.deadline,
@@ -181,10 +189,13 @@ fn negative<T>(error: NetError) -> (Lookup<T>, Duration) {
     let unknown = |lookup| (lookup, Duration::ZERO);
     match error {
         NetError::Dns(Semantic::NoRecordsFound(none)) => no_records(none),
-        NetError::Dns(Semantic::Nsec { response, proof, .. }) => {
-            let authentic = proof == Proof::Secure;
+        // The zone is known to be unsigned in a way that needs a proof (too many NSEC3 rounds).
+        NetError::Dns(Semantic::Nsec { response, proof: Proof::Insecure, .. }) => {
             let ttl = response.negative_ttl().map_or(NEGATIVE_TTL, |s| Duration::from_secs(s.into()));
-            (of_code(response.response_code, authentic), ttl.min(NEGATIVE_TTL_MOST))
+            (of_code(response.response_code, false), ttl.min(NEGATIVE_TTL_MOST))
+        }
+        NetError::Dns(Semantic::Nsec { .. }) => {
+            unknown(Lookup::Failure("the DNSSEC proof of absence is not valid".into()))
         }
         NetError::Dns(Semantic::DnssecBogus) => unknown(Lookup::Failure("the DNSSEC signatures are not valid".into())),
         NetError::Dns(Semantic::ResponseCode(code)) => unknown(Lookup::Failure(code.to_string())),
@@ -201,8 +212,14 @@ fn no_records<T>(none: NoRecords) -> (Lookup<T>, Duration) {
     if none.response_code == ResponseCode::NoError && none.soa.is_none() && none.ns.is_some() {
         return (Lookup::Failure("the name server does not recurse".into()), Duration::ZERO);
     }
-    let ttl = none.negative_ttl.map_or(NEGATIVE_TTL, |s| Duration::from_secs(s.into()));
-    (of_code(none.response_code, false), ttl.min(NEGATIVE_TTL_MOST))
+    // A validated proof of absence reaches us only where it proves this absence.
+    let proves =
+        |r: &Record| r.proof == Proof::Secure && matches!(r.record_type(), RecordType::NSEC | RecordType::NSEC3);
+    let authentic = none.authorities.iter().flat_map(|a| a.iter()).any(proves);
+    // RFC 2308 §5; hickory leaves it out where it validates.
+    let of_soa = || none.soa.as_ref().map(|soa| soa.ttl.min(soa.data.minimum));
+    let ttl = none.negative_ttl.or_else(of_soa).map_or(NEGATIVE_TTL, |s| Duration::from_secs(s.into()));
+    (of_code(none.response_code, authentic), ttl.min(NEGATIVE_TTL_MOST))
 }
 
 fn of_code<T>(code: ResponseCode, authentic: bool) -> Lookup<T> {

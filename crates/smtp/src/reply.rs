@@ -243,4 +243,40 @@ mod tests {
         let back = read_all(text.as_bytes()).unwrap();
         assert_eq!(back.len(), 1);
     }
+
+    proptest::proptest! {
+        /// Any octets are read within the bounds, and where they were cut makes no difference.
+        #[test]
+        fn any_octets_are_read(
+            octets in "([2-5][0-9]{2}[- ]?[0-9.a-z]{0,9}\r?\n|[ -~]{0,5}\n?){0,6}",
+            cut in 0usize..40,
+        ) {
+            let (first, second) = octets.as_bytes().split_at(cut.min(octets.len()));
+            let (mut reader, mut input, mut count, mut failed) = (ReplyReader::new(), BytesMut::new(), 0, None);
+            for piece in [first, second] {
+                input.extend_from_slice(piece);
+                while failed.is_none() {
+                    match reader.read(&mut input) {
+                        Ok(Some(_)) => count += 1,
+                        Ok(None) => break,
+                        Err(e) => failed = Some(e),
+                    }
+                }
+            }
+            match read_all(octets.as_bytes()) {
+                Ok(replies) => proptest::prop_assert_eq!((replies.len(), None), (count, failed)),
+                Err(e) => proptest::prop_assert_eq!(Some(e), failed),
+            }
+        }
+
+        #[test]
+        fn what_is_encoded_reads_back(
+            code in 200u16..600,
+            lines in proptest::collection::vec("[ -~ä\r\n]{0,600}", 1..4),
+        ) {
+            let text = encoded(&Reply { code, enhanced: None, lines });
+            proptest::prop_assert!(text.split("\r\n").all(|line| line.len() <= 510));
+            proptest::prop_assert_eq!(read_all(text.as_bytes()).unwrap().len(), 1);
+        }
+    }
 }

@@ -73,8 +73,7 @@ async fn equals_stand_in_an_order_of_chance_and_take_turns() {
         let route = resolve(zone, seed).await.unwrap();
         firsts.insert(route.hosts[0].name.to_string());
         assert_eq!(route.hosts[3].name.to_string(), "z.test");
-        let turns: std::collections::BTreeSet<_> =
-            (0..3).map(|_| route.hosts_in_turn()[0].name.to_string()).collect();
+        let turns: std::collections::BTreeSet<_> = (0..3).map(|_| route.hosts_in_turn()[0].name.to_string()).collect();
         assert_eq!(turns.len(), 3);
         assert_eq!(route.hosts_in_turn()[3].name.to_string(), "z.test");
     }

@@ -210,12 +210,7 @@ impl Case {
         assert!(outcomes.is_empty() && !stale, "{}: not expected: {outcomes:?}", self.name);
     }
 
-    async fn open(
-        &self,
-        network: &MemoryNetwork,
-        zone: &ZoneFake,
-        message: &Message,
-    ) -> Result<Connection, Outcome> {
+    async fn open(&self, network: &MemoryNetwork, zone: &ZoneFake, message: &Message) -> Result<Connection, Outcome> {
         let egress = Egress::unbound(Domain::parse("mail.a.test").unwrap());
         let domain = message.recipients[0].address.domain();
         let route = self.routes.resolve(domain, &egress, &self.settings, zone, &SeededRandom::new(1)).await?;

@@ -97,4 +97,27 @@ mod tests {
         content.push(&b"text. more\r\n"[..]);
         assert_eq!(Stuffed::new(&content).count(), 3);
     }
+
+    proptest::proptest! {
+        /// However the content is cut into chunks, taking the doubled dots away gives it back.
+        #[test]
+        fn any_content_comes_back(
+            lines in "([.a]{0,3}\r\n){0,8}",
+            cuts in proptest::collection::vec(1usize..6, 0..20),
+        ) {
+            let mut content = Content::new();
+            let mut rest = lines.as_bytes();
+            for cut in cuts {
+                let (piece, after) = rest.split_at(cut.min(rest.len()));
+                content.push(piece.to_vec());
+                rest = after;
+            }
+            content.push(rest.to_vec());
+            let sent = String::from_utf8(Stuffed::new(&content).collect::<Vec<_>>().concat()).unwrap();
+            let body = sent.strip_suffix(".\r\n").unwrap();
+            let back: String = body.split_inclusive("\r\n").map(|l| l.strip_prefix('.').unwrap_or(l)).collect();
+            proptest::prop_assert!(body.split_inclusive("\r\n").all(|line| line != ".\r\n"));
+            proptest::prop_assert_eq!(back, lines);
+        }
+    }
 }
