@@ -39,7 +39,7 @@ def offer(repute, subject, size=20_000):
 @needs_room
 def test_full_disk(case):
     """4xx while the disk is full; everything that got a 250 is delivered; goes on by itself when there is space."""
-    disk = mount(case, "-t", "tmpfs", "-o", "size=24m", "none")
+    disk = mount(case, "-t", "tmpfs", "-o", "size=96m", "none")
     up = threading.Event()
     sink = Sink(case, on_rcpt=lambda _: None if up.is_set() else "451 4.3.0 not now")
     repute = Repute(case, sink=sink, local=True, state=disk / "state", more='[retry]\nfirst = "1s"\nmax_interval = "1s"\n')
@@ -102,7 +102,7 @@ def test_failing_disk(case):
     """The disk dies under load: 4xx from then on, and after repair every accepted message is there."""
     image = case.folder / "image"
     with open(image, "wb") as file:
-        file.truncate(64 << 20)
+        file.truncate(160 << 20)
     case.run(["mkfs.ext4", "-q", image])
     if subprocess.run(["losetup", "-f"], capture_output=True).returncode:
         from kit.case import Skip

@@ -1,4 +1,5 @@
 """What attackers and broken programs send: smuggling, injection, wrong protocols, floods."""
+import socket
 import time
 
 from kit.case import needs_room
@@ -9,8 +10,8 @@ from kit.smtp import Closed, Raw, content, unverified
 FROM, TO = "app@sender.example", "bob@receiver.example"
 
 #: Ends of data that one server takes for the end and another does not (SMTP smuggling).
-ENDS = [b"\n.\n", b"\r\n.\n", b"\n.\r\n", b"\r.\r\n", b"\r\n.\r", b"\r.\r", b"\r.\n", b"\n.\r", b"\r\n.\r\r\n", b"\r\r\n.\r\n", b"\r\n\0.\r\n",
-        b"\r\n.\0\r\n", b"\n\n.\r\n", b"\r\n.\r\n\n"[:-1] + b"\r", b"\x85.\x85", b"\r\n .\r\n", b"\r\n. \r\n", b"\r\n.\x0b\n", b"\xe2\x80\xa8.\xe2\x80\xa8"]
+ENDS = [b"\n.\n", b"\r\n.\n", b"\n.\r\n", b"\r.\r\n", b"\r\n.\r", b"\r.\r", b"\r.\n", b"\n.\r", b"\r\n.\r\r\n", b"\r\n\0.\r\n",
+        b"\r\n.\0\r\n", b"\n\n.\r\n", b"\x85.\x85", b"\r\n .\r\n", b"\r\n. \r\n", b"\r\n.\x0b\n", b"\xe2\x80\xa8.\xe2\x80\xa8"]
 
 EVIL = f"MAIL FROM:<{FROM}>\r\nRCPT TO:<{TO}>\r\nDATA\r\nFrom: <{FROM}>\r\nTo: <{TO}>\r\nSubject: smuggled\r\n\r\nx".encode()
 
@@ -228,8 +229,8 @@ def test_proxy_protocol(case):
     with Proxied("127.0.0.1", repute.port) as client:
         assert client.message(FROM, [TO], content())[0] == 250
     sink.wait()
-    try:
-        with Raw("127.0.0.1", repute.port, timeout=40) as client:
-            assert client.command(f"MAIL FROM:<{FROM}>")[0] != 250
-    except (Closed, ValueError, TimeoutError):
-        pass
+    with Raw.__new__(Raw) as client:
+        client.socket = socket.create_connection(("127.0.0.1", repute.port), 10)
+        client.socket.sendall(f"EHLO client.example\r\nMAIL FROM:<{FROM}>\r\n".encode())
+        client.buffer = b""
+        assert not any(code == 250 for code, _ in client.rest())
