@@ -96,6 +96,9 @@ pub trait Door: Send + Sync + 'static {
     /// Whether an address on port 25 is one of our return paths.
     fn may_return_to(&self, recipient: &Address) -> Result<(), Reply>;
 
+    /// A listener refused a client before there was a message: told so that it can be logged.
+    fn refused(&self, client: IpAddr, account: Option<&str>, reply: &Reply);
+
     /// Keeps a returned message; durable before it answers.
     fn accept_returned(&self, returned: Returned) -> BoxFuture<'_, Result<MessageId, Reply>>;
 }

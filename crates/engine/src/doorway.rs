@@ -45,6 +45,11 @@ impl Door for Works {
         Box::pin(intake::accept(self, submitted))
     }
 
+    fn refused(&self, client: IpAddr, account: Option<&str>, reply: &Reply) {
+        let account = account.map(Into::into);
+        self.emit(EventKind::Refused { account, client: Some(client), reply: reply.clone() });
+    }
+
     fn may_return_to(&self, recipient: &Address) -> Result<(), Reply> {
         if self.doors.returned.is_some() && self.settings().is_return_path(recipient) {
             return Ok(());

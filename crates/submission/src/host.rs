@@ -20,6 +20,8 @@ pub(crate) struct DoorHost {
     pub account: Option<Arc<Account>>,
     /// Whom a SCRAM exchange under way is about.
     claimed: Option<Arc<Account>>,
+    /// The name that was said in it.
+    scram_name: Option<String>,
     pub held: Held,
 }
 
@@ -33,7 +35,7 @@ impl DoorHost {
         account: Option<Arc<Account>>,
     ) -> DoorHost {
         let held = shared.hold();
-        DoorHost { door, shared, client, kind, account, claimed: None, held }
+        DoorHost { door, shared, client, kind, account, claimed: None, scram_name: None, held }
     }
 
     pub(crate) async fn password(&mut self, name: &str, password: &str) -> AuthAnswer {
@@ -43,29 +45,38 @@ impl DoorHost {
                 AuthAnswer::Welcome
             }
             Err(AuthRefused::Busy) => AuthAnswer::Busy,
-            Err(AuthRefused::Wrong) => {
-                self.shared.auth_failed(self.client);
-                AuthAnswer::Wrong
-            }
+            Err(AuthRefused::Wrong) => self.auth_failed(Some(name)),
         }
+    }
+
+    fn auth_failed(&self, name: Option<&str>) -> AuthAnswer {
+        self.shared.auth_failed(self.client);
+        let reply = Reply::new(535, EnhancedCode(5, 7, 8), "authentication failed");
+        self.door.refused(self.client, name, &reply);
+        AuthAnswer::Wrong
+    }
+
+    /// Passes an answer of the door on, and a refusal to the log as well.
+    fn logged(&self, answer: Result<(), Reply>) -> Result<(), Reply> {
+        answer.inspect_err(|reply| self.door.refused(self.client, self.account.as_ref().map(|a| &*a.name), reply))
     }
 }
 
 impl Host for DoorHost {
     fn mail(&mut self, from: Option<&Address>, _: &EnvelopeOptions) -> Result<(), Reply> {
-        match (&self.account, self.kind) {
+        self.logged(match (&self.account, self.kind) {
             (_, Kind::Return) => Ok(()),
             (Some(account), Kind::Submission) => self.door.may_send_from(account, from),
             (None, Kind::Submission) => Err(nobody()),
-        }
+        })
     }
 
     fn rcpt(&mut self, recipient: &Recipient) -> Result<(), Reply> {
-        match (&self.account, self.kind) {
+        self.logged(match (&self.account, self.kind) {
             (_, Kind::Return) => self.door.may_return_to(&recipient.address),
             (Some(account), Kind::Submission) => self.door.may_send_to(account, recipient),
             (None, Kind::Submission) => Err(nobody()),
-        }
+        })
     }
 
     fn room(&mut self, octets: usize) -> bool {
@@ -78,6 +89,7 @@ impl Host for DoorHost {
 
     fn scram(&mut self, name: &str) -> (Secret, [u8; 18]) {
         let (secret, account) = self.door.scram(name);
+        self.scram_name = Some(name.to_owned());
         let mut nonce = [0; 18];
         // Without randomness there is no safe exchange: it goes on, and cannot succeed.
         self.claimed = account.filter(|_| getrandom::fill(&mut nonce).is_ok());
@@ -96,10 +108,7 @@ impl Host for DoorHost {
                 self.account = Some(account);
                 AuthAnswer::Welcome
             }
-            None => {
-                self.shared.auth_failed(self.client);
-                AuthAnswer::Wrong
-            }
+            None => self.auth_failed(self.scram_name.as_deref()),
         }
     }
 }
