@@ -22,7 +22,9 @@ const HELP: &str = "load [--dir DIR] [--messages N] [--octets N] [--producers N]
   --octets N      content of each (4096)
   --producers N   that commit at the same time (64)
   --keep N        every Nth message stays (0: none); the rest is settled at once
-  --scan          afterwards, open it again and time the scan of all that stayed";
+  --scan          afterwards, open it again and time the scan of all that stayed
+  --leave         do not delete it
+  --scan-only     nothing but the scan of one that was left";
 
 struct Load {
     dir: PathBuf,
@@ -31,6 +33,8 @@ struct Load {
     producers: u64,
     keep: u64,
     scan: bool,
+    leave: bool,
+    scan_only: bool,
 }
 
 #[tokio::main]
@@ -39,6 +43,9 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
         println!("{HELP}");
         return Ok(());
     };
+    if load.scan_only {
+        return time_scan(&load).await;
+    }
     std::fs::create_dir(&load.dir)?;
     println!("sync of 4 KiB: {:?} (median of 50)", bare_sync(&load.dir)?);
     let spool = Arc::new(SqliteSpool::open(&load.dir, Options::default())?);
@@ -53,17 +60,33 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     if load.scan {
         time_scan(&load).await?;
     }
-    std::fs::remove_dir_all(&load.dir)?;
+    if !load.leave {
+        std::fs::remove_dir_all(&load.dir)?;
+    }
     Ok(())
 }
 
 fn arguments() -> Option<Load> {
-    let mut load =
-        Load { dir: "load-spool".into(), messages: 100_000, octets: 4096, producers: 64, keep: 0, scan: false };
+    let mut load = Load {
+        dir: "load-spool".into(),
+        messages: 100_000,
+        octets: 4096,
+        producers: 64,
+        keep: 0,
+        scan: false,
+        leave: false,
+        scan_only: false,
+    };
     let mut words = std::env::args().skip(1);
     while let Some(word) = words.next() {
-        if word == "--scan" {
-            load.scan = true;
+        let flag = match word.as_str() {
+            "--scan" => Some(&mut load.scan),
+            "--leave" => Some(&mut load.leave),
+            "--scan-only" => Some(&mut load.scan_only),
+            _ => None,
+        };
+        if let Some(flag) = flag {
+            *flag = true;
             continue;
         }
         let value = words.next()?;
