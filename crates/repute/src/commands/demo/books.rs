@@ -11,9 +11,8 @@ const MESSAGES_MOST: usize = 100_000;
 
 #[derive(Debug, Default)]
 pub struct Books {
-    /// Messages of the shop.
     pub accepted: u64,
-    /// Notices that the server made itself.
+    /// Failure notices that were queued because of them.
     pub notices: u64,
     /// By the recipients' domain.
     pub domains: BTreeMap<String, Line>,
@@ -40,9 +39,10 @@ pub fn read(history: &Path, since: Timestamp, now: Timestamp) -> anyhow::Result<
         for step in questions.steps_of(id)? {
             match step.kind {
                 StepKind::Accepted { account, recipients: to, .. } => {
-                    *(if account.is_some() { &mut books.accepted } else { &mut books.notices }) += 1;
+                    books.accepted += u64::from(account.is_some());
                     recipients = to;
                 }
+                StepKind::Noticed { kind, .. } if kind == "failure" => books.notices += 1,
                 StepKind::Settled(settled) => match settled.verdict.as_str() {
                     "delivered" => delivered.push(settled.recipient),
                     "failed" => failed.push(settled.recipient),
