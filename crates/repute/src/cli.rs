@@ -8,7 +8,9 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
-use crate::commands::{account, config as config_command, demo, domain, man, queue, send, sendmail, serve, status, why};
+use crate::commands::{
+    account, config as config_command, demo, domain, man, queue, send, sendmail, serve, status, why,
+};
 use crate::config::{self, Config, Faults, Files};
 use crate::out;
 

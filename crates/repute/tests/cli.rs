@@ -1,0 +1,137 @@
+//! Commands as people run them, without a server.
+
+#![allow(clippy::unwrap_used, reason = "a test fails by a panic")]
+
+mod common;
+
+use std::os::unix::fs::MetadataExt as _;
+
+use common::Place;
+
+#[test]
+fn a_domain_is_added_once_and_checked_ever_after() {
+    let place = Place::new("hostname = \"mail.example.com\"\nstate = \"state\"\n");
+    let first = place.run(&["domain", "add", "example.com", "--write"]).good();
+    assert!(first.contains("has new keys"), "{first}");
+    assert!(first.contains("._domainkey.example.com. IN TXT \"v=DKIM1; k=rsa; p="), "{first}");
+    assert!(first.contains("._domainkey.example.com. IN TXT \"v=DKIM1; k=ed25519; p="), "{first}");
+
+    let keys = place.path("state/keys/example.com");
+    let mode = |path: &std::path::Path| std::fs::metadata(path).unwrap().mode() & 0o777;
+    assert_eq!(mode(&keys), 0o700);
+    let files: Vec<_> = std::fs::read_dir(&keys).unwrap().map(|e| e.unwrap().path()).collect();
+    assert_eq!(files.len(), 2);
+    assert!(files.iter().all(|f| mode(f) == 0o600));
+
+    let before = place.read("repute.toml");
+    let second = place.run(&["domain", "add", "example.com", "--write"]).good();
+    assert!(second.contains("has its keys already"), "{second}");
+    assert_eq!(place.read("repute.toml"), before);
+    let again: Vec<_> = std::fs::read_dir(&keys).unwrap().map(|e| e.unwrap().path()).collect();
+    assert_eq!(again.len(), 2);
+
+    // A mode that somebody loosened is set right.
+    std::fs::set_permissions(&files[0], std::os::unix::fs::PermissionsExt::from_mode(0o644)).unwrap();
+    place.run(&["domain", "add", "example.com"]).good();
+    assert_eq!(mode(&files[0]), 0o600);
+
+    place.run(&["config", "check"]).good();
+    assert!(place.run(&["domain", "list"]).good().contains("(ed25519)"));
+    let records: serde_json::Value =
+        serde_json::from_str(&place.run(&["--json", "domain", "records", "example.com"]).good()).unwrap();
+    assert_eq!(records.as_array().unwrap().len(), 2);
+}
+
+#[test]
+fn an_account_is_made_from_a_password_or_makes_one_up() {
+    let place =
+        Place::new("hostname = \"mail.example.com\"\n[[domain]]\nname = \"example.com\"\ndanger_unsigned = true\n");
+    let block = place.run_with(&["account", "add", "shop"], "correct horse\n").good();
+    assert!(block.contains("password = \"$argon2id$"), "{block}");
+    assert!(block.contains("scram = \"SCRAM-SHA-256$"), "{block}");
+    assert!(block.contains("domains = [\"example.com\"]"), "{block}");
+    assert!(!block.contains("correct horse"));
+
+    let json: serde_json::Value = serde_json::from_str(
+        &place.run(&["--json", "account", "add", "news", "--bulk", "--generate", "--write"]).good(),
+    )
+    .unwrap();
+    assert_eq!(json["password"].as_str().unwrap().len(), 24);
+    assert!(place.read("repute.toml").contains("stream = \"bulk\""));
+    place.run(&["config", "check"]).good();
+
+    let twice = place.run_with(&["account", "add", "news"], "x\n");
+    assert_eq!(twice.code, 1);
+    assert!(twice.err.contains("there is an account `news` already"), "{}", twice.err);
+    let empty = place.run_with(&["account", "add", "other"], "\n");
+    assert_eq!(empty.code, 2);
+    // A domain that is not set up is refused, and nothing is written.
+    let before = place.read("repute.toml");
+    let unknown = place.run_with(&["account", "add", "other", "--domain", "other.test", "--write"], "x\n");
+    assert_eq!(unknown.code, 2);
+    assert!(unknown.err.contains("other.test is not set up"), "{}", unknown.err);
+    assert_eq!(place.read("repute.toml"), before);
+}
+
+#[test]
+fn what_is_shown_is_complete_masked_and_a_configuration_again() {
+    let hash = "$argon2id$v=19$m=19456,t=2,p=1$F4uiR32WRqWRUySEsaKXxw$eL+t5AN1ZljGMRJd0xh3O+EI36Ocp8PKDCdDvz27dxw";
+    let place = Place::new(&format!(
+        "hostname = \"mail.example.com\"\n[[domain]]\nname = \"example.com\"\ndanger_unsigned = true\n\
+         [[account]]\nname = \"shop\"\npassword = \"{hash}\"\ndomains = \"example.com\"\n"
+    ));
+    let shown = place.run(&["config", "show"]).good();
+    assert!(shown.contains("password = \"********\""), "{shown}");
+    assert!(shown.contains("expire = \"5d\""), "{shown}");
+    assert!(!shown.contains("F4uiR32WRqWRUySEsaKXxw"));
+    let again = Place::new(&shown.replace("\"********\"", &format!("\"{hash}\"")));
+    again.run(&["config", "check"]).good();
+    let json: serde_json::Value = serde_json::from_str(&place.run(&["--json", "config", "show"]).good()).unwrap();
+    assert_eq!(json["retry"]["expire"], "5d");
+    assert_eq!(json["account"][0]["password"], "********");
+}
+
+#[test]
+fn faults_are_data_for_programs() {
+    let place = Place::new("host = \"mail.example.com\"\n");
+    let run = place.run(&["--json", "config", "check"]);
+    assert_eq!(run.code, 2);
+    let json: serde_json::Value = serde_json::from_str(&run.out).unwrap();
+    assert_eq!(json["faults"][0]["line"], 1);
+    assert_eq!(json["faults"][0]["cure"], "write `hostname`");
+}
+
+#[test]
+fn without_a_server_questions_are_answered_and_orders_say_how_to_start_it() {
+    let place = Place::new("hostname = \"mail.example.com\"\nstate = \"state\"\n");
+    assert_eq!(place.run(&["queue", "list"]).code, 1);
+    let why = place.run(&["why", "bob@example.net"]);
+    assert_eq!(why.code, 1);
+    assert!(why.out.contains("nothing is known"), "{}", why.out);
+    for order in [&["queue", "retry", "--all"][..], &["queue", "cancel", "0000000000000"], &["status"]] {
+        let run = place.run(order);
+        assert_eq!(run.code, 75, "{order:?}: {}", run.err);
+        assert!(run.err.contains("repute serve"), "{}", run.err);
+    }
+    let unsaid = place.run(&["queue", "cancel"]);
+    assert_eq!(unsaid.code, 2);
+    assert!(unsaid.err.contains("--all"), "{}", unsaid.err);
+}
+
+#[test]
+fn sendmail_never_says_yes_without_a_server() {
+    let place = Place::new("hostname = \"mail.example.com\"\nstate = \"state\"\n");
+    let run = place.run_with(&["sendmail", "-t", "-i"], "To: bob@example.net\n\nhello\n");
+    assert_eq!(run.code, 75);
+    assert!(run.err.contains("does not run"), "{}", run.err);
+    assert_eq!(place.run(&["sendmail", "-bi"]).code, 0);
+    assert_eq!(place.run(&["sendmail", "-Z"]).code, 64);
+}
+
+#[test]
+fn generated_pages_are_those_in_docs() {
+    let place = Place::new("");
+    let docs = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs");
+    let run = place.run(&["man", "--check", docs]);
+    assert_eq!(run.code, 0, "run `cargo run -- man`:\n{}", run.out);
+}

@@ -1,0 +1,236 @@
+# Print an optspec for argparse to handle cmd's options that are independent of any subcommand.
+function __fish_repute_global_optspecs
+    string join \n c/config= json h/help V/version
+end
+
+function __fish_repute_needs_command
+    # Figure out if the current invocation already has a command.
+    set -l cmd (commandline -opc)
+    set -e cmd[1]
+    argparse -s (__fish_repute_global_optspecs) -- $cmd 2>/dev/null
+    or return
+    if set -q argv[1]
+        # Also print the command, so this can be used to figure out what it is.
+        echo $argv[1]
+        return 1
+    end
+    return 0
+end
+
+function __fish_repute_using_subcommand
+    set -l cmd (__fish_repute_needs_command)
+    test -z "$cmd"
+    and return 1
+    contains -- $cmd[1] $argv
+end
+
+complete -c repute -n "__fish_repute_needs_command" -s c -l config -d 'The configuration file [default: /etc/repute/repute.toml, else ./repute.toml]' -r -F
+complete -c repute -n "__fish_repute_needs_command" -l json -d 'Answer in JSON, for programs'
+complete -c repute -n "__fish_repute_needs_command" -s h -l help -d 'Print help'
+complete -c repute -n "__fish_repute_needs_command" -s V -l version -d 'Print version'
+complete -c repute -n "__fish_repute_needs_command" -f -a "serve" -d 'Run the server'
+complete -c repute -n "__fish_repute_needs_command" -f -a "demo" -d 'Try everything on loopback: a playground with receivers, and 200 real messages'
+complete -c repute -n "__fish_repute_needs_command" -f -a "account" -d 'Make accounts for applications'
+complete -c repute -n "__fish_repute_needs_command" -f -a "domain" -d 'Set up domains to send as: keys and DNS records'
+complete -c repute -n "__fish_repute_needs_command" -f -a "queue" -d 'List, hold, release, retry and cancel what waits'
+complete -c repute -n "__fish_repute_needs_command" -f -a "why" -d 'Tell what became of a message, or of mail to an address'
+complete -c repute -n "__fish_repute_needs_command" -f -a "status" -d 'Show what the server is doing'
+complete -c repute -n "__fish_repute_needs_command" -f -a "send" -d 'Send one message and print the conversation'
+complete -c repute -n "__fish_repute_needs_command" -f -a "sendmail" -d 'Take a message as the `sendmail` command does, for cron, PHP and others'
+complete -c repute -n "__fish_repute_needs_command" -f -a "config" -d 'Check or show the configuration'
+complete -c repute -n "__fish_repute_needs_command" -f -a "man" -d 'Write manual pages, shell completions and the configuration reference'
+complete -c repute -n "__fish_repute_needs_command" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
+complete -c repute -n "__fish_repute_using_subcommand serve" -s c -l config -d 'The configuration file [default: /etc/repute/repute.toml, else ./repute.toml]' -r -F
+complete -c repute -n "__fish_repute_using_subcommand serve" -l json -d 'Answer in JSON, for programs'
+complete -c repute -n "__fish_repute_using_subcommand serve" -s h -l help -d 'Print help'
+complete -c repute -n "__fish_repute_using_subcommand demo" -l messages -d 'How many messages are sent' -r
+complete -c repute -n "__fish_repute_using_subcommand demo" -s c -l config -d 'The configuration file [default: /etc/repute/repute.toml, else ./repute.toml]' -r -F
+complete -c repute -n "__fish_repute_using_subcommand demo" -l keep -d 'Keep the server running and its folder until Ctrl-C, to look around'
+complete -c repute -n "__fish_repute_using_subcommand demo" -l one-address -d 'Tell receivers apart by port on 127.0.0.1, as is done where loopback has no other address'
+complete -c repute -n "__fish_repute_using_subcommand demo" -l json -d 'Answer in JSON, for programs'
+complete -c repute -n "__fish_repute_using_subcommand demo" -s h -l help -d 'Print help'
+complete -c repute -n "__fish_repute_using_subcommand account; and not __fish_seen_subcommand_from add help" -s c -l config -d 'The configuration file [default: /etc/repute/repute.toml, else ./repute.toml]' -r -F
+complete -c repute -n "__fish_repute_using_subcommand account; and not __fish_seen_subcommand_from add help" -l json -d 'Answer in JSON, for programs'
+complete -c repute -n "__fish_repute_using_subcommand account; and not __fish_seen_subcommand_from add help" -s h -l help -d 'Print help'
+complete -c repute -n "__fish_repute_using_subcommand account; and not __fish_seen_subcommand_from add help" -f -a "add" -d 'Make an account: asks for a password, prints the block for the configuration'
+complete -c repute -n "__fish_repute_using_subcommand account; and not __fish_seen_subcommand_from add help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
+complete -c repute -n "__fish_repute_using_subcommand account; and __fish_seen_subcommand_from add" -l domain -d 'A domain that the account may send as; may be given several times' -r
+complete -c repute -n "__fish_repute_using_subcommand account; and __fish_seen_subcommand_from add" -s c -l config -d 'The configuration file [default: /etc/repute/repute.toml, else ./repute.toml]' -r -F
+complete -c repute -n "__fish_repute_using_subcommand account; and __fish_seen_subcommand_from add" -l bulk -d 'The account sends bulk mail, which goes after transactional mail'
+complete -c repute -n "__fish_repute_using_subcommand account; and __fish_seen_subcommand_from add" -l generate -d 'Make up a password and print it'
+complete -c repute -n "__fish_repute_using_subcommand account; and __fish_seen_subcommand_from add" -l write -d 'Append the block to the configuration file'
+complete -c repute -n "__fish_repute_using_subcommand account; and __fish_seen_subcommand_from add" -l json -d 'Answer in JSON, for programs'
+complete -c repute -n "__fish_repute_using_subcommand account; and __fish_seen_subcommand_from add" -s h -l help -d 'Print help'
+complete -c repute -n "__fish_repute_using_subcommand account; and __fish_seen_subcommand_from help" -f -a "add" -d 'Make an account: asks for a password, prints the block for the configuration'
+complete -c repute -n "__fish_repute_using_subcommand account; and __fish_seen_subcommand_from help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
+complete -c repute -n "__fish_repute_using_subcommand domain; and not __fish_seen_subcommand_from add list records help" -s c -l config -d 'The configuration file [default: /etc/repute/repute.toml, else ./repute.toml]' -r -F
+complete -c repute -n "__fish_repute_using_subcommand domain; and not __fish_seen_subcommand_from add list records help" -l json -d 'Answer in JSON, for programs'
+complete -c repute -n "__fish_repute_using_subcommand domain; and not __fish_seen_subcommand_from add list records help" -s h -l help -d 'Print help'
+complete -c repute -n "__fish_repute_using_subcommand domain; and not __fish_seen_subcommand_from add list records help" -f -a "add" -d 'Make the keys of a domain, and print its records and its block for the configuration'
+complete -c repute -n "__fish_repute_using_subcommand domain; and not __fish_seen_subcommand_from add list records help" -f -a "list" -d 'List the domains that are set up, with their keys'
+complete -c repute -n "__fish_repute_using_subcommand domain; and not __fish_seen_subcommand_from add list records help" -f -a "records" -d 'Print the DNS records to publish for a domain'
+complete -c repute -n "__fish_repute_using_subcommand domain; and not __fish_seen_subcommand_from add list records help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
+complete -c repute -n "__fish_repute_using_subcommand domain; and __fish_seen_subcommand_from add" -s c -l config -d 'The configuration file [default: /etc/repute/repute.toml, else ./repute.toml]' -r -F
+complete -c repute -n "__fish_repute_using_subcommand domain; and __fish_seen_subcommand_from add" -l write -d 'Append the block to the configuration file'
+complete -c repute -n "__fish_repute_using_subcommand domain; and __fish_seen_subcommand_from add" -l json -d 'Answer in JSON, for programs'
+complete -c repute -n "__fish_repute_using_subcommand domain; and __fish_seen_subcommand_from add" -s h -l help -d 'Print help'
+complete -c repute -n "__fish_repute_using_subcommand domain; and __fish_seen_subcommand_from list" -s c -l config -d 'The configuration file [default: /etc/repute/repute.toml, else ./repute.toml]' -r -F
+complete -c repute -n "__fish_repute_using_subcommand domain; and __fish_seen_subcommand_from list" -l json -d 'Answer in JSON, for programs'
+complete -c repute -n "__fish_repute_using_subcommand domain; and __fish_seen_subcommand_from list" -s h -l help -d 'Print help'
+complete -c repute -n "__fish_repute_using_subcommand domain; and __fish_seen_subcommand_from records" -s c -l config -d 'The configuration file [default: /etc/repute/repute.toml, else ./repute.toml]' -r -F
+complete -c repute -n "__fish_repute_using_subcommand domain; and __fish_seen_subcommand_from records" -l json -d 'Answer in JSON, for programs'
+complete -c repute -n "__fish_repute_using_subcommand domain; and __fish_seen_subcommand_from records" -s h -l help -d 'Print help'
+complete -c repute -n "__fish_repute_using_subcommand domain; and __fish_seen_subcommand_from help" -f -a "add" -d 'Make the keys of a domain, and print its records and its block for the configuration'
+complete -c repute -n "__fish_repute_using_subcommand domain; and __fish_seen_subcommand_from help" -f -a "list" -d 'List the domains that are set up, with their keys'
+complete -c repute -n "__fish_repute_using_subcommand domain; and __fish_seen_subcommand_from help" -f -a "records" -d 'Print the DNS records to publish for a domain'
+complete -c repute -n "__fish_repute_using_subcommand domain; and __fish_seen_subcommand_from help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
+complete -c repute -n "__fish_repute_using_subcommand queue; and not __fish_seen_subcommand_from list show hold release retry cancel help" -s c -l config -d 'The configuration file [default: /etc/repute/repute.toml, else ./repute.toml]' -r -F
+complete -c repute -n "__fish_repute_using_subcommand queue; and not __fish_seen_subcommand_from list show hold release retry cancel help" -l json -d 'Answer in JSON, for programs'
+complete -c repute -n "__fish_repute_using_subcommand queue; and not __fish_seen_subcommand_from list show hold release retry cancel help" -s h -l help -d 'Print help'
+complete -c repute -n "__fish_repute_using_subcommand queue; and not __fish_seen_subcommand_from list show hold release retry cancel help" -f -a "list" -d 'List what waits'
+complete -c repute -n "__fish_repute_using_subcommand queue; and not __fish_seen_subcommand_from list show hold release retry cancel help" -f -a "show" -d 'Show messages with their recipients and what was last said about each'
+complete -c repute -n "__fish_repute_using_subcommand queue; and not __fish_seen_subcommand_from list show hold release retry cancel help" -f -a "hold" -d 'Keep messages from being tried until they are released'
+complete -c repute -n "__fish_repute_using_subcommand queue; and not __fish_seen_subcommand_from list show hold release retry cancel help" -f -a "release" -d 'Let held messages go: they are tried now'
+complete -c repute -n "__fish_repute_using_subcommand queue; and not __fish_seen_subcommand_from list show hold release retry cancel help" -f -a "retry" -d 'Try waiting messages now'
+complete -c repute -n "__fish_repute_using_subcommand queue; and not __fish_seen_subcommand_from list show hold release retry cancel help" -f -a "cancel" -d 'Take messages out of the queue; their senders are not told'
+complete -c repute -n "__fish_repute_using_subcommand queue; and not __fish_seen_subcommand_from list show hold release retry cancel help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
+complete -c repute -n "__fish_repute_using_subcommand queue; and __fish_seen_subcommand_from list" -l id -d 'The same as ID' -r
+complete -c repute -n "__fish_repute_using_subcommand queue; and __fish_seen_subcommand_from list" -l domain -d 'The recipients\' domain' -r
+complete -c repute -n "__fish_repute_using_subcommand queue; and __fish_seen_subcommand_from list" -l sender -d 'The sender, or all of a domain: @example.com' -r
+complete -c repute -n "__fish_repute_using_subcommand queue; and __fish_seen_subcommand_from list" -l recipient -d 'A recipient' -r
+complete -c repute -n "__fish_repute_using_subcommand queue; and __fish_seen_subcommand_from list" -l age -l older-than -d 'Waiting for longer than this: 30m, 4h, 2d' -r
+complete -c repute -n "__fish_repute_using_subcommand queue; and __fish_seen_subcommand_from list" -l limit -d 'At most this many' -r
+complete -c repute -n "__fish_repute_using_subcommand queue; and __fish_seen_subcommand_from list" -s c -l config -d 'The configuration file [default: /etc/repute/repute.toml, else ./repute.toml]' -r -F
+complete -c repute -n "__fish_repute_using_subcommand queue; and __fish_seen_subcommand_from list" -l held -d 'Only what is held'
+complete -c repute -n "__fish_repute_using_subcommand queue; and __fish_seen_subcommand_from list" -l all -d 'Everything'
+complete -c repute -n "__fish_repute_using_subcommand queue; and __fish_seen_subcommand_from list" -l json -d 'Answer in JSON, for programs'
+complete -c repute -n "__fish_repute_using_subcommand queue; and __fish_seen_subcommand_from list" -s h -l help -d 'Print help'
+complete -c repute -n "__fish_repute_using_subcommand queue; and __fish_seen_subcommand_from show" -l id -d 'The same as ID' -r
+complete -c repute -n "__fish_repute_using_subcommand queue; and __fish_seen_subcommand_from show" -l domain -d 'The recipients\' domain' -r
+complete -c repute -n "__fish_repute_using_subcommand queue; and __fish_seen_subcommand_from show" -l sender -d 'The sender, or all of a domain: @example.com' -r
+complete -c repute -n "__fish_repute_using_subcommand queue; and __fish_seen_subcommand_from show" -l recipient -d 'A recipient' -r
+complete -c repute -n "__fish_repute_using_subcommand queue; and __fish_seen_subcommand_from show" -l age -l older-than -d 'Waiting for longer than this: 30m, 4h, 2d' -r
+complete -c repute -n "__fish_repute_using_subcommand queue; and __fish_seen_subcommand_from show" -s c -l config -d 'The configuration file [default: /etc/repute/repute.toml, else ./repute.toml]' -r -F
+complete -c repute -n "__fish_repute_using_subcommand queue; and __fish_seen_subcommand_from show" -l held -d 'Only what is held'
+complete -c repute -n "__fish_repute_using_subcommand queue; and __fish_seen_subcommand_from show" -l all -d 'Everything'
+complete -c repute -n "__fish_repute_using_subcommand queue; and __fish_seen_subcommand_from show" -l json -d 'Answer in JSON, for programs'
+complete -c repute -n "__fish_repute_using_subcommand queue; and __fish_seen_subcommand_from show" -s h -l help -d 'Print help'
+complete -c repute -n "__fish_repute_using_subcommand queue; and __fish_seen_subcommand_from hold" -l id -d 'The same as ID' -r
+complete -c repute -n "__fish_repute_using_subcommand queue; and __fish_seen_subcommand_from hold" -l domain -d 'The recipients\' domain' -r
+complete -c repute -n "__fish_repute_using_subcommand queue; and __fish_seen_subcommand_from hold" -l sender -d 'The sender, or all of a domain: @example.com' -r
+complete -c repute -n "__fish_repute_using_subcommand queue; and __fish_seen_subcommand_from hold" -l recipient -d 'A recipient' -r
+complete -c repute -n "__fish_repute_using_subcommand queue; and __fish_seen_subcommand_from hold" -l age -l older-than -d 'Waiting for longer than this: 30m, 4h, 2d' -r
+complete -c repute -n "__fish_repute_using_subcommand queue; and __fish_seen_subcommand_from hold" -l reason -d 'Why, for those who find it held' -r
+complete -c repute -n "__fish_repute_using_subcommand queue; and __fish_seen_subcommand_from hold" -s c -l config -d 'The configuration file [default: /etc/repute/repute.toml, else ./repute.toml]' -r -F
+complete -c repute -n "__fish_repute_using_subcommand queue; and __fish_seen_subcommand_from hold" -l held -d 'Only what is held'
+complete -c repute -n "__fish_repute_using_subcommand queue; and __fish_seen_subcommand_from hold" -l all -d 'Everything'
+complete -c repute -n "__fish_repute_using_subcommand queue; and __fish_seen_subcommand_from hold" -l json -d 'Answer in JSON, for programs'
+complete -c repute -n "__fish_repute_using_subcommand queue; and __fish_seen_subcommand_from hold" -s h -l help -d 'Print help'
+complete -c repute -n "__fish_repute_using_subcommand queue; and __fish_seen_subcommand_from release" -l id -d 'The same as ID' -r
+complete -c repute -n "__fish_repute_using_subcommand queue; and __fish_seen_subcommand_from release" -l domain -d 'The recipients\' domain' -r
+complete -c repute -n "__fish_repute_using_subcommand queue; and __fish_seen_subcommand_from release" -l sender -d 'The sender, or all of a domain: @example.com' -r
+complete -c repute -n "__fish_repute_using_subcommand queue; and __fish_seen_subcommand_from release" -l recipient -d 'A recipient' -r
+complete -c repute -n "__fish_repute_using_subcommand queue; and __fish_seen_subcommand_from release" -l age -l older-than -d 'Waiting for longer than this: 30m, 4h, 2d' -r
+complete -c repute -n "__fish_repute_using_subcommand queue; and __fish_seen_subcommand_from release" -s c -l config -d 'The configuration file [default: /etc/repute/repute.toml, else ./repute.toml]' -r -F
+complete -c repute -n "__fish_repute_using_subcommand queue; and __fish_seen_subcommand_from release" -l held -d 'Only what is held'
+complete -c repute -n "__fish_repute_using_subcommand queue; and __fish_seen_subcommand_from release" -l all -d 'Everything'
+complete -c repute -n "__fish_repute_using_subcommand queue; and __fish_seen_subcommand_from release" -l json -d 'Answer in JSON, for programs'
+complete -c repute -n "__fish_repute_using_subcommand queue; and __fish_seen_subcommand_from release" -s h -l help -d 'Print help'
+complete -c repute -n "__fish_repute_using_subcommand queue; and __fish_seen_subcommand_from retry" -l id -d 'The same as ID' -r
+complete -c repute -n "__fish_repute_using_subcommand queue; and __fish_seen_subcommand_from retry" -l domain -d 'The recipients\' domain' -r
+complete -c repute -n "__fish_repute_using_subcommand queue; and __fish_seen_subcommand_from retry" -l sender -d 'The sender, or all of a domain: @example.com' -r
+complete -c repute -n "__fish_repute_using_subcommand queue; and __fish_seen_subcommand_from retry" -l recipient -d 'A recipient' -r
+complete -c repute -n "__fish_repute_using_subcommand queue; and __fish_seen_subcommand_from retry" -l age -l older-than -d 'Waiting for longer than this: 30m, 4h, 2d' -r
+complete -c repute -n "__fish_repute_using_subcommand queue; and __fish_seen_subcommand_from retry" -s c -l config -d 'The configuration file [default: /etc/repute/repute.toml, else ./repute.toml]' -r -F
+complete -c repute -n "__fish_repute_using_subcommand queue; and __fish_seen_subcommand_from retry" -l held -d 'Only what is held'
+complete -c repute -n "__fish_repute_using_subcommand queue; and __fish_seen_subcommand_from retry" -l all -d 'Everything'
+complete -c repute -n "__fish_repute_using_subcommand queue; and __fish_seen_subcommand_from retry" -l json -d 'Answer in JSON, for programs'
+complete -c repute -n "__fish_repute_using_subcommand queue; and __fish_seen_subcommand_from retry" -s h -l help -d 'Print help'
+complete -c repute -n "__fish_repute_using_subcommand queue; and __fish_seen_subcommand_from cancel" -l id -d 'The same as ID' -r
+complete -c repute -n "__fish_repute_using_subcommand queue; and __fish_seen_subcommand_from cancel" -l domain -d 'The recipients\' domain' -r
+complete -c repute -n "__fish_repute_using_subcommand queue; and __fish_seen_subcommand_from cancel" -l sender -d 'The sender, or all of a domain: @example.com' -r
+complete -c repute -n "__fish_repute_using_subcommand queue; and __fish_seen_subcommand_from cancel" -l recipient -d 'A recipient' -r
+complete -c repute -n "__fish_repute_using_subcommand queue; and __fish_seen_subcommand_from cancel" -l age -l older-than -d 'Waiting for longer than this: 30m, 4h, 2d' -r
+complete -c repute -n "__fish_repute_using_subcommand queue; and __fish_seen_subcommand_from cancel" -s c -l config -d 'The configuration file [default: /etc/repute/repute.toml, else ./repute.toml]' -r -F
+complete -c repute -n "__fish_repute_using_subcommand queue; and __fish_seen_subcommand_from cancel" -l held -d 'Only what is held'
+complete -c repute -n "__fish_repute_using_subcommand queue; and __fish_seen_subcommand_from cancel" -l all -d 'Everything'
+complete -c repute -n "__fish_repute_using_subcommand queue; and __fish_seen_subcommand_from cancel" -l json -d 'Answer in JSON, for programs'
+complete -c repute -n "__fish_repute_using_subcommand queue; and __fish_seen_subcommand_from cancel" -s h -l help -d 'Print help'
+complete -c repute -n "__fish_repute_using_subcommand queue; and __fish_seen_subcommand_from help" -f -a "list" -d 'List what waits'
+complete -c repute -n "__fish_repute_using_subcommand queue; and __fish_seen_subcommand_from help" -f -a "show" -d 'Show messages with their recipients and what was last said about each'
+complete -c repute -n "__fish_repute_using_subcommand queue; and __fish_seen_subcommand_from help" -f -a "hold" -d 'Keep messages from being tried until they are released'
+complete -c repute -n "__fish_repute_using_subcommand queue; and __fish_seen_subcommand_from help" -f -a "release" -d 'Let held messages go: they are tried now'
+complete -c repute -n "__fish_repute_using_subcommand queue; and __fish_seen_subcommand_from help" -f -a "retry" -d 'Try waiting messages now'
+complete -c repute -n "__fish_repute_using_subcommand queue; and __fish_seen_subcommand_from help" -f -a "cancel" -d 'Take messages out of the queue; their senders are not told'
+complete -c repute -n "__fish_repute_using_subcommand queue; and __fish_seen_subcommand_from help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
+complete -c repute -n "__fish_repute_using_subcommand why" -l limit -d 'At most so many steps' -r
+complete -c repute -n "__fish_repute_using_subcommand why" -s c -l config -d 'The configuration file [default: /etc/repute/repute.toml, else ./repute.toml]' -r -F
+complete -c repute -n "__fish_repute_using_subcommand why" -l json -d 'Answer in JSON, for programs'
+complete -c repute -n "__fish_repute_using_subcommand why" -s h -l help -d 'Print help'
+complete -c repute -n "__fish_repute_using_subcommand status" -s c -l config -d 'The configuration file [default: /etc/repute/repute.toml, else ./repute.toml]' -r -F
+complete -c repute -n "__fish_repute_using_subcommand status" -l json -d 'Answer in JSON, for programs'
+complete -c repute -n "__fish_repute_using_subcommand status" -s h -l help -d 'Print help'
+complete -c repute -n "__fish_repute_using_subcommand send" -l from -d 'The sender' -r
+complete -c repute -n "__fish_repute_using_subcommand send" -l to -d 'A recipient; may be given several times' -r
+complete -c repute -n "__fish_repute_using_subcommand send" -l subject -r
+complete -c repute -n "__fish_repute_using_subcommand send" -l text -d 'The text of the message' -r
+complete -c repute -n "__fish_repute_using_subcommand send" -l html -d 'The message as HTML; with --text too it carries both' -r
+complete -c repute -n "__fish_repute_using_subcommand send" -l header -d 'A further header field: "Name: value"; may be given several times' -r
+complete -c repute -n "__fish_repute_using_subcommand send" -l server -d 'The server, as host:port or [address]:port' -r
+complete -c repute -n "__fish_repute_using_subcommand send" -l tls -d 'How TLS is used' -r -f -a "auto\t'Implicit on port 465, else STARTTLS where it is offered'
+implicit\t'From the first octet'
+starttls\t'STARTTLS, or nothing is sent'
+none\t''"
+complete -c repute -n "__fish_repute_using_subcommand send" -l ca -d 'Trust the certificates of this PEM file, and no others' -r -F
+complete -c repute -n "__fish_repute_using_subcommand send" -l user -d 'The name to log in with' -r
+complete -c repute -n "__fish_repute_using_subcommand send" -l password-file -d 'A file whose first line is the password' -r -F
+complete -c repute -n "__fish_repute_using_subcommand send" -l ehlo -d 'The name said in EHLO' -r
+complete -c repute -n "__fish_repute_using_subcommand send" -s c -l config -d 'The configuration file [default: /etc/repute/repute.toml, else ./repute.toml]' -r -F
+complete -c repute -n "__fish_repute_using_subcommand send" -l insecure -d 'Take any certificate'
+complete -c repute -n "__fish_repute_using_subcommand send" -l json -d 'Answer in JSON, for programs'
+complete -c repute -n "__fish_repute_using_subcommand send" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c repute -n "__fish_repute_using_subcommand sendmail" -s c -l config -d 'The configuration file [default: /etc/repute/repute.toml, else ./repute.toml]' -r -F
+complete -c repute -n "__fish_repute_using_subcommand sendmail" -l json -d 'Answer in JSON, for programs'
+complete -c repute -n "__fish_repute_using_subcommand config; and not __fish_seen_subcommand_from check show help" -s c -l config -d 'The configuration file [default: /etc/repute/repute.toml, else ./repute.toml]' -r -F
+complete -c repute -n "__fish_repute_using_subcommand config; and not __fish_seen_subcommand_from check show help" -l json -d 'Answer in JSON, for programs'
+complete -c repute -n "__fish_repute_using_subcommand config; and not __fish_seen_subcommand_from check show help" -s h -l help -d 'Print help'
+complete -c repute -n "__fish_repute_using_subcommand config; and not __fish_seen_subcommand_from check show help" -f -a "check" -d 'Say what is wrong with the configuration: file, line, column, what, cure'
+complete -c repute -n "__fish_repute_using_subcommand config; and not __fish_seen_subcommand_from check show help" -f -a "show" -d 'Print every value, defaults too, secrets masked'
+complete -c repute -n "__fish_repute_using_subcommand config; and not __fish_seen_subcommand_from check show help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
+complete -c repute -n "__fish_repute_using_subcommand config; and __fish_seen_subcommand_from check" -s c -l config -d 'The configuration file [default: /etc/repute/repute.toml, else ./repute.toml]' -r -F
+complete -c repute -n "__fish_repute_using_subcommand config; and __fish_seen_subcommand_from check" -l json -d 'Answer in JSON, for programs'
+complete -c repute -n "__fish_repute_using_subcommand config; and __fish_seen_subcommand_from check" -s h -l help -d 'Print help'
+complete -c repute -n "__fish_repute_using_subcommand config; and __fish_seen_subcommand_from show" -s c -l config -d 'The configuration file [default: /etc/repute/repute.toml, else ./repute.toml]' -r -F
+complete -c repute -n "__fish_repute_using_subcommand config; and __fish_seen_subcommand_from show" -l json -d 'Answer in JSON, for programs'
+complete -c repute -n "__fish_repute_using_subcommand config; and __fish_seen_subcommand_from show" -s h -l help -d 'Print help'
+complete -c repute -n "__fish_repute_using_subcommand config; and __fish_seen_subcommand_from help" -f -a "check" -d 'Say what is wrong with the configuration: file, line, column, what, cure'
+complete -c repute -n "__fish_repute_using_subcommand config; and __fish_seen_subcommand_from help" -f -a "show" -d 'Print every value, defaults too, secrets masked'
+complete -c repute -n "__fish_repute_using_subcommand config; and __fish_seen_subcommand_from help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
+complete -c repute -n "__fish_repute_using_subcommand man" -s c -l config -d 'The configuration file [default: /etc/repute/repute.toml, else ./repute.toml]' -r -F
+complete -c repute -n "__fish_repute_using_subcommand man" -l check -d 'Write nothing; exit code 1 if a file differs from what would be written'
+complete -c repute -n "__fish_repute_using_subcommand man" -l json -d 'Answer in JSON, for programs'
+complete -c repute -n "__fish_repute_using_subcommand man" -s h -l help -d 'Print help'
+complete -c repute -n "__fish_repute_using_subcommand help; and not __fish_seen_subcommand_from serve demo account domain queue why status send sendmail config man help" -f -a "serve" -d 'Run the server'
+complete -c repute -n "__fish_repute_using_subcommand help; and not __fish_seen_subcommand_from serve demo account domain queue why status send sendmail config man help" -f -a "demo" -d 'Try everything on loopback: a playground with receivers, and 200 real messages'
+complete -c repute -n "__fish_repute_using_subcommand help; and not __fish_seen_subcommand_from serve demo account domain queue why status send sendmail config man help" -f -a "account" -d 'Make accounts for applications'
+complete -c repute -n "__fish_repute_using_subcommand help; and not __fish_seen_subcommand_from serve demo account domain queue why status send sendmail config man help" -f -a "domain" -d 'Set up domains to send as: keys and DNS records'
+complete -c repute -n "__fish_repute_using_subcommand help; and not __fish_seen_subcommand_from serve demo account domain queue why status send sendmail config man help" -f -a "queue" -d 'List, hold, release, retry and cancel what waits'
+complete -c repute -n "__fish_repute_using_subcommand help; and not __fish_seen_subcommand_from serve demo account domain queue why status send sendmail config man help" -f -a "why" -d 'Tell what became of a message, or of mail to an address'
+complete -c repute -n "__fish_repute_using_subcommand help; and not __fish_seen_subcommand_from serve demo account domain queue why status send sendmail config man help" -f -a "status" -d 'Show what the server is doing'
+complete -c repute -n "__fish_repute_using_subcommand help; and not __fish_seen_subcommand_from serve demo account domain queue why status send sendmail config man help" -f -a "send" -d 'Send one message and print the conversation'
+complete -c repute -n "__fish_repute_using_subcommand help; and not __fish_seen_subcommand_from serve demo account domain queue why status send sendmail config man help" -f -a "sendmail" -d 'Take a message as the `sendmail` command does, for cron, PHP and others'
+complete -c repute -n "__fish_repute_using_subcommand help; and not __fish_seen_subcommand_from serve demo account domain queue why status send sendmail config man help" -f -a "config" -d 'Check or show the configuration'
+complete -c repute -n "__fish_repute_using_subcommand help; and not __fish_seen_subcommand_from serve demo account domain queue why status send sendmail config man help" -f -a "man" -d 'Write manual pages, shell completions and the configuration reference'
+complete -c repute -n "__fish_repute_using_subcommand help; and not __fish_seen_subcommand_from serve demo account domain queue why status send sendmail config man help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
+complete -c repute -n "__fish_repute_using_subcommand help; and __fish_seen_subcommand_from account" -f -a "add" -d 'Make an account: asks for a password, prints the block for the configuration'
+complete -c repute -n "__fish_repute_using_subcommand help; and __fish_seen_subcommand_from domain" -f -a "add" -d 'Make the keys of a domain, and print its records and its block for the configuration'
+complete -c repute -n "__fish_repute_using_subcommand help; and __fish_seen_subcommand_from domain" -f -a "list" -d 'List the domains that are set up, with their keys'
+complete -c repute -n "__fish_repute_using_subcommand help; and __fish_seen_subcommand_from domain" -f -a "records" -d 'Print the DNS records to publish for a domain'
+complete -c repute -n "__fish_repute_using_subcommand help; and __fish_seen_subcommand_from queue" -f -a "list" -d 'List what waits'
+complete -c repute -n "__fish_repute_using_subcommand help; and __fish_seen_subcommand_from queue" -f -a "show" -d 'Show messages with their recipients and what was last said about each'
+complete -c repute -n "__fish_repute_using_subcommand help; and __fish_seen_subcommand_from queue" -f -a "hold" -d 'Keep messages from being tried until they are released'
+complete -c repute -n "__fish_repute_using_subcommand help; and __fish_seen_subcommand_from queue" -f -a "release" -d 'Let held messages go: they are tried now'
+complete -c repute -n "__fish_repute_using_subcommand help; and __fish_seen_subcommand_from queue" -f -a "retry" -d 'Try waiting messages now'
+complete -c repute -n "__fish_repute_using_subcommand help; and __fish_seen_subcommand_from queue" -f -a "cancel" -d 'Take messages out of the queue; their senders are not told'
+complete -c repute -n "__fish_repute_using_subcommand help; and __fish_seen_subcommand_from config" -f -a "check" -d 'Say what is wrong with the configuration: file, line, column, what, cure'
+complete -c repute -n "__fish_repute_using_subcommand help; and __fish_seen_subcommand_from config" -f -a "show" -d 'Print every value, defaults too, secrets masked'
