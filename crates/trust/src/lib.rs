@@ -2,4 +2,5 @@
 
 pub mod dkim;
 pub mod names;
+pub mod replies;
 pub mod spf;
