@@ -112,7 +112,7 @@ impl Connection {
                     let first = reused && exchange.replies() == 0;
                     match wire.reply(timeouts.reply(stage)).await {
                         Ok(reply) if first && reply.code == 421 => break true,
-                        Err(Loss::Closed) if first => break true,
+                        Err(Loss::Closed | Loss::Unsent) if first => break true,
                         Ok(reply) => exchange.reply(reply),
                         Err(loss) => exchange.lost(loss),
                     }

@@ -19,6 +19,7 @@ use repute_dns::Resolver;
 use repute_net::{ConnectError, ConnectKind, Network, TlsError};
 use repute_smtp::client::{Extensions, Loss, Opening, Payload, Refusal, Step, TlsWish};
 use repute_types::{Culprit, EnhancedCode, Outcome, Peer, Reply, Stage, TlsUsed, Verdict};
+use tokio::time::Instant;
 
 use crate::hosts::{self, Found};
 use crate::rules::TlsRule;
@@ -45,6 +46,21 @@ pub(crate) struct Opener<'a> {
     pub network: &'a dyn Network,
 }
 
+/// What is left of an opening's patience.
+struct Tries {
+    left: usize,
+    until: Instant,
+}
+
+impl Tries {
+    /// Whether another address may be begun, which is then counted.
+    fn another(&mut self) -> bool {
+        let may = self.left > 0 && Instant::now() < self.until;
+        self.left = self.left.saturating_sub(1);
+        may
+    }
+}
+
 /// Why an address was given up.
 enum Fault {
     Outcome(Outcome),
@@ -63,7 +79,7 @@ impl Opener<'_> {
     pub async fn open(&self, resolver: &dyn Resolver) -> Result<Opened, Outcome> {
         let mut worst: Option<Outcome> = None;
         let mut later = Vec::new();
-        let mut tries = 0;
+        let mut tries = Tries { left: TRIES_MOST, until: Instant::now() + self.settings.timeouts.opening };
         for host in self.route.hosts_in_turn() {
             let addresses = match hosts::addresses(host, self.route, self.egress, self.settings, resolver).await {
                 Found::Addresses(addresses) => addresses,
@@ -79,8 +95,7 @@ impl Opener<'_> {
             for address in addresses {
                 if self.settings.memory.is_unreachable(address) {
                     later.push((&host.name, address));
-                } else if tries < TRIES_MOST {
-                    tries += 1;
+                } else if tries.another() {
                     match self.attempt(&host.name, address).await {
                         Ok(opened) => return Ok(opened),
                         Err(outcome) => worst = Some(more_telling(worst, outcome)),
@@ -88,10 +103,12 @@ impl Opener<'_> {
                 }
             }
         }
-        for (name, address) in later.into_iter().take(TRIES_MOST.saturating_sub(tries)) {
-            match self.attempt(name, address).await {
-                Ok(opened) => return Ok(opened),
-                Err(outcome) => worst = Some(more_telling(worst, outcome)),
+        for (name, address) in later {
+            if tries.another() {
+                match self.attempt(name, address).await {
+                    Ok(opened) => return Ok(opened),
+                    Err(outcome) => worst = Some(more_telling(worst, outcome)),
+                }
             }
         }
         Err(worst.unwrap_or_else(no_hosts))
@@ -189,7 +206,7 @@ struct Session<'a> {
 
 impl Session<'_> {
     /// Says what is to be said, and hears the reply.
-    async fn ask(&mut self, stage: Stage) -> Result<Reply, Outcome> {
+    async fn ask(&mut self, stage: Stage) -> Result<Reply, Fault> {
         let timeouts = &self.opener.settings.timeouts;
         let said = match self.out.is_empty() {
             true => Ok(()),
@@ -200,7 +217,12 @@ impl Session<'_> {
             Ok(()) => self.wire.reply(timeouts.reply(stage)).await,
             Err(loss) => Err(loss),
         };
-        heard.map_err(|loss| lost(stage, loss))
+        // In TLS 1.3 a server that does not like our side of the handshake says so only now.
+        let in_handshake = self.tls.is_some() && stage == Stage::Ehlo;
+        heard.map_err(|loss| match lost(stage, loss) {
+            outcome if in_handshake => Fault::Handshake(outcome),
+            outcome => Fault::Outcome(outcome),
+        })
     }
 
     async fn handshake(self) -> Result<Self, Fault> {
@@ -241,7 +263,9 @@ fn lost(stage: Stage, loss: Loss) -> Outcome {
         Loss::TimedOut => {
             (Culprit::Network, EnhancedCode(4, 4, 2), format!("the server did not answer in time ({at})"))
         }
-        Loss::Closed => (Culprit::Network, EnhancedCode(4, 4, 2), format!("the connection was lost ({at})")),
+        Loss::Closed | Loss::Unsent => {
+            (Culprit::Network, EnhancedCode(4, 4, 2), format!("the connection was lost ({at})"))
+        }
         Loss::Malformed => {
             (Culprit::Receiver, EnhancedCode(4, 5, 0), format!("what the server said is no SMTP reply ({at})"))
         }

@@ -42,6 +42,9 @@ pub struct Timeouts {
     /// No RFC number: a host that does not answer five SYNs in 30 s will not, and a session's
     /// place is worth more than the last percent.
     pub connect: Duration,
+    /// No RFC number: after this no further address of a site is begun, so that hosts which
+    /// answer slowly, one after the other, do not keep a session's place for an hour.
+    pub opening: Duration,
     /// RFC 5321 §4.5.3.2.1.
     pub greeting: Duration,
     /// EHLO, STARTTLS, RSET: what RFC 5321 gives MAIL.
@@ -70,6 +73,7 @@ impl Default for Timeouts {
     fn default() -> Timeouts {
         Timeouts {
             connect: Duration::from_secs(30),
+            opening: 10 * MINUTE,
             greeting: 5 * MINUTE,
             command: 5 * MINUTE,
             handshake: MINUTE,

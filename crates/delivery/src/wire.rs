@@ -31,6 +31,8 @@ pub(crate) struct Wire {
     stream: Stream,
     input: BytesMut,
     reader: ReplyReader,
+    /// A write failed: what comes now was said before it, and then nothing comes.
+    unsent: bool,
     /// One timer for all waits; it is set only where something is really waited for.
     timer: Pin<Box<Sleep>>,
 }
@@ -38,7 +40,7 @@ pub(crate) struct Wire {
 impl Wire {
     pub fn new(stream: Stream) -> Wire {
         let timer = Box::pin(tokio::time::sleep(Duration::ZERO));
-        Wire { stream, input: BytesMut::new(), reader: ReplyReader::new(), timer }
+        Wire { stream, input: BytesMut::new(), reader: ReplyReader::new(), unsent: false, timer }
     }
 
     pub fn stream(&self) -> &Stream {
@@ -71,7 +73,11 @@ impl Wire {
                 }
             }
         };
-        timed(&mut self.timer, within, read).await.unwrap_or(Err(Loss::TimedOut))
+        match timed(&mut self.timer, within, read).await {
+            Some(Err(Loss::Closed)) if self.unsent => Err(Loss::Unsent),
+            Some(read) => read,
+            None => Err(Loss::TimedOut),
+        }
     }
 
     /// Writes out commands and what follows them; each write within the time.
@@ -84,10 +90,8 @@ impl Wire {
             }
             Payload::Stuffed(content) => self.write(commands.chain(Stuffed::new(content)), within).await,
         };
-        match written {
-            Some(Ok(()) | Err(_)) => Ok(()),
-            None => Err(Loss::TimedOut),
-        }
+        self.unsent = !matches!(written, Some(Ok(())));
+        if written.is_none() { Err(Loss::Unsent) } else { Ok(()) }
     }
 
     async fn write<'a>(&mut self, pieces: impl Iterator<Item = &'a [u8]>, within: Duration) -> Option<io::Result<()>> {
@@ -144,4 +148,48 @@ async fn timed<T>(timer: &mut Pin<Box<Sleep>>, within: Duration, work: impl Futu
         timer.as_mut().poll(cx).map(|()| None)
     })
     .await
+}
+
+#[cfg(test)]
+mod tests {
+    use repute_net::{MemoryNetwork, Network, TlsClient};
+    use repute_types::Content;
+    use tokio::io::DuplexStream;
+
+    use super::*;
+
+    const MINUTE: Duration = Duration::from_secs(60);
+
+    async fn pair() -> (Wire, DuplexStream) {
+        let network = MemoryNetwork::new(TlsClient::without_roots());
+        let host = "192.0.2.1:25".parse().unwrap();
+        let mut listener = network.listen(host);
+        let ours = network.connect(host, None, MINUTE).await.unwrap();
+        (Wire::new(ours), listener.accept().await.unwrap().stream)
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_a_server_says_before_it_leaves_is_heard() {
+        let (mut wire, mut server) = pair().await;
+        tokio::spawn(async move {
+            let mut some = [0; 1000];
+            server.read_exact(&mut some).await.unwrap();
+            server.write_all(b"552 5.3.4 too large\r\n").await.unwrap();
+        });
+        let content = Content::from(vec![b'x'; 300_000]);
+        assert_eq!(wire.send(b"", Payload::Stuffed(&content), MINUTE).await, Ok(()));
+        assert_eq!(wire.reply(MINUTE).await.unwrap().code, 552);
+        assert_eq!(wire.reply(MINUTE).await, Err(Loss::Unsent));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn many_small_slices_arrive_in_order() {
+        let (mut wire, mut server) = pair().await;
+        let content = Content::from(b".\r\n".repeat(1000));
+        wire.send(b"DATA\r\n", Payload::Stuffed(&content), MINUTE).await.unwrap();
+        drop(wire);
+        let mut heard = Vec::new();
+        server.read_to_end(&mut heard).await.unwrap();
+        assert_eq!(heard, [b"DATA\r\n".to_vec(), b"..\r\n".repeat(1000), b".\r\n".to_vec()].concat());
+    }
 }

@@ -74,6 +74,8 @@ pub enum Loss {
     TimedOut,
     /// The server closed it, or it was reset.
     Closed,
+    /// The server left, or stopped reading, while something was being sent to it.
+    Unsent,
     /// What came is no reply.
     Malformed,
 }
@@ -267,11 +269,14 @@ impl<'a> Exchange<'a> {
         let (culprit, status, what) = match loss {
             Loss::TimedOut => (Culprit::Network, EnhancedCode(4, 4, 2), "the server did not answer in time"),
             Loss::Closed => (Culprit::Network, EnhancedCode(4, 4, 2), "the connection was lost"),
+            Loss::Unsent => (Culprit::Network, EnhancedCode(4, 4, 2), "the server left or stopped reading"),
             Loss::Malformed => (Culprit::Receiver, EnhancedCode(4, 5, 0), "what the server said is no SMTP reply"),
         };
         let sent = self.waiting.iter().any(|c| matches!(c, Command::Bdat | Command::Content));
-        let doubt = if sent { "; the message had been sent and may have been delivered" } else { "" };
-        let text = format!("{what} ({}){doubt}", awaited(stage));
+        let doubt =
+            if sent && loss != Loss::Unsent { "; the message had been sent and may have been delivered" } else { "" };
+        let when = if loss == Loss::Unsent { "before all was sent" } else { awaited(stage) };
+        let text = format!("{what} ({when}){doubt}");
         self.end_all(Outcome::ours(Verdict::Deferred, stage, culprit, status, text));
     }
 
