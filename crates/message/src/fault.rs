@@ -24,6 +24,8 @@ pub enum Fault {
         "From names {count} addresses and there is no Sender field: name one author, or add Sender (RFC 5322 3.6.2)"
     )]
     NoSender { count: usize },
+    #[error("the {field} field \"{text}\" is not a list of addresses ({why}): write name@domain, name@domain")]
+    BadRecipients { field: String, text: String, why: String },
     #[error("the Sender field must hold one address: write Sender: name@domain")]
     BadSender,
     #[error("there are {count} {name} fields and receivers reject more than one: leave one")]
@@ -34,6 +36,26 @@ pub enum Fault {
     BadMessageId { text: String },
     #[error("the message contains a NUL octet at {offset}: send binary content as a base64 attachment")]
     Nul { offset: usize },
+    #[error("the {field} field is not in UTF-8: write it as encoded words (RFC 2047) or in UTF-8")]
+    NotUtf8 { field: String },
+    #[error("the {field} field may only hold ASCII: write it without other characters")]
+    EightBitField { field: String },
+    #[error(
+        "an address in the {field} field is beyond ASCII: send with SMTPUTF8, or write its domain with xn-- labels"
+    )]
+    EightBitAddress { field: String },
+    #[error(
+        "the {field} field has a word of over 998 octets, which no line may hold: shorten it or put blanks into it"
+    )]
+    LongWord { field: String },
+    #[error("a line of the body is over 998 octets and its encoding is unknown: send it as base64")]
+    LongLine,
+    #[error(
+        "a line in the signed part is over 998 octets and cannot be changed: sign it as quoted-printable or base64"
+    )]
+    SignedLongLine,
+    #[error("the message has more than {limit} MIME parts: send fewer")]
+    TooManyParts { limit: usize },
     #[error("the message has passed {count} servers: it runs in a loop; look for a forward that leads back here")]
     Loop { count: usize },
 }
@@ -44,7 +66,10 @@ impl Fault {
         let (code, enhanced) = match &self {
             Fault::HeaderTooLarge { .. } | Fault::TooManyFields { .. } => (552, EnhancedCode(5, 3, 4)),
             Fault::Loop { .. } => (554, EnhancedCode(5, 4, 6)),
-            Fault::Nul { .. } => (554, EnhancedCode(5, 6, 0)),
+            Fault::EightBitAddress { .. } => (550, EnhancedCode(5, 6, 7)),
+            Fault::Nul { .. } | Fault::LongLine | Fault::SignedLongLine | Fault::TooManyParts { .. } => {
+                (554, EnhancedCode(5, 6, 0))
+            }
             _ => (550, EnhancedCode(5, 6, 0)),
         };
         Reply::new(code, enhanced, self.to_string())

@@ -5,12 +5,15 @@
 //! being changed on it. What large receivers would reject is refused with a sentence that
 //! says what to do ([`Fault`]).
 
+pub mod compose;
 pub mod dsn;
 pub mod encode;
 mod fault;
 pub mod header;
 pub mod lint;
+mod safe;
 pub mod scan;
+pub mod sendmail;
 pub mod whole;
 
 pub use fault::Fault;

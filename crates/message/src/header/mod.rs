@@ -53,6 +53,8 @@ pub struct Field<'a> {
     pub name: &'a str,
     /// What stands after the colon, folding and all, without the last line end.
     pub value: &'a [u8],
+    /// Obsolete, but found.
+    pub has_blank_before_colon: bool,
     /// The whole field with its line end, as offsets in the content.
     pub range: Range<usize>,
 }
@@ -114,6 +116,7 @@ impl Header {
         Field {
             name: std::str::from_utf8(name).expect("a field name is printable ASCII: `split` has seen to it"),
             value: value.strip_suffix(b"\r\n").unwrap_or(value),
+            has_blank_before_colon: span.name_end + 1 < span.value,
             range: span.start as usize..span.end as usize,
         }
     }
@@ -200,6 +203,11 @@ fn name(line: &[u8]) -> Option<(usize, usize)> {
     let name = line[..colon].trim_ascii_end();
     let good = !name.is_empty() && name.iter().all(|b| (33..=126).contains(b));
     good.then_some((name.len(), colon + 1))
+}
+
+/// The name of a field that begins with this line; `None` where it begins none.
+pub fn field_name(line: &[u8]) -> Option<&[u8]> {
+    name(line).map(|(end, _)| &line[..end])
 }
 
 #[cfg(test)]

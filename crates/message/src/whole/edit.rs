@@ -21,16 +21,22 @@ impl Edits {
         self.list.push((range, with.into()));
     }
 
+    /// Whether something is done within this range already.
+    pub fn touches(&self, range: &Range<usize>) -> bool {
+        self.list.iter().any(|(r, _)| r.start < range.end && range.start < r.end)
+    }
+
     /// The content with `front` before it and the changes made.
     pub fn apply(mut self, mut content: Content, front: String) -> Content {
         if self.list.is_empty() {
             content.prepend(front);
             return content;
         }
-        self.list.sort_by_key(|(range, _)| range.start);
+        self.list.sort_by_key(|(range, _)| (range.start, range.end));
         let mut out = Content::from(front);
         let mut at = 0;
         for (range, with) in self.list {
+            debug_assert!(at <= range.start, "edits overlap at {range:?}");
             share(&mut out, &content, at..range.start);
             out.push(with);
             at = range.end;

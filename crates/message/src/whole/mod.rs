@@ -11,11 +11,12 @@ mod received;
 
 use repute_types::{Address, Content, Domain, MessageId, Timestamp};
 
-use self::edit::Edits;
+pub(crate) use self::edit::Edits;
 pub use self::received::Received;
 use crate::fault::Fault;
 use crate::header::{self, Header};
 use crate::lint;
+use crate::safe::{self, Safe};
 use crate::scan;
 
 #[derive(Clone, Debug)]
@@ -38,6 +39,10 @@ pub struct Made {
     pub header_id: String,
     /// The authors, from the From field; at least one.
     pub from: Vec<Address>,
+    /// 8-bit octets had to stay (a signed part, or a header in UTF-8): MAIL FROM must say BODY=8BITMIME.
+    pub needs_eight_bit: bool,
+    /// The header is in UTF-8: only servers with SMTPUTF8 can take it.
+    pub needs_smtputf8: bool,
     /// What was done beside adding Received, in the order in which it was done.
     pub changed: Vec<Change>,
 }
@@ -46,6 +51,10 @@ pub struct Made {
 pub enum Change {
     Added(&'static str),
     Removed(&'static str),
+    /// Body or header text was encoded or folded anew, to be 7-bit in lines of at most 998 octets.
+    Encoded,
+    /// Lines of blanks at the end, which verifiers of signatures do not agree about, were cut off.
+    Trimmed,
 }
 
 /// Fields that never leave: who else got it (RFC 5322 §3.6.3), and the return path that only
@@ -61,13 +70,28 @@ pub fn make_whole(content: Content, whole: &Whole<'_>) -> Result<Made, Fault> {
     let passed = lint::lint(&header, whole.hops)?;
     let mut changed = Vec::new();
     let mut edits = Edits::default();
+    let content = close(content, &header, &mut changed);
     remove(&header, &mut edits, &mut changed);
+    let mut safe = Safe::default();
+    if !found.is_safe() {
+        safe = safe::make_safe(&content, &header, whole.smtputf8, &mut edits)?;
+        changed.extend(safe.rewritten.then_some(Change::Encoded));
+    }
+    close_names(&header, &mut edits);
     let header_id = passed.message_id.clone().unwrap_or_else(|| format!("{}@{}", whole.id, whole.hostname));
     let mut front = String::with_capacity(512);
     whole.received.write(&mut front, whole);
-    add(&header, &passed, whole, &header_id, &mut front, &mut edits, &mut changed);
-    let content = assemble(content, &header, front, edits);
-    Ok(Made { content, header_id, from: passed.from, changed })
+    let mut add = Add { header: &header, front: &mut front, edits: &mut edits, changed: &mut changed };
+    add.missing(&passed, whole, &header_id, safe.mime_added);
+    let content = edits.apply(content, front);
+    Ok(Made {
+        content,
+        header_id,
+        from: passed.from,
+        needs_eight_bit: safe.eight_bit,
+        needs_smtputf8: safe.utf8_header,
+        changed,
+    })
 }
 
 fn remove(header: &Header, edits: &mut Edits, changed: &mut Vec<Change>) {
@@ -79,49 +103,96 @@ fn remove(header: &Header, edits: &mut Edits, changed: &mut Vec<Change>) {
     }
 }
 
-/// What is missing, in front; a field that is there but empty or unusable is taken out first.
-fn add(
-    header: &Header,
-    passed: &lint::Passed,
-    whole: &Whole<'_>,
-    header_id: &str,
-    front: &mut String,
-    edits: &mut Edits,
-    changed: &mut Vec<Change>,
-) {
-    let mut field = |name: &'static str, value: &str, usable: &dyn Fn(&[u8]) -> bool| {
-        let present = header.find(name);
-        if present.as_ref().is_some_and(|field| usable(field.value)) {
-            return;
+/// Blanks between a name and its colon are obsolete (RFC 5322 §4.5.8), and verifiers of
+/// signatures stumble over them.
+fn close_names(header: &Header, edits: &mut Edits) {
+    for field in header.fields().filter(|field| field.has_blank_before_colon) {
+        if !edits.touches(&field.range) {
+            let name = field.range.start + field.name.len();
+            let colon = memchr::memchr(b':', &header.octets()[name..]).map_or(name, |i| name + i);
+            edits.remove(name..colon);
         }
-        if let Some(present) = present {
-            edits.remove(present.range);
-            changed.push(Change::Removed(name));
-        }
-        for part in [name, ": ", value, "\r\n"] {
-            front.push_str(part);
-        }
-        changed.push(Change::Added(name));
-    };
-    let is_there = |value: &[u8]| !value.trim_ascii().is_empty();
-    field("Message-ID", &format!("<{header_id}>"), &|_| passed.message_id.is_some());
-    field("Date", &whole.now.rfc5322(), &header::is_date);
-    field("To", "undisclosed-recipients:;", &is_there);
-    if header.fields().any(|f| f.is("Content-Type") || f.is("Content-Transfer-Encoding")) {
-        field("MIME-Version", "1.0", &is_there);
     }
 }
 
-/// Header and body get the empty line between them and the line end after them that signing
-/// and every transport presume.
-fn assemble(mut content: Content, header: &Header, front: String, edits: Edits) -> Content {
+/// Puts what is missing in front; a field that is there but empty or unusable is taken out first.
+struct Add<'a> {
+    header: &'a Header,
+    front: &'a mut String,
+    edits: &'a mut Edits,
+    changed: &'a mut Vec<Change>,
+}
+
+impl Add<'_> {
+    fn missing(&mut self, passed: &lint::Passed, whole: &Whole<'_>, header_id: &str, mime_added: bool) {
+        let is_there = |value: &[u8]| !value.trim_ascii().is_empty();
+        self.field("Message-ID", &format!("<{header_id}>"), &|_| passed.message_id.is_some());
+        self.field("Date", &whole.now.rfc5322(), &header::is_date);
+        self.field("To", "undisclosed-recipients:;", &is_there);
+        let is_mime = |f: header::Field<'_>| f.is("Content-Type") || f.is("Content-Transfer-Encoding");
+        if mime_added || self.header.fields().any(is_mime) {
+            self.field("MIME-Version", "1.0", &is_there);
+        }
+    }
+
+    fn field(&mut self, name: &'static str, value: &str, usable: &dyn Fn(&[u8]) -> bool) {
+        let present = self.header.find(name);
+        if present.as_ref().is_some_and(|field| usable(field.value)) {
+            return;
+        }
+        if let Some(present) = present.filter(|field| !self.edits.touches(&field.range)) {
+            self.edits.remove(present.range);
+            self.changed.push(Change::Removed(name));
+        }
+        for part in [name, ": ", value, "\r\n"] {
+            self.front.push_str(part);
+        }
+        self.changed.push(Change::Added(name));
+    }
+}
+
+/// The empty line between header and body and the line end after them, which signing and every
+/// transport presume; and no lines of blanks at the end.
+fn close(mut content: Content, header: &Header, changed: &mut Vec<Change>) -> Content {
     if !ends_line(&content) {
         content.push(&b"\r\n"[..]);
     }
     if !header.is_separated() {
         content.push(&b"\r\n"[..]);
+        return content;
     }
-    edits.apply(content, front)
+    match blank_tail(&content, header.body_start()) {
+        Some(end) => {
+            changed.push(Change::Trimmed);
+            content.slice(0, end)
+        }
+        None => content,
+    }
+}
+
+/// Where lines of blanks at the end of the body begin, if one of them holds a blank. Verifiers
+/// do not agree whether such a line counts as empty (RFC 6376 §3.4.4 says it does).
+fn blank_tail(content: &Content, body: usize) -> Option<usize> {
+    let mut at = content.len();
+    // Behind the earliest line end seen so far, going backwards.
+    let mut line_end = at;
+    let (mut blanks_in_line, mut blank_line) = (false, false);
+    for &b in content.chunks().iter().rev().flat_map(|chunk| chunk.iter().rev()) {
+        if at == body {
+            return (blank_line || blanks_in_line).then_some(body);
+        }
+        match b {
+            b'\n' => {
+                blank_line |= std::mem::take(&mut blanks_in_line);
+                line_end = at;
+            }
+            b'\r' => {}
+            b' ' | b'\t' => blanks_in_line = true,
+            _ => return blank_line.then_some(line_end),
+        }
+        at -= 1;
+    }
+    None
 }
 
 fn ends_line(content: &Content) -> bool {

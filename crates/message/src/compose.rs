@@ -1,0 +1,197 @@
+//! A simple letter from its fields: what `repute send` and notices to people are made of.
+//!
+//! Promise: 7-bit in lines of at most 78 octets, so that it needs nothing done to it before it
+//! is signed; ASCII stays as it is; text and HTML together become multipart/alternative.
+//! Date, Message-ID and the rest are added by [`crate::whole::make_whole`].
+
+use repute_types::{Address, Content};
+
+use crate::encode::{Folder, Input, QuotedPrintable, words};
+use crate::scan;
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Person {
+    /// Empty where only the address is shown.
+    pub name: String,
+    pub address: Address,
+}
+
+impl From<Address> for Person {
+    fn from(address: Address) -> Person {
+        Person { name: String::new(), address }
+    }
+}
+
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Letter {
+    pub from: Option<Person>,
+    pub reply_to: Option<Person>,
+    pub to: Vec<Person>,
+    pub cc: Vec<Person>,
+    pub subject: String,
+    /// Further fields, unstructured.
+    pub fields: Vec<(String, String)>,
+    /// Plain text with LF or CRLF line ends.
+    pub text: Option<String>,
+    pub html: Option<String>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum LetterFault {
+    #[error("a letter needs a From address")]
+    NoFrom,
+    #[error("\"{0}\" is not the name of a header field: use letters, digits and hyphens")]
+    FieldName(String),
+}
+
+/// The letter as a message. Line ends within a field's value become blanks, so that no field
+/// can be smuggled in.
+pub fn compose(letter: &Letter) -> Result<Content, LetterFault> {
+    let from = letter.from.as_ref().ok_or(LetterFault::NoFrom)?;
+    let mut out = people("From", std::slice::from_ref(from));
+    out.push_str(&people("Reply-To", letter.reply_to.as_slice()));
+    out.push_str(&people("To", &letter.to));
+    out.push_str(&people("Cc", &letter.cc));
+    if !letter.subject.is_empty() {
+        out.push_str(&unstructured("Subject", &letter.subject));
+    }
+    for (name, value) in &letter.fields {
+        let good = !name.is_empty() && name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-');
+        if !good {
+            return Err(LetterFault::FieldName(name.chars().take(60).collect()));
+        }
+        out.push_str(&unstructured(name, value));
+    }
+    out.push_str("MIME-Version: 1.0\r\n");
+    let mut out = out.into_bytes();
+    match (&letter.text, &letter.html) {
+        (Some(text), Some(html)) => alternative(&[leaf("plain", text), leaf("html", html)], &mut out),
+        (None, Some(html)) => out.extend(leaf("html", html)),
+        (text, None) => out.extend(leaf("plain", text.as_deref().unwrap_or_default())),
+    }
+    Ok(Content::from(out))
+}
+
+fn people(name: &str, people: &[Person]) -> String {
+    if people.is_empty() {
+        return String::new();
+    }
+    let mut folder = Folder::field(name);
+    for (i, person) in people.iter().enumerate() {
+        if i > 0 {
+            folder.glue(",");
+        }
+        if person.name.trim().is_empty() {
+            folder.word(" ", &person.address.to_string());
+        } else {
+            words::phrase(&mut folder, &one_line(&person.name));
+            folder.word(" ", &format!("<{}>", person.address));
+        }
+    }
+    folder.finish()
+}
+
+fn unstructured(name: &str, value: &str) -> String {
+    let mut folder = Folder::field(name);
+    words::unstructured(&mut folder, &one_line(value), words::Marks::Literal);
+    folder.finish()
+}
+
+fn one_line(text: &str) -> String {
+    text.trim().chars().map(|c| if c.is_control() { ' ' } else { c }).collect()
+}
+
+/// A text part with its own header, as it stands alone or in a multipart.
+fn leaf(subtype: &str, text: &str) -> Vec<u8> {
+    let mut text = text.replace("\r\n", "\n").replace('\r', "\n").replace('\n', "\r\n");
+    if !text.is_empty() && !text.ends_with("\r\n") {
+        text.push_str("\r\n");
+    }
+    let plain = scan::scan_octets(text.as_bytes()).is_safe();
+    let encoding = if plain { "7bit" } else { "quoted-printable" };
+    let head = format!("Content-Type: text/{subtype}; charset=utf-8\r\nContent-Transfer-Encoding: {encoding}\r\n\r\n");
+    let body = if plain {
+        text.into_bytes()
+    } else {
+        let mut encoder = QuotedPrintable::new(Input::Plain);
+        encoder.feed(text.as_bytes());
+        encoder.finish()
+    };
+    [head.into_bytes(), body].concat()
+}
+
+fn alternative(parts: &[Vec<u8>], out: &mut Vec<u8>) {
+    let mut boundary = String::from("=_alternative");
+    while parts.iter().any(|part| memchr::memmem::find(part, boundary.as_bytes()).is_some()) {
+        boundary.push('_');
+    }
+    out.extend_from_slice(format!("Content-Type: multipart/alternative; boundary=\"{boundary}\"\r\n").as_bytes());
+    for part in parts {
+        out.extend_from_slice(format!("\r\n--{boundary}\r\n").as_bytes());
+        out.extend_from_slice(part);
+    }
+    out.extend_from_slice(format!("\r\n--{boundary}--\r\n").as_bytes());
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn person(name: &str, address: &str) -> Person {
+        Person { name: name.into(), address: Address::parse(address).unwrap() }
+    }
+
+    #[track_caller]
+    fn check(letter: &Letter, expect: &str) {
+        let octets = compose(letter).unwrap().to_vec();
+        assert!(scan::scan_octets(&octets).is_safe());
+        assert_eq!(String::from_utf8(octets).unwrap().replace("\r\n", "\n"), expect);
+    }
+
+    #[test]
+    fn a_letter_is_plain_where_it_can_be() {
+        let letter = Letter {
+            from: Some(person("Ann Lee", "ann@a.example")),
+            to: vec![person("Lee, Bob", "bob@b.example"), Address::parse("carol@c.example").unwrap().into()],
+            subject: "Hello".into(),
+            text: Some("Line one\nline two".into()),
+            ..Letter::default()
+        };
+        check(
+            &letter,
+            "From: Ann Lee <ann@a.example>\nTo: \"Lee, Bob\" <bob@b.example>, carol@c.example\nSubject: Hello\n\
+             MIME-Version: 1.0\nContent-Type: text/plain; charset=utf-8\nContent-Transfer-Encoding: 7bit\n\n\
+             Line one\nline two\n",
+        );
+    }
+
+    #[test]
+    fn what_is_beyond_ascii_is_encoded_and_nothing_is_smuggled() {
+        let letter = Letter {
+            from: Some(person("Jürgen", "j@a.example")),
+            cc: vec![person("", "bob@b.example")],
+            subject: "Grüße\r\nBcc: evil@c.example".into(),
+            fields: vec![("X-Tag".into(), "a\nb".into())],
+            text: Some("Köln".into()),
+            html: Some("<p>Köln</p>".into()),
+            ..Letter::default()
+        };
+        check(
+            &letter,
+            "From: =?utf-8?q?J=C3=BCrgen?= <j@a.example>\nCc: bob@b.example\n\
+             Subject: =?utf-8?q?Gr=C3=BC=C3=9Fe?=  Bcc: evil@c.example\nX-Tag: a b\nMIME-Version: 1.0\n\
+             Content-Type: multipart/alternative; boundary=\"=_alternative\"\n\n--=_alternative\n\
+             Content-Type: text/plain; charset=utf-8\nContent-Transfer-Encoding: quoted-printable\n\nK=C3=B6ln\n\n\
+             --=_alternative\nContent-Type: text/html; charset=utf-8\n\
+             Content-Transfer-Encoding: quoted-printable\n\n<p>K=C3=B6ln</p>\n\n--=_alternative--\n",
+        );
+    }
+
+    #[test]
+    fn what_cannot_be_composed_is_said() {
+        assert_eq!(compose(&Letter::default()).unwrap_err(), LetterFault::NoFrom);
+        let from = Some(person("", "a@b.example"));
+        let letter = Letter { from, fields: vec![("X Y".into(), String::new())], ..Letter::default() };
+        assert_eq!(compose(&letter).unwrap_err(), LetterFault::FieldName("X Y".into()));
+    }
+}
