@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 
 use repute_types::{Content, MessageId, PartId};
-use rusqlite::{Connection, OptionalExtension};
+use rusqlite::{Connection, OptionalExtension, Row};
 use tokio::sync::Semaphore;
 
 use super::schema;
@@ -62,6 +62,11 @@ impl Readers {
     }
 }
 
+/// A record's octets; none where the row holds something else, which then does not check.
+fn octets<'a>(row: &'a Row<'_>, column: usize) -> &'a [u8] {
+    row.get_ref(column).ok().and_then(|value| value.as_blob().ok()).unwrap_or_default()
+}
+
 fn storage(error: rusqlite::Error) -> SpoolError {
     SpoolError::Storage(error.to_string())
 }
@@ -69,7 +74,7 @@ fn storage(error: rusqlite::Error) -> SpoolError {
 pub(super) fn meta(db: &Connection, id: MessageId) -> Result<MessageMeta, SpoolError> {
     let mut statement = db.prepare_cached("SELECT meta FROM message WHERE id = ?1").map_err(storage)?;
     let meta = statement
-        .query_row([key(id)], |row| Ok(codec::meta_from_octets(id, row.get_ref(0)?.as_blob()?)))
+        .query_row([key(id)], |row| Ok(codec::meta_from_octets(id, octets(row, 0))))
         .optional()
         .map_err(storage)?;
     meta.ok_or(SpoolError::Missing(id))?.map_err(|_| SpoolError::Damaged(id))
@@ -79,7 +84,7 @@ pub(super) fn part(db: &Connection, id: PartId) -> Result<PartRecord, SpoolError
     let mut statement =
         db.prepare_cached("SELECT record FROM part WHERE message = ?1 AND number = ?2").map_err(storage)?;
     let part = statement
-        .query_row((key(id.message), id.number), |row| Ok(codec::part_from_octets(id, row.get_ref(0)?.as_blob()?)))
+        .query_row((key(id.message), id.number), |row| Ok(codec::part_from_octets(id, octets(row, 0))))
         .optional()
         .map_err(storage)?;
     part.ok_or(SpoolError::Missing(id.message))?.map_err(|_| SpoolError::Damaged(id.message))
@@ -95,9 +100,11 @@ pub(super) fn content(db: &Connection, id: MessageId) -> Result<Content, SpoolEr
         )
         .map_err(storage)?;
     let mut rows = statement.query([key(id)]).map_err(storage)?;
+    // A column of another type than was written is damage as well.
+    let damaged = |_| SpoolError::Damaged(id);
     let (mut sum, mut content, mut expected) = (crc32fast::Hasher::new(), Content::new(), None);
     while let Some(row) = rows.next().map_err(storage)? {
-        let of_message: (u32, u32) = (row.get(0).map_err(storage)?, row.get(1).map_err(storage)?);
+        let of_message: (u32, u32) = (row.get(0).map_err(damaged)?, row.get(1).map_err(damaged)?);
         expected = Some(of_message);
         if let Some(octets) = row.get_ref(2).map_err(storage)?.as_blob_or_null().map_err(|_| SpoolError::Damaged(id))? {
             sum.update(octets);
@@ -128,8 +135,7 @@ pub(super) fn scan(
     let mut found: Vec<(MessageMeta, PartRecord)> = Vec::new();
     while let Some(row) = rows.next().map_err(storage)? {
         let id = PartId { message: id_of_key(row.get(0).map_err(storage)?), number: row.get(1).map_err(storage)? };
-        let meta = row.get_ref(3).map_err(storage)?.as_blob_or_null().unwrap_or_default().unwrap_or_default();
-        let record = row.get_ref(2).map_err(storage)?.as_blob().unwrap_or_default();
+        let (record, meta) = (octets(row, 2), octets(row, 3));
         // Parts of one message follow one another.
         let meta = match found.last() {
             Some((meta, _)) if meta.id == id.message => Ok(meta.clone()),
