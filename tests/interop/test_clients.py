@@ -217,11 +217,18 @@ def test_sendmail_keeps_its_word_when_the_server_is_down(case):
 
 
 def test_send_command(case):
-    """`repute send`: one message from flags, its conversation on the screen."""
+    """`repute send`: one message from flags or a file, its conversation on the screen; exit codes 0, 1, 75."""
     sink, repute = world(case, local=True)
-    said = repute.command("send", "--from", FROM, "--to", TO, "--subject", "By hand", "--text", "Hello", ok=None)
-    assert "250" in said, said
-    check_signed(sink.wait()[0])
+    send = ["send", "--from", FROM, "--to", TO]
+    said = repute.command(*send, "--server", f"127.0.0.1:{repute.port}", "--tls", "none", "--subject", "By hand", "--text", "Grüße")
+    assert "MAIL FROM" in said and "354" in said, said
+    password = case.folder / "password"
+    password.write_text(PASSWORD + "\n")
+    log_in = ["--server", f"127.0.0.1:{repute.ports['submissions']}", "--tls", "implicit", "--insecure", "--user", "app", "--password-file", password]
+    repute.command(*send, *log_in, "-", stdin=content() + b"\r\n")
+    repute.command("send", "--from", "ceo@elsewhere.example", "--to", TO, *log_in, "--text", "x", ok=(1,))
+    for message in sink.wait(2):
+        check_signed(message)
 
 
 def test_chunking(case):

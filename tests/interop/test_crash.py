@@ -84,11 +84,11 @@ def test_kill_under_load(case):
     try:
         wait_for("every accepted message at the sink", all_there, 60)
     except AssertionError:
-        raise AssertionError(f"seed {seed}: {len(missing)} of {len(load.accepted)} accepted are missing: {sorted(missing)[:5]}") from None
+        raise AssertionError(f"seed {seed}: {len(missing)} of {len(load.accepted)} accepted recipients are missing: {sorted(missing)[:5]}") from None
     counts = arrived(sink)
     twice = sum(1 for n in counts.values() if n > 1)
     unasked = len(counts.keys() - load.accepted)
-    print(f"        seed {seed}: {ROUNDS + 1} kills, {load.sent} offered, {len(load.accepted)} accepted, 0 missing, {twice} came twice, "
+    print(f"        seed {seed}: {ROUNDS + 1} kills, {load.sent} messages offered, {len(load.accepted)} recipients accepted, 0 missing, {twice} came twice, "
           f"{unasked} came without a 250 that was read")
     assert len(load.accepted) > 10 * ROUNDS, f"too little load to mean anything: {len(load.accepted)}"
 

@@ -3,6 +3,7 @@ import json
 import os
 import re
 import signal
+import time
 import urllib.parse
 
 from . import room
@@ -67,11 +68,18 @@ class Repute:
         log = self.case.folder / f"{self.name}.{number}.log"
         process = Process(self.name, [*wrap, self.binary, "serve", "--config", self.file], log, **options)
         self.process = process
-        # More than the server gives itself to drain.
-        self.case.defer(lambda: process.stop(5) if process.running() else None)
+        self.case.defer(lambda: self._end(process))
         if wait:
             self.wait_ready()
         return process
+
+    def _end(self, process):
+        """At the end of every test the server has to go when it is told to."""
+        began = time.monotonic()
+        if process.running() and process.stop(40) is None:
+            raise AssertionError("the server did not end within 40 s of SIGTERM")
+        if time.monotonic() - began > 8:
+            raise AssertionError(f"the server took {time.monotonic() - began:.0f} s to end after SIGTERM")
 
     def wait_ready(self, seconds=30):
         def ready():

@@ -73,8 +73,8 @@ class Raw:
         self.extensions = self.expect("EHLO client.example", 250)[1]
 
     def rest(self):
-        """Everything until the server closes, or has been silent for a second."""
-        self.socket.settimeout(1)
+        """Everything until the server closes, or has been silent for a moment."""
+        self.socket.settimeout(0.4)
         replies = []
         try:
             while True:
