@@ -78,7 +78,7 @@ pub fn short(d: Duration) -> String {
         0 => format!("{}ms", d.as_millis()),
         1..=59 => format!("{s}s"),
         60..=3599 => format!("{}m", s / 60),
-        3600..=86_399 if (s / 60) % 60 == 0 => format!("{}h", s / 3600),
+        3600..=86_399 if (s / 60).is_multiple_of(60) => format!("{}h", s / 3600),
         3600..=86_399 => format!("{}h{}m", s / 3600, (s / 60) % 60),
         _ => format!("{}d", s / 86_400),
     }

@@ -105,7 +105,7 @@ impl Which {
         }
     }
 
-    fn to_change(self) -> anyhow::Result<Selector> {
+    fn selector_to_change(self) -> anyhow::Result<Selector> {
         let selector = self.selector();
         if selector.is_empty() {
             return Err(Ended::usage(
@@ -144,18 +144,18 @@ pub fn run(args: Args, context: &Context) -> anyhow::Result<Exit> {
     let config = context.load(Files::Ignore)?;
     match args.command {
         Command::List { which, limit } => list(&config, which.selector(), limit, context),
-        Command::Show { which } => show(&config, which.to_change()?, context),
+        Command::Show { which } => show(&config, which.selector_to_change()?, context),
         Command::Hold { which, reason } => {
-            change(&config, Request::HoldV1 { selector: which.to_change()?, reason }, "held", context)
+            change(&config, Request::HoldV1 { selector: which.selector_to_change()?, reason }, "held", context)
         }
         Command::Release { which } => {
-            change(&config, Request::ReleaseV1 { selector: which.to_change()? }, "released", context)
+            change(&config, Request::ReleaseV1 { selector: which.selector_to_change()? }, "released", context)
         }
         Command::Retry { which } => {
-            change(&config, Request::RetryV1 { selector: which.to_change()? }, "tried now", context)
+            change(&config, Request::RetryV1 { selector: which.selector_to_change()? }, "tried now", context)
         }
         Command::Cancel { which } => {
-            change(&config, Request::CancelV1 { selector: which.to_change()? }, "cancelled", context)
+            change(&config, Request::CancelV1 { selector: which.selector_to_change()? }, "cancelled", context)
         }
     }
 }

@@ -10,9 +10,10 @@ use anyhow::{Context as _, bail};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use clap::ValueEnum;
+use repute_message::compose::{self, Letter, Person};
 use repute_net::{Network as _, Stream, TcpNetwork, TlsClient, TlsPolicy};
 use repute_smtp::client::Extensions;
-use repute_types::{Address, Clock as _, Random as _, Reply, SystemClock, SystemRandom};
+use repute_types::{Address, Reply};
 
 use crate::cli::{Context, Ended, Exit};
 use crate::talk::{Talk, Watch};
@@ -283,69 +284,23 @@ fn with_crlf(octets: &[u8]) -> Vec<u8> {
     out
 }
 
-/// A simple message; Message-ID and Date are the server's to add.
+/// A simple letter; Message-ID and Date are the server's to add.
 fn compose(args: &Args) -> anyhow::Result<Vec<u8>> {
-    let mut head = format!("From: {}\r\n", args.from);
-    let to: Vec<String> = args.to.iter().map(Address::to_string).collect();
-    head += &format!("To: {}\r\n", to.join(",\r\n "));
-    head += &format!(
-        "Subject: {}\r\nDate: {}\r\nMIME-Version: 1.0\r\n",
-        encoded(&args.subject),
-        SystemClock.now().rfc5322()
-    );
-    for field in &args.headers {
-        let Some((name, value)) = field.split_once(':') else {
-            return Err(Ended::usage(format!("\"{field}\" is no header field: write \"Name: value\"")));
-        };
-        if name.is_empty() || !name.bytes().all(|b| b.is_ascii_graphic()) || value.contains(['\r', '\n']) {
-            return Err(Ended::usage(format!("\"{field}\" is no header field: write \"Name: value\"")));
-        }
-        head += &format!("{name}: {}\r\n", value.trim());
-    }
-    let text = args.text.as_deref();
-    let body = match (text, args.html.as_deref()) {
-        (text, None) => part("text/plain", text.unwrap_or_default()),
-        (None, Some(html)) => part("text/html", html),
-        (Some(text), Some(html)) => {
-            let border = format!("={:016x}", SystemRandom::new().next());
-            format!(
-                "Content-Type: multipart/alternative; boundary=\"{border}\"\r\n\r\n--{border}\r\n{}--{border}\r\n{}--{border}--\r\n",
-                part("text/plain", text),
-                part("text/html", html)
-            )
-        }
+    let field = |written: &String| match written.split_once(':') {
+        Some((name, value)) => Ok((name.trim().to_owned(), value.to_owned())),
+        None => Err(Ended::usage(format!("\"{written}\" is no header field: write \"Name: value\""))),
     };
-    Ok((head + &body).into_bytes())
-}
-
-/// A body part in base64, which survives every path.
-fn part(kind: &str, text: &str) -> String {
-    let octets = with_crlf(text.as_bytes());
-    let plain = octets.is_ascii() && octets.split(|b| *b == b'\n').all(|line| line.len() <= 900);
-    let head = format!("Content-Type: {kind}; charset=utf-8\r\nContent-Transfer-Encoding: ");
-    if plain {
-        return format!("{head}7bit\r\n\r\n{}", String::from_utf8_lossy(&octets));
-    }
-    let encoded = STANDARD.encode(&octets);
-    let lines = encoded.as_bytes().chunks(76).map(String::from_utf8_lossy).collect::<Vec<_>>().join("\r\n");
-    format!("{head}base64\r\n\r\n{lines}\r\n")
-}
-
-/// RFC 2047 words of at most 45 octets each, where the text is not plain.
-fn encoded(text: &str) -> String {
-    let text: String = text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
-    if text.is_ascii() && text.len() <= 900 {
-        return text;
-    }
-    let mut words = vec![String::new()];
-    for c in text.chars() {
-        if words.last().is_some_and(|w| w.len() + c.len_utf8() > 45) {
-            words.push(String::new());
-        }
-        words.last_mut().expect("there is one from the start").push(c);
-    }
-    let words: Vec<String> = words.iter().map(|w| format!("=?utf-8?B?{}?=", STANDARD.encode(w))).collect();
-    words.join("\r\n ")
+    let letter = Letter {
+        from: Some(args.from.clone().into()),
+        to: args.to.iter().cloned().map(Person::from).collect(),
+        subject: args.subject.clone(),
+        fields: args.headers.iter().map(field).collect::<Result<_, _>>()?,
+        text: args.text.clone(),
+        html: args.html.clone(),
+        ..Letter::default()
+    };
+    let content = compose::compose(&letter).map_err(|fault| Ended::usage(fault.to_string()))?;
+    Ok(content.to_vec())
 }
 
 #[cfg(test)]
@@ -361,12 +316,5 @@ mod tests {
         check("::1", "::1", 587);
         check("127.0.0.1:25", "127.0.0.1", 25);
         assert!(host_and_port("x:y").is_err());
-    }
-
-    #[test]
-    fn a_subject_beyond_ascii_is_encoded() {
-        assert_eq!(encoded("hello"), "hello");
-        assert_eq!(encoded("Grüße"), "=?utf-8?B?R3LDvMOfZQ==?=");
-        assert!(encoded(&"ü".repeat(100)).lines().all(|l| l.trim().len() <= 75));
     }
 }

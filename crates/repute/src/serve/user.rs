@@ -20,10 +20,8 @@ pub fn choose(config: &Config) -> anyhow::Result<Option<User>> {
 /// may pass through it (0711) to the socket of the sendmail command, and see nothing.
 pub fn prepare_state(config: &Config, user: Option<&User>) -> anyhow::Result<()> {
     private::make_folder(&config.state)?;
-    if geteuid().is_root() {
-        if let Some(user) = user {
-            private::give(&config.state, user)?;
-        }
+    if let Some(user) = user {
+        private::give(&config.state, user)?;
     }
     let set = private::set_mode(&config.state, 0o711);
     set.context("the state folder belongs to another user: chown it to the user of the service").map(drop)

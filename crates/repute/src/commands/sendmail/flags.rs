@@ -36,10 +36,11 @@ pub struct Flags {
     pub recipients: Vec<String>,
 }
 
-/// Letters that take a value and mean nothing here.
-const IGNORED_WITH_VALUE: &str = "ACDLOXhp";
-/// Letters that stand alone and mean nothing here; `-o` and `-q` carry the rest of their word.
-const IGNORED: &str = "GUcmnseE";
+/// Letters that take a value, in their word or the next; those not known to `value` are passed
+/// over.
+const WITH_VALUE: &str = "frFNVRBACDLOXhp";
+/// Letters that stand alone and mean nothing here.
+const IGNORED: &str = "GUcmnsE";
 
 impl Flags {
     pub fn parse(args: &[&str]) -> Result<Flags, Failed> {
@@ -72,31 +73,47 @@ impl Flags {
     fn word<'a>(&mut self, word: &'a str, more: &mut impl Iterator<Item = &'a str>) -> Result<(), Failed> {
         for (i, letter) in word.char_indices() {
             let rest = &word[i + letter.len_utf8()..];
-            let mut value = || match rest {
-                "" => more.next().ok_or_else(|| Failed::new(code::USAGE, format!("-{letter} needs a value"))),
-                attached => Ok(attached),
-            };
             match letter {
                 't' => self.from_header = true,
                 'i' => self.ignore_dots = true,
                 'v' => self.verbose = true,
                 'I' => self.mode = Mode::Nothing,
-                'f' | 'r' => return Ok(self.sender = Some(value()?.to_owned())),
-                'F' => return Ok(self.full_name = Some(value()?.to_owned())),
-                'N' => return Ok(self.notify = Some(value()?.to_owned())),
-                'V' => return Ok(self.envid = Some(value()?.to_owned())),
-                'R' => return Ok(self.ret = Some(ret(value()?)?)),
-                // What the body is, is seen in the body.
-                'B' => return value().map(drop),
                 'b' => return self.mode(rest),
-                'o' => return Ok(self.ignore_dots |= rest == "i"),
-                'q' => return Ok(self.mode = Mode::Nothing),
-                // `-e` and `-d` carry the rest of their word.
-                'e' | 'd' => return Ok(()),
-                l if IGNORED_WITH_VALUE.contains(l) => return value().map(drop),
+                'o' | 'q' | 'e' | 'd' => {
+                    self.rest_of_word(letter, rest);
+                    return Ok(());
+                }
+                l if WITH_VALUE.contains(l) => {
+                    let value = if rest.is_empty() { more.next() } else { Some(rest) };
+                    let value = value.ok_or_else(|| Failed::new(code::USAGE, format!("-{l} needs a value")))?;
+                    return self.value(l, value);
+                }
                 l if IGNORED.contains(l) => {}
                 l => return Err(Failed::new(code::USAGE, format!("-{l} is not an option of sendmail"))),
             }
+        }
+        Ok(())
+    }
+
+    /// Options whose value can only stand in the same word.
+    fn rest_of_word(&mut self, letter: char, rest: &str) {
+        match letter {
+            'o' if rest == "i" => self.ignore_dots = true,
+            'q' => self.mode = Mode::Nothing,
+            _ => {}
+        }
+    }
+
+    fn value(&mut self, letter: char, value: &str) -> Result<(), Failed> {
+        let text = Some(value.to_owned());
+        match letter {
+            'f' | 'r' => self.sender = text,
+            'F' => self.full_name = text,
+            'N' => self.notify = text,
+            'V' => self.envid = text,
+            'R' => self.ret = Some(ret(value)?),
+            // -B: what the body is, is seen in the body.
+            _ => {}
         }
         Ok(())
     }
