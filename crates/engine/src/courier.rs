@@ -44,7 +44,8 @@ pub(crate) async fn run(works: Arc<Works>, id: LaneId, first: Lease, mut stop: w
             }
             Next::Close => break,
         }
-        next = if *stop.borrow() { Next::Close } else { works.queue(|queue| queue.lease(id, works.now())) };
+        let go_on = !*stop.borrow() && works.may_start_attempts();
+        next = if go_on { works.queue(|queue| queue.lease(id, works.now())) } else { Next::Close };
     }
     // The connection is given back to the queue before the goodbye: QUIT may take its time.
     works.queue(|queue| queue.session_ended(id, works.now()));

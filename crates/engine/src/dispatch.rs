@@ -25,6 +25,8 @@ const CONCURRENT_CHORES: usize = 64;
 /// The loop looks again after this time at the latest, so that a clock that jumped (a resumed
 /// virtual machine, an NTP step) is noticed.
 const LONGEST_SLEEP: Duration = Duration::from_secs(60);
+/// While the disk takes no settlements, it is looked at again after this.
+const DISK_LOOK: Duration = Duration::from_secs(1);
 /// A part that could not be loaded because the disk failed is looked at again after this.
 const DISK_RETRY: Duration = Duration::from_secs(60);
 
@@ -34,9 +36,10 @@ pub(crate) async fn run(works: Arc<Works>, mut stop: watch::Receiver<bool>) {
     let mut tasks = JoinSet::new();
     while !*stop.borrow() {
         let now = works.now();
+        let may_start = works.may_start_attempts();
         let (steps, sessions, wake) = works.queue(|queue| {
             let steps = queue.advance(now);
-            let sessions: Vec<_> = std::iter::from_fn(|| queue.next_session(now)).collect();
+            let sessions: Vec<_> = std::iter::from_fn(|| may_start.then(|| queue.next_session(now))?).collect();
             (steps, sessions, queue.next_wake())
         });
         for step in steps {
@@ -52,7 +55,8 @@ pub(crate) async fn run(works: Arc<Works>, mut stop: watch::Receiver<bool>) {
         for (lane, first) in sessions {
             tasks.spawn(courier::run(works.clone(), lane, first, stop.clone()));
         }
-        let sleep = wake.map_or(LONGEST_SLEEP, |at| at.since(now).min(LONGEST_SLEEP));
+        let longest = if may_start { LONGEST_SLEEP } else { DISK_LOOK };
+        let sleep = wake.map_or(longest, |at| at.since(now).min(longest));
         works.wakes_at.store((now + sleep).millis(), Ordering::Relaxed);
         tokio::select! {
             () = works.news.notified() => {}

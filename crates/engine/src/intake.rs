@@ -11,7 +11,7 @@ use repute_spool::{Committed, MessageMeta, NewMessage, PartRecord, PartState, Pe
 use repute_trust::dkim;
 use repute_types::event::Level;
 use repute_types::{
-    Address, Content, Domain, EnhancedCode, Envelope, EventKind, MessageId, PartId, Recipient, Reply, Timestamp,
+    Address, Body, Content, Domain, EnhancedCode, Envelope, EventKind, MessageId, PartId, Recipient, Reply, Timestamp,
 };
 
 use crate::config::{SendingDomain, Settings};
@@ -97,6 +97,10 @@ async fn accept_message(works: &Works, submitted: Submitted) -> Result<Committed
     )
     .map_err(|fault| fault.into_reply())?;
     let author = author_domain(&settings, &account, &made)?;
+    let mut options = envelope.options;
+    // What the content is now, not what the client called it, decides what the next server is asked for.
+    options.body = if made.needs_eight_bit { Body::EightBitMime } else { Body::SevenBit };
+    options.smtputf8 |= made.needs_smtputf8;
     let content = signed(author, made.content, now)?;
     let message = Accepted {
         meta: MessageMeta {
@@ -104,7 +108,7 @@ async fn accept_message(works: &Works, submitted: Submitted) -> Result<Committed
             account: Some(account.name.clone()),
             stream: account.stream,
             from: envelope.from,
-            options: envelope.options,
+            options,
             received: now,
             expires: now + settings.retry.expire,
             header_id: made.header_id,

@@ -98,6 +98,17 @@ async fn refill(works: Arc<Works>, last: Option<MessageId>, stop: watch::Receive
     loop {
         let page = match works.doors.spool.scan(after, PAGE).await {
             Ok(page) => page,
+            Err(SpoolError::Damaged(id)) => {
+                // Its record cannot be read, so it cannot be queued: it stays where it is, and
+                // the rest goes on.
+                works.note(
+                    Level::Error,
+                    "spool",
+                    format!("the record of message {id} is damaged: it is not delivered"),
+                );
+                after = Some(PartId { message: id, number: u32::MAX });
+                continue;
+            }
             Err(error) => {
                 works.note(Level::Error, "spool", format!("the queue could not be read at start: {error}"));
                 tokio::time::sleep(Duration::from_secs(5)).await;

@@ -19,6 +19,9 @@ use crate::accounts::Accounts;
 use crate::config::Settings;
 use crate::fresh::Fresh;
 
+/// Settlements that may wait for the disk before no more attempts are begun.
+const UNSETTLED_MOST: usize = 10_000;
+
 /// The doors to the world, handed in by whoever starts the works: real ones by the program,
 /// fakes by a test.
 pub struct Doors {
@@ -128,6 +131,12 @@ impl Works {
             self.news.notify_one();
         }
         out
+    }
+
+    /// Whether attempts may be begun: not while so many settlements wait for a disk that refuses
+    /// them that memory would grow without a bound, and a crash would send so much twice.
+    pub fn may_start_attempts(&self) -> bool {
+        self.doors.spool.unsettled() < UNSETTLED_MOST
     }
 
     pub fn lane(&self, id: LaneId) -> Option<Arc<LaneWork>> {
