@@ -23,6 +23,7 @@ pub fn run(_: Args, context: &Context) -> anyhow::Result<Exit> {
     // Files of the state folder are the service's alone, whoever made the folder.
     nix::sys::stat::umask(nix::sys::stat::Mode::from_bits_truncate(0o077));
     let config = context.load(Files::Check)?;
+    raise_file_limit();
     let ports = ports::open(&config.listeners)?;
     let user = user::choose(&config)?;
     user::prepare_state(&config, user.as_ref())?;
@@ -32,10 +33,14 @@ pub fn run(_: Args, context: &Context) -> anyhow::Result<Exit> {
         None => warn_of_root(&config),
     }
     let log = Arc::new(Log::to_stderr(config.log).context("the log's thread cannot be started")?);
+    let self_signed = config.tls.is_none();
     let runtime = Runtime::new().context("the runtime cannot be started")?;
     runtime.block_on(async {
         let mut signals = Signals::new()?;
         let running = serve::begin(config, ports, log).await?;
+        if self_signed {
+            warn_of_self_signed();
+        }
         say_ready(&running);
         let _ = sd_notify::notify(&[NotifyState::Ready]);
         serve_until_stopped(running, &mut signals).await
@@ -109,6 +114,24 @@ fn reload(running: &mut Running) {
 fn say_ready(running: &Running) {
     let addresses = running.addresses().iter().map(|(kind, address)| format!(" {}={address}", kind.as_str()));
     out::error(&format!("repute: ready{}\n", addresses.collect::<String>()));
+}
+
+/// Each connection is a descriptor, and the usual soft limit of 1024 is for programs that use
+/// select(2). Where it cannot be raised the server works with what it has: accepting pauses.
+fn raise_file_limit() {
+    use nix::sys::resource::{Resource, getrlimit, setrlimit};
+    if let Ok((soft, hard)) = getrlimit(Resource::RLIMIT_NOFILE)
+        && soft < hard
+    {
+        let _ = setrlimit(Resource::RLIMIT_NOFILE, hard, hard);
+    }
+}
+
+fn warn_of_self_signed() {
+    out::error(
+        "repute: WARNING: clients see a self-signed certificate, which most refuse: name one in [tls] \
+         (`certificate` and `key`)\n",
+    );
 }
 
 fn warn_of_root(config: &Config) {
