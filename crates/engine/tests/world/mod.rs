@@ -2,6 +2,7 @@
 //! runs as fast as nothing happens. Everything is in one process and in tokio's paused time.
 
 #![allow(dead_code, reason = "each test file uses its own part of the world")]
+#![allow(clippy::unwrap_used, reason = "these are helpers of tests")]
 
 use std::collections::HashMap;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
