@@ -6,7 +6,7 @@ use world::*;
 
 async fn refusal(from: &str, text: &str) -> String {
     let world = World::new().await;
-    world.submit_text(from, &["bob@b.test"], text).await.unwrap_err().to_string()
+    world.submit_text(from, &["bob@b.test"], text).await.expect_err("it is refused").to_string()
 }
 
 fn letter(from: &str) -> String {
