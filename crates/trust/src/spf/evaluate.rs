@@ -10,10 +10,15 @@
 //! `mx` with ten hosts, the PTR names, one `exp`); a failure of DNS is temperror, never a
 //! match or a miss; and every verdict tells the terms that led to it.
 
+use std::collections::HashMap;
+
 use super::Request;
-use super::lookup::{Answer, Known, Query};
 use super::report::{Limits, Report, Visit};
 use super::run::{Run, Stop};
+use crate::lookup::{Answer, Query};
+
+/// The answers that are known so far.
+pub(super) type Known = HashMap<Query, Answer>;
 
 /// One evaluation under way.
 #[derive(Clone, Debug)]

@@ -13,7 +13,6 @@
 mod breadth;
 mod evaluate;
 mod lint;
-mod lookup;
 mod macros;
 mod merge;
 mod parse;
@@ -23,10 +22,10 @@ mod request;
 mod run;
 mod survey;
 
+pub use crate::lookup::{Answer, Kind, Query};
 pub use breadth::{Breadth, Grant};
 pub use evaluate::{Evaluation, Step, evaluate};
 pub use lint::{Level, Remark, Use, lint};
-pub use lookup::{Answer, Kind, Query};
 pub use macros::{DomainSpec, MacroString};
 pub use merge::{Proposal, Wanted, propose, strings, zone_file_text};
 pub use record::{Mechanism, Network, Prefixes, Qualifier, Record, RecordError, Term, TermKind, select};

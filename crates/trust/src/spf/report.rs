@@ -3,8 +3,8 @@
 
 use std::fmt;
 
-use super::lookup::{Answer, Query};
 use super::record::RecordError;
+use crate::lookup::{Answer, Query};
 
 /// The results of `check_host` (RFC 7208 §2.6).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]

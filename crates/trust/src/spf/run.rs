@@ -5,10 +5,12 @@
 use std::net::IpAddr;
 
 use super::Request;
-use super::lookup::{Answer, Kind, Known, Query, can_be_asked, reverse_name};
+use super::evaluate::Known;
 use super::macros::{DomainSpec, MacroString, Place, Scope};
 use super::record::{Mechanism, Network, Prefixes, Qualifier, Record, Term, select};
 use super::report::{Limits, Problem, TermTrace, Verdict, Visit};
+use crate::lookup::{Answer, Kind, Query, can_be_asked};
+use crate::names::reverse::reverse_name;
 
 /// Why a run cannot go on.
 pub(super) enum Stop {

@@ -12,10 +12,11 @@
 
 use std::net::IpAddr;
 
+use super::evaluate::Known;
 use super::evaluate::Step;
-use super::lookup::{Answer, Kind, Known, Query, can_be_asked};
 use super::record::{Mechanism, Network, Prefixes, Qualifier, Record, RecordError, Term, TermKind, select};
 use super::run::answer_octets;
+use crate::lookup::{Answer, Kind, Query, can_be_asked};
 
 const MOST_RECORDS: usize = 64;
 const MOST_QUESTIONS: usize = 400;

@@ -1,7 +1,7 @@
-//! What the evaluation asks DNS, and what it is told. It never asks itself: whoever drives
-//! it does, and hands the answers back.
+//! What the rules ask DNS, and what they are told. They never ask themselves: whoever drives
+//! them does, and hands the answers back. A time-out and a SERVFAIL both are a
+//! [`Answer::Failure`]; a name that the resolver cannot carry is [`Answer::NoName`].
 
-use std::collections::HashMap;
 use std::fmt;
 use std::net::IpAddr;
 
@@ -58,7 +58,7 @@ pub enum Answer {
 }
 
 impl Answer {
-    /// A void look-up (§4.6.4): an answer, and nothing in it.
+    /// A void look-up (RFC 7208 §4.6.4): an answer, and nothing in it.
     pub fn is_void(&self) -> bool {
         match self {
             Answer::NoData | Answer::NoName => true,
@@ -97,15 +97,7 @@ impl fmt::Display for Answer {
     }
 }
 
-/// The answers that are known so far.
-pub(super) type Known = HashMap<Query, Answer>;
-
 /// Whether a DNS query can carry the name: labels of 1 to 63 octets, 253 in all.
-pub(super) fn can_be_asked(name: &str) -> bool {
+pub fn can_be_asked(name: &str) -> bool {
     name.len() <= 253 && name.split('.').all(|label| (1..=63).contains(&label.len()))
-}
-
-/// The name under which an address has its PTR records.
-pub(super) fn reverse_name(ip: IpAddr) -> String {
-    crate::names::reverse::reverse_name(ip)
 }
