@@ -64,7 +64,12 @@ fn duty(root: &Path, folder: &str) -> anyhow::Result<String> {
         Some(rest) => rest.trim_start_matches(|c: char| c.is_ascii_digit() || matches!(c, ':' | ',' | ' ')),
         None => sentence,
     };
-    Ok(sentence.trim_end_matches('.').to_owned())
+    // Links of the documentation lead nowhere from a table.
+    let mut plain = sentence.trim_end_matches('.').replace("[`", "`").replace("`]", "`");
+    if let Some(first) = plain.get_mut(..1) {
+        first.make_ascii_uppercase();
+    }
+    Ok(plain)
 }
 
 /// Every import that does not go down.

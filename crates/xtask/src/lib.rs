@@ -1,4 +1,5 @@
-//! What `cargo run -p xtask` does, as a library, so that `cargo test` runs the same.
+//! The house's own tools: what has to be tidy, and what is made from the code. A library, so
+//! that `cargo test` runs the same as `cargo run -p xtask`.
 
 use std::fmt;
 use std::path::{Path, PathBuf};

@@ -9,6 +9,7 @@ use crate::{Fault, floors, generate};
 
 mod code;
 mod manifest;
+mod paths;
 mod rfcs;
 mod sources;
 mod words;
@@ -29,6 +30,7 @@ pub fn run(root: &Path) -> anyhow::Result<Vec<Fault>> {
     faults.extend(manifest::check(&files));
     faults.extend(rfcs::check(&files)?);
     faults.extend(words::check(&files));
+    faults.extend(paths::check(root, &files));
     faults.sort_by(|a, b| (&a.file, a.line).cmp(&(&b.file, b.line)));
     Ok(faults)
 }

@@ -36,7 +36,7 @@ pub fn check(files: &[File]) -> anyhow::Result<Vec<Fault>> {
             faults.push(Fault::new(
                 LIST,
                 0,
-                format!("RFC {number} is listed as \"{status}\" and nothing cites it"),
+                format!("[{number}] is listed as \"{status}\" and nothing cites it"),
                 cure,
             ));
         }
@@ -111,6 +111,6 @@ mod tests {
         let list = "[5321]\ntitle = \"SMTP\"\nstatus = \"yes\"\n[822]\ntitle = \"Old\"\nstatus = \"yes\"\n";
         let files = [file(LIST, list), file("a.rs", "//! RFC 5321, RFC 5322")];
         let found: Vec<String> = check(&files).unwrap().into_iter().map(|f| f.what).collect();
-        assert_eq!(found, ["RFC 5322 is cited and not listed", "RFC 822 is listed as \"yes\" and nothing cites it"]);
+        assert_eq!(found, ["RFC 5322 is cited and not listed", "[822] is listed as \"yes\" and nothing cites it"]);
     }
 }
