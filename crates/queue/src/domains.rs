@@ -2,6 +2,7 @@
 //! lane. A domain without parts is forgotten in sweeps, when many of them have gathered.
 
 use std::collections::HashMap;
+use std::time::Duration;
 
 use repute_types::{Domain, Timestamp};
 
@@ -34,10 +35,14 @@ pub(crate) struct Domains {
     free: Vec<u32>,
     /// Domains with `parts == 0`.
     unused: usize,
+    /// When they were looked through last.
+    swept: Timestamp,
 }
 
 /// Unused domains that may gather before they are looked through.
 const SWEEP_AT: usize = 4096;
+/// A sweep looks at every domain and may find nothing to forget, so it waits so long for the next.
+const SWEEP_EVERY: Duration = Duration::from_secs(60);
 
 impl Domains {
     /// The index of a domain, with one more part counted for it.
@@ -91,6 +96,10 @@ impl Domains {
         if self.unused < SWEEP_AT.max(self.by_name.len() / 4) {
             return lanes;
         }
+        if (self.swept..self.swept + SWEEP_EVERY).contains(&now) {
+            return lanes;
+        }
+        self.swept = now;
         for (index, place) in self.slots.iter_mut().enumerate() {
             let Some(slot) = place else { continue };
             let lane = match slot.routing {
@@ -108,5 +117,29 @@ impl Domains {
             *place = None;
         }
         lanes
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn unused_domains_are_forgotten_when_their_routes_are_stale_and_looked_for_once_a_minute() {
+        let (now, hour) = (Timestamp(1_795_485_950_000), Duration::from_secs(3600));
+        let mut domains = Domains::default();
+        for number in 0..10_000 {
+            let index = domains.enter(Domain::parse(&format!("d{number}.test")).unwrap());
+            let until = now + hour;
+            domains.at(index).routing = Routing::Known { lane: LaneId(number), until };
+            domains.leave(index);
+        }
+        let mut check = |after: Duration, forgotten: usize| {
+            assert_eq!(domains.sweep(now + after).len(), forgotten, "after {after:?}");
+        };
+        check(hour - SWEEP_EVERY / 2, 0);
+        check(hour, 0);
+        check(hour + SWEEP_EVERY, 10_000);
+        assert_eq!((domains.unused, domains.by_name.len()), (0, 0));
     }
 }
