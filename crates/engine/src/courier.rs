@@ -3,9 +3,10 @@
 //! that is `settle`'s.
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use repute_delivery::{Connection, Sent, Transaction};
-use repute_queue::{Feedback, LaneId, Lease, Next};
+use repute_queue::{Feedback, LaneId, Lease, Next, Then};
 use repute_types::{Outcome, Stage, Verdict};
 use tokio::sync::watch;
 
@@ -22,7 +23,29 @@ struct Session {
     works: Arc<Works>,
     lane: Arc<LaneWork>,
     connection: Option<Connection>,
+    /// Counts the connection among the lane's while there is one, or one is being opened.
+    seat: Option<Seat>,
 }
+
+/// One connection of a lane, open or being opened.
+struct Seat(Arc<LaneWork>);
+
+impl Seat {
+    fn take(lane: &Arc<LaneWork>) -> Seat {
+        lane.connected.fetch_add(1, Ordering::Relaxed);
+        Seat(lane.clone())
+    }
+}
+
+impl Drop for Seat {
+    fn drop(&mut self) {
+        self.0.connected.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+/// The site refused this session while others to it are open or being opened: the part is
+/// theirs to send, and the last of them finds out whether the site can be reached at all.
+struct Crowded;
 
 pub(crate) async fn run(works: Arc<Works>, id: LaneId, first: Lease, mut stop: watch::Receiver<bool>) {
     let Some(lane) = works.lane(id) else {
@@ -30,7 +53,7 @@ pub(crate) async fn run(works: Arc<Works>, id: LaneId, first: Lease, mut stop: w
         works.queue(|queue| queue.session_ended(id, works.now()));
         return;
     };
-    let mut session = Session { works: works.clone(), lane, connection: None };
+    let mut session = Session { works: works.clone(), lane, connection: None, seat: None };
     let mut next = Next::Work(first);
     loop {
         match next {
@@ -47,6 +70,7 @@ pub(crate) async fn run(works: Arc<Works>, id: LaneId, first: Lease, mut stop: w
         let go_on = !*stop.borrow() && works.may_start_attempts();
         next = if go_on { works.queue(|queue| queue.lease(id, works.now())) } else { Next::Close };
     }
+    session.seat = None;
     // The connection is given back to the queue before the goodbye: QUIT may take its time.
     works.queue(|queue| queue.session_ended(id, works.now()));
     if let Some(connection) = session.connection.take() {
@@ -77,9 +101,13 @@ impl Session {
         while outcomes.len() < loaded.part.recipients.len() {
             let start = outcomes.len();
             let end = loaded.part.recipients.len().min(start + RECIPIENTS);
-            let (some, learnt) = self.transaction(&settings, &loaded, start..end).await;
-            outcomes.extend(some);
-            feedback = worse(feedback, learnt);
+            match self.transaction(&settings, &loaded, start..end).await {
+                Ok((some, learnt)) => {
+                    outcomes.extend(some);
+                    feedback = worse(feedback, learnt);
+                }
+                Err(Crowded) => return self.put_back(loaded),
+            }
         }
         let relay_tells = self.connection.as_ref().is_some_and(|c| c.offered().dsn);
         let egress = self.connection.as_ref().and_then(Connection::local_address);
@@ -89,6 +117,13 @@ impl Session {
         );
     }
 
+    /// No attempt was made: the part is ready again at once, for the sessions that are open.
+    fn put_back(&mut self, loaded: Loaded) {
+        let (part, now) = (loaded.part.id, self.works.now());
+        self.works.fresh().keep(loaded.meta, loaded.content, vec![loaded.part]);
+        self.works.queue(|queue| queue.settle(part, Then::Unchanged { held: false }, Feedback::Crowded, now));
+    }
+
     /// One transaction, over the open connection or a new one. A connection that turns out to
     /// have been closed meanwhile is replaced once and is no attempt.
     async fn transaction(
@@ -96,7 +131,8 @@ impl Session {
         settings: &Settings,
         loaded: &Loaded,
         range: std::ops::Range<usize>,
-    ) -> (Vec<Outcome>, Feedback) {
+    ) -> Result<(Vec<Outcome>, Feedback), Crowded> {
+        let first = range.start == 0;
         let recipients: Vec<_> = loaded.part.recipients[range].iter().map(|p| &p.recipient).collect();
         let transaction = Transaction {
             from: loaded.meta.from.as_ref(),
@@ -109,18 +145,22 @@ impl Session {
             let fresh = !self.has_usable(settings, &transaction);
             if fresh && let Err(outcome) = self.open(settings, &transaction).await {
                 let feedback = connect_feedback(&outcome);
-                return (alike(outcome), feedback);
+                let others = self.lane.connected.load(Ordering::Relaxed) > 0;
+                if first && others && feedback == Feedback::Unreachable {
+                    return Err(Crowded);
+                }
+                return Ok((alike(outcome), feedback));
             }
             let Some(connection) = self.connection.as_mut() else { continue };
             match connection.send(&transaction).await {
                 Sent::Done(outcomes) => {
                     let feedback = feedback(&outcomes);
-                    return (outcomes, feedback);
+                    return Ok((outcomes, feedback));
                 }
                 Sent::Stale(outcome) => {
-                    self.connection = None;
+                    (self.connection, self.seat) = (None, None);
                     if fresh {
-                        return (alike(outcome), Feedback::PushedBack);
+                        return Ok((alike(outcome), Feedback::PushedBack));
                     }
                 }
             }
@@ -134,8 +174,10 @@ impl Session {
     }
 
     async fn open(&mut self, settings: &Settings, transaction: &Transaction<'_>) -> Result<(), Outcome> {
+        self.seat = Some(Seat::take(&self.lane));
         if let Some(old) = self.connection.take() {
-            old.quit().await;
+            // The goodbye may take its time, and nothing depends on it.
+            tokio::spawn(old.quit());
         }
         let route = self.lane.route();
         let opened = Connection::open(
@@ -146,7 +188,13 @@ impl Session {
             &*self.works.doors.network,
             &*self.works.doors.resolver,
         );
-        self.connection = Some(opened.await?);
+        match opened.await {
+            Ok(connection) => self.connection = Some(connection),
+            Err(outcome) => {
+                self.seat = None;
+                return Err(outcome);
+            }
+        }
         Ok(())
     }
 }
@@ -172,7 +220,7 @@ fn worse(a: Feedback, b: Feedback) -> Feedback {
     let weight = |f| match f {
         Feedback::None => 0,
         Feedback::Reached => 1,
-        Feedback::PushedBack => 2,
+        Feedback::PushedBack | Feedback::Crowded => 2,
         Feedback::Unreachable => 3,
     };
     if weight(a) >= weight(b) { a } else { b }

@@ -77,6 +77,16 @@ fn compose(works: &Works, loaded: &Loaded, kind: Kind, recipients: Vec<Told<'_>>
         }
     };
     works.emit(EventKind::Noticed { about: meta.id, notice: id, kind: kind_word(kind) });
+    works.emit(EventKind::Accepted {
+        message: id,
+        account: None,
+        from: None,
+        recipients: vec![to.clone()],
+        size: content.len(),
+        header_id: composed.header_id.clone(),
+        client: None,
+        tls: None,
+    });
     let accepted = Accepted {
         meta: MessageMeta {
             id,

@@ -1,7 +1,7 @@
 //! What the parts of the works share, and the one way to touch the queue.
 
 use std::collections::HashMap;
-use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::atomic::{AtomicI64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 
 use repute_delivery::{Egress, Route};
@@ -44,11 +44,13 @@ pub(crate) struct LaneWork {
     pub egress: Arc<Egress>,
     /// Wakes one idle session of the lane.
     pub work: Notify,
+    /// Connections that are open or being opened.
+    pub connected: AtomicUsize,
 }
 
 impl LaneWork {
     pub fn new(route: Arc<Route>, egress: Arc<Egress>) -> LaneWork {
-        LaneWork { route: Mutex::new(route), egress, work: Notify::new() }
+        LaneWork { route: Mutex::new(route), egress, work: Notify::new(), connected: AtomicUsize::new(0) }
     }
 
     pub fn route(&self) -> Arc<Route> {

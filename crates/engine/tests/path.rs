@@ -62,6 +62,20 @@ async fn messages_to_a_site_share_its_connections() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_site_that_takes_two_sessions_gets_two_and_all_its_mail_at_once() {
+    let mut world = World::new().await;
+    let b = world.receiver("b.test", |_, _| "250 2.1.5 ok");
+    b.at_most(2);
+    for n in 0..200 {
+        world.submit("shop@example.com", &[&format!("u{n}@b.test")]).await.unwrap();
+    }
+    pass(MINUTE).await;
+    assert_eq!(b.taken().len(), 200);
+    let deferred = (0..200).flat_map(|n| world.verdicts(&format!("u{n}@b.test"))).filter(|v| v.1 == Deferred).count();
+    assert_eq!(deferred, 0, "a refused session is no attempt while others are open");
+}
+
+#[tokio::test(start_paused = true)]
 async fn an_unknown_user_fails_at_once_and_the_sender_is_told() {
     let mut world = World::new().await;
     world.receiver("b.test", |_, _| "550 5.1.1 no such user");

@@ -48,6 +48,9 @@ impl Default for LaneSettings {
     }
 }
 
+/// How long a site's refusal of one more session is believed.
+const CEILING_HOLDS: Duration = Duration::from_secs(10 * 60);
+
 /// One bulk part is picked after this many transactional ones, so that bulk never starves.
 const TRANSACTIONAL_IN_A_ROW: u32 = 15;
 
@@ -64,6 +67,8 @@ pub(crate) struct Lane {
     window: f32,
     pub paused_until: Option<Timestamp>,
     failures: u32,
+    /// More sessions than this were refused not long ago, and until when that is believed.
+    ceiling: Option<(u32, Timestamp)>,
     /// Domains that are routed here.
     pub domains: u32,
     /// Whether it stands in the queue's list of lanes that want a session.
@@ -82,6 +87,7 @@ impl Lane {
             window: settings.first_window.min(settings.max_window) as f32,
             paused_until: None,
             failures: 0,
+            ceiling: None,
             domains: 0,
             listed: false,
         }
@@ -122,10 +128,21 @@ impl Lane {
         self.ready() > self.idle as usize && self.sessions < self.window() && !self.is_paused(now)
     }
 
-    pub fn succeeded(&mut self, settings: &LaneSettings) {
+    pub fn succeeded(&mut self, settings: &LaneSettings, now: Timestamp) {
         self.failures = 0;
         self.paused_until = None;
-        self.window = (self.window + 1.0 / self.window).min(settings.max_window as f32);
+        let most = match self.ceiling {
+            Some((ceiling, until)) if until > now => ceiling.min(settings.max_window),
+            _ => settings.max_window,
+        };
+        self.window = (self.window + 1.0 / self.window).min(most.max(1) as f32);
+    }
+
+    /// One more session was refused while others are open: the site takes no more of them.
+    pub fn crowded(&mut self, now: Timestamp) {
+        let most = self.sessions.saturating_sub(1).max(1);
+        self.window = most as f32;
+        self.ceiling = Some((most, now + CEILING_HOLDS));
     }
 
     pub fn pushed_back(&mut self) {

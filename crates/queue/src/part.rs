@@ -91,6 +91,8 @@ pub enum Feedback {
     Reached,
     /// The site asked for less: 421, too many connections.
     PushedBack,
+    /// One more session could not be had while others are open.
+    Crowded,
     /// No session could be had.
     Unreachable,
     /// Nothing was learnt.

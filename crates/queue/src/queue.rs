@@ -462,7 +462,8 @@ impl Queue {
         let settings = self.settings.clone();
         let lane = self.lane_mut(id);
         match feedback {
-            Feedback::Reached => lane.succeeded(&settings),
+            Feedback::Reached => lane.succeeded(&settings, now),
+            Feedback::Crowded => lane.crowded(now),
             Feedback::PushedBack => lane.pushed_back(),
             Feedback::Unreachable => {
                 lane.unreachable(&settings, now);

@@ -188,6 +188,35 @@ fn the_window_grows_by_one_a_round_and_halves() {
 }
 
 #[test]
+fn a_site_that_refuses_one_more_session_keeps_those_it_has() {
+    let (mut q, lane) = routed();
+    for n in 2..100 {
+        q.enter(entry(n, "a.test"), T0);
+    }
+    let mut open = vec![];
+    while let Some((_, work)) = q.next_session(T0) {
+        open.push(work.part);
+    }
+    assert_eq!(open.len(), 3);
+    q.settle(open[2], Then::Unchanged { held: false }, Feedback::Crowded, T0);
+    assert_eq!(q.view(open[2]).unwrap().state, State::Ready, "another session takes it");
+    assert_eq!(q.lease(lane, T0), Next::Close);
+    q.session_ended(lane, T0);
+    for _ in 0..50 {
+        let work = lease(&mut q, lane, T0);
+        q.settle(work.part, Then::Done, Feedback::Reached, T0);
+    }
+    assert_eq!(q.lane_view(lane).unwrap().window, 2, "and no third is tried for a while");
+    let later = T0 + secs(601);
+    let work = lease(&mut q, lane, later);
+    for _ in 0..3 {
+        q.settle(work.part, Then::Unchanged { held: false }, Feedback::Reached, later);
+        q.lease(lane, later);
+    }
+    assert!(q.lane_view(lane).unwrap().window <= 3);
+}
+
+#[test]
 fn holding_a_part_takes_it_from_its_lane_and_release_brings_it_back() {
     let (mut q, _) = routed();
     assert_eq!(q.hold(part(1), "why not"), Change::Now);

@@ -95,14 +95,29 @@ pub type Judge = dyn Fn(&str, u32) -> &'static str + Send + Sync;
 pub struct Receiver {
     pub taken: Mutex<Vec<Taken>>,
     pub sessions: Mutex<u32>,
+    open: Mutex<u32>,
+    most: Mutex<u32>,
     judge: Box<Judge>,
     asked: Mutex<HashMap<String, u32>>,
 }
 
 impl Receiver {
     async fn serve(self: Arc<Self>, stream: impl tokio::io::AsyncRead + tokio::io::AsyncWrite + Unpin) {
-        *self.sessions.lock().unwrap() += 1;
         let mut wire = BufReader::new(stream);
+        if *self.open.lock().unwrap() >= *self.most.lock().unwrap() {
+            let _ = wire.write_all(b"421 4.7.0 too many sessions\r\n").await;
+            return;
+        }
+        *self.sessions.lock().unwrap() += 1;
+        *self.open.lock().unwrap() += 1;
+        self.clone().converse(wire).await;
+        *self.open.lock().unwrap() -= 1;
+    }
+
+    async fn converse<S: tokio::io::AsyncRead + tokio::io::AsyncWrite + Unpin>(
+        self: Arc<Self>,
+        mut wire: BufReader<S>,
+    ) {
         let (mut from, mut to) = (String::new(), Vec::new());
         let _ = wire.write_all(b"220 receiver.test\r\n").await;
         let mut line = String::new();
@@ -155,6 +170,11 @@ impl Receiver {
             };
             let _ = wire.write_all(format!("{reply}\r\n").as_bytes()).await;
         }
+    }
+
+    /// From now on one more session than this is refused.
+    pub fn at_most(&self, sessions: u32) {
+        *self.most.lock().unwrap() = sessions;
     }
 
     pub fn taken(&self) -> Vec<Taken> {
@@ -244,6 +264,8 @@ impl World {
         let receiver = Arc::new(Receiver {
             taken: Mutex::default(),
             sessions: Mutex::default(),
+            open: Mutex::default(),
+            most: Mutex::new(u32::MAX),
             judge: Box::new(judge),
             asked: Mutex::default(),
         });

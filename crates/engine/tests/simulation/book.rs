@@ -1,0 +1,392 @@
+//! The book: what was promised about each recipient, what the receivers saw, and the rules
+//! that both have to agree with. It is written by everybody and believes nobody: the works'
+//! events are one witness, the receivers another, the disk the third.
+//!
+//! A rule that is broken is written down with the time and told at the end, all of them.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Mutex;
+use std::time::Duration;
+
+use repute_testkit::TokioClock;
+use repute_types::event::EventSink;
+use repute_types::{Clock, Event, EventKind, Notify, Timestamp, Verdict};
+use tokio::sync::mpsc;
+
+/// Where a crash may be aimed at.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Moment {
+    Committed,
+    Settled,
+    Taken,
+}
+
+pub const MOMENTS: [Moment; 3] = [Moment::Committed, Moment::Settled, Moment::Taken];
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Promise {
+    /// The client has asked and not heard.
+    Offered,
+    Accepted,
+    Refused,
+    /// The works ended before they answered: both are right.
+    Unknown,
+}
+
+/// A message at a receiver, for one recipient.
+#[derive(Clone, Copy, Debug)]
+struct Take {
+    life: u32,
+    /// Whether the 250 went out.
+    answered: bool,
+}
+
+/// All about one recipient; each recipient belongs to one message alone.
+#[derive(Debug)]
+struct Line {
+    promise: Promise,
+    notify: Notify,
+    /// Not for messages from the null sender.
+    has_sender: bool,
+    /// The receiver promised to tell of success by itself.
+    relay_tells: bool,
+    expires: Timestamp,
+    not_before: Timestamp,
+    takes: Vec<Take>,
+    /// On disk it is done.
+    gone: bool,
+    /// The life in which it was said to be done, and how.
+    last_word: Option<(u32, Verdict)>,
+    held: bool,
+    attempts: u32,
+    /// Message-IDs of notices, by action.
+    notices: BTreeMap<String, BTreeSet<String>>,
+}
+
+#[derive(Default)]
+struct Pages {
+    lines: BTreeMap<String, Line>,
+    life: u32,
+    /// The lives that ended in a crash.
+    crashed: BTreeSet<u32>,
+    broken: Vec<String>,
+    seen: BTreeMap<Moment, u32>,
+    aimed: Option<(Moment, u32, Duration)>,
+    crash: Option<mpsc::UnboundedSender<Duration>>,
+    /// Everything that happened, for comparing one run with its replay.
+    trace: u64,
+}
+
+pub struct Book {
+    clock: TokioClock,
+    pages: Mutex<Pages>,
+}
+
+/// What a day came to.
+#[derive(Debug, Default, PartialEq, Eq, Clone, Copy)]
+pub struct Sums {
+    pub accepted: usize,
+    pub refused: usize,
+    pub delivered: usize,
+    pub failed: usize,
+    pub twice: usize,
+    pub attempts: u32,
+    pub notices: usize,
+    pub trace: u64,
+}
+
+impl Book {
+    pub fn new(clock: TokioClock) -> Book {
+        Book { clock, pages: Mutex::default() }
+    }
+
+    fn write<T>(&self, with: impl FnOnce(&mut Pages, Timestamp) -> T) -> T {
+        with(&mut self.pages.lock().unwrap(), self.clock.now())
+    }
+
+    // ---- what the driver writes ----
+
+    pub fn offer(&self, address: &str, notify: Notify, has_sender: bool, expires: Timestamp) {
+        self.write(|pages, _| {
+            let line = Line {
+                promise: Promise::Offered,
+                notify,
+                has_sender,
+                relay_tells: false,
+                expires,
+                not_before: Timestamp(0),
+                takes: Vec::new(),
+                gone: false,
+                last_word: None,
+                held: false,
+                attempts: 0,
+                notices: BTreeMap::new(),
+            };
+            pages.lines.insert(address.to_owned(), line);
+        });
+    }
+
+    pub fn promised(&self, address: &str, promise: Promise) {
+        self.write(|pages, _| pages.line(address).promise = promise);
+    }
+
+    /// Another life of the works begins; how the one before ended.
+    pub fn new_life(&self, by_crash: bool) {
+        self.write(|pages, _| {
+            let ended = pages.life;
+            if by_crash {
+                pages.crashed.insert(ended);
+            }
+            pages.life += 1;
+            for line in pages.lines.values_mut() {
+                // Times that were not on disk are forgotten; the disk's are told by `is_due`.
+                line.not_before = Timestamp(0);
+                line.held = false;
+            }
+        });
+    }
+
+    pub fn life(&self) -> u32 {
+        self.pages.lock().unwrap().life
+    }
+
+    /// What the disk says at the start of a life.
+    pub fn is_due(&self, address: &str, at: Timestamp) {
+        self.write(|pages, _| {
+            if let Some(line) = pages.lines.get_mut(address) {
+                line.not_before = at;
+            }
+        });
+    }
+
+    pub fn held(&self, addresses: &[String], held: bool) {
+        self.write(|pages, _| {
+            for address in addresses {
+                if let Some(line) = pages.lines.get_mut(address) {
+                    line.held = held;
+                    line.not_before = Timestamp(0);
+                }
+            }
+        });
+    }
+
+    pub fn is_gone(&self, address: &str) {
+        self.write(|pages, _| {
+            if let Some(line) = pages.lines.get_mut(address) {
+                line.gone = true;
+            }
+        });
+    }
+
+    /// From now on, the n-th such moment says over the channel that it is time to crash.
+    pub fn aim(&self, moment: Moment, nth: u32, delay: Duration, tell: mpsc::UnboundedSender<Duration>) {
+        self.write(|pages, _| {
+            let so_far = pages.seen.get(&moment).copied().unwrap_or(0);
+            pages.aimed = Some((moment, so_far + nth, delay));
+            pages.crash = Some(tell);
+        });
+    }
+
+    pub fn moment(&self, moment: Moment) {
+        self.write(|pages, _| {
+            let seen = pages.seen.entry(moment).or_default();
+            *seen += 1;
+            if let Some((aimed, nth, delay)) = pages.aimed
+                && aimed == moment
+                && *seen == nth
+            {
+                pages.aimed = None;
+                // The day may be over; then nobody crashes any more.
+                let _ = pages.crash.take().map(|tell| tell.send(delay));
+            }
+        });
+    }
+
+    pub fn breach(&self, what: String) {
+        self.write(|pages, now| pages.broken.push(format!("{now} {what}")));
+    }
+
+    // ---- what receivers write ----
+
+    /// RCPT was heard: is this the time for it? `patience` is how long this receiver may have
+    /// kept the session busy before.
+    pub fn asked(&self, address: &str, patience: Duration) {
+        self.write(|pages, now| {
+            let life = pages.life;
+            let Some(line) = pages.lines.get_mut(address) else {
+                return pages.broken.push(format!("{now} {address} was tried and never submitted"));
+            };
+            line.attempts += 1;
+            let mut broken = Vec::new();
+            if now < line.not_before {
+                broken.push(format!("tried before its time, {}", line.not_before));
+            }
+            if now > line.expires + patience {
+                broken.push(format!("tried after its expiry, {}", line.expires));
+            }
+            if line.gone {
+                broken.push("tried after it was done on disk".into());
+            }
+            if line.held {
+                broken.push("tried while it was held".into());
+            }
+            if line.promise == Promise::Refused {
+                broken.push("tried, and its client was told that it is not kept".into());
+            }
+            if let Some((said_in, verdict)) = line.last_word.filter(|(said_in, _)| *said_in == life) {
+                broken.push(format!("tried again in life {said_in}, in which it was {}", verdict.as_str()));
+            }
+            if line.takes.last().is_some_and(|take| take.life == life && take.answered) {
+                broken.push("tried again after a 250 that was not followed by a crash".into());
+            }
+            pages.broken.extend(broken.into_iter().map(|what| format!("{now} {address} was {what}")));
+        });
+    }
+
+    /// The final dot was heard. Returns a number by which `answered` names it.
+    pub fn taken(&self, address: &str, relay_tells: bool) {
+        self.write(|pages, now| {
+            pages.mix(now, address, 1);
+            let life = pages.life;
+            if let Some(line) = pages.lines.get_mut(address) {
+                line.relay_tells = relay_tells;
+                line.takes.push(Take { life, answered: false });
+            }
+        });
+        self.moment(Moment::Taken);
+    }
+
+    /// The 250 after the last `taken` of this recipient went out.
+    pub fn answered(&self, address: &str, life: u32) {
+        self.write(|pages, _| {
+            let take = pages.lines.get_mut(address).and_then(|line| line.takes.last_mut());
+            if let Some(take) = take.filter(|take| take.life == life) {
+                take.answered = true;
+            }
+        });
+    }
+
+    /// The submitter's own server has a notice.
+    pub fn notice(&self, header_id: &str, action: &str, about: &str) {
+        self.write(|pages, now| match pages.lines.get_mut(about) {
+            Some(line) => drop(line.notices.entry(action.to_owned()).or_default().insert(header_id.to_owned())),
+            None => pages.broken.push(format!("{now} a notice about {about}, which was never submitted")),
+        });
+    }
+
+    // ---- the judgement ----
+
+    /// All rules that can only be looked at when everything is over. Empties the list.
+    pub fn judge(&self) -> (Sums, Vec<String>) {
+        let mut pages = self.pages.lock().unwrap();
+        let mut broken = std::mem::take(&mut pages.broken);
+        let mut sums = Sums { trace: pages.trace, ..Sums::default() };
+        for (address, line) in &pages.lines {
+            line.count(&mut sums);
+            broken.extend(line.faults(&pages.crashed).into_iter().map(|what| format!("at the end: {address} {what}")));
+        }
+        (sums, broken)
+    }
+
+    /// The line of a recipient, as a reader of a failed seed wants to see it.
+    pub fn show(&self, address: &str) -> String {
+        format!("{:?}", self.pages.lock().unwrap().lines.get(address))
+    }
+}
+
+impl Pages {
+    fn line(&mut self, address: &str) -> &mut Line {
+        self.lines.get_mut(address).unwrap_or_else(|| panic!("{address} was never offered"))
+    }
+
+    fn mix(&mut self, now: Timestamp, what: &str, kind: u64) {
+        for octet in what.bytes().map(u64::from).chain([now.millis() as u64, kind]) {
+            self.trace = (self.trace ^ octet).wrapping_mul(0x0000_0100_0000_01b3).rotate_left(5);
+        }
+    }
+
+    fn event(&mut self, event: &Event) {
+        let EventKind::Settled { recipient, outcome, next_attempt, .. } = &event.kind else { return };
+        let address = recipient.to_string();
+        self.mix(event.at, &address, 2 + outcome.verdict as u64);
+        let life = self.life;
+        // A notice's own recipient is in no line.
+        let Some(line) = self.lines.get_mut(&address) else { return };
+        match next_attempt {
+            Some(next) => line.not_before = *next,
+            None => line.last_word = Some((life, outcome.verdict)),
+        }
+    }
+}
+
+impl Line {
+    fn notices(&self, action: &str) -> usize {
+        self.notices.get(action).map_or(0, BTreeSet::len)
+    }
+
+    fn was_delivered(&self) -> bool {
+        self.takes.iter().any(|take| take.answered)
+    }
+
+    fn count(&self, sums: &mut Sums) {
+        match self.promise {
+            Promise::Accepted => sums.accepted += 1,
+            Promise::Refused => sums.refused += 1,
+            Promise::Offered | Promise::Unknown => {}
+        }
+        sums.delivered += usize::from(self.was_delivered());
+        sums.failed += usize::from(self.last_word.is_some_and(|(_, verdict)| verdict == Verdict::Failed));
+        sums.twice += self.takes.len().saturating_sub(1);
+        sums.attempts += self.attempts;
+        sums.notices += self.notices.values().map(BTreeSet::len).sum::<usize>();
+    }
+
+    fn faults(&self, crashed: &BTreeSet<u32>) -> Vec<String> {
+        let mut faults = Vec::new();
+        let failed = matches!(self.last_word, Some((_, Verdict::Failed)));
+        if self.promise == Promise::Offered {
+            faults.push("was offered and its client never heard".to_owned());
+        }
+        if self.promise == Promise::Accepted && !self.gone {
+            faults.push(format!("is still on disk or was lost: {self:?}"));
+        }
+        if self.promise == Promise::Accepted && !self.was_delivered() && !failed {
+            faults.push(format!("was accepted, and neither delivered nor failed: {self:?}"));
+        }
+        let told = self.notices("failed");
+        let wanted = usize::from(failed && self.gone && self.has_sender && self.notify.on_failure());
+        if told != wanted {
+            faults.push(format!("had {told} failure notices and not {wanted}: {self:?}"));
+        }
+        let could_be_known = self.takes.iter().filter(|take| take.answered).all(|take| !crashed.contains(&take.life));
+        if failed && self.was_delivered() && could_be_known {
+            faults.push(format!("was delivered, and its sender told that it failed: {self:?}"));
+        }
+        let delays = self.notices("delayed");
+        if delays > 1 || (delays == 1 && !(self.has_sender && self.notify.on_delay())) {
+            faults.push(format!("had {delays} notices of delay: {self:?}"));
+        }
+        let relays = self.notices("relayed");
+        let relay_owed = self.promise == Promise::Accepted && !failed && self.has_sender && self.notify.on_success();
+        if relay_owed && !self.relay_tells && relays == 0 {
+            faults.push(format!("asked for a notice of success and had none: {self:?}"));
+        }
+        faults
+    }
+}
+
+/// The events of one life; what comes after its end is nobody's.
+pub struct Witness {
+    pub book: std::sync::Arc<Book>,
+    pub life: u32,
+}
+
+impl EventSink for Witness {
+    fn emit(&self, event: Event) {
+        self.book.write(|pages, _| {
+            if pages.life == self.life {
+                pages.event(&event);
+            }
+        });
+    }
+}
