@@ -2,6 +2,8 @@
 
 mod world;
 
+use std::time::Duration;
+
 use repute_engine::control::Selector;
 use repute_net::ConnectKind;
 use repute_types::Verdict::{Deferred, Delivered, Failed};
@@ -59,6 +61,21 @@ async fn messages_to_a_site_share_its_connections() {
     pass(MINUTE).await;
     assert_eq!(b.taken().len(), 40);
     assert!(*b.sessions.lock().unwrap() <= 20, "{}", b.sessions.lock().unwrap());
+}
+
+/// A domain that is new to the queue and shares a site whose session is idle used to wait for
+/// that session's time-out.
+#[tokio::test(start_paused = true)]
+async fn a_new_domain_at_a_known_site_goes_by_the_idle_session_at_once() {
+    let mut world = World::new().await;
+    let b = world.receiver("b.test", |_, _| "250 2.1.5 ok");
+    world.alias("c.test", "b.test");
+    world.submit("shop@example.com", &["bob@b.test"]).await.unwrap();
+    pass(Duration::from_secs(1)).await;
+    world.submit("shop@example.com", &["bob@c.test"]).await.unwrap();
+    pass(Duration::from_secs(1)).await;
+    assert_eq!(b.taken().len(), 2);
+    assert_eq!(*b.sessions.lock().unwrap(), 1);
 }
 
 #[tokio::test(start_paused = true)]

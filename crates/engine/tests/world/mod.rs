@@ -38,6 +38,8 @@ pub fn address(text: &str) -> Address {
 pub struct Names {
     hosts: Mutex<HashMap<Domain, Ipv4Addr>>,
     silent: Mutex<Vec<Domain>>,
+    /// Domains whose MX is that of another.
+    aliases: Mutex<HashMap<Domain, Domain>>,
 }
 
 impl Names {
@@ -56,7 +58,8 @@ impl Resolver for Names {
             if self.silent.lock().unwrap().contains(name) {
                 return Lookup::NoAnswer("nobody answers in this test".into());
             }
-            let exchange = domain(&format!("mx.{name}"));
+            let of = self.aliases.lock().unwrap().get(name).unwrap_or(name).clone();
+            let exchange = domain(&format!("mx.{of}"));
             match self.address_of(&exchange) {
                 Some(_) => found(Mx { preference: 10, exchange: Some(exchange) }),
                 None => Lookup::NoName { authentic: false },
@@ -290,6 +293,11 @@ impl World {
     /// The next receivers get the addresses from the n-th on again.
     pub fn hosts_again(&mut self, n: u8) {
         self.hosts = n - 1;
+    }
+
+    /// Mail for `name` goes to the MX of `other`.
+    pub fn alias(&self, name: &str, other: &str) {
+        self.names.aliases.lock().unwrap().insert(domain(name), domain(other));
     }
 
     pub fn silence(&self, name: &str) {
