@@ -10,6 +10,8 @@
 //! alias.example    CNAME  example.net
 //! example.net      TXT    v=spf1 -all
 //! 192.0.2.1        PTR    mx1.example.net
+//! example.net      NS     ns1.example.net
+//! example.net      SOA    2026112401            the serial alone
 //! broken.example   SERVFAIL             all questions about the name fail;
 //! slow.example     TIMEOUT  MX          or only those for one type
 //! example.net      AUTHENTIC            the name's answers are validated
@@ -34,12 +36,14 @@ const SILENCE: Duration = Duration::from_secs(5);
 const ALIASES_MOST: usize = 8;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-enum Kind {
+pub(crate) enum Kind {
     Mx,
     A,
     Aaaa,
     Txt,
     Ptr,
+    Ns,
+    Soa,
 }
 
 impl Kind {
@@ -50,6 +54,8 @@ impl Kind {
             "AAAA" => Some(Kind::Aaaa),
             "TXT" => Some(Kind::Txt),
             "PTR" => Some(Kind::Ptr),
+            "NS" => Some(Kind::Ns),
+            "SOA" => Some(Kind::Soa),
             _ => None,
         }
     }
@@ -96,7 +102,12 @@ impl ZoneFake {
         std::mem::take(&mut lock(&self.asked))
     }
 
-    async fn look_up<T>(&self, name: String, kind: Kind, take: fn(&str) -> Option<T>) -> Lookup<T> {
+    /// The alias that stands at a name, not followed.
+    pub(crate) fn alias(&self, name: &str) -> Option<String> {
+        lock(&self.names).get(name)?.alias.clone()
+    }
+
+    pub(crate) async fn look_up<T>(&self, name: String, kind: Kind, take: fn(&str) -> Option<T>) -> Lookup<T> {
         lock(&self.asked).push(format!("{name} {}", format!("{kind:?}").to_ascii_uppercase()));
         let answer = self.answer(&name, kind, take);
         if matches!(answer, Lookup::NoAnswer(_)) {
@@ -176,7 +187,8 @@ fn take_line(entry: &mut Entry, what: &str, value: &str) -> bool {
                 Kind::Mx => take_mx(value).is_some(),
                 Kind::A => take_a(value).is_some(),
                 Kind::Aaaa => take_aaaa(value).is_some(),
-                Kind::Ptr => take_ptr(value).is_some(),
+                Kind::Ptr | Kind::Ns => take_ptr(value).is_some(),
+                Kind::Soa => value.parse::<u32>().is_ok(),
                 Kind::Txt => true,
             };
             entry.records.push((kind, value.to_owned()));
@@ -187,26 +199,26 @@ fn take_line(entry: &mut Entry, what: &str, value: &str) -> bool {
     value.is_empty() || of.is_some() || matches!(what, "CNAME" | "TTL")
 }
 
-fn take_mx(value: &str) -> Option<Mx> {
+pub(crate) fn take_mx(value: &str) -> Option<Mx> {
     let (preference, host) = value.split_once(char::is_whitespace)?;
     let host = host.trim();
     let exchange = if host == "." { None } else { Some(Domain::parse(host).ok()?) };
     Some(Mx { preference: preference.parse().ok()?, exchange })
 }
 
-fn take_a(value: &str) -> Option<Ipv4Addr> {
+pub(crate) fn take_a(value: &str) -> Option<Ipv4Addr> {
     value.parse().ok()
 }
 
-fn take_aaaa(value: &str) -> Option<Ipv6Addr> {
+pub(crate) fn take_aaaa(value: &str) -> Option<Ipv6Addr> {
     value.parse().ok()
 }
 
-fn take_txt(value: &str) -> Option<Vec<u8>> {
+pub(crate) fn take_txt(value: &str) -> Option<Vec<u8>> {
     Some(value.as_bytes().to_vec())
 }
 
-fn take_ptr(value: &str) -> Option<Domain> {
+pub(crate) fn take_ptr(value: &str) -> Option<Domain> {
     Domain::parse(value).ok()
 }
 

@@ -76,6 +76,8 @@ pub enum DnsError {
 pub struct HickoryResolver {
     inner: TokioResolver,
     deadline: Duration,
+    direct_port: u16,
+    direct_timeout: Duration,
     mx: Cache<Domain, Mx>,
     a: Cache<Domain, Ipv4Addr>,
     aaaa: Cache<Domain, Ipv6Addr>,
@@ -122,6 +124,8 @@ impl HickoryResolver {
         Ok(HickoryResolver {
             inner: builder.build().map_err(DnsError::Setup)?,
             deadline: settings.deadline,
+            direct_port: 53,
+            direct_timeout: settings.timeout,
             mx: Cache::new(settings.cache),
             a: Cache::new(settings.cache),
             aaaa: Cache::new(settings.cache),
@@ -143,16 +147,37 @@ impl HickoryResolver {
         }
         // A Domain is always a name; if hickory says otherwise, no server can be asked for it.
         let Some(name) = name else { return Lookup::Failure("the name cannot be asked for".into()) };
-        let (answer, ttl) = match timeout(self.deadline, self.inner.lookup(name, kind)).await {
+        let (answer, ttl) = self.fetch(name, kind, take).await;
+        cache.put(key, &answer, ttl);
+        answer
+    }
+
+    /// Asks; the answer, and how long it may be kept.
+    pub(crate) async fn fetch<T>(
+        &self,
+        name: Name,
+        kind: RecordType,
+        take: fn(&RData) -> Option<T>,
+    ) -> (Lookup<T>, Duration) {
+        match timeout(self.deadline, self.inner.lookup(name, kind)).await {
             Ok(Ok(found)) => {
                 let ttl = found.valid_until().saturating_duration_since(Instant::now().into_std());
                 positive(found.answers(), kind, take, ttl.min(TTL_MOST))
             }
             Ok(Err(error)) => negative(error),
             Err(_) => (Lookup::NoAnswer("no answer in time".into()), Duration::ZERO),
-        };
-        cache.put(key, &answer, ttl);
-        answer
+        }
+    }
+
+    /// Port and patience for questions to one server directly.
+    pub(crate) fn direct(&self) -> (u16, Duration) {
+        (self.direct_port, self.direct_timeout)
+    }
+
+    /// Authoritative servers listen elsewhere than on port 53; for tests.
+    pub fn with_direct_port(mut self, port: u16) -> HickoryResolver {
+        self.direct_port = port;
+        self
     }
 }
 
@@ -230,18 +255,18 @@ fn of_code<T>(code: ResponseCode, authentic: bool) -> Lookup<T> {
     }
 }
 
-fn absolute(name: &Domain) -> Option<Name> {
+pub(crate) fn absolute(name: &Domain) -> Option<Name> {
     let mut name = Name::from_ascii(name.as_str()).ok()?;
     name.set_fqdn(true);
     Some(name)
 }
 
 /// A name as mail uses it; what no host can be called is passed over.
-fn domain(name: &Name) -> Option<Domain> {
+pub(crate) fn domain(name: &Name) -> Option<Domain> {
     Domain::parse(&name.to_ascii()).ok()
 }
 
-fn take_mx(data: &RData) -> Option<Mx> {
+pub(crate) fn take_mx(data: &RData) -> Option<Mx> {
     let RData::MX(mx) = data else { return None };
     if mx.exchange.is_root() {
         return Some(Mx { preference: mx.preference, exchange: None });

@@ -5,8 +5,11 @@
 //! DNSSEC validated it (RFC 4035) and until when it may be kept.
 
 mod cache;
+mod direct;
 mod fake;
+mod fake_servers;
 mod hickory;
+mod inspect;
 
 use std::future::Future;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
@@ -14,7 +17,9 @@ use std::pin::Pin;
 use std::time::Duration;
 
 pub use fake::ZoneFake;
+pub use fake_servers::ServersFake;
 pub use hickory::{DnsError, DnsSettings, HickoryResolver};
+pub use inspect::{Data, Inspect, Kind};
 use repute_types::Domain;
 
 pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;

@@ -1,0 +1,167 @@
+//! One question to one authoritative server: UDP, and TCP where the answer is cut short
+//! (RFC 7766 §5). Without recursion and without a cache.
+//!
+//! Promise: only an answer to this question, from this server, with authority, is taken.
+//! Silence is `NoAnswer` after two tries; a server that has no say is a `Failure`.
+
+use std::io;
+use std::net::{IpAddr, SocketAddr};
+use std::time::Duration;
+
+use hickory_proto::op::{Edns, Message, Query, ResponseCode};
+use hickory_proto::rr::{Name, RData, Record, RecordType};
+use repute_types::Domain;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::{TcpStream, UdpSocket};
+use tokio::time::timeout;
+
+use crate::hickory::{HickoryResolver, absolute, domain, take_mx};
+use crate::{BoxFuture, Data, Inspect, Kind, Lookup, Records};
+
+/// Packets get lost; a second try finds out.
+const TRIES: usize = 2;
+/// What passes every path unfragmented (DNS flag day 2020).
+const PAYLOAD: u16 = 1232;
+
+impl Kind {
+    fn record_type(self) -> RecordType {
+        match self {
+            Kind::A => RecordType::A,
+            Kind::Aaaa => RecordType::AAAA,
+            Kind::Mx => RecordType::MX,
+            Kind::Txt => RecordType::TXT,
+            Kind::Ptr => RecordType::PTR,
+            Kind::Ns => RecordType::NS,
+            Kind::Soa => RecordType::SOA,
+            Kind::Cname => RecordType::CNAME,
+            Kind::Tlsa => RecordType::TLSA,
+        }
+    }
+}
+
+impl Inspect for HickoryResolver {
+    fn records<'a>(&'a self, name: &'a Domain, kind: Kind) -> BoxFuture<'a, Lookup<Data>> {
+        Box::pin(async move {
+            match absolute(name) {
+                Some(name) => self.fetch(name, kind.record_type(), take).await.0,
+                None => Lookup::Failure("the name cannot be asked for".into()),
+            }
+        })
+    }
+
+    fn ask<'a>(&'a self, server: IpAddr, name: &'a Domain, kind: Kind) -> BoxFuture<'a, Lookup<Data>> {
+        let (port, patience) = self.direct();
+        Box::pin(async move {
+            match absolute(name) {
+                Some(name) => ask(SocketAddr::new(server, port), name, kind.record_type(), patience).await,
+                None => Lookup::Failure("the name cannot be asked for".into()),
+            }
+        })
+    }
+}
+
+async fn ask(server: SocketAddr, name: Name, kind: RecordType, patience: Duration) -> Lookup<Data> {
+    let mut question = Message::query();
+    question.add_query(Query::query(name.clone(), kind));
+    question.metadata.recursion_desired = false;
+    let mut edns = Edns::new();
+    edns.set_max_payload(PAYLOAD);
+    question.set_edns(edns);
+    let Ok(octets) = question.to_vec() else { return Lookup::Failure("the question cannot be written".into()) };
+    let mut last = io::Error::from(io::ErrorKind::TimedOut);
+    for _ in 0..TRIES {
+        match exchange(server, &octets, question.metadata.id, patience).await {
+            Ok(reply) => return judge(&reply, &name, kind),
+            Err(error) => last = error,
+        }
+    }
+    match last.kind() {
+        io::ErrorKind::InvalidData => Lookup::Failure("its answer is no DNS message".into()),
+        io::ErrorKind::TimedOut => Lookup::NoAnswer("no answer in time".into()),
+        _ => Lookup::NoAnswer(format!("not reached: {last}")),
+    }
+}
+
+async fn exchange(server: SocketAddr, octets: &[u8], id: u16, patience: Duration) -> io::Result<Message> {
+    let reply = timeout(patience, over_udp(server, octets, id)).await.map_err(|_| io::ErrorKind::TimedOut)??;
+    if !reply.metadata.truncation {
+        return Ok(reply);
+    }
+    timeout(patience, over_tcp(server, octets)).await.map_err(|_| io::ErrorKind::TimedOut)?
+}
+
+async fn over_udp(server: SocketAddr, octets: &[u8], id: u16) -> io::Result<Message> {
+    let any = if server.is_ipv4() { "0.0.0.0:0" } else { "[::]:0" };
+    let socket = UdpSocket::bind(any).await?;
+    // Connected, it takes datagrams from this server alone.
+    socket.connect(server).await?;
+    socket.send(octets).await?;
+    let mut buffer = [0; 4096];
+    loop {
+        let length = socket.recv(&mut buffer).await?;
+        match Message::from_vec(&buffer[..length]) {
+            // Somebody guesses: the right one may still come.
+            Ok(reply) if reply.metadata.id != id => continue,
+            Ok(reply) => return Ok(reply),
+            Err(error) => return Err(io::Error::new(io::ErrorKind::InvalidData, error)),
+        }
+    }
+}
+
+async fn over_tcp(server: SocketAddr, octets: &[u8]) -> io::Result<Message> {
+    let mut stream = TcpStream::connect(server).await?;
+    let length = u16::try_from(octets.len()).map_err(io::Error::other)?;
+    stream.write_all(&[&length.to_be_bytes()[..], octets].concat()).await?;
+    let length = stream.read_u16().await?;
+    let mut reply = vec![0; usize::from(length)];
+    stream.read_exact(&mut reply).await?;
+    Message::from_vec(&reply).map_err(|error| io::Error::new(io::ErrorKind::InvalidData, error))
+}
+
+fn judge(reply: &Message, name: &Name, kind: RecordType) -> Lookup<Data> {
+    let code = reply.metadata.response_code;
+    if !matches!(code, ResponseCode::NoError | ResponseCode::NXDomain) {
+        return Lookup::Failure(code.to_string());
+    }
+    if !reply.metadata.authoritative {
+        return Lookup::Failure(format!("it does not serve {name}"));
+    }
+    let of = |kind: RecordType| reply.answers.iter().filter(move |r| r.record_type() == kind);
+    let mut found: Vec<&Record> = of(kind).collect();
+    if found.is_empty() {
+        // An alias into a zone of somebody else's: the asker goes on there.
+        found.extend(of(RecordType::CNAME).last());
+    }
+    if found.is_empty() && code == ResponseCode::NXDomain {
+        return Lookup::NoName { authentic: false };
+    }
+    if found.is_empty() {
+        return Lookup::NoData { authentic: false };
+    }
+    let items: Vec<Data> = found.iter().filter_map(|r| take(&r.data)).collect();
+    if items.is_empty() {
+        return Lookup::Failure(format!("no {kind} record names anything usable"));
+    }
+    let ttl = found.iter().map(|r| r.ttl).min().unwrap_or_default();
+    Lookup::Found(Records { items, authentic: false, ttl: Duration::from_secs(ttl.into()) })
+}
+
+fn take(data: &RData) -> Option<Data> {
+    Some(match data {
+        RData::A(a) => Data::V4(a.0),
+        RData::AAAA(a) => Data::V6(a.0),
+        RData::MX(_) => Data::Mx(take_mx(data)?),
+        RData::TXT(txt) => Data::Text(txt.txt_data.concat()),
+        RData::PTR(name) => Data::Name(domain(name)?),
+        RData::NS(name) => Data::Name(domain(name)?),
+        RData::CNAME(name) => Data::Alias(domain(name)?),
+        RData::SOA(soa) => Data::Soa { serial: soa.serial },
+        RData::TLSA(tlsa) => Data::Tlsa {
+            usage: tlsa.cert_usage.into(),
+            selector: tlsa.selector.into(),
+            matching: tlsa.matching.into(),
+            data: tlsa.cert_data.clone(),
+        },
+        _ => return None,
+    })
+}

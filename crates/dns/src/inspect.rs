@@ -1,0 +1,73 @@
+//! Questions that only an audit asks: other kinds of records, and one name server directly.
+//!
+//! A resolver hides which server said what, and keeps old answers. Whoever wants to know what
+//! is published asks each authoritative server of the zone without recursion (RFC 1034 §4.3.1).
+
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+
+use repute_types::Domain;
+
+use crate::{BoxFuture, Lookup, Mx, Resolver};
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Kind {
+    A,
+    Aaaa,
+    Mx,
+    Txt,
+    Ptr,
+    Ns,
+    Soa,
+    Cname,
+    Tlsa,
+}
+
+impl Kind {
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Kind::A => "A",
+            Kind::Aaaa => "AAAA",
+            Kind::Mx => "MX",
+            Kind::Txt => "TXT",
+            Kind::Ptr => "PTR",
+            Kind::Ns => "NS",
+            Kind::Soa => "SOA",
+            Kind::Cname => "CNAME",
+            Kind::Tlsa => "TLSA",
+        }
+    }
+}
+
+/// The data of one record.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Data {
+    V4(Ipv4Addr),
+    V6(Ipv6Addr),
+    Mx(Mx),
+    /// The strings of one TXT record, joined (RFC 7208 §3.3).
+    Text(Vec<u8>),
+    /// Where a PTR or NS leads.
+    Name(Domain),
+    /// Where a CNAME leads: asked for, or all that a server has at the name.
+    Alias(Domain),
+    Soa {
+        serial: u32,
+    },
+    /// RFC 6698 §2.1.
+    Tlsa {
+        usage: u8,
+        selector: u8,
+        matching: u8,
+        data: Vec<u8>,
+    },
+}
+
+/// A [`Resolver`] that answers these questions too.
+pub trait Inspect: Resolver {
+    /// Through the resolver, as receivers see it.
+    fn records<'a>(&'a self, name: &'a Domain, kind: Kind) -> BoxFuture<'a, Lookup<Data>>;
+
+    /// What this one server has, not cached. `Failure` where it is reached and has no say about
+    /// the name (it refuses, or does not answer with authority), `NoAnswer` where it is silent.
+    fn ask<'a>(&'a self, server: IpAddr, name: &'a Domain, kind: Kind) -> BoxFuture<'a, Lookup<Data>>;
+}
