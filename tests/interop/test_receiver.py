@@ -19,18 +19,23 @@ WAYS = {
 #: And those that mail cannot go to.
 NO_WAY = {"null.example": "@ IN MX 0 .\n", "none.example": "@ IN TXT \"no mail here\"\n"}
 
+#: Reached over IPv6 alone.
+SIX = {"six.example": f"@ IN MX 10 mx6\nmx6 IN AAAA {room.RECEIVER6}\n"}
+
 
 def world(case, dkim):
     """The zones of sender.example, which says p=reject, and of those that receive."""
     sender = f"""
 @ IN MX 10 mx.receiver.example.
-@ IN TXT "v=spf1 ip4:{room.SENDER} -all"
+@ IN TXT "v=spf1 ip4:{room.SENDER} ip6:{room.SENDER6} -all"
 _dmarc IN TXT "v=DMARC1; p=reject; adkim=s; aspf=s"
 mail IN A {room.SENDER}
+mail IN AAAA {room.SENDER6}
 {dkim}
 """
-    pointers = {room.SENDER: "mail.sender.example", room.RECEIVER: receiver.NAME, room.STRANGER: "stranger.example"}
-    return bind.Bind(case, bind.names({"sender.example": sender, "receiver.example": receiver.RECORDS, **WAYS, **NO_WAY}, pointers))
+    pointers = {room.SENDER: "mail.sender.example", room.RECEIVER: receiver.NAME, room.STRANGER: "stranger.example",
+                room.SENDER6: "mail.sender.example", room.RECEIVER6: "mx6.six.example"}
+    return bind.Bind(case, bind.names({"sender.example": sender, "receiver.example": receiver.RECORDS, **WAYS, **NO_WAY, **SIX}, pointers))
 
 
 @needs_room
@@ -57,20 +62,20 @@ def test_the_receiver_knows_a_good_sender(case):
                                     f"KeyFile {keys}/s1.private\nSocket inet:8892@127.0.0.1\nInternalHosts 127.0.0.0/8\n")
     case.start("opendkim-sign", ["/usr/sbin/opendkim", "-f", "-x", keys / "sign.conf"], roughly=True)
     Postfix(case, "sender", "127.0.0.1:2600", f"myhostname = mail.sender.example\nmynetworks = 127.0.0.0/8\n"
-            f"smtpd_milters = inet:127.0.0.1:8892\nmilter_default_action = tempfail\nsmtp_bind_address = {room.SENDER}\n", there=False)
+            f"smtpd_milters = inet:127.0.0.1:8892\nmilter_default_action = tempfail\ninet_protocols = ipv4\nsmtp_bind_address = {room.SENDER}\n", there=False)
     case.run(["swaks", "--server", "127.0.0.1:2600", "--from", "bob@sender.example", "--to", "box@receiver.example"])
     found = receiver.verdicts(there.wait()[0])
     results = {(method, result) for method, result, _ in found}
     assert {("dkim", "pass"), ("spf", "pass"), ("dmarc", "pass")} <= results, found
 
 
-def from_repute(case):
+def from_repute(case, egress=None):
     """The world with Repute in it: keys by `repute domain add`, records as it printed them."""
-    repute = Repute(case, local=True, more=f'[[egress]]\naddress = "{room.SENDER}"\n')
+    repute = Repute(case, local=True, more=f'[[egress]]\naddress = {egress or [room.SENDER]}\n')
     world(case, "".join(zone_line(r) for r in repute.records))
     certificate = next(f for f in repute.state.rglob("*.pem") if "keys" not in f.parts and "BEGIN CERTIFICATE" in f.read_text())
     key = next(f for f in repute.state.rglob("*.pem") if "keys" not in f.parts and "PRIVATE KEY" in f.read_text())
-    return repute, receiver.Receiver(case, domains=("sender.example", *WAYS), tls=(certificate, key))
+    return repute, receiver.Receiver(case, domains=("sender.example", *WAYS, *SIX), tls=(certificate, key))
 
 
 def zone_line(record):
@@ -147,3 +152,20 @@ def test_repute_says_why_there_is_no_way(case):
     for message in there.wait(3):
         # Our notices are mail of ours: they pass as well.
         assert ("dmarc", "pass") in {(m, r) for m, r, _ in receiver.verdicts(message)}, receiver.verdicts(message)
+
+
+@needs_room
+@needs(*TOOLS)
+def test_repute_over_ipv6(case):
+    """An egress with an IPv6 address: from it to hosts that have IPv6 alone, and everything passes there too."""
+    if not room.ipv6():
+        return
+    repute, there = from_repute(case, egress=[room.SENDER, room.SENDER6])
+    with Raw("127.0.0.1", repute.port) as client:
+        assert client.message("app@sender.example", ["box@six.example", "box@receiver.example"], content())[0] == 250
+    messages = there.wait(2)
+    sources = [str(m.get_all("Received")[0]) for m in messages]
+    assert any(f"[IPv6:{room.SENDER6}]" in s for s in sources) and any(f"[{room.SENDER}]" in s for s in sources), sources
+    for message in messages:
+        results = {(method, result) for method, result, _ in receiver.verdicts(message)}
+        assert {("dkim", "pass"), ("spf", "pass"), ("dmarc", "pass")} <= results, results

@@ -1,4 +1,6 @@
 """A BIND name server at 198.51.100.53 with the zones of the little world, on TCP and UDP 53."""
+import ipaddress
+
 from . import room
 from .case import wait_port
 
@@ -7,12 +9,17 @@ HEAD = """$TTL 60
 @ IN NS ns.world.example.
 """
 
+#: Zone to the first part of its addresses.
 REVERSE = {"113.0.203.in-addr.arpa": "203.0.113.", "100.51.198.in-addr.arpa": "198.51.100."}
 
 
 def names(records, pointers):
     """The zones: `records` by zone as zone file text, `pointers` as address to name."""
     zones = {"world.example": f"ns IN A {room.NAMESERVER}\n", **records}
+    for address, name in pointers.items():
+        if ":" in address:
+            # A zone of its own for each: the simplest that is right.
+            zones[ipaddress.ip_address(address).reverse_pointer] = f"@ IN PTR {name}.\n"
     for zone, prefix in REVERSE.items():
         lines = [f"{a[len(prefix):]} IN PTR {n}." for a, n in pointers.items() if a.startswith(prefix)]
         zones[zone] = "\n".join(lines) + "\n"

@@ -37,7 +37,6 @@ maillog_file = {self.folder}/{name}.log
 maillog_file_prefixes = {self.folder}
 command_directory = /usr/sbin
 daemon_directory = /usr/lib/postfix/sbin
-inet_protocols = ipv4
 alias_maps =
 mydestination =
 local_transport = error:nobody lives here

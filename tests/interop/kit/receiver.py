@@ -42,10 +42,13 @@ class Receiver:
 spf unix - n n - 0 spawn
     user=nobody argv={python} /usr/bin/policyd-spf {folder}/spf.conf
 """
+        if room.ipv6():
+            master += f"[{room.RECEIVER6}]:25 inet n - n - - smtpd\n"
         main = f"""
 myhostname = {NAME}
 mynetworks = 127.0.0.0/8
-inet_interfaces = {room.RECEIVER}
+inet_interfaces = all
+inet_protocols = all
 virtual_mailbox_domains = receiver.example, {', '.join(domains)}
 virtual_mailbox_base = {self.mail}
 virtual_mailbox_maps = static:box/

@@ -17,11 +17,19 @@ NAMESERVER = "198.51.100.53"
 RECEIVER = "198.51.100.25"
 #: A client somewhere else in the world.
 CLIENT = "198.51.100.99"
+#: The same two in IPv6, where the kernel has it.
+SENDER6, RECEIVER6 = "2001:db8:203::10", "2001:db8:198::25"
 #: The user that the server becomes; the room has it, whether or not the machine does.
 SERVICE, SERVICE_ID = "repute", 62525
 
 _INSIDE = "REPUTE_INTEROP_ROOM"
 _internet = None
+_ipv6 = False
+
+
+def ipv6():
+    """Whether the room has IPv6."""
+    return _ipv6
 
 
 def enter():
@@ -80,6 +88,7 @@ def _furnish():
     _ip("link set cable1 up", there=True)
     _ip(f"route add 198.51.100.0/24 dev cable0 src {SENDER}")
     _ip(f"route add 203.0.113.0/24 dev cable1 src {RECEIVER}", there=True)
+    _furnish_ipv6()
     # /run and /etc are the room's own from here on: nothing of the machine is touched.
     subprocess.run(["mount", "-t", "tmpfs", "none", "/run"], check=True)
     os.mkdir("/run/etc")
@@ -91,3 +100,15 @@ def _furnish():
         users.write(f"{SERVICE}:x:{SERVICE_ID}:{SERVICE_ID}::/nonexistent:/usr/sbin/nologin\n")
         groups.write(f"{SERVICE}:x:{SERVICE_ID}:\n")
     resolv(NAMESERVER)
+
+
+def _furnish_ipv6():
+    global _ipv6
+    steps = [(f"-6 addr add {SENDER6}/64 dev cable0 nodad", False), (f"-6 addr add {RECEIVER6}/64 dev cable1 nodad", True),
+             ("-6 route add 2001:db8:198::/64 dev cable0", False), ("-6 route add 2001:db8:203::/64 dev cable1", True)]
+    try:
+        for words, there in steps:
+            _ip(words, there)
+        _ipv6 = True
+    except subprocess.CalledProcessError:
+        print("NOTE: this kernel has no IPv6; nothing is sent over it")
