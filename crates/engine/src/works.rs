@@ -150,9 +150,7 @@ impl Works {
     pub fn set_lane(&self, id: LaneId, route: Arc<Route>, egress: Arc<Egress>) {
         let mut lanes = lock(&self.lanes);
         match lanes.get(&id) {
-            Some(lane) if lane.route().site == route.site && Arc::ptr_eq(&lane.egress, &egress) => {
-                lane.set_route(route)
-            }
+            Some(lane) if lane.route().site == route.site && lane.egress == egress => lane.set_route(route),
             _ => drop(lanes.insert(id, Arc::new(LaneWork::new(route, egress)))),
         }
     }

@@ -208,9 +208,9 @@ impl Book {
 
     // ---- what receivers write ----
 
-    /// RCPT was heard: is this the time for it? `patience` is how long this receiver may have
-    /// kept the session busy before.
-    pub fn asked(&self, address: &str, patience: Duration) {
+    /// RCPT was heard, in a transaction that began at `mail_at`: is this the time for it?
+    /// `patience` is what this receiver may have kept the attempt waiting before.
+    pub fn asked(&self, address: &str, mail_at: Timestamp, patience: Duration) {
         self.write(|pages, now| {
             let life = pages.life;
             let Some(line) = pages.lines.get_mut(address) else {
@@ -221,7 +221,7 @@ impl Book {
             if now < line.not_before {
                 broken.push(format!("tried before its time, {}", line.not_before));
             }
-            if now > line.expires + patience {
+            if mail_at > line.expires + patience {
                 broken.push(format!("tried after its expiry, {}", line.expires));
             }
             if line.gone {
@@ -286,11 +286,6 @@ impl Book {
             broken.extend(line.faults(&pages.crashed).into_iter().map(|what| format!("at the end: {address} {what}")));
         }
         (sums, broken)
-    }
-
-    /// The line of a recipient, as a reader of a failed seed wants to see it.
-    pub fn show(&self, address: &str) -> String {
-        format!("{:?}", self.pages.lock().unwrap().lines.get(address))
     }
 }
 

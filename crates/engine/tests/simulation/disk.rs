@@ -88,10 +88,7 @@ impl Disk {
     fn on_platter(&self, part: PartId) -> Vec<String> {
         // The fake answers at once: its future is ready at the first poll.
         let record = futures_now(self.platter.part(part));
-        record.map_or_else(
-            |_| Vec::new(),
-            |r| r.recipients.iter().map(|p| p.recipient.address.to_string()).collect(),
-        )
+        record.map_or_else(|_| Vec::new(), |r| r.recipients.iter().map(|p| p.recipient.address.to_string()).collect())
     }
 
     fn refusal(&self) -> Option<SpoolError> {

@@ -83,6 +83,8 @@ struct Visit<'a> {
     will: Will,
     commands: u32,
     null_sender: bool,
+    /// When MAIL was heard.
+    mail_at: Timestamp,
     to: Vec<String>,
     /// The session's line that was read last.
     line: String,
@@ -109,26 +111,19 @@ impl Site {
         self.most_sessions.fetch_max(now, Ordering::Relaxed);
         let wire = BufReader::new(stream);
         let will = self.will();
-        let mut visit = Visit {
-            site: &self,
-            wire,
-            will,
-            commands: 0,
-            null_sender: false,
-            to: Vec::new(),
-            line: String::new(),
-        };
+        let mut visit =
+            Visit { site: &self, wire, will, commands: 0, null_sender: false, to: Vec::new(), line: String::new() };
         let _ = visit.session().await;
         drop(visit);
         self.sessions.fetch_sub(1, Ordering::Relaxed);
     }
 
-    /// How long after its beginning an attempt may still name a recipient here: the time that
-    /// opening the session can have taken.
+    /// How long after its beginning an attempt may get to MAIL here: the time that opening the
+    /// session can have taken.
     fn patience(&self) -> Duration {
         match self.habit.will {
             Will::Slow(_) | Will::Silent | Will::Endless | Will::Down(_) => Duration::from_secs(3600),
-            _ => Duration::from_secs(120),
+            _ => 10 * self.habit.latency + Duration::from_millis(50),
         }
     }
 }
@@ -181,6 +176,7 @@ impl Visit<'_> {
             return Ok(false);
         } else if upper.starts_with("MAIL FROM:") {
             self.null_sender = command.contains("<>");
+            self.mail_at = self.site.clock.now();
             self.to.clear();
             self.say("250 2.1.0 ok").await?;
         } else if upper.starts_with("RCPT TO:") {
@@ -246,7 +242,7 @@ impl Visit<'_> {
     fn rcpt(&self, who: &str) -> &'static str {
         // Notices go to the submitters' own domain, which no line is about.
         if !who.ends_with("@example.com") {
-            self.site.book.asked(who, self.site.patience());
+            self.site.book.asked(who, self.mail_at, self.site.patience());
         }
         match self.will {
             Will::RejectsUsers if who.len() % 3 == 0 => "550 5.1.1 no such user",
@@ -292,7 +288,7 @@ impl Visit<'_> {
             self.notice(content);
         }
         for who in to.iter().filter(|_| !own) {
-            if !content.contains(&format!("X-Tag: {}", who.split(['u', 'x']).nth(1).unwrap_or("?"))) {
+            if !content.contains(&format!("X-Tag: {}.", who.split(['u', 'x']).nth(1).unwrap_or("?"))) {
                 book.breach(format!("{who} was given another's content: {content:?}"));
             }
             book.taken(who, self.site.habit.dsn);
