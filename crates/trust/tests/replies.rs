@@ -4,6 +4,7 @@
 use std::collections::BTreeSet;
 
 use repute_trust::replies::{Action, Class, Fault, Rules, classify, parse_pasted};
+use repute_types::{Random, SeededRandom};
 
 const FILES: [(&str, &str); 9] = [
     ("google", include_str!("replies/google.txt")),
@@ -147,4 +148,24 @@ Gmail sees more mail than usual from the address, its network, or a domain of th
 fn the_lists_of_a_reply_are_named() {
     let reply = parse_pasted("554 rejected AUP#IPBL1001").unwrap().reply;
     assert_eq!(classify(&reply, Some("mx.cox.net")).lists, ["csi.cloudmark.com", "zen.spamhaus.org"]);
+}
+
+/// What people paste, and what receivers write, may be anything.
+#[test]
+fn no_text_makes_it_stumble() {
+    let random = SeededRandom::new(550);
+    let examples = examples();
+    for _ in 0..5_000 {
+        let example = &examples[random.below(examples.len() as u64) as usize];
+        let mut text: Vec<char> = example.reply.chars().collect();
+        for _ in 0..1 + random.below(6) {
+            let place = random.below(text.len() as u64) as usize;
+            let odd = ['é', '\u{2028}', ' ', '-', '.', '5', '(', 'I', 'ﬀ', '\0'][random.below(10) as usize];
+            if random.below(2) == 0 { text[place] = odd } else { text.insert(place, odd) }
+        }
+        if let Some(pasted) = parse_pasted(&text.iter().collect::<String>()) {
+            let found = classify(&pasted.reply, example.host.as_deref());
+            assert!(!found.to_string().is_empty());
+        }
+    }
 }

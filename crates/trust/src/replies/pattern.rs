@@ -5,16 +5,25 @@
 //! of a word, unless it begins or ends with `*`: `ptr` is not found in "encrypted", `throttl*`
 //! is found in "throttled".
 
+use memchr::memmem::Finder;
 use repute_types::EnhancedCode;
 
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub(super) struct TextPattern {
     /// What lies between the stars, in order.
-    chunks: Vec<Vec<Atom>>,
+    chunks: Vec<Chunk>,
     starts_at_border: bool,
     ends_at_border: bool,
     /// Letters that have to be there: how much the pattern says.
     weight: usize,
+}
+
+#[derive(Clone, Debug)]
+struct Chunk {
+    atoms: Vec<Atom>,
+    /// Finds the first atom, where that is a literal. Made once: each reply is searched for
+    /// some hundred patterns.
+    first: Option<Finder<'static>>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -37,12 +46,18 @@ impl TextPattern {
     pub fn parse(text: &str) -> Result<TextPattern, String> {
         let mut chunks = Vec::new();
         for part in text.split('*').filter(|part| !part.is_empty()) {
-            chunks.push(atoms(part)?);
+            let atoms = atoms(part)?;
+            let first = match atoms.first() {
+                Some(Atom::Literal(literal)) => Some(Finder::new(literal).into_owned()),
+                _ => None,
+            };
+            chunks.push(Chunk { atoms, first });
         }
         if chunks.is_empty() {
             return Err(format!("the text {text:?} holds nothing to look for"));
         }
-        let weight = chunks.iter().flatten().map(|a| if let Atom::Literal(l) = a { l.len() } else { 1 }).sum();
+        let weight =
+            chunks.iter().flat_map(|c| &c.atoms).map(|a| if let Atom::Literal(l) = a { l.len() } else { 1 }).sum();
         Ok(TextPattern {
             chunks,
             starts_at_border: !text.starts_with('*'),
@@ -93,13 +108,13 @@ fn atoms(mut text: &str) -> Result<Vec<Atom>, String> {
 /// The end of the first place at or after `from` where the chunk stands. The first chunk is
 /// taken where it stands first: what follows a star can only be found later, so an earlier
 /// place is never worse.
-fn find(chunk: &[Atom], text: &str, from: usize, at_start: bool, at_end: bool) -> Option<usize> {
+fn find(chunk: &Chunk, text: &str, from: usize, at_start: bool, at_end: bool) -> Option<usize> {
     let mut start = from;
     while start <= text.len() {
-        if let [Atom::Literal(literal), ..] = chunk {
-            start += memchr::memmem::find(&text.as_bytes()[start..], literal.as_bytes())?;
+        if let Some(first) = &chunk.first {
+            start += first.find(&text.as_bytes()[start..])?;
         }
-        if let Some(end) = matches_at(chunk, text.as_bytes(), start)
+        if let Some(end) = matches_at(&chunk.atoms, text.as_bytes(), start)
             && (!at_start || is_border(text.as_bytes(), start))
             && (!at_end || is_border(text.as_bytes(), end))
         {

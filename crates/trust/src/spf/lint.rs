@@ -6,26 +6,7 @@
 
 use super::record::{Mechanism, Qualifier, TermKind};
 use super::survey::{Branch, Node, State, Tree};
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Level {
-    /// Worth knowing; costs nothing.
-    Info,
-    /// Could not be found out.
-    Unknown,
-    Warn,
-    /// Receivers refuse mail for it.
-    Fail,
-}
-
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Remark {
-    /// The id of the check, `spf.lookups`.
-    pub check: &'static str,
-    pub level: Level,
-    pub found: String,
-    pub fix: String,
-}
+use crate::remark::{Level, Remark};
 
 /// What the record is used for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -55,28 +36,24 @@ pub fn lint(tree: &Tree, usage: Use) -> Vec<Remark> {
     remarks
 }
 
-fn remark(check: &'static str, level: Level, found: String, fix: impl Into<String>) -> Remark {
-    Remark { check, level, found, fix: fix.into() }
-}
-
 /// That there is one record, and that it can be read.
 fn state(root: &Node, remarks: &mut Vec<Remark>) {
     let domain = &root.domain;
     match &root.state {
         State::Record(_) | State::Loop => {}
-        State::Unknown(why) => remarks.push(remark(
+        State::Unknown(why) => remarks.push(Remark::new(
             "spf.exists",
             Level::Unknown,
             format!("the TXT records of {domain} could not be found out ({why})"),
             "try again later, and see whether the name servers answer",
         )),
-        State::NoRecord => remarks.push(remark(
+        State::NoRecord => remarks.push(Remark::new(
             "spf.exists",
             Level::Fail,
             format!("{domain} has no SPF record"),
             format!("publish one: {domain}. IN TXT \"v=spf1 ip4:<your address> -all\""),
         )),
-        State::Several(texts) => remarks.push(remark(
+        State::Several(texts) => remarks.push(Remark::new(
             "spf.exists",
             Level::Fail,
             format!("{domain} has {} SPF records, so receivers use none of them", texts.len()),
@@ -84,7 +61,7 @@ fn state(root: &Node, remarks: &mut Vec<Remark>) {
         )),
         State::Wrong(_, errors) => remarks.extend(errors.iter().map(|error| {
             let found = format!("the SPF record of {domain} cannot be used: {error}");
-            remark("spf.syntax", Level::Fail, found, format!("correct or remove {}", error.term))
+            Remark::new("spf.syntax", Level::Fail, found, format!("correct or remove {}", error.term))
         })),
     }
 }
@@ -95,7 +72,7 @@ fn terms(node: &Node, remarks: &mut Vec<Remark>) {
     for branch in &node.branches {
         let term = &branch.term.text;
         if !branch.reached {
-            remarks.push(remark(
+            remarks.push(Remark::new(
                 "spf.syntax",
                 Level::Warn,
                 format!("{term} in the record of {domain} has no effect: all decides before it"),
@@ -104,19 +81,19 @@ fn terms(node: &Node, remarks: &mut Vec<Remark>) {
             continue;
         }
         match &branch.term.kind {
-            TermKind::Unknown { name, .. } => remarks.push(remark(
+            TermKind::Unknown { name, .. } => remarks.push(Remark::new(
                 "spf.syntax",
                 Level::Warn,
                 format!("{term} in the record of {domain} is no modifier that receivers know"),
                 format!("remove it, unless you know who reads {name}="),
             )),
-            TermKind::Directive(_, Mechanism::Ptr(_)) => remarks.push(remark(
+            TermKind::Directive(_, Mechanism::Ptr(_)) => remarks.push(Remark::new(
                 "spf.ptr",
                 Level::Warn,
                 format!("{term} in the record of {domain} is slow, unreliable, and not to be used (RFC 7208 §5.5)"),
                 "name the addresses with ip4: and ip6: instead",
             )),
-            TermKind::Directive(_, Mechanism::Mx(..)) if branch.mx_hosts > 10 => remarks.push(remark(
+            TermKind::Directive(_, Mechanism::Mx(..)) if branch.mx_hosts > 10 => remarks.push(Remark::new(
                 "spf.mx10",
                 Level::Fail,
                 format!("{term} in the record of {domain} leads to {} hosts, and 10 are allowed", branch.mx_hosts),
@@ -131,7 +108,7 @@ fn terms(node: &Node, remarks: &mut Vec<Remark>) {
 /// The record that an include or a redirect leads to.
 fn behind(node: &Node, branch: &Branch, remarks: &mut Vec<Remark>) {
     let (term, domain) = (&branch.term.text, &node.domain);
-    let mut say = |level, found: String, fix: String| remarks.push(remark("spf.syntax", level, found, fix));
+    let mut say = |level, found: String, fix: String| remarks.push(Remark::new("spf.syntax", level, found, fix));
     for (query, why) in &branch.unknown {
         say(Level::Unknown, format!("{query} could not be found out ({why})"), "try again later".into());
     }
@@ -183,7 +160,7 @@ fn lookups(tree: &Tree, remarks: &mut Vec<Remark>) {
     let (term, share) = biggest.map_or(("", 0), |b| (b.term.text.as_str(), b.lookups));
     let effect = if level == Level::Fail { ": receivers that count give up with permerror" } else { "" };
     let at_least = if tree.cut_short { "at least " } else { "" };
-    remarks.push(remark(
+    remarks.push(Remark::new(
         "spf.lookups",
         level,
         format!("{at_least}{count} of 10 DNS look-ups are used, {share} of them by {term}{effect}"),
@@ -207,7 +184,7 @@ fn voids(tree: &Tree, usage: Use, remarks: &mut Vec<Remark>) {
         }
     }
     names.dedup();
-    remarks.push(remark(
+    remarks.push(Remark::new(
         "spf.void",
         level,
         format!("{count} look-ups find nothing, and 2 may: {}", names.join(", ")),
@@ -218,7 +195,7 @@ fn voids(tree: &Tree, usage: Use, remarks: &mut Vec<Remark>) {
 /// What becomes of addresses that nothing permits.
 fn default(root: &Node, remarks: &mut Vec<Remark>) {
     let everything = root.branches.iter().any(|b| b.permits() && b.breadth().v4 >= 1 << 32);
-    let mut say = |level, found: String, fix: &str| remarks.push(remark("spf.all", level, found, fix));
+    let mut say = |level, found: String, fix: &str| remarks.push(Remark::new("spf.all", level, found, fix));
     let domain = &root.domain;
     match root.default() {
         _ if everything => say(
@@ -257,7 +234,7 @@ fn breadth(tree: &Tree, remarks: &mut Vec<Remark>) {
         return;
     }
     let total = tree.breadth().v4;
-    remarks.push(remark(
+    remarks.push(Remark::new(
         "spf.breadth",
         Level::Warn,
         format!("the record lets {total} IPv4 addresses send, some by very wide networks: {}", wide.join(", ")),
@@ -275,7 +252,7 @@ fn size(root: &Node, usage: Use, remarks: &mut Vec<Remark>) {
         _ => return,
     };
     let effect = if level == Level::Fail { ", and your name servers do not answer over TCP" } else { "" };
-    remarks.push(remark(
+    remarks.push(Remark::new(
         "spf.size",
         level,
         format!("the record has {octets} octets, all TXT records of {} about {answer}{effect}", root.domain),

@@ -23,9 +23,10 @@ mod run;
 mod survey;
 
 pub use crate::lookup::{Answer, Kind, Query};
+pub use crate::remark::{Level, Remark};
 pub use breadth::{Breadth, Grant};
 pub use evaluate::{Evaluation, Step, evaluate};
-pub use lint::{Level, Remark, Use, lint};
+pub use lint::{Use, lint};
 pub use macros::{DomainSpec, MacroString};
 pub use merge::{Proposal, Wanted, propose, strings, zone_file_text};
 pub use record::{Mechanism, Network, Prefixes, Qualifier, Record, RecordError, Term, TermKind, select};
