@@ -1,3 +1,5 @@
+//! Where mail for a domain goes: every kind of DNS answer, and what becomes of it.
+
 use repute_dns::ZoneFake;
 use repute_types::SeededRandom;
 

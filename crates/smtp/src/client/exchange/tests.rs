@@ -1,3 +1,5 @@
+//! One transaction as a conversation: replies in every order, and what each recipient gets.
+
 use proptest::prelude::*;
 use repute_types::envelope::EnvelopeOptions;
 use repute_types::{Address, Recipient};

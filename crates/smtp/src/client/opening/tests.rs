@@ -1,3 +1,5 @@
+//! The opening of a conversation: greetings, EHLO, STARTTLS and log-in, good and broken.
+
 use super::*;
 use crate::reply::ReplyReader;
 
