@@ -95,6 +95,9 @@ impl Session {
     async fn attempt(&mut self, lease: Lease) {
         let works = self.works.clone();
         let Some(loaded) = dispatch::load_or_put_back(&works, lease.part).await else { return };
+        if works.now() >= loaded.meta.expires {
+            return settle::expire(&works, loaded);
+        }
         let settings = works.settings();
         let mut outcomes = Vec::with_capacity(loaded.part.recipients.len());
         let mut feedback = Feedback::None;

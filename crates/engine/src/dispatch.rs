@@ -164,18 +164,7 @@ async fn alarm(works: &Works, part: PartId) {
         return;
     };
     if now >= loaded.meta.expires {
-        let outcomes = loaded.part.recipients.iter().map(|p| settle::expired_outcome(p.last.clone())).collect();
-        let decided = Decided {
-            loaded,
-            attempt: 0,
-            outcomes,
-            feedback: Feedback::None,
-            egress: None,
-            tell: true,
-            relay_tells: false,
-        };
-        settle::settle(works, decided);
-        return;
+        return settle::expire(works, loaded);
     }
     let held = loaded.part.state != PartState::Due;
     let owed = !loaded.part.delay_noticed && now >= works.next_alarm(&loaded.meta, &loaded.part);

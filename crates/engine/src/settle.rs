@@ -3,6 +3,7 @@
 //! queue, so that a part that is leased again is read as it was left.
 
 use std::net::IpAddr;
+use std::time::Duration;
 
 use repute_queue::{Feedback, Intent, Then};
 use repute_spool::{Change, PartRecord, PartState, Pending, Settlement};
@@ -12,6 +13,9 @@ use crate::fresh::Loaded;
 use crate::intake;
 use crate::notice;
 use crate::works::Works;
+
+/// How long before its expiry a part is tried for the last time, if its next time lay beyond.
+const LAST_CHANCE: Duration = Duration::from_secs(60);
 
 /// What was decided about every recipient of a part.
 pub(crate) struct Decided {
@@ -56,7 +60,11 @@ pub(crate) fn settle(works: &Works, decided: Decided) {
     }
     let next = match &intent {
         Some(Intent::Retry) => now,
-        _ => settings.retry.next(loaded.part.attempts + 1, now, &*works.doors.random).min(loaded.meta.expires),
+        _ => {
+            let next = settings.retry.next(loaded.part.attempts + 1, now, &*works.doors.random);
+            // Nothing is tried after expiry, but one last time shortly before it.
+            next.min((loaded.meta.expires - LAST_CHANCE).max(now + LAST_CHANCE))
+        }
     };
     let notices = if tell && !cancelled { notice::about(works, &loaded, &finished, relay_tells) } else { Vec::new() };
     emit(works, &loaded, attempt, &finished, &pending, next, egress);
@@ -108,6 +116,13 @@ fn emit(
             egress,
         });
     }
+}
+
+/// Fails a leased part whose time is over, without an attempt.
+pub(crate) fn expire(works: &Works, loaded: Loaded) {
+    let outcomes = loaded.part.recipients.iter().map(|p| expired_outcome(p.last.clone())).collect();
+    let feedback = Feedback::None;
+    settle(works, Decided { loaded, attempt: 0, outcomes, feedback, egress: None, tell: true, relay_tells: false });
 }
 
 /// Time is over (RFC 3463 X.4.7). What the last attempt said is kept: it is the reason.
