@@ -9,8 +9,10 @@ use repute_types::Address;
 use crate::fault::{Fault, excerpt};
 use crate::header::{self, Field, Header};
 
-/// Fields that may stand once (RFC 5322 §3.6); receivers reject a second.
-const UNIQUE: [&str; 12] = [
+/// Fields that may stand once (RFC 5322 §3.6; RFC 2045 §3 for those of MIME); receivers reject a
+/// second. Of two Content-Type fields a signature may cover one and a reader use the other, and
+/// then the signed text is not the text that is read.
+const UNIQUE: [&str; 14] = [
     "From",
     "Date",
     "Sender",
@@ -23,6 +25,8 @@ const UNIQUE: [&str; 12] = [
     "In-Reply-To",
     "References",
     "MIME-Version",
+    "Content-Type",
+    "Content-Transfer-Encoding",
 ];
 
 /// What the lint has found out on its way.
@@ -130,6 +134,18 @@ mod tests {
         check(
             "From: a@b.example\nsubject: x\nSubject: y",
             "550 5.6.0 there are 2 Subject fields and receivers reject more than one: leave one",
+        );
+        check(
+            "From: a@b.example\nContent-Type: text/plain\ncontent-type: text/html",
+            "550 5.6.0 there are 2 Content-Type fields and receivers reject more than one: leave one",
+        );
+        check(
+            "From: a@b.example\nContent-Transfer-Encoding: 7bit\nContent-Transfer-Encoding: 7bit",
+            "550 5.6.0 there are 2 Content-Transfer-Encoding fields and receivers reject more than one: leave one",
+        );
+        check(
+            "MIME-Version: 1.0\nFrom: a@b.example\nMime-Version: 1.0",
+            "550 5.6.0 there are 2 MIME-Version fields and receivers reject more than one: leave one",
         );
         check(
             "From: me",
