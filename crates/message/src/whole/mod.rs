@@ -2,7 +2,8 @@
 //! away, and nothing is rewritten that need not be.
 //!
 //! Promise: the result has From, To, Date, Message-ID and a Received field of ours, no Bcc and
-//! no return path of the submitter's, and can be signed. What is added stands in one slice in
+//! no return path of the submitter's, nothing that gives a private account's client away except
+//! in Received fields from before, and can be signed. What is added stands in one slice in
 //! front; what was right before is shared with the submitted content, not copied.
 //! Fails with a [`Fault`] that says what the submitter has to do.
 
@@ -61,6 +62,26 @@ pub enum Change {
 /// the last server writes (RFC 5321 §4.4).
 const REMOVED: [&str; 3] = ["Bcc", "Resent-Bcc", "Return-Path"];
 
+/// Fields that programs write to say where, and by whom, a message was submitted; taken away for
+/// an account that asks for privacy. Received fields stay also there: without them a loop over
+/// this server would never be seen (RFC 5321 §6.3).
+const REVEALING: [&str; 14] = [
+    "X-Originating-IP",
+    "X-Originating-Email",
+    "X-Client-IP",
+    "X-Sender-IP",
+    "X-Source-IP",
+    "X-Remote-IP",
+    "X-Forwarded-For",
+    "X-Real-IP",
+    "X-PHP-Script",
+    "X-PHP-Originating-Script",
+    "X-Source",
+    "X-Source-Args",
+    "X-Source-Dir",
+    "X-Authentication-Warning",
+];
+
 pub fn make_whole(content: Content, whole: &Whole<'_>) -> Result<Made, Fault> {
     let found = scan::scan(&content);
     if let Some(offset) = found.nul {
@@ -71,7 +92,10 @@ pub fn make_whole(content: Content, whole: &Whole<'_>) -> Result<Made, Fault> {
     let mut changed = Vec::new();
     let mut edits = Edits::default();
     let content = close(content, &header, &mut changed);
-    remove(&header, &mut edits, &mut changed);
+    remove(&header, &REMOVED, &mut edits, &mut changed);
+    if whole.received.private {
+        remove(&header, &REVEALING, &mut edits, &mut changed);
+    }
     let mut safe = Safe::default();
     if !found.is_safe() {
         safe = safe::make_safe(&content, &header, whole.smtputf8, &mut edits)?;
@@ -94,9 +118,9 @@ pub fn make_whole(content: Content, whole: &Whole<'_>) -> Result<Made, Fault> {
     })
 }
 
-fn remove(header: &Header, edits: &mut Edits, changed: &mut Vec<Change>) {
+fn remove(header: &Header, names: &[&'static str], edits: &mut Edits, changed: &mut Vec<Change>) {
     for field in header.fields() {
-        if let Some(name) = REMOVED.iter().find(|name| field.is(name)) {
+        if let Some(name) = names.iter().find(|name| field.is(name)) {
             edits.remove(field.range);
             changed.push(Change::Removed(name));
         }

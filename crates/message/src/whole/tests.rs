@@ -127,6 +127,27 @@ fn received_keeps_a_private_submitter_to_itself() {
 }
 
 #[test]
+fn fields_that_reveal_the_client_go_where_the_account_is_private() {
+    let hostname = Domain::parse("mail.example.com").unwrap();
+    let of = |private| Received {
+        helo: "laptop",
+        client: Some("192.0.2.7".parse().unwrap()),
+        protocol: "ESMTPSA",
+        tls: None,
+        private,
+        recipient: None,
+    };
+    let fields = "X-Originating-IP: [192.0.2.7]\nx-php-script: shop.example/mail.php for\n 192.0.2.7\n";
+    let rest = format!("From: a@b.example\nTo: c@d.example\n{REST}X-Mailer: shop\n\nX-Originating-IP: body\n");
+    let (private, made) = make_with(&format!("{fields}{rest}"), &hostname, of(true)).unwrap();
+    assert!(private.starts_with("Received: by mail.example.com") && private.ends_with(&rest), "{private}");
+    assert!(!private.contains("192.0.2.7") && !private.contains("shop.example"), "{private}");
+    assert_eq!(made.changed, [Change::Removed("X-Originating-IP"), Change::Removed("X-PHP-Script")]);
+    let (open, made) = make_with(&format!("{fields}{rest}"), &hostname, of(false)).unwrap();
+    assert!(open.contains(fields) && made.changed.is_empty(), "{open}");
+}
+
+#[test]
 fn faults_are_refused() {
     let nul = make("From: a@b.example\n\na\0b\n").unwrap_err();
     assert_eq!(nul, Fault::Nul { offset: 22 });
