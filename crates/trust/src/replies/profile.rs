@@ -253,7 +253,7 @@ pub(super) fn of(class: Class) -> Profile {
             F::Remote,
             A::Nothing,
             "The message went in a circle.",
-            "Tell the recipient: two servers forward his mail to each other.",
+            "Tell the recipient: two servers forward the mail to each other.",
             &[],
         ),
         Class::ReceiverFault => row(
