@@ -1,6 +1,8 @@
-//! Every reply that the conversation gives of its own, in one table, as it goes over the wire.
+//! Every reply that the conversation gives of its own, in one table. Those that never vary stand
+//! there as they go over the wire, exactly as `reply::encode` would write them (checked wherever
+//! one is said in a debug build).
 
-use repute_types::AddressError;
+use repute_types::{AddressError, EnhancedCode, Reply};
 
 use super::lines::Fault;
 use crate::command::{CommandError, PathError};
@@ -58,23 +60,26 @@ pub const IDLE: &str = "421 4.4.2 nothing was heard for too long\r\n";
 pub const SHUTTING_DOWN: &str = "421 4.3.2 the server is shutting down: connect again\r\n";
 
 /// The one table from a command's error to its reply.
-pub fn command_error(error: &CommandError) -> String {
-    let (code, enhanced, text): (u16, &str, String) = match error {
-        CommandError::NotText => (500, "5.5.2", "a command is text in UTF-8".into()),
-        CommandError::Unknown => (500, "5.5.1", "no such command".into()),
-        CommandError::WrongProtocol => (500, "5.5.2", "this port speaks SMTP".into()),
-        CommandError::Arguments(cure) => (501, "5.5.4", (*cure).into()),
-        CommandError::ChunkSize => (501, "5.5.4", "say BDAT, the number of octets, and LAST at the last".into()),
-        CommandError::Sender(e) => path_error(*e, "5.1.7", (553, "5.1.7")),
-        CommandError::Recipient(e) => path_error(*e, "5.1.3", (550, "5.1.2")),
-        CommandError::ParameterUnknown(name) => (555, "5.5.4", format!("parameter {name} is not known here")),
-        CommandError::ParameterTwice(name) => (501, "5.5.4", format!("parameter {name} is given twice")),
-        CommandError::ParameterValue(name) => (501, "5.5.4", format!("parameter {name} cannot have that value")),
+pub fn command_error(error: &CommandError) -> Reply {
+    let (code, enhanced, text): (u16, EnhancedCode, String) = match error {
+        CommandError::NotText => (500, EnhancedCode(5, 5, 2), "a command is text in UTF-8".into()),
+        CommandError::Unknown => (500, EnhancedCode(5, 5, 1), "no such command".into()),
+        CommandError::WrongProtocol => (500, EnhancedCode(5, 5, 2), "this port speaks SMTP".into()),
+        CommandError::Arguments(cure) => (501, ARGUMENTS, (*cure).into()),
+        CommandError::ChunkSize => (501, ARGUMENTS, "say BDAT, the number of octets, and LAST at the last".into()),
+        CommandError::Sender(e) => path_error(*e, EnhancedCode(5, 1, 7), (553, EnhancedCode(5, 1, 7))),
+        CommandError::Recipient(e) => path_error(*e, EnhancedCode(5, 1, 3), (550, EnhancedCode(5, 1, 2))),
+        CommandError::ParameterUnknown(name) => (555, ARGUMENTS, format!("parameter {name} is not known here")),
+        CommandError::ParameterTwice(name) => (501, ARGUMENTS, format!("parameter {name} is given twice")),
+        CommandError::ParameterValue(name) => (501, ARGUMENTS, format!("parameter {name} cannot have that value")),
     };
-    format!("{code} {enhanced} {text}\r\n")
+    Reply::new(code, enhanced, text)
 }
 
-fn path_error(error: PathError, syntax: &'static str, literal: (u16, &'static str)) -> (u16, &'static str, String) {
+/// RFC 3463 §3.6: invalid command arguments.
+const ARGUMENTS: EnhancedCode = EnhancedCode(5, 5, 4);
+
+fn path_error(error: PathError, syntax: EnhancedCode, literal: (u16, EnhancedCode)) -> (u16, EnhancedCode, String) {
     let text = match error {
         PathError::Brackets => "write the address in angle brackets",
         PathError::TooLong => "the address is longer than 256 octets",

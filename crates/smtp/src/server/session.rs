@@ -15,7 +15,7 @@ use super::content::Incoming;
 use super::hello::Helo;
 use super::{Config, Host, Kind, Security, Start, Step, say};
 use crate::command::{Command, CommandError};
-use crate::reply::encode;
+use crate::reply::{ReplyReader, encode};
 
 /// The longest line of an AUTH exchange (RFC 4954 §4), CRLF aside.
 const LONGEST_AUTH_LINE: usize = 12_288;
@@ -277,22 +277,26 @@ impl Session {
     }
 
     fn bad_command(&mut self, error: &CommandError) -> Turn {
-        let reply = say::command_error(error);
+        encode(&say::command_error(error), &mut self.output);
         match error {
             // Octets of a chunk whose size cannot be read would be taken for commands.
-            CommandError::WrongProtocol | CommandError::ChunkSize => self.close_with(&reply),
-            _ => self.fail(&reply),
+            CommandError::WrongProtocol | CommandError::ChunkSize => self.close(),
+            _ => self.count_error(),
         }
     }
 
     pub(super) fn say(&mut self, line: &str) {
-        debug_assert!(line.ends_with("\r\n"));
+        debug_assert!(is_encoded(line), "{line:?}");
         self.output.extend_from_slice(line.as_bytes());
     }
 
     /// A refusal that is the client's fault, counted until a message is accepted.
     pub(super) fn fail(&mut self, line: &str) -> Turn {
         self.say(line);
+        self.count_error()
+    }
+
+    fn count_error(&mut self) -> Turn {
         self.errors += 1;
         if self.errors >= self.config.max_errors {
             return self.close_with(say::TOO_MANY_ERRORS);
@@ -304,13 +308,7 @@ impl Session {
     /// account may have many recipients that are refused.
     pub(super) fn refuse_by_host(&mut self, reply: &Reply) -> Turn {
         encode(reply, &mut self.output);
-        if self.config.kind == Kind::Return {
-            self.errors += 1;
-            if self.errors >= self.config.max_errors {
-                return self.close_with(say::TOO_MANY_ERRORS);
-            }
-        }
-        None
+        if self.config.kind == Kind::Return { self.count_error() } else { None }
     }
 
     /// A reply to what brings no message nearer, counted until one is accepted.
@@ -325,10 +323,23 @@ impl Session {
 
     pub(super) fn close_with(&mut self, line: &str) -> Turn {
         self.say(line);
+        self.close()
+    }
+
+    fn close(&mut self) -> Turn {
         self.transaction = None;
         self.phase = Phase::Closed;
         Some(Step::Close)
     }
+}
+
+/// Whether a text is a reply as `encode` writes it.
+fn is_encoded(text: &str) -> bool {
+    let mut written = BytesMut::new();
+    if let Ok(Some(reply)) = ReplyReader::new().read(&mut BytesMut::from(text)) {
+        encode(&reply, &mut written);
+    }
+    written == text.as_bytes()
 }
 
 /// How long a line of its verb may be, CRLF counted.
