@@ -152,6 +152,16 @@ fn a_failing_reverse_zone_is_a_miss_and_no_error() {
     assert_eq!(judge(zone, "192.0.2.9", "a@example.com").verdict, Verdict::Fail);
 }
 
+/// The PTR question of a `ptr` term may be a void look-up too (RFC 7208 §4.6.4).
+#[test]
+fn an_address_without_name_is_a_void_look_up_of_ptr() {
+    let zone = "example.com TXT v=spf1 ptr a:x.example a:y.example ?all";
+    let named = format!("{zone}\n9.2.0.192.in-addr.arpa PTR other.example\nother.example A 192.0.2.9");
+    assert_eq!(judge(&named, "192.0.2.9", "a@example.com").verdict, Verdict::Neutral);
+    let report = judge(zone, "192.0.2.9", "a@example.com");
+    assert_eq!((report.verdict, report.voids), (Verdict::PermError, 3));
+}
+
 #[test]
 fn a_mapped_address_is_an_ipv4_address() {
     assert_eq!(judge(ZONE, "::ffff:203.0.113.3", "bob@example.com").verdict, Verdict::Pass);

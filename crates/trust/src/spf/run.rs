@@ -145,6 +145,11 @@ impl<'a> Run<'a> {
             Mechanism::Ptr(spec) => {
                 let target = self.target(spec.as_ref(), domain, trace)?;
                 let names = self.validated_names(Some(&target), Some(trace))?;
+                // That the address has no name at all is a void look-up of the term; the names'
+                // own addresses are not the record's business.
+                if let Some((query, _)) = trace.answers.first().filter(|(_, answer)| answer.is_void()) {
+                    self.count_void(query.name.clone(), domain)?;
+                }
                 Ok(!names.is_empty())
             }
             Mechanism::Exists(spec) => {
@@ -295,14 +300,18 @@ impl<'a> Run<'a> {
             return Err(Problem::Dns { query, why: why.clone() }.into());
         }
         if answer.is_void() {
-            self.voids += 1;
-            let limit = self.limits.voids;
-            if self.voids > limit {
-                let domain = domain.to_owned();
-                return Err(Problem::TooManyVoids { limit, name: query.name, domain }.into());
-            }
+            self.count_void(query.name, domain)?;
         }
         Ok(answer)
+    }
+
+    fn count_void(&mut self, name: String, domain: &str) -> Result<(), Stop> {
+        self.voids += 1;
+        let limit = self.limits.voids;
+        if self.voids > limit {
+            return Err(Problem::TooManyVoids { limit, name, domain: domain.to_owned() }.into());
+        }
+        Ok(())
     }
 
     /// Stops to ask for all of these at once that are not known yet.
