@@ -90,7 +90,7 @@ class Case:
         if missing:
             raise Skip(f"{', '.join(missing)} not installed")
         if needs_room and not room.inside():
-            raise Skip("needs root, for namespaces of its own")
+            raise Skip("needs root and namespaces")
 
     def defer(self, function):
         """Calls `function` when the test ends; last in, first out."""

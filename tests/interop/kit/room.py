@@ -42,7 +42,8 @@ def enter():
         # A shell comes first in the room, since the first process has to bury orphans.
         os.execvp(words[0], words + ["sh", "-c", '"$@"; exit $?', "sh", sys.executable, *sys.argv])
     else:
-        print("*** NOT ROOT: no room of our own; tests that need other addresses, users or ports below 1024 are skipped ***")
+        why = "no namespaces may be made here" if os.geteuid() == 0 else "not root"
+        print(f"*** {why.upper()}: tests that need addresses, users or ports of their own are skipped ***")
 
 
 def _possible():
