@@ -183,6 +183,8 @@ impl Control {
             let changed = self.works.queue(|queue| queue.hold(id, reason));
             changes.count(changed);
             if changed == Changed::Now {
+                // What is known of it from its acceptance says that it is not held.
+                self.works.fresh().take(id);
                 self.keep(PartRecord { state: PartState::Held(reason.to_owned()), ..part });
                 self.works.emit(EventKind::Held { part: id, reason: reason.to_owned() });
             }
@@ -227,11 +229,11 @@ impl Control {
         let mut changes = Changes::default();
         for (_, part) in self.select_to_change(selector).await? {
             let id = part.id;
-            if self.works.queue(|queue| queue.lease_part(id)).is_none() {
+            let Some(as_it_was) = dispatch::lease_aside(&self.works, id) else {
                 changes.count(self.works.queue(|queue| queue.remove(id)));
                 continue;
-            }
-            let Some(loaded) = dispatch::load_or_put_back(&self.works, id).await else { continue };
+            };
+            let Some(loaded) = dispatch::load_or_put_back(&self.works, id, as_it_was).await else { continue };
             let outcomes = vec![settle::cancelled_outcome(); loaded.part.recipients.len()];
             let decided = Decided {
                 loaded,

@@ -94,7 +94,7 @@ impl Session {
 
     async fn attempt(&mut self, lease: Lease) {
         let works = self.works.clone();
-        let Some(loaded) = dispatch::load_or_put_back(&works, lease.part).await else { return };
+        let Some(loaded) = dispatch::load_for_attempt(&works, lease.part).await else { return };
         if works.now() >= loaded.meta.expires {
             return settle::expire(&works, loaded);
         }

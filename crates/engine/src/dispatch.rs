@@ -7,7 +7,7 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use repute_delivery::Egress;
-use repute_queue::{Feedback, LaneKey, Lease, Step, Then};
+use repute_queue::{Feedback, LaneKey, Lease, State, Step, Then};
 use repute_spool::{Change, PartRecord, PartState, Settlement, SpoolError};
 use repute_types::event::Level;
 use repute_types::{Domain, EventKind, Outcome, PartId};
@@ -108,7 +108,7 @@ async fn route(works: &Works, domain: Domain) {
 
 /// Settles a leased part with the same outcome for every recipient.
 pub(crate) async fn settle_alike(works: &Works, lease: Lease, outcome: &Outcome) {
-    let Some(loaded) = load_or_put_back(works, lease.part).await else { return };
+    let Some(loaded) = load_for_attempt(works, lease.part).await else { return };
     let outcomes = vec![outcome.clone(); loaded.part.recipients.len()];
     let attempt = lease.attempt;
     settle::settle(
@@ -117,8 +117,22 @@ pub(crate) async fn settle_alike(works: &Works, lease: Lease, outcome: &Outcome)
     );
 }
 
-/// What is needed for an attempt; where it cannot be had, the part is put where it belongs.
-pub(crate) async fn load_or_put_back(works: &Works, part: PartId) -> Option<Loaded> {
+/// What is needed for an attempt.
+pub(crate) async fn load_for_attempt(works: &Works, part: PartId) -> Option<Loaded> {
+    load_or_put_back(works, part, Then::Again(works.now() + DISK_RETRY)).await
+}
+
+/// Leases a part for something else than an attempt, and says what puts it back as it was.
+pub(crate) fn lease_aside(works: &Works, part: PartId) -> Option<Then> {
+    works.queue(|queue| {
+        let held = queue.view(part)?.state == State::Held;
+        queue.lease_part(part).map(|_| Then::Unchanged { held })
+    })
+}
+
+/// A leased part with all that belongs to it; where it cannot be had, the part is put where it
+/// belongs: `unread` is what becomes of it where the disk cannot be read now.
+pub(crate) async fn load_or_put_back(works: &Works, part: PartId, unread: Then) -> Option<Loaded> {
     let error = match works.load(part).await {
         Ok(loaded) => return Some(loaded),
         Err(error) => error,
@@ -132,7 +146,7 @@ pub(crate) async fn load_or_put_back(works: &Works, part: PartId) -> Option<Load
         SpoolError::Damaged(_) => hold_damaged(works, part).await,
         SpoolError::Storage(_) | SpoolError::Closed => {
             works.note(Level::Error, "spool", format!("part {part} could not be read: {error}; tried again later"));
-            works.queue(|queue| queue.settle(part, Then::Again(now + DISK_RETRY), Feedback::None, now));
+            works.queue(|queue| queue.settle(part, unread, Feedback::None, now));
         }
     }
     None
@@ -154,19 +168,18 @@ async fn hold_damaged(works: &Works, part: PartId) {
 /// A part's alarm: it has expired, or its sender is owed a word that it takes long.
 async fn alarm(works: &Works, part: PartId) {
     let now = works.now();
-    if works.queue(|queue| queue.lease_part(part)).is_none() {
+    let Some(as_it_was) = lease_aside(works, part) else {
         // An attempt is under way, and settles expiry by itself; look again soon.
         works.queue(|queue| queue.set_alarm(part, now + Duration::from_secs(30)));
         return;
-    }
-    let Some(loaded) = load_or_put_back(works, part).await else {
+    };
+    let Some(loaded) = load_or_put_back(works, part, as_it_was).await else {
         works.queue(|queue| queue.set_alarm(part, now + DISK_RETRY));
         return;
     };
     if now >= loaded.meta.expires {
         return settle::expire(works, loaded);
     }
-    let held = loaded.part.state != PartState::Due;
     let owed = !loaded.part.delay_noticed && now >= works.next_alarm(&loaded.meta, &loaded.part);
     let mut next = works.next_alarm(&loaded.meta, &loaded.part);
     if owed {
@@ -179,7 +192,7 @@ async fn alarm(works: &Works, part: PartId) {
         }
     }
     works.queue(|queue| {
-        queue.settle(part, Then::Unchanged { held }, Feedback::None, now);
+        queue.settle(part, as_it_was, Feedback::None, now);
         queue.set_alarm(part, next);
     });
 }

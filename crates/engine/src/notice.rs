@@ -4,6 +4,8 @@
 //! such as a notice, never causes another), only at its own return path, only what was asked
 //! for (NOTIFY), and once. A notice has the null sender and is signed as the sender's domain.
 
+use std::time::Duration;
+
 use repute_message::dsn::{self, Kind, Notice, Original, Told};
 use repute_spool::{MessageMeta, NewMessage};
 use repute_types::envelope::EnvelopeOptions;
@@ -15,6 +17,11 @@ use crate::fresh::Loaded;
 use crate::intake::{self, Accepted};
 use crate::settle::Finished;
 use crate::works::Works;
+
+/// A notice is first sent so long after it was written: when it is surely on disk (a settlement
+/// takes 100 ms at most where the disk takes it). Sent before, it would be sent again, as another,
+/// by whoever finds the failure unsettled after a crash.
+const WAIT: Duration = Duration::from_secs(1);
 
 /// The notices that finished recipients cause: failures together in one, relays in another.
 /// `relay_tells` says that the next server promised the notices of success itself.
@@ -107,7 +114,9 @@ fn compose(works: &Works, loaded: &Loaded, kind: Kind, recipients: Vec<Told<'_>>
         recipients: vec![Recipient::to(to.clone())],
         content,
     };
-    Some(accepted.into_new())
+    let mut new = accepted.into_new();
+    new.parts.iter_mut().for_each(|part| part.due = now + WAIT);
+    Some(new)
 }
 
 fn kind_word(kind: Kind) -> &'static str {

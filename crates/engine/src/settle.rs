@@ -126,7 +126,7 @@ pub(crate) fn expire(works: &Works, loaded: Loaded) {
 }
 
 /// Time is over (RFC 3463 X.4.7). What the last attempt said is kept: it is the reason.
-pub(crate) fn expired_outcome(last: Option<Outcome>) -> Outcome {
+fn expired_outcome(last: Option<Outcome>) -> Outcome {
     let text = match &last {
         Some(last) => format!("not delivered within the time allowed; the last attempt said: {}", last.reason()),
         None => "not delivered within the time allowed".to_owned(),

@@ -1,0 +1,54 @@
+//! What the simulation found, each as a small test of its own.
+
+mod world;
+
+use repute_engine::control::Selector;
+use repute_net::ConnectKind;
+use world::*;
+
+/// A message that waited behind a paused site was still known from its acceptance; the alarm
+/// for the notice of delay believed that, and let go what an operator had held.
+#[tokio::test(start_paused = true)]
+async fn a_notice_of_delay_does_not_release_what_is_held() {
+    let mut world = World::new().await;
+    let at = world.host("b.test");
+    world.network.fail(at, ConnectKind::Refused);
+    world.submit("shop@example.com", &["first@b.test"]).await.unwrap();
+    pass(MINUTE / 60).await;
+    // The site is paused, so this one is not looked at.
+    world.submit("shop@example.com", &["second@b.test"]).await.unwrap();
+    let second = Selector { recipient: Some(address("second@b.test")), ..Selector::default() };
+    assert_eq!(world.control().hold(&second, "a test").await.unwrap().now, 1);
+    let home = world.receiver("example.com", |_, _| "250 2.1.5 ok");
+    world.hosts_again(1);
+    let b = world.receiver("b.test", |_, _| "250 2.1.5 ok");
+    pass(6 * HOUR).await;
+    let to: Vec<_> = b.taken().into_iter().flat_map(|t| t.to).collect();
+    assert_eq!(to, ["first@b.test"]);
+    assert_eq!(home.taken().len(), 1, "its sender is told that it takes long");
+    let held = Selector { held: true, ..second };
+    assert_eq!(world.control().list(&held, 10).await.unwrap().rows.len(), 1);
+    // Also for the disk.
+    world.stop().await;
+    world.start().await;
+    pass(HOUR).await;
+    assert_eq!(b.taken().len(), 1);
+    assert_eq!(world.control().release(&held).await.unwrap().now, 1);
+    pass(MINUTE).await;
+    assert_eq!(b.taken().len(), 2);
+}
+
+/// A failure is on disk a tenth of a second after it was decided. A notice that is sent before
+/// is sent again, as another, by whoever finds the failure unsettled after a crash.
+#[tokio::test(start_paused = true)]
+async fn a_notice_waits_until_it_is_on_disk() {
+    let mut world = World::new().await;
+    let home = world.receiver("example.com", |_, _| "250 2.1.5 ok");
+    world.receiver("b.test", |_, _| "550 5.1.1 no such user");
+    world.submit("shop@example.com", &["bob@b.test"]).await.unwrap();
+    pass(MINUTE / 120).await;
+    assert_eq!(world.verdicts("bob@b.test").len(), 1);
+    assert_eq!(home.taken().len(), 0);
+    pass(MINUTE / 60).await;
+    assert_eq!(home.taken().len(), 1);
+}
