@@ -56,7 +56,12 @@ impl Disk {
         self.write_what_is_old();
         let mut state = self.state.lock().unwrap();
         state.dead = true;
-        std::mem::take(&mut state.unwritten).len()
+        let lost = std::mem::take(&mut state.unwritten);
+        if state.full {
+            // Notices that went out meanwhile were never on disk, and will be written again.
+            lost.iter().for_each(|(_, settlement)| self.book.may_be_told_again(&self.on_platter(settlement.part)));
+        }
+        lost.len()
     }
 
     fn write_what_is_old(&self) {

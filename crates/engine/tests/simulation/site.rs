@@ -111,8 +111,16 @@ impl Site {
         self.most_sessions.fetch_max(now, Ordering::Relaxed);
         let wire = BufReader::new(stream);
         let will = self.will();
-        let mut visit =
-            Visit { site: &self, wire, will, commands: 0, null_sender: false, to: Vec::new(), line: String::new() };
+        let mut visit = Visit {
+            site: &self,
+            wire,
+            will,
+            commands: 0,
+            null_sender: false,
+            mail_at: Timestamp(0),
+            to: Vec::new(),
+            line: String::new(),
+        };
         let _ = visit.session().await;
         drop(visit);
         self.sessions.fetch_sub(1, Ordering::Relaxed);
@@ -123,7 +131,8 @@ impl Site {
     fn patience(&self) -> Duration {
         match self.habit.will {
             Will::Slow(_) | Will::Silent | Will::Endless | Will::Down(_) => Duration::from_secs(3600),
-            _ => 10 * self.habit.latency + Duration::from_millis(50),
+            // A hundred recipients may have come in a transaction before this one.
+            _ => 150 * self.habit.latency + Duration::from_millis(50),
         }
     }
 }
