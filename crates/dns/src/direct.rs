@@ -130,7 +130,7 @@ fn judge(reply: &Message, name: &Name, kind: RecordType) -> Lookup<Data> {
     let mut found: Vec<&Record> = of(kind).collect();
     if found.is_empty() {
         // An alias into a zone of somebody else's: the asker goes on there.
-        found.extend(of(RecordType::CNAME).last());
+        found.extend(of(RecordType::CNAME).next_back());
     }
     if found.is_empty() && code == ResponseCode::NXDomain {
         return Lookup::NoName { authentic: false };

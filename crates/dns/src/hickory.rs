@@ -5,7 +5,7 @@
 //! record of it, aliases included, was validated from the root.
 //!
 //! Known limits: names under `.invalid` and `.localhost` are answered without asking anybody (RFC
-//! 6761). With validation on, the servers have to pass DNSSEC records on, or signed domains fail.
+//! 6761). Through servers that do not pass DNSSEC records on nothing is validated (`validation`).
 
 use std::hash::Hash;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
@@ -24,6 +24,7 @@ use repute_types::Domain;
 use tokio::time::{Instant, timeout};
 
 use crate::cache::Cache;
+use crate::validation::Validation;
 use crate::{BoxFuture, Lookup, Mx, Records, Resolver};
 
 /// How names are looked up.
@@ -31,9 +32,10 @@ use crate::{BoxFuture, Lookup, Mx, Records, Resolver};
 pub struct DnsSettings {
     /// Recursive servers, asked in this order. Empty: those in `/etc/resolv.conf`.
     pub servers: Vec<SocketAddr>,
-    /// Validate (RFC 4035), from the root's keys.
+    /// Validate (RFC 4035), from the root's keys, where the servers pass on what that needs.
     pub dnssec: bool,
-    /// Keys to validate from instead of the root's: a zone file with DNSKEY records.
+    /// Keys to validate from instead of the root's: a zone file with DNSKEY records. With it all
+    /// is validated, whatever the servers pass on.
     pub trust_anchor: Option<PathBuf>,
     /// For one question to one server.
     pub timeout: Duration,
@@ -74,7 +76,9 @@ pub enum DnsError {
 }
 
 pub struct HickoryResolver {
-    inner: TokioResolver,
+    /// Takes answers as they come.
+    plain: TokioResolver,
+    validation: Option<Validation>,
     deadline: Duration,
     direct_port: u16,
     direct_timeout: Duration,
@@ -104,25 +108,19 @@ impl HickoryResolver {
         if servers.is_empty() {
             return Err(DnsError::NoServers);
         }
-        let config = ResolverConfig::from_name_servers(servers);
-        let mut builder = TokioResolver::builder_with_config(config, TokioRuntimeProvider::default());
-        let options = builder.options_mut();
-        options.timeout = settings.timeout;
-        options.attempts = settings.attempts;
-        options.validate = settings.dnssec;
-        options.use_hosts_file = ResolveHosts::Never;
-        // What validation fetches on the way (DNSKEY, DS) is kept there; answers are kept here.
-        options.cache_size = if settings.dnssec { settings.cache as u64 } else { 0 };
-        // A server that refuses UDP may still answer by TCP.
-        options.try_tcp_on_error = true;
-        if let Some(path) = settings.trust_anchor.as_ref().filter(|_| settings.dnssec) {
-            // The option of the same name only turns validation on; the keys are handed in.
-            let anchors =
-                TrustAnchors::from_file(path).map_err(|e| DnsError::TrustAnchor(path.clone(), e.to_string()))?;
-            builder = builder.with_trust_anchor(Arc::new(anchors));
-        }
+        let plain = build(&servers, settings, None)?;
+        let validation = match (settings.dnssec, &settings.trust_anchor) {
+            (false, _) => None,
+            (true, None) => Some(Validation::new(build(&servers, settings, Some(TrustAnchors::default()))?, false)),
+            (true, Some(path)) => {
+                let anchors =
+                    TrustAnchors::from_file(path).map_err(|e| DnsError::TrustAnchor(path.clone(), e.to_string()))?;
+                Some(Validation::new(build(&servers, settings, Some(anchors))?, true))
+            }
+        };
         Ok(HickoryResolver {
-            inner: builder.build().map_err(DnsError::Setup)?,
+            plain,
+            validation,
             deadline: settings.deadline,
             direct_port: 53,
             direct_timeout: settings.timeout,
@@ -159,13 +157,30 @@ impl HickoryResolver {
         kind: RecordType,
         take: fn(&RData) -> Option<T>,
     ) -> (Lookup<T>, Duration) {
-        match timeout(self.deadline, self.inner.lookup(name, kind)).await {
+        let resolver = self.resolver().await;
+        match timeout(self.deadline, resolver.lookup(name, kind)).await {
             Ok(Ok(found)) => {
                 let ttl = found.valid_until().saturating_duration_since(Instant::now().into_std());
                 positive(found.answers(), kind, take, ttl.min(TTL_MOST))
             }
             Ok(Err(error)) => negative(error),
             Err(_) => (Lookup::NoAnswer("no answer in time".into()), Duration::ZERO),
+        }
+    }
+
+    async fn resolver(&self) -> &TokioResolver {
+        match &self.validation {
+            Some(validation) => validation.usable().await.unwrap_or(&self.plain),
+            None => &self.plain,
+        }
+    }
+
+    /// Whether answers are validated: `false` where that is switched off, or where the name
+    /// servers do not pass on what it needs. Asks them, the first time.
+    pub async fn validates(&self) -> bool {
+        match &self.validation {
+            Some(validation) => validation.usable().await.is_some(),
+            None => false,
         }
     }
 
@@ -179,6 +194,30 @@ impl HickoryResolver {
         self.direct_port = port;
         self
     }
+}
+
+/// A resolver; one that validates where there are keys to validate from.
+fn build(
+    servers: &[NameServerConfig],
+    settings: &DnsSettings,
+    anchors: Option<TrustAnchors>,
+) -> Result<TokioResolver, DnsError> {
+    let config = ResolverConfig::from_name_servers(servers.to_vec());
+    let mut builder = TokioResolver::builder_with_config(config, TokioRuntimeProvider::default());
+    let options = builder.options_mut();
+    options.timeout = settings.timeout;
+    options.attempts = settings.attempts;
+    options.validate = anchors.is_some();
+    options.use_hosts_file = ResolveHosts::Never;
+    // What validation fetches on the way (DNSKEY, DS) is kept there; answers are kept here.
+    options.cache_size = if anchors.is_some() { settings.cache as u64 } else { 0 };
+    // A server that refuses UDP may still answer by TCP.
+    options.try_tcp_on_error = true;
+    if let Some(anchors) = anchors {
+        // The option `trust_anchor` only turns validation on; the keys are handed in.
+        builder = builder.with_trust_anchor(Arc::new(anchors));
+    }
+    builder.build().map_err(DnsError::Setup)
 }
 
 fn server(at: SocketAddr) -> NameServerConfig {

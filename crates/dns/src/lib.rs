@@ -10,6 +10,7 @@ mod fake;
 mod fake_servers;
 mod hickory;
 mod inspect;
+mod validation;
 
 use std::future::Future;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};

@@ -221,3 +221,22 @@ async fn answers_are_kept_found_or_not_and_failures_are_not() {
         assert_eq!(once + server.asked() > 1, questions > 1, "{name}");
     }
 }
+
+/// Through a forwarder that drops DNSSEC records every domain looked forged, and all mail waited.
+#[tokio::test]
+async fn servers_that_drop_what_validation_needs_do_not_stop_the_mail() {
+    let server = Server::start().await;
+    let resolver = HickoryResolver::new(&DnsSettings {
+        servers: vec![server.address],
+        dnssec: true,
+        timeout: Duration::from_millis(300),
+        attempts: 0,
+        ..DnsSettings::default()
+    })
+    .unwrap();
+    let Lookup::Found(found) = resolver.mx(&Domain::parse("two.test").unwrap()).await else {
+        panic!("the answer is taken as it came")
+    };
+    assert!(!found.authentic);
+    assert!(!resolver.validates().await);
+}

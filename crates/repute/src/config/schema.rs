@@ -283,7 +283,7 @@ const RESOLVER: Section = Section {
             Optional("those of /etc/resolv.conf"),
             "Name servers to ask; the port defaults to 53.",
         ),
-        key("dnssec", Bool, Default("true"), "Validates answers from the root down. DANE needs it."),
+        key("dnssec", Bool, Default("true"), "Validates answers from the root down, where the name servers pass on what that needs. DANE needs it."),
         key("timeout", Duration, Default("\"5s\""), "How long one server is waited for."),
     ],
 };
@@ -310,10 +310,29 @@ const LIMITS: Section = Section {
             "Failed log-ins in one connection, after which it is closed.",
         ),
         key(
+            "auth_failures_per_client",
+            Count(1, 100_000),
+            Default("20"),
+            "Failed log-ins from one address within `auth_window`, after which it has to wait.",
+        ),
+        key("auth_window", Duration, Default("\"10m\""), "How long failed log-ins are counted together."),
+        key(
+            "incoming_memory",
+            Size,
+            Default("\"512MiB\""),
+            "Contents on their way in, of all clients together. Over it clients are told to come back in a minute.",
+        ),
+        key(
             "idle",
             Duration,
             Default("\"5m\""),
             "How long a silent client is kept. RFC 5321 §4.5.3.2.7 asks for five minutes.",
+        ),
+        key(
+            "drain",
+            Duration,
+            Default("\"30s\""),
+            "How long what is under way may go on after the server was told to stop. systemd waits 90 seconds.",
         ),
         key("sessions", Count(1, 100_000), Default("2000"), "Outgoing connections at once, to all sites together."),
         key(
