@@ -5,178 +5,13 @@
 
 mod common;
 
-use std::io::{BufRead as _, BufReader, Read as _, Write as _};
-use std::net::{TcpListener, TcpStream};
-use std::process::{Child, Stdio};
-use std::sync::mpsc::{Receiver, channel};
+use std::io::Read as _;
+use std::process::Stdio;
 use std::time::{Duration, Instant};
 
 use common::Place;
-use nix::sys::signal::{Signal, kill};
-use nix::unistd::Pid;
-
-const PATIENCE: Duration = Duration::from_secs(30);
-
-/// A server in its own folder; killed if a test leaves it behind.
-struct Server {
-    place: Place,
-    child: Child,
-    lines: Receiver<String>,
-    said: String,
-    address: String,
-}
-
-impl Server {
-    /// All its mail goes to `relay`, a port on loopback.
-    fn start(relay: u16) -> Server {
-        Server::with(relay, "")
-    }
-
-    fn with(relay: u16, more: &str) -> Server {
-        let user = if nix::unistd::geteuid().is_root() { "user = \"root\"\n" } else { "" };
-        let place = Place::new(&format!(
-            "hostname = \"mail.example.com\"\nstate = \"state\"\n{user}\
-             [resolver]\nservers = \"127.0.0.1:9\"\ndnssec = false\n\
-             [retry]\nfirst = \"1s\"\npause = \"1s\"\n\
-             [[listener]]\nkind = \"submission\"\naddress = \"127.0.0.1:0\"\n\
-             [[route]]\nhost = \"127.0.0.1\"\nport = {relay}\ntls = \"none\"\n\
-             [sendmail]\naccount = \"local\"\n\
-             [[domain]]\nname = \"example.com\"\ndanger_unsigned = true\n\
-             [[account]]\nname = \"local\"\ndomains = \"example.com\"\naddresses = \"127.0.0.1\"\n{more}"
-        ));
-        Server::start_in(place)
-    }
-
-    fn start_in(place: Place) -> Server {
-        let mut child = place.command(&["serve"]).stderr(Stdio::piped()).spawn().unwrap();
-        let stderr = BufReader::new(child.stderr.take().unwrap());
-        let (send, lines) = channel();
-        std::thread::spawn(move || stderr.lines().map_while(Result::ok).try_for_each(|line| send.send(line)));
-        let mut server = Server { place, child, lines, said: String::new(), address: String::new() };
-        let ready = server.wait_for("repute: ready");
-        server.address = ready.split("submission=").nth(1).unwrap().split(' ').next().unwrap().to_owned();
-        server
-    }
-
-    /// The next line that holds `text`.
-    fn wait_for(&mut self, text: &str) -> String {
-        let until = Instant::now() + PATIENCE;
-        while let Ok(line) = self.lines.recv_timeout(until.saturating_duration_since(Instant::now())) {
-            self.said += &format!("{line}\n");
-            if line.contains(text) {
-                return line;
-            }
-        }
-        panic!("the server did not say {text:?}; it said:\n{}", self.said);
-    }
-
-    fn signal(&self, signal: Signal) {
-        kill(Pid::from_raw(self.child.id() as i32), signal).unwrap();
-    }
-
-    fn wait_for_end(&mut self) -> i32 {
-        let until = Instant::now() + PATIENCE;
-        while Instant::now() < until {
-            if let Some(status) = self.child.try_wait().unwrap() {
-                return status.code().unwrap_or(-1);
-            }
-            std::thread::sleep(Duration::from_millis(20));
-        }
-        panic!("the server did not end; it said:\n{}", self.said);
-    }
-
-    /// Sends one message over SMTP; the reply to its end.
-    fn submit(&self, to: &str) -> String {
-        let mut talk = Talk::to(&self.address);
-        talk.say("EHLO client.example", "250");
-        talk.say("MAIL FROM:<shop@example.com>", "250");
-        talk.say(&format!("RCPT TO:<{to}>"), "250");
-        talk.say("DATA", "354");
-        talk.say(&format!("From: shop@example.com\r\nTo: {to}\r\nSubject: hello\r\n\r\nhello\r\n."), "250")
-    }
-}
-
-impl Drop for Server {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
-}
-
-/// A dialogue, line by line.
-struct Talk(BufReader<TcpStream>);
-
-impl Talk {
-    fn to(address: &str) -> Talk {
-        let stream = TcpStream::connect(address).unwrap();
-        stream.set_read_timeout(Some(PATIENCE)).unwrap();
-        let mut talk = Talk(BufReader::new(stream));
-        talk.hear("220");
-        talk
-    }
-
-    fn say(&mut self, line: &str, expect: &str) -> String {
-        self.0.get_mut().write_all(format!("{line}\r\n").as_bytes()).unwrap();
-        self.hear(expect)
-    }
-
-    fn hear(&mut self, expect: &str) -> String {
-        loop {
-            let mut line = String::new();
-            self.0.read_line(&mut line).unwrap();
-            assert!(line.starts_with(expect), "expected {expect}, heard {line:?}");
-            if line.as_bytes().get(3) == Some(&b' ') {
-                return line;
-            }
-        }
-    }
-}
-
-/// A receiver that takes everything and passes it to the test.
-fn receiver() -> (u16, Receiver<String>) {
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    let port = listener.local_addr().unwrap().port();
-    let (send, got) = channel();
-    std::thread::spawn(move || {
-        for stream in listener.incoming().map_while(Result::ok) {
-            let send = send.clone();
-            std::thread::spawn(move || receive(stream, &send));
-        }
-    });
-    (port, got)
-}
-
-fn receive(stream: TcpStream, send: &std::sync::mpsc::Sender<String>) -> Option<()> {
-    let mut writer = stream.try_clone().ok()?;
-    let mut say = move |text: &str| writer.write_all(format!("{text}\r\n").as_bytes()).ok();
-    let mut lines = BufReader::new(stream).lines();
-    say("220 sink.test")?;
-    loop {
-        let line = lines.next()?.ok()?;
-        match line.get(..4).unwrap_or_default().to_ascii_uppercase().as_str() {
-            "DATA" => {
-                say("354 go on")?;
-                let mut content = String::new();
-                loop {
-                    let line = lines.next()?.ok()?;
-                    if line == "." {
-                        break;
-                    }
-                    content += &format!("{line}\n");
-                }
-                send.send(content).ok()?;
-                say("250 2.0.0 taken")?;
-            }
-            "QUIT" => return say("221 bye"),
-            _ => say("250 ok")?,
-        };
-    }
-}
-
-/// A port that nobody listens on.
-fn closed_port() -> u16 {
-    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
-}
+use common::server::{PATIENCE, Server, Talk, closed_port, receiver};
+use nix::sys::signal::Signal;
 
 #[test]
 fn a_message_is_taken_delivered_and_accounted_for() {
@@ -329,4 +164,52 @@ fn a_second_server_on_the_same_state_is_refused() {
     assert_eq!(second.wait().unwrap().code(), Some(1));
     assert!(said.contains("another server runs already"), "{said}");
     server.place.run(&["status"]).good();
+}
+
+#[test]
+fn a_message_over_the_local_socket_may_end_after_the_signal() {
+    let mut server = Server::start(closed_port());
+    let socket = server.place.path("state/sendmail.sock");
+    let (mut busy, mut idle) = (Talk::locally(&socket), Talk::locally(&socket));
+    for talk in [&mut busy, &mut idle] {
+        talk.say("EHLO localhost", "250");
+    }
+    busy.say("MAIL FROM:<cron@example.com>", "250");
+    busy.say("RCPT TO:<bob@example.net>", "250");
+    busy.say("DATA", "354");
+    server.signal(Signal::SIGTERM);
+    idle.hear("421 4.3.2");
+    idle.ended();
+    busy.say("From: cron@example.com\r\nSubject: late\r\n\r\nit ran\r\n.", "250");
+    assert_eq!(server.wait_for_end(), 0);
+    let queued = server.place.run(&["queue", "list"]).good();
+    assert!(queued.contains("bob@example.net"), "{queued}");
+}
+
+#[test]
+fn the_memory_of_content_is_one_for_all_clients() {
+    let server = Server::with(closed_port(), "[limits]\nincoming_memory = \"10KiB\"\n");
+    let begin = |mut talk: Talk, code: &str| {
+        talk.say("EHLO client.example", "250");
+        talk.say("MAIL FROM:<shop@example.com>", "250");
+        talk.say("RCPT TO:<bob@example.net>", "250");
+        talk.say("DATA", code);
+        talk
+    };
+    let _local = begin(Talk::locally(&server.place.path("state/sendmail.sock")), "354");
+    begin(Talk::to(&server.address), "452 4.3.1");
+}
+
+#[test]
+fn an_end_that_breaks_attempts_off_is_said() {
+    // A receiver that never answers.
+    let silent = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = silent.local_addr().unwrap().port();
+    let mut server = Server::with(port, "[limits]\ndrain = \"1s\"\n");
+    server.submit("bob@example.net");
+    let _held = silent.accept().unwrap();
+    server.signal(Signal::SIGTERM);
+    server.wait_for("attempts under way did not end within 1 s");
+    assert_eq!(server.wait_for_end(), 0);
+    assert!(server.place.run(&["queue", "list"]).good().contains("bob@example.net"));
 }

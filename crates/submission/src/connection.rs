@@ -13,11 +13,11 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-use repute_engine::door::{Door, Origin, Returned, Submitted};
+use repute_engine::door::{Account, Door, Origin, Returned, Submitted};
 use repute_smtp::server::{Config, Dismissal, Kind, Security, Session, Start, Step};
 use repute_types::{Content, EnhancedCode, Envelope, Reply, TlsUsed};
 use tokio::io::AsyncWriteExt;
-use tokio::net::TcpStream;
+use tokio::net::{TcpStream, UnixStream};
 use tokio::sync::watch;
 
 use crate::accept;
@@ -112,14 +112,15 @@ async fn talk(service: &Service, mut stream: TcpStream, peer: IpAddr, mut seat: 
         _ => None,
     };
     let kind = service.machine.kind;
-    let host = DoorHost::new(service.door.clone(), service.shared.clone(), client, kind, account);
-    let start = Start { security, known: host.account.is_some() };
-    let session = Session::new(service.machine.clone(), start);
-    let mut shutdown = service.shutdown.clone();
-    let stopping = Box::pin(async move { accept::stopped(&mut shutdown).await });
-    Connection { service, stream, tls, session, host, timer, buffer: Buffer::new(), stopping: Some(stopping) }
-        .converse()
-        .await
+    let host = DoorHost::new(service.door.clone(), service.shared.clone(), Some(client), kind, account);
+    Connection::new(service, (stream, tls), security, host, timer).converse().await
+}
+
+/// Serves a program of this machine, which is `account`. An error is a connection that broke.
+pub(crate) async fn run_local(service: &Service, stream: UnixStream, account: Arc<Account>) -> io::Result<()> {
+    let timer = Timer::new(service.config.limits.idle);
+    let host = DoorHost::new(service.door.clone(), service.shared.clone(), None, Kind::Submission, Some(account));
+    Connection::new(service, (Stream::Local(stream), None), Security::Plain, host, timer).converse().await
 }
 
 struct Connection<'a> {
@@ -142,7 +143,22 @@ enum Heard {
     Shutdown,
 }
 
-impl Connection<'_> {
+impl<'a> Connection<'a> {
+    fn new(
+        service: &'a Service,
+        (stream, tls): (Stream, Option<TlsUsed>),
+        security: Security,
+        host: DoorHost,
+        timer: Timer,
+    ) -> Connection<'a> {
+        let start = Start { security, known: host.account.is_some() };
+        let session = Session::new(service.machine.clone(), start);
+        let mut shutdown = service.shutdown.clone();
+        let stopping: Pin<Box<dyn Future<Output = ()> + Send>> =
+            Box::pin(async move { accept::stopped(&mut shutdown).await });
+        Connection { service, stream, tls, session, host, timer, buffer: Buffer::new(), stopping: Some(stopping) }
+    }
+
     async fn converse(mut self) -> io::Result<()> {
         loop {
             let (used, step) = self.session.advance(self.buffer.filled(), &mut self.host);
@@ -231,7 +247,7 @@ impl Connection<'_> {
 
     async fn accept(&mut self, envelope: Envelope, content: Content) {
         let origin = Origin {
-            client: Some(self.host.client),
+            client: self.host.client,
             helo: self.session.helo().to_owned(),
             tls: self.tls.clone(),
             protocol: self.session.protocol(envelope.options.smtputf8),

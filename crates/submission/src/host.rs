@@ -14,7 +14,8 @@ use crate::shared::{Held, SharedLimits};
 pub(crate) struct DoorHost {
     pub door: Arc<dyn Door>,
     pub shared: Arc<SharedLimits>,
-    pub client: IpAddr,
+    /// `None`: a program of this machine, which is its account from the first word on.
+    pub client: Option<IpAddr>,
     pub kind: Kind,
     /// Whom mail is taken from: known by address at first, then by AUTH.
     pub account: Option<Arc<Account>>,
@@ -30,7 +31,7 @@ impl DoorHost {
     pub(crate) fn new(
         door: Arc<dyn Door>,
         shared: Arc<SharedLimits>,
-        client: IpAddr,
+        client: Option<IpAddr>,
         kind: Kind,
         account: Option<Arc<Account>>,
     ) -> DoorHost {
@@ -39,7 +40,8 @@ impl DoorHost {
     }
 
     pub(crate) async fn password(&mut self, name: &str, password: &str) -> AuthAnswer {
-        match self.door.password(name, password, self.client).await {
+        let Some(client) = self.client else { return AuthAnswer::Wrong };
+        match self.door.password(name, password, client).await {
             Ok(account) => {
                 self.account = Some(account);
                 AuthAnswer::Welcome
@@ -50,15 +52,22 @@ impl DoorHost {
     }
 
     fn auth_failed(&self, name: Option<&str>) -> AuthAnswer {
-        self.shared.auth_failed(self.client);
-        let reply = Reply::new(535, EnhancedCode(5, 7, 8), "authentication failed");
-        self.door.refused(self.client, name, &reply);
+        if let Some(client) = self.client {
+            self.shared.auth_failed(client);
+            let reply = Reply::new(535, EnhancedCode(5, 7, 8), "authentication failed");
+            self.door.refused(client, name, &reply);
+        }
         AuthAnswer::Wrong
     }
 
-    /// Passes an answer of the door on, and a refusal to the log as well.
+    /// Passes an answer of the door on, and a refusal of a remote client to the log as well: a
+    /// program of this machine tells its user.
     fn logged(&self, answer: Result<(), Reply>) -> Result<(), Reply> {
-        answer.inspect_err(|reply| self.door.refused(self.client, self.account.as_ref().map(|a| &*a.name), reply))
+        answer.inspect_err(|reply| {
+            if let Some(client) = self.client {
+                self.door.refused(client, self.account.as_ref().map(|a| &*a.name), reply);
+            }
+        })
     }
 }
 
@@ -84,7 +93,7 @@ impl Host for DoorHost {
     }
 
     fn may_try_auth(&mut self) -> bool {
-        self.shared.may_try_auth(self.client)
+        self.client.is_some_and(|client| self.shared.may_try_auth(client))
     }
 
     fn scram(&mut self, name: &str) -> (Secret, [u8; 18]) {

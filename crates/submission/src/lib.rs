@@ -14,6 +14,7 @@ mod buffer;
 mod config;
 mod connection;
 mod host;
+mod local;
 mod proxy;
 mod shared;
 mod stream;
@@ -22,5 +23,6 @@ mod tls;
 
 pub use accept::serve;
 pub use config::{Limits, ListenerConfig, ListenerKind};
+pub use local::LocalListener;
 pub use shared::{SharedBounds, SharedLimits};
 pub use tls::TlsSource;

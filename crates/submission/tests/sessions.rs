@@ -11,9 +11,10 @@ use std::time::Duration;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use common::{Listener, Setup};
-use repute_submission::{ListenerKind, SharedBounds};
+use repute_submission::{Limits, ListenerKind, LocalListener, SharedBounds, SharedLimits};
 use repute_testkit::{Dialogue, Wire};
-use tokio::net::TcpStream;
+use tokio::net::{TcpStream, UnixStream};
+use tokio::sync::watch;
 
 const LOOPBACK: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
 
@@ -352,4 +353,49 @@ async fn certificates_are_replaced_while_it_runs() {
     listener.tls.replace(None);
     play("S: 220 *\nC: EHLO x\nS~ 250\nC: STARTTLS\nS: 502 5.5.1 *\n".into()).await;
     listener.stop().await;
+}
+
+/// A conversation of a program of this machine, greeted and named.
+async fn local(listener: &std::sync::Arc<LocalListener>, door: &common::FakeDoor) -> Wire {
+    let (ours, theirs) = UnixStream::pair().unwrap();
+    let (listener, account) = (listener.clone(), door.shop.clone());
+    tokio::spawn(async move { listener.converse(theirs, account).await });
+    let mut wire = Wire::new(ours);
+    expect(&mut wire, "220").await;
+    ask(&mut wire, "EHLO localhost", "250").await;
+    wire
+}
+
+async fn begin_data(wire: &mut Wire, code: &str) {
+    ask(wire, "MAIL FROM:<a@example.com>", "250").await;
+    ask(wire, "RCPT TO:<b@example.net>", "250").await;
+    ask(wire, "DATA", code).await;
+}
+
+#[tokio::test]
+async fn a_local_program_is_bound_as_any_client() {
+    let door = common::FakeDoor::new(None);
+    let shared = SharedLimits::new(SharedBounds { content_octets: 10_000, ..SharedBounds::default() });
+    let (shutdown, stopping) = watch::channel(false);
+    let (name, limits) = (common::domain("mail.example.com"), Limits::default());
+    let listener = std::sync::Arc::new(LocalListener::new(name, limits, door.clone(), shared.clone(), stopping));
+    let mut first = local(&listener, &door).await;
+    ask(&mut first, "AUTH PLAIN AHNob3AAc2VjcmV0", "502").await;
+    ask(&mut first, "MAIL FROM:<a@other.invalid>", "553").await;
+    begin_data(&mut first, "354").await;
+    // The memory of content is the one that all listeners share.
+    let mut second = local(&listener, &door).await;
+    begin_data(&mut second, "452 4.3.1").await;
+    // A transaction may end after the signal; who has none is sent away.
+    shutdown.send(true).unwrap();
+    expect(&mut second, "421 4.3.2").await;
+    is_closed(&mut second).await;
+    first.send(b"From: a@example.com\r\n\r\nhello\r\n.\r\n").await.unwrap();
+    expect(&mut first, "250").await;
+    expect(&mut first, "421 4.3.2").await;
+    is_closed(&mut first).await;
+    let taken = std::mem::take(&mut *door.taken.lock().unwrap());
+    assert_eq!((taken.len(), taken[0].client, taken[0].protocol), (1, None, "ESMTP"));
+    tokio::time::sleep(Duration::from_millis(50)).await;
+    assert_eq!(shared.content_octets(), 0, "memory is still held");
 }

@@ -4,6 +4,7 @@
 //! several may follow one another on a connection. The socket is 0600 in the state folder,
 //! and only root and the server's own user are answered.
 
+pub mod accept;
 pub mod client;
 pub mod sendmail;
 pub mod server;

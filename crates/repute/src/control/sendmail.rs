@@ -3,30 +3,27 @@
 //! The kernel says which user is at the other end; `[sendmail]` says which account that is.
 //! One JSON line comes first ([`Welcome`]), then it is SMTP as on any listener, with the same
 //! checks, so that `sendmail -bs` is a pipe and the rest of the command a small client.
-//! Anybody may connect (0666). Bounds: 64 conversations at once, five idle minutes, the
-//! listeners' limits of size and recipients.
+//! Anybody may connect (0666). Bounds: 64 conversations at once, and the listeners' limits, the
+//! memory of content on its way in and the end at shutdown among them.
 
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
-use bytes::{Buf as _, BytesMut};
-use repute_engine::door::{Account, Door, Origin, Submitted};
-use repute_smtp::server::{self, AuthAnswer, Host, Kind, Security, Session, Start, Step, scram};
-use repute_types::envelope::EnvelopeOptions;
-use repute_types::{Address, Content, Envelope, Recipient, Reply};
+use repute_engine::door::Account;
+use repute_submission::LocalListener;
 use serde::{Deserialize, Serialize};
-use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::io::AsyncWriteExt as _;
 use tokio::net::{UnixListener, UnixStream};
-use tokio::sync::Semaphore;
+use tokio::sync::watch;
 use tokio::time::timeout;
 
+use super::accept;
 use crate::config::Config;
 
 const CONVERSATIONS: usize = 64;
-const IDLE: Duration = Duration::from_secs(300);
-/// Octets read at once.
-const READ: usize = 64 << 10;
+/// For the first line: an empty socket takes it at once.
+const WELCOME: Duration = Duration::from_secs(5);
 
 pub fn socket(state: &Path) -> PathBuf {
     state.join("sendmail.sock")
@@ -81,27 +78,13 @@ impl Access {
 }
 
 pub struct Service {
-    door: Arc<dyn Door>,
-    machine: Arc<server::Config>,
+    listener: LocalListener,
     access: RwLock<Arc<Access>>,
 }
 
 impl Service {
-    pub fn new(door: Arc<dyn Door>, config: &Config) -> Arc<Service> {
-        let limits = &config.limits;
-        Arc::new(Service {
-            door,
-            machine: Arc::new(server::Config {
-                hostname: config.hostname.clone(),
-                kind: Kind::Submission,
-                max_size: usize::try_from(limits.size.octets()).unwrap_or(usize::MAX),
-                max_recipients: limits.recipients,
-                max_errors: limits.errors,
-                max_chatter: 100,
-                max_auth_failures: limits.auth_failures,
-            }),
-            access: RwLock::new(Arc::new(Access::of(config))),
-        })
+    pub fn new(listener: LocalListener, config: &Config) -> Arc<Service> {
+        Arc::new(Service { listener, access: RwLock::new(Arc::new(Access::of(config))) })
     }
 
     pub fn exchange(&self, access: Access) {
@@ -115,25 +98,20 @@ impl Service {
 
 /// Opens the socket, for everybody.
 pub fn bind(state: &Path) -> anyhow::Result<UnixListener> {
-    super::server::bind_at(&socket(state), 0o666)
+    accept::bind(&socket(state), 0o666)
 }
 
-/// Answers until the task is dropped.
-pub async fn serve(listener: UnixListener, service: Arc<Service>) {
-    let room = Arc::new(Semaphore::new(CONVERSATIONS));
-    loop {
-        let Ok(permit) = room.clone().acquire_owned().await else { return };
-        let Ok((stream, _)) = listener.accept().await else {
-            tokio::time::sleep(Duration::from_millis(100)).await;
-            continue;
-        };
+/// Serves until `stop` is given, which the service's listener heeds, too; a message under way
+/// may end `within` a time.
+pub async fn serve(listener: UnixListener, service: Arc<Service>, stop: watch::Receiver<bool>, within: Duration) {
+    accept::serve(listener, CONVERSATIONS, stop, within, move |stream| {
         let service = service.clone();
-        tokio::spawn(async move {
+        async move {
             // An error is a program that went away: it has no 250, and knows.
             let _ = converse(stream, &service).await;
-            drop(permit);
-        });
-    }
+        }
+    })
+    .await;
 }
 
 async fn converse(mut stream: UnixStream, service: &Service) -> std::io::Result<()> {
@@ -148,9 +126,9 @@ async fn converse(mut stream: UnixStream, service: &Service) -> std::io::Result<
     };
     let mut line = serde_json::to_vec(&welcome)?;
     line.push(b'\n');
-    stream.write_all(&line).await?;
+    timeout(WELCOME, stream.write_all(&line)).await??;
     match allowed {
-        Ok(account) => Conversation::new(stream, service, account).run().await,
+        Ok(account) => service.listener.converse(stream, account).await,
         Err(_) => Ok(()),
     }
 }
@@ -160,87 +138,4 @@ fn user_of(stream: &UnixStream) -> std::io::Result<String> {
     let uid = nix::unistd::Uid::from_raw(stream.peer_cred()?.uid());
     let user = nix::unistd::User::from_uid(uid).ok().flatten();
     Ok(user.map_or_else(|| uid.to_string(), |u| u.name))
-}
-
-struct Conversation<'a> {
-    stream: UnixStream,
-    service: &'a Service,
-    session: Session,
-    host: Local,
-    input: BytesMut,
-}
-
-impl<'a> Conversation<'a> {
-    fn new(stream: UnixStream, service: &'a Service, account: Arc<Account>) -> Conversation<'a> {
-        let start = Start { security: Security::Plain, known: true };
-        let session = Session::new(service.machine.clone(), start);
-        let host = Local { door: service.door.clone(), account };
-        Conversation { stream, service, session, host, input: BytesMut::with_capacity(READ) }
-    }
-
-    async fn run(mut self) -> std::io::Result<()> {
-        loop {
-            let (used, step) = self.session.advance(&self.input, &mut self.host);
-            self.input.advance(used);
-            match step {
-                Step::Accept { envelope, content } => self.accept(envelope, content).await,
-                Step::CheckPassword { .. } => self.session.password_checked(AuthAnswer::Wrong),
-                Step::Read | Step::StartTls | Step::Close => {
-                    let close = !matches!(step, Step::Read);
-                    self.stream.write_all(self.session.output()).await?;
-                    self.session.written();
-                    self.input.reserve(READ);
-                    if close || timeout(IDLE, self.stream.read_buf(&mut self.input)).await?? == 0 {
-                        return Ok(());
-                    }
-                }
-            }
-        }
-    }
-
-    async fn accept(&mut self, envelope: Envelope, content: Content) {
-        let origin = Origin {
-            client: None,
-            helo: self.session.helo().to_owned(),
-            tls: None,
-            protocol: self.session.protocol(envelope.options.smtputf8),
-        };
-        let submitted = Submitted { account: self.host.account.clone(), envelope, content, origin };
-        let answer = self.service.door.accept(submitted).await.map(|committed| committed.id());
-        self.session.accepted(answer.as_ref().map(|id| id as &dyn std::fmt::Display));
-    }
-}
-
-/// The session's questions: a program of this machine is its account from the first word on.
-struct Local {
-    door: Arc<dyn Door>,
-    account: Arc<Account>,
-}
-
-impl Host for Local {
-    fn mail(&mut self, from: Option<&Address>, _: &EnvelopeOptions) -> Result<(), Reply> {
-        self.door.may_send_from(&self.account, from)
-    }
-
-    fn rcpt(&mut self, recipient: &Recipient) -> Result<(), Reply> {
-        self.door.may_send_to(&self.account, recipient)
-    }
-
-    fn room(&mut self, _: usize) -> bool {
-        true
-    }
-
-    fn may_try_auth(&mut self) -> bool {
-        false
-    }
-
-    /// AUTH is never offered here: a client that says it all the same gets nowhere.
-    fn scram(&mut self, _: &str) -> (scram::Secret, [u8; 18]) {
-        let secret = scram::Secret { iterations: 4096, salt: vec![0; 16], stored_key: [0; 32], server_key: [0; 32] };
-        (secret, [0; 18])
-    }
-
-    fn scram_ended(&mut self, _: bool) -> AuthAnswer {
-        AuthAnswer::Wrong
-    }
 }

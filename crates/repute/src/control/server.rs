@@ -2,60 +2,40 @@
 //!
 //! Bounds: 16 connections at once (more wait), a request of 256 KiB, a minute without one.
 
-use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
-use std::sync::Arc;
 use std::time::Duration;
 
-use anyhow::Context as _;
 use repute_engine::control::{Control, ControlError};
 use serde::Serialize;
 use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, BufReader};
 use tokio::net::{UnixListener, UnixStream};
-use tokio::sync::Semaphore;
+use tokio::sync::watch;
 use tokio::time::timeout;
 
+use super::accept;
 use super::wire::{Answer, LONGEST_REQUEST, Request};
 
 const CONNECTIONS: usize = 16;
 /// Between requests; people's commands send theirs at once.
 const IDLE: Duration = Duration::from_secs(60);
 
-/// Opens the socket; one that a killed server left behind is replaced.
+/// Opens the socket, for root and the server's own user.
 pub fn bind(state: &Path) -> anyhow::Result<UnixListener> {
-    let path = super::socket(state);
-    bind_at(&path, 0o600)
+    accept::bind(&super::socket(state), 0o600)
 }
 
-pub(crate) fn bind_at(path: &Path, mode: u32) -> anyhow::Result<UnixListener> {
-    if std::os::unix::net::UnixStream::connect(path).is_ok() {
-        anyhow::bail!("another server runs already: it listens on {}", path.display());
-    }
-    let _ = std::fs::remove_file(path);
-    let listener = UnixListener::bind(path).with_context(|| format!("{} cannot be opened", path.display()))?;
-    std::fs::set_permissions(path, std::fs::Permissions::from_mode(mode))?;
-    Ok(listener)
-}
-
-/// Answers until the task is dropped.
-pub async fn serve(listener: UnixListener, control: Control) {
-    let room = Arc::new(Semaphore::new(CONNECTIONS));
-    loop {
-        let Ok(permit) = room.clone().acquire_owned().await else { return };
-        let Ok((stream, _)) = listener.accept().await else {
-            // Out of descriptors: they come back as connections end.
-            tokio::time::sleep(Duration::from_millis(100)).await;
-            continue;
-        };
-        if !is_allowed(&stream) {
-            continue;
+/// Answers until `stop` is given; a question under way is answered `within` a time.
+pub async fn serve(listener: UnixListener, control: Control, stop: watch::Receiver<bool>, within: Duration) {
+    let stopping = stop.clone();
+    accept::serve(listener, CONNECTIONS, stop, within, move |stream| {
+        let (control, stopping) = (control.clone(), stopping.clone());
+        async move {
+            if is_allowed(&stream) {
+                converse(stream, &control, stopping).await;
+            }
         }
-        let control = control.clone();
-        tokio::spawn(async move {
-            converse(stream, &control).await;
-            drop(permit);
-        });
-    }
+    })
+    .await;
 }
 
 /// Root, and whoever the server runs as.
@@ -64,15 +44,19 @@ fn is_allowed(stream: &UnixStream) -> bool {
     stream.peer_cred().is_ok_and(|peer| peer.uid() == 0 || peer.uid() == own)
 }
 
-async fn converse(mut stream: UnixStream, control: &Control) {
+async fn converse(mut stream: UnixStream, control: &Control, mut stop: watch::Receiver<bool>) {
     let (read, mut write) = stream.split();
     let mut read = BufReader::new(read);
     loop {
         let mut line = Vec::new();
         let mut bounded = (&mut read).take(LONGEST_REQUEST as u64);
-        match timeout(IDLE, bounded.read_until(b'\n', &mut line)).await {
-            Ok(Ok(n)) if n > 0 => {}
-            _ => return,
+        let asked = tokio::select! {
+            biased;
+            read = timeout(IDLE, bounded.read_until(b'\n', &mut line)) => matches!(read, Ok(Ok(n)) if n > 0),
+            () = accept::stopped(&mut stop) => false,
+        };
+        if !asked {
+            return;
         }
         let answer = match serde_json::from_slice(&line) {
             Ok(request) => answer(request, control).await,

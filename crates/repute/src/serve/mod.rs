@@ -22,12 +22,13 @@ use repute_engine::{Doors, Engine};
 use repute_ledger::{History, HistoryOptions, Returned, ReturnedOptions};
 use repute_net::{TcpNetwork, TlsClient};
 use repute_spool::{Spool, SqliteSpool, sqlite};
-use repute_submission::{Limits, ListenerConfig, SharedBounds, SharedLimits, TlsSource};
-use repute_types::{SystemClock, SystemRandom};
+use repute_submission::{Limits, ListenerConfig, LocalListener, SharedBounds, SharedLimits, TlsSource};
+use repute_types::event::Level;
+use repute_types::{Clock as _, Event, EventKind, SystemClock, SystemRandom};
 use tokio::sync::watch;
-use tokio::task::{JoinHandle, JoinSet};
+use tokio::task::JoinSet;
 
-use crate::config::meant::{Config, ListenerKind};
+use crate::config::meant::{Config, ListenerKind, SizeOrOctets};
 use crate::config::settings;
 use crate::control;
 use crate::log::{FanOut, Log};
@@ -35,19 +36,17 @@ use crate::tls::{self, Certificate, SelfSigned};
 
 use self::ports::Port;
 
-/// How long attempts under way may go on after the server was told to stop. A receiver that
-/// has the message and does not answer would else be sent it twice; systemd waits 90 seconds.
-const DRAIN: Duration = Duration::from_secs(30);
+/// What conversations on the local sockets may take beyond the drain to say their last words.
+const LAST_WORDS: Duration = Duration::from_secs(5);
 
 pub struct Running {
     config: Config,
     engine: Engine,
     addresses: Vec<(ListenerKind, SocketAddr)>,
+    /// Those of the network and the two local sockets.
     listeners: JoinSet<()>,
     stop_listeners: watch::Sender<bool>,
-    control: JoinHandle<()>,
     sendmail: Arc<control::sendmail::Service>,
-    sendmail_task: JoinHandle<()>,
     certificate: Arc<Certificate>,
     history: Arc<History>,
     memory: HostMemory,
@@ -75,7 +74,9 @@ pub async fn begin(config: Config, ports: Vec<Port>, log: Arc<Log>) -> anyhow::R
     let shared = SharedLimits::new(SharedBounds {
         connections: config.limits.connections,
         connections_per_client: config.limits.connections_per_client,
-        ..SharedBounds::default()
+        content_octets: octets(config.limits.incoming_memory),
+        auth_failures: config.limits.auth_failures_per_client,
+        auth_window: config.limits.auth_window.0,
     });
     let mut listeners = JoinSet::new();
     let addresses = ports.iter().map(|p| (p.kind, p.address)).collect();
@@ -87,23 +88,13 @@ pub async fn begin(config: Config, ports: Vec<Port>, log: Arc<Log>) -> anyhow::R
             let _ = repute_submission::serve(port.socket, listener, door, shared, stopping).await;
         });
     }
-    let sendmail = control::sendmail::Service::new(engine.door(), &config);
-    let sendmail_task = tokio::spawn(control::sendmail::serve(sendmail_socket, sendmail.clone()));
-    let control = tokio::spawn(control::server::serve(control_socket, engine.control()));
-    Ok(Running {
-        config,
-        engine,
-        addresses,
-        listeners,
-        stop_listeners,
-        control,
-        sendmail,
-        sendmail_task,
-        certificate,
-        history,
-        memory,
-        log,
-    })
+    let (name, bounds) = (config.hostname.clone(), limits(&config));
+    let local = LocalListener::new(name, bounds, engine.door(), shared, stopping.clone());
+    let sendmail = control::sendmail::Service::new(local, &config);
+    let within = config.limits.drain.0 + LAST_WORDS;
+    listeners.spawn(control::sendmail::serve(sendmail_socket, sendmail.clone(), stopping.clone(), within));
+    listeners.spawn(control::server::serve(control_socket, engine.control(), stopping, within));
+    Ok(Running { config, engine, addresses, listeners, stop_listeners, sendmail, certificate, history, memory, log })
 }
 
 impl Running {
@@ -116,11 +107,13 @@ impl Running {
     pub async fn stop(mut self) {
         let _ = self.stop_listeners.send(true);
         while self.listeners.join_next().await.is_some() {}
-        self.control.abort();
-        self.sendmail_task.abort();
-        // What did not end in time is tried again at the next start.
-        if let Err(error) = self.engine.stop(DRAIN).await {
-            crate::out::error(&format!("repute: the spool could not be written out: {error}; mail may go twice\n"));
+        let drain = self.config.limits.drain.0;
+        match self.engine.stop(drain).await {
+            Ok(true) => {}
+            Ok(false) => warn(&self.log, over_deadline(drain)),
+            Err(error) => {
+                crate::out::error(&format!("repute: the spool could not be written out: {error}; mail may go twice\n"));
+            }
         }
         for socket in [control::socket(&self.config.state), control::sendmail::socket(&self.config.state)] {
             let _ = std::fs::remove_file(socket);
@@ -129,6 +122,19 @@ impl Running {
         // The flush blocks until the history's thread has written.
         let _ = tokio::task::spawn_blocking(move || history.flush()).await;
     }
+}
+
+/// What did not end in time is tried again at the next start.
+fn over_deadline(drain: Duration) -> String {
+    let seconds = drain.as_secs();
+    format!(
+        "attempts under way did not end within {seconds} s (`drain` in [limits]) and were broken off: they are made \
+         again at the next start, and a receiver that had the message already gets it twice"
+    )
+}
+
+fn warn(log: &Log, text: String) {
+    log.record(&Event { at: SystemClock.now(), kind: EventKind::Note { level: Level::Warning, what: "stop", text } });
 }
 
 /// The certificate of the configuration, else the self-signed one of the state folder.
@@ -182,7 +188,6 @@ fn resolver(config: &Config) -> anyhow::Result<Arc<dyn Resolver>> {
 }
 
 fn listener(config: &Config, port: &Port, tls: &TlsSource) -> ListenerConfig {
-    let limits = &config.limits;
     ListenerConfig {
         kind: match port.kind {
             ListenerKind::Submission => repute_submission::ListenerKind::Submission,
@@ -192,14 +197,24 @@ fn listener(config: &Config, port: &Port, tls: &TlsSource) -> ListenerConfig {
         hostname: config.hostname.clone(),
         tls: tls.clone(),
         proxies: port.proxy_from.iter().copied().collect(),
-        limits: Limits {
-            message_size: usize::try_from(limits.size.octets()).unwrap_or(usize::MAX),
-            recipients: limits.recipients,
-            errors: limits.errors,
-            auth_failures: limits.auth_failures,
-            idle: limits.idle.0,
-            drain: DRAIN,
-            ..Limits::default()
-        },
+        limits: limits(config),
     }
+}
+
+/// The bounds of a session, from the network or from this machine.
+fn limits(config: &Config) -> Limits {
+    let limits = &config.limits;
+    Limits {
+        message_size: octets(limits.size),
+        recipients: limits.recipients,
+        errors: limits.errors,
+        auth_failures: limits.auth_failures,
+        idle: limits.idle.0,
+        drain: limits.drain.0,
+        ..Limits::default()
+    }
+}
+
+fn octets(size: SizeOrOctets) -> usize {
+    usize::try_from(size.octets()).unwrap_or(usize::MAX)
 }

@@ -21,7 +21,7 @@ use tokio::task::JoinHandle;
 pub struct FakeDoor {
     spool: MemorySpool,
     next: AtomicU64,
-    shop: Arc<Account>,
+    pub shop: Arc<Account>,
     pub known: Option<IpAddr>,
     pub scram: ScramSecret,
     pub taken: Mutex<Vec<Taken>>,
