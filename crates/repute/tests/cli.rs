@@ -42,6 +42,16 @@ fn a_domain_is_added_once_and_checked_ever_after() {
     assert_eq!(records.as_array().unwrap().len(), 2);
 }
 
+/// The cure of "an account names a domain that is not set up" stopped at that same fault.
+#[test]
+fn the_command_that_cures_a_fault_can_be_run_while_it_stands() {
+    let place = Place::new(
+        "hostname = \"mail.example.com\"\nstate = \"state\"\n[[account]]\nname = \"local\"\naddresses = [\"127.0.0.0/8\"]\ndomains = [\"example.com\"]\n",
+    );
+    place.run(&["domain", "add", "example.com", "--write"]).good();
+    place.run(&["config", "check"]).good();
+}
+
 #[test]
 fn an_account_is_made_from_a_password_or_makes_one_up() {
     let place =
