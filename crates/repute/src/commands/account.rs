@@ -71,7 +71,13 @@ pub fn run(args: Args, context: &Context) -> anyhow::Result<Exit> {
 /// Those named; else the one that is set up.
 fn domains(add: &Add, config: Option<&Config>) -> anyhow::Result<Vec<Domain>> {
     if !add.domains.is_empty() {
-        return Ok(add.domains.clone());
+        let is_set_up = |d: &&Domain| config.is_none_or(|c| c.domains.iter().any(|known| known.name == **d));
+        return match add.domains.iter().find(|d| !is_set_up(d)) {
+            Some(missing) => {
+                Err(Ended::usage(format!("{missing} is not set up: run `repute domain add {missing} --write` first")))
+            }
+            None => Ok(add.domains.clone()),
+        };
     }
     match config.map(|c| c.domains.as_slice()) {
         Some([one]) => Ok(vec![one.name.clone()]),
