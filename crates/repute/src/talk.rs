@@ -6,9 +6,9 @@ use std::time::Duration;
 
 use anyhow::{Context as _, bail};
 use bytes::BytesMut;
-use repute_smtp::client::Extensions;
+use repute_smtp::client::{Extensions, Stuffed};
 use repute_smtp::reply::ReplyReader;
-use repute_types::Reply;
+use repute_types::{Content, Reply};
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 use tokio::time::timeout;
 
@@ -79,19 +79,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Talk<S> {
     }
 
     /// The content after a 354, dots doubled (RFC 5321 §4.5.2); the reply to its end.
-    pub async fn content(&mut self, octets: &[u8]) -> anyhow::Result<Reply> {
-        self.print("C:", &format!("({} octets)", octets.len()));
-        let mut wire = Vec::with_capacity(octets.len() + octets.len() / 64 + 5);
-        for line in octets.split_inclusive(|b| *b == b'\n') {
-            if line.starts_with(b".") {
-                wire.push(b'.');
-            }
-            wire.extend_from_slice(line);
-        }
-        if !wire.is_empty() && !wire.ends_with(b"\r\n") {
-            wire.extend_from_slice(b"\r\n");
-        }
-        wire.extend_from_slice(b".\r\n");
+    pub async fn content(&mut self, content: &Content) -> anyhow::Result<Reply> {
+        self.print("C:", &format!("({} octets)", content.len()));
+        let wire = Stuffed::new(content).collect::<Vec<_>>().concat();
         let written = async {
             self.stream.write_all(&wire).await?;
             self.stream.flush().await

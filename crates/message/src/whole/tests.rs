@@ -1,3 +1,5 @@
+//! A message made whole, case by case: what is added, taken away, refused, and left alone.
+
 use repute_types::{Address, Content, Domain, MessageId, Timestamp, TlsUsed};
 
 use super::*;

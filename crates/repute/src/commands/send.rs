@@ -13,7 +13,8 @@ use clap::ValueEnum;
 use repute_message::compose::{self, Letter, Person};
 use repute_net::{Network as _, Stream, TcpNetwork, TlsClient, TlsPolicy};
 use repute_smtp::client::Extensions;
-use repute_types::{Address, Reply};
+use repute_smtp::command::MailParams;
+use repute_types::{Address, Body, Content, Reply};
 
 use crate::cli::{Context, Ended, Exit};
 use crate::talk::{Talk, Watch};
@@ -104,7 +105,7 @@ pub fn run(args: Args, context: &Context) -> anyhow::Result<Exit> {
 }
 
 /// The whole conversation; the reply that decided it.
-async fn converse(args: &Args, content: &[u8], password: Option<&str>, watch: Watch) -> anyhow::Result<Reply> {
+async fn converse(args: &Args, content: &Content, password: Option<&str>, watch: Watch) -> anyhow::Result<Reply> {
     let (mut talk, offered) = match open(args, watch).await? {
         Ok(opened) => opened,
         Err(refusal) => return Ok(refusal),
@@ -214,19 +215,16 @@ async fn transaction(
     talk: &mut Talk<Stream>,
     args: &Args,
     offered: &Extensions,
-    content: &[u8],
+    content: &Content,
 ) -> anyhow::Result<Reply> {
-    let mut mail = format!("MAIL FROM:<{}>", args.from);
-    if offered.size {
-        mail += &format!(" SIZE={}", content.len());
-    }
-    if offered.eight_bit_mime && !content.is_ascii() {
-        mail += " BODY=8BITMIME";
-    }
-    if offered.smtputf8 && std::iter::once(&args.from).chain(&args.to).any(Address::needs_smtputf8) {
-        mail += " SMTPUTF8";
-    }
-    let reply = talk.say(&mail).await?;
+    let is_ascii = content.chunks().iter().all(|chunk| chunk.is_ascii());
+    let params = MailParams {
+        size: offered.size.then_some(content.len() as u64),
+        body: if offered.eight_bit_mime && !is_ascii { Body::EightBitMime } else { Body::SevenBit },
+        smtputf8: offered.smtputf8 && std::iter::once(&args.from).chain(&args.to).any(Address::needs_smtputf8),
+        ..MailParams::default()
+    };
+    let reply = talk.say(&format!("MAIL FROM:<{}>{params}", args.from)).await?;
     if !reply.is_positive() {
         return Ok(reply);
     }
@@ -264,14 +262,14 @@ fn host_and_port(text: &str) -> anyhow::Result<(String, u16)> {
 }
 
 /// The file as it is, with CRLF line ends; else a message from the flags.
-fn content(args: &Args) -> anyhow::Result<Vec<u8>> {
+fn content(args: &Args) -> anyhow::Result<Content> {
     let Some(file) = &args.file else { return compose(args) };
     let mut octets = Vec::new();
     match file.as_os_str() == "-" {
         true => drop(std::io::stdin().lock().read_to_end(&mut octets)?),
         false => octets = std::fs::read(file).with_context(|| format!("{}", file.display()))?,
     }
-    Ok(with_crlf(&octets))
+    Ok(with_crlf(&octets).into())
 }
 
 fn with_crlf(octets: &[u8]) -> Vec<u8> {
@@ -285,7 +283,7 @@ fn with_crlf(octets: &[u8]) -> Vec<u8> {
 }
 
 /// A simple letter; Message-ID and Date are the server's to add.
-fn compose(args: &Args) -> anyhow::Result<Vec<u8>> {
+fn compose(args: &Args) -> anyhow::Result<Content> {
     let field = |written: &String| match written.split_once(':') {
         Some((name, value)) => Ok((name.trim().to_owned(), value.to_owned())),
         None => Err(Ended::usage(format!("\"{written}\" is no header field: write \"Name: value\""))),
@@ -299,8 +297,7 @@ fn compose(args: &Args) -> anyhow::Result<Vec<u8>> {
         html: args.html.clone(),
         ..Letter::default()
     };
-    let content = compose::compose(&letter).map_err(|fault| Ended::usage(fault.to_string()))?;
-    Ok(content.to_vec())
+    compose::compose(&letter).map_err(|fault| Ended::usage(fault.to_string()))
 }
 
 #[cfg(test)]

@@ -9,6 +9,7 @@ mod params;
 mod path;
 pub mod xtext;
 
+pub use params::notify;
 pub use path::{Path, PathError};
 use repute_types::{Body, Notify, Ret};
 

@@ -105,7 +105,8 @@ fn envid(v: &str) -> Option<String> {
     if v.is_empty() || v.len() > 100 { None } else { xtext::decode(v) }
 }
 
-fn notify(v: &str) -> Option<Notify> {
+/// The value of NOTIFY (RFC 3461 §4.1).
+pub fn notify(v: &str) -> Option<Notify> {
     if v.eq_ignore_ascii_case("NEVER") {
         return Some(Notify::Never);
     }

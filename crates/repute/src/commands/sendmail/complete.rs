@@ -1,19 +1,25 @@
-//! A local program's message made one for the world: addresses without a domain get one, and
-//! what is missing of From is added. cron writes `From: root (Cron Daemon)` and `To: root`.
+//! Addresses without a domain get one: cron writes `From: root (Cron Daemon)` and `To: root`.
 
-use super::Flags;
+use bytes::Bytes;
+use repute_message::Header;
+use repute_types::Content;
+
+use super::{Failed, code};
 
 /// Fields whose addresses are completed.
-const ADDRESS_FIELDS: [&str; 9] =
-    ["from", "sender", "reply-to", "to", "cc", "bcc", "resent-from", "resent-to", "resent-cc"];
-/// Fields that `-t` takes recipients from.
-const RECIPIENT_FIELDS: [&str; 3] = ["to", "cc", "bcc"];
-
-pub struct Completed {
-    pub content: Vec<u8>,
-    /// The values of To, Cc and Bcc, completed.
-    pub recipient_values: Vec<Vec<u8>>,
-}
+const ADDRESS_FIELDS: [&str; 11] = [
+    "From",
+    "Sender",
+    "Reply-To",
+    "To",
+    "Cc",
+    "Bcc",
+    "Resent-From",
+    "Resent-Sender",
+    "Resent-To",
+    "Resent-Cc",
+    "Resent-Bcc",
+];
 
 /// `user@domain` for a bare name.
 pub fn address(text: &str, domain: &str) -> String {
@@ -24,85 +30,24 @@ pub fn address(text: &str, domain: &str) -> String {
     }
 }
 
-/// Completes the header; a message that begins with something else gets one.
-pub fn message(message: &[u8], flags: &Flags, user: &str, domain: &str) -> Completed {
-    let mut content = Vec::with_capacity(message.len() + 256);
-    let mut recipient_values = Vec::new();
-    let (fields, body) = split(message);
-    let mut has_from = false;
-    for field in fields {
-        let (name, value) = halves(field);
-        let name = String::from_utf8_lossy(name).trim().to_ascii_lowercase();
-        has_from |= name == "from";
-        if !ADDRESS_FIELDS.contains(&name.as_str()) {
-            content.extend_from_slice(field);
-            continue;
-        }
-        let value = list(value, domain);
-        content.extend_from_slice(&field[..field.len() - halves(field).1.len()]);
-        content.extend_from_slice(&value);
-        if RECIPIENT_FIELDS.contains(&name.as_str()) {
-            recipient_values.push(value);
-        }
+/// Completes the addresses of the header.
+pub fn header(content: Content, domain: &str) -> Result<Content, Failed> {
+    let header = Header::read(&content).map_err(|fault| Failed::new(code::DATAERR, fault.to_string()))?;
+    let octets = header.octets();
+    let mut completed = Vec::with_capacity(octets.len() + 256);
+    let mut done = 0;
+    for field in header.fields().filter(|f| ADDRESS_FIELDS.iter().any(|name| f.is(name))) {
+        let end = field.range.end - if octets[field.range.clone()].ends_with(b"\r\n") { 2 } else { 0 };
+        completed.extend_from_slice(&octets[done..end - field.value.len()]);
+        completed.extend_from_slice(&list(field.value, domain));
+        done = end;
     }
-    if !has_from {
-        content.extend_from_slice(from_field(flags, user, domain).as_bytes());
+    completed.extend_from_slice(&octets[done..]);
+    let mut whole = Content::from(completed);
+    for chunk in content.slice(octets.len(), content.len()).chunks() {
+        whole.push(Bytes::clone(chunk));
     }
-    content.extend_from_slice(b"\r\n");
-    content.extend_from_slice(body);
-    Completed { content, recipient_values }
-}
-
-fn from_field(flags: &Flags, user: &str, domain: &str) -> String {
-    let sender = flags.sender.as_deref().filter(|s| !s.is_empty()).unwrap_or(user);
-    let sender = address(sender, domain);
-    match &flags.full_name {
-        Some(name) => {
-            let quoted: String = name.chars().filter(|c| !c.is_control() && !matches!(c, '"' | '\\')).collect();
-            format!("From: \"{quoted}\" <{sender}>\r\n")
-        }
-        None => format!("From: {sender}\r\n"),
-    }
-}
-
-/// The fields, each with its folded lines, and the body without the empty line before it.
-fn split(message: &[u8]) -> (Vec<&[u8]>, &[u8]) {
-    let mut fields: Vec<&[u8]> = Vec::new();
-    let (mut start, mut at) = (0, 0);
-    while at < message.len() {
-        let end = message[at..].iter().position(|b| *b == b'\n').map_or(message.len(), |i| at + i + 1);
-        let line = &message[at..end];
-        let folded = at > start && matches!(line[0], b' ' | b'\t');
-        if !folded {
-            if at > start {
-                fields.push(&message[start..at]);
-            }
-            if line == b"\r\n" {
-                return (fields, &message[end..]);
-            }
-            if !is_field(line) {
-                return (fields, &message[at..]);
-            }
-            start = at;
-        }
-        at = end;
-    }
-    if at > start {
-        fields.push(&message[start..at]);
-    }
-    (fields, &[])
-}
-
-/// A name of printable characters up to a colon (RFC 5322 §2.2).
-fn is_field(line: &[u8]) -> bool {
-    let name = line.split(|b| *b == b':').next().unwrap_or_default();
-    let name = name.trim_ascii_end();
-    line.contains(&b':') && !name.is_empty() && name.iter().all(u8::is_ascii_graphic)
-}
-
-fn halves(field: &[u8]) -> (&[u8], &[u8]) {
-    let colon = field.iter().position(|b| *b == b':').unwrap_or(field.len());
-    (&field[..colon], field.get(colon + 1..).unwrap_or_default())
+    Ok(whole)
 }
 
 /// Adds the domain to each address of a list that has none.
@@ -188,7 +133,7 @@ mod tests {
 
     #[test]
     fn bare_names_get_the_domain_and_nothing_else_changes() {
-        check(" root\r\n", " root@x.example\r\n");
+        check(" root", " root@x.example");
         check(" root (Cron Daemon)\r\n", " root@x.example (Cron Daemon)\r\n");
         check(" \"Cron, Daemon\" <root>, bob@y.example", " \"Cron, Daemon\" <root@x.example>, bob@y.example");
         check(" a, b (x, y),\r\n c\r\n", " a@x.example, b@x.example (x, y),\r\n c@x.example\r\n");
@@ -199,21 +144,11 @@ mod tests {
     }
 
     #[test]
-    fn a_message_without_a_header_gets_one() {
-        let flags = Flags::parse(&["-FBackup", "ops@y.example"]).unwrap();
-        let done = message(b"it is done: all of it\r\n", &flags, "root", "x.example");
-        // "it is done" has blanks, so the line is no field.
-        let text = String::from_utf8(done.content).unwrap();
-        assert_eq!(text, "From: \"Backup\" <root@x.example>\r\n\r\nit is done: all of it\r\n");
-    }
-
-    #[test]
-    fn recipients_of_the_header_are_found() {
-        let flags = Flags::parse(&["-t"]).unwrap();
-        let text = b"From: shop@x.example\r\nTo: a,\r\n b@y.example\r\nBcc: c\r\nSubject: To: d\r\n\r\nhello\r\n";
-        let done = message(text, &flags, "www-data", "x.example");
-        let values: Vec<String> = done.recipient_values.iter().map(|v| String::from_utf8_lossy(v).into()).collect();
-        assert_eq!(values, [" a@x.example,\r\n b@y.example\r\n", " c@x.example\r\n"]);
-        assert!(done.content.ends_with(b"\r\n\r\nhello\r\n"));
+    fn fields_of_addresses_are_completed_and_the_rest_stays() {
+        let text = "From: root (Cron Daemon)\r\nTo: a,\r\n b@y.example\r\nSubject: To: d\r\nbcc:c\r\n\r\nTo: e\r\n";
+        let done = header(Content::from(text), "x.example").unwrap();
+        let expect = "From: root@x.example (Cron Daemon)\r\nTo: a@x.example,\r\n b@y.example\r\nSubject: To: d\r\n\
+                      bcc:c@x.example\r\n\r\nTo: e\r\n";
+        assert_eq!(String::from_utf8(done.to_vec()).unwrap(), expect);
     }
 }

@@ -3,7 +3,10 @@
 use std::io::ErrorKind;
 use std::path::Path;
 
-use repute_types::{Address, Reply, Ret};
+use repute_message::compose::Person;
+use repute_message::sendmail;
+use repute_smtp::command::{self, Command, Mail, MailParams, Rcpt, RcptParams};
+use repute_types::{Address, Body, Content, Reply};
 use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, BufStream};
 use tokio::net::UnixStream;
 
@@ -45,75 +48,69 @@ async fn connect(state: &Path) -> Result<Local, Failed> {
 /// Submits one message.
 pub async fn deliver(state: &Path, flags: &Flags, message: Vec<u8>) -> Result<(), Failed> {
     let Local { stream, user, domain } = connect(state).await?;
-    let completed = complete::message(&message, flags, &user, &domain);
-    let recipients = recipients(flags, &completed, &domain)?;
-    let sender = complete::address(flags.sender.as_deref().unwrap_or(&user), &domain);
+    let sender = flags.sender.as_deref().unwrap_or(&user);
+    let sender = Some(complete::address(sender, &domain)).filter(|s| !s.is_empty());
+    let sender = sender.map(|s| parse(&s)).transpose()?;
+    let author = sender.clone().map_or_else(|| parse(&complete::address(&user, &domain)), Ok)?;
+    let from = Person { name: flags.full_name.clone().unwrap_or_default(), address: author };
+    let content = sendmail::read(&message, &sendmail::Options { from, dot_ends: !flags.ignore_dots });
+    let content = complete::header(content, &domain)?;
+    let recipients = recipients(flags, &content, &domain)?;
     let watch = if flags.verbose { Watch::Print } else { Watch::Nobody };
     let mut talk = Talk::new(stream, watch);
     let broken = |e: anyhow::Error| Failed::new(code::TEMPFAIL, format!("{e:#}: try again later"));
     expect(&talk.hear().await.map_err(broken)?)?;
     talk.hello("localhost").await.map_err(broken)?;
-    let mail = mail_command(flags, &sender, &recipients, &completed.content);
-    expect(&talk.say(&mail).await.map_err(broken)?)?;
-    for recipient in &recipients {
-        let notify = flags.notify.as_ref().map_or_else(String::new, |n| format!(" NOTIFY={}", n.to_ascii_uppercase()));
-        expect(&talk.say(&format!("RCPT TO:<{recipient}>{notify}")).await.map_err(broken)?)?;
+    let mail = mail_command(flags, sender, &recipients, &content);
+    expect(&talk.say(&mail.to_string()).await.map_err(broken)?)?;
+    for recipient in recipients {
+        let params = RcptParams { notify: flags.notify, orcpt: None };
+        let rcpt =
+            Command::Rcpt(Rcpt { utf8: recipient.needs_smtputf8(), to: command::Path::Address(recipient), params });
+        expect(&talk.say(&rcpt.to_string()).await.map_err(broken)?)?;
     }
     expect(&talk.say("DATA").await.map_err(broken)?)?;
-    expect(&talk.content(&completed.content).await.map_err(broken)?)?;
+    expect(&talk.content(&content).await.map_err(broken)?)?;
     // The message is kept; whether the goodbye arrives is nobody's concern.
     let _ = talk.say("QUIT").await;
     Ok(())
 }
 
-fn mail_command(flags: &Flags, sender: &str, recipients: &[String], content: &[u8]) -> String {
-    let mut mail = format!("MAIL FROM:<{sender}> SIZE={}", content.len());
-    if !content.is_ascii() {
-        mail += " BODY=8BITMIME";
-    }
-    if !sender.is_ascii() || recipients.iter().any(|r| !r.is_ascii()) {
-        mail += " SMTPUTF8";
-    }
-    match flags.ret {
-        Some(Ret::Full) => mail += " RET=FULL",
-        Some(Ret::Headers) => mail += " RET=HDRS",
-        None => {}
-    }
-    if let Some(envid) = &flags.envid {
-        mail += &format!(" ENVID={}", xtext(envid));
-    }
-    mail
+/// The server offers on its own socket all that is said here.
+fn mail_command(flags: &Flags, sender: Option<Address>, to: &[Address], content: &Content) -> Command<'static> {
+    let is_ascii = content.chunks().iter().all(|chunk| chunk.is_ascii());
+    let utf8 = sender.iter().chain(to).any(Address::needs_smtputf8);
+    let params = MailParams {
+        size: Some(content.len() as u64),
+        body: if is_ascii { Body::SevenBit } else { Body::EightBitMime },
+        smtputf8: utf8,
+        ret: flags.ret,
+        envid: flags.envid.clone(),
+        require_tls: false,
+    };
+    let from = sender.map_or(command::Path::Null, command::Path::Address);
+    Command::Mail(Mail { from, utf8, params })
 }
 
-/// RFC 3461 §4: what is not plain is `+` and two digits.
-fn xtext(text: &str) -> String {
-    let plain = |b: u8| b.is_ascii_graphic() && b != b'+' && b != b'=';
-    text.bytes().map(|b| if plain(b) { char::from(b).to_string() } else { format!("+{b:02X}") }).collect()
-}
-
-/// Those of the command line, and with `-t` those of the header.
-fn recipients(flags: &Flags, completed: &complete::Completed, domain: &str) -> Result<Vec<String>, Failed> {
+/// Those of the command line, and with `-t` those of the header; each once.
+fn recipients(flags: &Flags, content: &Content, domain: &str) -> Result<Vec<Address>, Failed> {
     // A list in one argument is a custom of old.
     let named = flags.recipients.iter().flat_map(|r| r.split(',')).map(|r| complete::address(r, domain));
-    let mut all: Vec<String> = named.filter(|r| !r.is_empty()).collect();
+    let mut all = named.filter(|r| !r.is_empty()).map(|r| parse(&r)).collect::<Result<Vec<_>, _>>()?;
     if flags.from_header {
-        for value in &completed.recipient_values {
-            let found = repute_message::header::addresses(value)
-                .map_err(|e| Failed::new(code::DATAERR, format!("a recipient field cannot be read: {e}")))?;
-            all.extend(found.iter().map(Address::to_string));
-        }
+        let found = sendmail::recipients(content);
+        all.extend(found.map_err(|fault| Failed::new(code::DATAERR, fault.to_string()))?);
     }
     let mut seen = std::collections::HashSet::new();
     all.retain(|r| seen.insert(r.clone()));
-    for recipient in &all {
-        if let Err(why) = recipient.parse::<Address>() {
-            return Err(Failed::new(code::USAGE, format!("\"{recipient}\" is no address: {why}")));
-        }
-    }
     match all.is_empty() {
         true => Err(Failed::new(code::USAGE, "no recipients: name them, or use -t with a To field")),
         false => Ok(all),
     }
+}
+
+fn parse(text: &str) -> Result<Address, Failed> {
+    text.parse().map_err(|why| Failed::new(code::USAGE, format!("\"{text}\" is no address: {why}")))
 }
 
 /// A refusal as the code that callers act on.

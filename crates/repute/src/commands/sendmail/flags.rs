@@ -2,7 +2,7 @@
 //! argument or right behind the letter, `-bs` is an option of two letters, and what is not
 //! known has to be passed over where others pass it over.
 
-use repute_types::Ret;
+use repute_types::{Notify, Ret};
 
 use super::{Failed, code};
 
@@ -27,8 +27,8 @@ pub struct Flags {
     pub sender: Option<String>,
     /// `-F`: the sender's full name.
     pub full_name: Option<String>,
-    /// `-N`, as NOTIFY has it.
-    pub notify: Option<String>,
+    /// `-N`.
+    pub notify: Notify,
     pub ret: Option<Ret>,
     pub envid: Option<String>,
     /// `-v`: the conversation is printed.
@@ -50,7 +50,7 @@ impl Flags {
             ignore_dots: false,
             sender: None,
             full_name: None,
-            notify: None,
+            notify: Notify::Unsaid,
             ret: None,
             envid: None,
             verbose: false,
@@ -109,7 +109,7 @@ impl Flags {
         match letter {
             'f' | 'r' => self.sender = text,
             'F' => self.full_name = text,
-            'N' => self.notify = text,
+            'N' => self.notify = notify(value)?,
             'V' => self.envid = text,
             'R' => self.ret = Some(ret(value)?),
             // -B: what the body is, is seen in the body.
@@ -129,6 +129,11 @@ impl Flags {
         };
         Ok(())
     }
+}
+
+fn notify(value: &str) -> Result<Notify, Failed> {
+    let wrong = || Failed::new(code::USAGE, "-N takes `never`, or some of `success,failure,delay`");
+    repute_smtp::command::notify(value).ok_or_else(wrong)
 }
 
 fn ret(value: &str) -> Result<Ret, Failed> {
@@ -162,7 +167,8 @@ mod tests {
         assert!(grouped.from_header && grouped.ignore_dots);
         assert_eq!(grouped.sender.as_deref(), Some("a@b.example"));
         let dsn = parse("-N success,failure -R hdrs -V id-1 -O DeliveryMode=b x@y.example");
-        assert_eq!((dsn.notify.as_deref(), dsn.ret), (Some("success,failure"), Some(Ret::Headers)));
+        let notify = Notify::On { success: true, failure: true, delay: false };
+        assert_eq!((dsn.notify, dsn.ret), (notify, Some(Ret::Headers)));
         assert_eq!(dsn.recipients, ["x@y.example"]);
         assert_eq!(parse("-bs").mode, Mode::Smtp);
         assert_eq!(parse("-bi").mode, Mode::Nothing);
@@ -171,7 +177,7 @@ mod tests {
 
     #[test]
     fn what_is_wrong_is_a_usage_error() {
-        for line in ["-f", "-Z", "-bd", "-R some"] {
+        for line in ["-f", "-Z", "-bd", "-R some", "-N soon"] {
             let words: Vec<&str> = line.split(' ').collect();
             assert_eq!(Flags::parse(&words).unwrap_err().code, code::USAGE, "{line}");
         }
