@@ -167,7 +167,7 @@ fn doors(config: &Config, log: &Arc<Log>, history: &Arc<History>) -> anyhow::Res
     let returned = Returned::open(&config.state.join("returned.sqlite"), ReturnedOptions::default())?;
     Ok(Doors {
         spool: Arc::new(spool) as Arc<dyn Spool>,
-        resolver: resolver(config)?,
+        resolver: resolver(config, log)?,
         network: Arc::new(TcpNetwork::new(TlsClient::with_native_roots())),
         clock: Arc::new(SystemClock),
         random: Arc::new(SystemRandom::new()),
@@ -177,14 +177,29 @@ fn doors(config: &Config, log: &Arc<Log>, history: &Arc<History>) -> anyhow::Res
     })
 }
 
-fn resolver(config: &Config) -> anyhow::Result<Arc<dyn Resolver>> {
+fn resolver(config: &Config, log: &Arc<Log>) -> anyhow::Result<Arc<dyn Resolver>> {
     let settings = DnsSettings {
         servers: config.resolver.servers.iter().map(|s| s.with_port(53)).collect(),
         dnssec: config.resolver.dnssec,
         timeout: config.resolver.timeout,
         ..DnsSettings::default()
     };
-    Ok(Arc::new(HickoryResolver::new(&settings)?))
+    let resolver = Arc::new(HickoryResolver::new(&settings)?);
+    if settings.dnssec {
+        let (asked, log) = (resolver.clone(), log.clone());
+        tokio::spawn(async move {
+            if !asked.validates().await {
+                log.record(&Event { at: SystemClock.now(), kind: no_validation() });
+            }
+        });
+    }
+    Ok(resolver)
+}
+
+fn no_validation() -> EventKind {
+    let text = "the name servers do not pass on what DNSSEC needs, so no answer is validated; mail goes all the same. \
+                Run a validating resolver such as unbound on this machine, or say `dnssec = false` in [resolver]";
+    EventKind::Note { level: Level::Warning, what: "dns", text: text.into() }
 }
 
 fn listener(config: &Config, port: &Port, tls: &TlsSource) -> ListenerConfig {
