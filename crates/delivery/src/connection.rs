@@ -11,7 +11,7 @@ use std::time::Duration;
 use bytes::BytesMut;
 use repute_dns::Resolver;
 use repute_net::Network;
-use repute_smtp::client::{Exchange, Extensions, Loss, Next, Payload, Transaction};
+use repute_smtp::client::{Exchange, Extensions, Loss, Next, Payload, TOO_MANY, Transaction};
 use repute_types::{Culprit, EnhancedCode, Outcome, Peer, Stage, TlsUsed, Verdict};
 use tokio::time::Instant;
 
@@ -19,6 +19,10 @@ use crate::opening::Opener;
 use crate::rules::{self, TlsRule};
 use crate::wire::Wire;
 use crate::{DeliverySettings, Egress, Route, Timeouts};
+
+/// Further transactions for recipients who were too many for the one before: a server that
+/// takes ten at a time gets a thousand in one attempt.
+const FURTHER_MOST: usize = 100;
 
 /// What became of a message that was to be sent.
 #[derive(Debug)]
@@ -74,8 +78,8 @@ impl Connection {
         })
     }
 
-    /// Sends one message. Where the server limits the recipients of a transaction (RFC 9422), it
-    /// takes several.
+    /// Sends one message. Where the server limits the recipients of a transaction, beforehand (RFC
+    /// 9422) or by its replies (RFC 5321 §4.5.3.1.10), it takes several.
     pub async fn send(&mut self, transaction: &Transaction<'_>) -> Sent {
         let most = self.offered.recipients_most.map_or(usize::MAX, |most| most as usize).max(1);
         let mut outcomes = Vec::with_capacity(transaction.recipients.len());
@@ -90,7 +94,31 @@ impl Connection {
                 Err(stale) => outcomes.extend(recipients.iter().map(|_| stale.clone())),
             }
         }
+        if outcomes.iter().any(is_one_too_many) {
+            self.send_to_the_rest(transaction, &mut outcomes).await;
+        }
         Sent::Done(outcomes)
+    }
+
+    /// Those who were too many, in transactions of as many as the last one took. Ends where one
+    /// takes nobody: then it was no limit of a transaction, and they wait.
+    async fn send_to_the_rest(&mut self, transaction: &Transaction<'_>, outcomes: &mut [Outcome]) {
+        let mut taken = outcomes.iter().filter(|o| o.verdict == Verdict::Delivered).count();
+        for _ in 0..FURTHER_MOST {
+            let left = outcomes.iter().enumerate().filter(|(_, o)| is_one_too_many(o));
+            let left: Vec<usize> = left.map(|(i, _)| i).take(taken).collect();
+            if left.is_empty() || !self.is_reusable() {
+                return;
+            }
+            let recipients: Vec<_> = left.iter().map(|i| transaction.recipients[*i]).collect();
+            let again = self.exchange(&Transaction { recipients: &recipients, ..*transaction }).await;
+            // Where the session had ended, what was said before stands.
+            let Ok(again) = again else { return };
+            taken = again.iter().filter(|o| o.verdict == Verdict::Delivered).count();
+            for (i, outcome) in left.into_iter().zip(again) {
+                outcomes[i] = outcome;
+            }
+        }
     }
 
     /// One transaction; `Err` where the session had ended before it.
@@ -180,6 +208,10 @@ impl Connection {
         }
         self.wire.close(within).await;
     }
+}
+
+fn is_one_too_many(outcome: &Outcome) -> bool {
+    outcome.stage == Stage::Rcpt && outcome.verdict == Verdict::Deferred && outcome.status == TOO_MANY
 }
 
 fn ended_early() -> Outcome {

@@ -24,6 +24,10 @@ use super::{Extensions, Transaction};
 /// replies: a round trip saved is worth more than so many octets now and then wasted.
 const CHUNK_AT_ONCE: usize = 256 << 10;
 
+/// The status of a recipient who was one too many for a transaction that took others (RFC 3463
+/// §3.6).
+pub const TOO_MANY: EnhancedCode = EnhancedCode(4, 5, 3);
+
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Command {
     Rset,
@@ -228,16 +232,18 @@ impl<'a> Exchange<'a> {
         }
     }
 
-    /// RFC 5321 §4.5.3.1.10: a 552 that means "too many recipients" is a 452. It is taken so
-    /// where others were accepted and no enhanced code says that it means something else.
+    /// RFC 5321 §4.5.3.1.10: 452 is "too many recipients", and so is a 552 that means it. They
+    /// are taken so where others were accepted and no enhanced code says that they mean
+    /// something else.
     fn rcpt_refused(&self, reply: Reply) -> Outcome {
-        let too_many =
-            reply.code == 552 && self.accepted.contains(&true) && reply.enhanced.is_none_or(|e| (e.1, e.2) == (5, 3));
+        let too_many = matches!(reply.code, 452 | 552)
+            && self.accepted.contains(&true)
+            && reply.enhanced.is_none_or(|e| (e.1, e.2) == (TOO_MANY.1, TOO_MANY.2));
         let outcome = Outcome::from_reply(Stage::Rcpt, reply);
         if !too_many {
             return outcome;
         }
-        Outcome { verdict: Verdict::Deferred, status: EnhancedCode(4, 5, 3), ..outcome }
+        Outcome { verdict: Verdict::Deferred, status: TOO_MANY, ..outcome }
     }
 
     fn data_reply(&mut self, reply: Reply) {

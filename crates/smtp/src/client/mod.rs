@@ -18,7 +18,7 @@ mod opening;
 mod transaction;
 
 pub use dots::Stuffed;
-pub use exchange::{Exchange, Loss, Next, Payload};
+pub use exchange::{Exchange, Loss, Next, Payload, TOO_MANY};
 pub use extensions::Extensions;
 pub use opening::{Login, Opening, Refusal, Step, TlsWish};
 pub use transaction::Transaction;
