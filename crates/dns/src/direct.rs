@@ -2,7 +2,7 @@
 //! (RFC 7766 §5). Without recursion and without a cache.
 //!
 //! Promise: only an answer to this question, from this server, with authority, is taken.
-//! Silence is `NoAnswer` after two tries; a server that has no say is a `Failure`.
+//! Silence is `NoAnswer` after two tries; a server that has no say is `Lame`.
 
 use std::io;
 use std::net::{IpAddr, SocketAddr};
@@ -16,7 +16,7 @@ use tokio::net::{TcpStream, UdpSocket};
 use tokio::time::timeout;
 
 use crate::hickory::{HickoryResolver, absolute, domain, take_mx};
-use crate::{BoxFuture, Data, Inspect, Kind, Lookup, Records};
+use crate::{BoxFuture, Data, Inspect, Kind, Lookup, Records, Said};
 
 /// Packets get lost; a second try finds out.
 const TRIES: usize = 2;
@@ -49,25 +49,27 @@ impl Inspect for HickoryResolver {
         })
     }
 
-    fn ask<'a>(&'a self, server: IpAddr, name: &'a Domain, kind: Kind) -> BoxFuture<'a, Lookup<Data>> {
+    fn ask<'a>(&'a self, server: IpAddr, name: &'a Domain, kind: Kind) -> BoxFuture<'a, Said> {
         let (port, patience) = self.direct();
         Box::pin(async move {
             match absolute(name) {
                 Some(name) => ask(SocketAddr::new(server, port), name, kind.record_type(), patience).await,
-                None => Lookup::Failure("the name cannot be asked for".into()),
+                None => Said::Answered(Lookup::Failure("the name cannot be asked for".into())),
             }
         })
     }
 }
 
-async fn ask(server: SocketAddr, name: Name, kind: RecordType, patience: Duration) -> Lookup<Data> {
+async fn ask(server: SocketAddr, name: Name, kind: RecordType, patience: Duration) -> Said {
     let mut question = Message::query();
     question.add_query(Query::query(name.clone(), kind));
     question.metadata.recursion_desired = false;
     let mut edns = Edns::new();
     edns.set_max_payload(PAYLOAD);
     question.set_edns(edns);
-    let Ok(octets) = question.to_vec() else { return Lookup::Failure("the question cannot be written".into()) };
+    let Ok(octets) = question.to_vec() else {
+        return Said::Answered(Lookup::Failure("the question cannot be written".into()));
+    };
     let mut last = io::Error::from(io::ErrorKind::TimedOut);
     for _ in 0..TRIES {
         match exchange(server, &octets, question.metadata.id, patience).await {
@@ -75,11 +77,11 @@ async fn ask(server: SocketAddr, name: Name, kind: RecordType, patience: Duratio
             Err(error) => last = error,
         }
     }
-    match last.kind() {
+    Said::Answered(match last.kind() {
         io::ErrorKind::InvalidData => Lookup::Failure("its answer is no DNS message".into()),
         io::ErrorKind::TimedOut => Lookup::NoAnswer("no answer in time".into()),
         _ => Lookup::NoAnswer(format!("not reached: {last}")),
-    }
+    })
 }
 
 async fn exchange(server: SocketAddr, octets: &[u8], id: u16, patience: Duration) -> io::Result<Message> {
@@ -118,14 +120,20 @@ async fn over_tcp(server: SocketAddr, octets: &[u8]) -> io::Result<Message> {
     Message::from_vec(&reply).map_err(|error| io::Error::new(io::ErrorKind::InvalidData, error))
 }
 
-fn judge(reply: &Message, name: &Name, kind: RecordType) -> Lookup<Data> {
+fn judge(reply: &Message, name: &Name, kind: RecordType) -> Said {
     let code = reply.metadata.response_code;
-    if !matches!(code, ResponseCode::NoError | ResponseCode::NXDomain) {
-        return Lookup::Failure(code.to_string());
+    match code {
+        ResponseCode::Refused | ResponseCode::NotAuth => return Said::Lame(code.to_string()),
+        ResponseCode::NoError | ResponseCode::NXDomain if !reply.metadata.authoritative => {
+            return Said::Lame(format!("it answers without authority for {name}"));
+        }
+        ResponseCode::NoError | ResponseCode::NXDomain => {}
+        other => return Said::Answered(Lookup::Failure(other.to_string())),
     }
-    if !reply.metadata.authoritative {
-        return Lookup::Failure(format!("it does not serve {name}"));
-    }
+    Said::Answered(answer(reply, kind, code))
+}
+
+fn answer(reply: &Message, kind: RecordType, code: ResponseCode) -> Lookup<Data> {
     let of = |kind: RecordType| reply.answers.iter().filter(move |r| r.record_type() == kind);
     let mut found: Vec<&Record> = of(kind).collect();
     if found.is_empty() {

@@ -7,12 +7,17 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use repute_types::Domain;
 
 use crate::fake::{self, Kind as FakeKind};
-use crate::{BoxFuture, Data, Inspect, Kind, Lookup, Mx, Records, Resolver, ZoneFake};
+use crate::{BoxFuture, Data, Inspect, Kind, Lookup, Mx, Records, Resolver, Said, ZoneFake};
 
 /// Every server says what the resolver sees, but for those with a zone of their own.
 pub struct ServersFake {
     resolver: ZoneFake,
-    servers: HashMap<IpAddr, ZoneFake>,
+    servers: HashMap<IpAddr, Server>,
+}
+
+enum Server {
+    Zone(ZoneFake),
+    Lame,
 }
 
 impl ServersFake {
@@ -27,7 +32,13 @@ impl ServersFake {
     /// # Panics
     /// Where a line is not understood.
     pub fn server(mut self, address: IpAddr, text: &str) -> ServersFake {
-        self.servers.insert(address, ZoneFake::parse(text));
+        self.servers.insert(address, Server::Zone(ZoneFake::parse(text)));
+        self
+    }
+
+    /// This server serves nothing.
+    pub fn lame(mut self, address: IpAddr) -> ServersFake {
+        self.servers.insert(address, Server::Lame);
         self
     }
 
@@ -67,8 +78,14 @@ impl Inspect for ServersFake {
         Box::pin(look_up(&self.resolver, name, kind))
     }
 
-    fn ask<'a>(&'a self, server: IpAddr, name: &'a Domain, kind: Kind) -> BoxFuture<'a, Lookup<Data>> {
-        Box::pin(look_up(self.servers.get(&server).unwrap_or(&self.resolver), name, kind))
+    fn ask<'a>(&'a self, server: IpAddr, name: &'a Domain, kind: Kind) -> BoxFuture<'a, Said> {
+        Box::pin(async move {
+            match self.servers.get(&server) {
+                Some(Server::Zone(zone)) => Said::Answered(look_up(zone, name, kind).await),
+                Some(Server::Lame) => Said::Lame("Query Refused".into()),
+                None => Said::Answered(look_up(&self.resolver, name, kind).await),
+            }
+        })
     }
 }
 

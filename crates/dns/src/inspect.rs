@@ -67,7 +67,14 @@ pub trait Inspect: Resolver {
     /// Through the resolver, as receivers see it.
     fn records<'a>(&'a self, name: &'a Domain, kind: Kind) -> BoxFuture<'a, Lookup<Data>>;
 
-    /// What this one server has, not cached. `Failure` where it is reached and has no say about
-    /// the name (it refuses, or does not answer with authority), `NoAnswer` where it is silent.
-    fn ask<'a>(&'a self, server: IpAddr, name: &'a Domain, kind: Kind) -> BoxFuture<'a, Lookup<Data>>;
+    /// What this one server has, not cached.
+    fn ask<'a>(&'a self, server: IpAddr, name: &'a Domain, kind: Kind) -> BoxFuture<'a, Said>;
+}
+
+/// What one server said about a name that it is asked for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Said {
+    Answered(Lookup<Data>),
+    /// It is reached and does not serve the name: it refuses, or answers without authority.
+    Lame(String),
 }

@@ -20,7 +20,7 @@ use std::time::Duration;
 pub use fake::ZoneFake;
 pub use fake_servers::ServersFake;
 pub use hickory::{DnsError, DnsSettings, HickoryResolver};
-pub use inspect::{Data, Inspect, Kind};
+pub use inspect::{Data, Inspect, Kind, Said};
 use repute_types::Domain;
 
 pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;

@@ -1,0 +1,49 @@
+//! Our keys as they stand in DNS.
+
+use repute_trust::checks::Finding;
+use repute_trust::checks::dkim::{Facts, judge, keys};
+use repute_trust::checks::servers::{Published, Said};
+use repute_trust::lookup::Answer;
+use repute_types::Domain;
+
+use crate::questions::{Questions, all};
+use crate::setup::{Key, Sending};
+use crate::zones;
+
+pub(crate) async fn check(questions: Questions, sending: Sending) -> Vec<Finding> {
+    let kinds: Vec<&str> = sending.keys.iter().map(|key| key.kind).collect();
+    let mut findings = keys(&sending.name, &kinds);
+    let domain = &sending.name;
+    let each = all(sending.keys.iter().map(|key| one(questions.clone(), domain.clone(), key.clone())));
+    findings.extend(each.await.into_iter().flatten());
+    findings
+}
+
+async fn one(questions: Questions, domain: Domain, key: Key) -> Vec<Finding> {
+    let Ok(name) = Domain::parse(&format!("{}._domainkey.{domain}", key.selector)) else { return Vec::new() };
+    let record = zones::published(questions.clone(), name.clone(), repute_dns::Kind::Txt).await;
+    let answers = match answers(record) {
+        answers if answers.is_empty() => vec![("the resolver".to_owned(), questions.txt(&name).await)],
+        answers => answers,
+    };
+    judge(&Facts {
+        domain,
+        selector: key.selector,
+        kind: key.kind,
+        bits: key.bits,
+        public_key: key.public_key,
+        record: key.record,
+        answers,
+    })
+}
+
+/// What servers say that serve the zone; receivers pass over the others too, which
+/// `dns.authoritative` tells of.
+fn answers(record: Published) -> Vec<(String, Answer)> {
+    let of = |(server, said)| match said {
+        Said::Answered(answer, _) => Some((server, answer)),
+        Said::Silent(why) => Some((server, Answer::Failure(why))),
+        Said::Lame(_) => None,
+    };
+    record.said.into_iter().filter_map(of).collect()
+}

@@ -1,0 +1,9 @@
+//! Facts, one file a rule: asked, then handed to the judge of the same name.
+
+pub(crate) mod dkim;
+pub(crate) mod dmarc;
+pub(crate) mod lists;
+pub(crate) mod names;
+pub(crate) mod sender;
+pub(crate) mod servers;
+pub(crate) mod spf;

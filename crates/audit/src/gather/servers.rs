@@ -1,0 +1,73 @@
+//! Our records at every authoritative server, and the resolver itself.
+
+use std::net::IpAddr;
+
+use repute_dns::Kind;
+use repute_trust::checks::Finding;
+use repute_trust::checks::servers::{OwnResolver, lifetime, resolver, same};
+use repute_trust::dnsbl::{Holds, Keys, Table};
+use repute_types::Domain;
+
+use super::lists::health_of;
+use crate::questions::{Questions, all};
+use crate::setup::Setup;
+use crate::zones::published;
+
+pub(crate) async fn check(questions: Questions, setup: Setup) -> Vec<Finding> {
+    let records = all(own_records(&setup).into_iter().map(|(name, kind, sending)| {
+        let questions = questions.clone();
+        async move { (published(questions, name, kind).await, sending) }
+    }));
+    let mut findings = Vec::new();
+    for (record, sending) in records.await {
+        let of = |finding: Finding| match &sending {
+            Some(domain) => finding.for_domain(domain),
+            None => finding,
+        };
+        findings.push(of(same(&record)));
+        findings.extend(lifetime(&record).map(of));
+    }
+    findings
+}
+
+/// Names, what is asked at each, and the sending domain that it belongs to.
+fn own_records(setup: &Setup) -> Vec<(Domain, Kind, Option<Domain>)> {
+    let mut records = Vec::new();
+    for egress in &setup.egresses {
+        let kind = if egress.address.is_ipv4() { Kind::A } else { Kind::Aaaa };
+        records.push((egress.ehlo.clone(), kind, None));
+    }
+    for sending in &setup.domains {
+        let of = Some(sending.name.clone());
+        records.push((sending.mail_from().clone(), Kind::Txt, of.clone()));
+        records.push((sending.mail_from().clone(), Kind::Mx, of.clone()));
+        let keys = sending.keys.iter().map(|key| format!("{}._domainkey.{}", key.selector, sending.name));
+        for name in keys.chain([format!("_dmarc.{}", sending.name)]) {
+            records.extend(Domain::parse(&name).ok().map(|name| (name, Kind::Txt, of.clone())));
+        }
+    }
+    let mut once = Vec::new();
+    for record in records {
+        if !once.contains(&record) {
+            once.push(record);
+        }
+    }
+    once
+}
+
+/// A name server that answers with the address that it was asked from.
+const ECHO: &str = "o-o.myaddr.l.google.com";
+
+pub(crate) async fn check_resolver(questions: Questions, setup: Setup) -> Vec<Finding> {
+    let first = Table::shipped().lists().iter().find(|l| l.holds == Holds::Addresses && l.zone.is_some());
+    let asked = async {
+        let list = first?;
+        let zone = Table::zone(list, &Keys::new())?;
+        Some((list.name.clone(), health_of(&questions, list, &zone, false).await))
+    };
+    let (echo, list) = tokio::join!(questions.txt(ECHO), asked);
+    let texts = echo.texts().iter().filter_map(|text| std::str::from_utf8(text).ok());
+    let seen_as = texts.filter_map(|text| text.parse::<IpAddr>().ok()).next();
+    let egresses = setup.egresses.iter().map(|egress| egress.address).collect();
+    vec![resolver(&OwnResolver { seen_as, egresses, list })]
+}

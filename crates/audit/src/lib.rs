@@ -1,0 +1,20 @@
+//! Runs the catalogue of checks: gathers facts, has them judged, and reports.
+//!
+//! Facts are gathered from DNS at the same time, within a bound and a deadline; the judgement
+//! is `repute_trust::checks`, which does no I/O. Promise: what was not answered in time is
+//! unknown, never a pass or a fail, and a run ends by its deadline whatever DNS does.
+
+mod gather;
+mod machine;
+mod past;
+mod questions;
+mod report;
+mod run;
+mod setup;
+mod zones;
+
+pub use past::{Change, Past};
+pub use questions::Progress;
+pub use report::{PROVIDERS, Pair, Report, Takes, rule_of};
+pub use run::{Options, run};
+pub use setup::{Egress, Key, Sending, Setup};

@@ -1,0 +1,66 @@
+//! The last run, kept as JSON, and what is different now.
+
+use repute_trust::checks::Outcome;
+use repute_types::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use crate::report::Report;
+
+/// What is kept of a run.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Past {
+    pub at: Timestamp,
+    pub findings: Vec<PastFinding>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PastFinding {
+    pub id: String,
+    pub about: String,
+    pub outcome: Outcome,
+}
+
+/// A check that came out otherwise than before.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Change {
+    pub id: String,
+    pub about: String,
+    /// `None`: it was not there before.
+    pub before: Option<Outcome>,
+    /// `None`: it is not there any more.
+    pub now: Option<Outcome>,
+}
+
+impl Past {
+    pub fn of(report: &Report) -> Past {
+        let keep = |f: &repute_trust::checks::Finding| PastFinding {
+            id: f.id.to_owned(),
+            about: f.about.clone(),
+            outcome: f.outcome,
+        };
+        Past { at: report.at, findings: report.findings.iter().map(keep).collect() }
+    }
+
+    /// What is different in `report`. A pass that came or went is none.
+    pub fn changes(&self, report: &Report) -> Vec<Change> {
+        let now = Past::of(report);
+        let mut changes = Vec::new();
+        for finding in &now.findings {
+            let before = find(&self.findings, finding).map(|f| f.outcome);
+            if before != Some(finding.outcome) && (before.is_some() || finding.outcome != Outcome::Pass) {
+                changes.push(change(finding, before, Some(finding.outcome)));
+            }
+        }
+        let gone = self.findings.iter().filter(|f| f.outcome != Outcome::Pass && find(&now.findings, f).is_none());
+        changes.extend(gone.map(|f| change(f, Some(f.outcome), None)));
+        changes
+    }
+}
+
+fn find<'a>(findings: &'a [PastFinding], like: &PastFinding) -> Option<&'a PastFinding> {
+    findings.iter().find(|f| f.id == like.id && f.about == like.about)
+}
+
+fn change(finding: &PastFinding, before: Option<Outcome>, now: Option<Outcome>) -> Change {
+    Change { id: finding.id.clone(), about: finding.about.clone(), before, now }
+}

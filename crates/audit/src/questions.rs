@@ -1,0 +1,141 @@
+//! DNS as a run of checks asks it: so many questions at once, all of them before the deadline.
+
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use repute_dns::{Data, Inspect, Lookup, Said};
+use repute_trust::lookup::{Answer, Kind, Query};
+use repute_trust::names::reverse::address_of;
+use repute_types::Domain;
+use tokio::sync::Semaphore;
+use tokio::task::JoinSet;
+use tokio::time::{Instant, timeout_at};
+
+/// How far a run is: questions put, and answered.
+#[derive(Debug, Default)]
+pub struct Progress {
+    asked: AtomicU64,
+    answered: AtomicU64,
+}
+
+impl Progress {
+    pub fn asked(&self) -> u64 {
+        self.asked.load(Ordering::Relaxed)
+    }
+
+    pub fn answered(&self) -> u64 {
+        self.answered.load(Ordering::Relaxed)
+    }
+}
+
+/// Clones share the bound and the deadline.
+#[derive(Clone)]
+pub(crate) struct Questions {
+    dns: Arc<dyn Inspect>,
+    places: Arc<Semaphore>,
+    until: Instant,
+    progress: Arc<Progress>,
+}
+
+const LATE: &str = "no answer before the end of the run";
+
+impl Questions {
+    pub fn new(dns: Arc<dyn Inspect>, at_once: usize, deadline: Duration, progress: Arc<Progress>) -> Questions {
+        Questions { dns, places: Arc::new(Semaphore::new(at_once)), until: Instant::now() + deadline, progress }
+    }
+
+    /// Through the resolver. A name that no query can carry does not exist.
+    pub async fn ask(&self, query: &Query) -> Answer {
+        let address = (query.kind == Kind::Ptr).then(|| address_of(&query.name)).flatten();
+        let Ok(name) = Domain::parse(&query.name) else { return Answer::NoName };
+        let dns = &self.dns;
+        let asking = async {
+            match (query.kind, address) {
+                (Kind::Txt, _) => answer(dns.txt(&name).await, Answer::Texts),
+                (Kind::A, _) => answer(dns.a(&name).await, addresses),
+                (Kind::Aaaa, _) => answer(dns.aaaa(&name).await, addresses),
+                (Kind::Mx, _) => answer(dns.mx(&name).await, |hosts| {
+                    let name = |mx: &repute_dns::Mx| mx.exchange.as_ref().map_or(String::new(), Domain::to_string);
+                    Answer::Names(hosts.iter().map(name).collect())
+                }),
+                (Kind::Ptr, Some(ip)) => answer(dns.ptr(ip).await, |names| names_of(&names)),
+                (Kind::Ptr, None) => Answer::NoName,
+            }
+        };
+        self.counted(asking).await.unwrap_or_else(|| Answer::Failure(LATE.into()))
+    }
+
+    pub async fn txt(&self, name: impl ToString) -> Answer {
+        self.ask(&Query { name: name.to_string(), kind: Kind::Txt }).await
+    }
+
+    /// Addresses of the family of `like`.
+    pub async fn addresses(&self, name: impl ToString, like: IpAddr) -> Answer {
+        let kind = if like.is_ipv4() { Kind::A } else { Kind::Aaaa };
+        self.ask(&Query { name: name.to_string(), kind }).await
+    }
+
+    pub async fn ptr(&self, ip: IpAddr) -> Answer {
+        let name = repute_trust::names::reverse::reverse_name(ip);
+        self.ask(&Query { name, kind: Kind::Ptr }).await
+    }
+
+    /// Other kinds of records, through the resolver.
+    pub async fn records(&self, name: &Domain, kind: repute_dns::Kind) -> Lookup<Data> {
+        let late = || Lookup::NoAnswer(LATE.into());
+        self.counted(self.dns.records(name, kind)).await.unwrap_or_else(late)
+    }
+
+    /// One authoritative server.
+    pub async fn server(&self, server: IpAddr, name: &Domain, kind: repute_dns::Kind) -> Said {
+        let late = || Said::Answered(Lookup::NoAnswer(LATE.into()));
+        self.counted(self.dns.ask(server, name, kind)).await.unwrap_or_else(late)
+    }
+
+    /// `None` at the deadline.
+    async fn counted<T>(&self, asking: impl Future<Output = T>) -> Option<T> {
+        self.progress.asked.fetch_add(1, Ordering::Relaxed);
+        let bounded = async {
+            // The semaphore is never closed.
+            let _place = self.places.acquire().await.ok()?;
+            Some(asking.await)
+        };
+        let answered = timeout_at(self.until, bounded).await.ok().flatten();
+        self.progress.answered.fetch_add(1, Ordering::Relaxed);
+        answered
+    }
+}
+
+fn answer<T>(lookup: Lookup<T>, found: impl FnOnce(Vec<T>) -> Answer) -> Answer {
+    match lookup {
+        Lookup::Found(records) => found(records.items),
+        Lookup::NoData { .. } => Answer::NoData,
+        Lookup::NoName { .. } => Answer::NoName,
+        Lookup::Failure(why) | Lookup::NoAnswer(why) => Answer::Failure(why),
+    }
+}
+
+fn addresses<T: Into<IpAddr>>(list: Vec<T>) -> Answer {
+    Answer::Addresses(list.into_iter().map(Into::into).collect())
+}
+
+fn names_of(names: &[Domain]) -> Answer {
+    Answer::Names(names.iter().map(Domain::to_string).collect())
+}
+
+/// Everything at once; the results in the order of the futures. The questions are what is
+/// bounded, not the tasks, of which there are as many as the configuration has names.
+pub(crate) async fn all<T: Send + 'static, F>(futures: impl IntoIterator<Item = F>) -> Vec<T>
+where
+    F: Future<Output = T> + Send + 'static,
+{
+    let mut tasks = JoinSet::new();
+    for (nth, future) in futures.into_iter().enumerate() {
+        tasks.spawn(async move { (nth, future.await) });
+    }
+    let mut results = tasks.join_all().await;
+    results.sort_by_key(|(nth, _)| *nth);
+    results.into_iter().map(|(_, result)| result).collect()
+}

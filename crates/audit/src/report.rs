@@ -1,0 +1,138 @@
+//! The findings of a run, and what they come to for each address and domain.
+
+use std::net::IpAddr;
+
+use repute_trust::checks::{Finding, Outcome, Rule, catalogue, entry};
+use repute_types::{Domain, Timestamp};
+use serde::Serialize;
+
+use crate::setup::Setup;
+
+/// Large receivers whose rules are known, in the order in which they are shown.
+pub const PROVIDERS: [&str; 6] = ["Gmail", "Outlook", "Yahoo", "iCloud", "GMX", "T-Online"];
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Report {
+    pub at: Timestamp,
+    pub hostname: Domain,
+    /// All checks were made; otherwise `trust` and `takes` speak of those made alone.
+    pub whole: bool,
+    /// Each address with each domain; without domains, each address.
+    pub pairs: Vec<Pair>,
+    /// By rule, then by check.
+    pub findings: Vec<Finding>,
+}
+
+/// Mail of a domain from an address.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Pair {
+    pub address: Option<IpAddr>,
+    pub ehlo: Domain,
+    pub domain: Option<Domain>,
+    /// Points of 100: what is left after the weights of what failed, and a third of the weights
+    /// of what is to be warned of.
+    pub trust: u32,
+    /// Something could not be found out: it may be less.
+    pub at_most: bool,
+    pub takes: Vec<Takes>,
+}
+
+/// What a receiver is known to do with the mail.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Takes {
+    pub provider: &'static str,
+    /// `Fail`: it refuses. `Unknown`: something that it asks for was not found out, or is not
+    /// checked yet.
+    pub outcome: Outcome,
+    /// Its code for the refusal, where it gives one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub code: Option<&'static str>,
+    /// The check that it refuses for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub because: Option<&'static str>,
+}
+
+impl Report {
+    pub(crate) fn new(setup: &Setup, findings: Vec<Finding>, at: Timestamp, whole: bool) -> Report {
+        let mut report = Report { at, hostname: setup.hostname.clone(), whole, pairs: Vec::new(), findings };
+        let domains: Vec<Option<Domain>> = match setup.domains.as_slice() {
+            [] => vec![None],
+            some => some.iter().map(|d| Some(d.name.clone())).collect(),
+        };
+        let egresses: Vec<(Option<IpAddr>, Domain)> = match setup.egresses.as_slice() {
+            [] => vec![(None, setup.hostname.clone())],
+            some => some.iter().map(|e| (Some(e.address), e.ehlo.clone())).collect(),
+        };
+        for (address, ehlo) in egresses {
+            for domain in &domains {
+                let (trust, at_most, takes) = {
+                    let of: Vec<&Finding> = report.of(address, domain.as_ref()).collect();
+                    let (trust, at_most) = trust(&of);
+                    (trust, at_most, PROVIDERS.map(|p| takes(p, &of)).to_vec())
+                };
+                report.pairs.push(Pair { address, ehlo: ehlo.clone(), domain: domain.clone(), trust, at_most, takes });
+            }
+        }
+        report
+    }
+
+    /// What concerns mail of a domain from an address.
+    pub fn of(&self, address: Option<IpAddr>, domain: Option<&Domain>) -> impl Iterator<Item = &Finding> {
+        self.findings.iter().filter(move |f| {
+            let here = f.address.is_none() || f.address == address;
+            here && (f.domain.is_none() || f.domain.as_ref() == domain)
+        })
+    }
+
+    pub fn has(&self, outcome: Outcome) -> bool {
+        self.findings.iter().any(|f| f.outcome == outcome)
+    }
+
+    /// 0 all passes; 2 something fails; 3 something could not be found out; 1 warnings alone.
+    pub fn exit_code(&self) -> u8 {
+        match () {
+            _ if self.has(Outcome::Fail) => 2,
+            _ if self.has(Outcome::Unknown) => 3,
+            _ if self.has(Outcome::Warn) => 1,
+            _ => 0,
+        }
+    }
+}
+
+/// The rule that a finding belongs to.
+pub fn rule_of(finding: &Finding) -> Rule {
+    entry(finding.id).map_or(Rule::SinceThen, |entry| entry.rule)
+}
+
+/// Each check counts once, and not beside the one that it follows from.
+fn trust(findings: &[&Finding]) -> (u32, bool) {
+    let mut lost = 0;
+    for check in catalogue() {
+        let of = findings.iter().filter(|f| f.id == check.id && f.follows.is_none());
+        lost += match of.map(|f| f.outcome).filter(|o| *o != Outcome::Unknown).max() {
+            Some(Outcome::Fail) => check.weight,
+            Some(Outcome::Warn) => check.weight.div_ceil(3),
+            _ => 0,
+        };
+    }
+    (100u32.saturating_sub(lost), findings.iter().any(|f| f.outcome == Outcome::Unknown))
+}
+
+fn takes(provider: &'static str, findings: &[&Finding]) -> Takes {
+    let mut takes = Takes { provider, outcome: Outcome::Pass, code: None, because: None };
+    for check in catalogue() {
+        let Some(written) = check.refused_by.iter().find_map(|by| by.strip_prefix(provider)) else { continue };
+        let worst = findings.iter().filter(|f| f.id == check.id).map(|f| f.outcome).max();
+        match worst {
+            Some(Outcome::Fail) => {
+                let code = Some(written.trim()).filter(|code| !code.is_empty());
+                return Takes { outcome: Outcome::Fail, code, because: Some(&check.id), provider };
+            }
+            Some(Outcome::Unknown) => takes.outcome = Outcome::Unknown,
+            // What it refuses for is not checked: nothing can be promised.
+            None if !check.built => takes.outcome = Outcome::Unknown,
+            _ => {}
+        }
+    }
+    takes
+}

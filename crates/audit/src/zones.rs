@@ -1,0 +1,130 @@
+//! Our own records at every authoritative server of their zone.
+
+use std::net::IpAddr;
+use std::time::Duration;
+
+use repute_dns::{Data, Kind, Lookup, Said as ServerSaid};
+use repute_trust::checks::sender::Presence;
+use repute_trust::checks::servers::{Published, Said};
+use repute_trust::lookup::Answer;
+use repute_types::Domain;
+
+use crate::questions::{Questions, all};
+
+/// A zone has up to 13 servers for good reason; more would only cost time.
+const SERVERS_MOST: usize = 13;
+
+/// The servers of the zone that a name is in: each by its name, and where it is reached; `None`
+/// where it has no address.
+async fn servers(questions: &Questions, name: &Domain) -> Result<Vec<(Domain, Option<IpAddr>)>, String> {
+    let mut at = Some(name.clone());
+    let names = loop {
+        let Some(zone) = at else { return Err(format!("no zone above {name} has NS records")) };
+        match questions.records(&zone, Kind::Ns).await {
+            Lookup::Found(found) => break found.items,
+            Lookup::NoData { .. } | Lookup::NoName { .. } => at = zone.parent(),
+            Lookup::Failure(why) | Lookup::NoAnswer(why) => return Err(why),
+        }
+    };
+    let names = names.into_iter().filter_map(|data| if let Data::Name(name) = data { Some(name) } else { None });
+    let located = names.take(SERVERS_MOST).map(|server| {
+        let questions = questions.clone();
+        async move {
+            // Every server that matters has IPv4, and not every machine has IPv6.
+            for like in [IpAddr::from([0u8; 4]), IpAddr::from([0u8; 16])] {
+                match questions.addresses(&server, like).await {
+                    Answer::Failure(why) => return Err(format!("{server}: {why}")),
+                    answer => {
+                        if let Some(ip) = answer.addresses().first() {
+                            return Ok((server, Some(*ip)));
+                        }
+                    }
+                }
+            }
+            Ok((server, None))
+        }
+    });
+    let mut located: Vec<(Domain, Option<IpAddr>)> =
+        all(located.collect::<Vec<_>>()).await.into_iter().collect::<Result<_, _>>()?;
+    located.sort();
+    Ok(located)
+}
+
+/// One record at every server. `kind` is one of A, AAAA, TXT and MX.
+pub(crate) async fn published(questions: Questions, name: Domain, kind: Kind) -> Published {
+    let what = format!("{name} {}", kind.as_str());
+    let servers = match servers(&questions, &name).await {
+        Ok(servers) => servers,
+        Err(why) => return Published { what, said: Vec::new(), unknown: Some(why) },
+    };
+    let asking = servers.into_iter().map(|(server, ip)| {
+        let (questions, name) = (questions.clone(), name.clone());
+        async move {
+            let said = match ip {
+                Some(ip) => read(&questions, questions.server(ip, &name, kind).await, kind).await,
+                None => Said::Lame("it has no address".into()),
+            };
+            (server.to_string(), said)
+        }
+    });
+    Published { what, said: all(asking.collect::<Vec<_>>()).await, unknown: None }
+}
+
+async fn read(questions: &Questions, said: ServerSaid, kind: Kind) -> Said {
+    let found = match said {
+        ServerSaid::Lame(why) => return Said::Lame(why),
+        ServerSaid::Answered(Lookup::Found(found)) => found,
+        ServerSaid::Answered(Lookup::NoData { .. }) => return Said::Answered(Answer::NoData, Duration::ZERO),
+        ServerSaid::Answered(Lookup::NoName { .. }) => return Said::Answered(Answer::NoName, Duration::ZERO),
+        ServerSaid::Answered(Lookup::Failure(why) | Lookup::NoAnswer(why)) => return Said::Silent(why),
+    };
+    // It leads into a zone of somebody else's, whose answer the resolver has.
+    if let [Data::Alias(target)] = found.items.as_slice() {
+        return match questions.records(target, kind).await {
+            Lookup::Found(behind) => Said::Answered(collect(behind.items), found.ttl.min(behind.ttl)),
+            Lookup::NoData { .. } => Said::Answered(Answer::NoData, found.ttl),
+            Lookup::NoName { .. } => Said::Answered(Answer::NoName, found.ttl),
+            Lookup::Failure(why) | Lookup::NoAnswer(why) => Said::Silent(why),
+        };
+    }
+    Said::Answered(collect(found.items), found.ttl)
+}
+
+fn collect(items: Vec<Data>) -> Answer {
+    let (mut texts, mut addresses, mut names) = (Vec::new(), Vec::new(), Vec::new());
+    for item in items {
+        match item {
+            Data::Text(text) => texts.push(text),
+            Data::V4(ip) => addresses.push(IpAddr::V4(ip)),
+            Data::V6(ip) => addresses.push(IpAddr::V6(ip)),
+            Data::Mx(mx) => names.push(mx.exchange.map_or(String::new(), |n| n.to_string())),
+            Data::Name(name) | Data::Alias(name) => names.push(name.to_string()),
+            Data::Soa { .. } | Data::Tlsa { .. } => {}
+        }
+    }
+    if !texts.is_empty() {
+        Answer::Texts(texts)
+    } else if !addresses.is_empty() {
+        Answer::Addresses(addresses)
+    } else {
+        Answer::Names(names)
+    }
+}
+
+/// Whether a domain is in a zone: its own SOA, or that of a domain above it but the top.
+pub(crate) async fn zone_answers(questions: &Questions, domain: &Domain) -> Presence {
+    let mut at = domain.clone();
+    loop {
+        match questions.records(&at, Kind::Soa).await {
+            Lookup::Found(_) => return Presence::There,
+            Lookup::Failure(why) | Lookup::NoAnswer(why) => return Presence::Unknown(why),
+            // The name itself has to exist.
+            Lookup::NoName { .. } if at == *domain => return Presence::Absent,
+            Lookup::NoData { .. } | Lookup::NoName { .. } => {}
+        }
+        match at.parent() {
+            Some(above) if above.as_str().contains('.') => at = above,
+            _ => return Presence::Absent,
+        }
+    }
+}

@@ -1,0 +1,81 @@
+//! A set-up and a small internet in a text; what the checks say about them.
+
+#![allow(clippy::unwrap_used, dead_code, reason = "a test fails by a panic; each test file uses its part")]
+
+use std::sync::Arc;
+
+use repute_audit::{Egress, Key, Options, Progress, Report, Sending, Setup, run};
+use repute_dns::ServersFake;
+use repute_trust::checks::Finding;
+use repute_types::{Domain, Timestamp};
+
+pub const KEY: &str = "MCowBQYDK2VwAyEAGb9ECWmEzf6FQbrBZ9w7lshQhqowtrbLDFw4rXAxZuE=";
+
+/// Everything right for `mail.example.com`, 203.0.113.10, sending as `example.com`. The lists
+/// and what no case is about are left out; a line of a case takes the place of ours.
+pub const GOOD: &str = "
+    example.com         NS   ns1.example.com
+    example.com         NS   ns2.example.com
+    example.com         SOA  1
+    ns1.example.com     A    192.0.2.1
+    ns2.example.com     A    192.0.2.2
+    mail.example.com    A    203.0.113.10
+    203.0.113.10        PTR  mail.example.com
+    mail.example.com    TXT  v=spf1 a -all
+    example.com         MX   10 mail.example.com
+    example.com         TXT  v=spf1 ip4:203.0.113.10 -all
+    _dmarc.example.com  TXT  v=DMARC1; p=reject; rua=mailto:dmarc@example.com
+    _smtp._tls.example.com TXT v=TLSRPTv1; rua=mailto:tls@example.com
+    s1._domainkey.example.com TXT v=DKIM1; k=ed25519; p=MCowBQYDK2VwAyEAGb9ECWmEzf6FQbrBZ9w7lshQhqowtrbLDFw4rXAxZuE=
+";
+
+/// [`GOOD`] without the lines that begin with one of these, and with more lines.
+pub fn zone(without: &[&str], more: &str) -> String {
+    let words = |line: &str| line.split_whitespace().take(2).collect::<Vec<_>>().join(" ");
+    let kept = GOOD.lines().filter(|line| !without.contains(&words(line).as_str()));
+    kept.chain(more.lines()).collect::<Vec<_>>().join("\n")
+}
+
+pub fn d(name: &str) -> Domain {
+    Domain::parse(name).unwrap()
+}
+
+pub fn key(selector: &str, kind: &'static str) -> Key {
+    let record = format!("v=DKIM1; k={kind}; p={KEY}");
+    Key { selector: selector.into(), kind, bits: 2048, public_key: KEY.into(), record }
+}
+
+pub fn setup() -> Setup {
+    Setup {
+        hostname: d("mail.example.com"),
+        egresses: vec![Egress { address: "203.0.113.10".parse().unwrap(), ehlo: d("mail.example.com") }],
+        domains: vec![Sending { name: d("example.com"), return_path: None, keys: vec![key("s1", "ed25519")] }],
+    }
+}
+
+pub async fn report(setup: Setup, dns: ServersFake, only: &str) -> Report {
+    let options = Options { only: vec![only.to_owned()], ..Options::default() };
+    run(setup, Arc::new(dns), &options, Timestamp(1_795_485_950_000), Arc::new(Progress::default())).await
+}
+
+/// A finding as a line: id, outcome, sentence.
+pub fn line(finding: &Finding) -> String {
+    let follows = finding.follows.map_or(String::new(), |id| format!(" [{id}]"));
+    format!("{} {}{follows}: {}", finding.id, finding.outcome, finding.verdict)
+}
+
+/// `only` in a zone: each line expected is the beginning of one that is found, and no other is.
+#[track_caller]
+pub fn check(without: &[&str], more: &str, only: &str, expected: &[&str]) {
+    let zone = ServersFake::parse(&zone(without, more));
+    check_with(setup(), zone, only, expected);
+}
+
+#[track_caller]
+pub fn check_with(setup: Setup, dns: ServersFake, only: &str, expected: &[&str]) {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build().unwrap();
+    let report = runtime.block_on(report(setup, dns, only));
+    let lines: Vec<String> = report.findings.iter().map(line).collect();
+    let good = lines.len() == expected.len() && lines.iter().zip(expected).all(|(l, e)| l.contains(e));
+    assert!(good, "expected {expected:#?}, found {lines:#?}");
+}

@@ -1,0 +1,265 @@
+//! Rule 5: the keys that sign are the keys that stand in DNS, at every server.
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use repute_types::Domain;
+
+use super::Finding;
+use crate::lookup::Answer;
+use crate::spf::zone_file_text;
+
+/// One key of ours, and what DNS has of it.
+#[derive(Clone, Debug)]
+pub struct Facts {
+    pub domain: Domain,
+    pub selector: String,
+    /// `rsa` or `ed25519`.
+    pub kind: &'static str,
+    pub bits: usize,
+    /// The `p=` that belongs into DNS.
+    pub public_key: String,
+    /// The record to publish.
+    pub record: String,
+    /// TXT at the selector: what each authoritative server says, by its name. Where none could
+    /// be asked, what the resolver says.
+    pub answers: Vec<(String, Answer)>,
+}
+
+impl Facts {
+    fn name(&self) -> String {
+        format!("{}._domainkey.{}", self.selector, self.domain)
+    }
+
+    fn line(&self) -> String {
+        format!("{}. IN TXT {}", self.name(), zone_file_text(&self.record))
+    }
+}
+
+pub fn judge(facts: &Facts) -> Vec<Finding> {
+    let mut findings = vec![exists(facts)];
+    findings.extend(single(facts));
+    findings.extend(tags(facts));
+    findings.extend(matches(facts));
+    findings.push(strength(facts));
+    findings.into_iter().map(|f| f.for_domain(&facts.domain)).collect()
+}
+
+/// The servers, for a sentence: `ns1.example.com and ns2.example.com`.
+fn list(servers: &[&str]) -> String {
+    match servers {
+        [] => "no server".into(),
+        [one] => (*one).into(),
+        [first @ .., last] => format!("{} and {last}", first.join(", ")),
+    }
+}
+
+fn at(facts: &Facts, wanted: impl Fn(&Answer) -> bool) -> Vec<&str> {
+    facts.answers.iter().filter(|(_, answer)| wanted(answer)).map(|(server, _)| server.as_str()).collect()
+}
+
+fn unknown_at(facts: &Facts) -> Option<(&str, &str)> {
+    facts
+        .answers
+        .iter()
+        .find_map(|(s, a)| if let Answer::Failure(why) = a { Some((s.as_str(), why.as_str())) } else { None })
+}
+
+fn exists(facts: &Facts) -> Finding {
+    let (name, id) = (facts.name(), "dkim.exists");
+    let absent = at(facts, Answer::is_void);
+    if !absent.is_empty() {
+        let where_not =
+            if absent.len() == facts.answers.len() { String::new() } else { format!(" at {}", list(&absent)) };
+        return Finding::fail(
+            id,
+            &name,
+            format!("there is no key at {name}{where_not}, and this server signs with it"),
+        )
+        .fix("publish this record")
+        .record(facts.line());
+    }
+    match unknown_at(facts) {
+        Some((server, why)) => Finding::unknown(id, &name, format!("what {server} has at {name}"), why),
+        None => Finding::pass(id, &name, format!("{name} is at all {} name servers", facts.answers.len())),
+    }
+}
+
+fn single(facts: &Facts) -> Option<Finding> {
+    let name = facts.name();
+    let several = facts.answers.iter().map(|(_, a)| a.texts().len()).max().filter(|n| *n > 0)?;
+    Some(match several {
+        1 => Finding::pass("dkim.single", &name, format!("{name} has one TXT record")),
+        n => Finding::fail(
+            "dkim.single",
+            &name,
+            format!("{name} has {n} TXT records, and receivers take any one of them"),
+        )
+        .fix("delete all but this one")
+        .record(facts.line()),
+    })
+}
+
+/// A key record (RFC 6376 §3.6.1).
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct KeyRecord {
+    tags: Vec<(String, String)>,
+}
+
+impl KeyRecord {
+    /// Tags in their order, names as written. `Err` names the part that is no tag.
+    pub fn parse(text: &[u8]) -> Result<KeyRecord, String> {
+        let text = String::from_utf8_lossy(text);
+        let mut tags = Vec::new();
+        for part in text.split(';').map(str::trim).filter(|p| !p.is_empty()) {
+            let (name, value) = part.split_once('=').ok_or_else(|| format!("{part:?} is no tag=value"))?;
+            tags.push((name.trim().to_owned(), value.trim().to_owned()));
+        }
+        Ok(KeyRecord { tags })
+    }
+
+    pub fn tag(&self, name: &str) -> Option<&str> {
+        self.tags.iter().find(|(n, _)| n == name).map(|(_, value)| value.as_str())
+    }
+
+    /// The key, blanks taken out; `None` where there is none or it is no base64.
+    pub fn key(&self) -> Option<Vec<u8>> {
+        let text: String = self.tag("p")?.chars().filter(|c| !c.is_whitespace()).collect();
+        STANDARD.decode(text).ok()
+    }
+
+    /// What makes receivers pass over the record, or read it otherwise than meant.
+    fn faults(&self, kind: &str) -> Vec<String> {
+        let mut faults = Vec::new();
+        let holds = |tag: &str, word: &str| {
+            self.tag(tag).is_none_or(|v| v.split(':').any(|w| w.trim() == word || w.trim() == "*"))
+        };
+        if self.tag("v").is_some_and(|v| v != "DKIM1") || self.tags.iter().skip(1).any(|(n, _)| n == "v") {
+            faults.push("v=DKIM1 has to stand first".to_owned());
+        }
+        if self.tag("k").unwrap_or("rsa") != kind {
+            faults.push(format!("k= says {}, and the key is {kind}", self.tag("k").unwrap_or("rsa (none given)")));
+        }
+        match self.tag("p") {
+            None => faults.push("there is no p=".to_owned()),
+            Some("") => faults.push("p= is empty: the key is revoked".to_owned()),
+            Some(_) if self.key().is_none() => faults.push("p= is no base64".to_owned()),
+            Some(_) => {}
+        }
+        if !holds("h", "sha256") {
+            faults.push("h= does not permit sha256".to_owned());
+        }
+        if !holds("s", "email") {
+            faults.push("s= does not permit email".to_owned());
+        }
+        faults
+    }
+}
+
+fn tags(facts: &Facts) -> Option<Finding> {
+    let (name, id) = (facts.name(), "dkim.tags");
+    let texts: Vec<&[u8]> = facts.answers.iter().flat_map(|(_, a)| a.texts()).map(Vec::as_slice).collect();
+    let (mut wrong, mut testing) = (Vec::new(), false);
+    for text in &texts {
+        match KeyRecord::parse(text) {
+            Ok(record) => {
+                wrong.extend(record.faults(facts.kind));
+                testing |= record.tag("t").is_some_and(|t| t.split(':').any(|f| f.trim() == "y"));
+            }
+            Err(why) => wrong.push(why),
+        }
+    }
+    wrong.sort();
+    wrong.dedup();
+    let first = texts.first()?;
+    Some(if !wrong.is_empty() {
+        Finding::fail(id, &name, format!("receivers cannot use the key at {name}: {}", wrong.join("; ")))
+            .fix("publish this record in place of it")
+            .record(facts.line())
+    } else if testing {
+        Finding::warn(
+            id,
+            &name,
+            format!("the key at {name} is in test mode (t=y): receivers may take mail for unsigned"),
+        )
+        .fix("take t=y out")
+        .record(facts.line())
+    } else {
+        Finding::pass(id, &name, format!("the record of {} octets at {name} is well formed", first.len()))
+    })
+}
+
+/// Whether the key in DNS is ours. RSA keys may stand there in their older, shorter form
+/// (RFC 6376 §3.6.1 and its erratum 3017): the end of ours.
+fn is_ours(ours: &[u8], theirs: &[u8]) -> bool {
+    ours == theirs || (theirs.len() > 128 && ours.ends_with(theirs))
+}
+
+fn matches(facts: &Facts) -> Option<Finding> {
+    let (name, id) = (facts.name(), "dkim.matches");
+    let ours = STANDARD.decode(&facts.public_key).unwrap_or_default();
+    let key = |text: &Vec<u8>| KeyRecord::parse(text).ok().and_then(|r| r.key()).filter(|k| !k.is_empty());
+    let matched = |answer: &Answer| answer.texts().iter().all(|t| key(t).is_some_and(|k| is_ours(&ours, &k)));
+    let there = at(facts, |a| !a.texts().is_empty());
+    let different = at(facts, |a| !a.texts().is_empty() && !matched(a));
+    if !different.is_empty() {
+        let place = if different.len() == facts.answers.len() { "DNS".to_owned() } else { list(&different) };
+        return Some(
+            Finding::fail(id, &name, format!("{place} has another key at {name} than the one this server signs with"))
+                .fix("publish this record in place of it")
+                .record(facts.line()),
+        );
+    }
+    if there.is_empty() || at(facts, Answer::is_void).len() + there.len() < facts.answers.len() {
+        let (server, why) = unknown_at(facts)?;
+        return Some(
+            Finding::unknown(id, &name, format!("whether {server} has our key at {name}"), why).follows("dkim.exists"),
+        );
+    }
+    let servers =
+        if there.len() == 1 { "1 name server".to_owned() } else { format!("all {} name servers", there.len()) };
+    if there.len() < facts.answers.len() {
+        return None;
+    }
+    let bits = if facts.kind == "rsa" { format!(" {}", facts.bits) } else { String::new() };
+    Some(Finding::pass(id, &name, format!("{} ({}{bits}) is the key at {servers}", facts.selector, facts.kind)))
+}
+
+/// RFC 8301 §3.2.
+fn strength(facts: &Facts) -> Finding {
+    let (name, id, bits) = (facts.name(), "dkim.strength", facts.bits);
+    let weak = |f: Finding| f.fix(format!("make a new key under another selector: repute domain add {}", facts.domain));
+    match (facts.kind, bits) {
+        ("rsa", ..1024) => weak(Finding::fail(
+            id,
+            &name,
+            format!("{} has {bits} bits, and receivers refuse less than 1024", facts.selector),
+        )),
+        ("rsa", 1024..2048) => {
+            weak(Finding::warn(id, &name, format!("{} has {bits} bits, and 2048 are expected", facts.selector)))
+        }
+        ("rsa", _) => Finding::pass(id, &name, format!("{} has {bits} bits", facts.selector)),
+        _ => Finding::pass(id, &name, format!("{} is an {} key", facts.selector, facts.kind)),
+    }
+}
+
+/// That the domain signs at all, and with both algorithms (RFC 8463 §3).
+pub fn keys(domain: &Domain, kinds: &[&str]) -> Vec<Finding> {
+    let fix = format!("repute domain add {domain}");
+    let mut findings = Vec::new();
+    if kinds.is_empty() {
+        let verdict = format!("mail of {domain} is not signed, and large receivers refuse it");
+        findings.push(Finding::fail("dkim.exists", domain, verdict).fix(&fix));
+    } else if kinds.contains(&"rsa") && kinds.contains(&"ed25519") {
+        findings.push(Finding::pass("dkim.dual", domain, format!("{domain} signs with RSA and with Ed25519")));
+    } else if kinds.contains(&"rsa") {
+        findings.push(Finding::pass(
+            "dkim.dual",
+            domain,
+            format!("{domain} signs with RSA alone, which every receiver verifies"),
+        ));
+    } else {
+        let verdict = format!("{domain} signs with Ed25519 alone, which many receivers pass over");
+        findings.push(Finding::fail("dkim.dual", domain, verdict).fix(fix));
+    }
+    findings.into_iter().map(|f| f.for_domain(domain)).collect()
+}

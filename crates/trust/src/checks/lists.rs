@@ -1,0 +1,173 @@
+//! Rule 3: the address and the names are on no black list (RFC 5782).
+//!
+//! Listed, clean and refused are three things: only a known code is a listing; a list that
+//! fails its own test points is not asked, and says nothing.
+
+use std::net::IpAddr;
+
+use repute_types::Domain;
+
+use super::{Finding, Outcome};
+use crate::dnsbl::{Health, List, Subject, Tier, Verdict};
+use crate::lookup::Answer;
+
+/// Something of ours that a list may hold.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Target {
+    Address(IpAddr),
+    /// A name, what it is to us (`From`, `EHLO`), and whom it concerns.
+    Name {
+        name: Domain,
+        role: &'static str,
+        address: Option<IpAddr>,
+        sending: Option<Domain>,
+    },
+}
+
+impl Target {
+    pub fn subject(&self) -> Subject<'_> {
+        match self {
+            Target::Address(ip) => Subject::Address(*ip),
+            Target::Name { name, .. } => Subject::Domain(name.as_str()),
+        }
+    }
+
+    fn id(&self) -> &'static str {
+        match self {
+            Target::Address(ip) if ip.is_ipv4() => "bl.ip",
+            Target::Address(_) => "bl.ip6",
+            Target::Name { .. } => "bl.domain",
+        }
+    }
+
+    fn says(&self) -> String {
+        match self {
+            Target::Address(ip) => ip.to_string(),
+            Target::Name { name, role, .. } => format!("{name} ({role})"),
+        }
+    }
+
+    fn scope(&self, finding: Finding) -> Finding {
+        match self {
+            Target::Address(ip) => finding.for_address(*ip),
+            Target::Name { address, sending, .. } => {
+                let finding = address.map_or(finding.clone(), |ip| finding.for_address(ip));
+                sending.as_ref().map_or(finding.clone(), |domain| finding.for_domain(domain))
+            }
+        }
+    }
+}
+
+/// What one list said.
+#[derive(Clone, Debug)]
+pub struct Asked<'a> {
+    pub list: &'a List,
+    /// The worst of its pairs of test points.
+    pub health: Health,
+    /// For a sound list: each target that it covers, its answer, and the texts beside a listing.
+    pub answers: Vec<(Target, Answer, Vec<String>)>,
+}
+
+/// Fewer sound lists of the first tier than this share say too little to pass.
+fn is_enough(sound: usize, all: usize) -> bool {
+    sound > 0 && sound * 2 >= all
+}
+
+pub fn judge(targets: &[Target], lists: &[Asked<'_>]) -> Vec<Finding> {
+    let mut findings: Vec<Finding> = targets.iter().flat_map(|target| one(target, lists)).collect();
+    findings.extend(lists.iter().map(|asked| health(asked, targets, lists)));
+    findings
+}
+
+/// The lists that could hold a target: how many of the first tier, and how many of them sound.
+fn important(target: &Target, lists: &[Asked<'_>]) -> (usize, usize) {
+    let first = lists.iter().filter(|a| a.list.tier == Tier::Blocking && a.list.covers(target.subject()));
+    let (mut sound, mut all) = (0, 0);
+    for asked in first {
+        all += 1;
+        sound += usize::from(asked.health == Health::Sound);
+    }
+    (sound, all)
+}
+
+fn one(target: &Target, lists: &[Asked<'_>]) -> Vec<Finding> {
+    let (id, what) = (target.id(), target.says());
+    let mut findings = Vec::new();
+    let (mut clean, mut silent) = (0, Vec::new());
+    for asked in lists.iter().filter(|a| a.list.covers(target.subject())) {
+        if asked.health != Health::Sound {
+            silent.push(asked.list.name.as_str());
+            continue;
+        }
+        let Some((_, answer, texts)) = asked.answers.iter().find(|(t, ..)| t == target) else { continue };
+        match asked.list.judge(answer) {
+            Verdict::Clean { .. } => clean += 1,
+            Verdict::Listed(hits) => {
+                let causes: Vec<String> =
+                    hits.iter().map(|h| format!("{} ({}): {}", h.name, h.code, h.cause)).collect();
+                findings.push(target.scope(listed(target, asked.list, &causes, texts)));
+            }
+            Verdict::Refused(_) | Verdict::Unknown(_) => silent.push(asked.list.name.as_str()),
+        }
+    }
+    let (sound, all) = important(target, lists);
+    let but = if silent.is_empty() {
+        String::new()
+    } else {
+        format!("; {} more gave no usable answer: {}", silent.len(), silent.join(", "))
+    };
+    let asked = clean + findings.len();
+    if !findings.is_empty() {
+        return findings;
+    }
+    let summary = if is_enough(sound, all) && silent.len() <= asked {
+        Finding::pass(id, &what, format!("{what} is clean on {clean} of {asked} lists{but}"))
+    } else {
+        Finding::new(id, Outcome::Unknown, &what, format!("too few lists answer to say whether {what} is listed{but}"))
+            .fix("see dns.resolver: lists answer a resolver of one's own")
+    };
+    vec![target.scope(summary)]
+}
+
+fn listed(target: &Target, list: &List, causes: &[String], texts: &[String]) -> Finding {
+    let about = format!("{} {}", target.says(), list.name);
+    let said = if texts.is_empty() { String::new() } else { format!(" – it says: {}", texts.join(" ")) };
+    let verdict = format!("{} is on {}: {}{said}", target.says(), list.name, causes.join("; "));
+    let outcome = match list.tier {
+        Tier::Blocking => Outcome::Fail,
+        Tier::Notice | Tier::Minor => Outcome::Warn,
+        Tier::Info => Outcome::Pass,
+    };
+    let mut advice = format!("remove the cause, then see {}", list.lookup_page(target.subject()));
+    if let Some(page) = &list.delist {
+        advice += &format!(" and ask for removal at {page}");
+    }
+    if !list.precheck.is_empty() {
+        advice += &format!(
+            "; before you ask, these have to pass, since the list makes them too: {}",
+            list.precheck.join(", ")
+        );
+    }
+    if let Some(expiry) = &list.expiry {
+        advice += &format!(" ({expiry})");
+    }
+    Finding::new(target.id(), outcome, about, verdict).fix(advice)
+}
+
+/// That a list can be believed. One that cannot is passed over; it is a gap only where the
+/// others are too few.
+fn health(asked: &Asked<'_>, targets: &[Target], lists: &[Asked<'_>]) -> Finding {
+    let (id, name) = ("bl.health", &asked.list.name);
+    let Some(complaint) = asked.health.complaint() else {
+        return Finding::pass(id, name, format!("{name} passes its self-test"));
+    };
+    let matters = asked.list.tier == Tier::Blocking
+        && targets.iter().filter(|t| asked.list.covers(t.subject())).any(|t| {
+            let (sound, all) = important(t, lists);
+            !is_enough(sound, all)
+        });
+    let outcome = if matters { Outcome::Unknown } else { Outcome::Pass };
+    let terms = asked.list.terms.as_ref().map_or(String::new(), |t| format!(" (its terms: {t})"));
+    Finding::new(id, outcome, name, format!("{name} is not asked until it passes its self-test: {complaint}"))
+        .fix(format!("ask it over a resolver of one's own, or with a key{terms}"))
+}

@@ -1,0 +1,20 @@
+//! The checks: facts in, findings out. One file a rule, none of which does I/O.
+//!
+//! Promise: four outcomes that are never mixed up. What DNS did not tell is `Unknown`, never
+//! a pass or a fail; a fail rests on a definite answer. Each finding says in one sentence what
+//! was found and what was expected, and a fix has its values filled in.
+
+pub mod address;
+pub mod catalogue;
+pub mod dkim;
+pub mod dmarc;
+mod finding;
+pub mod lists;
+pub mod names;
+pub mod sender;
+pub mod servers;
+pub mod spf;
+pub mod tls;
+
+pub use catalogue::{Entry, Rule, catalogue, entry};
+pub use finding::{Finding, Fix, Outcome};

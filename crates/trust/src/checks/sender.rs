@@ -1,0 +1,77 @@
+//! Rule 2 for the domains in the envelope and in From: they exist, and take answers.
+
+use repute_types::Domain;
+
+use super::Finding;
+use crate::lookup::Answer;
+
+/// Whether something is there.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Presence {
+    There,
+    Absent,
+    Unknown(String),
+}
+
+#[derive(Clone, Debug)]
+pub struct Facts {
+    /// The sending domain of the configuration.
+    pub sending: Domain,
+    /// The domain that is judged: itself, or its return path.
+    pub domain: Domain,
+    /// SOA of the domain, or of a domain above it.
+    pub soa: Presence,
+    /// Hosts of its MX records; the null MX is an empty name.
+    pub mx: Answer,
+    /// A and AAAA, to which mail goes where there is no MX (RFC 5321 §5.1).
+    pub addresses: Answer,
+}
+
+pub fn judge(facts: &Facts) -> Vec<Finding> {
+    [soa(facts), mx(facts)].map(|f| f.for_domain(&facts.sending)).into()
+}
+
+fn soa(facts: &Facts) -> Finding {
+    let (domain, id) = (&facts.domain, "name.from.soa");
+    match &facts.soa {
+        Presence::There => Finding::pass(id, domain, format!("{domain} is in a zone that answers")),
+        Presence::Absent => Finding::fail(id, domain, format!("there is no zone that {domain} is in"))
+            .fix(format!("register {domain}, and see that its name servers answer for it")),
+        Presence::Unknown(why) => Finding::unknown(id, domain, format!("the zone of {domain}"), why),
+    }
+}
+
+fn mx(facts: &Facts) -> Finding {
+    let (domain, id) = (&facts.domain, "name.from.mx");
+    let unknown = |why: &str| Finding::unknown(id, domain, format!("whether {domain} takes mail"), why);
+    let publish = format!("{domain}. IN MX 10 <the host that takes its mail>.");
+    match (&facts.mx, &facts.addresses) {
+        (Answer::Failure(why), _) => unknown(why),
+        (Answer::Names(hosts), _) if hosts.iter().all(String::is_empty) && !hosts.is_empty() => {
+            // RFC 7505 §4.2: receivers may refuse senders that cannot be answered.
+            Finding::fail(
+                id,
+                domain,
+                format!("{domain} says that it takes no mail (null MX), so answers and bounces are lost"),
+            )
+            .fix(format!("publish an MX record for {domain}, or send as another domain"))
+            .record(publish)
+        }
+        (Answer::Names(hosts), _) if !hosts.is_empty() => {
+            Finding::pass(id, domain, format!("{domain} takes mail at {}", hosts.join(", ")))
+        }
+        (_, Answer::Failure(why)) => unknown(why),
+        (_, answer) if answer.is_void() => {
+            Finding::fail(id, domain, format!("{domain} has neither MX nor address, so answers and bounces are lost"))
+                .fix(format!("publish an MX record for {domain}"))
+                .record(publish)
+        }
+        _ => Finding::warn(
+            id,
+            domain,
+            format!("{domain} has no MX: mail goes to its address, if something listens there"),
+        )
+        .fix(format!("publish an MX record for {domain}"))
+        .record(publish),
+    }
+}

@@ -1,0 +1,183 @@
+//! Before the rules: that our names are the same at every authoritative server, that their
+//! answers live long enough and not too long, and that our own resolver can be believed.
+
+use std::net::IpAddr;
+use std::time::Duration;
+
+use super::Finding;
+use crate::dnsbl::Health;
+use crate::lookup::Answer;
+
+/// What one authoritative server says about a name.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Said {
+    /// The answer, and for how long it may be kept.
+    Answered(Answer, Duration),
+    /// It is a server of the zone by the NS records and does not serve it.
+    Lame(String),
+    /// It could not be found out.
+    Silent(String),
+}
+
+/// One of our own records, asked of every server of its zone.
+#[derive(Clone, Debug)]
+pub struct Published {
+    /// The name and the type: `example.com TXT`.
+    pub what: String,
+    /// Each server by its name.
+    pub said: Vec<(String, Said)>,
+    /// The servers could not be found out; why.
+    pub unknown: Option<String>,
+}
+
+pub fn same(record: &Published) -> Finding {
+    let (id, what) = ("dns.authoritative", &record.what);
+    if let Some(why) = &record.unknown {
+        return Finding::unknown(id, what, format!("the name servers of {what}"), why);
+    }
+    let answered = record.said.iter().filter_map(|(server, said)| match said {
+        Said::Answered(answer, _) => Some((server.as_str(), sorted(answer))),
+        _ => None,
+    });
+    let answered: Vec<(&str, Answer)> = answered.collect();
+    if let Some((first, theirs)) = answered.first()
+        && let Some((other, differs)) = answered.iter().find(|(_, answer)| answer != theirs)
+    {
+        let (one, two) = (short(&theirs.to_string()), short(&differs.to_string()));
+        return Finding::fail(id, what, format!("{what} differs: {first} says {one}, {other} says {two}"))
+            .fix("wait until the servers have the same zone, or correct the one that is behind");
+    }
+    for (server, said) in &record.said {
+        if let Said::Lame(why) = said {
+            let verdict = format!("{server} is a name server of {what} and does not serve it ({why})");
+            return Finding::fail(id, what, verdict)
+                .fix(format!("set {server} up for the zone, or take its NS record out"));
+        }
+    }
+    for (server, said) in &record.said {
+        if let Said::Silent(why) = said {
+            return Finding::unknown(id, what, format!("what {server} says about {what}"), why);
+        }
+    }
+    Finding::pass(id, what, format!("{what} is the same at all {} servers", record.said.len()))
+}
+
+fn sorted(answer: &Answer) -> Answer {
+    let mut answer = answer.clone();
+    match &mut answer {
+        Answer::Texts(texts) => texts.sort(),
+        Answer::Addresses(addresses) => addresses.sort(),
+        Answer::Names(names) => names.sort(),
+        _ => {}
+    }
+    answer
+}
+
+fn short(text: &str) -> String {
+    match text.char_indices().nth(60) {
+        Some((end, _)) => format!("{}…", &text[..end]),
+        None => text.to_owned(),
+    }
+}
+
+/// A minute and a day: below, receivers ask all the time and miss a failure of the servers;
+/// above, a mistake stays visible for days.
+pub fn lifetime(record: &Published) -> Option<Finding> {
+    let found = record.said.iter().filter_map(|(_, said)| match said {
+        Said::Answered(answer, ttl) if !answer.is_void() => Some(*ttl),
+        _ => None,
+    });
+    let ttl = found.min()?;
+    let (id, what, seconds) = ("dns.ttl", &record.what, ttl.as_secs());
+    Some(match seconds {
+        0..60 => Finding::warn(
+            id,
+            what,
+            format!("{what} may be kept for {seconds} s, so every short failure of DNS is felt"),
+        )
+        .fix("raise its TTL to 3600"),
+        60..=86_400 => Finding::pass(id, what, format!("{what} may be kept for {seconds} s")),
+        _ => Finding::warn(
+            id,
+            what,
+            format!("{what} may be kept for {} h: a mistake would stay visible as long", seconds / 3600),
+        )
+        .fix("lower its TTL to 3600"),
+    })
+}
+
+/// Whether the answers of our resolver can be believed where black lists are asked.
+#[derive(Clone, Debug)]
+pub struct OwnResolver {
+    /// The address by which the world sees our resolver, from a name server that tells it.
+    pub seen_as: Option<IpAddr>,
+    pub egresses: Vec<IpAddr>,
+    /// The first large black list, by its test points: its name, and what they told.
+    pub list: Option<(String, Health)>,
+}
+
+pub fn resolver(facts: &OwnResolver) -> Finding {
+    let (id, about) = ("dns.resolver", "resolver");
+    let own = facts.seen_as.is_some_and(|ip| facts.egresses.contains(&ip));
+    let by = facts.seen_as.map_or(String::new(), |ip| format!(", seen as {ip}"));
+    let cure = "run a resolver on this machine (unbound, say) and name it in [resolver], or get a key from the list";
+    match &facts.list {
+        None => Finding::unknown(id, about, "whether black lists answer our resolver", "no list was asked"),
+        Some((list, Health::Sound)) if own || facts.seen_as.is_none() => {
+            Finding::pass(id, about, format!("the resolver gets true answers from {list}{by}"))
+        }
+        Some((list, Health::Sound)) => {
+            let verdict = format!(
+                "the resolver gets true answers from {list}, but it is another machine{by}, which lists may refuse"
+            );
+            Finding::pass(id, about, verdict).fix(cure)
+        }
+        Some((list, Health::Unknown(why))) => {
+            Finding::unknown(id, about, format!("whether {list} answers our resolver"), why)
+        }
+        Some((_, health)) => {
+            let why = health.complaint().unwrap_or_default();
+            Finding::fail(id, about, format!("no answer about black lists can be trusted{by}: {why}")).fix(cure)
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::checks::Outcome;
+
+    fn published(said: &[(&str, Said)]) -> Published {
+        let said = said.iter().map(|(server, said)| ((*server).to_owned(), said.clone())).collect();
+        Published { what: "example.com TXT".into(), said, unknown: None }
+    }
+
+    fn texts(list: &[&str], seconds: u64) -> Said {
+        let texts = list.iter().map(|t| t.as_bytes().to_vec()).collect();
+        Said::Answered(Answer::Texts(texts), Duration::from_secs(seconds))
+    }
+
+    #[test]
+    fn servers_agree_differ_are_lame_or_silent() {
+        let check = |second: Said, expected: Outcome| {
+            let record = published(&[("ns1", texts(&["new", "other"], 300)), ("ns2", second)]);
+            assert_eq!(same(&record).outcome, expected, "{record:?}");
+        };
+        check(texts(&["other", "new"], 300), Outcome::Pass);
+        check(texts(&["other", "old"], 300), Outcome::Fail);
+        check(Said::Answered(Answer::NoName, Duration::ZERO), Outcome::Fail);
+        check(Said::Silent("no answer in time".into()), Outcome::Unknown);
+        check(Said::Lame("Query Refused".into()), Outcome::Fail);
+    }
+
+    #[test]
+    fn lifetimes_have_two_ends() {
+        for (seconds, expected) in
+            [(59, Outcome::Warn), (60, Outcome::Pass), (86_400, Outcome::Pass), (86_401, Outcome::Warn)]
+        {
+            let record = published(&[("ns1", texts(&["x"], seconds))]);
+            assert_eq!(lifetime(&record).unwrap().outcome, expected, "{seconds}");
+        }
+        assert_eq!(lifetime(&published(&[("ns1", Said::Answered(Answer::NoName, Duration::ZERO))])), None);
+    }
+}

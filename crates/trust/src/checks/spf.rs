@@ -1,0 +1,149 @@
+//! Rule 4: the record permits every address that mail leaves from, at a bearable cost.
+
+use std::net::IpAddr;
+
+use repute_types::Domain;
+
+use super::Finding;
+use crate::remark::Level;
+use crate::spf::{Limits, Network, Problem, Qualifier, Report, State, Tree, Use, Verdict, Wanted};
+use crate::spf::{lint, propose, zone_file_text};
+
+/// What is known of one identity: the domain of the return path, or the EHLO name.
+#[derive(Clone, Debug)]
+pub struct Facts {
+    /// The sending domain of the configuration.
+    pub sending: Domain,
+    /// The domain in MAIL FROM.
+    pub identity: Domain,
+    /// TXT records of the identity, as published.
+    pub texts: Vec<Vec<u8>>,
+    pub tree: Tree,
+    /// What a receiver finds for each egress.
+    pub reports: Vec<(IpAddr, Report)>,
+}
+
+/// What a report without remarks passes, and how it says so.
+const LINTED: [(&str, &str); 8] = [
+    ("spf.exists", "has one SPF record"),
+    ("spf.syntax", "has an SPF record that receivers can read"),
+    ("spf.lookups", ""),
+    ("spf.void", "has an SPF record whose names exist"),
+    ("spf.ptr", "does without ptr"),
+    ("spf.mx10", "has no mx term with more than 10 hosts"),
+    ("spf.all", "refuses strangers at the end of its SPF record"),
+    ("spf.size", "has an SPF record that fits into an answer"),
+];
+
+pub fn judge(facts: &Facts) -> Vec<Finding> {
+    let mut findings: Vec<Finding> = facts.reports.iter().map(|(ip, report)| each(facts, *ip, report)).collect();
+    findings.extend(record(facts));
+    findings.into_iter().map(|f| f.for_domain(&facts.sending)).collect()
+}
+
+/// What there is to say about the record itself.
+fn record(facts: &Facts) -> Vec<Finding> {
+    let identity = &facts.identity;
+    let has = |v4: bool| facts.reports.iter().any(|(ip, _)| ip.is_ipv4() == v4);
+    let remarks = lint(&facts.tree, Use { v4: has(true), v6: has(false), tcp: None });
+    let mut findings: Vec<Finding> = Vec::new();
+    for remark in &remarks {
+        let about = if remarks.iter().filter(|r| r.check == remark.check).count() > 1 {
+            format!("{identity}: {}", remark.found)
+        } else {
+            identity.to_string()
+        };
+        let mut finding =
+            Finding::new(remark.check, super::names::outcome(remark.level), about, &remark.found).fix(&remark.fix);
+        if remark.check == "spf.exists" && remark.level == Level::Fail {
+            finding = finding.fix("publish this record").record(proposal(facts));
+        }
+        findings.push(finding);
+    }
+    if matches!(facts.tree.root.state, State::Record(_)) {
+        let clean = LINTED.iter().filter(|(id, _)| remarks.iter().all(|r| r.check != *id));
+        findings.extend(clean.map(|(id, says)| match *id {
+            "spf.lookups" => {
+                let (used, most) = (facts.tree.root.lookups(), Limits::default().lookups);
+                Finding::pass(id, identity, format!("{used} of {most} look-ups are used"))
+            }
+            _ => Finding::pass(id, identity, format!("{identity} {says}")),
+        }));
+    }
+    if matches!(facts.tree.root.state, State::Record(_)) && remarks.iter().all(|r| r.check != "spf.breadth") {
+        let breadth = facts.tree.breadth();
+        let verdict =
+            format!("the record lets {} IPv4 addresses and {} IPv6 networks send", breadth.v4, breadth.v6_subnets);
+        findings.push(Finding::pass("spf.breadth", identity, verdict));
+    }
+    findings
+}
+
+/// The record that permits all egresses, as a line of a zone file.
+fn proposal(facts: &Facts) -> String {
+    let network = |ip: &IpAddr| Network { address: *ip, prefix: if ip.is_ipv4() { 32 } else { 128 } };
+    let wanted = Wanted {
+        networks: facts.reports.iter().map(|(ip, _)| network(ip)).collect(),
+        includes: Vec::new(),
+        all: Qualifier::Fail,
+    };
+    format!("{}. IN TXT {}", facts.identity, zone_file_text(&propose(&facts.texts, &wanted).text))
+}
+
+/// What a receiver that asks gets for one egress.
+fn each(facts: &Facts, ip: IpAddr, report: &Report) -> Finding {
+    let (identity, id) = (&facts.identity, "spf.pass.each");
+    let about = format!("{ip} {identity}");
+    let finding = match (report.verdict, &report.problem) {
+        (Verdict::Pass, _) => {
+            let by = report.deciding().map_or(String::new(), |(term, domain)| match domain == identity.as_str() {
+                true => format!(" by {term}"),
+                false => format!(" by {term} of {domain}"),
+            });
+            Finding::pass(id, about, format!("{ip} passes for {identity}{by}"))
+        }
+        (Verdict::TempError, Some(Problem::Dns { query, why })) => {
+            Finding::unknown(id, about, format!("whether {ip} passes SPF for {identity}: {query}"), why)
+        }
+        (verdict, Some(problem)) => {
+            let because = match problem {
+                Problem::NoRecord { .. } | Problem::SeveralRecords { .. } => "spf.exists",
+                Problem::TooManyLookups { .. } => "spf.lookups",
+                Problem::TooManyVoids { .. } => "spf.void",
+                Problem::TooManyHosts { .. } => "spf.mx10",
+                _ => "spf.syntax",
+            };
+            Finding::fail(id, about, format!("{ip} gets {verdict} for {identity}: {problem}"))
+                .fix("publish this record")
+                .record(proposal(facts))
+                .follows(because)
+        }
+        (verdict, None) => {
+            let by = report.deciding().map_or("no term of the record names it".to_owned(), |(term, domain)| {
+                format!("{term} of {domain} decides")
+            });
+            Finding::fail(id, about, format!("{ip} gets {verdict} for {identity}: {by}"))
+                .fix(format!("permit {ip} in the record of {identity}"))
+                .record(proposal(facts))
+        }
+    };
+    finding.for_address(ip)
+}
+
+/// Bounces have an empty sender and are judged by the EHLO name (RFC 7208 §2.4).
+pub fn helo(ip: IpAddr, helo: &Domain, report: &Report) -> Finding {
+    let (id, about) = ("name.helo.spf", format!("{ip} {helo}"));
+    let line = format!("{helo}. IN TXT \"v=spf1 {}:{ip} -all\"", if ip.is_ipv4() { "ip4" } else { "ip6" });
+    let advice = "bounces carry an empty sender and are judged by the EHLO name: publish a record for it";
+    match (report.verdict, &report.problem) {
+        (Verdict::Pass, _) => Finding::pass(id, about, format!("{ip} passes SPF as {helo}")),
+        (Verdict::TempError, Some(problem)) => {
+            Finding::unknown(id, about, format!("whether {ip} passes SPF as {helo}"), &problem.to_string())
+        }
+        (Verdict::None, _) => Finding::warn(id, about, format!("{helo} has no SPF record, so bounces pass no SPF"))
+            .fix(advice)
+            .record(line),
+        (verdict, _) => Finding::fail(id, about, format!("{ip} gets {verdict} as {helo}")).fix(advice).record(line),
+    }
+    .for_address(ip)
+}
