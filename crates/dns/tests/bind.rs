@@ -44,21 +44,37 @@ fn run(folder: &Path, program: &str, arguments: &[&str]) -> String {
 }
 
 impl Bind {
-    /// Serves `good.test`, signed; `bad.test`, whose record was changed after signing; and
-    /// `plain.test`, which has no signature.
+    /// Serves `good.test`, signed; `bad.test`, whose record was changed after signing;
+    /// `plain.test`, which has no signature; and under `good.test` three zones: `unsigned`, which the
+    /// parent proves to be so (there is no DS), `safe`, signed with its DS in the parent, and
+    /// `stripped`, whose DS is there and whose signatures are not.
     fn start() -> Bind {
         let folder = tempfile::tempdir().unwrap();
         let at = folder.path();
         let mut config = String::new();
-        for zone in ["good.test", "bad.test", "plain.test"] {
-            std::fs::write(at.join(zone), ZONE).unwrap();
+        // Children first: the signed ones leave their DS for the parent.
+        let zones =
+            ["safe.good.test", "stripped.good.test", "unsigned.good.test", "good.test", "bad.test", "plain.test"];
+        for zone in zones {
+            let mut text = ZONE.to_owned();
+            if zone == "good.test" {
+                for child in ["safe", "stripped", "unsigned"] {
+                    text += &format!("{child} NS ns\n");
+                }
+                for child in ["safe", "stripped"] {
+                    text += &std::fs::read_to_string(at.join(format!("dsset-{child}.good.test."))).unwrap();
+                }
+            }
+            std::fs::write(at.join(zone), text).unwrap();
             let mut file = zone.to_owned();
-            if zone != "plain.test" {
+            if !["plain.test", "unsigned.good.test"].contains(&zone) {
                 let sign = ["-a", "ECDSAP256SHA256", "-f", "KSK", zone];
                 let key = run(at, "dnssec-keygen", &sign);
                 run(at, "dnssec-signzone", &["-S", "-z", "-o", zone, zone]);
                 std::fs::copy(at.join(format!("{key}.key")), at.join(format!("{zone}.anchor"))).unwrap();
-                file += ".signed";
+                if zone != "stripped.good.test" {
+                    file += ".signed";
+                }
             }
             if zone == "bad.test" {
                 let signed = std::fs::read_to_string(at.join(&file)).unwrap();
@@ -142,4 +158,30 @@ async fn a_plain_zone_is_an_answer_without_proof() {
     let unvalidated = HickoryResolver::new(&DnsSettings { servers: vec![bind.address], ..DnsSettings::default() });
     let Lookup::Found(a) = unvalidated.unwrap().a(&d("mx.plain.test")).await else { panic!("no address") };
     assert!(!a.authentic);
+}
+
+#[tokio::test]
+#[ignore = "needs BIND 9"]
+async fn an_unsigned_zone_under_a_signed_one_is_an_answer_without_proof() {
+    let bind = Bind::start();
+    let dns = bind.resolver("good.test");
+    let got = dns.mx(&d("unsigned.good.test")).await;
+    assert!(matches!(&got, Lookup::Found(mx) if !mx.authentic && mx.items.len() == 1), "{got:?}");
+    let got = dns.a(&d("alias.unsigned.good.test")).await;
+    assert!(matches!(&got, Lookup::Found(a) if !a.authentic), "{got:?}");
+    assert_eq!(dns.aaaa(&d("mx.unsigned.good.test")).await, Lookup::NoData { authentic: false });
+    assert_eq!(dns.a(&d("none.unsigned.good.test")).await, Lookup::NoName { authentic: false });
+}
+
+#[tokio::test]
+#[ignore = "needs BIND 9"]
+async fn a_chain_of_keys_is_followed_and_a_broken_one_is_a_failure() {
+    let bind = Bind::start();
+    let dns = bind.resolver("good.test");
+    let got = dns.a(&d("mx.safe.good.test")).await;
+    assert!(matches!(&got, Lookup::Found(a) if a.authentic), "{got:?}");
+    assert_eq!(dns.a(&d("none.safe.good.test")).await, Lookup::NoName { authentic: true });
+    for answer in [dns.a(&d("mx.stripped.good.test")).await, dns.a(&d("none.stripped.good.test")).await] {
+        assert!(matches!(&answer, Lookup::Failure(_)), "{answer:?}");
+    }
 }
