@@ -43,6 +43,10 @@ impl Policy {
         let mut records: Vec<(Domain, Record)> = Vec::new();
         for (name, answer) in answers {
             if let Answer::Failure(why) = answer {
+                // The domain's own record holds whatever stands above it.
+                if records.iter().any(|(at, _)| at == domain) {
+                    break;
+                }
                 return Err((name.clone(), why.clone()));
             }
             let mut found = select(answer.texts());
@@ -169,5 +173,8 @@ mod tests {
     fn what_is_not_answered_is_unknown() {
         let answers = [(d("example.com"), Answer::Failure("SERVFAIL".into()))];
         assert_eq!(Policy::find(&d("example.com"), &answers), Err((d("example.com"), "SERVFAIL".into())));
+        let own = Answer::Texts(vec![b"v=DMARC1; p=none".to_vec()]);
+        let answers = [(d("example.com"), own), (d("com"), Answer::Failure("SERVFAIL".into()))];
+        assert_eq!(Policy::find(&d("example.com"), &answers).unwrap().found.unwrap().0, d("example.com"));
     }
 }
