@@ -12,6 +12,27 @@ mod tests;
 
 pub(crate) use records::{meta_from_octets, meta_to_octets, part_from_octets, part_to_octets};
 
+/// For the fuzz target: octets under a right checksum are read as a record of each kind; what is
+/// one is written as it was read.
+///
+/// # Panics
+/// Where it is not.
+#[doc(hidden)]
+pub fn try_record(octets: &[u8]) {
+    let mut sealed = octets.to_vec();
+    sealed.extend_from_slice(&crc32fast::hash(octets).to_le_bytes());
+    let (message, mut written) = (repute_types::MessageId(1), Vec::new());
+    if let Ok(meta) = meta_from_octets(message, &sealed) {
+        meta_to_octets(&meta, &mut written);
+        assert_eq!(meta_from_octets(message, &written), Ok(meta));
+    }
+    let id = repute_types::PartId { message, number: 0 };
+    if let Ok(part) = part_from_octets(id, &sealed) {
+        part_to_octets(&part, &mut written);
+        assert_eq!(part_from_octets(id, &written), Ok(part));
+    }
+}
+
 /// The octets are not a record: damaged, or written by a later version.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Bad;

@@ -14,6 +14,8 @@ pub mod sqlite;
 use std::future::Future;
 use std::pin::Pin;
 
+#[doc(hidden)]
+pub use codec::try_record;
 pub use memory::MemorySpool;
 pub use record::{Change, MessageMeta, NewMessage, PartRecord, PartState, Pending, Settlement};
 use repute_types::{Content, MessageId, PartId};
