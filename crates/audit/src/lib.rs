@@ -7,6 +7,7 @@
 mod gather;
 mod machine;
 mod past;
+mod probe;
 mod questions;
 mod report;
 mod run;

@@ -78,7 +78,7 @@ pub async fn run(
             groups.spawn(spf::check(q.clone(), sending.clone(), setup.egresses.clone(), now));
         }
         if options.wants(&["dkim"]) {
-            groups.spawn(dkim::check(q.clone(), sending.clone()));
+            groups.spawn(dkim::check(q.clone(), sending.clone(), now));
         }
         if options.wants(&["dmarc"]) {
             groups.spawn(dmarc::check(q.clone(), sending.clone()));

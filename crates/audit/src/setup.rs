@@ -1,6 +1,7 @@
 //! What is checked: the addresses that mail leaves from, and the domains it is sent as.
 
 use std::net::IpAddr;
+use std::sync::Arc;
 
 use repute_trust::dkim::SigningKey;
 use repute_types::Domain;
@@ -36,8 +37,8 @@ impl Sending {
     }
 }
 
-/// The public half of a key.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// A key that signs.
+#[derive(Clone, Debug)]
 pub struct Key {
     pub selector: String,
     /// `rsa` or `ed25519`.
@@ -47,16 +48,19 @@ pub struct Key {
     pub public_key: String,
     /// The record to publish.
     pub record: String,
+    /// To sign a probe with.
+    pub signer: Arc<SigningKey>,
 }
 
 impl Key {
-    pub fn of(key: &SigningKey) -> Key {
+    pub fn of(key: &Arc<SigningKey>) -> Key {
         Key {
             selector: key.selector().to_owned(),
             kind: key.algorithm().key_type(),
             bits: key.bits(),
             public_key: key.public_key(),
             record: key.record(),
+            signer: key.clone(),
         }
     }
 }

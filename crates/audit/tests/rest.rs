@@ -60,6 +60,7 @@ fn dkim_passes_fails_and_is_unknown() {
         &[
             "dkim.matches pass: s1 (ed25519) is the key at all 2 name servers",
             "dkim.exists pass",
+            "dkim.sign.verify pass: a probe signed with s1 verifies",
             "dkim.tags pass",
             "dkim.single pass",
             "dkim.strength pass",
@@ -67,8 +68,11 @@ fn dkim_passes_fails_and_is_unknown() {
         ],
     );
     check(&KEY_AT, "", "dkim.exists", &["dkim.exists fail: there is no key at s1._domainkey.example.com, and"]);
-    let other = "s1._domainkey.example.com TXT v=DKIM1; k=ed25519; p=MCowBQYDK2VwAyEA7SuWTuVErdXtJb5lBIWk3hXDQMtk6MsDrRJ5qEvG9SE=";
+    let other = "s1._domainkey.example.com TXT v=DKIM1; k=ed25519; p=11qYAYKxCrfVS/7TyWQHOg7hcvPapiMlrwIaaPcHURo=";
     check(&KEY_AT, other, "dkim.matches", &["dkim.matches fail: DNS has another key"]);
+    check(&KEY_AT, other, "dkim.sign", &["dkim.sign.verify fail [dkim.matches]"]);
+    check(&KEY_AT, "", "dkim.sign", &["dkim.sign.verify fail [dkim.exists]"]);
+    check(&KEY_AT, "s1._domainkey.example.com TIMEOUT", "dkim.sign", &["dkim.sign.verify unknown [dkim.exists]"]);
     check(&KEY_AT, "s1._domainkey.example.com TIMEOUT", "dkim.matches", &["dkim.matches unknown [dkim.exists]"]);
     check(&[], other, "dkim.single", &["dkim.single fail: s1._domainkey.example.com has 2 TXT records"]);
     let tags = |tags: &str, expected: &str| {
@@ -268,7 +272,7 @@ async fn a_run_ends_by_its_deadline_and_says_what_it_does_not_know() {
 #[tokio::test(start_paused = true)]
 async fn what_receivers_do_follows_from_the_findings() {
     let mut all = setup();
-    all.domains[0].keys.push(key("s2", "rsa"));
+    all.domains[0].keys.push(key("s2"));
     let dns = ServersFake::parse(&zone(&["203.0.113.10 PTR"], ""));
     let report = report(all, dns, "name").await;
     let pair = &report.pairs[0];

@@ -1,32 +1,34 @@
 //! Our keys as they stand in DNS.
 
 use repute_trust::checks::Finding;
-use repute_trust::checks::dkim::{Facts, judge, keys};
+use repute_trust::checks::dkim::{Facts, Probe, judge, keys, verified};
 use repute_trust::checks::servers::{Published, Said};
 use repute_trust::lookup::Answer;
-use repute_types::Domain;
+use repute_types::{Domain, Timestamp};
 
+use crate::probe;
 use crate::questions::{Questions, all};
 use crate::setup::{Key, Sending};
 use crate::zones;
 
-pub(crate) async fn check(questions: Questions, sending: Sending) -> Vec<Finding> {
+pub(crate) async fn check(questions: Questions, sending: Sending, now: Timestamp) -> Vec<Finding> {
     let kinds: Vec<&str> = sending.keys.iter().map(|key| key.kind).collect();
     let mut findings = keys(&sending.name, &kinds);
     let domain = &sending.name;
-    let each = all(sending.keys.iter().map(|key| one(questions.clone(), domain.clone(), key.clone())));
+    let each = all(sending.keys.iter().map(|key| one(questions.clone(), domain.clone(), key.clone(), now)));
     findings.extend(each.await.into_iter().flatten());
     findings
 }
 
-async fn one(questions: Questions, domain: Domain, key: Key) -> Vec<Finding> {
+async fn one(questions: Questions, domain: Domain, key: Key, now: Timestamp) -> Vec<Finding> {
     let Ok(name) = Domain::parse(&format!("{}._domainkey.{domain}", key.selector)) else { return Vec::new() };
     let record = zones::published(questions.clone(), name.clone(), repute_dns::Kind::Txt).await;
     let answers = match answers(record) {
         answers if answers.is_empty() => vec![("the resolver".to_owned(), questions.txt(&name).await)],
         answers => answers,
     };
-    judge(&Facts {
+    let signer = key.signer.clone();
+    let facts = Facts {
         domain,
         selector: key.selector,
         kind: key.kind,
@@ -34,7 +36,26 @@ async fn one(questions: Questions, domain: Domain, key: Key) -> Vec<Finding> {
         public_key: key.public_key,
         record: key.record,
         answers,
-    })
+    };
+    let mut probes = Vec::new();
+    for (server, answer) in &facts.answers {
+        probes.push((
+            server.clone(),
+            match answer {
+                Answer::Failure(why) => Probe::Unknown(why.clone()),
+                answer => match answer.texts().first() {
+                    None => Probe::NoKey,
+                    Some(record) => match probe::verify(&signer, &facts.domain, record, now).await {
+                        Ok(()) => Probe::Verified,
+                        Err(why) => Probe::Failed(why),
+                    },
+                },
+            },
+        ));
+    }
+    let mut findings = judge(&facts);
+    findings.push(verified(&facts, &probes));
+    findings
 }
 
 /// What servers say that serve the zone; receivers pass over the others too, which

@@ -7,9 +7,13 @@ use std::sync::Arc;
 use repute_audit::{Egress, Key, Options, Progress, Report, Sending, Setup, run};
 use repute_dns::ServersFake;
 use repute_trust::checks::Finding;
-use repute_types::{Domain, Timestamp};
+use repute_trust::dkim::SigningKey;
+use repute_types::{Clock as _, Domain, SystemClock};
 
-pub const KEY: &str = "MCowBQYDK2VwAyEAGb9ECWmEzf6FQbrBZ9w7lshQhqowtrbLDFw4rXAxZuE=";
+/// A key for tests alone; [`KEY`] is its public half.
+pub const PEM: &str = "-----BEGIN PRIVATE KEY-----\nMC4CAQAwBQYDK2VwBCIEIITULifaxnBwfn1rYXA5F/gvW5pI8xvAKw0A7LhIae5r\n-----END PRIVATE KEY-----\n";
+
+pub const KEY: &str = "ZBhHgzgNdV99ExY0cDaSbAZd04uMHXfBZyWSDN2usbI=";
 
 /// Everything right for `mail.example.com`, 203.0.113.10, sending as `example.com`. The lists
 /// and what no case is about are left out; a line of a case takes the place of ours.
@@ -26,7 +30,7 @@ pub const GOOD: &str = "
     example.com         TXT  v=spf1 ip4:203.0.113.10 -all
     _dmarc.example.com  TXT  v=DMARC1; p=reject; rua=mailto:dmarc@example.com
     _smtp._tls.example.com TXT v=TLSRPTv1; rua=mailto:tls@example.com
-    s1._domainkey.example.com TXT v=DKIM1; k=ed25519; p=MCowBQYDK2VwAyEAGb9ECWmEzf6FQbrBZ9w7lshQhqowtrbLDFw4rXAxZuE=
+    s1._domainkey.example.com TXT v=DKIM1; k=ed25519; p=ZBhHgzgNdV99ExY0cDaSbAZd04uMHXfBZyWSDN2usbI=
 ";
 
 /// [`GOOD`] without the lines that begin with one of these, and with more lines.
@@ -40,22 +44,21 @@ pub fn d(name: &str) -> Domain {
     Domain::parse(name).unwrap()
 }
 
-pub fn key(selector: &str, kind: &'static str) -> Key {
-    let record = format!("v=DKIM1; k={kind}; p={KEY}");
-    Key { selector: selector.into(), kind, bits: 2048, public_key: KEY.into(), record }
+pub fn key(selector: &str) -> Key {
+    Key::of(&Arc::new(SigningKey::from_pem(selector, PEM).unwrap()))
 }
 
 pub fn setup() -> Setup {
     Setup {
         hostname: d("mail.example.com"),
         egresses: vec![Egress { address: "203.0.113.10".parse().unwrap(), ehlo: d("mail.example.com") }],
-        domains: vec![Sending { name: d("example.com"), return_path: None, keys: vec![key("s1", "ed25519")] }],
+        domains: vec![Sending { name: d("example.com"), return_path: None, keys: vec![key("s1")] }],
     }
 }
 
 pub async fn report(setup: Setup, dns: ServersFake, only: &str) -> Report {
     let options = Options { only: vec![only.to_owned()], ..Options::default() };
-    run(setup, Arc::new(dns), &options, Timestamp(1_795_485_950_000), Arc::new(Progress::default())).await
+    run(setup, Arc::new(dns), &options, SystemClock.now(), Arc::new(Progress::default())).await
 }
 
 /// A finding as a line: id, outcome, sentence.

@@ -224,6 +224,36 @@ fn matches(facts: &Facts) -> Option<Finding> {
     Some(Finding::pass(id, &name, format!("{} ({}{bits}) is the key at {servers}", facts.selector, facts.kind)))
 }
 
+/// What became of a probe signed with the key, verified with what one server has.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Probe {
+    Verified,
+    /// The verifier's reason.
+    Failed(String),
+    /// There is nothing to verify with.
+    NoKey,
+    Unknown(String),
+}
+
+/// Judges the probes, by the servers' names.
+pub fn verified(facts: &Facts, probes: &[(String, Probe)]) -> Finding {
+    let (name, id, selector) = (facts.name(), "dkim.sign.verify", &facts.selector);
+    let first = |wanted: fn(&Probe) -> bool| probes.iter().find(|(_, probe)| wanted(probe));
+    let finding = if let Some((server, Probe::Failed(why))) = first(|p| matches!(p, Probe::Failed(_))) {
+        let verdict = format!("a probe signed with {selector} does not verify with the key at {server}: {why}");
+        Finding::fail(id, &name, verdict).fix("publish this record").record(facts.line()).follows("dkim.matches")
+    } else if let Some((server, _)) = first(|p| matches!(p, Probe::NoKey)) {
+        let verdict = format!("a probe signed with {selector} cannot be verified: {server} has no key");
+        Finding::fail(id, &name, verdict).follows("dkim.exists")
+    } else if let Some((server, Probe::Unknown(why))) = first(|p| matches!(p, Probe::Unknown(_))) {
+        let what = format!("whether a probe signed with {selector} verifies with the key at {server}");
+        Finding::unknown(id, &name, what, why).follows("dkim.exists")
+    } else {
+        Finding::pass(id, &name, format!("a probe signed with {selector} verifies with the key of every server"))
+    };
+    finding.for_domain(&facts.domain)
+}
+
 /// RFC 8301 §3.2.
 fn strength(facts: &Facts) -> Finding {
     let (name, id, bits) = (facts.name(), "dkim.strength", facts.bits);
