@@ -259,7 +259,7 @@ fn read(server: &Server, name: &Domain, kind: Kind, answer: &Message) -> (Found,
     records.sort();
     if let (Some(_), true) = (&alias, records.is_empty()) {
         // The end lies elsewhere: the last alias says where to go on.
-        let last = of_type(RecordType::CNAME).last().and_then(|r| convert::data(&r.data));
+        let last = of_type(RecordType::CNAME).next_back().and_then(|r| convert::data(&r.data));
         records.extend(last);
     }
     let soa = answer.authorities.iter().filter_map(|r| match &r.data {

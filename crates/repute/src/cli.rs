@@ -9,7 +9,7 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 
 use crate::commands::{
-    account, config as config_command, demo, domain, man, queue, send, sendmail, serve, status, why,
+    account, config as config_command, demo, domain, man, queue, records, send, sendmail, serve, setup, status, why,
 };
 use crate::config::{self, Config, Faults, Files};
 use crate::out;
@@ -40,6 +40,10 @@ pub struct Context {
 
 #[derive(Subcommand)]
 enum Command {
+    /// Set up from nothing: configuration, keys, DNS records
+    Setup(setup::Args),
+    /// Print the DNS records to publish, or how those that are there differ
+    Records(records::Args),
     /// Run the server
     Serve(serve::Args),
     /// Try everything on loopback: a playground with receivers, and 200 real messages
@@ -125,6 +129,8 @@ pub fn main() -> Exit {
 
 fn run(command: Command, context: &Context) -> anyhow::Result<Exit> {
     match command {
+        Command::Setup(args) => setup::run(args, context),
+        Command::Records(args) => records::run(args, context),
         Command::Serve(args) => serve::run(args, context),
         Command::Demo(args) => demo::run(args, context),
         Command::Account(args) => account::run(args, context),

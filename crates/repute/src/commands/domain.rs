@@ -47,10 +47,18 @@ pub fn run(args: Args, context: &Context) -> anyhow::Result<Exit> {
     }
 }
 
-fn add(config: &Config, name: &Domain, write: bool, context: &Context) -> anyhow::Result<Exit> {
+/// The keys of a domain made where they are missing, modes and owners set right; the selectors
+/// of what was made.
+pub fn prepare(config: &Config, name: &Domain) -> anyhow::Result<Vec<String>> {
     let folder = keys::folder(&config.state, name);
     let made = make_missing(&folder)?;
     set_right(config, &folder)?;
+    Ok(made)
+}
+
+fn add(config: &Config, name: &Domain, write: bool, context: &Context) -> anyhow::Result<Exit> {
+    let folder = keys::folder(&config.state, name);
+    let made = prepare(config, name)?;
     let stored = keys::read_all(&folder)?;
     let in_config = config.domains.iter().any(|d| d.name == *name);
     let block = format!("[[domain]]\nname = \"{name}\"\n");

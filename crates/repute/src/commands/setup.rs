@@ -1,0 +1,250 @@
+//! `repute setup`: from nothing to mail that may leave.
+//!
+//! Steps: answers (flags, configuration, proposals, questions); the configuration; keys;
+//! the records, published after the difference was shown and agreed to, or printed; what only
+//! the hoster can do; the wait while DNS spreads; the check; when the first mail may leave.
+//!
+//! Promise: running it again changes nothing that is right. Exit code 0: all records are right;
+//! 1: something is left to do, which was said; 2: an answer is missing or wrong.
+
+mod answers;
+mod found;
+mod hoster;
+mod publish;
+mod spread;
+pub mod survey;
+mod write;
+
+use std::io::IsTerminal as _;
+use std::net::IpAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use anyhow::Context as _;
+use clap::{CommandFactory as _, ValueEnum};
+use repute_trust::records::{self, Wanted, Who};
+use repute_types::{Clock as _, Domain, SystemClock, Timestamp};
+
+use self::survey::Row;
+use crate::cli::{Cli, Context, Exit};
+use crate::config::value::{self, Socket};
+use crate::config::{self, Config, Files};
+use crate::out::{self, Tone};
+
+#[derive(clap::Args)]
+pub struct Args {
+    /// What this server is called in DNS, such as mail.example.com
+    #[arg(long)]
+    hostname: Option<Domain>,
+    /// The domain to send as; may be given several times
+    #[arg(long = "domain", value_name = "DOMAIN")]
+    domains: Vec<Domain>,
+    /// The address mail leaves from; once for IPv4 and once for IPv6, or more
+    #[arg(long = "address", value_name = "IP")]
+    addresses: Vec<IpAddr>,
+    /// Take what is proposed and ask nothing, also before DNS is changed
+    #[arg(long, short = 'y')]
+    yes: bool,
+    /// Publish the records, and how
+    #[arg(long, value_enum, value_name = "HOW")]
+    publish: Option<Publish>,
+    /// The DNS server that takes changes: the zone's primary, with or without a port
+    #[arg(long)]
+    server: Option<String>,
+    /// The name of the key, if it is not in the file
+    #[arg(long, requires = "publish", value_name = "NAME")]
+    key_name: Option<String>,
+    /// The key that the server knows, as `tsig-keygen` writes it, or the secret in base64
+    #[arg(long, requires = "publish", value_name = "FILE")]
+    key_file: Option<PathBuf>,
+    /// A zone that may be changed; may be given several times [default: those of the names]
+    #[arg(long = "zone", requires = "publish", value_name = "ZONE")]
+    zones: Vec<Domain>,
+    /// Ask these resolvers; a new configuration names them
+    #[arg(long, value_name = "IP[:PORT]", value_parser = Socket::parse)]
+    resolver: Vec<Socket>,
+    /// How long DNS is waited for [default: 10m where it publishes or a terminal looks on, else 0s]
+    #[arg(long, value_name = "TIME")]
+    wait: Option<String>,
+    /// Let bounces go to the sender's own address, not to bounces.DOMAIN and this server
+    #[arg(long)]
+    no_return_path: bool,
+    /// Add the MTA-STS record, once https://mta-sts.RETURN_PATH/.well-known/mta-sts.txt serves the policy
+    #[arg(long)]
+    mta_sts: bool,
+    /// Whose address it is, if that is not seen from its name
+    #[arg(long, value_name = "NAME")]
+    hoster: Option<String>,
+    /// Set by --json: the end alone is printed
+    #[arg(skip)]
+    quiet: bool,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Publish {
+    /// DNS UPDATE with a TSIG key
+    Rfc2136,
+}
+
+pub fn run(mut args: Args, context: &Context) -> anyhow::Result<Exit> {
+    args.quiet = context.json;
+    let patience = patience(&args)?;
+    let file = write::place(context.config.as_deref());
+    let old = write::read(&file)?;
+    let answers = answers::gather(&args, old.as_ref())?;
+    let written = write::write(&file, old.as_ref(), &answers, &args)?;
+    let config = config::load(&file, Files::Ignore)?;
+    let made = make_keys(&config)?;
+    let setup = super::records::of(&config, None, args.mta_sts)?;
+    let list = records::wanted(&setup);
+    if !args.quiet {
+        tell_local(&config, &written, &made);
+    }
+    let runtime = tokio::runtime::Runtime::new().context("the runtime cannot be started")?;
+    let end = runtime.block_on(in_dns(&config, &list, patience, &args))?;
+    if args.quiet {
+        out::json(&end.json(&config, &written, &made));
+    } else {
+        tell_end(&end);
+    }
+    if !args.quiet && end.all_right() && checks_are_there() {
+        return run_check(&config);
+    }
+    Ok(if end.all_right() { Exit::Done } else { Exit::Problem })
+}
+
+fn patience(args: &Args) -> anyhow::Result<Duration> {
+    match &args.wait {
+        Some(text) => value::duration(text).map_err(|why| crate::cli::Ended::usage(format!("--wait {text}: {why}"))),
+        None if args.publish.is_some() || std::io::stdout().is_terminal() => Ok(Duration::from_secs(600)),
+        None => Ok(Duration::ZERO),
+    }
+}
+
+/// Keys of every domain that is to be signed, as `domain add` makes them.
+fn make_keys(config: &Config) -> anyhow::Result<Vec<String>> {
+    let mut made = Vec::new();
+    for domain in config.domains.iter().filter(|d| !d.danger_unsigned) {
+        let new = super::domain::prepare(config, &domain.name)?;
+        made.extend(new.iter().map(|selector| format!("{selector}._domainkey.{}", domain.name)));
+    }
+    Ok(made)
+}
+
+fn tell_local(config: &Config, written: &[String], made: &[String]) {
+    let file = config.file.display();
+    match written.is_empty() {
+        true => out::line(&format!("{file} is right as it is")),
+        false => out::line(&format!("{file}: written {}", written.join(", "))),
+    }
+    match made.is_empty() {
+        true => out::line("every domain has its keys"),
+        false => out::line(&format!("new keys: {}", made.join(", "))),
+    }
+    for address in config.egresses.iter().flat_map(|e| [e.v4.map(IpAddr::V4), e.v6.map(IpAddr::V6)]).flatten() {
+        if !found::is_here(address) {
+            let warning = format!("{address} is not an address of this machine: mail cannot leave from it here");
+            out::line(&out::tone(&warning, Tone::Warning));
+        }
+    }
+}
+
+/// How it ended.
+struct End {
+    rows: Vec<Row>,
+    changed: usize,
+    /// By then nobody remembers what stood there before.
+    remembered_until: Option<Timestamp>,
+    advice: Vec<String>,
+}
+
+/// Publishes or prints, then waits and looks.
+async fn in_dns(config: &Config, list: &[Wanted], patience: Duration, args: &Args) -> anyhow::Result<End> {
+    let mut directory = survey::directory(config, &args.resolver)?;
+    let target = publish::target(args).await?;
+    let mut done = publish::Done::default();
+    if let Some(server) = &args.server {
+        directory = directory.with_server(publish::address(server).await?);
+    }
+    if let Some(target) = &target {
+        done = publish::publish(target, &directory, list, args).await?;
+        if !args.quiet {
+            match done.changed {
+                0 => out::line("nothing was changed in DNS"),
+                n => out::line(&format!("{n} record sets changed at {}", target.primary.address)),
+            }
+        }
+    } else if !args.quiet {
+        out::line("\nPublish in DNS:\n");
+        super::records::table(list);
+    }
+    let remembered_until = (done.changed > 0).then(|| SystemClock.now() + done.remembered);
+    // Without publishing a person is waited for, who can do all of it; else only what was in reach.
+    let in_reach = |wanted: &Wanted| target.is_none() || !done.elsewhere.contains(&wanted.name);
+    let rows = spread::wait(&directory, list, in_reach, patience).await;
+    let hoster = hoster::recognise(&directory, &rows, args.hoster.as_deref()).await;
+    let advice = hoster::advice(&rows, hoster);
+    Ok(End { rows, changed: done.changed, remembered_until, advice })
+}
+
+impl End {
+    fn all_right(&self) -> bool {
+        self.rows.iter().all(Row::is_right)
+    }
+
+    fn json(&self, config: &Config, written: &[String], made: &[String]) -> serde_json::Value {
+        serde_json::json!({
+            "config": config.file,
+            "written": written,
+            "keys_made": made,
+            "changed": self.changed,
+            "ready": self.all_right(),
+            "remembered_until": self.remembered_until,
+            "hoster": self.advice,
+            "records": self.rows.iter().map(Row::json).collect::<Vec<_>>(),
+        })
+    }
+}
+
+fn tell_end(end: &End) {
+    out::line("");
+    survey::show(&end.rows);
+    hoster::tell(&end.advice);
+    out::line("");
+    let left: Vec<&Row> = end.rows.iter().filter(|row| !row.is_right()).collect();
+    if left.is_empty() {
+        let when = match end.remembered_until.filter(|at| *at > SystemClock.now()) {
+            Some(at) => format!(
+                "The first mail may leave now; until {at} ({}) some receivers may still remember the old answers.",
+                out::relative(at, SystemClock.now())
+            ),
+            None => "The first mail may leave now.".to_owned(),
+        };
+        out::line(&out::tone(&when, Tone::Good));
+        out::line("Next: `repute account add NAME --write` for whoever sends, then `repute serve`.");
+        return;
+    }
+    let by = |who: Who| left.iter().filter(|row| row.wanted.who() == who).count();
+    let text = format!(
+        "Not yet: {} to publish or to wait for, {} to ask of the hoster. Run this again any time: it changes nothing that is right.",
+        by(Who::Zone),
+        by(Who::Hoster)
+    );
+    out::line(&out::tone(&text, Tone::Warning));
+}
+
+/// Whether this program can check itself.
+fn checks_are_there() -> bool {
+    Cli::command().find_subcommand("check").is_some()
+}
+
+/// The check as a person would run it; its exit code is ours.
+fn run_check(config: &Config) -> anyhow::Result<Exit> {
+    let program = std::env::current_exe().context("this program's own file is not known")?;
+    out::line("");
+    let status = std::process::Command::new(program).arg("--config").arg(&config.file).arg("check").status()?;
+    Ok(match status.code() {
+        Some(0) => Exit::Done,
+        _ => Exit::Problem,
+    })
+}
