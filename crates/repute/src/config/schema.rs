@@ -258,8 +258,8 @@ const ROUTE: Section = Section {
         key(
             "tls",
             Choice(&["none", "opportunistic", "required", "verified", "implicit"]),
-            Optional("`verified` with a `user`, else `opportunistic`"),
-            "`required`: STARTTLS, with any certificate. `verified`: with one that is good for the host. `implicit`: as `verified`, from the first octet.",
+            Optional("`implicit` on port 465; `verified` with a `user`; else, and on loopback, `opportunistic`"),
+            "`required`: STARTTLS, with any certificate. `verified`: with one that is good for the host. `implicit`: as `verified`, from the first octet. With a `user` it has to be one of these two, unless the host is on loopback.",
         ),
         key("user", Text, Optional("no log-in"), "The name to log in with."),
         key("password", Secret, Optional("`password_file`"), "Its password."),
@@ -283,7 +283,12 @@ const RESOLVER: Section = Section {
             Optional("those of /etc/resolv.conf"),
             "Name servers to ask; the port defaults to 53.",
         ),
-        key("dnssec", Bool, Default("true"), "Validates answers from the root down, where the name servers pass on what that needs. DANE needs it."),
+        key(
+            "dnssec",
+            Bool,
+            Default("true"),
+            "Validates answers from the root down; DANE needs it. Through name servers that drop what validation needs, as many forwarders do, nothing is validated and mail goes all the same.",
+        ),
         key("timeout", Duration, Default("\"5s\""), "How long one server is waited for."),
     ],
 };

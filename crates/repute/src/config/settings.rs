@@ -82,8 +82,7 @@ fn routes(written: &[meant::Route]) -> Routes {
             login: route.login.as_ref().map(|l| Login {
                 user: l.user.clone(),
                 password: l.password.clone(),
-                // The configuration lets a password go without TLS to loopback alone.
-                danger_without_tls: tls == TlsNeed::Never,
+                danger_without_tls: route.is_local(),
             }),
         };
         routes.add(&route.domains, relay);

@@ -22,6 +22,21 @@ pub struct Login {
     pub password: String,
 }
 
+impl Route {
+    /// What goes to the host stays on this machine, so that a password may go there without TLS
+    /// and without a certificate. `localhost` is answered without DNS (RFC 6761 §6.3).
+    pub fn is_local(&self) -> bool {
+        is_local(&self.host)
+    }
+}
+
+fn is_local(host: &HostName) -> bool {
+    match host {
+        HostName::Address(address) => address.is_loopback(),
+        HostName::Name(name) => name.as_str() == "localhost" || name.as_str().ends_with(".localhost"),
+    }
+}
+
 pub fn check(c: &mut Checking, typed: Vec<Spanned<typed::Route>>) -> Vec<Route> {
     let mut routes: Vec<Route> = Vec::new();
     for one in typed {
@@ -38,7 +53,7 @@ pub fn check(c: &mut Checking, typed: Vec<Spanned<typed::Route>>) -> Vec<Route> 
         }
         let Some(host) = host(c, &one.host) else { continue };
         let login = login(c, &one);
-        let tls = tls(c, &one);
+        let tls = tls(c, &one, &host);
         let port = one.port.unwrap_or(match (tls, &login) {
             (RouteTls::Implicit, _) => 465,
             (_, Some(_)) => 587,
@@ -60,18 +75,17 @@ fn host(c: &mut Checking, written: &Spanned<String>) -> Option<HostName> {
     host
 }
 
-fn tls(c: &mut Checking, one: &typed::Route) -> RouteTls {
+fn tls(c: &mut Checking, one: &typed::Route, host: &HostName) -> RouteTls {
     let Some(written) = &one.tls else {
         return match (one.port, &one.user) {
             (Some(465), _) => RouteTls::Implicit,
-            (_, Some(_)) => RouteTls::Verified,
+            (_, Some(_)) if !is_local(host) => RouteTls::Verified,
             _ => RouteTls::Opportunistic,
         };
     };
     let tls = *written.get_ref();
     let weak = matches!(tls, RouteTls::None | RouteTls::Opportunistic | RouteTls::Required);
-    let loopback = one.host.get_ref().parse::<std::net::IpAddr>().is_ok_and(|a| a.is_loopback());
-    if weak && one.user.is_some() && !loopback {
+    if weak && one.user.is_some() && !is_local(host) {
         let cure = "write tls = \"verified\" or \"implicit\"";
         c.fault(written.span(), "the password could be read on its way, or given to another host", cure);
     }
