@@ -213,3 +213,50 @@ fn an_end_that_breaks_attempts_off_is_said() {
     assert_eq!(server.wait_for_end(), 0);
     assert!(server.place.run(&["queue", "list"]).good().contains("bob@example.net"));
 }
+
+/// Started as systemd starts it: two sockets from descriptor 3 on, each with a name. They reach the
+/// shell as its standard input and output, which any program can hand on.
+fn started_with_sockets(place: &Place, names: &str) -> (std::process::Command, [String; 2]) {
+    let sockets = [0, 1].map(|_| std::net::TcpListener::bind("127.0.0.1:0").unwrap());
+    let addresses = [0, 1].map(|i: usize| sockets[i].local_addr().unwrap().to_string());
+    let serve = place.command(&["serve"]);
+    let mut shell = std::process::Command::new("sh");
+    let script = "LISTEN_PID=$$ LISTEN_FDS=2 exec \"$0\" \"$@\" 3<&0 4<&1 0</dev/null 1>/dev/null";
+    shell.arg("-c").arg(script).arg(serve.get_program()).args(serve.get_args());
+    shell.current_dir(serve.get_current_dir().unwrap()).env("LISTEN_FDNAMES", names);
+    let [first, second] = sockets.map(std::os::fd::OwnedFd::from);
+    shell.stdin(first).stdout(second);
+    (shell, addresses)
+}
+
+fn two_listeners() -> Place {
+    let user = if nix::unistd::geteuid().is_root() { "user = \"root\"\n" } else { "" };
+    Place::new(&format!(
+        "hostname = \"mail.example.com\"\nstate = \"state\"\n{user}\
+         [resolver]\nservers = \"127.0.0.1:9\"\ndnssec = false\n\
+         [[listener]]\nkind = \"submission\"\naddress = \"127.0.0.1:0\"\n\
+         [[listener]]\nkind = \"submissions\"\naddress = \"127.0.0.1:0\"\n\
+         [[domain]]\nname = \"example.com\"\ndanger_unsigned = true\n\
+         [[account]]\nname = \"local\"\ndomains = \"example.com\"\naddresses = \"127.0.0.1\"\n"
+    ))
+}
+
+#[test]
+fn sockets_handed_over_by_systemd_go_where_their_names_say() {
+    let place = two_listeners();
+    let (command, [first, second]) = started_with_sockets(&place, "submissions:submission");
+    let server = Server::run(place, command);
+    assert_eq!(server.address, second);
+    assert!(server.said.contains(&format!("submissions={first}")), "{}", server.said);
+    server.submit("bob@example.net");
+}
+
+#[test]
+fn a_socket_handed_over_that_no_listener_has_is_an_error() {
+    let place = two_listeners();
+    let (mut command, [_, second]) = started_with_sockets(&place, "submission:return");
+    let output = command.stderr(Stdio::piped()).output().unwrap();
+    let said = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(1), "{said}");
+    assert!(said.contains(&format!("a socket on {second}, and no [[listener]] has")), "{said}");
+}

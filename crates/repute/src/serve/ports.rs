@@ -1,8 +1,8 @@
 //! The listening sockets: handed over by systemd, or bound here.
 //!
-//! A handed socket belongs to the configured listener of its port, or of the kind that its
-//! name says (`FileDescriptorName=submission`); one that belongs to none is an error, for
-//! somebody meant it to be served.
+//! A handed socket belongs to the configured listener of its address, of the kind that its
+//! name says (`FileDescriptorName=submission`), or of its port, whichever fits best ([`Fit`]);
+//! one that belongs to none is an error, for somebody meant it to be served.
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener};
 
@@ -26,16 +26,17 @@ pub struct Port {
 /// Opens every listener's socket; none stays open where one fails.
 pub fn open(listeners: &[Listener]) -> anyhow::Result<Vec<Port>> {
     let mut handed = handed_over()?;
+    let mut given: Vec<Option<TcpListener>> = listeners.iter().map(|_| None).collect();
+    // The best fits of all listeners first: a lesser one must not take what is another's.
+    for wanted in [Fit::Address, Fit::NameAndPort, Fit::Name, Fit::Port] {
+        for (listener, place) in listeners.iter().zip(&mut given).filter(|(_, place)| place.is_none()) {
+            let found = handed.iter().position(|h| fit(h.name.as_deref(), h.address, listener) == Some(wanted));
+            *place = found.map(|i| handed.remove(i).socket);
+        }
+    }
     let mut ports = Vec::new();
-    for listener in listeners {
-        let fits = |h: &Handed| match &h.name {
-            Some(name) if name == listener.kind.as_str() => true,
-            _ => h.address.port() == listener.address.port(),
-        };
-        let socket = match handed.iter().position(fits) {
-            Some(i) => handed.swap_remove(i).socket,
-            None => bind(listener, listeners)?,
-        };
+    for (listener, given) in listeners.iter().zip(given) {
+        let socket = given.map_or_else(|| bind(listener, listeners), Ok)?;
         let address = socket.local_addr().context("a socket has no address")?;
         ports.push(Port { kind: listener.kind, proxy_from: listener.proxy_from.clone(), address, socket });
     }
@@ -43,6 +44,30 @@ pub fn open(listeners: &[Listener]) -> anyhow::Result<Vec<Port>> {
         anyhow::bail!("systemd handed over a socket on {}, and no [[listener]] has that port or name", over.address);
     }
     Ok(ports)
+}
+
+/// Why a handed socket belongs to a listener, the best reason first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Fit {
+    Address,
+    NameAndPort,
+    Name,
+    Port,
+}
+
+/// A name that is another kind's excludes the listener; any other (systemd gives that of the
+/// unit) says nothing.
+fn fit(name: Option<&str>, address: SocketAddr, listener: &Listener) -> Option<Fit> {
+    let kinds = [ListenerKind::Submission, ListenerKind::Submissions, ListenerKind::Return];
+    let named = name.and_then(|name| kinds.into_iter().find(|kind| kind.as_str() == name));
+    let same_port = address.port() == listener.address.port();
+    match named {
+        Some(kind) if kind != listener.kind => None,
+        _ if address == listener.address => Some(Fit::Address),
+        Some(_) if same_port => Some(Fit::NameAndPort),
+        Some(_) => Some(Fit::Name),
+        None => same_port.then_some(Fit::Port),
+    }
 }
 
 struct Handed {
@@ -108,5 +133,27 @@ fn explain(error: &std::io::Error, address: SocketAddr) -> anyhow::Error {
             anyhow::anyhow!("this machine has no address {}: correct it in [[listener]]", address.ip())
         }
         _ => anyhow::anyhow!("{address} cannot be listened on: {error}"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_handed_socket_goes_where_its_address_name_or_port_says() {
+        let check = |name: Option<&str>, address: &str, expect: Option<Fit>| {
+            let address_of = |text: &str| text.parse().unwrap();
+            let kind = ListenerKind::Submission;
+            let listener = Listener { kind, address: address_of("0.0.0.0:587"), proxy_from: Vec::new() };
+            assert_eq!(fit(name, address_of(address), &listener), expect, "{name:?} {address}");
+        };
+        check(Some("repute.socket"), "0.0.0.0:587", Some(Fit::Address));
+        check(Some("submission"), "[::]:587", Some(Fit::NameAndPort));
+        check(Some("submission"), "[::]:2587", Some(Fit::Name));
+        check(Some("repute.socket"), "[::]:587", Some(Fit::Port));
+        check(None, "192.0.2.1:587", Some(Fit::Port));
+        check(Some("return"), "0.0.0.0:587", None);
+        check(Some("repute.socket"), "0.0.0.0:25", None);
     }
 }

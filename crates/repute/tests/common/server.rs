@@ -49,7 +49,13 @@ impl Server {
     }
 
     pub fn start_in(place: Place) -> Server {
-        let mut child = place.command(&["serve"]).stderr(Stdio::piped()).spawn().unwrap();
+        let command = place.command(&["serve"]);
+        Server::run(place, command)
+    }
+
+    /// Started by a command of the test's own.
+    pub fn run(place: Place, mut command: std::process::Command) -> Server {
+        let mut child = command.stderr(Stdio::piped()).spawn().unwrap();
         let stderr = BufReader::new(child.stderr.take().unwrap());
         let (send, lines) = channel();
         std::thread::spawn(move || stderr.lines().map_while(Result::ok).try_for_each(|line| send.send(line)));
