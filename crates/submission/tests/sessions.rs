@@ -8,8 +8,6 @@ mod common;
 use std::net::{IpAddr, Ipv4Addr};
 use std::time::Duration;
 
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD as BASE64;
 use common::{Listener, Setup};
 use repute_submission::{Limits, ListenerKind, LocalListener, SharedBounds, SharedLimits};
 use repute_testkit::{Dialogue, Wire};
@@ -159,39 +157,13 @@ async fn failures_to_authenticate_have_a_bound_for_each_client() {
     listener.stop().await;
 }
 
-/// A SCRAM exchange as a client makes it; what the server said at the end.
+/// Logs in by SCRAM inside TLS; what the server said at the end.
 async fn scram(listener: &Listener, name: &str, password: &str) -> String {
-    use aws_lc_rs::{digest, hmac, pbkdf2};
     let mut wire = connect(listener).await;
     wire.start_tls_as_client("server.invalid").await.unwrap();
     expect(&mut wire, "220").await;
     ask(&mut wire, "EHLO client.invalid", "250").await;
-    let bare = format!("n={name},r=clientnonce");
-    let first = BASE64.encode(format!("n,,{bare}"));
-    wire.send(format!("AUTH SCRAM-SHA-256 {first}\r\n").as_bytes()).await.unwrap();
-    let challenge = expect(&mut wire, "334 ").await;
-    let challenge = String::from_utf8(BASE64.decode(&challenge[4..]).unwrap()).unwrap();
-    let value = |key: &str| challenge.split(',').find_map(|a| a.strip_prefix(key)).unwrap().to_owned();
-    let (nonce, salt) = (value("r="), BASE64.decode(value("s=")).unwrap());
-    assert!(nonce.starts_with("clientnonce") && nonce.len() > 30);
-    let mut salted = [0; 32];
-    let rounds = std::num::NonZeroU32::new(value("i=").parse().unwrap()).unwrap();
-    pbkdf2::derive(pbkdf2::PBKDF2_HMAC_SHA256, rounds, &salt, password.as_bytes(), &mut salted);
-    let sign = |key: &[u8], text: &[u8]| hmac::sign(&hmac::Key::new(hmac::HMAC_SHA256, key), text).as_ref().to_vec();
-    let client_key = sign(&salted, b"Client Key");
-    let without_proof = format!("c=biws,r={nonce}");
-    let message = format!("{bare},{challenge},{without_proof}");
-    let signature = sign(digest::digest(&digest::SHA256, &client_key).as_ref(), message.as_bytes());
-    let proof: Vec<u8> = client_key.iter().zip(signature).map(|(k, s)| k ^ s).collect();
-    let last = BASE64.encode(format!("{without_proof},p={}", BASE64.encode(proof)));
-    wire.send(format!("{last}\r\n").as_bytes()).await.unwrap();
-    let answer = String::from_utf8(wire.line().await.unwrap().unwrap()).unwrap();
-    let Some(theirs) = answer.strip_prefix("334 ") else { return answer };
-    let server_key = sign(&salted, b"Server Key");
-    let expected = format!("v={}", BASE64.encode(sign(&server_key, message.as_bytes())));
-    assert_eq!(BASE64.decode(theirs).unwrap(), expected.as_bytes());
-    wire.send(b"\r\n").await.unwrap();
-    expect(&mut wire, "").await
+    common::scram::log_in(&mut wire, name, password).await
 }
 
 #[tokio::test]

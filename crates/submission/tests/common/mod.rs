@@ -2,6 +2,8 @@
 #![allow(clippy::unwrap_used, reason = "these are helpers of tests")]
 #![allow(dead_code, reason = "each test file uses its part")]
 
+pub mod scram;
+
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
