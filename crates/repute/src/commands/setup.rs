@@ -46,7 +46,7 @@ pub struct Args {
     #[arg(long, short = 'y')]
     yes: bool,
     /// Publish the records, and how
-    #[arg(long, value_enum, value_name = "HOW")]
+    #[arg(long, value_enum, value_name = "HOW", requires_all = ["server", "key_file"])]
     publish: Option<Publish>,
     /// The DNS server that takes changes: the zone's primary, with or without a port
     #[arg(long)]
@@ -104,13 +104,16 @@ pub fn run(mut args: Args, context: &Context) -> anyhow::Result<Exit> {
     let end = runtime.block_on(in_dns(&config, &list, patience, &args))?;
     if args.quiet {
         out::json(&end.json(&config, &written, &made));
-    } else {
-        tell_end(&end);
+        return Ok(if end.all_right() { Exit::Done } else { Exit::Problem });
     }
-    if !args.quiet && end.all_right() && checks_are_there() {
-        return run_check(&config);
+    tell_records(&end);
+    if !end.all_right() {
+        tell_what_is_left(&end);
+        return Ok(Exit::Problem);
     }
-    Ok(if end.all_right() { Exit::Done } else { Exit::Problem })
+    let checked = if checks_are_there() { run_check(&config)? } else { Checked::Good };
+    tell_first_mail(&end, checked);
+    Ok(if checked == Checked::Good { Exit::Done } else { Exit::Problem })
 }
 
 fn patience(args: &Args) -> anyhow::Result<Duration> {
@@ -206,31 +209,48 @@ impl End {
     }
 }
 
-fn tell_end(end: &End) {
+fn tell_records(end: &End) {
     out::line("");
     survey::show(&end.rows);
     hoster::tell(&end.advice);
     out::line("");
-    let left: Vec<&Row> = end.rows.iter().filter(|row| !row.is_right()).collect();
-    if left.is_empty() {
-        let when = match end.remembered_until.filter(|at| *at > SystemClock.now()) {
-            Some(at) => format!(
-                "The first mail may leave now; until {at} ({}) some receivers may still remember the old answers.",
-                out::relative(at, SystemClock.now())
-            ),
-            None => "The first mail may leave now.".to_owned(),
-        };
-        out::line(&out::tone(&when, Tone::Good));
-        out::line("Next: `repute account add NAME --write` for whoever sends, then `repute serve`.");
-        return;
-    }
-    let by = |who: Who| left.iter().filter(|row| row.wanted.who() == who).count();
+}
+
+fn tell_what_is_left(end: &End) {
+    let by = |who: Who| end.rows.iter().filter(|row| !row.is_right() && row.wanted.who() == who).count();
     let text = format!(
-        "Not yet: {} to publish or to wait for, {} to ask of the hoster. Run this again any time: it changes nothing that is right.",
+        "Not yet: {} to publish or to wait for, {} to ask of the hoster. Run this again any time: it changes nothing that \
+         is right.",
         by(Who::Zone),
         by(Who::Hoster)
     );
     out::line(&out::tone(&text, Tone::Warning));
+}
+
+fn tell_first_mail(end: &End, checked: Checked) {
+    let now = SystemClock.now();
+    match (checked, end.remembered_until.filter(|at| *at > now)) {
+        (Checked::Failures, _) => {
+            let text =
+                "\nThe records are right, and the check found something else: put that right before the first mail.";
+            out::line(&out::tone(text, Tone::Warning));
+            return;
+        }
+        (Checked::Unknown, _) => {
+            let text = "\nThe records are right; what could not be found out is above: `repute check` looks again.";
+            out::line(&out::tone(text, Tone::Warning));
+        }
+        (Checked::Good, None) => out::line(&out::tone("\nThe first mail may leave now.", Tone::Good)),
+        (Checked::Good, Some(at)) => {
+            let text = format!(
+                "\nThe first mail may leave now. Until {at} ({}) a receiver that asked before may still remember what stood \
+                 in DNS then.",
+                out::relative(at, now)
+            );
+            out::line(&out::tone(&text, Tone::Good));
+        }
+    }
+    out::line("Next: `repute account add NAME --write` for whoever sends, then `repute serve`.");
 }
 
 /// Whether this program can check itself.
@@ -238,13 +258,22 @@ fn checks_are_there() -> bool {
     Cli::command().find_subcommand("check").is_some()
 }
 
-/// The check as a person would run it; its exit code is ours.
-fn run_check(config: &Config) -> anyhow::Result<Exit> {
+/// What the check came to.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Checked {
+    /// Nothing that keeps mail from leaving; warnings at most.
+    Good,
+    Failures,
+    Unknown,
+}
+
+/// The check as a person would run it: 0 and 1 (warnings) are good, 2 are failures.
+fn run_check(config: &Config) -> anyhow::Result<Checked> {
     let program = std::env::current_exe().context("this program's own file is not known")?;
-    out::line("");
-    let status = std::process::Command::new(program).arg("--config").arg(&config.file).arg("check").status()?;
-    Ok(match status.code() {
-        Some(0) => Exit::Done,
-        _ => Exit::Problem,
+    let status = std::process::Command::new(program).arg("--config").arg(&config.file).arg("check").status();
+    Ok(match status.context("the check cannot be run")?.code() {
+        Some(0 | 1) => Checked::Good,
+        Some(2) => Checked::Failures,
+        _ => Checked::Unknown,
     })
 }
