@@ -28,6 +28,8 @@ complete -c repute -n "__fish_repute_needs_command" -s c -l config -d 'The confi
 complete -c repute -n "__fish_repute_needs_command" -l json -d 'Answer in JSON, for programs'
 complete -c repute -n "__fish_repute_needs_command" -s h -l help -d 'Print help'
 complete -c repute -n "__fish_repute_needs_command" -s V -l version -d 'Print version'
+complete -c repute -n "__fish_repute_needs_command" -f -a "setup" -d 'Set up from nothing: configuration, keys, DNS records'
+complete -c repute -n "__fish_repute_needs_command" -f -a "records" -d 'Print the DNS records to publish, or how those that are there differ'
 complete -c repute -n "__fish_repute_needs_command" -f -a "serve" -d 'Run the server'
 complete -c repute -n "__fish_repute_needs_command" -f -a "demo" -d 'Try everything on loopback: a playground with receivers, and 200 real messages'
 complete -c repute -n "__fish_repute_needs_command" -f -a "account" -d 'Make accounts for applications'
@@ -40,6 +42,33 @@ complete -c repute -n "__fish_repute_needs_command" -f -a "sendmail" -d 'Take a 
 complete -c repute -n "__fish_repute_needs_command" -f -a "config" -d 'Check or show the configuration'
 complete -c repute -n "__fish_repute_needs_command" -f -a "man" -d 'Write manual pages, shell completions and the configuration reference'
 complete -c repute -n "__fish_repute_needs_command" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
+complete -c repute -n "__fish_repute_using_subcommand setup" -l hostname -d 'What this server is called in DNS, such as mail.example.com' -r
+complete -c repute -n "__fish_repute_using_subcommand setup" -l domain -d 'The domain to send as; may be given several times' -r
+complete -c repute -n "__fish_repute_using_subcommand setup" -l address -d 'The address mail leaves from; once for IPv4 and once for IPv6, or more' -r
+complete -c repute -n "__fish_repute_using_subcommand setup" -l publish -d 'Publish the records, and how' -r -f -a "rfc2136\t'DNS UPDATE with a TSIG key'"
+complete -c repute -n "__fish_repute_using_subcommand setup" -l server -d 'The DNS server that takes changes: the zone\'s primary, with or without a port' -r
+complete -c repute -n "__fish_repute_using_subcommand setup" -l key-name -d 'The name of the key, if it is not in the file' -r
+complete -c repute -n "__fish_repute_using_subcommand setup" -l key-file -d 'The key that the server knows, as `tsig-keygen` writes it, or the secret in base64' -r -F
+complete -c repute -n "__fish_repute_using_subcommand setup" -l zone -d 'A zone that may be changed; may be given several times [default: those of the names]' -r
+complete -c repute -n "__fish_repute_using_subcommand setup" -l resolver -d 'Ask these resolvers; a new configuration names them' -r
+complete -c repute -n "__fish_repute_using_subcommand setup" -l wait -d 'How long DNS is waited for [default: 10m where it publishes or a terminal looks on, else 0s]' -r
+complete -c repute -n "__fish_repute_using_subcommand setup" -l hoster -d 'Whose address it is, if that is not seen from its name' -r
+complete -c repute -n "__fish_repute_using_subcommand setup" -s c -l config -d 'The configuration file [default: /etc/repute/repute.toml, else ./repute.toml]' -r -F
+complete -c repute -n "__fish_repute_using_subcommand setup" -s y -l yes -d 'Take what is proposed and ask nothing, also before DNS is changed'
+complete -c repute -n "__fish_repute_using_subcommand setup" -l no-return-path -d 'Let bounces go to the sender\'s own address, not to bounces.DOMAIN and this server'
+complete -c repute -n "__fish_repute_using_subcommand setup" -l mta-sts -d 'Add the MTA-STS record, once https://mta-sts.RETURN_PATH/.well-known/mta-sts.txt serves the policy'
+complete -c repute -n "__fish_repute_using_subcommand setup" -l json -d 'Answer in JSON, for programs'
+complete -c repute -n "__fish_repute_using_subcommand setup" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c repute -n "__fish_repute_using_subcommand records" -l format -d 'How they are printed; `--json` is `--format json`' -r -f -a "table\t'For people'
+zone\t'Lines for a zone file'
+json\t''
+nsupdate\t'Commands for nsupdate; with --diff those that make it right'"
+complete -c repute -n "__fish_repute_using_subcommand records" -l server -d 'A name server of the zone that listens on another port than 53' -r
+complete -c repute -n "__fish_repute_using_subcommand records" -s c -l config -d 'The configuration file [default: /etc/repute/repute.toml, else ./repute.toml]' -r -F
+complete -c repute -n "__fish_repute_using_subcommand records" -l diff -d 'Compare with what every authoritative name server says'
+complete -c repute -n "__fish_repute_using_subcommand records" -l mta-sts -d 'Add the MTA-STS record, once https://mta-sts.RETURN_PATH/.well-known/mta-sts.txt serves the policy'
+complete -c repute -n "__fish_repute_using_subcommand records" -l json -d 'Answer in JSON, for programs'
+complete -c repute -n "__fish_repute_using_subcommand records" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c repute -n "__fish_repute_using_subcommand serve" -s c -l config -d 'The configuration file [default: /etc/repute/repute.toml, else ./repute.toml]' -r -F
 complete -c repute -n "__fish_repute_using_subcommand serve" -l json -d 'Answer in JSON, for programs'
 complete -c repute -n "__fish_repute_using_subcommand serve" -s h -l help -d 'Print help'
@@ -210,18 +239,20 @@ complete -c repute -n "__fish_repute_using_subcommand man" -s c -l config -d 'Th
 complete -c repute -n "__fish_repute_using_subcommand man" -l check -d 'Write nothing; exit code 1 if a file differs from what would be written'
 complete -c repute -n "__fish_repute_using_subcommand man" -l json -d 'Answer in JSON, for programs'
 complete -c repute -n "__fish_repute_using_subcommand man" -s h -l help -d 'Print help'
-complete -c repute -n "__fish_repute_using_subcommand help; and not __fish_seen_subcommand_from serve demo account domain queue why status send sendmail config man help" -f -a "serve" -d 'Run the server'
-complete -c repute -n "__fish_repute_using_subcommand help; and not __fish_seen_subcommand_from serve demo account domain queue why status send sendmail config man help" -f -a "demo" -d 'Try everything on loopback: a playground with receivers, and 200 real messages'
-complete -c repute -n "__fish_repute_using_subcommand help; and not __fish_seen_subcommand_from serve demo account domain queue why status send sendmail config man help" -f -a "account" -d 'Make accounts for applications'
-complete -c repute -n "__fish_repute_using_subcommand help; and not __fish_seen_subcommand_from serve demo account domain queue why status send sendmail config man help" -f -a "domain" -d 'Set up domains to send as: keys and DNS records'
-complete -c repute -n "__fish_repute_using_subcommand help; and not __fish_seen_subcommand_from serve demo account domain queue why status send sendmail config man help" -f -a "queue" -d 'List, hold, release, retry and cancel what waits'
-complete -c repute -n "__fish_repute_using_subcommand help; and not __fish_seen_subcommand_from serve demo account domain queue why status send sendmail config man help" -f -a "why" -d 'Tell what became of a message, or of mail to an address'
-complete -c repute -n "__fish_repute_using_subcommand help; and not __fish_seen_subcommand_from serve demo account domain queue why status send sendmail config man help" -f -a "status" -d 'Show what the server is doing'
-complete -c repute -n "__fish_repute_using_subcommand help; and not __fish_seen_subcommand_from serve demo account domain queue why status send sendmail config man help" -f -a "send" -d 'Send one message and print the conversation'
-complete -c repute -n "__fish_repute_using_subcommand help; and not __fish_seen_subcommand_from serve demo account domain queue why status send sendmail config man help" -f -a "sendmail" -d 'Take a message as the `sendmail` command does, for cron, PHP and others'
-complete -c repute -n "__fish_repute_using_subcommand help; and not __fish_seen_subcommand_from serve demo account domain queue why status send sendmail config man help" -f -a "config" -d 'Check or show the configuration'
-complete -c repute -n "__fish_repute_using_subcommand help; and not __fish_seen_subcommand_from serve demo account domain queue why status send sendmail config man help" -f -a "man" -d 'Write manual pages, shell completions and the configuration reference'
-complete -c repute -n "__fish_repute_using_subcommand help; and not __fish_seen_subcommand_from serve demo account domain queue why status send sendmail config man help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
+complete -c repute -n "__fish_repute_using_subcommand help; and not __fish_seen_subcommand_from setup records serve demo account domain queue why status send sendmail config man help" -f -a "setup" -d 'Set up from nothing: configuration, keys, DNS records'
+complete -c repute -n "__fish_repute_using_subcommand help; and not __fish_seen_subcommand_from setup records serve demo account domain queue why status send sendmail config man help" -f -a "records" -d 'Print the DNS records to publish, or how those that are there differ'
+complete -c repute -n "__fish_repute_using_subcommand help; and not __fish_seen_subcommand_from setup records serve demo account domain queue why status send sendmail config man help" -f -a "serve" -d 'Run the server'
+complete -c repute -n "__fish_repute_using_subcommand help; and not __fish_seen_subcommand_from setup records serve demo account domain queue why status send sendmail config man help" -f -a "demo" -d 'Try everything on loopback: a playground with receivers, and 200 real messages'
+complete -c repute -n "__fish_repute_using_subcommand help; and not __fish_seen_subcommand_from setup records serve demo account domain queue why status send sendmail config man help" -f -a "account" -d 'Make accounts for applications'
+complete -c repute -n "__fish_repute_using_subcommand help; and not __fish_seen_subcommand_from setup records serve demo account domain queue why status send sendmail config man help" -f -a "domain" -d 'Set up domains to send as: keys and DNS records'
+complete -c repute -n "__fish_repute_using_subcommand help; and not __fish_seen_subcommand_from setup records serve demo account domain queue why status send sendmail config man help" -f -a "queue" -d 'List, hold, release, retry and cancel what waits'
+complete -c repute -n "__fish_repute_using_subcommand help; and not __fish_seen_subcommand_from setup records serve demo account domain queue why status send sendmail config man help" -f -a "why" -d 'Tell what became of a message, or of mail to an address'
+complete -c repute -n "__fish_repute_using_subcommand help; and not __fish_seen_subcommand_from setup records serve demo account domain queue why status send sendmail config man help" -f -a "status" -d 'Show what the server is doing'
+complete -c repute -n "__fish_repute_using_subcommand help; and not __fish_seen_subcommand_from setup records serve demo account domain queue why status send sendmail config man help" -f -a "send" -d 'Send one message and print the conversation'
+complete -c repute -n "__fish_repute_using_subcommand help; and not __fish_seen_subcommand_from setup records serve demo account domain queue why status send sendmail config man help" -f -a "sendmail" -d 'Take a message as the `sendmail` command does, for cron, PHP and others'
+complete -c repute -n "__fish_repute_using_subcommand help; and not __fish_seen_subcommand_from setup records serve demo account domain queue why status send sendmail config man help" -f -a "config" -d 'Check or show the configuration'
+complete -c repute -n "__fish_repute_using_subcommand help; and not __fish_seen_subcommand_from setup records serve demo account domain queue why status send sendmail config man help" -f -a "man" -d 'Write manual pages, shell completions and the configuration reference'
+complete -c repute -n "__fish_repute_using_subcommand help; and not __fish_seen_subcommand_from setup records serve demo account domain queue why status send sendmail config man help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
 complete -c repute -n "__fish_repute_using_subcommand help; and __fish_seen_subcommand_from account" -f -a "add" -d 'Make an account: asks for a password, prints the block for the configuration'
 complete -c repute -n "__fish_repute_using_subcommand help; and __fish_seen_subcommand_from domain" -f -a "add" -d 'Make the keys of a domain, and print its records and its block for the configuration'
 complete -c repute -n "__fish_repute_using_subcommand help; and __fish_seen_subcommand_from domain" -f -a "list" -d 'List the domains that are set up, with their keys'
