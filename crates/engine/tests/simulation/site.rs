@@ -254,7 +254,7 @@ impl Visit<'_> {
             self.site.book.asked(who, self.mail_at, self.site.patience());
         }
         match self.will {
-            Will::RejectsUsers if who.len() % 3 == 0 => "550 5.1.1 no such user",
+            Will::RejectsUsers if who.len().is_multiple_of(3) => "550 5.1.1 no such user",
             Will::TakesFew(most) if self.to.len() >= most => "452 4.5.3 too many recipients",
             Will::Greylists(wait) => {
                 let now = self.site.clock.now();
