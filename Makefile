@@ -24,6 +24,8 @@ unit:
 # With real programs: swaks, msmtp, PHP, Postfix, opendkim, opendmarc, BIND.
 interop: packages
 	$(CARGO) build --locked -p repute
+	$(CARGO) test --locked -p repute-dns -p repute-publish --test bind -- --ignored
+	$(CARGO) test --locked -p repute --test setup_bind -- --ignored
 	tests/interop/run
 
 # Installs what is missing where it may (Debian, root); else says what to install.

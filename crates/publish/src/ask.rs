@@ -51,7 +51,9 @@ pub struct Answer {
 /// Why a name's servers are not known.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Unasked {
-    #[error("no resolver answered what zone {0} is in: see /etc/resolv.conf, or [resolver] in the configuration")]
+    #[error("no resolver answers: see /etc/resolv.conf, or [resolver] in the configuration")]
+    NoResolver,
+    #[error("the resolver failed at {0}: a name server of it is down or wrong; `delv {0} SOA` says more")]
     NoAnswer(Domain),
     #[error("{0} is in no zone: is the domain registered, and delegated to its name servers?")]
     NoZone(Domain),
@@ -64,7 +66,9 @@ pub struct Directory {
     recursive: Vec<SocketAddr>,
     /// Servers that listen on another port than 53.
     ports: HashMap<IpAddr, u16>,
-    known: Mutex<HashMap<Domain, Result<Arc<Zone>, Unasked>>>,
+    /// Zones by their names and by the names in them. What was not found is not kept: it may be
+    /// there at the next look.
+    known: Mutex<HashMap<Domain, Arc<Zone>>>,
     at_once: Semaphore,
 }
 
@@ -82,7 +86,7 @@ impl Directory {
 
     /// A zone whose servers are known: its NS records are not asked for.
     pub fn with_zone(self, zone: Zone) -> Directory {
-        let known = Ok(Arc::new(zone.clone()));
+        let known = Arc::new(zone.clone());
         self.known.lock().unwrap_or_else(PoisonError::into_inner).insert(zone.name, known);
         self
     }
@@ -101,7 +105,10 @@ impl Directory {
     pub async fn look_all(&self, names: &[(Domain, Kind)]) -> Vec<Result<Vec<Answer>, Unasked>> {
         // Zones first, one after the other: most of the names are in one, which is found once.
         for (name, _) in names {
-            let _ = self.zone_of(name).await;
+            if let Err(Unasked::NoResolver) = self.zone_of(name).await {
+                // Each name would wait for the same silence.
+                return names.iter().map(|_| Err(Unasked::NoResolver)).collect();
+            }
         }
         join_all(names.iter().map(|(name, kind)| self.look(name, *kind)).collect()).await
     }
@@ -157,28 +164,24 @@ impl Directory {
     pub async fn zone_of(&self, name: &Domain) -> Result<Arc<Zone>, Unasked> {
         let known = |name: &Domain| self.known.lock().unwrap_or_else(PoisonError::into_inner).get(name).cloned();
         if let Some(known) = known(name) {
-            return known;
+            return Ok(known);
         }
-        let found = match self.apex(name).await {
-            Ok((apex, negative_ttl)) => match known(&apex) {
-                Some(zone) => zone,
-                None => self.servers(apex, negative_ttl).await.map(Arc::new),
-            },
-            Err(error) => Err(error),
+        let (apex, negative_ttl) = self.apex(name).await?;
+        let zone = match known(&apex) {
+            Some(zone) => zone,
+            None => Arc::new(self.servers(apex, negative_ttl).await?),
         };
         let mut all = self.known.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Ok(zone) = &found {
-            all.insert(zone.name.clone(), found.clone());
-        }
-        all.insert(name.clone(), found.clone());
-        found
+        all.insert(zone.name.clone(), zone.clone());
+        all.insert(name.clone(), zone.clone());
+        Ok(zone)
     }
 
     /// The name of the zone, and what its SOA says of negative answers.
     async fn apex(&self, name: &Domain) -> Result<(Domain, Duration), Unasked> {
         let mut at = Some(name.clone());
         while let Some(here) = at {
-            let answer = self.recursive(&here, RecordType::SOA).await.ok_or(Unasked::NoAnswer(name.clone()))?;
+            let answer = self.recursive(&here, RecordType::SOA).await?;
             let records = answer.answers.iter().chain(&answer.authorities);
             let mut soas = records.filter_map(|r| match &r.data {
                 RData::SOA(soa) => Some((convert::domain(&r.name)?, soa.minimum.min(r.ttl))),
@@ -194,7 +197,7 @@ impl Directory {
     }
 
     async fn servers(&self, apex: Domain, negative_ttl: Duration) -> Result<Zone, Unasked> {
-        let answer = self.recursive(&apex, RecordType::NS).await.ok_or(Unasked::NoAnswer(apex.clone()))?;
+        let answer = self.recursive(&apex, RecordType::NS).await?;
         let names = answer
             .answers
             .iter()
@@ -219,20 +222,18 @@ impl Directory {
         records.filter_map(|r| r.data.ip_addr()).filter(|ip| reachable(*ip)).collect()
     }
 
-    async fn recursive(&self, name: &Domain, kind: RecordType) -> Option<Message> {
+    async fn recursive(&self, name: &Domain, kind: RecordType) -> Result<Message, Unasked> {
         let question = wire::question(convert::name(name), kind, true);
         let _one = self.at_once.acquire().await;
+        let mut failed = Unasked::NoResolver;
         for server in &self.recursive {
-            match wire::exchange(*server, &question).await {
-                Ok(answer)
-                    if matches!(answer.metadata.response_code, ResponseCode::NoError | ResponseCode::NXDomain) =>
-                {
-                    return Some(answer);
-                }
-                _ => {}
+            let Ok(answer) = wire::exchange(*server, &question).await else { continue };
+            if let ResponseCode::NoError | ResponseCode::NXDomain = answer.metadata.response_code {
+                return Ok(answer);
             }
+            failed = Unasked::NoAnswer(name.clone());
         }
-        None
+        Err(failed)
     }
 }
 

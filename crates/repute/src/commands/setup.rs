@@ -22,7 +22,7 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 use clap::{CommandFactory as _, ValueEnum};
-use repute_trust::records::{self, Wanted, Who};
+use repute_trust::records::{self, State, Wanted, Who};
 use repute_types::{Clock as _, Domain, SystemClock, Timestamp};
 
 use self::survey::Row;
@@ -217,6 +217,10 @@ fn tell_records(end: &End) {
 }
 
 fn tell_what_is_left(end: &End) {
+    if end.rows.iter().all(|row| row.verdict.state == State::Unknown) {
+        out::line(&out::tone("Not known yet: DNS could not be asked. Run this again any time.", Tone::Warning));
+        return;
+    }
     let by = |who: Who| end.rows.iter().filter(|row| !row.is_right() && row.wanted.who() == who).count();
     let text = format!(
         "Not yet: {} to publish or to wait for, {} to ask of the hoster. Run this again any time: it changes nothing that \

@@ -50,7 +50,7 @@ pub async fn wait(
 /// A bar on a terminal; nothing where output is piped.
 fn bar(length: usize) -> ProgressBar {
     let bar = ProgressBar::new(length as u64);
-    let style = ProgressStyle::with_template("  records right {bar:30.green} {pos}/{len}  {msg}");
+    let style = ProgressStyle::with_template("  records right {bar:30.green} {pos}/{len}  {wide_msg}");
     bar.set_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()));
     bar.enable_steady_tick(Duration::from_millis(200));
     bar

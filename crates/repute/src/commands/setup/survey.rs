@@ -103,6 +103,15 @@ fn of_answers(wanted: &Wanted, answers: &[Answer]) -> Row {
 
 /// For people: each record with its state, and what has to change.
 pub fn show(rows: &[Row]) {
+    // One silence behind all of it is said once.
+    if let [first, rest @ ..] = rows
+        && first.verdict.state == State::Unknown
+        && rest.iter().all(|row| row.verdict == first.verdict)
+    {
+        let why = first.verdict.notes.join("; ");
+        let line = format!("? none of the {} records could be looked at: {why}", rows.len());
+        return out::line(&out::tone(&out::plain(&line), Tone::Warning));
+    }
     for row in rows {
         let (mark, tone) = mark(row);
         let state = if row.spreads() { "not at every server" } else { row.verdict.state.as_str() };
