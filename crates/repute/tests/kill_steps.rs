@@ -66,7 +66,7 @@ fn around_the_sync_it_is_all_or_nothing_and_all_if_it_was_answered() {
         server.kill();
         let answered = client.hear("250").is_some();
         let kept = house.on_disk();
-        assert!(kept == waiting(0) || (kept == [] && !answered), "{tag}: answered {answered}, on disk {kept:?}");
+        assert!(kept == waiting(0) || (kept.is_empty() && !answered), "{tag}: answered {answered}, on disk {kept:?}");
         match kept.is_empty() {
             true => nothing += 1,
             false => whole += 1,
@@ -149,7 +149,7 @@ fn at_once_after_the_receivers_250_it_goes_once_or_twice_never_zero_times() {
         std::thread::sleep(Duration::from_millis(15 * round));
         server.kill();
         let kept = house.on_disk();
-        assert!(kept == [] || kept == waiting(0), "{tag}: {kept:?}");
+        assert!(kept.is_empty() || kept == waiting(0), "{tag}: {kept:?}");
         let expected = 1 + kept.len();
         let server = house.start();
         house.sink.wait_for(|sink| sink.count(&tag) == expected);
