@@ -3,11 +3,8 @@
 #![allow(clippy::unwrap_used, reason = "what cannot be set up has failed")]
 
 use std::net::SocketAddr;
-use std::path::PathBuf;
 use std::time::Duration;
 
-use rcgen::KeyPair;
-use repute_net::tls::{TlsFileError, server_config};
 use repute_net::{ConnectKind, Network, Stream, TcpNetwork, TlsClient, TlsPolicy};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
@@ -44,33 +41,12 @@ async fn why_it_cannot_be_made_is_a_kind() {
     assert_eq!(connect(to, None).await.unwrap_err(), ConnectKind::Refused);
 }
 
-struct Files {
-    folder: tempfile::TempDir,
-}
-
-impl Files {
-    fn new() -> Files {
-        Files { folder: tempfile::tempdir().unwrap() }
-    }
-
-    fn write(&self, name: &str, text: &str) -> PathBuf {
-        let path = self.folder.path().join(name);
-        std::fs::write(&path, text).unwrap();
-        path
-    }
-
-    /// A certificate for localhost and its key.
-    fn pair(&self) -> (PathBuf, PathBuf) {
-        let made = rcgen::generate_simple_self_signed(vec!["localhost".to_owned()]).unwrap();
-        (self.write("cert.pem", &made.cert.pem()), self.write("key.pem", &made.signing_key.serialize_pem()))
-    }
-}
-
 #[tokio::test]
 async fn a_session_is_made_verified_and_resumed() {
-    let files = Files::new();
-    let (certificate, key) = files.pair();
-    let acceptor = TlsAcceptor::from(server_config(&certificate, &key).unwrap());
+    let (config, certificate) = repute_testkit::tls::server_config_and_certificate(&["localhost"]);
+    let roots = tempfile::NamedTempFile::new().unwrap();
+    std::fs::write(roots.path(), certificate).unwrap();
+    let acceptor = TlsAcceptor::from(config);
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let to = listener.local_addr().unwrap();
     let server = tokio::spawn(async move {
@@ -90,7 +66,7 @@ async fn a_session_is_made_verified_and_resumed() {
         kinds
     });
     // A self-signed certificate is its own authority.
-    let trusting = TcpNetwork::new(TlsClient::with_roots_from(&certificate).unwrap());
+    let trusting = TcpNetwork::new(TlsClient::with_roots_from(roots.path()).unwrap());
     let strangers = network();
     for (network, name, policy, expected) in [
         (&trusting, "localhost", TlsPolicy::Verified, Some(true)),
@@ -119,18 +95,12 @@ async fn a_session_is_made_verified_and_resumed() {
 }
 
 #[test]
-fn what_is_wrong_with_certificate_files_is_said() {
-    let files = Files::new();
-    let (certificate, key) = files.pair();
-    let other = files.write("other.pem", &KeyPair::generate().unwrap().serialize_pem());
-    let empty = files.write("empty.pem", "nothing\n");
-    let missing = files.folder.path().join("missing.pem");
-    assert!(server_config(&certificate, &key).is_ok());
-    assert!(matches!(server_config(&certificate, &other), Err(TlsFileError::Mismatch { .. })));
-    assert!(matches!(server_config(&empty, &key), Err(TlsFileError::NoCertificate { .. })));
-    assert!(matches!(server_config(&certificate, &empty), Err(TlsFileError::Key { .. })));
-    let error = server_config(&missing, &key).unwrap_err();
-    assert!(matches!(error, TlsFileError::Certificate { .. }));
-    assert!(error.to_string().contains("missing.pem"), "{error}");
-    assert!(TlsClient::with_roots_from(&empty).is_err());
+fn what_is_wrong_with_a_file_of_trust_anchors_is_said() {
+    let file = tempfile::NamedTempFile::new().unwrap();
+    std::fs::write(file.path(), "nothing\n").unwrap();
+    let error = TlsClient::with_roots_from(file.path()).unwrap_err();
+    assert!(error.to_string().contains("holds no usable certificate"), "{error}");
+    let missing = file.path().with_extension("missing");
+    let error = TlsClient::with_roots_from(&missing).unwrap_err();
+    assert!(error.to_string().contains("no trust anchors could be read"), "{error}");
 }

@@ -8,15 +8,12 @@ mod common;
 mod scram;
 
 use std::os::unix::fs::PermissionsExt as _;
-use std::path::Path;
-use std::sync::Arc;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use common::Place;
 use common::server::{PATIENCE, Server, closed_port, receiver};
 use repute_testkit::{Dialogue, Mismatch, Wire};
-use rustls::pki_types::PrivateKeyDer;
 use tokio::net::{TcpListener, TcpStream};
 
 fn user() -> &'static str {
@@ -104,16 +101,6 @@ async fn read_reply(wire: &mut Wire) {
     while wire.line().await.unwrap().expect("a reply").get(3) == Some(&b'-') {}
 }
 
-/// A certificate for `localhost`, which is also what it is trusted by.
-fn certificate(file: &Path) -> Arc<rustls::ServerConfig> {
-    let made = rcgen::generate_simple_self_signed(vec!["localhost".to_owned()]).unwrap();
-    std::fs::write(file, made.cert.pem()).unwrap();
-    let key = PrivateKeyDer::try_from(made.signing_key.serialize_der()).unwrap();
-    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
-    let builder = rustls::ServerConfig::builder_with_provider(provider).with_safe_default_protocol_versions().unwrap();
-    Arc::new(builder.with_no_client_auth().with_single_cert(vec![made.cert.der().clone()], key).unwrap())
-}
-
 /// Sends one message by way of a relay host that plays `dialogue`; `route` is what the
 /// configuration says of it beside port and log-in. Returns what the log says of the attempt.
 async fn by_relay(route: &str, dialogue: &str) -> (String, Result<(), Mismatch>) {
@@ -131,7 +118,9 @@ async fn by_relay(route: &str, dialogue: &str) -> (String, Result<(), Mismatch>)
     std::fs::write(place.path("password"), "secret\n").unwrap();
     std::fs::set_permissions(place.path("password"), std::fs::Permissions::from_mode(0o600)).unwrap();
     let mut dialogue = Dialogue::parse("relay", dialogue);
-    dialogue.certificate(certificate(&place.path("roots.pem")));
+    let (tls, certificate) = repute_testkit::tls::server_config_and_certificate(&["localhost"]);
+    std::fs::write(place.path("roots.pem"), certificate).unwrap();
+    dialogue.certificate(tls);
     let relay = tokio::spawn(async move {
         let (stream, _) = socket.accept().await.unwrap();
         dialogue.as_server(stream).await

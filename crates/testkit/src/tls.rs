@@ -9,6 +9,12 @@ use rustls::{ClientConfig, DigitallySignedStruct, Error, ServerConfig, Signature
 
 /// A server with a fresh self-signed certificate for `names`.
 pub fn server_config(names: &[&str]) -> Arc<ServerConfig> {
+    server_config_and_certificate(names).0
+}
+
+/// The same with the certificate in PEM form, for clients that are to trust it: it is its own
+/// authority.
+pub fn server_config_and_certificate(names: &[&str]) -> (Arc<ServerConfig>, String) {
     let names: Vec<String> = names.iter().map(ToString::to_string).collect();
     let made = rcgen::generate_simple_self_signed(names).expect("names of a test are host names");
     let key = PrivateKeyDer::try_from(made.signing_key.serialize_der()).expect("rcgen writes PKCS #8");
@@ -18,7 +24,7 @@ pub fn server_config(names: &[&str]) -> Arc<ServerConfig> {
         .with_no_client_auth()
         .with_single_cert(vec![made.cert.der().clone()], key)
         .expect("the key was made for the certificate");
-    Arc::new(config)
+    (Arc::new(config), made.cert.pem())
 }
 
 /// A client that takes any certificate.

@@ -30,14 +30,14 @@ pub fn of(config: &Config, memory: &HostMemory) -> Settings {
     }
 }
 
+/// Who a client of this account is, however it came in.
+pub fn who(a: &meant::Account) -> Arc<Account> {
+    Arc::new(Account { name: a.name.as_str().into(), domains: a.domains.clone(), stream: a.stream, private: a.private })
+}
+
 fn account(a: &meant::Account) -> AccountSettings {
     AccountSettings {
-        account: Arc::new(Account {
-            name: a.name.as_str().into(),
-            domains: a.domains.clone(),
-            stream: a.stream,
-            private: a.private,
-        }),
+        account: who(a),
         password: a.password.clone(),
         scram: a.scram.as_ref().map(|s| ScramSecret {
             iterations: s.iterations,
@@ -112,7 +112,7 @@ fn limits(config: &Config) -> Limits {
         messages_per_session: l.messages_per_session,
         first_pause: config.retry.pause,
         max_pause: config.retry.max_pause,
-        fresh_content: usize::try_from(l.memory.octets()).unwrap_or(usize::MAX),
+        fresh_content: l.memory.in_memory(),
         session_idle: l.session_idle.0,
         hops: l.hops,
     }

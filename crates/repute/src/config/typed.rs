@@ -166,6 +166,11 @@ impl SizeOrOctets {
             SizeOrOctets::Number(n) | SizeOrOctets::Text(Octets(n)) => n,
         }
     }
+
+    /// As a bound of what is held in memory.
+    pub fn in_memory(self) -> usize {
+        usize::try_from(self.octets()).unwrap_or(usize::MAX)
+    }
 }
 
 #[derive(Deserialize)]

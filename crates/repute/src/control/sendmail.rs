@@ -19,7 +19,7 @@ use tokio::sync::watch;
 use tokio::time::timeout;
 
 use super::accept;
-use crate::config::Config;
+use crate::config::{Config, settings};
 
 const CONVERSATIONS: usize = 64;
 /// For the first line: an empty socket takes it at once.
@@ -53,14 +53,7 @@ pub struct Access {
 impl Access {
     pub fn of(config: &Config) -> Access {
         let Some(sendmail) = &config.sendmail else { return Access { account: None, users: Vec::new() } };
-        let account = config.accounts.iter().find(|a| a.name == sendmail.account).map(|a| {
-            Arc::new(Account {
-                name: a.name.as_str().into(),
-                domains: a.domains.clone(),
-                stream: a.stream,
-                private: a.private,
-            })
-        });
+        let account = config.accounts.iter().find(|a| a.name == sendmail.account).map(settings::who);
         Access { account, users: sendmail.users.clone() }
     }
 

@@ -28,7 +28,7 @@ use repute_types::{Clock as _, Event, EventKind, SystemClock, SystemRandom};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
-use crate::config::meant::{Config, ListenerKind, SizeOrOctets};
+use crate::config::meant::{Config, ListenerKind};
 use crate::config::settings;
 use crate::control;
 use crate::log::{FanOut, Log};
@@ -74,7 +74,7 @@ pub async fn begin(config: Config, ports: Vec<Port>, log: Arc<Log>) -> anyhow::R
     let shared = SharedLimits::new(SharedBounds {
         connections: config.limits.connections,
         connections_per_client: config.limits.connections_per_client,
-        content_octets: octets(config.limits.incoming_memory),
+        content_octets: config.limits.incoming_memory.in_memory(),
         auth_failures: config.limits.auth_failures_per_client,
         auth_window: config.limits.auth_window.0,
     });
@@ -220,7 +220,7 @@ fn listener(config: &Config, port: &Port, tls: &TlsSource) -> ListenerConfig {
 fn limits(config: &Config) -> Limits {
     let limits = &config.limits;
     Limits {
-        message_size: octets(limits.size),
+        message_size: limits.size.in_memory(),
         recipients: limits.recipients,
         errors: limits.errors,
         auth_failures: limits.auth_failures,
@@ -228,8 +228,4 @@ fn limits(config: &Config) -> Limits {
         drain: limits.drain.0,
         ..Limits::default()
     }
-}
-
-fn octets(size: SizeOrOctets) -> usize {
-    usize::try_from(size.octets()).unwrap_or(usize::MAX)
 }

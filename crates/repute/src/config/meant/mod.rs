@@ -27,7 +27,7 @@ use super::Files;
 use super::fault::Fault;
 use super::files;
 use super::typed::{self, Typed};
-pub use super::typed::{Limits, ListenerKind, LogFormat, RouteTls, SizeOrOctets};
+pub use super::typed::{Limits, ListenerKind, LogFormat, RouteTls};
 use super::value::Socket;
 
 pub struct Config {
