@@ -103,7 +103,9 @@ fn connect(path: &Path) -> rusqlite::Result<Connection> {
         | OpenFlags::SQLITE_OPEN_CREATE
         | OpenFlags::SQLITE_OPEN_NO_MUTEX
         | OpenFlags::SQLITE_OPEN_PRIVATE_CACHE;
-    let db = Connection::open_with_flags(path, flags)?;
+    // One process at a time has the spool, so its connections need no locks between processes (a tenth of
+    // the writer's processor time), and the index of the log is in this process's memory.
+    let db = Connection::open_with_flags_and_vfs(path, flags, "unix-excl")?;
     // Only a checkpoint or a recovery in another connection of ours can be in the way.
     db.busy_timeout(Duration::from_secs(5))?;
     // No mmap: an I/O error under it is a signal that ends the process instead of an error.
