@@ -41,6 +41,28 @@ impl Gate {
 }
 
 #[tokio::test]
+async fn many_recipients_share_one_transaction_and_one_content() {
+    let dir = tempfile::tempdir().unwrap();
+    let transactions = Arc::new(AtomicUsize::new(0));
+    let count = transactions.clone();
+    let options = watched(move |step| {
+        count.fetch_add((step == Step::AfterCommit).into(), Ordering::Relaxed);
+        Ok(())
+    });
+    let spool = SqliteSpool::open(dir.path(), options).unwrap();
+    let mut message = message(1, octets(1, 4096), &["a.example"]);
+    let pending = &mut message.parts[0].recipients;
+    *pending = (0..50).map(|_| pending[0].clone()).collect();
+    spool.commit(message).await.unwrap();
+    drop(spool);
+    assert_eq!(transactions.load(Ordering::Relaxed), 1);
+    let db = rusqlite::Connection::open(dir.path().join("spool.sqlite")).unwrap();
+    let number = |question: &str| db.query_row(question, [], |row| row.get::<_, i64>(0)).unwrap();
+    assert_eq!(number("SELECT sum(length(data)) FROM content"), 4096);
+    assert_eq!(number("SELECT count(*) FROM part"), 1);
+}
+
+#[tokio::test]
 async fn what_was_committed_and_settled_is_so_after_reopening() {
     let dir = tempfile::tempdir().unwrap();
     let spool = open(dir.path());
