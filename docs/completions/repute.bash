@@ -19,6 +19,9 @@ _repute() {
             repute,account)
                 cmd="repute__subcmd__account"
                 ;;
+            repute,check)
+                cmd="repute__subcmd__check"
+                ;;
             repute,config)
                 cmd="repute__subcmd__config"
                 ;;
@@ -27,6 +30,9 @@ _repute() {
                 ;;
             repute,domain)
                 cmd="repute__subcmd__domain"
+                ;;
+            repute,explain)
+                cmd="repute__subcmd__explain"
                 ;;
             repute,help)
                 cmd="repute__subcmd__help"
@@ -115,6 +121,9 @@ _repute() {
             repute__subcmd__help,account)
                 cmd="repute__subcmd__help__subcmd__account"
                 ;;
+            repute__subcmd__help,check)
+                cmd="repute__subcmd__help__subcmd__check"
+                ;;
             repute__subcmd__help,config)
                 cmd="repute__subcmd__help__subcmd__config"
                 ;;
@@ -123,6 +132,9 @@ _repute() {
                 ;;
             repute__subcmd__help,domain)
                 cmd="repute__subcmd__help__subcmd__domain"
+                ;;
+            repute__subcmd__help,explain)
+                cmd="repute__subcmd__help__subcmd__explain"
                 ;;
             repute__subcmd__help,help)
                 cmd="repute__subcmd__help__subcmd__help"
@@ -239,7 +251,7 @@ _repute() {
 
     case "${cmd}" in
         repute)
-            opts="-c -h -V --config --json --help --version setup records serve demo account domain queue why status send sendmail config man help"
+            opts="-c -h -V --config --json --help --version setup records check serve demo account domain queue why explain status send sendmail config man help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 1 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -343,6 +355,44 @@ _repute() {
                 return 0
             fi
             case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        repute__subcmd__check)
+            opts="-v -c -h --only --list --explain --verbose --deadline --dns-port --config --json --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --only)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --explain)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --deadline)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --dns-port)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --config)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                -c)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 *)
                     COMPREPLY=()
                     ;;
@@ -656,8 +706,34 @@ _repute() {
             COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
             return 0
             ;;
+        repute__subcmd__explain)
+            opts="-c -h --host --config --json --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --host)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --config)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                -c)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
         repute__subcmd__help)
-            opts="setup records serve demo account domain queue why status send sendmail config man help"
+            opts="setup records check serve demo account domain queue why explain status send sendmail config man help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -687,6 +763,20 @@ _repute() {
         repute__subcmd__help__subcmd__account__subcmd__add)
             opts=""
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        repute__subcmd__help__subcmd__check)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
             fi
@@ -799,6 +889,20 @@ _repute() {
         repute__subcmd__help__subcmd__domain__subcmd__records)
             opts=""
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        repute__subcmd__help__subcmd__explain)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
             fi

@@ -9,7 +9,8 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 
 use crate::commands::{
-    account, config as config_command, demo, domain, man, queue, records, send, sendmail, serve, setup, status, why,
+    account, check, config as config_command, demo, domain, explain, man, queue, records, send, sendmail, serve, setup,
+    status, why,
 };
 use crate::config::{self, Config, Faults, Files};
 use crate::out;
@@ -44,6 +45,8 @@ enum Command {
     Setup(setup::Args),
     /// Print the DNS records to publish, or how those that are there differ
     Records(records::Args),
+    /// Check whether receivers will trust this server: DNS, black lists, SPF, keys
+    Check(check::Args),
     /// Run the server
     Serve(serve::Args),
     /// Try everything on loopback: a playground with receivers, and 200 real messages
@@ -56,6 +59,8 @@ enum Command {
     Queue(queue::Args),
     /// Tell what became of a message, or of mail to an address
     Why(why::Args),
+    /// Tell what a receiver's reply means, whose fault it is, and what to do
+    Explain(explain::Args),
     /// Show what the server is doing
     Status(status::Args),
     /// Send one message and print the conversation
@@ -80,6 +85,8 @@ pub enum Exit {
     Temporary,
     /// A code of sysexits.h, for `sendmail` alone.
     Sysexit(u8),
+    /// What `check` found: 0 to 3, as its own page has them.
+    Check(u8),
 }
 
 impl From<Exit> for ExitCode {
@@ -89,7 +96,7 @@ impl From<Exit> for ExitCode {
             Exit::Problem => 1,
             Exit::Usage => 2,
             Exit::Temporary => 75,
-            Exit::Sysexit(code) => code,
+            Exit::Sysexit(code) | Exit::Check(code) => code,
         })
     }
 }
@@ -131,12 +138,14 @@ fn run(command: Command, context: &Context) -> anyhow::Result<Exit> {
     match command {
         Command::Setup(args) => setup::run(args, context),
         Command::Records(args) => records::run(args, context),
+        Command::Check(args) => check::run(args, context),
         Command::Serve(args) => serve::run(args, context),
         Command::Demo(args) => demo::run(args, context),
         Command::Account(args) => account::run(args, context),
         Command::Domain(args) => domain::run(args, context),
         Command::Queue(args) => queue::run(args, context),
         Command::Why(args) => why::run(args, context),
+        Command::Explain(args) => explain::run(args, context),
         Command::Status(args) => status::run(args, context),
         Command::Send(args) => send::run(args, context),
         Command::Sendmail(args) => sendmail::run(args, context),

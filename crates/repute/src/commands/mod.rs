@@ -1,9 +1,11 @@
 //! The subcommands, one file each.
 
 pub mod account;
+pub mod check;
 pub mod config;
 pub mod demo;
 pub mod domain;
+pub mod explain;
 pub mod man;
 pub mod queue;
 pub mod records;

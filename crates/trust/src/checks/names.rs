@@ -1,6 +1,7 @@
 //! Rule 2: the address has a name, the name has the address, and EHLO says that name.
 //!
-//! Of several mistakes the one that explains the others is told; the others follow it.
+//! Receivers call the first two `iprev` (RFC 8601 §3). Of several mistakes the one that explains
+//! the others is told; the others follow it.
 
 use std::net::IpAddr;
 

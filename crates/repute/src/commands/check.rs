@@ -1,0 +1,255 @@
+//! `repute check`: whether receivers will trust this server, by the five rules and what came
+//! since.
+//!
+//! Facts come from DNS alone; the judgement is `repute_trust::checks`. Exit code 0: all is well;
+//! 1: warnings; 2: something fails (or the configuration is wrong); 3: something could not be
+//! found out. The last whole run is kept in the state folder, and what changed since is told.
+
+mod screen;
+
+use std::net::{IpAddr, UdpSocket};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::Context as _;
+use indicatif::{ProgressBar, ProgressStyle};
+use repute_audit::{Change, Egress, Key, Options, Past, Progress, Report, Sending, Setup};
+use repute_dns::{DnsSettings, HickoryResolver, Inspect};
+use repute_trust::checks::catalogue::within;
+use repute_trust::checks::{catalogue, entry};
+use repute_types::{Clock as _, SystemClock};
+
+use crate::cli::{Context, Ended, Exit};
+use crate::config::{Config, Files, nearest};
+use crate::{keys, out, private};
+
+const EXIT_CODES: &str = "Exit codes: 0 all is well; 1 warnings; 2 something fails, or the command line or the \
+configuration is wrong; 3 something could not be found out.";
+
+#[derive(clap::Args)]
+#[command(after_help = EXIT_CODES)]
+pub struct Args {
+    /// Only these checks, by id or group: `name.fcrdns`, `spf`; several with commas
+    #[arg(long, value_name = "ID", value_delimiter = ',')]
+    only: Vec<String>,
+    /// List every check there is
+    #[arg(long, conflicts_with_all = ["only", "explain"])]
+    list: bool,
+    /// Tell what a check is for, who refuses mail for it, and where that is written
+    #[arg(long, value_name = "ID", conflicts_with = "only")]
+    explain: Option<String>,
+    /// Show what passes too
+    #[arg(long, short)]
+    verbose: bool,
+    /// Say what is not known after so many seconds
+    #[arg(long, value_name = "SECONDS", default_value_t = 30, value_parser = clap::value_parser!(u64).range(1..=600))]
+    deadline: u64,
+    /// The port of authoritative servers, for tests
+    #[arg(long, hide = true, default_value_t = 53)]
+    dns_port: u16,
+}
+
+pub fn run(args: Args, context: &Context) -> anyhow::Result<Exit> {
+    if args.list {
+        return list(context);
+    }
+    if let Some(id) = &args.explain {
+        return explain(id, context);
+    }
+    let only = wanted(&args.only)?;
+    let (config, setup) = set_up(context)?;
+    let dns = resolver(&config, args.dns_port)?;
+    let options = Options { only, deadline: Duration::from_secs(args.deadline), ..Options::default() };
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
+    let report = runtime.block_on(watched(setup, dns, &options))?;
+    let past = read_past(&config.state);
+    let changes = past.as_ref().filter(|_| report.whole).map(|past| past.changes(&report));
+    match context.json {
+        true => out::json(&json(&report, past.as_ref().zip(changes.as_deref()))?),
+        false => {
+            out::print(&screen::page(&report, args.verbose));
+            if let Some((past, changes)) = past.as_ref().zip(changes.as_deref()) {
+                out::print(&screen::since(past, changes, report.at));
+            }
+        }
+    }
+    if report.whole {
+        keep(&config.state, &report);
+    }
+    Ok(Exit::Check(report.exit_code()))
+}
+
+/// The ids that are asked for, each of them known and at least one of them built.
+fn wanted(only: &[String]) -> anyhow::Result<Vec<String>> {
+    for id in only {
+        let of = within(id);
+        if of.is_empty() {
+            return Err(Ended::usage(unknown(id)));
+        }
+        if of.iter().all(|entry| !entry.built) {
+            out::error(&format!("repute: {id} is known and not built yet: it is left out\n"));
+        }
+    }
+    let built = |id: &String| within(id).iter().any(|entry| entry.built);
+    if !only.is_empty() && !only.iter().any(built) {
+        return Err(Ended::usage("none of these checks is built yet: repute check --list"));
+    }
+    Ok(only.iter().filter(|id| built(id)).cloned().collect())
+}
+
+fn unknown(id: &str) -> String {
+    match nearest::nearest("-", id, catalogue().iter().map(|entry| entry.id.as_str())) {
+        Some(near) => format!("there is no check `{id}`; did you mean `{near}`?"),
+        None => format!("there is no check `{id}`: repute check --list"),
+    }
+}
+
+/// What the configuration says is to be checked. A key that cannot be read is an error here
+/// too, since nothing could be said about it.
+pub fn set_up(context: &Context) -> anyhow::Result<(Config, Setup)> {
+    // What is wrong with other files is no reason to check nothing; the keys are read below.
+    let config = match context.load(Files::Check) {
+        Ok(config) => config,
+        Err(_) => context.load(Files::Ignore)?,
+    };
+    let mut domains = Vec::new();
+    for domain in &config.domains {
+        let of_config: Vec<Key> = domain.keys.iter().map(Key::of).collect();
+        let keys = match of_config.is_empty() && !domain.danger_unsigned {
+            true => {
+                let read = keys::read_all(&keys::folder(&config.state, &domain.name))?;
+                read.into_iter().map(|key| Key::of(&Arc::new(key))).collect()
+            }
+            false => of_config,
+        };
+        domains.push(Sending { name: domain.name.clone(), return_path: domain.return_path.clone(), keys });
+    }
+    let mut egresses = Vec::new();
+    for egress in &config.egresses {
+        let ehlo = egress.ehlo.as_ref().unwrap_or(&config.hostname);
+        let addresses = [egress.v4.map(IpAddr::V4), egress.v6.map(IpAddr::V6)];
+        egresses.extend(addresses.into_iter().flatten().map(|address| Egress { address, ehlo: ehlo.clone() }));
+    }
+    if egresses.is_empty() {
+        let addresses = chosen_by_system().into_iter();
+        egresses.extend(addresses.map(|address| Egress { address, ehlo: config.hostname.clone() }));
+    }
+    let setup = Setup { hostname: config.hostname.clone(), egresses, domains };
+    Ok((config, setup))
+}
+
+/// The addresses that the operating system takes where the configuration names none: those of
+/// its ways to a root name server. Nothing is sent.
+fn chosen_by_system() -> Vec<IpAddr> {
+    let way = |from: &str, to: &str| {
+        let socket = UdpSocket::bind(from).ok()?;
+        socket.connect(to).ok()?;
+        Some(socket.local_addr().ok()?.ip())
+    };
+    [way("0.0.0.0:0", "198.41.0.4:53"), way("[::]:0", "[2001:503:ba3e::2:30]:53")].into_iter().flatten().collect()
+}
+
+fn resolver(config: &Config, direct_port: u16) -> anyhow::Result<Arc<dyn Inspect>> {
+    let settings = DnsSettings {
+        servers: config.resolver.servers.iter().map(|s| s.with_port(53)).collect(),
+        dnssec: config.resolver.dnssec,
+        timeout: config.resolver.timeout,
+        ..DnsSettings::default()
+    };
+    Ok(Arc::new(HickoryResolver::new(&settings)?.with_direct_port(direct_port)))
+}
+
+/// The run, with a bar on a terminal.
+async fn watched(setup: Setup, dns: Arc<dyn Inspect>, options: &Options) -> anyhow::Result<Report> {
+    let progress = Arc::new(Progress::default());
+    let bar = ProgressBar::new(0);
+    let style = ProgressStyle::with_template("  asking DNS {bar:40.green} {pos:>4}/{len}");
+    bar.set_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()));
+    let run = repute_audit::run(setup, dns, options, SystemClock.now(), progress.clone());
+    tokio::pin!(run);
+    let report = loop {
+        tokio::select! {
+            report = &mut run => break report,
+            _ = tokio::time::sleep(Duration::from_millis(100)) => {
+                bar.set_length(progress.asked());
+                bar.set_position(progress.answered());
+            }
+            _ = tokio::signal::ctrl_c() => {
+                bar.finish_and_clear();
+                anyhow::bail!("interrupted; nothing was changed");
+            }
+        }
+    };
+    bar.finish_and_clear();
+    Ok(report)
+}
+
+fn past_file(state: &Path) -> PathBuf {
+    state.join("check.json")
+}
+
+/// The last whole run; one that cannot be read is none.
+fn read_past(state: &Path) -> Option<Past> {
+    serde_json::from_slice(&std::fs::read(past_file(state)).ok()?).ok()
+}
+
+/// Keeps the run for the next one. The state folder is the server's to make.
+fn keep(state: &Path, report: &Report) {
+    let kept = serde_json::to_vec(&Past::of(report)).context("the run cannot be written down").and_then(|octets| {
+        let folder = std::fs::metadata(state).with_context(|| format!("there is no {} yet", state.display()))?;
+        private::write(&past_file(state), &octets)?;
+        if nix::unistd::geteuid().is_root() {
+            use std::os::unix::fs::MetadataExt as _;
+            std::os::unix::fs::chown(past_file(state), Some(folder.uid()), Some(folder.gid()))?;
+        }
+        Ok(())
+    });
+    if let Err(error) = kept {
+        out::error(&format!("repute: this run is not kept for the next one to compare with: {error:#}\n"));
+    }
+}
+
+/// The report with what the catalogue says of each finding.
+fn json(report: &Report, since: Option<(&Past, &[Change])>) -> anyhow::Result<serde_json::Value> {
+    let mut value = serde_json::to_value(report)?;
+    if let Some(findings) = value["findings"].as_array_mut() {
+        for finding in findings {
+            let of = finding["id"].as_str().and_then(entry);
+            let Some((entry, object)) = of.zip(finding.as_object_mut()) else { continue };
+            object.insert("rule".into(), entry.rule.number().into());
+            object.insert("title".into(), entry.title.as_str().into());
+            object.insert("refused_by".into(), entry.refused_by.clone().into());
+            object.insert("weight".into(), entry.weight.into());
+            object.insert("source".into(), entry.source.as_str().into());
+        }
+    }
+    value["exit_code"] = report.exit_code().into();
+    if let Some((past, changes)) = since {
+        value["since"] = serde_json::json!({ "at": past.at, "changes": changes });
+    }
+    Ok(value)
+}
+
+fn list(context: &Context) -> anyhow::Result<Exit> {
+    if context.json {
+        out::json(&serde_json::to_value(catalogue())?);
+        return Ok(Exit::Done);
+    }
+    let row = |entry: &repute_trust::checks::Entry| {
+        let built = if entry.built { "" } else { "not built yet" };
+        vec![entry.id.clone(), entry.rule.to_string(), built.to_owned(), entry.title.clone()]
+    };
+    let rows: Vec<Vec<String>> = catalogue().iter().map(row).collect();
+    out::print(&out::table(&["ID", "RULE", "", "WHAT"], &rows));
+    Ok(Exit::Done)
+}
+
+fn explain(id: &str, context: &Context) -> anyhow::Result<Exit> {
+    let Some(entry) = entry(id) else { return Err(Ended::usage(unknown(id))) };
+    match context.json {
+        true => out::json(&serde_json::to_value(entry)?),
+        false => out::print(&screen::explained(entry)),
+    }
+    Ok(Exit::Done)
+}

@@ -1,0 +1,182 @@
+//! The report for people: a block for each address and domain, a line for each rule.
+
+use repute_audit::{Change, Pair, Past, Report, rule_of};
+use repute_trust::checks::{Entry, Finding, Outcome, Rule};
+use repute_types::Timestamp;
+
+use crate::out::{self, Tone};
+
+/// Where sentences begin, and where they are broken.
+const INDENT: usize = 24;
+const WIDTH: usize = 108;
+
+pub fn page(report: &Report, verbose: bool) -> String {
+    let mut text = String::new();
+    for pair in &report.pairs {
+        let findings: Vec<&Finding> = report.of(pair.address, pair.domain.as_ref()).collect();
+        text += &head(report, pair);
+        for rule in Rule::ALL {
+            let of: Vec<&Finding> = findings.iter().copied().filter(|f| rule_of(f) == rule).collect();
+            if !of.is_empty() {
+                text += &block(rule, &of, verbose);
+            }
+        }
+        if report.whole {
+            text += &takes(pair);
+        }
+        text.push('\n');
+    }
+    text
+}
+
+fn head(report: &Report, pair: &Pair) -> String {
+    let address = pair.address.map_or("no address".to_owned(), |ip| ip.to_string());
+    let domain = pair.domain.as_ref().map_or("no domain is set up".to_owned(), |d| format!("sending as {d}"));
+    let left = format!("{}  {address}   {domain}", pair.ehlo);
+    let most = if pair.at_most { " at most" } else { "" };
+    let right = if report.whole { format!("trust {}/100{most}", pair.trust) } else { String::new() };
+    let gap = (WIDTH - 20).saturating_sub(left.chars().count()).max(3);
+    let gap = if right.is_empty() { String::new() } else { " ".repeat(gap) };
+    format!("{}{gap}{right}\n\n", out::tone(&left, Tone::Strong))
+}
+
+fn sign(outcome: Outcome, rule: Option<Rule>) -> String {
+    match outcome {
+        Outcome::Pass if rule == Some(Rule::SinceThen) => out::tone("+", Tone::Good),
+        Outcome::Pass => out::tone("✓", Tone::Good),
+        Outcome::Warn => out::tone("!", Tone::Warning),
+        Outcome::Unknown => out::tone("?", Tone::Warning),
+        Outcome::Fail => out::tone("✗", Tone::Bad),
+    }
+}
+
+/// A rule with what is wrong, the worst first, or with the sentence of the check that leads it.
+fn block(rule: Rule, findings: &[&Finding], verbose: bool) -> String {
+    let worst = findings.iter().map(|f| f.outcome).max().unwrap_or(Outcome::Pass);
+    let mut wrong: Vec<&Finding> = findings.iter().copied().filter(|f| is_cause(f, findings)).collect();
+    wrong.sort_by_key(|f| std::cmp::Reverse(f.outcome));
+    let more = fold(&mut wrong);
+    let number = if rule.number() == 0 || rule == Rule::SinceThen { " ".into() } else { rule.number().to_string() };
+    let title = format!("  {} {number} {:<15}   ", sign(worst, Some(rule)), rule.title());
+    let mut text = String::new();
+    match wrong.split_first() {
+        None => text += &sentence(&title, &passes(findings)),
+        Some((first, others)) => {
+            text += &sentence(&title, &first.verdict);
+            text += &fix(first);
+            for other in others {
+                text += &sentence(&format!("{:w$}{} ", "", sign(other.outcome, None), w = INDENT - 2), &other.verdict);
+                text += &fix(other);
+            }
+        }
+    }
+    if more > 0 && !verbose {
+        text += &format!("{:INDENT$}and {more} more like it: --verbose shows them\n", "");
+    }
+    if verbose {
+        for finding in findings {
+            let lead = format!("{:w$}{} ", "", sign(finding.outcome, None), w = INDENT - 2);
+            let all = sentence(&lead, &format!("{}  {}", finding.id, finding.verdict));
+            text += &out::tone(all.trim_end_matches('\n'), Tone::Faint);
+            text.push('\n');
+        }
+    }
+    text
+}
+
+/// Findings of one check that the same advice puts right (a server that is behind for every name)
+/// are told once. How many were left out.
+fn fold(findings: &mut Vec<&Finding>) -> usize {
+    let all = findings.len();
+    let mut told: Vec<(&str, Outcome, &str)> = Vec::new();
+    findings.retain(|f| {
+        let Some(fix) = f.fix.as_ref().filter(|fix| fix.records.is_empty()) else { return true };
+        let like = (f.id, f.outcome, fix.advice.as_str());
+        let new = !told.contains(&like);
+        told.push(like);
+        new
+    });
+    all - findings.len()
+}
+
+/// Whether a finding is told: not where another that is told puts it right too.
+fn is_cause(finding: &Finding, findings: &[&Finding]) -> bool {
+    let root = |id| findings.iter().any(|f| f.id == id && f.outcome != Outcome::Pass);
+    finding.outcome != Outcome::Pass && !finding.follows.is_some_and(root)
+}
+
+/// The sentences of the first check of the rule that has any.
+fn passes(findings: &[&Finding]) -> String {
+    let Some(first) = findings.first() else { return String::new() };
+    let of: Vec<&str> = findings.iter().filter(|f| f.id == first.id).map(|f| f.verdict.as_str()).collect();
+    of.join("; ")
+}
+
+fn fix(finding: &Finding) -> String {
+    let Some(fix) = &finding.fix else { return String::new() };
+    let mut text = sentence(&format!("{:w$}{} ", "", out::tone("fix", Tone::Strong), w = INDENT - 4), &fix.advice);
+    for record in &fix.records {
+        // In one piece, to be copied.
+        text += &format!("{:INDENT$}{}\n", "", out::plain(record));
+    }
+    text
+}
+
+/// `lead` and then the text, broken between words and set in.
+fn sentence(lead: &str, text: &str) -> String {
+    let mut lines = vec![String::new()];
+    for word in out::plain(text).split_whitespace() {
+        let line = lines.last().map_or(0, |l| l.chars().count());
+        if line > 0 && INDENT + line + 1 + word.chars().count() > WIDTH {
+            lines.push(String::new());
+        }
+        if let Some(line) = lines.last_mut() {
+            if !line.is_empty() {
+                line.push(' ');
+            }
+            line.push_str(word);
+        }
+    }
+    let indent = format!("\n{:INDENT$}", "");
+    format!("{lead}{}\n", lines.join(&indent))
+}
+
+/// What receivers are known to do. A question mark where what they ask for is not known.
+fn takes(pair: &Pair) -> String {
+    let each = pair.takes.iter().map(|takes| {
+        let code = takes.code.map_or(String::new(), |code| format!(" {code}"));
+        format!("{} {}{code}", takes.provider, sign(takes.outcome, None))
+    });
+    format!("\n  Who takes this mail today:  {}\n", each.collect::<Vec<_>>().join("   "))
+}
+
+pub fn since(past: &Past, changes: &[Change], now: Timestamp) -> String {
+    let ago = out::relative(past.at, now);
+    if changes.is_empty() {
+        return format!("Nothing has changed since the last run, {ago}.\n");
+    }
+    let word = |outcome: Option<Outcome>| outcome.map_or("not there".to_owned(), |o| o.to_string());
+    let line = |c: &Change| {
+        let sign = c.now.map_or(" ".to_owned(), |outcome| sign(outcome, None));
+        format!("  {sign} {} ({}): {} → {}\n", c.id, out::plain(&c.about), word(c.before), word(c.now))
+    };
+    format!("Since the last run, {ago}:\n{}", changes.iter().map(line).collect::<String>())
+}
+
+pub fn explained(entry: &Entry) -> String {
+    let mut text = format!("{}: {}\n", out::tone(&entry.id, Tone::Strong), entry.title);
+    let mut line = |what: &str, value: String| text += &format!("  {what:<13}{value}\n");
+    line("rule", entry.rule.to_string());
+    if !entry.refused_by.is_empty() {
+        line("refused by", entry.refused_by.join(", "));
+    }
+    match entry.built {
+        true => {
+            line("weight", format!("{} of 100 points of trust", entry.weight));
+            line("source", entry.source.clone());
+            line("run it", format!("repute check --only {}", entry.id));
+        }
+        false => line("state", "known, and not built yet".to_owned()),
+    }
+    text
+}
