@@ -77,15 +77,7 @@ pub fn server_session(octets: &[u8]) {
         assert_eq!(one, other);
         let octets = content.to_vec();
         assert_eq!(octets, again.to_vec());
-        let is_binary = one.options.body == repute_types::Body::BinaryMime;
-        for (at, octet) in octets.iter().enumerate() {
-            let is_bare = match octet {
-                b'\n' => at == 0 || octets[at - 1] != b'\r',
-                b'\r' => octets.get(at + 1) != Some(&b'\n'),
-                _ => false,
-            };
-            assert!(!is_bare || is_binary, "a bare CR or LF was taken");
-        }
+        assert!(!has_bare(&octets), "a bare CR or LF was taken");
     }
     for line in whole.replies.split_inclusive(|b| *b == b'\n') {
         assert!(line.ends_with(b"\r\n") && line.len() <= 512, "{:?}", String::from_utf8_lossy(line));
@@ -202,6 +194,15 @@ fn transaction(
     assert!(!delivered || (sent_content && positive_to_content), "delivered without a 2xx to the content");
 }
 
+fn has_bare(octets: &[u8]) -> bool {
+    let is_bare = |(at, octet): (usize, &u8)| match octet {
+        b'\n' => at == 0 || octets[at - 1] != b'\r',
+        b'\r' => octets.get(at + 1) != Some(&b'\n'),
+        _ => false,
+    };
+    octets.iter().enumerate().any(is_bare)
+}
+
 /// A submitted message made whole: what comes out is well formed, and is left as it is when it
 /// is made whole again.
 pub fn message(octets: &[u8]) {
@@ -243,6 +244,10 @@ pub fn message(octets: &[u8]) {
     let out = made.content.to_vec();
     assert_eq!(out, uncut.content.to_vec(), "it depends on how the octets are cut");
     assert!(!made.from.is_empty());
+    if has_bare(choices.0) {
+        // The doors refuse bare CR and LF, so what is made of them is nobody's concern.
+        return;
+    }
     let header = Header::read(&made.content).expect("what is made whole has a header");
     for name in ["From", "Date", "Message-ID"] {
         assert_eq!(header.all(name).count(), 1, "{name}");
