@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use repute_engine::control::Selector;
 use repute_net::ConnectKind;
+use repute_spool::Spool;
 use repute_types::Verdict::{Deferred, Delivered, Failed};
 use world::*;
 
@@ -46,9 +47,12 @@ async fn many_recipients_at_a_site_are_one_transaction() {
     let to: Vec<String> = (0..50).map(|n| format!("u{n}@b.test")).collect();
     let to: Vec<&str> = to.iter().map(String::as_str).collect();
     world.submit("shop@example.com", &to).await.unwrap();
+    assert_eq!(world.spool.scan(None, 100).await.unwrap().len(), 1, "one part, over one content");
     pass(MINUTE).await;
-    assert_eq!(b.taken().len(), 1);
-    assert_eq!(b.taken()[0].to.len(), 50);
+    let taken = b.taken();
+    assert_eq!((taken.len(), *b.sessions.lock().unwrap()), (1, 1));
+    assert_eq!(taken[0].to.len(), 50);
+    assert_eq!(taken[0].text.matches("DKIM-Signature:").count(), 2, "one signature by each key");
 }
 
 #[tokio::test(start_paused = true)]
