@@ -8,7 +8,7 @@ use std::net::IpAddr;
 use repute_types::Domain;
 
 use super::{Finding, Outcome};
-use crate::dnsbl::{Health, List, Subject, Tier, Verdict};
+use crate::dnsbl::{Health, Holds, List, Subject, Tier, Verdict};
 use crate::lookup::Answer;
 
 /// Something of ours that a list may hold.
@@ -170,4 +170,5 @@ fn health(asked: &Asked<'_>, targets: &[Target], lists: &[Asked<'_>]) -> Finding
     let terms = asked.list.terms.as_ref().map_or(String::new(), |t| format!(" (its terms: {t})"));
     Finding::new(id, outcome, name, format!("{name} is not asked until it passes its self-test: {complaint}"))
         .fix(format!("ask it over a resolver of one's own, or with a key{terms}"))
+        .follows(if asked.list.holds == Holds::Domains { "bl.domain" } else { "bl.ip" })
 }

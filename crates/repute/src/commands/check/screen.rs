@@ -90,8 +90,13 @@ fn fold(findings: &mut Vec<&Finding>) -> usize {
     let all = findings.len();
     let mut told: Vec<(&str, Outcome, &str)> = Vec::new();
     findings.retain(|f| {
-        let Some(fix) = f.fix.as_ref().filter(|fix| fix.records.is_empty()) else { return true };
-        let like = (f.id, f.outcome, fix.advice.as_str());
+        let advice = match &f.fix {
+            Some(fix) if fix.records.is_empty() => fix.advice.as_str(),
+            // What nobody answers is one fault, not one for each name.
+            None if f.outcome == Outcome::Unknown => "",
+            _ => return true,
+        };
+        let like = (f.id, f.outcome, advice);
         let new = !told.contains(&like);
         told.push(like);
         new
