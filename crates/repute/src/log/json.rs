@@ -1,95 +1,130 @@
-//! A line for programs: one JSON object with the keys of the text form.
+//! A line for programs: one JSON object with the keys of the text form, written as it goes: no
+//! value is built first.
+
+use std::fmt::Display;
 
 use repute_types::{Event, EventKind, Outcome, PartId};
-use serde_json::{Map, Value, json};
+use serde::{Serialize, Serializer};
 
 /// Appends the event's line.
 pub fn line(out: &mut Vec<u8>, event: &Event) {
-    let mut object = Map::new();
-    object.insert("time".into(), event.at.to_string().into());
-    fields(&mut object, &event.kind);
-    object.retain(|_, value| !value.is_null());
-    // A map of strings to plain values always has a text.
-    let _ = serde_json::to_writer(&mut *out, &object);
-    out.push(b'\n');
+    out.extend_from_slice(b"{\"time\":");
+    let mut object = Object(out);
+    object.value(event.at);
+    object.event(&event.kind);
+    out.extend_from_slice(b"}\n");
 }
 
-fn fields(o: &mut Map<String, Value>, kind: &EventKind) {
-    let mut put = |key: &str, value: Value| drop(o.insert(key.to_owned(), value));
-    match kind {
-        EventKind::Accepted { message, account, from, recipients, size, header_id, client, tls } => {
-            put("event", "accepted".into());
-            put("id", message.to_string().into());
-            put("account", json!(account.as_deref()));
-            put("from", from.as_ref().map_or_else(String::new, ToString::to_string).into());
-            put("to", json!(recipients));
-            put("size", json!(size));
-            put("message-id", json!(header_id));
-            put("client", json!(client));
-            put("tls", json!(tls.as_ref().map(|t| &t.version)));
-        }
-        EventKind::Refused { account, client, reply } => {
-            put("event", "refused".into());
-            put("account", json!(account.as_deref()));
-            put("client", json!(client));
-            put("reply", reply.to_string().into());
-        }
-        EventKind::Settled { part, recipient, attempt, outcome, next_attempt, age, egress } => {
-            put("event", outcome.verdict.as_str().into());
-            put("to", json!(recipient));
-            put("attempt", json!(attempt));
-            put("egress", json!(egress));
-            put("after", json!(age.as_secs_f64()));
-            put("next", json!(next_attempt));
-            self::part(o, *part);
-            self::outcome(o, outcome);
-        }
-        EventKind::Held { part, reason } => {
-            put("event", "held".into());
-            put("reason", json!(reason));
-            self::part(o, *part);
-        }
-        EventKind::Released { part } => {
-            put("event", "released".into());
-            self::part(o, *part);
-        }
-        EventKind::Noticed { about, notice, kind } => {
-            put("event", "noticed".into());
-            put("id", about.to_string().into());
-            put("notice", notice.to_string().into());
-            put("kind", json!(kind));
-        }
-        EventKind::Returned { message, recipient, client } => {
-            put("event", "returned".into());
-            put("id", message.to_string().into());
-            put("to", json!(recipient));
-            put("client", json!(client));
-        }
-        EventKind::Note { level, what, text } => {
-            put("event", "note".into());
-            put("level", super::text::level_name(*level).into());
-            put("what", json!(what));
-            put("text", json!(text));
-        }
+/// What is shown as text is text here, too.
+struct Shown<T>(T);
+
+impl<T: Display> Serialize for Shown<T> {
+    fn serialize<S: Serializer>(&self, s: S) -> Result<S::Ok, S::Error> {
+        s.collect_str(&self.0)
     }
 }
 
-fn part(o: &mut Map<String, Value>, part: PartId) {
-    o.insert("id".into(), part.message.to_string().into());
-    o.insert("part".into(), json!(part.number));
-}
+/// An object that has a first key already and is not closed yet.
+struct Object<'a>(&'a mut Vec<u8>);
 
-fn outcome(o: &mut Map<String, Value>, outcome: &Outcome) {
-    let mut put = |key: &str, value: Value| drop(o.insert(key.to_owned(), value));
-    if let Some(peer) = &outcome.peer {
-        put("host", json!(peer.name));
-        put("ip", json!(peer.address));
-        put("port", json!(peer.port));
+impl Object<'_> {
+    fn value(&mut self, value: impl Serialize) {
+        // Plain values always have a text, and memory takes it.
+        let _ = serde_json::to_writer(&mut *self.0, &value);
     }
-    put("tls", json!(outcome.tls.as_ref().map(|t| &t.version)));
-    put("tls_verified", json!(outcome.tls.as_ref().map(|t| t.verified)));
-    put("stage", outcome.stage.as_str().into());
-    put("status", outcome.status.to_string().into());
-    put("reply", json!(outcome.reply.as_ref().map(ToString::to_string)));
-    put("text", json!(Some(&outcome.text).filter(|t| !t.is_empty())));
+
+    /// `key` is a word of ours.
+    fn put(&mut self, key: &str, value: impl Serialize) {
+        for piece in [",\"", key, "\":"] {
+            self.0.extend_from_slice(piece.as_bytes());
+        }
+        self.value(value);
+    }
+
+    /// A key without a value is left out.
+    fn maybe(&mut self, key: &str, value: Option<impl Serialize>) {
+        if let Some(value) = value {
+            self.put(key, value);
+        }
+    }
+
+    fn event(&mut self, kind: &EventKind) {
+        match kind {
+            EventKind::Accepted { message, account, from, recipients, size, header_id, client, tls } => {
+                self.put("event", "accepted");
+                self.put("id", message);
+                self.maybe("account", account.as_deref());
+                self.put("from", Shown(from.as_ref().map_or(&"" as &dyn Display, |from| from)));
+                self.put("to", recipients);
+                self.put("size", size);
+                self.put("message-id", header_id);
+                self.maybe("client", client.as_ref());
+                self.maybe("tls", tls.as_ref().map(|t| &t.version));
+            }
+            EventKind::Refused { account, client, reply } => {
+                self.put("event", "refused");
+                self.maybe("account", account.as_deref());
+                self.maybe("client", client.as_ref());
+                self.put("reply", Shown(reply));
+            }
+            EventKind::Settled { part, recipient, attempt, outcome, next_attempt, age, egress } => {
+                self.put("event", outcome.verdict.as_str());
+                self.part(*part);
+                self.put("to", recipient);
+                self.put("attempt", attempt);
+                self.outcome(outcome);
+                self.maybe("egress", egress.as_ref());
+                self.put("after", age.as_secs_f64());
+                self.maybe("next", next_attempt.as_ref());
+            }
+            EventKind::Held { part, reason } => {
+                self.put("event", "held");
+                self.part(*part);
+                self.put("reason", reason);
+            }
+            EventKind::Released { part } => {
+                self.put("event", "released");
+                self.part(*part);
+            }
+            EventKind::Noticed { about, notice, kind } => {
+                self.put("event", "noticed");
+                self.put("id", about);
+                self.put("notice", notice);
+                self.put("kind", kind);
+            }
+            EventKind::Returned { message, recipient, client } => {
+                self.put("event", "returned");
+                self.put("id", message);
+                self.put("to", recipient);
+                self.maybe("client", client.as_ref());
+            }
+            EventKind::Note { level, what, text } => {
+                self.put("event", "note");
+                self.put("level", super::text::level_name(*level));
+                self.put("what", what);
+                self.put("text", text);
+            }
+        }
+    }
+
+    fn part(&mut self, part: PartId) {
+        self.put("id", part.message);
+        self.put("part", part.number);
+    }
+
+    fn outcome(&mut self, outcome: &Outcome) {
+        if let Some(peer) = &outcome.peer {
+            self.put("host", &peer.name);
+            self.maybe("ip", peer.address);
+            self.put("port", peer.port);
+        }
+        if let Some(tls) = &outcome.tls {
+            self.put("tls", &tls.version);
+            self.put("tls_verified", tls.verified);
+        }
+        self.put("stage", outcome.stage.as_str());
+        self.put("status", Shown(outcome.status));
+        self.maybe("reply", outcome.reply.as_ref().map(Shown));
+        self.maybe("text", Some(&outcome.text).filter(|t| !t.is_empty()));
+    }
 }

@@ -1,7 +1,8 @@
 //! The log: each event is one line on standard error that reads alone.
 //!
 //! Promise: [`Log::record`] never blocks and makes no system call: it writes the line into
-//! memory, and a thread of its own writes what gathered, at most fifty times a second. Over
+//! memory (under 0.5 µs in either format, by `examples/log_cost.rs` on one 2-core machine), and a thread
+//! of its own writes what gathered, at most fifty times a second. Over
 //! [`ROOM`] the newest lines are dropped and counted, and the count becomes a line. Bodies and
 //! secrets never stand in it.
 //!

@@ -92,6 +92,40 @@ fn json_has_the_same_keys() {
     assert_eq!(out.iter().filter(|b| **b == b'\n').count(), 1);
 }
 
+#[test]
+fn every_json_line_is_an_object_of_its_own() {
+    let id = MessageId::first_at(Timestamp(1_795_485_948_920));
+    let part = PartId { message: id, number: 3 };
+    let check = |kind: EventKind, expect: serde_json::Value| {
+        let mut out = Vec::new();
+        json::line(&mut out, &event(kind));
+        let mut value: serde_json::Value = serde_json::from_slice(&out).unwrap();
+        assert_eq!(value["time"].take(), "2026-11-24T02:05:50.120Z");
+        let mut expect = expect;
+        expect["time"] = serde_json::Value::Null;
+        assert_eq!(value, expect);
+    };
+    let held = EventKind::Held { part, reason: "a \"quoted\"\nreason".into() };
+    check(held, serde_json::json!({"event": "held", "id": id, "part": 3, "reason": "a \"quoted\"\nreason"}));
+    let accepted = EventKind::Accepted {
+        message: id,
+        account: None,
+        from: None,
+        recipients: vec!["a@x.example".parse().unwrap(), "b@x.example".parse().unwrap()],
+        size: 4096,
+        header_id: "x@y".into(),
+        client: Some("192.0.2.7".parse().unwrap()),
+        tls: None,
+    };
+    check(
+        accepted,
+        serde_json::json!({
+            "event": "accepted", "id": id, "from": "", "to": ["a@x.example", "b@x.example"], "size": 4096,
+            "message-id": "x@y", "client": "192.0.2.7"
+        }),
+    );
+}
+
 /// Standard error that somebody stopped reading.
 #[derive(Clone, Default)]
 struct Stuck {
