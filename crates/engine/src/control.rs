@@ -370,9 +370,13 @@ pub fn row(meta: &MessageMeta, part: PartRecord, view: Option<repute_queue::View
         State::Leased => "sending",
         State::Held => "held",
     });
-    let paused = view.as_ref().and_then(|v| v.lane.as_ref()).and_then(|lane| lane.paused_until).filter(|t| *t > now);
+    let lane = view.as_ref().and_then(|v| v.lane.as_ref());
+    let paused = lane.and_then(|lane| lane.paused_until).filter(|t| *t > now);
     let reason = match (&part.state, paused) {
         (PartState::Held(reason), _) => Some(reason.clone()),
+        (PartState::Due, Some(until)) if lane.is_some_and(|lane| lane.told_to_wait) => {
+            Some(format!("its site wants us to wait; tried again at {until}"))
+        }
         (PartState::Due, Some(until)) => Some(format!("its site cannot be reached; tried again at {until}")),
         _ => None,
     };

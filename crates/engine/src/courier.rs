@@ -219,12 +219,14 @@ fn feedback(outcomes: &[Outcome]) -> Feedback {
     if outcomes.iter().any(pushed) { Feedback::PushedBack } else { Feedback::Reached }
 }
 
-fn worse(a: Feedback, b: Feedback) -> Feedback {
+/// The one of two that asks for more care.
+pub(crate) fn worse(a: Feedback, b: Feedback) -> Feedback {
     let weight = |f| match f {
         Feedback::None => 0,
         Feedback::Reached => 1,
         Feedback::PushedBack | Feedback::Crowded => 2,
         Feedback::Unreachable => 3,
+        Feedback::ToldToWait(_) => 4,
     };
     if weight(a) >= weight(b) { a } else { b }
 }

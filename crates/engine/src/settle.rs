@@ -7,8 +7,9 @@ use std::time::Duration;
 
 use repute_queue::{Feedback, Intent, Then};
 use repute_spool::{Change, PartRecord, PartState, Pending, Settlement};
-use repute_types::{Culprit, EnhancedCode, EventKind, Outcome, Recipient, Stage, Timestamp, Verdict};
+use repute_types::{Cause, Culprit, EnhancedCode, EventKind, Outcome, Recipient, Stage, Timestamp, Verdict};
 
+use crate::cause::{self, Plan};
 use crate::fresh::Loaded;
 use crate::intake;
 use crate::notice;
@@ -37,6 +38,7 @@ pub(crate) struct Decided {
 pub(crate) struct Finished {
     pub recipient: Recipient,
     pub outcome: Outcome,
+    pub cause: Option<Cause>,
 }
 
 pub(crate) fn settle(works: &Works, decided: Decided) {
@@ -45,29 +47,43 @@ pub(crate) fn settle(works: &Works, decided: Decided) {
     let settings = works.settings();
     let intent = works.queue(|queue| queue.intent(loaded.part.id).cloned());
     let cancelled = intent == Some(Intent::Cancel);
+    let readings = cause::read(&outcomes);
     let mut finished = Vec::new();
-    let mut pending = Vec::new();
-    for (Pending { recipient, .. }, outcome) in loaded.part.recipients.iter().cloned().zip(outcomes) {
+    let (mut pending, mut pending_causes) = (Vec::new(), Vec::new());
+    for (n, (Pending { recipient, .. }, outcome)) in loaded.part.recipients.iter().cloned().zip(outcomes).enumerate() {
         let outcome = match outcome.verdict {
             Verdict::Deferred if cancelled => cancelled_outcome(),
             Verdict::Deferred if now >= loaded.meta.expires => expired_outcome(Some(outcome)),
             _ => outcome,
         };
+        // What an operator cancelled is done because of that, whatever was said before.
+        let cause = readings.get(n).and_then(|r| r.cause).filter(|_| outcome.reply.is_some());
         match outcome.verdict {
-            Verdict::Deferred => pending.push(Pending { recipient, last: Some(outcome) }),
-            _ => finished.push(Finished { recipient, outcome }),
+            Verdict::Deferred => {
+                pending.push(Pending { recipient, last: Some(outcome) });
+                pending_causes.push(cause);
+            }
+            _ => finished.push(Finished { recipient, outcome, cause }),
         }
     }
+    let next = settings.retry.next(loaded.part.attempts + 1, now, &*works.doors.random);
+    let mut plan = Plan { next, feedback };
+    if attempt > 0 {
+        plan = cause::heed(plan, &readings, attempt, now);
+    }
+    let Plan { next, feedback } = plan;
     let next = match &intent {
         Some(Intent::Retry) => now,
-        _ => {
-            let next = settings.retry.next(loaded.part.attempts + 1, now, &*works.doors.random);
-            // Nothing is tried after expiry, but one last time shortly before it.
-            next.min((loaded.meta.expires - LAST_CHANCE).max(now + LAST_CHANCE))
-        }
+        // Nothing is tried after expiry, but one last time shortly before it.
+        _ => next.min((loaded.meta.expires - LAST_CHANCE).max(now + LAST_CHANCE)),
     };
     let notices = if tell && !cancelled { notice::about(works, &loaded, &finished, relay_tells) } else { Vec::new() };
-    emit(works, &loaded, attempt, &finished, &pending, next, egress);
+    let done =
+        finished.iter().map(|f| Said { recipient: &f.recipient, outcome: &f.outcome, cause: f.cause, next: None });
+    let waiting = pending.iter().zip(&pending_causes).filter_map(|(p, cause)| {
+        Some(Said { recipient: &p.recipient, outcome: p.last.as_ref()?, cause: *cause, next: Some(next) })
+    });
+    emit(works, &loaded, attempt, egress, done.chain(waiting));
 
     let part = loaded.part.id;
     let (change, then) = if pending.is_empty() {
@@ -93,25 +109,24 @@ pub(crate) fn settle(works: &Works, decided: Decided) {
     }
 }
 
-fn emit(
-    works: &Works,
-    loaded: &Loaded,
-    attempt: u32,
-    finished: &[Finished],
-    pending: &[Pending],
-    next: Timestamp,
-    egress: Option<IpAddr>,
-) {
+/// What an event says of one recipient.
+struct Said<'a> {
+    recipient: &'a Recipient,
+    outcome: &'a Outcome,
+    cause: Option<Cause>,
+    next: Option<Timestamp>,
+}
+
+fn emit<'a>(works: &Works, loaded: &Loaded, attempt: u32, egress: Option<IpAddr>, all: impl Iterator<Item = Said<'a>>) {
     let age = works.now().since(loaded.meta.received);
-    let done = finished.iter().map(|f| (&f.recipient, &f.outcome, None));
-    let waiting = pending.iter().filter_map(|p| Some((&p.recipient, p.last.as_ref()?, Some(next))));
-    for (recipient, outcome, next_attempt) in done.chain(waiting) {
+    for Said { recipient, outcome, cause, next } in all {
         works.emit(EventKind::Settled {
             part: loaded.part.id,
             recipient: recipient.address.clone(),
             attempt,
             outcome: Box::new(outcome.clone()),
-            next_attempt,
+            cause,
+            next_attempt: next,
             age,
             egress,
         });

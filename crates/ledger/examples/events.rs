@@ -78,6 +78,7 @@ fn settled(n: u64, _: &SeededRandom) -> Event {
         recipient: recipient(n),
         attempt: 1,
         outcome: Box::new(outcome),
+        cause: None,
         next_attempt: None,
         age: Duration::from_millis(1234),
         egress: "203.0.113.10".parse().ok(),

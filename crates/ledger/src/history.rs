@@ -20,7 +20,7 @@ use repute_types::event::EventSink;
 use repute_types::{Clock, Event, SystemClock};
 
 pub use self::questions::{Counts, Questions};
-pub use self::step::{Step, StepKind};
+pub use self::step::{Cause, Settled, Step, StepKind};
 use self::write::Writer;
 use crate::LedgerError;
 

@@ -6,7 +6,7 @@
 pub mod history;
 pub mod returned;
 
-pub use history::{Counts, History, HistoryOptions, Questions, Step, StepKind};
+pub use history::{Cause, Counts, History, HistoryOptions, Questions, Settled, Step, StepKind};
 pub use returned::{Returned, ReturnedMail, ReturnedOptions, ReturnedSummary};
 
 #[derive(Debug, thiserror::Error)]

@@ -7,9 +7,10 @@ use std::time::Duration;
 use repute_ledger::{History, HistoryOptions, LedgerError, Questions, Step, StepKind};
 use repute_types::event::{EventSink, Level};
 use repute_types::{
-    Address, Culprit, EnhancedCode, Event, EventKind, ManualClock, MessageId, Outcome, PartId, Peer, Reply, Stage,
-    Timestamp, TlsUsed, Verdict,
+    Address, Cause, Culprit, EnhancedCode, Event, EventKind, ManualClock, MessageId, Outcome, PartId, Peer, Reply,
+    Stage, Timestamp, TlsUsed, Verdict,
 };
+use serde::Deserialize as _;
 
 const NOW: Timestamp = Timestamp(1_795_485_950_120);
 
@@ -60,6 +61,7 @@ fn settled(n: u64, later: u64, to: &str, reply: (u16, &str)) -> Event {
         recipient: address(to),
         attempt: 1,
         outcome: Box::new(outcome),
+        cause: None,
         next_attempt,
         age: Duration::from_secs(later),
         egress: Some("203.0.113.10".parse().unwrap()),
@@ -119,6 +121,56 @@ fn the_steps_of_a_message_read_as_they_happened() {
     );
     assert_eq!(lines(&steps), expected);
     assert!(asked.steps_of(id(2)).unwrap().is_empty());
+}
+
+/// The event with a cause.
+fn because(mut event: Event, of: Cause) -> Event {
+    if let EventKind::Settled { cause, .. } = &mut event.kind {
+        *cause = Some(of);
+    }
+    event
+}
+
+const GREYLISTED: Cause = Cause { rule: "any.greylisting", class: "greylisting", fault: "remote" };
+
+#[test]
+fn the_cause_of_a_refusal_is_kept() {
+    let dir = tempfile::tempdir().unwrap();
+    let history = history(&dir);
+    let deferred = settled(1, 2, "bob@example.net", (451, "4.7.1 greylisted"));
+    let asked = after(&history, [because(deferred, GREYLISTED), settled(1, 200, "bob@example.net", (250, "2.0.0 ok"))]);
+    let steps = asked.steps_of(id(1)).unwrap();
+    let json = serde_json::to_value(&steps).unwrap();
+    let expected = serde_json::json!({ "rule": "any.greylisting", "class": "greylisting", "fault": "remote" });
+    assert_eq!((&json[0]["cause"], &json[1]["cause"]), (&expected, &serde_json::Value::Null));
+    assert_eq!(Vec::<Step>::deserialize(&json).unwrap(), steps);
+}
+
+/// A file of the version before causes were kept: it is read as it is, and written to after it
+/// was brought up to date.
+#[test]
+fn a_history_from_before_there_were_causes_has_none() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("history.sqlite");
+    drop(after(&history(&dir), [settled(1, 2, "bob@example.net", (451, "4.7.1 greylisted"))]));
+    let db = rusqlite::Connection::open(&path).unwrap();
+    for column in ["cause", "class", "fault"] {
+        db.execute_batch(&format!("ALTER TABLE step DROP COLUMN {column}")).unwrap();
+    }
+    db.execute_batch("PRAGMA user_version = 1").unwrap();
+    drop(db);
+    let causes = |asked: &Questions, n| -> Vec<Option<String>> {
+        let steps = asked.steps_of(id(n)).unwrap();
+        let rule = |step: &Step| match &step.kind {
+            StepKind::Settled(settled) => settled.cause.as_ref().map(|cause| cause.rule.clone()),
+            other => panic!("{other:?}"),
+        };
+        steps.iter().map(rule).collect()
+    };
+    assert_eq!(causes(&Questions::open(&path).unwrap(), 1), [None]);
+    let deferred = settled(2, 200, "bob@example.net", (451, "4.7.1 greylisted"));
+    let asked = after(&history(&dir), [because(deferred, GREYLISTED)]);
+    assert_eq!((causes(&asked, 1), causes(&asked, 2)), (vec![None], vec![Some("any.greylisting".into())]));
 }
 
 #[test]

@@ -1,7 +1,8 @@
 //! A lane: one site as reached from one egress, with the parts that are ready for it and the
 //! window of sessions that may be open to it. The window grows by one a round of successes and
 //! halves when the site pushes back (additive increase, multiplicative decrease); a site that
-//! cannot be reached is left alone for a time that doubles, and is then probed by one session.
+//! cannot be reached is left alone for a time that doubles, and is then probed by one session;
+//! one that tells us to wait is left alone for as long as it wants, and then gets one session.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -66,6 +67,9 @@ pub(crate) struct Lane {
     pub idle: u32,
     window: f32,
     pub paused_until: Option<Timestamp>,
+    /// The site itself wants the pause: mail that it still took over another session does not
+    /// end it.
+    pub told_to_wait: bool,
     failures: u32,
     /// More sessions than this were refused not long ago, and until when that is believed.
     ceiling: Option<(u32, Timestamp)>,
@@ -86,6 +90,7 @@ impl Lane {
             idle: 0,
             window: settings.first_window.min(settings.max_window) as f32,
             paused_until: None,
+            told_to_wait: false,
             failures: 0,
             ceiling: None,
             domains: 0,
@@ -130,7 +135,10 @@ impl Lane {
 
     pub fn succeeded(&mut self, settings: &LaneSettings, now: Timestamp) {
         self.failures = 0;
-        self.paused_until = None;
+        if self.told_to_wait && self.is_paused(now) {
+            return;
+        }
+        self.resume();
         let most = match self.ceiling {
             Some((ceiling, until)) if until > now => ceiling.min(settings.max_window),
             _ => settings.max_window,
@@ -160,8 +168,16 @@ impl Lane {
         self.paused_until = Some(now + pause);
     }
 
+    /// The site wants nothing for that long. Sessions that hear it together agree on the end
+    /// that comes last.
+    pub fn told_to_wait(&mut self, pause: Duration, now: Timestamp) {
+        self.window = 1.0;
+        self.told_to_wait = true;
+        self.paused_until = self.paused_until.max(Some(now + pause));
+    }
+
     pub fn resume(&mut self) {
-        self.paused_until = None;
+        (self.paused_until, self.told_to_wait) = (None, false);
     }
 
     pub fn is_unused(&self) -> bool {
@@ -177,4 +193,6 @@ pub struct LaneView {
     pub sessions: u32,
     pub window: u32,
     pub paused_until: Option<Timestamp>,
+    /// The pause is the site's own wish.
+    pub told_to_wait: bool,
 }

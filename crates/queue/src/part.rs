@@ -1,5 +1,7 @@
 //! A part as the queue knows it, and the words in which the queue is spoken to.
 
+use std::time::Duration;
+
 use repute_types::{Domain, PartId, Stream, Timestamp};
 
 use crate::lane::{LaneId, LaneView};
@@ -95,6 +97,8 @@ pub enum Feedback {
     Crowded,
     /// No session could be had.
     Unreachable,
+    /// The site wants nothing more for so long, and then little at first.
+    ToldToWait(Duration),
     /// Nothing was learnt.
     None,
 }

@@ -465,13 +465,14 @@ impl Queue {
             Feedback::Reached => lane.succeeded(&settings, now),
             Feedback::Crowded => lane.crowded(now),
             Feedback::PushedBack => lane.pushed_back(),
-            Feedback::Unreachable => {
-                lane.unreachable(&settings, now);
-                if let Some(until) = lane.paused_until {
-                    self.pauses.push(until, Mark { slot: id.0, generation: 0 });
-                }
-            }
+            Feedback::Unreachable => lane.unreachable(&settings, now),
+            Feedback::ToldToWait(pause) => lane.told_to_wait(pause, now),
             Feedback::None => {}
+        }
+        if let Feedback::Unreachable | Feedback::ToldToWait(_) = feedback
+            && let Some(until) = lane.paused_until
+        {
+            self.pauses.push(until, Mark { slot: id.0, generation: 0 });
         }
         self.list(id, now);
     }

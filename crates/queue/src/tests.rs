@@ -171,6 +171,48 @@ fn pauses_double_with_each_failure() {
 }
 
 #[test]
+fn a_site_that_tells_us_to_wait_gets_nothing_for_so_long_and_then_one_session() {
+    let (mut q, lane) = routed();
+    for n in 2..9 {
+        q.enter(entry(n, "a.test"), T0);
+    }
+    for n in 1..4 {
+        assert_eq!(q.next_session(T0).unwrap().1.part, part(n));
+    }
+    let wait = secs(600);
+    q.settle(part(1), Then::Again(T0 + wait), Feedback::ToldToWait(wait), T0);
+    assert_eq!(q.lease(lane, T0), Next::Close);
+    // What was under way ends as it ends: taken, or not reached any more.
+    q.settle(part(2), Then::Done, Feedback::Reached, T0 + secs(1));
+    q.settle(part(3), Then::Again(T0 + wait), Feedback::Unreachable, T0 + secs(1));
+    let view = q.lane_view(lane).unwrap();
+    assert_eq!((view.paused_until, view.told_to_wait, view.window), (Some(T0 + wait), true, 1));
+    for _ in 0..3 {
+        q.session_ended(lane, T0 + secs(1));
+    }
+    let early = T0 + secs(599);
+    q.advance(early);
+    assert_eq!(q.next_session(early), None);
+    let over = T0 + wait;
+    q.advance(over);
+    assert_eq!(q.next_session(over).unwrap().1.part, part(4), "what waited in the lane goes first");
+    assert_eq!(q.next_session(over), None, "the window is one");
+    q.settle(part(4), Then::Done, Feedback::Reached, over);
+    let view = q.lane_view(lane).unwrap();
+    assert_eq!((view.paused_until, view.told_to_wait, view.window), (None, false, 2));
+}
+
+#[test]
+fn an_operators_retry_goes_before_a_sites_wish_to_wait() {
+    let (mut q, lane) = routed();
+    q.next_session(T0);
+    q.settle(part(1), Then::Again(T0 + secs(7200)), Feedback::ToldToWait(secs(7200)), T0);
+    q.session_ended(lane, T0);
+    assert_eq!(q.retry(part(1), T0), Change::Now);
+    assert_eq!(q.next_session(T0).unwrap().1.part, part(1));
+}
+
+#[test]
 fn the_window_grows_by_one_a_round_and_halves() {
     let (mut q, lane) = routed();
     q.next_session(T0);
@@ -296,7 +338,9 @@ fn random_day(seed: u64) {
             }
         } else if choice < 8 && !leased.is_empty() {
             let (lane, which) = leased.swap_remove(random.below(leased.len() as u64) as usize);
-            let feedback = [Feedback::Reached, Feedback::PushedBack, Feedback::Unreachable][random.below(3) as usize];
+            let feedbacks =
+                [Feedback::Reached, Feedback::PushedBack, Feedback::Unreachable, Feedback::ToldToWait(secs(90))];
+            let feedback = feedbacks[random.below(4) as usize];
             let then = match (q.intent(which), random.below(2)) {
                 (Some(Intent::Hold(_)), _) => Then::Held,
                 (Some(Intent::Cancel), _) | (_, 0) => Then::Done,

@@ -3,7 +3,7 @@
 
 use std::net::IpAddr;
 
-use crate::{AccountName, Address, MessageId, Outcome, PartId, Timestamp, TlsUsed};
+use crate::{AccountName, Address, Cause, MessageId, Outcome, PartId, Timestamp, TlsUsed};
 
 #[derive(Clone, Debug)]
 pub struct Event {
@@ -40,6 +40,8 @@ pub enum EventKind {
         /// Counts from 1; 0 where no attempt was made.
         attempt: u32,
         outcome: Box<Outcome>,
+        /// What the receiver's reply means, where there is one and it is not a success.
+        cause: Option<Cause>,
         /// Set exactly where the outcome is a deferral.
         next_attempt: Option<Timestamp>,
         /// From acceptance to now.

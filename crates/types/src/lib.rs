@@ -23,7 +23,7 @@ pub use domain::Domain;
 pub use envelope::{Body, Envelope, Notify, Recipient, Ret};
 pub use event::{Event, EventKind};
 pub use id::{MessageId, PartId};
-pub use outcome::{Culprit, Outcome, Peer, Stage, TlsUsed, Verdict};
+pub use outcome::{Cause, Culprit, Outcome, Peer, Stage, TlsUsed, Verdict};
 pub use random::{Random, SeededRandom, SystemRandom};
 pub use reply::{EnhancedCode, Reply};
 

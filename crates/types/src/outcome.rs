@@ -113,6 +113,18 @@ pub struct Outcome {
     pub tls: Option<TlsUsed>,
 }
 
+/// Why a receiver refused or put off, as the rules for replies have it: names of theirs, so
+/// that readers of events need not know the rules.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Cause {
+    /// The rule that fits: `google.ptr`; `none` where no rule does.
+    pub rule: &'static str,
+    /// What it means: `reverse-dns`.
+    pub class: &'static str,
+    /// Whose fault it is: `address`.
+    pub fault: &'static str,
+}
+
 impl Outcome {
     /// An outcome that was decided here, without a reply.
     pub fn ours(

@@ -21,7 +21,8 @@ use repute_testkit::TokioClock;
 use repute_trust::dkim::{Algorithm, SigningKey};
 use repute_types::event::EventSink;
 use repute_types::{
-    Address, Content, Domain, Envelope, Event, EventKind, MessageId, Recipient, Reply, SeededRandom, Stream, Verdict,
+    Address, Cause, Content, Domain, Envelope, Event, EventKind, MessageId, Recipient, Reply, SeededRandom, Stream,
+    Verdict,
 };
 use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
 
@@ -344,6 +345,18 @@ impl World {
                 EventKind::Settled { recipient, outcome, .. } if recipient.to_string() == to => {
                     Some(format!("{} {}", outcome.status, outcome.reason()))
                 }
+                _ => None,
+            })
+            .collect()
+    }
+
+    /// The causes of a recipient's outcomes so far: rule, class, fault.
+    pub fn causes(&self, to: &str) -> Vec<Option<Cause>> {
+        let events = self.events.0.lock().unwrap();
+        events
+            .iter()
+            .filter_map(|event| match &event.kind {
+                EventKind::Settled { recipient, cause, .. } if recipient.to_string() == to => Some(*cause),
                 _ => None,
             })
             .collect()

@@ -7,7 +7,7 @@ use std::path::Path;
 use repute_types::{Address, Domain, MessageId, Timestamp};
 use rusqlite::{Connection, OptionalExtension, Row};
 
-use super::step::{Settled, Step, StepKind};
+use super::step::{Cause, Settled, Step, StepKind};
 use super::write::minute;
 use super::{find, schema};
 use crate::{LedgerError, id_of_key, key};
@@ -173,6 +173,17 @@ fn as_limit(limit: usize) -> i64 {
     i64::try_from(limit).unwrap_or(i64::MAX)
 }
 
+/// `None` too in the file of an earlier version that no server has opened yet: it has no such columns.
+fn cause_of(row: &Row<'_>) -> rusqlite::Result<Option<Cause>> {
+    let column = |name: &str| match row.get::<_, Option<String>>(name) {
+        Err(rusqlite::Error::InvalidColumnName(_)) => Ok(None),
+        other => other,
+    };
+    let cause = (column("cause")?, column("class")?, column("fault")?);
+    let (Some(rule), Some(class), Some(fault)) = cause else { return Ok(None) };
+    Ok(Some(Cause { rule, class, fault }))
+}
+
 fn step_of(id: MessageId, row: &Row<'_>) -> rusqlite::Result<Step> {
     let text = |name: &str| row.get::<_, Option<String>>(name).map(Option::unwrap_or_default);
     let part = || row.get::<_, Option<u32>>("part").map(Option::unwrap_or_default);
@@ -198,6 +209,7 @@ fn step_of(id: MessageId, row: &Row<'_>) -> rusqlite::Result<Step> {
             peer_port: row.get("peer_port")?,
             tls: row.get("tls")?,
             egress: row.get("egress")?,
+            cause: cause_of(row)?,
             next_attempt: row.get::<_, Option<i64>>("next")?.map(Timestamp),
             age: row.get::<_, Option<i64>>("age")?.unwrap_or_default().max(0) as u64,
         })),

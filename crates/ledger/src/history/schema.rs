@@ -7,7 +7,8 @@ use rusqlite::{Connection, OpenFlags};
 
 use crate::{LedgerError, migrate};
 
-const MIGRATIONS: &[&str] = &["
+const MIGRATIONS: &[&str] = &[
+    "
     -- A message as it was accepted. `id` is the message id with its highest bit turned over, so
     -- that keys sort as ids do. Addresses of several recipients are separated by line feeds.
     CREATE TABLE message (
@@ -70,7 +71,14 @@ const MIGRATIONS: &[&str] = &["
         n      INTEGER NOT NULL,
         PRIMARY KEY (minute, what)
     ) WITHOUT ROWID;
-"];
+",
+    "
+    -- What the receiver's reply means, by the rules of then: the rule, its class, whose fault.
+    ALTER TABLE step ADD COLUMN cause TEXT;
+    ALTER TABLE step ADD COLUMN class TEXT;
+    ALTER TABLE step ADD COLUMN fault TEXT;
+",
+];
 
 pub(super) fn open_writer(path: &Path) -> Result<Connection, LedgerError> {
     let failed = |source| LedgerError::Open { path: path.to_owned(), source };

@@ -74,9 +74,20 @@ pub struct Settled {
     pub peer_port: Option<u16>,
     pub tls: Option<String>,
     pub egress: Option<String>,
+    /// What the reply meant; `None` for what was delivered, had no reply, or is older than this.
+    #[serde(default)]
+    pub cause: Option<Cause>,
     pub next_attempt: Option<Timestamp>,
     /// Milliseconds from acceptance.
     pub age: u64,
+}
+
+/// Names of the rules for replies, as they were at the time.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Cause {
+    pub rule: String,
+    pub class: String,
+    pub fault: String,
 }
 
 /// One line that reads alone.

@@ -220,7 +220,7 @@ impl Batch<'_> {
     }
 
     fn settled(&mut self, at: Timestamp, kind: &EventKind) -> rusqlite::Result<()> {
-        let EventKind::Settled { part, recipient, attempt, outcome, next_attempt, age, egress } = kind else {
+        let EventKind::Settled { part, recipient, attempt, outcome, next_attempt, age, egress, cause } = kind else {
             return Ok(());
         };
         let Outcome { verdict, stage, culprit, status, reply, text, peer, tls } = &**outcome;
@@ -228,8 +228,9 @@ impl Batch<'_> {
         let seq = self.next_seq();
         let mut add = self.db.prepare_cached(
             "INSERT INTO step (message, seq, at, kind, part, recipient, attempt, verdict, stage, culprit, status,
-                               reply, text, peer, peer_ip, peer_port, tls, egress, next, age)
-             VALUES (?1, ?2, ?3, 'settled', ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19)",
+                               reply, text, peer, peer_ip, peer_port, tls, egress, next, age, cause, class, fault)
+             VALUES (?1, ?2, ?3, 'settled', ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19,
+                     ?20, ?21, ?22)",
         )?;
         add.execute(params![
             key(part.message),
@@ -251,6 +252,9 @@ impl Batch<'_> {
             egress.map(|ip| ip.to_string()),
             next_attempt.map(|t| t.0),
             i64::try_from(age.as_millis()).unwrap_or(i64::MAX),
+            cause.map(|c| c.rule),
+            cause.map(|c| c.class),
+            cause.map(|c| c.fault),
         ])?;
         Ok(())
     }

@@ -60,6 +60,7 @@ impl Queue {
             sessions: lane.sessions,
             window: lane.window(),
             paused_until: lane.paused_until,
+            told_to_wait: lane.told_to_wait,
         })
     }
 

@@ -67,12 +67,17 @@ impl Object<'_> {
                 self.maybe("client", client.as_ref());
                 self.put("reply", Shown(reply));
             }
-            EventKind::Settled { part, recipient, attempt, outcome, next_attempt, age, egress } => {
+            EventKind::Settled { part, recipient, attempt, outcome, cause, next_attempt, age, egress } => {
                 self.put("event", outcome.verdict.as_str());
                 self.part(*part);
                 self.put("to", recipient);
                 self.put("attempt", attempt);
                 self.outcome(outcome);
+                if let Some(cause) = cause {
+                    self.put("cause", cause.rule);
+                    self.put("class", cause.class);
+                    self.put("fault", cause.fault);
+                }
                 self.maybe("egress", egress.as_ref());
                 self.put("after", age.as_secs_f64());
                 self.maybe("next", next_attempt.as_ref());

@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use repute_types::event::Level;
 use repute_types::{
-    Culprit, EnhancedCode, MessageId, Outcome, PartId, Peer, Reply, Stage, Timestamp, TlsUsed, Verdict,
+    Cause, Culprit, EnhancedCode, MessageId, Outcome, PartId, Peer, Reply, Stage, Timestamp, TlsUsed, Verdict,
 };
 
 use super::*;
@@ -22,6 +22,7 @@ fn settled(outcome: Outcome) -> EventKind {
         attempt: 1,
         next_attempt: (outcome.verdict == Verdict::Deferred).then_some(Timestamp(1_795_486_100_000)),
         outcome: Box::new(outcome),
+        cause: None,
         age: Duration::from_millis(1200),
         egress: Some("203.0.113.10".parse().unwrap()),
     }
@@ -57,6 +58,19 @@ fn a_line_reads_alone() {
         &format!(
             "deferred id={id} part=0 to=bob@example.net attempt=1 stage=route status=4.4.3 text=\"SERVFAIL for MX\" \
              egress=203.0.113.10 after=1.200s next=2026-11-24T02:08:20.000Z"
+        ),
+    );
+    let grey = Outcome::from_reply(Stage::Rcpt, Reply::new(451, EnhancedCode(4, 7, 1), "greylisted"));
+    let mut grey = settled(grey);
+    if let EventKind::Settled { cause, .. } = &mut grey {
+        *cause = Some(Cause { rule: "any.greylisting", class: "greylisting", fault: "remote" });
+    }
+    check(
+        grey,
+        &format!(
+            "deferred id={id} part=0 to=bob@example.net attempt=1 stage=rcpt reply=\"451 4.7.1 greylisted\" \
+             cause=any.greylisting class=greylisting fault=remote egress=203.0.113.10 after=1.200s \
+             next=2026-11-24T02:08:20.000Z"
         ),
     );
     check(

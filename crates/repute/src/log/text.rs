@@ -4,7 +4,7 @@
 use std::fmt::{self, Display, Write as _};
 
 use repute_types::event::Level;
-use repute_types::{Address, Event, EventKind, Outcome, PartId, Timestamp};
+use repute_types::{Address, Cause, Event, EventKind, Outcome, PartId, Timestamp};
 
 /// Appends the event's line.
 pub fn line(out: &mut Vec<u8>, event: &Event) {
@@ -44,7 +44,7 @@ impl Line<'_> {
                 self.maybe("client", client.as_ref())?;
                 self.quoted("reply", reply)
             }
-            EventKind::Settled { part, recipient, attempt, outcome, next_attempt, age, egress } => {
+            EventKind::Settled { part, recipient, attempt, outcome, cause, next_attempt, age, egress } => {
                 write!(self, "{}", outcome.verdict.as_str())?;
                 self.part(*part)?;
                 write!(self, " to={recipient}")?;
@@ -52,6 +52,9 @@ impl Line<'_> {
                     write!(self, " attempt={attempt}")?;
                 }
                 self.outcome(outcome)?;
+                if let Some(Cause { rule, class, fault }) = cause {
+                    write!(self, " cause={rule} class={class} fault={fault}")?;
+                }
                 self.maybe("egress", egress.as_ref())?;
                 write!(self, " after={}.{:03}s", age.as_secs(), age.subsec_millis())?;
                 self.maybe::<Timestamp>("next", next_attempt.as_ref())
