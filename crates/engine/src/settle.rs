@@ -1,6 +1,6 @@
 //! Step 9 of a message's path: what an attempt (or expiry, or an operator) decided is written
-//! down. The one function that settles is [`settle`]: spool first, then events, then the
-//! queue, so that a part that is leased again is read as it was left.
+//! down. The one function that settles is [`settle`]: events (read by nobody who acts on them), then
+//! the spool, then the queue, so that a part that is leased again is read as it was left.
 
 use std::net::IpAddr;
 use std::time::Duration;
