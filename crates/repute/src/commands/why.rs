@@ -1,7 +1,10 @@
 //! `repute why ID|ADDRESS`: what became of a message, or of mail to somebody, step by step,
 //! and what is tried next. Works without a running server too.
 
-use repute_ledger::{Step, StepKind};
+use std::collections::HashMap;
+
+use repute_ledger::{Cause, Step, StepKind};
+use repute_trust::replies::{Class, Rules};
 use repute_types::{Clock as _, MessageId, SystemClock, Timestamp};
 use serde::Deserialize;
 
@@ -57,8 +60,18 @@ fn page(steps: &[Step], queued: &[Row], now: Timestamp) -> String {
         }
         let age = out::relative(id.time(), now);
         text += &format!("{}  {}\n", out::tone(&id.to_string(), Tone::Strong), out::tone(&age, Tone::Faint));
+        // A recipient that is put off for days with one answer has its cause told once.
+        let mut told = HashMap::new();
         for step in steps.iter().filter(|s| s.message == Some(id)) {
             text += &step_line(step);
+            if let StepKind::Settled(settled) = &step.kind {
+                let before = told.insert(&settled.recipient, &settled.cause);
+                if let Some(cause) = &settled.cause
+                    && before != Some(&settled.cause)
+                {
+                    text += &cause_lines(cause);
+                }
+            }
         }
         for row in queued.iter().filter(|r| r.id == id.to_string()) {
             text += &queued_lines(row, now);
@@ -82,6 +95,20 @@ fn step_line(step: &Step) -> String {
     format!("  {}  {said}\n", step.at)
 }
 
+/// What the reply meant and what to do, by the rules of today; where these no longer have the
+/// rule, by its class.
+fn cause_lines(cause: &Cause) -> String {
+    let rule = Rules::shipped().rules().iter().find(|rule| rule.id == cause.rule);
+    let class = Class::ALL.into_iter().find(|class| class.as_str() == cause.class);
+    let (why, advice, who) = match (rule, class) {
+        (Some(rule), _) => (rule.cause.as_str(), rule.advice.as_str(), rule.fault.who()),
+        (None, Some(class)) => (class.cause(), class.advice(), class.fault().who()),
+        (None, None) => return format!("    cause  {} ({})\n", cause.class, cause.rule),
+    };
+    let named = out::tone(&format!("({}, rule {})", cause.class, cause.rule), Tone::Faint);
+    format!("    cause  {why} Whose fault: {who}. {named}\n    do     {advice}\n")
+}
+
 fn queued_lines(row: &Row, now: Timestamp) -> String {
     let names: Vec<&str> = row.recipients.iter().map(|r| r.address.as_str()).collect();
     let mut line = format!("  now: {} for {}", row.state, names.join(", "));
@@ -93,4 +120,31 @@ fn queued_lines(row: &Row, now: Timestamp) -> String {
     }
     line += &format!("; given up {}\n", when(&row.expires, now));
     line
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_cause_is_told_by_its_rule_or_by_its_class() {
+        let check = |rule: &str, class: &str, expected: &str| {
+            let cause = Cause { rule: rule.into(), class: class.into(), fault: "address".into() };
+            assert_eq!(cause_lines(&cause), expected);
+        };
+        check(
+            "google.ptr",
+            "reverse-dns",
+            "    cause  Gmail found no PTR record for the sending address, or the PTR's name does not lead back to it. \
+             Whose fault: our sending address. (reverse-dns, rule google.ptr)\n    \
+             do     Set the PTR record to the EHLO name at your hoster, and A or AAAA of that name to the address.\n",
+        );
+        check(
+            "google.rule-of-last-year",
+            "full-mailbox",
+            "    cause  The mailbox is full. Whose fault: the recipient. (full-mailbox, rule google.rule-of-last-year)\n    \
+             do     Nothing to do here: it is tried again, and may be empty in some days.\n",
+        );
+        check("a.b", "of-last-year", "    cause  of-last-year (a.b)\n");
+    }
 }

@@ -8,6 +8,9 @@ use repute_types::Reply;
 use super::class::{Action, Class, Fault};
 use super::rules::Rule;
 
+/// A site's pause where no time is known: what Gmail asks for.
+const PAUSE: Duration = Duration::from_secs(10 * 60);
+
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Classification<'r> {
     /// The rule that made it; `none` where no rule fits.
@@ -66,6 +69,9 @@ impl<'r> Classification<'r> {
                 }
             }
         };
+        if made.action == Action::PauseSite {
+            made.pause = made.pause.or(Some(PAUSE));
+        }
         if made.action == Action::Suppress && !reply.is_permanent() {
             // "Not now" about a recipient is no proof that there is none.
             made.action = Action::Nothing;
@@ -121,10 +127,10 @@ impl Classification<'_> {
                 Some(minutes) => format!("waits {minutes} minutes, then sends slower to this receiver"),
                 None => "sends slower to this receiver, by itself".into(),
             },
-            Action::PauseSite => format!(
-                "sends nothing to this receiver for {} minutes, then begins with a single connection",
-                minutes.unwrap_or(10)
-            ),
+            Action::PauseSite => {
+                let minutes = minutes.unwrap_or(PAUSE.as_secs() / 60);
+                format!("sends nothing to this receiver for {minutes} minutes, then begins with a single connection")
+            }
             Action::RetrySameAddress => "tries again in some minutes, from the same address".into(),
             Action::Reconnect => "goes on over a new connection".into(),
             Action::UseIpv4 => "reaches this receiver by IPv4".into(),

@@ -2,7 +2,8 @@
 //!
 //! It takes `550 5.7.1 text`, several lines `550-5.7.1 one / 550 5.7.1 two` (also joined into
 //! one), and what other servers write around it: `host mx.example[192.0.2.1] said: 550 …
-//! (in reply to RCPT TO command)`, `smtp; 550 …`.
+//! (in reply to RCPT TO command)`, `smtp; 550 …`; a whole bounce, by its Diagnostic-Code; and
+//! our own log line, by its `reply="…"`.
 
 use repute_types::{EnhancedCode, Reply};
 
@@ -16,9 +17,8 @@ pub struct Pasted {
 /// `None` where there is no reply code of 4xx or 5xx in the text.
 pub fn parse_pasted(text: &str) -> Option<Pasted> {
     let flat = text.split_whitespace().collect::<Vec<_>>().join(" ");
-    let start = reply_start(&flat)?;
-    let host = host_before(&flat[..start]);
-    let said = &flat[start..];
+    let (before, said) = around_reply(&flat)?;
+    let host = host_before(before);
     let said = said.split(" (in reply to ").next().unwrap_or(said);
     let code: u16 = said[..3].parse().ok()?;
     let first = said[3..].trim_start_matches(['-', ';', ' ']);
@@ -29,6 +29,24 @@ pub fn parse_pasted(text: &str) -> Option<Pasted> {
     let words: Vec<&str> = words.filter(|word| !word.is_empty() && Some(*word) != status.as_deref()).collect();
     let lines = vec![words.join(" ")];
     Some(Pasted { reply: Reply { code, enhanced, lines }, host })
+}
+
+/// What stands before the reply, and the reply with what follows it.
+fn around_reply(flat: &str) -> Option<(&str, &str)> {
+    if let Some((before, rest)) = flat.split_once(" reply=\"") {
+        // To the next quote that is not part of the reply.
+        let end = rest.match_indices('"').find(|(n, _)| !rest[..*n].ends_with('\\')).map_or(rest.len(), |(n, _)| n);
+        return reply_start(&rest[..end]).map(|start| (before, &rest[start..end]));
+    }
+    // In a bounce other numbers come before: the fields of its head, the sentences for people.
+    const FIELD: &str = "diagnostic-code:";
+    let from = flat.to_ascii_lowercase().find(FIELD).map_or(0, |n| n + FIELD.len());
+    let start = from + reply_start(&flat[from..])?;
+    let said = &flat[start..];
+    // Another recipient's block of fields may follow.
+    let end =
+        if from == 0 { None } else { said.find(" Final-Recipient:").or_else(|| said.find(" Original-Recipient:")) };
+    Some((&flat[..start], &said[..end.unwrap_or(said.len())]))
 }
 
 /// `550`, `550-5.7.1`, `550-The`: what is left of a word that repeats the code.
@@ -53,11 +71,16 @@ fn reply_start(text: &str) -> Option<usize> {
     (0..bytes.len().saturating_sub(2)).find(|place| is_code(*place))
 }
 
-/// `host mx.example.com[192.0.2.1] said:`, `host mx.example.com [192.0.2.1]`.
+/// `host mx.example.com[192.0.2.1] said:`, `host=mx.example.com`, `H=mx.example.com [192.0.2.1]:`,
+/// `Remote-MTA: dns; mx.example.com`.
 fn host_before(text: &str) -> Option<String> {
-    let (_, after) = text.rsplit_once("host ")?;
-    let name = after.split(['[', ' ', ':', ',']).next()?.trim_end_matches('.');
-    name.contains('.').then(|| name.to_ascii_lowercase())
+    let leads = ["host ", " host=", " H=", "Remote-MTA: dns; ", "Remote-MTA: dns;", " relay="];
+    let names = leads.iter().filter_map(|lead| {
+        let (_, after) = text.rsplit_once(lead)?;
+        let name = after.split(['[', ' ', ':', ',', ';']).next()?.trim_end_matches('.');
+        name.contains('.').then(|| name.to_ascii_lowercase())
+    });
+    names.into_iter().next()
 }
 
 #[cfg(test)]
@@ -89,6 +112,26 @@ mod tests {
         check(
             "<bob@example.org>: host MX.Example.Org. [192.0.2.25] SMTP error after initial connection: 554 no",
             "554 no",
+            Some("mx.example.org"),
+        );
+        check(
+            "2026-11-24T02:05:50.120Z deferred id=1a-2b part=0 to=bob@example.org attempt=1 host=mx.example.org \
+             ip=192.0.2.25 port=587 tls=TLSv1.3 stage=rcpt reply=\"451 4.7.1 \\\"grey\\\" listed\" cause=x after=1.200s",
+            "451 4.7.1 \\\"grey\\\" listed",
+            Some("mx.example.org"),
+        );
+        check(
+            "2026-11-24 02:05 1abc-0x ** bob@example.org R=dnslookup T=remote_smtp H=mx.example.org [192.0.2.25]: SMTP \
+             error from remote mail server after RCPT TO:<bob@example.org>: 550 5.1.1 no",
+            "550 5.1.1 no",
+            Some("mx.example.org"),
+        );
+        check(
+            "It could not be delivered after 450 minutes.\n\nReporting-MTA: dns; mail.example.com\n\n\
+             Final-Recipient: rfc822; bob@example.org\nAction: failed\nStatus: 5.7.25\n\
+             Remote-MTA: dns; mx.example.org\nDiagnostic-Code: smtp; 550-5.7.25 no\n 550 5.7.25 PTR\n\n\
+             Final-Recipient: rfc822; eve@example.org\nDiagnostic-Code: smtp; 550 5.1.1 other",
+            "550 5.7.25 no PTR",
             Some("mx.example.org"),
         );
         assert_eq!(parse_pasted("nothing 123 here, 192.0.2.550"), None);
