@@ -14,8 +14,45 @@ pub(super) struct TextPattern {
     chunks: Vec<Chunk>,
     starts_at_border: bool,
     ends_at_border: bool,
+    /// Where the longest literal begins and ends, as [`Trigrams`] has them.
+    needs: Option<[u16; 2]>,
     /// Letters that have to be there: how much the pattern says.
     weight: usize,
+}
+
+/// A reply's text, lower case, with the sequences of three octets that stand in it: most
+/// patterns are found missing by a look at two bits, without a search.
+pub(super) struct Searched<'t> {
+    pub text: &'t str,
+    trigrams: [u64; Trigrams::WORDS],
+}
+
+/// How a sequence of three octets becomes one bit of 4,096.
+struct Trigrams;
+
+impl Trigrams {
+    const WORDS: usize = 64;
+
+    fn bit(three: &[u8]) -> u16 {
+        let n = u32::from(three[0]) << 16 | u32::from(three[1]) << 8 | u32::from(three[2]);
+        (n.wrapping_mul(0x9e37_79b1) >> 20) as u16
+    }
+}
+
+impl<'t> Searched<'t> {
+    /// `text` is lower case.
+    pub fn new(text: &'t str) -> Searched<'t> {
+        let mut trigrams = [0; Trigrams::WORDS];
+        for three in text.as_bytes().windows(3) {
+            let bit = Trigrams::bit(three);
+            trigrams[usize::from(bit / 64)] |= 1 << (bit % 64);
+        }
+        Searched { text, trigrams }
+    }
+
+    fn may_hold(&self, bit: u16) -> bool {
+        self.trigrams[usize::from(bit / 64)] >> (bit % 64) & 1 == 1
+    }
 }
 
 #[derive(Clone, Debug)]
@@ -56,12 +93,19 @@ impl TextPattern {
         if chunks.is_empty() {
             return Err(format!("the text {text:?} holds nothing to look for"));
         }
+        let literals = chunks.iter().flat_map(|c| &c.atoms).filter_map(|a| match a {
+            Atom::Literal(literal) => Some(literal.as_bytes()),
+            Atom::Number(..) => None,
+        });
+        let longest = literals.max_by_key(|l| l.len()).filter(|l| l.len() >= 3);
+        let needs = longest.map(|l| [Trigrams::bit(&l[..3]), Trigrams::bit(&l[l.len() - 3..])]);
         let weight =
             chunks.iter().flat_map(|c| &c.atoms).map(|a| if let Atom::Literal(l) = a { l.len() } else { 1 }).sum();
         Ok(TextPattern {
             chunks,
             starts_at_border: !text.starts_with('*'),
             ends_at_border: !text.ends_with('*'),
+            needs,
             weight,
         })
     }
@@ -70,8 +114,11 @@ impl TextPattern {
         self.weight
     }
 
-    /// `text` is lower case.
-    pub fn is_in(&self, text: &str) -> bool {
+    pub fn is_in(&self, searched: &Searched<'_>) -> bool {
+        if self.needs.is_some_and(|needs| !needs.iter().all(|bit| searched.may_hold(*bit))) {
+            return false;
+        }
+        let text = searched.text;
         let last = self.chunks.len() - 1;
         let mut from = 0;
         for (nth, chunk) in self.chunks.iter().enumerate() {
@@ -192,7 +239,7 @@ mod tests {
 
     #[track_caller]
     fn check(pattern: &str, text: &str, expected: bool) {
-        let found = TextPattern::parse(pattern).unwrap().is_in(&text.to_ascii_lowercase());
+        let found = TextPattern::parse(pattern).unwrap().is_in(&Searched::new(&text.to_ascii_lowercase()));
         assert_eq!(found, expected, "{pattern:?} in {text:?}");
     }
 

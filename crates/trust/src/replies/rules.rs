@@ -17,7 +17,7 @@ use repute_types::{EnhancedCode, Reply};
 use serde::Deserialize;
 
 use super::class::{Action, Class, Fault};
-use super::pattern::{StatusPattern, TextPattern};
+use super::pattern::{Searched, StatusPattern, TextPattern};
 use super::{Classification, lists};
 
 const FILES: [&str; 9] = [
@@ -109,7 +109,7 @@ struct Subject<'a> {
     code: u16,
     status: Option<EnhancedCode>,
     /// Lower case, lines joined.
-    text: &'a str,
+    text: Searched<'a>,
     receiver: Option<&'a str>,
 }
 
@@ -175,7 +175,7 @@ impl Rules {
         let text = reply.text().to_ascii_lowercase();
         let receiver = mx_host.and_then(|host| self.receiver(host));
         let status = reply.enhanced.or_else(|| status_in(&text, reply.code));
-        let subject = Subject { code: reply.code, status, text: &text, receiver };
+        let subject = Subject { code: reply.code, status, text: Searched::new(&text), receiver };
         self.rules.iter().filter_map(|rule| Some((rule.specificity(&subject)?, rule))).collect()
     }
 }
@@ -245,12 +245,12 @@ impl Rule {
         }
         let mut length = 0;
         if !self.texts.is_empty() {
-            let found = self.texts.iter().filter(|t| t.is_in(subject.text)).map(TextPattern::weight).max();
+            let found = self.texts.iter().filter(|t| t.is_in(&subject.text)).map(TextPattern::weight).max();
             length = found?;
             much += 16;
         }
         if !self.words.is_empty() {
-            self.words.iter().any(|w| w.is_in(subject.text)).then_some(())?;
+            self.words.iter().any(|w| w.is_in(&subject.text)).then_some(())?;
             much += 4;
         }
         Some((much, length))
