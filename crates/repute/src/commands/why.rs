@@ -147,4 +147,24 @@ mod tests {
         );
         check("a.b", "of-last-year", "    cause  of-last-year (a.b)\n");
     }
+
+    #[test]
+    fn one_answer_for_days_has_its_cause_told_once() {
+        let at = Timestamp(1_795_485_950_120);
+        let step = |reply: &str, rule: &str, class: &str| -> Step {
+            serde_json::from_value(serde_json::json!({
+                "at": at, "message": MessageId::first_at(at), "step": "settled", "part": 0,
+                "recipient": "bob@example.net", "verdict": "deferred", "attempt": 1, "stage": "rcpt",
+                "culprit": "receiver", "status": "4.2.2", "reply": reply, "age": 1000,
+                "cause": { "rule": rule, "class": class, "fault": "recipient" },
+            }))
+            .unwrap()
+        };
+        let full = || step("452 4.2.2 over quota", "google.full", "full-mailbox");
+        let rate = step("421 4.7.28 unusual rate of mail", "google.rate", "rate");
+        let text = page(&[full(), full(), rate, full()], &[], at);
+        let lines: Vec<&str> = text.lines().skip(1).map(|l| l.trim_start().split(' ').next().unwrap()).collect();
+        let time = at.to_string();
+        assert_eq!(lines, [&time, "cause", "do", &time, &time, "cause", "do", &time, "cause", "do"], "{text}");
+    }
 }
