@@ -5,13 +5,13 @@
 use std::time::Duration;
 
 use repute_ledger::{LedgerError, Questions, Step, StepKind};
-use repute_queue::{Change as Changed, Feedback, State};
+use repute_queue::{Change as Changed, State};
 use repute_spool::{Change, MessageMeta, PartRecord, PartState, Settlement, Spool, SpoolError};
 use repute_types::{Address, Domain, EventKind, MessageId, PartId, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use crate::dispatch;
-use crate::settle::{self, Decided};
+use crate::settle;
 use crate::works::Works;
 
 /// Which parts of the queue are meant; everything that is set has to hold. An empty selector
@@ -234,17 +234,7 @@ impl Control {
                 continue;
             };
             let Some(loaded) = dispatch::load_or_put_back(&self.works, id, as_it_was).await else { continue };
-            let outcomes = vec![settle::cancelled_outcome(); loaded.part.recipients.len()];
-            let decided = Decided {
-                loaded,
-                attempt: 0,
-                outcomes,
-                feedback: Feedback::None,
-                egress: None,
-                tell: false,
-                relay_tells: false,
-            };
-            settle::settle(&self.works, decided);
+            settle::cancel(&self.works, loaded);
             changes.now += 1;
         }
         self.flushed(changes).await

@@ -7,7 +7,7 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use repute_delivery::Egress;
-use repute_queue::{Feedback, LaneKey, Lease, State, Step, Then};
+use repute_queue::{Change as Changed, Feedback, Intent, LaneKey, Lease, State, Step, Then};
 use repute_spool::{Change, PartRecord, PartState, Settlement, SpoolError};
 use repute_types::event::Level;
 use repute_types::{Domain, EventKind, Outcome, PartId};
@@ -181,18 +181,44 @@ async fn alarm(works: &Works, part: PartId) {
         return settle::expire(works, loaded);
     }
     let owed = !loaded.part.delay_noticed && now >= works.next_alarm(&loaded.meta, &loaded.part);
-    let mut next = works.next_alarm(&loaded.meta, &loaded.part);
+    let mut record = loaded.part.clone();
     if owed {
         let notices = notice::delay(works, &loaded);
-        let record = PartRecord { delay_noticed: true, ..loaded.part.clone() };
-        next = works.next_alarm(&loaded.meta, &record);
-        works.doors.spool.settle(Settlement { part, change: Change::Keep(record), notices: notices.clone() });
+        record.delay_noticed = true;
+        let change = Change::Keep(record.clone());
+        works.doors.spool.settle(Settlement { part, change, notices: notices.clone() });
         for notice in notices {
             crate::intake::enter(works, notice);
         }
     }
-    works.queue(|queue| {
+    let next = works.next_alarm(&loaded.meta, &record);
+    let intent = works.queue(|queue| {
+        let intent = queue.intent(part).cloned();
         queue.settle(part, as_it_was, Feedback::None, now);
         queue.set_alarm(part, next);
+        intent
     });
+    if let Some(intent) = intent {
+        carry_out(works, loaded, record, intent);
+    }
+}
+
+/// What an operator asked for while the part was leased for its alarm.
+fn carry_out(works: &Works, loaded: Loaded, record: PartRecord, intent: Intent) {
+    let (part, now) = (record.id, works.now());
+    match intent {
+        Intent::Hold(reason) => {
+            if works.queue(|queue| queue.hold(part, &reason)) == Changed::Now {
+                let change = Change::Keep(PartRecord { state: PartState::Held(reason.clone()), ..record });
+                works.doors.spool.settle(Settlement { part, change, notices: Vec::new() });
+                works.emit(EventKind::Held { part, reason });
+            }
+        }
+        Intent::Retry => drop(works.queue(|queue| queue.retry(part, now))),
+        Intent::Cancel => {
+            if works.queue(|queue| queue.lease_part(part)).is_some() {
+                settle::cancel(works, Loaded { part: record, ..loaded });
+            }
+        }
+    }
 }

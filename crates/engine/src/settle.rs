@@ -140,6 +140,13 @@ pub(crate) fn expire(works: &Works, loaded: Loaded) {
     settle(works, Decided { loaded, attempt: 0, outcomes, feedback, egress: None, tell: true, relay_tells: false });
 }
 
+/// Takes a leased part out of the queue, without a notice to its sender.
+pub(crate) fn cancel(works: &Works, loaded: Loaded) {
+    let outcomes = vec![cancelled_outcome(); loaded.part.recipients.len()];
+    let feedback = Feedback::None;
+    settle(works, Decided { loaded, attempt: 0, outcomes, feedback, egress: None, tell: false, relay_tells: false });
+}
+
 /// Time is over (RFC 3463 X.4.7). What the last attempt said is kept: it is the reason.
 fn expired_outcome(last: Option<Outcome>) -> Outcome {
     let text = match &last {
@@ -156,7 +163,7 @@ pub(crate) fn not_tried_yet() -> Outcome {
     Outcome::ours(Verdict::Deferred, Stage::Connect, Culprit::Network, EnhancedCode(4, 4, 1), text)
 }
 
-pub(crate) fn cancelled_outcome() -> Outcome {
+fn cancelled_outcome() -> Outcome {
     let text = "cancelled by the operator";
     Outcome::ours(Verdict::Failed, Stage::Queue, Culprit::Us, EnhancedCode(5, 7, 0), text)
 }
