@@ -11,6 +11,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{SyncSender, sync_channel};
 use std::thread::JoinHandle;
+use std::time::Duration;
 
 use rusqlite::Connection;
 
@@ -75,10 +76,19 @@ impl Checkpointer {
 
     /// Called by the writer between two transactions.
     pub fn look_after(&mut self, db: &Connection, hook: &dyn Hook) -> rusqlite::Result<()> {
+        let too_long = self.bound + self.bound / 2;
+        let mut log = Log::look(db)?;
         if self.busy.load(Ordering::Acquire) {
-            return Ok(());
+            if log.frames < too_long {
+                return Ok(());
+            }
+            // The thread does not keep up. The log must not outgrow the reserve (two bounds), or a
+            // full disk could neither take it into the database nor add to it: mail waits.
+            while self.busy.load(Ordering::Acquire) {
+                std::thread::sleep(Duration::from_millis(1));
+            }
+            log = Log::look(db)?;
         }
-        let log = Log::look(db)?;
         if log.frames < self.bound {
             self.passes = 0;
             return Ok(());
@@ -88,7 +98,7 @@ impl Checkpointer {
             // The next transaction begins the log again, unless somebody still reads it.
             return Ok(());
         }
-        if rest <= self.bound / REST || self.passes >= PASSES {
+        if rest <= self.bound / REST || self.passes >= PASSES || log.frames >= too_long {
             self.passes = 0;
             return copy(db, hook).map(drop);
         }
