@@ -71,6 +71,8 @@ pub fn run(args: Args, context: &Context) -> anyhow::Result<Exit> {
 /// Those named; else the one that is set up.
 fn domains(add: &Add, config: Option<&Config>) -> anyhow::Result<Vec<Domain>> {
     if !add.domains.is_empty() {
+        // A block that is only printed may be meant for another machine.
+        let config = config.filter(|_| add.write);
         let is_set_up = |d: &&Domain| config.is_none_or(|c| c.domains.iter().any(|known| known.name == **d));
         return match add.domains.iter().find(|d| !is_set_up(d)) {
             Some(missing) => {
