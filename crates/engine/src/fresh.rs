@@ -34,7 +34,10 @@ impl Fresh {
     }
 
     pub fn keep(&mut self, meta: Arc<MessageMeta>, content: Content, parts: Vec<PartRecord>) {
-        if self.octets + content.len() <= self.bound {
+        // A part that was put back joins its siblings: the content is counted once.
+        if let Some(known) = self.messages.get_mut(&meta.id) {
+            known.parts.extend(parts);
+        } else if self.octets + content.len() <= self.bound {
             self.octets += content.len();
             self.messages.insert(meta.id, Message { meta, content, parts });
         }
@@ -51,5 +54,47 @@ impl Fresh {
         let message = self.messages.remove(&id.message)?;
         self.octets -= message.content.len();
         Some(Loaded { meta: message.meta, part, content: message.content })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use repute_spool::PartState;
+    use repute_types::{Domain, Stream, Timestamp};
+
+    /// The octets of a message one of whose parts was put back were counted again and never given
+    /// back, until nothing was kept in memory any more.
+    #[test]
+    fn a_part_that_is_put_back_costs_nothing() {
+        let id = MessageId(1);
+        let t = Timestamp(0);
+        let meta = Arc::new(MessageMeta {
+            id,
+            account: None,
+            stream: Stream::Transactional,
+            from: None,
+            options: Default::default(),
+            received: t,
+            expires: t,
+            header_id: String::new(),
+            size: 5,
+        });
+        let part = |number| PartRecord {
+            id: PartId { message: id, number },
+            domain: Domain::parse("a.test").unwrap(),
+            recipients: Vec::new(),
+            attempts: 0,
+            state: PartState::Due,
+            due: t,
+            delay_noticed: false,
+        };
+        let mut fresh = Fresh::new(100);
+        fresh.keep(meta, Content::from(&b"hello"[..]), vec![part(0), part(1)]);
+        let loaded = fresh.take(part(0).id).unwrap();
+        fresh.keep(loaded.meta, loaded.content, vec![loaded.part]);
+        assert_eq!(fresh.octets, 5);
+        assert!(fresh.take(part(0).id).is_some() && fresh.take(part(1).id).is_some());
+        assert_eq!((fresh.octets, fresh.messages.len()), (0, 0));
     }
 }
