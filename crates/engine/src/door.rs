@@ -8,7 +8,9 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use repute_spool::{BoxFuture, Committed};
-use repute_types::{AccountName, Address, Content, Domain, Envelope, MessageId, Recipient, Reply, Stream, TlsUsed};
+use repute_types::{
+    AccountName, Address, Content, Domain, Envelope, Labels, MessageId, Recipient, Reply, Stream, TlsUsed,
+};
 
 /// Who may submit, as the configuration says; shared, replaced as a whole on reload.
 #[derive(Clone, Debug)]
@@ -48,6 +50,8 @@ pub struct Submitted {
     pub envelope: Envelope,
     pub content: Content,
     pub origin: Origin,
+    /// What it is to be known by; SMTP has none.
+    pub labels: Option<Arc<Labels>>,
 }
 
 /// A message for one of our return paths that a stranger brought to port 25.

@@ -79,6 +79,7 @@ mod tests {
             expires: t,
             header_id: String::new(),
             size: 5,
+            labels: None,
         });
         let part = |number| PartRecord {
             id: PartId { message: id, number },

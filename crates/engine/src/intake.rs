@@ -70,7 +70,7 @@ pub(crate) async fn accept(works: &Works, submitted: Submitted) -> Result<Commit
 
 async fn accept_message(works: &Works, submitted: Submitted) -> Result<Committed, Reply> {
     let settings = works.settings();
-    let Submitted { account, envelope, content, origin } = submitted;
+    let Submitted { account, envelope, content, origin, labels } = submitted;
     may_send_from(&settings, &account, envelope.from.as_ref())?;
     if envelope.recipients.is_empty() {
         return Err(Reply::new(554, EnhancedCode(5, 5, 1), "no valid recipients"));
@@ -113,6 +113,7 @@ async fn accept_message(works: &Works, submitted: Submitted) -> Result<Committed
             expires: now + settings.retry.expire,
             header_id: made.header_id,
             size: content.len() as u64,
+            labels,
         },
         recipients: envelope.recipients,
         content,
@@ -212,6 +213,7 @@ async fn commit(
         header_id: message.meta.header_id.clone(),
         client,
         tls,
+        labels: message.meta.labels.clone(),
     };
     let new = message.into_new();
     let committed = works.doors.spool.commit(new.clone()).await.map_err(|error| refused_by_spool(works, &error))?;

@@ -93,6 +93,7 @@ fn compose(works: &Works, loaded: &Loaded, kind: Kind, recipients: Vec<Told<'_>>
         header_id: composed.header_id.clone(),
         client: None,
         tls: None,
+        labels: None,
     });
     let accepted = Accepted {
         meta: MessageMeta {
@@ -110,6 +111,7 @@ fn compose(works: &Works, loaded: &Loaded, kind: Kind, recipients: Vec<Told<'_>>
             expires: now + settings.retry.expire,
             header_id: composed.header_id,
             size: content.len() as u64,
+            labels: None,
         },
         recipients: vec![Recipient::to(to.clone())],
         content,

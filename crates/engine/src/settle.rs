@@ -122,6 +122,8 @@ fn emit<'a>(works: &Works, loaded: &Loaded, attempt: u32, egress: Option<IpAddr>
     for Said { recipient, outcome, cause, next } in all {
         works.emit(EventKind::Settled {
             part: loaded.part.id,
+            account: loaded.meta.account.clone(),
+            labels: loaded.meta.labels.clone(),
             recipient: recipient.address.clone(),
             attempt,
             outcome: Box::new(outcome.clone()),

@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 
 use repute_delivery::{Egress, Route};
 use repute_dns::Resolver;
+use repute_feedback::Tokens;
 use repute_ledger::{History, Returned};
 use repute_net::Network;
 use repute_queue::{LaneId, LaneSettings, Queue};
@@ -36,6 +37,8 @@ pub struct Doors {
     pub history: Option<Arc<History>>,
     /// Where mail to our return paths is kept; `None` refuses it.
     pub returned: Option<Arc<Returned>>,
+    /// Makes and knows the addresses and links by which things come back.
+    pub tokens: Arc<Tokens>,
 }
 
 /// One site from one egress, as the sessions to it see it.

@@ -65,6 +65,7 @@ fn accepted(n: u64, random: &SeededRandom) -> Event {
         header_id: format!("{:x}@mail.example.com", random.next()),
         client: "192.0.2.7".parse().ok(),
         tls: None,
+        labels: None,
     };
     Event { at: id(n).time(), kind }
 }
@@ -74,6 +75,8 @@ fn settled(n: u64, _: &SeededRandom) -> Event {
     let mut outcome = Outcome::from_reply(Stage::Body, reply);
     outcome.peer = Some(Peer { name: "mx1.example.net".into(), address: "198.51.100.25".parse().ok(), port: 25 });
     let kind = EventKind::Settled {
+        account: None,
+        labels: None,
         part: PartId { message: id(n), number: 0 },
         recipient: recipient(n),
         attempt: 1,

@@ -37,6 +37,7 @@ fn accepted(n: u64, to: &[&str]) -> Event {
         header_id: format!("{n}.abc@mail.example.com"),
         client: Some("192.0.2.7".parse().unwrap()),
         tls: Some(tls()),
+        labels: None,
     };
     at(n, kind)
 }
@@ -57,6 +58,8 @@ fn settled(n: u64, later: u64, to: &str, reply: (u16, &str)) -> Event {
     outcome.tls = Some(tls());
     let next_attempt = (outcome.verdict == Verdict::Deferred).then_some(NOW + Duration::from_secs(n + later + 60));
     let kind = EventKind::Settled {
+        account: None,
+        labels: None,
         part: PartId { message: id(n), number: 0 },
         recipient: address(to),
         attempt: 1,

@@ -53,5 +53,6 @@ fn accepted() -> EventKind {
         header_id: "6h0pkb0n00000@mail.example.com".into(),
         client: "192.0.2.7".parse().ok(),
         tls: Some(TlsUsed { version: "TLSv1.3".into(), cipher: "TLS13_AES_256_GCM_SHA384".into(), verified: false }),
+        labels: None,
     }
 }

@@ -153,6 +153,7 @@ fn message(n: u64, content: Content) -> NewMessage {
             expires: Timestamp(1_795_917_950_000),
             header_id: format!("{id}@mail.example.com"),
             size: content.len() as u64,
+            labels: None,
         },
         parts: vec![PartRecord {
             id: PartId { message: id, number: 0 },

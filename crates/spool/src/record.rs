@@ -1,7 +1,11 @@
 //! What the spool keeps: messages, their parts, and the changes that settle them.
 
+use std::sync::Arc;
+
 use repute_types::envelope::EnvelopeOptions;
-use repute_types::{AccountName, Address, Content, Domain, MessageId, Outcome, PartId, Recipient, Stream, Timestamp};
+use repute_types::{
+    AccountName, Address, Content, Domain, Labels, MessageId, Outcome, PartId, Recipient, Stream, Timestamp,
+};
 use serde::{Deserialize, Serialize};
 
 /// A message that is to be accepted: everything that one transaction writes.
@@ -30,6 +34,8 @@ pub struct MessageMeta {
     pub header_id: String,
     /// Octets of content as stored.
     pub size: u64,
+    /// What its sender gave it to be known by.
+    pub labels: Option<Arc<Labels>>,
 }
 
 /// The recipients of one message at one domain: what is scheduled, sent and settled together.

@@ -309,7 +309,7 @@ async fn hand_over(
             host.door.accept_returned(Returned { from: envelope.from, recipients, content, origin }).await
         }
         (Kind::Submission, Some(account)) => {
-            let submitted = Submitted { account: account.clone(), envelope, content, origin };
+            let submitted = Submitted { account: account.clone(), envelope, content, origin, labels: None };
             host.door.accept(submitted).await.map(|committed| committed.id())
         }
         (Kind::Submission, None) => Err(host::nobody()),

@@ -2,8 +2,9 @@
 //! readers of this one stream and none can slow the mail down.
 
 use std::net::IpAddr;
+use std::sync::Arc;
 
-use crate::{AccountName, Address, Cause, MessageId, Outcome, PartId, Timestamp, TlsUsed};
+use crate::{AccountName, Address, Cause, EnhancedCode, Labels, MessageId, Outcome, PartId, Timestamp, TlsUsed};
 
 #[derive(Clone, Debug)]
 pub struct Event {
@@ -26,6 +27,7 @@ pub enum EventKind {
         header_id: String,
         client: Option<IpAddr>,
         tls: Option<TlsUsed>,
+        labels: Option<Arc<Labels>>,
     },
     /// A submission was refused after the client was known; nothing is stored.
     Refused {
@@ -36,6 +38,9 @@ pub enum EventKind {
     /// One recipient's outcome of one attempt (or of expiry or cancellation).
     Settled {
         part: PartId,
+        /// `None` for a notice of ours.
+        account: Option<AccountName>,
+        labels: Option<Arc<Labels>>,
         recipient: Address,
         /// Counts from 1; 0 where no attempt was made.
         attempt: u32,
@@ -67,12 +72,86 @@ pub enum EventKind {
         recipient: Address,
         client: Option<IpAddr>,
     },
+    /// What came back about a message after a server had taken it.
+    CameBack {
+        what: Back,
+        account: Option<AccountName>,
+        labels: Option<Arc<Labels>>,
+        /// Always known but for a wish to leave, which needs no message.
+        message: Option<MessageId>,
+        /// Whom the message went to.
+        recipient: Address,
+        /// Of a bounce.
+        status: Option<EnhancedCode>,
+        cause: Option<Cause>,
+        /// The diagnostic text of a bounce, the kind of a complaint; may be empty.
+        text: String,
+    },
+    /// A recipient was left out, because mail to it is suppressed.
+    Suppressed {
+        message: MessageId,
+        account: Option<AccountName>,
+        labels: Option<Arc<Labels>>,
+        recipient: Address,
+        /// `unknown`, `complaint`, `unsubscribed` or `manual`.
+        why: &'static str,
+        /// Since when, and by what evidence.
+        text: String,
+    },
+    /// Something that lowers trust or needs a person began or ended; told once each.
+    Incident {
+        /// The same at its opening and its closing.
+        id: u64,
+        state: IncidentState,
+        /// The check or rule that found it: `name.fcrdns`, `circuit.unknown`.
+        what: String,
+        /// What it is about: an address, a domain, an account, a campaign.
+        subject: String,
+        text: String,
+        /// What to do about it; empty once it is closed.
+        cure: String,
+    },
     /// Something an operator should know that belongs to no message.
     Note {
         level: Level,
         what: &'static str,
         text: String,
     },
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Back {
+    /// A notice that it could not be delivered after all.
+    Bounced,
+    /// The recipient called it spam.
+    Complained,
+    /// The recipient wants no more of it.
+    Unsubscribed,
+}
+
+impl Back {
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Back::Bounced => "bounced",
+            Back::Complained => "complained",
+            Back::Unsubscribed => "unsubscribed",
+        }
+    }
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum IncidentState {
+    Opened,
+    Closed,
+}
+
+impl IncidentState {
+    pub fn as_str(self) -> &'static str {
+        match self {
+            IncidentState::Opened => "opened",
+            IncidentState::Closed => "closed",
+        }
+    }
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

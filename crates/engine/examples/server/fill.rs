@@ -65,6 +65,7 @@ fn message(number: u64, fill: &Fill, now: Timestamp) -> NewMessage {
             expires: now + std::time::Duration::from_secs(5 * 24 * 3600),
             header_id: format!("{id}@mail.example.com"),
             size: content.len() as u64,
+            labels: None,
         },
         parts: vec![PartRecord {
             id: PartId { message: id, number: 0 },

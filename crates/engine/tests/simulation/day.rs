@@ -151,6 +151,7 @@ impl Day {
             events: Arc::new(Witness { book: self.book.clone(), life }),
             history: None,
             returned: None,
+            tokens: Arc::new(repute_feedback::Tokens::new(&[1; 32])),
         };
         let engine = Engine::start(doors, settings(self.size)).await.unwrap();
         *self.doorway.lock().unwrap() = Some(engine.door());
@@ -344,6 +345,7 @@ async fn submit(letter: Letter, begin: Instant, door: Doorway, book: Arc<Book>, 
         envelope: Envelope { from: (!letter.null_sender).then_some(from), recipients, options: Default::default() },
         content: Content::from(text.into_bytes()),
         origin: Origin { client: None, helo: "app".into(), tls: None, protocol: "ESMTPSA" },
+        labels: None,
     };
     let answer = open.accept(submitted).await;
     let promise = match answer {

@@ -236,6 +236,7 @@ impl World {
             events: self.events.clone(),
             history: None,
             returned: None,
+            tokens: Arc::new(repute_feedback::Tokens::new(&[1; 32])),
         };
         self.engine = Some(Engine::start(doors, settings()).await.unwrap());
     }
@@ -319,6 +320,7 @@ impl World {
             },
             content: Content::from(text.as_bytes().to_vec()),
             origin: Origin { client: None, helo: "app".into(), tls: None, protocol: "ESMTPSA" },
+            labels: None,
         };
         self.door().accept(submitted).await.map(|committed| committed.id())
     }

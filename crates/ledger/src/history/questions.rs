@@ -194,6 +194,13 @@ fn step_of(id: MessageId, row: &Row<'_>) -> rusqlite::Result<Step> {
             StepKind::Noticed { notice: row.get::<_, Option<i64>>("other")?.map(id_of_key), kind: text("text")? }
         }
         "returned" => StepKind::Returned { recipient: text("recipient")?, client: row.get("peer_ip")? },
+        what @ ("bounced" | "complained" | "unsubscribed" | "suppressed") => StepKind::CameBack {
+            what: what.to_owned(),
+            recipient: text("recipient")?,
+            status: row.get("status")?,
+            text: row.get("text")?,
+            cause: cause_of(row)?,
+        },
         _ => StepKind::Settled(Box::new(Settled {
             part: part()?,
             recipient: text("recipient")?,

@@ -44,6 +44,15 @@ pub enum StepKind {
         recipient: String,
         client: Option<String>,
     },
+    /// What was heard of a recipient beside attempts: `bounced`, `complained`, `unsubscribed`; or it
+    /// was left out as `suppressed`.
+    CameBack {
+        what: String,
+        recipient: String,
+        status: Option<String>,
+        text: Option<String>,
+        cause: Option<Cause>,
+    },
     Refused {
         account: Option<String>,
         client: Option<String>,
@@ -124,6 +133,11 @@ impl fmt::Display for StepKind {
             StepKind::Returned { recipient, client } => {
                 write!(f, "came back to {recipient}")?;
                 client.as_ref().map_or(Ok(()), |client| write!(f, " from {client}"))
+            }
+            StepKind::CameBack { what, recipient, status, text, .. } => {
+                write!(f, "{what} {recipient}")?;
+                status.as_ref().map_or(Ok(()), |status| write!(f, ", {status}"))?;
+                text.as_ref().map_or(Ok(()), |text| write!(f, ": {text}"))
             }
             StepKind::Refused { account, client, reply } => {
                 write!(f, "refused")?;

@@ -5,7 +5,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use repute_types::event::Level;
+use repute_types::event::{IncidentState, Level};
 use repute_types::{Clock, Event, EventKind, MessageId, Outcome, PartId, Timestamp};
 use rusqlite::{Connection, params};
 
@@ -174,12 +174,19 @@ impl Batch<'_> {
                 self.find(find::of_recipient(recipient), *message);
                 Ok(())
             }
+            EventKind::CameBack { .. } | EventKind::Suppressed { .. } => self.about_recipient(at, &event.kind),
+            EventKind::Incident { state, what, subject, text, cure, .. } => {
+                self.count(at, "incidents");
+                let level = if *state == IncidentState::Opened { Level::Warning } else { Level::Info };
+                let end = if cure.is_empty() { String::new() } else { format!("; {cure}") };
+                self.note(at, level, what, &format!("{} for {subject}: {text}{end}", state.as_str()))
+            }
             EventKind::Note { level, what, text } => self.note(at, *level, what, text),
         }
     }
 
     fn accepted(&mut self, at: Timestamp, kind: &EventKind) -> rusqlite::Result<()> {
-        let EventKind::Accepted { message, account, from, recipients, size, header_id, client, tls } = kind else {
+        let EventKind::Accepted { message, account, from, recipients, size, header_id, client, tls, .. } = kind else {
             return Ok(());
         };
         self.count(at, "accepted");
@@ -220,7 +227,8 @@ impl Batch<'_> {
     }
 
     fn settled(&mut self, at: Timestamp, kind: &EventKind) -> rusqlite::Result<()> {
-        let EventKind::Settled { part, recipient, attempt, outcome, next_attempt, age, egress, cause } = kind else {
+        let EventKind::Settled { part, recipient, attempt, outcome, next_attempt, age, egress, cause, .. } = kind
+        else {
             return Ok(());
         };
         let Outcome { verdict, stage, culprit, status, reply, text, peer, tls } = &**outcome;
@@ -252,6 +260,39 @@ impl Batch<'_> {
             egress.map(|ip| ip.to_string()),
             next_attempt.map(|t| t.0),
             i64::try_from(age.as_millis()).unwrap_or(i64::MAX),
+            cause.map(|c| c.rule),
+            cause.map(|c| c.class),
+            cause.map(|c| c.fault),
+        ])?;
+        Ok(())
+    }
+
+    /// What came back about a recipient, or why it was left out.
+    fn about_recipient(&mut self, at: Timestamp, kind: &EventKind) -> rusqlite::Result<()> {
+        let (word, message, recipient, status, cause, text) = match kind {
+            EventKind::CameBack { what, message, recipient, status, cause, text, .. } => {
+                (what.as_str(), *message, recipient, status.map(|s| s.to_string()), *cause, text)
+            }
+            EventKind::Suppressed { message, recipient, text, .. } => {
+                ("suppressed", Some(*message), recipient, None, None, text)
+            }
+            _ => return Ok(()),
+        };
+        self.count(at, word);
+        let Some(message) = message else { return Ok(()) };
+        let seq = self.next_seq();
+        let mut add = self.db.prepare_cached(
+            "INSERT INTO step (message, seq, at, kind, recipient, status, text, cause, class, fault)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)",
+        )?;
+        add.execute(params![
+            key(message),
+            seq,
+            at.0,
+            word,
+            recipient.to_string(),
+            status,
+            Some(text).filter(|t| !t.is_empty()),
             cause.map(|c| c.rule),
             cause.map(|c| c.class),
             cause.map(|c| c.fault),

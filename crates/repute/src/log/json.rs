@@ -3,7 +3,7 @@
 
 use std::fmt::Display;
 
-use repute_types::{Event, EventKind, Outcome, PartId};
+use repute_types::{Cause, Event, EventKind, Outcome, PartId};
 use serde::{Serialize, Serializer};
 
 /// Appends the event's line.
@@ -50,7 +50,7 @@ impl Object<'_> {
 
     fn event(&mut self, kind: &EventKind) {
         match kind {
-            EventKind::Accepted { message, account, from, recipients, size, header_id, client, tls } => {
+            EventKind::Accepted { message, account, from, recipients, size, header_id, client, tls, labels } => {
                 self.put("event", "accepted");
                 self.put("id", message);
                 self.maybe("account", account.as_deref());
@@ -60,6 +60,7 @@ impl Object<'_> {
                 self.put("message-id", header_id);
                 self.maybe("client", client.as_ref());
                 self.maybe("tls", tls.as_ref().map(|t| &t.version));
+                self.maybe("labels", labels.as_deref());
             }
             EventKind::Refused { account, client, reply } => {
                 self.put("event", "refused");
@@ -67,17 +68,13 @@ impl Object<'_> {
                 self.maybe("client", client.as_ref());
                 self.put("reply", Shown(reply));
             }
-            EventKind::Settled { part, recipient, attempt, outcome, cause, next_attempt, age, egress } => {
+            EventKind::Settled { part, recipient, attempt, outcome, cause, next_attempt, age, egress, .. } => {
                 self.put("event", outcome.verdict.as_str());
                 self.part(*part);
                 self.put("to", recipient);
                 self.put("attempt", attempt);
                 self.outcome(outcome);
-                if let Some(cause) = cause {
-                    self.put("cause", cause.rule);
-                    self.put("class", cause.class);
-                    self.put("fault", cause.fault);
-                }
+                self.cause(cause.as_ref());
                 self.maybe("egress", egress.as_ref());
                 self.put("after", age.as_secs_f64());
                 self.maybe("next", next_attempt.as_ref());
@@ -103,12 +100,48 @@ impl Object<'_> {
                 self.put("to", recipient);
                 self.maybe("client", client.as_ref());
             }
+            EventKind::CameBack { what, account, labels, message, recipient, status, cause, text } => {
+                self.put("event", what.as_str());
+                self.maybe("id", message.as_ref());
+                self.maybe("account", account.as_deref());
+                self.maybe("labels", labels.as_deref());
+                self.put("to", recipient);
+                self.maybe("status", status.map(Shown));
+                self.cause(cause.as_ref());
+                self.maybe("text", Some(text).filter(|t| !t.is_empty()));
+            }
+            EventKind::Suppressed { message, account, labels, recipient, why, text } => {
+                self.put("event", "suppressed");
+                self.put("id", message);
+                self.maybe("account", account.as_deref());
+                self.maybe("labels", labels.as_deref());
+                self.put("to", recipient);
+                self.put("why", why);
+                self.put("text", text);
+            }
+            EventKind::Incident { id, state, what, subject, text, cure } => {
+                self.put("event", "incident");
+                self.put("incident", id);
+                self.put("state", state.as_str());
+                self.put("what", what);
+                self.put("subject", subject);
+                self.put("text", text);
+                self.maybe("cure", Some(cure).filter(|c| !c.is_empty()));
+            }
             EventKind::Note { level, what, text } => {
                 self.put("event", "note");
                 self.put("level", super::text::level_name(*level));
                 self.put("what", what);
                 self.put("text", text);
             }
+        }
+    }
+
+    fn cause(&mut self, cause: Option<&Cause>) {
+        if let Some(cause) = cause {
+            self.put("cause", cause.rule);
+            self.put("class", cause.class);
+            self.put("fault", cause.fault);
         }
     }
 

@@ -17,6 +17,8 @@ fn event(kind: EventKind) -> Event {
 fn settled(outcome: Outcome) -> EventKind {
     let part = PartId { message: MessageId::first_at(Timestamp(1_795_485_948_920)), number: 0 };
     EventKind::Settled {
+        account: None,
+        labels: None,
         part,
         recipient: "bob@example.net".parse().unwrap(),
         attempt: 1,
@@ -83,6 +85,7 @@ fn a_line_reads_alone() {
             header_id: "x@y".into(),
             client: None,
             tls: None,
+            labels: None,
         },
         &format!("accepted id={id} account=shop from=<> to=a@x.example,+1 size=4096 message-id=x@y"),
     );
@@ -130,6 +133,7 @@ fn every_json_line_is_an_object_of_its_own() {
         header_id: "x@y".into(),
         client: Some("192.0.2.7".parse().unwrap()),
         tls: None,
+        labels: None,
     };
     check(
         accepted,

@@ -27,7 +27,7 @@ impl Line<'_> {
     fn event(&mut self, event: &Event) -> fmt::Result {
         write!(self, "{} ", event.at)?;
         match &event.kind {
-            EventKind::Accepted { message, account, from, recipients, size, header_id, client, tls } => {
+            EventKind::Accepted { message, account, from, recipients, size, header_id, client, tls, labels } => {
                 write!(self, "accepted id={message}")?;
                 self.maybe("account", account.as_ref())?;
                 self.address("from", from.as_ref())?;
@@ -36,7 +36,9 @@ impl Line<'_> {
                 write!(self, " size={size}")?;
                 self.text("message-id", header_id)?;
                 self.maybe("client", client.as_ref())?;
-                self.maybe("tls", tls.as_ref().map(|t| &t.version))
+                self.maybe("tls", tls.as_ref().map(|t| &t.version))?;
+                let campaign = labels.as_ref().and_then(|l| l.campaign.as_deref());
+                campaign.map_or(Ok(()), |campaign| self.text("campaign", campaign))
             }
             EventKind::Refused { account, client, reply } => {
                 write!(self, "refused")?;
@@ -44,7 +46,7 @@ impl Line<'_> {
                 self.maybe("client", client.as_ref())?;
                 self.quoted("reply", reply)
             }
-            EventKind::Settled { part, recipient, attempt, outcome, cause, next_attempt, age, egress } => {
+            EventKind::Settled { part, recipient, attempt, outcome, cause, next_attempt, age, egress, .. } => {
                 write!(self, "{}", outcome.verdict.as_str())?;
                 self.part(*part)?;
                 write!(self, " to={recipient}")?;
@@ -74,6 +76,29 @@ impl Line<'_> {
             EventKind::Returned { message, recipient, client } => {
                 write!(self, "returned id={message} to={recipient}")?;
                 self.maybe("client", client.as_ref())
+            }
+            EventKind::CameBack { what, account, message, recipient, status, cause, text, .. } => {
+                write!(self, "{}", what.as_str())?;
+                self.maybe("id", message.as_ref())?;
+                self.maybe("account", account.as_ref())?;
+                write!(self, " to={recipient}")?;
+                self.maybe("status", status.as_ref())?;
+                if let Some(Cause { rule, class, fault }) = cause {
+                    write!(self, " cause={rule} class={class} fault={fault}")?;
+                }
+                if text.is_empty() { Ok(()) } else { self.text("text", text) }
+            }
+            EventKind::Suppressed { message, account, recipient, why, text, .. } => {
+                write!(self, "suppressed id={message}")?;
+                self.maybe("account", account.as_ref())?;
+                write!(self, " to={recipient} why={why}")?;
+                self.text("text", text)
+            }
+            EventKind::Incident { id, state, what, subject, text, cure } => {
+                write!(self, "incident {} incident={id} what={what}", state.as_str())?;
+                self.text("subject", subject)?;
+                self.text("text", text)?;
+                if cure.is_empty() { Ok(()) } else { self.text("cure", cure) }
             }
             EventKind::Note { level, what, text } => {
                 write!(self, "{} {what}", level_name(*level))?;

@@ -19,6 +19,7 @@ use anyhow::Context as _;
 use repute_delivery::HostMemory;
 use repute_dns::{DnsSettings, HickoryResolver, Resolver};
 use repute_engine::{Doors, Engine};
+use repute_feedback::Tokens;
 use repute_ledger::{History, HistoryOptions, Returned, ReturnedOptions};
 use repute_net::{TcpNetwork, TlsClient};
 use repute_spool::{Spool, SqliteSpool, sqlite};
@@ -32,6 +33,7 @@ use crate::config::meant::{Config, ListenerKind};
 use crate::config::settings;
 use crate::control;
 use crate::log::{FanOut, Log};
+use crate::private;
 use crate::tls::{self, Certificate, SelfSigned};
 
 use self::ports::Port;
@@ -174,7 +176,27 @@ fn doors(config: &Config, log: &Arc<Log>, history: &Arc<History>) -> anyhow::Res
         events: Arc::new(FanOut { log: log.clone(), next: history.clone() }),
         history: Some(history.clone()),
         returned: Some(Arc::new(returned)),
+        tokens: Arc::new(tokens(config)?),
     })
+}
+
+/// The key that makes return paths and unsubscribe links, made at the first start. With another key
+/// the ones that are out in the world would mean nothing any more.
+fn tokens(config: &Config) -> anyhow::Result<Tokens> {
+    let path = config.state.join("tokens.key");
+    let secret = match std::fs::read(&path) {
+        Ok(octets) => <[u8; 32]>::try_from(octets).map_err(|_| {
+            anyhow::anyhow!("{} does not hold 32 octets: put the file back from a back-up", path.display())
+        })?,
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+            let mut secret = [0; 32];
+            getrandom::fill(&mut secret).map_err(|error| anyhow::anyhow!("no random octets to be had: {error}"))?;
+            private::write(&path, &secret)?;
+            secret
+        }
+        Err(error) => return Err(error).with_context(|| format!("{} cannot be read", path.display())),
+    };
+    Ok(Tokens::new(&secret))
 }
 
 fn resolver(config: &Config, log: &Arc<Log>) -> anyhow::Result<Arc<dyn Resolver>> {

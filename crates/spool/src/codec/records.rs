@@ -1,17 +1,21 @@
 //! `MessageMeta` and `PartRecord` as octets. Ids are the rows' keys and are not repeated.
 
+use std::sync::Arc;
+
 use repute_types::envelope::EnvelopeOptions;
-use repute_types::{Address, Body, Domain, MessageId, Notify, PartId, Recipient, Ret, Stream, Timestamp};
+use repute_types::{Address, Body, Domain, Labels, MessageId, Notify, PartId, Recipient, Ret, Stream, Timestamp};
 
 use super::outcome::{read_outcome, write_outcome};
 use super::{Bad, Read, Reader, Writer};
 use crate::{MessageMeta, PartRecord, PartState, Pending};
 
 const META_V1: u8 = 1;
+/// With labels.
+const META_V2: u8 = 2;
 const PART_V1: u8 = 1;
 
 pub(crate) fn meta_to_octets(meta: &MessageMeta, buffer: &mut Vec<u8>) {
-    let mut w = Writer::start(buffer, META_V1);
+    let mut w = Writer::start(buffer, META_V2);
     w.option(meta.account.as_deref(), Writer::text);
     w.octet(match meta.stream {
         Stream::Transactional => 0,
@@ -23,12 +27,13 @@ pub(crate) fn meta_to_octets(meta: &MessageMeta, buffer: &mut Vec<u8>) {
     w.int(meta.expires.0);
     w.text(&meta.header_id);
     w.uint(meta.size);
+    w.option(meta.labels.as_deref(), write_labels);
     w.seal();
 }
 
 pub(crate) fn meta_from_octets(id: MessageId, octets: &[u8]) -> Read<MessageMeta> {
     let (version, mut r) = Reader::open(octets)?;
-    if version != META_V1 {
+    if version != META_V1 && version != META_V2 {
         return Err(Bad);
     }
     let meta = MessageMeta {
@@ -45,9 +50,28 @@ pub(crate) fn meta_from_octets(id: MessageId, octets: &[u8]) -> Read<MessageMeta
         expires: Timestamp(r.int()?),
         header_id: r.text()?.to_owned(),
         size: r.uint()?,
+        labels: if version == META_V1 { None } else { r.option(read_labels)?.map(Arc::new) },
     };
     r.end()?;
     Ok(meta)
+}
+
+fn write_labels(w: &mut Writer<'_>, labels: &Labels) {
+    w.option(labels.campaign.as_deref(), Writer::text);
+    w.uint(labels.tags.len() as u64);
+    labels.tags.iter().for_each(|tag| w.text(tag));
+    w.uint(labels.metadata.len() as u64);
+    for (name, value) in &labels.metadata {
+        w.text(name);
+        w.text(value);
+    }
+}
+
+fn read_labels(r: &mut Reader<'_>) -> Read<Labels> {
+    let campaign = r.option(Reader::text)?.map(str::to_owned);
+    let tags = (0..r.count()?).map(|_| r.text().map(str::to_owned)).collect::<Read<_>>()?;
+    let metadata = (0..r.count()?).map(|_| Ok((r.text()?.to_owned(), r.text()?.to_owned()))).collect::<Read<_>>()?;
+    Ok(Labels { campaign, tags, metadata })
 }
 
 pub(crate) fn part_to_octets(part: &PartRecord, buffer: &mut Vec<u8>) {

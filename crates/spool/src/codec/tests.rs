@@ -1,10 +1,12 @@
 //! What is written is read back, and what is not what was written is refused.
 
+use std::sync::Arc;
+
 use proptest::prelude::*;
 use repute_types::envelope::EnvelopeOptions;
 use repute_types::{
-    Address, Body, Culprit, Domain, EnhancedCode, MessageId, Notify, Outcome, PartId, Peer, Recipient, Reply, Ret,
-    Stage, Stream, Timestamp, TlsUsed, Verdict,
+    Address, Body, Culprit, Domain, EnhancedCode, Labels, MessageId, Notify, Outcome, PartId, Peer, Recipient, Reply,
+    Ret, Stage, Stream, Timestamp, TlsUsed, Verdict,
 };
 
 use super::*;
@@ -97,12 +99,13 @@ fn meta() -> impl Strategy<Value = MessageMeta> {
         });
     (
         any::<(u64, i64, i64, u64, bool)>(),
+        proptest::option::of((proptest::option::of(".{0,9}"), any::<Vec<String>>(), any::<Vec<(String, String)>>())),
         proptest::option::of(".{0,20}"),
         proptest::option::of(address()),
         options,
         ".{0,80}",
     )
-        .prop_map(|((id, received, expires, size, bulk), account, from, options, header_id)| MessageMeta {
+        .prop_map(|((id, received, expires, size, bulk), labels, account, from, options, header_id)| MessageMeta {
             id: MessageId(id),
             account: account.map(Into::into),
             stream: if bulk { Stream::Bulk } else { Stream::Transactional },
@@ -112,6 +115,7 @@ fn meta() -> impl Strategy<Value = MessageMeta> {
             expires: Timestamp(expires),
             header_id,
             size,
+            labels: labels.map(|(campaign, tags, metadata)| Arc::new(Labels { campaign, tags, metadata })),
         })
 }
 

@@ -50,6 +50,7 @@ pub fn message(number: u64, content: impl Into<Content>, domains: &[&str]) -> Ne
         expires: Timestamp(2_000),
         header_id: format!("{number}@example.com"),
         size: content.len() as u64,
+        labels: None,
     };
     let parts = domains.iter().enumerate().map(|(n, domain)| part(number, n as u32, domain)).collect();
     NewMessage { meta, parts, content }

@@ -63,7 +63,7 @@ impl FakeDoor {
 
     async fn commit(&self, submitted: Submitted) -> Result<Committed, Reply> {
         let _open = self.gate.read().await;
-        let Submitted { account, envelope, content, origin } = submitted;
+        let Submitted { account, envelope, content, origin, .. } = submitted;
         let text = content.to_vec();
         if let Some(at) = text.windows(7).position(|w| w == b"refuse-") {
             let code = String::from_utf8_lossy(&text[at + 7..at + 10]).parse().unwrap();
@@ -83,6 +83,7 @@ impl FakeDoor {
             expires: Timestamp(1),
             header_id: String::new(),
             size: content.len() as u64,
+            labels: None,
         };
         let pending = |r: &Recipient| Pending { recipient: r.clone(), last: None };
         let part = PartRecord {
