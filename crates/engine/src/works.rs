@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 use repute_delivery::{Egress, Route};
 use repute_dns::Resolver;
 use repute_feedback::Tokens;
-use repute_ledger::{History, Returned};
+use repute_ledger::{History, Returned, Suppressions};
 use repute_net::Network;
 use repute_queue::{LaneId, LaneSettings, Queue};
 use repute_spool::Spool;
@@ -37,6 +37,8 @@ pub struct Doors {
     pub history: Option<Arc<History>>,
     /// Where mail to our return paths is kept; `None` refuses it.
     pub returned: Option<Arc<Returned>>,
+    /// Who is not written to; `None` asks nobody.
+    pub suppressions: Option<Arc<Suppressions>>,
     /// Makes and knows the addresses and links by which things come back.
     pub tokens: Arc<Tokens>,
 }

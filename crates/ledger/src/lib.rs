@@ -1,13 +1,16 @@
-//! Small facts that people ask about: the history of every message, and returned mail.
+//! Small facts that people ask about: the history of every message, returned mail, and who is not
+//! written to.
 //!
-//! [`History`] reads the stream of events and never slows it; [`Returned`] is durable before
-//! it answers. Each has its own SQLite file, so that neither shares the spool's writer.
+//! [`History`] reads the stream of events and never slows it; [`Returned`] and [`Suppressions`] are
+//! durable before they answer. Each has its own SQLite file, so that none shares the spool's writer.
 
 pub mod history;
 pub mod returned;
+pub mod suppression;
 
 pub use history::{Cause, Counts, History, HistoryOptions, Questions, Settled, Step, StepKind};
 pub use returned::{Returned, ReturnedMail, ReturnedOptions, ReturnedSummary};
+pub use suppression::Suppressions;
 
 #[derive(Debug, thiserror::Error)]
 pub enum LedgerError {
@@ -15,7 +18,7 @@ pub enum LedgerError {
     Open { path: std::path::PathBuf, source: rusqlite::Error },
     #[error("{path} was written by a later version (schema {found}, this one knows {known}): use that version")]
     Newer { path: std::path::PathBuf, found: i64, known: i64 },
-    #[error("the database of past mail cannot be used just now")]
+    #[error("the database cannot be used just now")]
     Database(#[from] rusqlite::Error),
     #[error("cannot start the history's thread")]
     Thread(#[source] std::io::Error),

@@ -9,6 +9,8 @@ use serde::{Deserialize, Serialize};
 pub struct Labels {
     /// The campaign (one letter to a list) that the message is part of.
     pub campaign: Option<String>,
+    /// The list of its account that the recipient is written to by: what an unsubscribe leaves.
+    pub list: Option<String>,
     pub tags: Vec<String>,
     /// Names and values, in the order in which the application gave them.
     pub metadata: Vec<(String, String)>,
@@ -17,7 +19,7 @@ pub struct Labels {
 impl Labels {
     /// Labels that say nothing are not kept.
     pub fn kept(self) -> Option<Arc<Labels>> {
-        let empty = self.campaign.is_none() && self.tags.is_empty() && self.metadata.is_empty();
+        let empty = self.campaign.is_none() && self.list.is_none() && self.tags.is_empty() && self.metadata.is_empty();
         (!empty).then(|| Arc::new(self))
     }
 }

@@ -151,6 +151,7 @@ impl Day {
             events: Arc::new(Witness { book: self.book.clone(), life }),
             history: None,
             returned: None,
+            suppressions: None,
             tokens: Arc::new(repute_feedback::Tokens::new(&[1; 32])),
         };
         let engine = Engine::start(doors, settings(self.size)).await.unwrap();

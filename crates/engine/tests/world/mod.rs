@@ -236,6 +236,7 @@ impl World {
             events: self.events.clone(),
             history: None,
             returned: None,
+            suppressions: None,
             tokens: Arc::new(repute_feedback::Tokens::new(&[1; 32])),
         };
         self.engine = Some(Engine::start(doors, settings()).await.unwrap());

@@ -20,7 +20,7 @@ use repute_delivery::HostMemory;
 use repute_dns::{DnsSettings, HickoryResolver, Resolver};
 use repute_engine::{Doors, Engine};
 use repute_feedback::Tokens;
-use repute_ledger::{History, HistoryOptions, Returned, ReturnedOptions};
+use repute_ledger::{History, HistoryOptions, Returned, ReturnedOptions, Suppressions};
 use repute_net::{TcpNetwork, TlsClient};
 use repute_spool::{Spool, SqliteSpool, sqlite};
 use repute_submission::{Limits, ListenerConfig, LocalListener, SharedBounds, SharedLimits, TlsSource};
@@ -167,6 +167,7 @@ fn open_history(config: &Config) -> anyhow::Result<Arc<History>> {
 fn doors(config: &Config, log: &Arc<Log>, history: &Arc<History>) -> anyhow::Result<Doors> {
     let spool = SqliteSpool::open(&control::spool_folder(&config.state), sqlite::Options::default())?;
     let returned = Returned::open(&config.state.join("returned.sqlite"), ReturnedOptions::default())?;
+    let suppressions = Suppressions::open(&config.state.join("suppression.sqlite"))?;
     Ok(Doors {
         spool: Arc::new(spool) as Arc<dyn Spool>,
         resolver: resolver(config, log)?,
@@ -176,6 +177,7 @@ fn doors(config: &Config, log: &Arc<Log>, history: &Arc<History>) -> anyhow::Res
         events: Arc::new(FanOut { log: log.clone(), next: history.clone() }),
         history: Some(history.clone()),
         returned: Some(Arc::new(returned)),
+        suppressions: Some(Arc::new(suppressions)),
         tokens: Arc::new(tokens(config)?),
     })
 }

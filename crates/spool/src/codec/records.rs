@@ -12,10 +12,12 @@ use crate::{MessageMeta, PartRecord, PartState, Pending};
 const META_V1: u8 = 1;
 /// With labels.
 const META_V2: u8 = 2;
+/// With the list among them.
+const META_V3: u8 = 3;
 const PART_V1: u8 = 1;
 
 pub(crate) fn meta_to_octets(meta: &MessageMeta, buffer: &mut Vec<u8>) {
-    let mut w = Writer::start(buffer, META_V2);
+    let mut w = Writer::start(buffer, META_V3);
     w.option(meta.account.as_deref(), Writer::text);
     w.octet(match meta.stream {
         Stream::Transactional => 0,
@@ -33,7 +35,7 @@ pub(crate) fn meta_to_octets(meta: &MessageMeta, buffer: &mut Vec<u8>) {
 
 pub(crate) fn meta_from_octets(id: MessageId, octets: &[u8]) -> Read<MessageMeta> {
     let (version, mut r) = Reader::open(octets)?;
-    if version != META_V1 && version != META_V2 {
+    if !(META_V1..=META_V3).contains(&version) {
         return Err(Bad);
     }
     let meta = MessageMeta {
@@ -50,7 +52,10 @@ pub(crate) fn meta_from_octets(id: MessageId, octets: &[u8]) -> Read<MessageMeta
         expires: Timestamp(r.int()?),
         header_id: r.text()?.to_owned(),
         size: r.uint()?,
-        labels: if version == META_V1 { None } else { r.option(read_labels)?.map(Arc::new) },
+        labels: match version {
+            META_V1 => None,
+            _ => r.option(|r| read_labels(r, version))?.map(Arc::new),
+        },
     };
     r.end()?;
     Ok(meta)
@@ -58,6 +63,7 @@ pub(crate) fn meta_from_octets(id: MessageId, octets: &[u8]) -> Read<MessageMeta
 
 fn write_labels(w: &mut Writer<'_>, labels: &Labels) {
     w.option(labels.campaign.as_deref(), Writer::text);
+    w.option(labels.list.as_deref(), Writer::text);
     w.uint(labels.tags.len() as u64);
     labels.tags.iter().for_each(|tag| w.text(tag));
     w.uint(labels.metadata.len() as u64);
@@ -67,11 +73,12 @@ fn write_labels(w: &mut Writer<'_>, labels: &Labels) {
     }
 }
 
-fn read_labels(r: &mut Reader<'_>) -> Read<Labels> {
+fn read_labels(r: &mut Reader<'_>, version: u8) -> Read<Labels> {
     let campaign = r.option(Reader::text)?.map(str::to_owned);
+    let list = if version == META_V2 { None } else { r.option(Reader::text)?.map(str::to_owned) };
     let tags = (0..r.count()?).map(|_| r.text().map(str::to_owned)).collect::<Read<_>>()?;
     let metadata = (0..r.count()?).map(|_| Ok((r.text()?.to_owned(), r.text()?.to_owned()))).collect::<Read<_>>()?;
-    Ok(Labels { campaign, tags, metadata })
+    Ok(Labels { campaign, list, tags, metadata })
 }
 
 pub(crate) fn part_to_octets(part: &PartRecord, buffer: &mut Vec<u8>) {

@@ -99,7 +99,7 @@ fn meta() -> impl Strategy<Value = MessageMeta> {
         });
     (
         any::<(u64, i64, i64, u64, bool)>(),
-        proptest::option::of((proptest::option::of(".{0,9}"), any::<Vec<String>>(), any::<Vec<(String, String)>>())),
+        proptest::option::of(labels()),
         proptest::option::of(".{0,20}"),
         proptest::option::of(address()),
         options,
@@ -115,8 +115,14 @@ fn meta() -> impl Strategy<Value = MessageMeta> {
             expires: Timestamp(expires),
             header_id,
             size,
-            labels: labels.map(|(campaign, tags, metadata)| Arc::new(Labels { campaign, tags, metadata })),
+            labels: labels.map(Arc::new),
         })
+}
+
+fn labels() -> impl Strategy<Value = Labels> {
+    let name = || proptest::option::of(".{0,9}");
+    (name(), name(), any::<Vec<String>>(), any::<Vec<(String, String)>>())
+        .prop_map(|(campaign, list, tags, metadata)| Labels { campaign, list, tags, metadata })
 }
 
 proptest! {
