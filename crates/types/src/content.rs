@@ -47,6 +47,11 @@ impl Content {
         &self.chunks
     }
 
+    /// The slices, so that each can be let go when it has been dealt with.
+    pub fn into_chunks(self) -> Vec<Bytes> {
+        self.chunks
+    }
+
     /// The octets from `start` up to `end`, sharing memory with this content.
     ///
     /// # Panics

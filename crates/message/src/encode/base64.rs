@@ -8,7 +8,7 @@ const LINE: usize = 57;
 
 #[derive(Default)]
 pub struct Base64Lines {
-    out: Vec<u8>,
+    pub(super) out: Vec<u8>,
     pending: Vec<u8>,
 }
 
@@ -50,7 +50,7 @@ impl Base64Lines {
 /// character is left out, as decoders leave it out (RFC 2045 §6.8).
 #[derive(Default)]
 pub struct Rewrap {
-    out: Vec<u8>,
+    pub(super) out: Vec<u8>,
     column: usize,
 }
 

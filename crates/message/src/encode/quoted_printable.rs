@@ -14,7 +14,7 @@ pub enum Input {
 }
 
 pub struct QuotedPrintable {
-    out: Vec<u8>,
+    pub(super) out: Vec<u8>,
     input: Input,
     column: usize,
     /// A blank whose form depends on whether a line end follows.

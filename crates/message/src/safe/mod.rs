@@ -7,7 +7,7 @@
 //!
 //! Promise: nothing inside a multipart/signed is touched, since that would break its author's
 //! signature: its 8-bit octets make the message need 8BITMIME, its over-long lines are
-//! refused. Only the parts rewritten are copied, one at a time.
+//! refused. A part that is rewritten is written piece by piece while its old octets go.
 
 mod field;
 mod lines;

@@ -1,13 +1,11 @@
 //! One part made safe: its body encoded anew, its header's fields rewritten.
 
-use std::ops::Range;
-
 use repute_types::Content;
 
 use super::tree::{Encoding, Kind, Part};
 use super::{Safe, field};
 use crate::encode::base64::Rewrap;
-use crate::encode::{Base64Lines, Input, QuotedPrintable};
+use crate::encode::{Base64Lines, Encoder, Input, QuotedPrintable};
 use crate::fault::Fault;
 use crate::header::Header;
 use crate::scan::{self, Found};
@@ -69,32 +67,25 @@ fn kept(found: Found, safe: &mut Safe, fault: Fault) -> Result<(), Fault> {
 
 fn body(content: &Content, part: &Part, edits: &mut Edits, safe: &mut Safe) -> Result<(), Fault> {
     let body = content.slice(part.body.start, part.body.end);
-    let (encoded, name) = match (part.encoding, part.kind) {
-        (Encoding::QuotedPrintable, _) => (quoted_printable(&body, Input::Encoded), None),
-        (Encoding::Base64, _) => (rewrapped(&body), None),
+    let (encoder, name) = match (part.encoding, part.kind) {
+        (Encoding::QuotedPrintable, _) => (quoted_printable(Input::Encoded), None),
+        (Encoding::Base64, _) => (Encoder::Rewrap(Rewrap::default()), None),
         // A multipart without a boundary may not be encoded (RFC 2045 §6.4).
         (Encoding::Unknown, _) | (Encoding::Identity, Kind::Multipart | Kind::Message) => {
             return kept(part.body_found, safe, Fault::LongLine);
         }
         (Encoding::Identity, Kind::Text) if !is_dense(&body) => {
-            (quoted_printable(&body, Input::Plain), Some("quoted-printable"))
+            (quoted_printable(Input::Plain), Some("quoted-printable"))
         }
-        (Encoding::Identity, _) => (base64(&body), Some("base64")),
+        (Encoding::Identity, _) => (Encoder::Base64(Base64Lines::default()), Some("base64")),
     };
     if let Some(name) = name {
         declare(content, part, name, edits, safe);
     }
     safe.rewritten = true;
-    edits.replace(part.body.clone(), trimmed(encoded, content, &part.body));
+    // The line end before a boundary is the boundary's.
+    edits.encode(part.body.clone(), encoder, part.body.end < content.len());
     Ok(())
-}
-
-/// The line end at the end is there only where it was there before.
-fn trimmed(mut encoded: Vec<u8>, content: &Content, body: &Range<usize>) -> Vec<u8> {
-    if body.end < content.len() && encoded.ends_with(b"\r\n") {
-        encoded.truncate(encoded.len() - 2);
-    }
-    encoded
 }
 
 /// Content-Transfer-Encoding, and Content-Type where nothing was said about 8-bit text.
@@ -138,22 +129,8 @@ fn is_dense(body: &Content) -> bool {
     escaped * 27 > body.len() * 5
 }
 
-fn quoted_printable(body: &Content, input: Input) -> Vec<u8> {
-    let mut encoder = QuotedPrintable::new(input);
-    body.chunks().iter().for_each(|chunk| encoder.feed(chunk));
-    encoder.finish()
-}
-
-fn base64(body: &Content) -> Vec<u8> {
-    let mut encoder = Base64Lines::default();
-    body.chunks().iter().for_each(|chunk| encoder.feed(chunk));
-    encoder.finish()
-}
-
-fn rewrapped(body: &Content) -> Vec<u8> {
-    let mut rewrap = Rewrap::default();
-    body.chunks().iter().for_each(|chunk| rewrap.feed(chunk));
-    rewrap.finish()
+fn quoted_printable(input: Input) -> Encoder {
+    Encoder::QuotedPrintable(QuotedPrintable::new(input))
 }
 
 /// Without joining the chunks: a character that a cut parts is put together again.
