@@ -123,8 +123,10 @@ impl Session {
     /// No attempt was made: the part is ready again at once, for the sessions that are open.
     fn put_back(&mut self, loaded: Loaded) {
         let (part, now) = (loaded.part.id, self.works.now());
-        self.works.fresh().keep(loaded.meta, loaded.content, vec![loaded.part]);
-        self.works.queue(|queue| queue.settle(part, Then::Unchanged { held: false }, Feedback::Crowded, now));
+        self.works.fresh().keep(loaded.meta.clone(), loaded.content.clone(), vec![loaded.part.clone()]);
+        dispatch::put_back(&self.works, loaded, |queue| {
+            queue.settle(part, Then::Unchanged { held: false }, Feedback::Crowded, now);
+        });
     }
 
     /// One transaction, over the open connection or a new one. A connection that turns out to

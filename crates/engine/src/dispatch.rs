@@ -7,7 +7,7 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use repute_delivery::Egress;
-use repute_queue::{Change as Changed, Feedback, Intent, LaneKey, Lease, State, Step, Then};
+use repute_queue::{Feedback, Intent, LaneKey, Lease, Queue, State, Step, Then};
 use repute_spool::{Change, PartRecord, PartState, Settlement, SpoolError};
 use repute_types::event::Level;
 use repute_types::{Domain, EventKind, Outcome, PartId};
@@ -62,7 +62,8 @@ pub(crate) async fn run(works: Arc<Works>, mut stop: watch::Receiver<bool>) {
             () = works.news.notified() => {}
             // A millisecond more, because the queue's times are whole milliseconds.
             () = tokio::time::sleep(sleep + Duration::from_millis(1)) => {}
-            _ = stop.changed() => {}
+            // Whoever could have stopped the works is gone: nobody will.
+            changed = stop.changed() => if changed.is_err() { break },
         }
         while tasks.try_join_next().is_some() {}
     }
@@ -192,33 +193,39 @@ async fn alarm(works: &Works, part: PartId) {
         }
     }
     let next = works.next_alarm(&loaded.meta, &record);
-    let intent = works.queue(|queue| {
-        let intent = queue.intent(part).cloned();
+    put_back(works, Loaded { part: record, ..loaded }, |queue| {
         queue.settle(part, as_it_was, Feedback::None, now);
         queue.set_alarm(part, next);
-        intent
     });
-    if let Some(intent) = intent {
-        carry_out(works, loaded, record, intent);
-    }
 }
 
-/// What an operator asked for while the part was leased for its alarm.
-fn carry_out(works: &Works, loaded: Loaded, record: PartRecord, intent: Intent) {
-    let (part, now) = (record.id, works.now());
+/// Ends a lease that came to no attempt, and does what an operator asked for meanwhile: in one
+/// touch of the queue, so that nobody leases the part in between.
+pub(crate) fn put_back(works: &Works, loaded: Loaded, end_lease: impl FnOnce(&mut Queue)) {
+    let (part, now) = (loaded.part.id, works.now());
+    let intent = works.queue(|queue| {
+        let intent = queue.intent(part).cloned();
+        end_lease(queue);
+        match &intent {
+            Some(Intent::Hold(reason)) => drop(queue.hold(part, reason)),
+            Some(Intent::Retry) => drop(queue.retry(part, now)),
+            Some(Intent::Cancel) => drop(queue.lease_part(part)),
+            None => {}
+        }
+        intent
+    });
     match intent {
-        Intent::Hold(reason) => {
-            if works.queue(|queue| queue.hold(part, &reason)) == Changed::Now {
-                let change = Change::Keep(PartRecord { state: PartState::Held(reason.clone()), ..record });
-                works.doors.spool.settle(Settlement { part, change, notices: Vec::new() });
-                works.emit(EventKind::Held { part, reason });
-            }
+        Some(Intent::Hold(reason)) => {
+            // What is known of it from its acceptance says that it is not held.
+            works.fresh().take(part);
+            let change = Change::Keep(PartRecord { state: PartState::Held(reason.clone()), ..loaded.part });
+            works.doors.spool.settle(Settlement { part, change, notices: Vec::new() });
+            works.emit(EventKind::Held { part, reason });
         }
-        Intent::Retry => drop(works.queue(|queue| queue.retry(part, now))),
-        Intent::Cancel => {
-            if works.queue(|queue| queue.lease_part(part)).is_some() {
-                settle::cancel(works, Loaded { part: record, ..loaded });
-            }
+        Some(Intent::Cancel) => {
+            works.fresh().take(part);
+            settle::cancel(works, loaded);
         }
+        Some(Intent::Retry) | None => {}
     }
 }

@@ -35,7 +35,8 @@ pub use door::Door;
 pub use works::Doors;
 use works::Works;
 
-/// The running works. Dropping it stops nothing: call [`Engine::stop`].
+/// The running works. End them with [`Engine::stop`]: dropped, they begin nothing new, but what they
+/// settled last may not be on disk.
 pub struct Engine {
     works: Arc<Works>,
     stop: watch::Sender<bool>,

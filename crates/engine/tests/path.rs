@@ -238,6 +238,35 @@ async fn held_mail_waits_is_released_and_expires_in_its_time() {
     assert!(world.spool.is_empty());
 }
 
+/// The session that a part was leased to could not be had while another was open, so the part was
+/// put back, and what was asked meanwhile was forgotten.
+#[tokio::test(start_paused = true)]
+async fn what_is_asked_of_a_part_that_is_put_back_is_done() {
+    for cancel in [false, true] {
+        let mut world = World::new().await;
+        let b = world.receiver("b.test", |_, _| "250 2.1.5 ok");
+        b.ponders(2 * MINUTE);
+        world.submit("shop@example.com", &["bob@b.test"]).await.unwrap();
+        pass(Duration::from_secs(1)).await;
+        world.hosts_again(1);
+        let at = world.host("b.test");
+        world.network.fail(at, ConnectKind::TimedOut);
+        let second = world.submit("shop@example.com", &["eve@b.test"]).await.unwrap();
+        pass(Duration::from_secs(1)).await;
+        let one = Selector { ids: vec![second.to_string()], ..Selector::default() };
+        let changes = match cancel {
+            true => world.control().cancel(&one).await.unwrap(),
+            false => world.control().hold(&one, "not yet").await.unwrap(),
+        };
+        assert_eq!((changes.now, changes.after_attempt), (0, 1), "it is with a session that is being opened");
+        pass(HOUR).await;
+        assert_eq!(b.taken().iter().map(|t| t.to[0].as_str()).collect::<Vec<_>>(), ["bob@b.test"]);
+        let held = world.control().list(&Selector { held: true, ..Selector::default() }, 10).await.unwrap();
+        assert_eq!(held.rows.len(), usize::from(!cancel));
+        assert_eq!(world.spool.is_empty(), cancel);
+    }
+}
+
 #[tokio::test(start_paused = true)]
 async fn cancelled_mail_is_gone_without_a_notice_and_the_history_has_it() {
     let mut world = World::new().await;

@@ -101,6 +101,8 @@ pub struct Receiver {
     pub sessions: Mutex<u32>,
     open: Mutex<u32>,
     most: Mutex<u32>,
+    /// Before it answers the end of a message.
+    ponders: Mutex<Duration>,
     judge: Box<Judge>,
     asked: Mutex<HashMap<String, u32>>,
 }
@@ -164,6 +166,8 @@ impl Receiver {
                     text.push_str(line.strip_prefix('.').unwrap_or(&line));
                 }
                 line.clear();
+                let ponders = *self.ponders.lock().unwrap();
+                tokio::time::sleep(ponders).await;
                 self.taken.lock().unwrap().push(Taken { from: from.clone(), to: std::mem::take(&mut to), text });
                 "250 2.0.0 taken".to_owned()
             } else if upper == "QUIT" {
@@ -179,6 +183,11 @@ impl Receiver {
     /// From now on one more session than this is refused.
     pub fn at_most(&self, sessions: u32) {
         *self.most.lock().unwrap() = sessions;
+    }
+
+    /// From now on it takes so long to answer the end of a message.
+    pub fn ponders(&self, time: Duration) {
+        *self.ponders.lock().unwrap() = time;
     }
 
     pub fn taken(&self) -> Vec<Taken> {
@@ -272,6 +281,7 @@ impl World {
             sessions: Mutex::default(),
             open: Mutex::default(),
             most: Mutex::new(u32::MAX),
+            ponders: Mutex::default(),
             judge: Box::new(judge),
             asked: Mutex::default(),
         });
