@@ -175,7 +175,7 @@ impl Control {
 
     pub async fn hold(&self, selector: &Selector, reason: &str) -> Result<Changes, ControlError> {
         let mut changes = Changes::default();
-        for (_, part) in self.select_to_change(selector).await? {
+        for (meta, part) in self.select_to_change(selector).await? {
             if part.state != PartState::Due {
                 continue;
             }
@@ -185,8 +185,8 @@ impl Control {
             if changed == Changed::Now {
                 // What is known of it from its acceptance says that it is not held.
                 self.works.fresh().take(id);
+                self.works.emit_held(&meta, &part, reason);
                 self.keep(PartRecord { state: PartState::Held(reason.to_owned()), ..part });
-                self.works.emit(EventKind::Held { part: id, reason: reason.to_owned() });
             }
         }
         self.flushed(changes).await
@@ -209,15 +209,20 @@ impl Control {
     ) -> Result<Changes, ControlError> {
         let mut changes = Changes::default();
         let now = self.works.now();
-        for (_, part) in self.select_to_change(selector).await? {
+        for (meta, part) in self.select_to_change(selector).await? {
             if !concerned(&part) {
                 continue;
             }
             let id = part.id;
             if part.state != PartState::Due {
                 // On disk before it is due: else a fast attempt's settlement would be overwritten.
+                self.works.emit(EventKind::Released {
+                    part: id,
+                    account: meta.account,
+                    labels: meta.labels,
+                    recipients: part.addresses(),
+                });
                 self.keep(PartRecord { state: PartState::Due, due: now, ..part });
-                self.works.emit(EventKind::Released { part: id });
             }
             changes.count(self.works.queue(|queue| queue.retry(id, now)));
         }

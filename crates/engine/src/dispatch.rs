@@ -157,13 +157,25 @@ pub(crate) async fn load_or_put_back(works: &Works, part: PartId, unread: Then) 
 async fn hold_damaged(works: &Works, part: PartId) {
     let reason = "its content is damaged on disk (the checksum does not match)".to_owned();
     works.note(Level::Error, "spool", format!("message {} is held: {reason}", part.message));
-    if let Ok(record) = works.doors.spool.part(part).await {
-        let change = Change::Keep(PartRecord { state: PartState::Held(reason.clone()), ..record });
-        works.doors.spool.settle(Settlement { part, change, notices: Vec::new() });
+    let spool = &works.doors.spool;
+    match (spool.part(part).await, spool.meta(part.message).await) {
+        (Ok(record), meta) => {
+            match meta {
+                Ok(meta) => works.emit_held(&meta, &record, &reason),
+                Err(_) => works.emit(nobodys(part, &reason)),
+            }
+            let change = Change::Keep(PartRecord { state: PartState::Held(reason), ..record });
+            spool.settle(Settlement { part, change, notices: Vec::new() });
+        }
+        (Err(_), _) => works.emit(nobodys(part, &reason)),
     }
-    works.emit(EventKind::Held { part, reason });
     let now = works.now();
     works.queue(|queue| queue.settle(part, Then::Held, Feedback::None, now));
+}
+
+/// A part of which nothing can be read any more is held.
+fn nobodys(part: PartId, reason: &str) -> EventKind {
+    EventKind::Held { part, account: None, labels: None, recipients: Vec::new(), reason: reason.to_owned() }
 }
 
 /// A part's alarm: it has expired, or its sender is owed a word that it takes long.
@@ -218,9 +230,9 @@ pub(crate) fn put_back(works: &Works, loaded: Loaded, end_lease: impl FnOnce(&mu
         Some(Intent::Hold(reason)) => {
             // What is known of it from its acceptance says that it is not held.
             works.fresh().take(part);
-            let change = Change::Keep(PartRecord { state: PartState::Held(reason.clone()), ..loaded.part });
+            works.emit_held(&loaded.meta, &loaded.part, &reason);
+            let change = Change::Keep(PartRecord { state: PartState::Held(reason), ..loaded.part });
             works.doors.spool.settle(Settlement { part, change, notices: Vec::new() });
-            works.emit(EventKind::Held { part, reason });
         }
         Some(Intent::Cancel) => {
             works.fresh().take(part);

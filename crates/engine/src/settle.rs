@@ -91,7 +91,11 @@ pub(crate) fn settle(works: &Works, decided: Decided) {
     } else {
         let held = match intent {
             Some(Intent::Hold(reason)) => {
-                works.emit(EventKind::Held { part, reason: reason.clone() });
+                works.emit_held(
+                    &loaded.meta,
+                    &PartRecord { recipients: pending.clone(), ..loaded.part.clone() },
+                    &reason,
+                );
                 Some(reason)
             }
             _ => None,

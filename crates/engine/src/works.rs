@@ -10,7 +10,7 @@ use repute_feedback::Tokens;
 use repute_ledger::{History, Returned, Suppressions};
 use repute_net::Network;
 use repute_queue::{LaneId, LaneSettings, Queue};
-use repute_spool::Spool;
+use repute_spool::{MessageMeta, PartRecord, Spool};
 use repute_types::event::{EventSink, Level};
 use repute_types::id::IdSource;
 use repute_types::{Clock, Event, EventKind, Random, Timestamp};
@@ -166,6 +166,17 @@ impl Works {
 
     pub fn emit(&self, kind: EventKind) {
         self.doors.events.emit(Event { at: self.now(), kind });
+    }
+
+    /// Tells that a part is held, with what its sender knows it by.
+    pub fn emit_held(&self, meta: &MessageMeta, part: &PartRecord, reason: &str) {
+        self.emit(EventKind::Held {
+            part: part.id,
+            account: meta.account.clone(),
+            labels: meta.labels.clone(),
+            recipients: part.addresses(),
+            reason: reason.to_owned(),
+        });
     }
 
     pub fn note(&self, level: Level, what: &'static str, text: impl Into<String>) {

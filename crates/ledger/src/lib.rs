@@ -37,7 +37,7 @@ fn id_of_key(key: i64) -> repute_types::MessageId {
 
 /// Gives free pages back to the file system, some at most. The statement frees a page for each
 /// row that is taken from it.
-fn give_back(db: &rusqlite::Connection, pages: u32) -> rusqlite::Result<()> {
+pub fn give_back(db: &rusqlite::Connection, pages: u32) -> rusqlite::Result<()> {
     let mut statement = db.prepare(&format!("PRAGMA incremental_vacuum({pages})"))?;
     let mut rows = statement.query([])?;
     while rows.next()?.is_some() {}
@@ -45,7 +45,7 @@ fn give_back(db: &rusqlite::Connection, pages: u32) -> rusqlite::Result<()> {
 }
 
 /// Brings a database to the newest of `migrations`; its `user_version` says where it stands.
-fn migrate(db: &mut rusqlite::Connection, path: &std::path::Path, migrations: &[&str]) -> Result<(), LedgerError> {
+pub fn migrate(db: &mut rusqlite::Connection, path: &std::path::Path, migrations: &[&str]) -> Result<(), LedgerError> {
     let failed = |source| LedgerError::Open { path: path.to_owned(), source };
     let found: i64 = db.query_row("PRAGMA user_version", [], |row| row.get(0)).map_err(failed)?;
     let known = migrations.len() as i64;

@@ -104,8 +104,17 @@ fn the_steps_of_a_message_read_as_they_happened() {
         [
             accepted(1, &["bob@example.net", "eve@example.net"]),
             settled(1, 2, "bob@example.net", (451, "4.7.1 greylisted")),
-            at(5, EventKind::Held { part, reason: "an operator said so".into() }),
-            at(6, EventKind::Released { part }),
+            at(
+                5,
+                EventKind::Held {
+                    part,
+                    account: None,
+                    labels: None,
+                    recipients: Vec::new(),
+                    reason: "an operator said so".into(),
+                },
+            ),
+            at(6, EventKind::Released { part, account: None, labels: None, recipients: Vec::new() }),
             settled(1, 100, "eve@example.net", (250, "2.1.5 ok")),
             at(200, EventKind::Noticed { about: id(1), notice: id(9), kind: "delay" }),
             expired,

@@ -54,6 +54,13 @@ pub struct PartRecord {
     pub delay_noticed: bool,
 }
 
+impl PartRecord {
+    /// The recipients that are not done.
+    pub fn addresses(&self) -> Vec<Address> {
+        self.recipients.iter().map(|p| p.recipient.address.clone()).collect()
+    }
+}
+
 /// A recipient that is not done, with what the last attempt said.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Pending {

@@ -30,11 +30,7 @@ pub enum EventKind {
         labels: Option<Arc<Labels>>,
     },
     /// A submission was refused after the client was known; nothing is stored.
-    Refused {
-        account: Option<AccountName>,
-        client: Option<IpAddr>,
-        reply: crate::Reply,
-    },
+    Refused { account: Option<AccountName>, client: Option<IpAddr>, reply: crate::Reply },
     /// One recipient's outcome of one attempt (or of expiry or cancellation).
     Settled {
         part: PartId,
@@ -53,25 +49,21 @@ pub enum EventKind {
         age: std::time::Duration,
         egress: Option<IpAddr>,
     },
+    /// Kept from being tried, by an operator or by a rule.
     Held {
         part: PartId,
+        account: Option<AccountName>,
+        labels: Option<Arc<Labels>>,
+        /// Those of the part that are not done.
+        recipients: Vec<Address>,
         reason: String,
     },
-    Released {
-        part: PartId,
-    },
+    /// What was held may be tried again.
+    Released { part: PartId, account: Option<AccountName>, labels: Option<Arc<Labels>>, recipients: Vec<Address> },
     /// A delay, failure or success notice about `about` was queued as `notice`.
-    Noticed {
-        about: MessageId,
-        notice: MessageId,
-        kind: &'static str,
-    },
+    Noticed { about: MessageId, notice: MessageId, kind: &'static str },
     /// A message for our return path came in on port 25 and was kept.
-    Returned {
-        message: MessageId,
-        recipient: Address,
-        client: Option<IpAddr>,
-    },
+    Returned { message: MessageId, recipient: Address, client: Option<IpAddr> },
     /// What came back about a message after a server had taken it.
     CameBack {
         what: Back,
@@ -112,11 +104,7 @@ pub enum EventKind {
         cure: String,
     },
     /// Something an operator should know that belongs to no message.
-    Note {
-        level: Level,
-        what: &'static str,
-        text: String,
-    },
+    Note { level: Level, what: &'static str, text: String },
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -146,11 +146,11 @@ impl Batch<'_> {
                 add.execute(params![seq, at.0, reply.to_string(), account.as_deref(), client.map(|c| c.to_string())])?;
                 Ok(())
             }
-            EventKind::Held { part, reason } => {
+            EventKind::Held { part, reason, .. } => {
                 self.count(at, "held");
                 self.plain(at, "held", *part, Some(reason))
             }
-            EventKind::Released { part } => {
+            EventKind::Released { part, .. } => {
                 self.count(at, "released");
                 self.plain(at, "released", *part, None)
             }

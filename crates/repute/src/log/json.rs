@@ -79,14 +79,20 @@ impl Object<'_> {
                 self.put("after", age.as_secs_f64());
                 self.maybe("next", next_attempt.as_ref());
             }
-            EventKind::Held { part, reason } => {
+            EventKind::Held { part, account, labels, recipients, reason } => {
                 self.put("event", "held");
                 self.part(*part);
+                self.maybe("account", account.as_deref());
+                self.maybe("labels", labels.as_deref());
+                self.put("to", recipients);
                 self.put("reason", reason);
             }
-            EventKind::Released { part } => {
+            EventKind::Released { part, account, labels, recipients } => {
                 self.put("event", "released");
                 self.part(*part);
+                self.maybe("account", account.as_deref());
+                self.maybe("labels", labels.as_deref());
+                self.put("to", recipients);
             }
             EventKind::Noticed { about, notice, kind } => {
                 self.put("event", "noticed");

@@ -122,8 +122,19 @@ fn every_json_line_is_an_object_of_its_own() {
         expect["time"] = serde_json::Value::Null;
         assert_eq!(value, expect);
     };
-    let held = EventKind::Held { part, reason: "a \"quoted\"\nreason".into() };
-    check(held, serde_json::json!({"event": "held", "id": id, "part": 3, "reason": "a \"quoted\"\nreason"}));
+    let held = EventKind::Held {
+        part,
+        account: Some("shop".into()),
+        labels: None,
+        recipients: vec!["a@x.example".parse().unwrap()],
+        reason: "a \"quoted\"\nreason".into(),
+    };
+    check(
+        held,
+        serde_json::json!({
+            "event": "held", "id": id, "part": 3, "account": "shop", "to": ["a@x.example"], "reason": "a \"quoted\"\nreason"
+        }),
+    );
     let accepted = EventKind::Accepted {
         message: id,
         account: None,

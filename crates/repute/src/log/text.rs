@@ -61,12 +61,12 @@ impl Line<'_> {
                 write!(self, " after={}.{:03}s", age.as_secs(), age.subsec_millis())?;
                 self.maybe::<Timestamp>("next", next_attempt.as_ref())
             }
-            EventKind::Held { part, reason } => {
+            EventKind::Held { part, reason, .. } => {
                 write!(self, "held")?;
                 self.part(*part)?;
                 self.text("reason", reason)
             }
-            EventKind::Released { part } => {
+            EventKind::Released { part, .. } => {
                 write!(self, "released")?;
                 self.part(*part)
             }
