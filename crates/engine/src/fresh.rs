@@ -80,6 +80,8 @@ mod tests {
             header_id: String::new(),
             size: 5,
             labels: None,
+            letter: None,
+            members: false,
         });
         let part = |number| PartRecord {
             id: PartId { message: id, number },
@@ -89,6 +91,7 @@ mod tests {
             state: PartState::Due,
             due: t,
             delay_noticed: false,
+            values: Vec::new(),
         };
         let mut fresh = Fresh::new(100);
         fresh.keep(meta, Content::from(&b"hello"[..]), vec![part(0), part(1)]);

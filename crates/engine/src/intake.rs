@@ -114,6 +114,8 @@ async fn accept_message(works: &Works, submitted: Submitted) -> Result<Committed
             header_id: made.header_id,
             size: content.len() as u64,
             labels,
+            letter: None,
+            members: false,
         },
         recipients: envelope.recipients,
         content,
@@ -187,6 +189,7 @@ fn split(message: MessageId, recipients: Vec<Recipient>, due: Timestamp) -> Vec<
                 state: PartState::Due,
                 due,
                 delay_noticed: false,
+                values: Vec::new(),
             });
         }
         let known = &mut parts[place].recipients;

@@ -112,6 +112,8 @@ fn compose(works: &Works, loaded: &Loaded, kind: Kind, recipients: Vec<Told<'_>>
             header_id: composed.header_id,
             size: content.len() as u64,
             labels: None,
+            letter: None,
+            members: false,
         },
         recipients: vec![Recipient::to(to.clone())],
         content,

@@ -154,6 +154,8 @@ fn message(n: u64, content: Content) -> NewMessage {
             header_id: format!("{id}@mail.example.com"),
             size: content.len() as u64,
             labels: None,
+            letter: None,
+            members: false,
         },
         parts: vec![PartRecord {
             id: PartId { message: id, number: 0 },
@@ -163,6 +165,7 @@ fn message(n: u64, content: Content) -> NewMessage {
             state: PartState::Due,
             due: Timestamp(1_795_485_950_000),
             delay_noticed: false,
+            values: Vec::new(),
         }],
         content,
     }

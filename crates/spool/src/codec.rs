@@ -5,11 +5,13 @@
 //! its size. A record that does not check or does not parse is [`Bad`]; which message that
 //! damages is the caller's to say. A new field means a new version that still reads the old.
 
+mod campaign;
 mod outcome;
 mod records;
 #[cfg(test)]
 mod tests;
 
+pub(crate) use campaign::{campaign_from_octets, campaign_to_octets, member_from_octets, member_to_octets};
 pub(crate) use records::{meta_from_octets, meta_to_octets, part_from_octets, part_to_octets};
 
 /// For the fuzz target: octets under a right checksum are read as a record of each kind; what is

@@ -6,6 +6,7 @@
 //! soon, and a crash before that makes a message go twice, never zero times.
 //! Fails with [`SpoolError`], after which nothing of the failed message is kept.
 
+pub mod campaign;
 mod codec;
 pub mod memory;
 pub mod record;
@@ -14,11 +15,12 @@ pub mod sqlite;
 use std::future::Future;
 use std::pin::Pin;
 
+pub use campaign::{Campaign, CampaignState, CampaignWrite, Ended, Member, Tally};
 #[doc(hidden)]
 pub use codec::try_record;
 pub use memory::MemorySpool;
 pub use record::{Change, MessageMeta, NewMessage, PartRecord, PartState, Pending, Settlement};
-use repute_types::{Content, MessageId, PartId};
+use repute_types::{Content, MessageId, PartId, Timestamp};
 pub use sqlite::{OpenError, SqliteSpool};
 
 pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
@@ -93,4 +95,17 @@ pub trait Spool: Send + Sync + 'static {
 
     /// The highest message id ever committed and still known, so that ids go on growing.
     fn last_id(&self) -> BoxFuture<'_, Result<Option<MessageId>, SpoolError>>;
+
+    /// Changes a campaign, durably, in the order of the calls that are waited for.
+    fn change_campaign(&self, write: CampaignWrite) -> BoxFuture<'_, Result<(), SpoolError>>;
+
+    /// The campaigns that are known, oldest first, with what was settled before counted in.
+    fn campaigns(&self) -> BoxFuture<'_, Result<Vec<Campaign>, SpoolError>>;
+
+    /// To whom a part of bulk mail went, also after it is gone; `None` where that is not known.
+    fn member(&self, part: PartId) -> BoxFuture<'_, Result<Option<Member>, SpoolError>>;
+
+    /// Forgets whom bulk mail from before that time went to, some thousands at a call, and
+    /// campaigns of which nothing is left.
+    fn forget_members(&self, before: Timestamp) -> BoxFuture<'_, Result<(), SpoolError>>;
 }

@@ -8,9 +8,12 @@ use std::collections::{BTreeMap, HashSet};
 use std::sync::{Mutex, MutexGuard};
 use std::time::Duration;
 
-use repute_types::{Content, MessageId, PartId};
+use repute_types::{Content, MessageId, PartId, Timestamp};
 
-use crate::{BoxFuture, Change, Committed, MessageMeta, NewMessage, PartRecord, Settlement, Spool, SpoolError};
+use crate::{
+    BoxFuture, Campaign, CampaignState, CampaignWrite, Change, Committed, Member, MessageMeta, NewMessage, PartRecord,
+    Settlement, Spool, SpoolError,
+};
 
 /// What the disk is said to be like.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
@@ -31,6 +34,8 @@ struct State {
     parts: BTreeMap<PartId, PartRecord>,
     /// Everything ever committed, to tell a late settlement from one of an unknown part.
     known: HashSet<PartId>,
+    campaigns: BTreeMap<MessageId, Campaign>,
+    members: BTreeMap<PartId, Member>,
     damaged: HashSet<MessageId>,
     unsettled: usize,
 }
@@ -100,6 +105,11 @@ impl State {
             assert_eq!(part.id, expected, "parts are numbered from 0 without gaps");
             assert!(!part.recipients.is_empty(), "{expected} has no recipient");
             assert!(self.known.insert(expected), "{id} is committed a second time");
+            if message.meta.members {
+                let list = message.meta.labels.as_ref().and_then(|labels| labels.list.clone());
+                let account = message.meta.account.clone();
+                self.members.insert(expected, Member { recipients: addresses(&part), account, list, campaign: None });
+            }
             self.parts.insert(expected, part);
         }
         self.messages.insert(id, (message.meta, message.content));
@@ -117,18 +127,80 @@ impl State {
                 assert!(!record.recipients.is_empty(), "{id} is kept without a recipient");
                 self.parts.insert(id, record);
             }
-            Change::Done => {
-                self.parts.remove(&id);
-                let (first, last) = (PartId { number: 0, ..id }, PartId { number: u32::MAX, ..id });
-                if self.parts.range(first..=last).next().is_none() {
-                    self.messages.remove(&id.message);
+            Change::Done | Change::Ended(_) => {
+                if let (Change::Ended(ended), Some(campaign)) =
+                    (&settlement.change, self.campaigns.get_mut(&id.message))
+                {
+                    campaign.tally.count(*ended);
                 }
+                self.parts.remove(&id);
+                self.drop_if_done(id.message);
             }
         }
         for notice in settlement.notices {
             self.insert(notice);
         }
     }
+
+    fn drop_if_done(&mut self, message: MessageId) {
+        let (first, last) = (PartId { message, number: 0 }, PartId { message, number: u32::MAX });
+        if self.parts.range(first..=last).next().is_none() {
+            self.messages.remove(&message);
+        }
+    }
+
+    fn change_campaign(&mut self, write: CampaignWrite) {
+        let id = write.id();
+        if let CampaignWrite::Begin { campaign, meta, letter } = write {
+            assert!(self.campaigns.insert(id, campaign).is_none(), "{id} is begun a second time");
+            self.messages.insert(id, (meta, letter));
+            return;
+        }
+        let campaign = self.campaigns.get_mut(&id).unwrap_or_else(|| panic!("{id} is no campaign"));
+        match write {
+            CampaignWrite::Begin { .. } => {}
+            CampaignWrite::Append { rows, parts, refused, left_out, .. } => {
+                assert_eq!(campaign.state, CampaignState::Loading, "{id} is whole already");
+                campaign.tally.taken += parts.len() as u64;
+                campaign.tally.refused += u64::from(refused);
+                campaign.tally.left_out += u64::from(left_out);
+                let member = |part: &PartRecord| Member {
+                    recipients: addresses(part),
+                    account: Some(campaign.account.clone()),
+                    list: Some(campaign.list.clone()),
+                    campaign: Some(campaign.name.clone()),
+                };
+                for part in parts {
+                    assert!(
+                        part.id.number >= campaign.rows && part.id.number < rows,
+                        "row {} is out of order",
+                        part.id
+                    );
+                    assert_eq!(part.recipients.len(), 1, "a letter's part is one recipient");
+                    assert!(self.known.insert(part.id), "{} is appended a second time", part.id);
+                    self.members.insert(part.id, member(&part));
+                    self.parts.insert(part.id, part);
+                }
+                campaign.rows = rows;
+            }
+            CampaignWrite::Launch { meta, at } => {
+                (campaign.state, campaign.launched) = (CampaignState::Running, Some(at));
+                if let Some(message) = self.messages.get_mut(&id) {
+                    message.0 = meta;
+                }
+            }
+            CampaignWrite::State { state, .. } => {
+                campaign.state = state;
+                if campaign.state == CampaignState::Cancelled {
+                    self.drop_if_done(id);
+                }
+            }
+        }
+    }
+}
+
+fn addresses(part: &PartRecord) -> Vec<repute_types::Address> {
+    part.recipients.iter().map(|p| p.recipient.address.clone()).collect()
 }
 
 impl Spool for MemorySpool {
@@ -193,6 +265,37 @@ impl Spool for MemorySpool {
     }
 
     fn last_id(&self) -> BoxFuture<'_, Result<Option<MessageId>, SpoolError>> {
-        Box::pin(async move { Ok(self.lock().messages.keys().next_back().copied()) })
+        Box::pin(async move {
+            let state = self.lock();
+            let last = [state.messages.keys().next_back(), state.campaigns.keys().next_back()];
+            Ok(last.into_iter().flatten().max().copied())
+        })
+    }
+
+    fn change_campaign(&self, write: CampaignWrite) -> BoxFuture<'_, Result<(), SpoolError>> {
+        Box::pin(async move {
+            self.disk().await?;
+            self.lock().change_campaign(write);
+            Ok(())
+        })
+    }
+
+    fn campaigns(&self) -> BoxFuture<'_, Result<Vec<Campaign>, SpoolError>> {
+        Box::pin(async move { Ok(self.lock().campaigns.values().cloned().collect()) })
+    }
+
+    fn member(&self, part: PartId) -> BoxFuture<'_, Result<Option<Member>, SpoolError>> {
+        Box::pin(async move { Ok(self.lock().members.get(&part).cloned()) })
+    }
+
+    fn forget_members(&self, before: Timestamp) -> BoxFuture<'_, Result<(), SpoolError>> {
+        Box::pin(async move {
+            let mut state = self.lock();
+            let oldest = MessageId::first_at(before);
+            let State { campaigns, members, messages, .. } = &mut *state;
+            members.retain(|part, _| part.message >= oldest);
+            campaigns.retain(|id, _| *id >= oldest || messages.contains_key(id));
+            Ok(())
+        })
     }
 }

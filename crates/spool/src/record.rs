@@ -8,6 +8,8 @@ use repute_types::{
 };
 use serde::{Deserialize, Serialize};
 
+use crate::campaign::Ended;
+
 /// A message that is to be accepted: everything that one transaction writes.
 #[derive(Clone, Debug)]
 pub struct NewMessage {
@@ -36,6 +38,11 @@ pub struct MessageMeta {
     pub size: u64,
     /// What its sender gave it to be known by.
     pub labels: Option<Arc<Labels>>,
+    /// Set where the content is a letter, merged for each recipient: the names of its fields, in
+    /// the order of [`PartRecord::values`].
+    pub letter: Option<Arc<[String]>>,
+    /// Bulk mail that recipients can leave: it is kept for longer than the message to whom it went.
+    pub members: bool,
 }
 
 /// The recipients of one message at one domain: what is scheduled, sent and settled together.
@@ -52,6 +59,9 @@ pub struct PartRecord {
     pub due: Timestamp,
     /// Whether the sender has been told that it takes long (once, RFC 3461 §5.2.6 needs no more).
     pub delay_noticed: bool,
+    /// The merge fields of a letter's one recipient, in the order of [`MessageMeta::letter`]; empty
+    /// where there are none.
+    pub values: Vec<String>,
 }
 
 impl PartRecord {
@@ -91,6 +101,15 @@ pub struct Settlement {
 pub enum Change {
     /// No recipient is left. With its last part a message's content goes too.
     Done,
+    /// The same for a recipient of a campaign, which counts how it ended.
+    Ended(Ended),
     /// Replaces the record as a whole.
     Keep(PartRecord),
+}
+
+impl Change {
+    /// Whether the part is gone with it.
+    pub fn is_end(&self) -> bool {
+        !matches!(self, Change::Keep(_))
+    }
 }

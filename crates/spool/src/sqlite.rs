@@ -12,6 +12,7 @@ mod checkpoint;
 mod inbox;
 mod reader;
 mod reserve;
+mod rows;
 mod schema;
 mod store;
 mod vacuum;
@@ -21,15 +22,18 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::thread::JoinHandle;
 
-use repute_types::{Content, MessageId, PartId};
+use repute_types::{Content, MessageId, PartId, Timestamp};
 use tokio::sync::{Semaphore, oneshot};
 
 use self::checkpoint::Checkpointer;
-use self::inbox::Inbox;
+use self::inbox::{Inbox, Work};
 use self::reader::Readers;
 use self::reserve::Reserve;
 use self::store::Store;
-use crate::{BoxFuture, Change, Committed, MessageMeta, NewMessage, PartRecord, Settlement, Spool, SpoolError};
+use crate::{
+    BoxFuture, Campaign, CampaignWrite, Change, Committed, Member, MessageMeta, NewMessage, PartRecord, Settlement,
+    Spool, SpoolError,
+};
 
 /// Where a test may watch, delay, fail or kill the writer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -139,6 +143,16 @@ impl SqliteSpool {
     }
 }
 
+impl SqliteSpool {
+    /// Waits its turn, then until the writer has it on disk.
+    async fn write(&self, work: Work) -> Result<(), SpoolError> {
+        let _turn = self.turns.acquire().await.map_err(|_| SpoolError::Closed)?;
+        let (answer, answered) = oneshot::channel();
+        self.inbox.commit(work, answer);
+        answered.await.unwrap_or(Err(SpoolError::Closed))
+    }
+}
+
 impl Drop for SqliteSpool {
     /// Writes what waits, then ends the thread.
     fn drop(&mut self) {
@@ -153,10 +167,9 @@ impl Drop for SqliteSpool {
 impl Spool for SqliteSpool {
     fn commit(&self, message: NewMessage) -> BoxFuture<'_, Result<Committed, SpoolError>> {
         Box::pin(async move {
-            let _turn = self.turns.acquire().await.map_err(|_| SpoolError::Closed)?;
-            let (answer, answered) = oneshot::channel();
-            self.inbox.commit(message, answer);
-            answered.await.unwrap_or(Err(SpoolError::Closed))
+            let id = message.meta.id;
+            self.write(Work::Message(message)).await?;
+            Ok(Committed::proof(id))
         })
     }
 
@@ -195,7 +208,7 @@ impl Spool for SqliteSpool {
     fn part(&self, id: PartId) -> BoxFuture<'_, Result<PartRecord, SpoolError>> {
         Box::pin(async move {
             match self.inbox.change(id) {
-                Some(Change::Done) => Err(SpoolError::Missing(id.message)),
+                Some(Change::Done | Change::Ended(_)) => Err(SpoolError::Missing(id.message)),
                 // A change of a part that is gone does nothing, so what is on disk decides.
                 Some(Change::Keep(record)) => self.readers.ask(move |db| reader::part(db, id)).await.map(|_| record),
                 None => match self.inbox.notice(id.message, |n| n.parts.get(id.number as usize).cloned()) {
@@ -219,7 +232,7 @@ impl Spool for SqliteSpool {
             let mut rows = self.readers.ask(move |db| reader::scan(db, after, limit)).await?;
             if self.inbox.unsettled() > 0 {
                 rows.retain_mut(|(_, part)| match self.inbox.change(part.id) {
-                    Some(Change::Done) => false,
+                    Some(Change::Done | Change::Ended(_)) => false,
                     Some(Change::Keep(record)) => {
                         *part = record;
                         true
@@ -233,5 +246,27 @@ impl Spool for SqliteSpool {
 
     fn last_id(&self) -> BoxFuture<'_, Result<Option<MessageId>, SpoolError>> {
         Box::pin(async move { self.readers.ask(reader::last_id).await })
+    }
+
+    fn change_campaign(&self, write: CampaignWrite) -> BoxFuture<'_, Result<(), SpoolError>> {
+        Box::pin(self.write(Work::Campaign(write)))
+    }
+
+    fn campaigns(&self) -> BoxFuture<'_, Result<Vec<Campaign>, SpoolError>> {
+        Box::pin(async move {
+            if self.inbox.unsettled() > 0 {
+                // Where the disk refuses, the counts are those it has.
+                let _ = self.flush().await;
+            }
+            self.readers.ask(reader::campaigns).await
+        })
+    }
+
+    fn member(&self, part: PartId) -> BoxFuture<'_, Result<Option<Member>, SpoolError>> {
+        Box::pin(async move { self.readers.ask(move |db| reader::member(db, part)).await })
+    }
+
+    fn forget_members(&self, before: Timestamp) -> BoxFuture<'_, Result<(), SpoolError>> {
+        Box::pin(self.write(Work::Forget(MessageId::first_at(before))))
     }
 }

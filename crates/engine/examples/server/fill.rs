@@ -66,6 +66,8 @@ fn message(number: u64, fill: &Fill, now: Timestamp) -> NewMessage {
             header_id: format!("{id}@mail.example.com"),
             size: content.len() as u64,
             labels: None,
+            letter: None,
+            members: false,
         },
         parts: vec![PartRecord {
             id: PartId { message: id, number: 0 },
@@ -75,6 +77,7 @@ fn message(number: u64, fill: &Fill, now: Timestamp) -> NewMessage {
             state: PartState::Due,
             due: now,
             delay_noticed: false,
+            values: Vec::new(),
         }],
         content,
     }

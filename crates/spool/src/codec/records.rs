@@ -14,10 +14,15 @@ const META_V1: u8 = 1;
 const META_V2: u8 = 2;
 /// With the list among them.
 const META_V3: u8 = 3;
+/// With the letter's fields and whether members are kept.
+const META_V4: u8 = 4;
 const PART_V1: u8 = 1;
+/// With merge fields; the domain is the first recipient's and is not repeated.
+const PART_V2: u8 = 2;
 
 pub(crate) fn meta_to_octets(meta: &MessageMeta, buffer: &mut Vec<u8>) {
-    let mut w = Writer::start(buffer, META_V3);
+    let bulk = meta.letter.is_some() || meta.members;
+    let mut w = Writer::start(buffer, if bulk { META_V4 } else { META_V3 });
     w.option(meta.account.as_deref(), Writer::text);
     w.octet(match meta.stream {
         Stream::Transactional => 0,
@@ -30,15 +35,19 @@ pub(crate) fn meta_to_octets(meta: &MessageMeta, buffer: &mut Vec<u8>) {
     w.text(&meta.header_id);
     w.uint(meta.size);
     w.option(meta.labels.as_deref(), write_labels);
+    if bulk {
+        w.octet(u8::from(meta.members));
+        w.option(meta.letter.as_deref(), write_texts);
+    }
     w.seal();
 }
 
 pub(crate) fn meta_from_octets(id: MessageId, octets: &[u8]) -> Read<MessageMeta> {
     let (version, mut r) = Reader::open(octets)?;
-    if !(META_V1..=META_V3).contains(&version) {
+    if !(META_V1..=META_V4).contains(&version) {
         return Err(Bad);
     }
-    let meta = MessageMeta {
+    let mut meta = MessageMeta {
         id,
         account: r.option(Reader::text)?.map(Into::into),
         stream: match r.octet()? {
@@ -56,7 +65,13 @@ pub(crate) fn meta_from_octets(id: MessageId, octets: &[u8]) -> Read<MessageMeta
             META_V1 => None,
             _ => r.option(|r| read_labels(r, version))?.map(Arc::new),
         },
+        letter: None,
+        members: false,
     };
+    if version == META_V4 {
+        meta.members = read_bool(&mut r)?;
+        meta.letter = r.option(read_texts)?.map(Into::into);
+    }
     r.end()?;
     Ok(meta)
 }
@@ -64,8 +79,7 @@ pub(crate) fn meta_from_octets(id: MessageId, octets: &[u8]) -> Read<MessageMeta
 fn write_labels(w: &mut Writer<'_>, labels: &Labels) {
     w.option(labels.campaign.as_deref(), Writer::text);
     w.option(labels.list.as_deref(), Writer::text);
-    w.uint(labels.tags.len() as u64);
-    labels.tags.iter().for_each(|tag| w.text(tag));
+    write_texts(w, &labels.tags);
     w.uint(labels.metadata.len() as u64);
     for (name, value) in &labels.metadata {
         w.text(name);
@@ -76,14 +90,26 @@ fn write_labels(w: &mut Writer<'_>, labels: &Labels) {
 fn read_labels(r: &mut Reader<'_>, version: u8) -> Read<Labels> {
     let campaign = r.option(Reader::text)?.map(str::to_owned);
     let list = if version == META_V2 { None } else { r.option(Reader::text)?.map(str::to_owned) };
-    let tags = (0..r.count()?).map(|_| r.text().map(str::to_owned)).collect::<Read<_>>()?;
+    let tags = read_texts(r)?;
     let metadata = (0..r.count()?).map(|_| Ok((r.text()?.to_owned(), r.text()?.to_owned()))).collect::<Read<_>>()?;
     Ok(Labels { campaign, list, tags, metadata })
 }
 
+fn write_texts(w: &mut Writer<'_>, texts: &[String]) {
+    w.uint(texts.len() as u64);
+    texts.iter().for_each(|text| w.text(text));
+}
+
+fn read_texts(r: &mut Reader<'_>) -> Read<Vec<String>> {
+    (0..r.count()?).map(|_| r.text().map(str::to_owned)).collect()
+}
+
 pub(crate) fn part_to_octets(part: &PartRecord, buffer: &mut Vec<u8>) {
-    let mut w = Writer::start(buffer, PART_V1);
-    w.text(part.domain.as_str());
+    let merged = !part.values.is_empty();
+    let mut w = Writer::start(buffer, if merged { PART_V2 } else { PART_V1 });
+    if !merged {
+        w.text(part.domain.as_str());
+    }
     w.uint(u64::from(part.attempts));
     w.int(part.due.0);
     w.octet(u8::from(part.delay_noticed));
@@ -99,15 +125,19 @@ pub(crate) fn part_to_octets(part: &PartRecord, buffer: &mut Vec<u8>) {
         write_recipient(&mut w, &pending.recipient);
         w.option(pending.last.as_ref(), write_outcome);
     }
+    if merged {
+        write_texts(&mut w, &part.values);
+    }
     w.seal();
 }
 
 pub(crate) fn part_from_octets(id: PartId, octets: &[u8]) -> Read<PartRecord> {
     let (version, mut r) = Reader::open(octets)?;
-    if version != PART_V1 {
-        return Err(Bad);
-    }
-    let domain = Domain::parse(r.text()?).map_err(|_| Bad)?;
+    let domain = match version {
+        PART_V1 => Some(Domain::parse(r.text()?).map_err(|_| Bad)?),
+        PART_V2 => None,
+        _ => return Err(Bad),
+    };
     let attempts = u32::try_from(r.uint()?).map_err(|_| Bad)?;
     let due = Timestamp(r.int()?);
     let delay_noticed = read_bool(&mut r)?;
@@ -122,11 +152,16 @@ pub(crate) fn part_from_octets(id: PartId, octets: &[u8]) -> Read<PartRecord> {
         let recipient = read_recipient(&mut r)?;
         recipients.push(Pending { recipient, last: r.option(read_outcome)? });
     }
+    let values = if version == PART_V2 { read_texts(&mut r)? } else { Vec::new() };
     r.end()?;
-    Ok(PartRecord { id, domain, recipients, attempts, state, due, delay_noticed })
+    let domain = match domain {
+        Some(domain) => domain,
+        None => recipients.first().ok_or(Bad)?.recipient.address.domain().clone(),
+    };
+    Ok(PartRecord { id, domain, recipients, attempts, state, due, delay_noticed, values })
 }
 
-fn write_address(w: &mut Writer<'_>, address: &Address) {
+pub(super) fn write_address(w: &mut Writer<'_>, address: &Address) {
     let (local, domain) = (address.local(), address.domain().as_str());
     w.uint((local.len() + 1 + domain.len()) as u64);
     w.0.extend_from_slice(local.as_bytes());
@@ -134,7 +169,7 @@ fn write_address(w: &mut Writer<'_>, address: &Address) {
     w.0.extend_from_slice(domain.as_bytes());
 }
 
-fn read_address(r: &mut Reader<'_>) -> Read<Address> {
+pub(super) fn read_address(r: &mut Reader<'_>) -> Read<Address> {
     Address::parse(r.text()?).map_err(|_| Bad)
 }
 

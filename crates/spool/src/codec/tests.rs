@@ -10,6 +10,7 @@ use repute_types::{
 };
 
 use super::*;
+use crate::campaign::{Campaign, CampaignState, Tally};
 use crate::{MessageMeta, PartRecord, PartState, Pending};
 
 fn address() -> impl Strategy<Value = Address> {
@@ -71,16 +72,24 @@ fn part() -> impl Strategy<Value = PartRecord> {
     let pending =
         (recipient(), proptest::option::of(outcome())).prop_map(|(recipient, last)| Pending { recipient, last });
     let state = prop_oneof![Just(PartState::Due), ".{0,40}".prop_map(PartState::Held)];
-    (any::<(u64, u32, u32, i64, bool)>(), "[a-z]{1,20}\\.example", proptest::collection::vec(pending, 1..5), state)
-        .prop_map(|((message, number, attempts, due, delay_noticed), domain, recipients, state)| PartRecord {
+    let values = prop_oneof![Just(Vec::new()), proptest::collection::vec(".{0,12}", 1..4)];
+    let numbers = any::<(u64, u32, u32, i64, bool)>();
+    (numbers, "[a-z]{1,20}\\.example", proptest::collection::vec(pending, 1..5), state, values).prop_map(
+        |((message, number, attempts, due, delay_noticed), domain, recipients, state, values)| PartRecord {
             id: PartId { message: MessageId(message), number },
-            domain: Domain::parse(&domain).unwrap(),
+            // A letter's part is at the domain of its recipient.
+            domain: match values.is_empty() {
+                true => Domain::parse(&domain).unwrap(),
+                false => recipients[0].recipient.address.domain().clone(),
+            },
+            values,
             recipients,
             attempts,
             state,
             due: Timestamp(due),
             delay_noticed,
-        })
+        },
+    )
 }
 
 fn meta() -> impl Strategy<Value = MessageMeta> {
@@ -99,24 +108,30 @@ fn meta() -> impl Strategy<Value = MessageMeta> {
         });
     (
         any::<(u64, i64, i64, u64, bool)>(),
-        proptest::option::of(labels()),
+        (any::<bool>(), proptest::option::of(any::<Vec<String>>()), proptest::option::of(labels())),
         proptest::option::of(".{0,20}"),
         proptest::option::of(address()),
         options,
         ".{0,80}",
     )
-        .prop_map(|((id, received, expires, size, bulk), labels, account, from, options, header_id)| MessageMeta {
-            id: MessageId(id),
-            account: account.map(Into::into),
-            stream: if bulk { Stream::Bulk } else { Stream::Transactional },
-            from,
-            options,
-            received: Timestamp(received),
-            expires: Timestamp(expires),
-            header_id,
-            size,
-            labels: labels.map(Arc::new),
-        })
+        .prop_map(
+            |((id, received, expires, size, bulk), (members, letter, labels), account, from, options, header_id)| {
+                MessageMeta {
+                    id: MessageId(id),
+                    account: account.map(Into::into),
+                    stream: if bulk { Stream::Bulk } else { Stream::Transactional },
+                    from,
+                    options,
+                    received: Timestamp(received),
+                    expires: Timestamp(expires),
+                    header_id,
+                    size,
+                    labels: labels.map(Arc::new),
+                    letter: letter.map(Into::into),
+                    members,
+                }
+            },
+        )
 }
 
 fn labels() -> impl Strategy<Value = Labels> {
@@ -168,4 +183,37 @@ fn a_record_of_a_later_version_is_refused() {
     let mut octets = vec![99, 0, 0];
     octets.extend(crc32fast::hash(&octets).to_le_bytes());
     assert_eq!(meta_from_octets(MessageId(1), &octets), Err(Bad));
+}
+
+#[test]
+fn a_campaign_and_its_members_read_as_they_were_written() {
+    let states = [
+        CampaignState::Loading,
+        CampaignState::Running,
+        CampaignState::Paused("too many bounces".into()),
+        CampaignState::Cancelled,
+    ];
+    let (mut octets, tally) = (Vec::new(), Tally { taken: 5, failed: 1, ..Tally::default() });
+    for state in states {
+        let launched = (state != CampaignState::Loading).then_some(Timestamp(9));
+        let campaign = Campaign {
+            id: MessageId(4),
+            name: "autumn".into(),
+            account: "news".into(),
+            list: "letters".into(),
+            state,
+            begun: Timestamp(3),
+            launched,
+            rows: 7,
+            tally,
+        };
+        campaign_to_octets(&campaign, &mut octets);
+        assert_eq!(campaign_from_octets(campaign.id, 7, tally, &octets), Ok(campaign));
+    }
+    let bob = Address::parse("bob@example.net").unwrap();
+    member_to_octets([&bob].into_iter(), None, &mut octets);
+    assert_eq!(member_from_octets(&octets), Ok((vec![bob.clone()], None)));
+    member_to_octets([&bob, &bob].into_iter(), Some((Some("news"), Some("letters"))), &mut octets);
+    let of = Some((Some("news".into()), Some("letters".to_owned())));
+    assert_eq!(member_from_octets(&octets), Ok((vec![bob.clone(), bob], of)));
 }

@@ -11,7 +11,7 @@ use std::time::Duration;
 use repute_types::{MessageId, PartId};
 use tokio::sync::oneshot;
 
-use crate::{Change, Committed, NewMessage, Settlement, SpoolError};
+use crate::{CampaignWrite, Change, NewMessage, Settlement, SpoolError};
 
 /// How long a settlement waits for a commit to travel with (docs/queue-states.md): long enough
 /// to save syncs, short enough that few messages go twice after a crash.
@@ -23,11 +23,39 @@ const MOST_COMMITS: usize = 512;
 const MOST_CONTENT: usize = 8 << 20;
 const MOST_SETTLEMENTS: usize = 4096;
 
-pub(super) type CommitAnswer = oneshot::Sender<Result<Committed, SpoolError>>;
+pub(super) type Answer = oneshot::Sender<Result<(), SpoolError>>;
+
+/// What is waited for until it is on disk.
+pub(super) enum Work {
+    Message(NewMessage),
+    Campaign(CampaignWrite),
+    /// Whom bulk mail went to whose ids are below this one.
+    Forget(MessageId),
+}
+
+impl Work {
+    /// Octets that are written, more or less.
+    pub fn size(&self) -> usize {
+        match self {
+            Work::Message(message) => message.content.len(),
+            Work::Campaign(write) => write.size(),
+            Work::Forget(_) => 0,
+        }
+    }
+
+    /// Whether it is refused on a full disk without being tried.
+    pub fn wants_room(&self) -> bool {
+        match self {
+            Work::Message(_) => true,
+            Work::Campaign(write) => write.wants_room(),
+            Work::Forget(_) => false,
+        }
+    }
+}
 
 pub(super) struct Waiting {
-    pub message: NewMessage,
-    pub answer: CommitAnswer,
+    pub work: Work,
+    pub answer: Answer,
 }
 
 #[derive(Default)]
@@ -45,7 +73,7 @@ impl Batch {
 struct Flush {
     /// Answered when so many settlements, counted from the start, are on disk.
     when: u64,
-    answer: oneshot::Sender<Result<(), SpoolError>>,
+    answer: Answer,
 }
 
 #[derive(Default)]
@@ -71,10 +99,10 @@ pub(super) struct Inbox {
 }
 
 impl Inbox {
-    pub fn commit(&self, message: NewMessage, answer: CommitAnswer) {
+    pub fn commit(&self, work: Work, answer: Answer) {
         let mut state = self.lock();
         if !state.closed {
-            state.commits.push_back(Waiting { message, answer });
+            state.commits.push_back(Waiting { work, answer });
             let first = state.commits.len() == 1;
             drop(state);
             // Later ones find a writer that is awake or has been called.
@@ -100,7 +128,7 @@ impl Inbox {
         }
     }
 
-    pub fn flush(&self, answer: oneshot::Sender<Result<(), SpoolError>>) {
+    pub fn flush(&self, answer: Answer) {
         let mut state = self.lock();
         let when = state.handed_in;
         if state.on_disk == when {
@@ -221,7 +249,7 @@ impl State {
         let mut content = 0;
         while batch.commits.len() < MOST_COMMITS && content < MOST_CONTENT {
             let Some(waiting) = self.commits.pop_front() else { break };
-            content += waiting.message.content.len();
+            content += waiting.work.size();
             batch.commits.push(waiting);
         }
         batch

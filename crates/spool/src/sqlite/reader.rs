@@ -9,7 +9,7 @@ use tokio::sync::Semaphore;
 
 use super::schema;
 use super::store::{id_of_key, key};
-use crate::{MessageMeta, PartRecord, SpoolError, codec};
+use crate::{Campaign, Member, MessageMeta, PartRecord, SpoolError, Tally, codec};
 
 /// Connections at most; each has a cache of 1 MiB.
 const CONNECTIONS: usize = 2;
@@ -151,6 +151,60 @@ pub(super) fn scan(
 }
 
 pub(super) fn last_id(db: &Connection) -> Result<Option<MessageId>, SpoolError> {
-    let last: Option<i64> = db.query_row("SELECT max(id) FROM message", [], |row| row.get(0)).map_err(storage)?;
+    let last: Option<i64> = db
+        .query_row("SELECT max(id) FROM (SELECT id FROM message UNION ALL SELECT id FROM campaign)", [], |row| {
+            row.get(0)
+        })
+        .map_err(storage)?;
     Ok(last.map(id_of_key))
+}
+
+const CAMPAIGN: &str =
+    "SELECT id, rows, taken, refused, left_out, delivered, failed, suppressed, cancelled, record FROM campaign";
+
+pub(super) fn campaigns(db: &Connection) -> Result<Vec<Campaign>, SpoolError> {
+    let mut statement = db.prepare_cached(&format!("{CAMPAIGN} ORDER BY id")).map_err(storage)?;
+    let mut rows = statement.query([]).map_err(storage)?;
+    let mut found = Vec::new();
+    while let Some(row) = rows.next().map_err(storage)? {
+        found.push(campaign(row)?);
+    }
+    Ok(found)
+}
+
+fn campaign(row: &Row<'_>) -> Result<Campaign, SpoolError> {
+    let id = id_of_key(row.get(0).map_err(storage)?);
+    let count = |column| row.get::<_, i64>(column).map(|n| n.max(0) as u64).map_err(|_| SpoolError::Damaged(id));
+    let tally = Tally {
+        taken: count(2)?,
+        refused: count(3)?,
+        left_out: count(4)?,
+        delivered: count(5)?,
+        failed: count(6)?,
+        suppressed: count(7)?,
+        cancelled: count(8)?,
+    };
+    let rows = u32::try_from(count(1)?).map_err(|_| SpoolError::Damaged(id))?;
+    codec::campaign_from_octets(id, rows, tally, octets(row, 9)).map_err(|_| SpoolError::Damaged(id))
+}
+
+pub(super) fn member(db: &Connection, part: PartId) -> Result<Option<Member>, SpoolError> {
+    let damaged = |_| SpoolError::Damaged(part.message);
+    let mut statement =
+        db.prepare_cached("SELECT record FROM member WHERE message = ?1 AND number = ?2").map_err(storage)?;
+    let record = statement
+        .query_row((key(part.message), part.number), |row| Ok(codec::member_from_octets(octets(row, 0))))
+        .optional()
+        .map_err(storage)?;
+    let Some(record) = record else { return Ok(None) };
+    let (recipients, of) = record.map_err(damaged)?;
+    if let Some((account, list)) = of {
+        return Ok(Some(Member { recipients, account, list, campaign: None }));
+    }
+    let mut statement = db.prepare_cached(&format!("{CAMPAIGN} WHERE id = ?1")).map_err(storage)?;
+    let campaign = statement.query_row([key(part.message)], |row| Ok(campaign(row))).optional().map_err(storage)?;
+    // A member outlives its campaign by no more than one step of forgetting.
+    let Some(campaign) = campaign.transpose()? else { return Ok(None) };
+    let (account, list) = (Some(campaign.account), Some(campaign.list));
+    Ok(Some(Member { recipients, account, list, campaign: Some(campaign.name) }))
 }

@@ -17,7 +17,8 @@ use super::{OpenError, Options};
 pub(super) const PAGE_OCTETS: u64 = 4096;
 
 /// Each entry brings the schema from its index to the next number.
-const MIGRATIONS: &[&str] = &["
+const MIGRATIONS: &[&str] = &[
+    "
     -- One row a message. `first` and `chunks` are its rows in `content`, `crc` is the CRC-32
     -- of all their octets together; `meta` is the codec's.
     CREATE TABLE message (
@@ -38,7 +39,30 @@ const MIGRATIONS: &[&str] = &["
         record  BLOB NOT NULL,
         PRIMARY KEY (message, number)
     ) WITHOUT ROWID;
-"];
+",
+    "
+    -- One row a campaign: the codec's record, how many rows of the list it has, and what became of them.
+    CREATE TABLE campaign (
+        id         INTEGER PRIMARY KEY,
+        record     BLOB NOT NULL,
+        rows       INTEGER NOT NULL,
+        taken      INTEGER NOT NULL,
+        refused    INTEGER NOT NULL,
+        left_out   INTEGER NOT NULL,
+        delivered  INTEGER NOT NULL,
+        failed     INTEGER NOT NULL,
+        suppressed INTEGER NOT NULL,
+        cancelled  INTEGER NOT NULL
+    );
+    -- To whom each part of bulk mail went, for longer than the part is there.
+    CREATE TABLE member (
+        message INTEGER NOT NULL,
+        number  INTEGER NOT NULL,
+        record  BLOB NOT NULL,
+        PRIMARY KEY (message, number)
+    ) WITHOUT ROWID;
+",
+];
 
 /// Makes the folder and takes its lock, which is released when the file is closed.
 pub(super) fn lock_folder(dir: &Path) -> Result<File, OpenError> {

@@ -8,17 +8,16 @@
 
 use std::sync::Arc;
 
-use repute_types::{Content, MessageId};
-use rusqlite::{CachedStatement, Connection, ErrorCode, OptionalExtension, TransactionBehavior};
+use repute_types::MessageId;
+use rusqlite::{Connection, ErrorCode, TransactionBehavior};
 
 use super::checkpoint::{self, Checkpointer};
+use super::inbox::Work;
 use super::reserve::Reserve;
+use super::rows::{Rows, Statements};
 use super::vacuum::Vacuum;
 use super::{Fault, Hook, Step};
-use crate::{Change, NewMessage, Settlement, SpoolError, codec};
-
-/// A content row's octets at most: bounds what is copied at once of a large message.
-const CHUNK_OCTETS: usize = 1 << 20;
+use crate::{Settlement, SpoolError};
 
 /// Small steps of giving space back in a row, so that the writer soon looks at its work again.
 const MOST_SQUEEZES: usize = 64;
@@ -91,7 +90,7 @@ impl Store {
         checkpointer: Checkpointer,
         reserve: Reserve,
     ) -> rusqlite::Result<Store> {
-        db.set_prepared_statement_cache_capacity(16);
+        db.set_prepared_statement_cache_capacity(32);
         let next_content = db.query_row("SELECT coalesce(max(id), 0) + 1 FROM content", [], |row| row.get(0))?;
         let buffer = Vec::new();
         let vacuum = Vacuum::default();
@@ -103,22 +102,21 @@ impl Store {
         Ok(store)
     }
 
-    /// Applies the settlements in order and adds the messages, durably, or does nothing.
+    /// Applies the settlements in order and then what is waited for, durably, or does nothing.
     pub fn write<'a>(
         &mut self,
         settlements: &[Arc<Settlement>],
-        messages: impl Iterator<Item = &'a NewMessage>,
+        works: impl Iterator<Item = &'a Work> + Clone,
     ) -> Result<(), Failure> {
-        let mut messages = messages.peekable();
         if self.distrusted {
             self.begin_log_again()?;
         }
-        if messages.peek().is_some() && !self.reserve.hold() {
+        if works.clone().any(Work::wants_room) && !self.reserve.hold() {
             let text = format!("less than {} MiB of the disk are free", self.reserve.octets() >> 20);
             return Err(Failure::Full(text));
         }
         let next_content = self.next_content;
-        let written = self.transaction(settlements, messages);
+        let written = self.transaction(settlements, works);
         match &written {
             Ok(()) => self.passed(Step::AfterCommit),
             Err(failure) => {
@@ -137,24 +135,21 @@ impl Store {
     fn transaction<'a>(
         &mut self,
         settlements: &[Arc<Settlement>],
-        messages: impl Iterator<Item = &'a NewMessage>,
+        works: impl Iterator<Item = &'a Work>,
     ) -> Result<(), Failure> {
         self.hook.at(Step::BeforeTransaction)?;
         let transaction = self.db.transaction_with_behavior(TransactionBehavior::Immediate)?;
         let mut statements = Statements::prepare(&transaction)?;
-        let mut rows = Rows {
-            statements: &mut statements,
-            next_content: &mut self.next_content,
-            buffer: &mut self.buffer,
-            hook: &*self.hook,
-        };
+        let mut rows = Rows::new(&transaction, &mut statements, &mut self.next_content, &mut self.buffer, &*self.hook);
         for settlement in settlements {
             rows.settle(settlement)?;
         }
-        for message in messages {
-            rows.insert(message)?;
+        for work in works {
+            rows.work(work)?;
         }
+        rows.count_ends()?;
         self.hook.at(Step::BeforeCommit)?;
+        drop(rows);
         drop(statements);
         transaction.commit()?;
         Ok(())
@@ -229,122 +224,4 @@ impl Store {
             false => Ok(()),
         }
     }
-}
-
-struct Statements<'a> {
-    add_message: CachedStatement<'a>,
-    add_content: CachedStatement<'a>,
-    add_part: CachedStatement<'a>,
-    keep_part: CachedStatement<'a>,
-    drop_part: CachedStatement<'a>,
-    drop_message: CachedStatement<'a>,
-    drop_content: CachedStatement<'a>,
-}
-
-impl<'a> Statements<'a> {
-    fn prepare(db: &'a Connection) -> rusqlite::Result<Statements<'a>> {
-        Ok(Statements {
-            add_message: db.prepare_cached("INSERT INTO message VALUES (?1, ?2, ?3, ?4, ?5)")?,
-            add_content: db.prepare_cached("INSERT INTO content VALUES (?1, ?2)")?,
-            add_part: db.prepare_cached("INSERT INTO part VALUES (?1, ?2, ?3)")?,
-            keep_part: db.prepare_cached("UPDATE part SET record = ?3 WHERE message = ?1 AND number = ?2")?,
-            drop_part: db.prepare_cached("DELETE FROM part WHERE message = ?1 AND number = ?2")?,
-            drop_message: db.prepare_cached(
-                "DELETE FROM message
-                 WHERE id = ?1 AND NOT EXISTS (SELECT 1 FROM part WHERE message = ?1)
-                 RETURNING first, chunks",
-            )?,
-            drop_content: db.prepare_cached("DELETE FROM content WHERE id BETWEEN ?1 AND ?2")?,
-        })
-    }
-}
-
-struct Rows<'s, 'db> {
-    statements: &'s mut Statements<'db>,
-    next_content: &'s mut i64,
-    buffer: &'s mut Vec<u8>,
-    hook: &'s dyn Hook,
-}
-
-impl Rows<'_, '_> {
-    fn insert(&mut self, message: &NewMessage) -> Result<(), Failure> {
-        let key = key(message.meta.id);
-        let first = *self.next_content;
-        let crc = self.insert_content(&message.content)?;
-        let chunks = *self.next_content - first;
-        codec::meta_to_octets(&message.meta, self.buffer);
-        self.statements.add_message.execute((key, first, chunks, crc, &self.buffer[..]))?;
-        for part in &message.parts {
-            codec::part_to_octets(part, self.buffer);
-            self.statements.add_part.execute((key, part.id.number, &self.buffer[..]))?;
-        }
-        self.hook.at(Step::AfterInsert)?;
-        Ok(())
-    }
-
-    /// Writes the content's rows and gives its checksum. Slices that are small beside a row
-    /// are gathered; what fills a row by itself is not copied.
-    fn insert_content(&mut self, content: &Content) -> Result<u32, Failure> {
-        let mut sum = crc32fast::Hasher::new();
-        self.buffer.clear();
-        for slice in content.chunks() {
-            sum.update(slice);
-            let mut rest = &slice[..];
-            while !rest.is_empty() {
-                let room = CHUNK_OCTETS - self.buffer.len();
-                let (piece, after) = rest.split_at(rest.len().min(room));
-                rest = after;
-                if self.buffer.is_empty() && (piece.len() == CHUNK_OCTETS || piece.len() == content.len()) {
-                    add_content(self.statements, self.next_content, piece)?;
-                    continue;
-                }
-                self.buffer.extend_from_slice(piece);
-                if self.buffer.len() == CHUNK_OCTETS {
-                    add_content(self.statements, self.next_content, self.buffer)?;
-                    self.buffer.clear();
-                }
-            }
-        }
-        if !self.buffer.is_empty() {
-            add_content(self.statements, self.next_content, self.buffer)?;
-        }
-        Ok(sum.finalize())
-    }
-
-    fn settle(&mut self, settlement: &Settlement) -> Result<(), Failure> {
-        let (key, number) = (key(settlement.part.message), settlement.part.number);
-        let known = match &settlement.change {
-            Change::Done => self.statements.drop_part.execute((key, number))? > 0,
-            Change::Keep(record) => {
-                codec::part_to_octets(record, self.buffer);
-                self.statements.keep_part.execute((key, number, &self.buffer[..]))? > 0
-            }
-        };
-        // A part that is gone was settled before, with its notices.
-        if !known {
-            return Ok(());
-        }
-        for notice in &settlement.notices {
-            self.insert(notice)?;
-        }
-        if matches!(settlement.change, Change::Done) {
-            self.drop_message_if_done(key)?;
-        }
-        Ok(())
-    }
-
-    fn drop_message_if_done(&mut self, key: i64) -> Result<(), Failure> {
-        let rows = self.statements.drop_message.query_row([key], |row| Ok((row.get(0)?, row.get(1)?))).optional()?;
-        if let Some((first, chunks)) = rows {
-            let (first, chunks): (i64, i64) = (first, chunks);
-            self.statements.drop_content.execute((first, first + chunks - 1))?;
-        }
-        Ok(())
-    }
-}
-
-fn add_content(statements: &mut Statements<'_>, next: &mut i64, octets: &[u8]) -> rusqlite::Result<()> {
-    statements.add_content.execute((*next, octets))?;
-    *next += 1;
-    Ok(())
 }

@@ -11,9 +11,9 @@ use std::time::Duration;
 use repute_types::PartId;
 
 use super::Step;
-use super::inbox::{Batch, Inbox, LINGER, Waiting};
+use super::inbox::{Batch, Inbox, LINGER, Waiting, Work};
 use super::store::{Failure, Store};
-use crate::{Change, Committed, Settlement};
+use crate::{Change, Settlement};
 
 /// Time between two tries of settlements that could not be written, where no commit comes.
 const RETRY: Duration = Duration::from_secs(1);
@@ -49,7 +49,7 @@ fn quiet(store: &Store) -> Option<Duration> {
 /// Whether all settlements of the batch are on disk now.
 fn work_off(store: &mut Store, inbox: &Inbox, batch: Batch) -> bool {
     let Batch { commits, settlements } = batch;
-    match store.write(&settlements, commits.iter().map(|waiting| &waiting.message)) {
+    match store.write(&settlements, commits.iter().map(|waiting| &waiting.work)) {
         Ok(()) => {
             inbox.settled(&settlements);
             for waiting in commits {
@@ -110,12 +110,12 @@ fn commit_one_by_one(store: &mut Store, inbox: &Inbox, commits: Vec<Waiting>) {
     let mut too_large = usize::MAX;
     let mut full = None;
     for waiting in commits {
-        let size = waiting.message.content.len();
+        let size = waiting.work.size();
         if let Some(failure) = full.as_ref().filter(|_| size >= too_large) {
             answer(inbox, waiting, Err(failure));
             continue;
         }
-        let written = store.write(&[], std::iter::once(&waiting.message));
+        let written = store.write(&[], std::iter::once(&waiting.work));
         answer(inbox, waiting, written.as_ref().copied());
         if let Err(failure @ Failure::Full(_)) = written {
             too_large = size;
@@ -125,18 +125,19 @@ fn commit_one_by_one(store: &mut Store, inbox: &Inbox, commits: Vec<Waiting>) {
 }
 
 fn answer(inbox: &Inbox, waiting: Waiting, written: Result<(), &Failure>) {
-    let Waiting { message, answer } = waiting;
-    let id = message.meta.id;
+    let Waiting { work, answer } = waiting;
     match written {
         Err(failure) => {
             // The caller may have gone; nothing is kept, so there is nothing to undo.
             let _ = answer.send(Err(failure.to_error()));
         }
-        Ok(()) if answer.send(Ok(Committed::proof(id))).is_ok() => {}
+        Ok(()) if answer.send(Ok(())).is_ok() => {}
         // Nobody was told, so nobody will enter it in the queue: the client sends it again.
         Ok(()) => {
+            // What a campaign has on disk is asked for by whoever goes on with it.
+            let Work::Message(message) = work else { return };
             for part in &message.parts {
-                let part = PartId { message: id, number: part.id.number };
+                let part = PartId { message: message.meta.id, number: part.id.number };
                 inbox.settle(Settlement { part, change: Change::Done, notices: Vec::new() });
             }
         }

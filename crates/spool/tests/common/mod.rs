@@ -35,6 +35,7 @@ pub fn part(message: u64, number: u32, domain: &str) -> PartRecord {
         state: PartState::Due,
         due: Timestamp(1_000),
         delay_noticed: false,
+        values: Vec::new(),
     }
 }
 
@@ -51,6 +52,8 @@ pub fn message(number: u64, content: impl Into<Content>, domains: &[&str]) -> Ne
         header_id: format!("{number}@example.com"),
         size: content.len() as u64,
         labels: None,
+        letter: None,
+        members: false,
     };
     let parts = domains.iter().enumerate().map(|(n, domain)| part(number, n as u32, domain)).collect();
     NewMessage { meta, parts, content }

@@ -84,6 +84,8 @@ impl FakeDoor {
             header_id: String::new(),
             size: content.len() as u64,
             labels: None,
+            letter: None,
+            members: false,
         };
         let pending = |r: &Recipient| Pending { recipient: r.clone(), last: None };
         let part = PartRecord {
@@ -94,6 +96,7 @@ impl FakeDoor {
             state: PartState::Due,
             due: at,
             delay_noticed: false,
+            values: Vec::new(),
         };
         let new = NewMessage { meta, parts: vec![part], content: content.clone() };
         let committed = self.spool.commit(new).await.unwrap();
