@@ -6,6 +6,7 @@
 //! an operator may ask ([`control`]). Knows neither SMTP text nor HTTP.
 
 pub mod accounts;
+pub mod bulk;
 mod cause;
 pub mod config;
 pub mod control;

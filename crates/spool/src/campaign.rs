@@ -82,7 +82,7 @@ pub enum Ended {
 #[derive(Clone, Debug)]
 pub enum CampaignWrite {
     /// Keeps the letter, with no recipient yet.
-    Begin { campaign: Campaign, meta: MessageMeta, letter: Content },
+    Begin { campaign: Box<Campaign>, meta: MessageMeta, letter: Content },
     /// Rows of the list, whose numbers are those of the parts. The next row is `rows` then.
     Append { id: MessageId, rows: u32, parts: Vec<PartRecord>, refused: u32, left_out: u32 },
     /// The list is whole: from this instant its recipients are ours to deliver to. The metadata

@@ -152,7 +152,7 @@ impl State {
     fn change_campaign(&mut self, write: CampaignWrite) {
         let id = write.id();
         if let CampaignWrite::Begin { campaign, meta, letter } = write {
-            assert!(self.campaigns.insert(id, campaign).is_none(), "{id} is begun a second time");
+            assert!(self.campaigns.insert(id, *campaign).is_none(), "{id} is begun a second time");
             self.messages.insert(id, (meta, letter));
             return;
         }

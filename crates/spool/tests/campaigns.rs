@@ -27,7 +27,7 @@ fn meta(number: u64) -> MessageMeta {
 }
 
 async fn begin(spool: &dyn Spool, number: u64) {
-    let campaign = Campaign {
+    let campaign = Box::new(Campaign {
         id: id(number),
         name: format!("letter {number}"),
         account: "news".into(),
@@ -37,7 +37,7 @@ async fn begin(spool: &dyn Spool, number: u64) {
         launched: None,
         rows: 0,
         tally: Tally::default(),
-    };
+    });
     let letter = octets(number, 100).into();
     spool.change_campaign(CampaignWrite::Begin { campaign, meta: meta(number), letter }).await.unwrap();
 }

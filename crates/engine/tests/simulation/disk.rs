@@ -10,9 +10,10 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use repute_spool::{
-    BoxFuture, Change, Committed, MemorySpool, MessageMeta, NewMessage, PartRecord, Settlement, Spool, SpoolError,
+    BoxFuture, Campaign, CampaignWrite, Change, Committed, Member, MemorySpool, MessageMeta, NewMessage, PartRecord,
+    Settlement, Spool, SpoolError,
 };
-use repute_types::{Content, MessageId, PartId};
+use repute_types::{Content, MessageId, PartId, Timestamp};
 use tokio::time::Instant;
 
 use super::book::{Book, Moment};
@@ -81,7 +82,7 @@ impl Disk {
     fn apply(&self, settlement: Settlement) {
         let before = self.on_platter(settlement.part);
         let kept: BTreeSet<String> = match &settlement.change {
-            Change::Done => BTreeSet::new(),
+            Change::Done | Change::Ended(_) => BTreeSet::new(),
             Change::Keep(record) => record.recipients.iter().map(|p| p.recipient.address.to_string()).collect(),
         };
         for gone in before.iter().filter(|address| !kept.contains(*address)) {
@@ -202,7 +203,7 @@ impl Spool for Disk {
         Box::pin(async move {
             self.readable()?;
             match self.unwritten(id) {
-                Some(Change::Done) => Err(SpoolError::Missing(id.message)),
+                Some(Change::Done | Change::Ended(_)) => Err(SpoolError::Missing(id.message)),
                 Some(Change::Keep(record)) => Ok(record),
                 None => match self.unwritten_notice(id.message) {
                     Some(notice) => Ok(notice.parts[id.number as usize].clone()),
@@ -222,7 +223,7 @@ impl Spool for Disk {
             self.write(|_| true);
             let mut rows = self.platter.scan(after, limit).await?;
             rows.retain_mut(|(_, part)| match self.unwritten(part.id) {
-                Some(Change::Done) => false,
+                Some(Change::Done | Change::Ended(_)) => false,
                 Some(Change::Keep(record)) => {
                     *part = record;
                     true
@@ -235,5 +236,29 @@ impl Spool for Disk {
 
     fn last_id(&self) -> BoxFuture<'_, Result<Option<MessageId>, SpoolError>> {
         self.platter.last_id()
+    }
+
+    fn change_campaign(&self, write: CampaignWrite) -> BoxFuture<'_, Result<(), SpoolError>> {
+        Box::pin(async move {
+            tokio::time::sleep(self.sync).await;
+            if let Some(error) = self.refusal() {
+                return Err(error);
+            }
+            self.write(|_| true);
+            self.platter.change_campaign(write).await
+        })
+    }
+
+    fn campaigns(&self) -> BoxFuture<'_, Result<Vec<Campaign>, SpoolError>> {
+        self.write(|_| true);
+        self.platter.campaigns()
+    }
+
+    fn member(&self, part: PartId) -> BoxFuture<'_, Result<Option<Member>, SpoolError>> {
+        self.platter.member(part)
+    }
+
+    fn forget_members(&self, before: Timestamp) -> BoxFuture<'_, Result<(), SpoolError>> {
+        self.platter.forget_members(before)
     }
 }

@@ -1,0 +1,251 @@
+//! What is asked of campaigns and what is answered. All of it is JSON for the faces.
+
+use repute_spool as spool;
+use repute_types::{Address, MessageId, Timestamp};
+use serde::{Deserialize, Serialize};
+
+/// A letter and what its list will bring.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Begin {
+    pub account: String,
+    /// What the campaign is called, once an account: up to 64 letters, digits, `.`, `_` and `-`.
+    /// Beginning one of that name again that is still loading, with the same letter and fields,
+    /// goes on with it.
+    pub campaign: String,
+    /// The list that recipients leave with one click, within the account; without it the campaign's name.
+    #[serde(default)]
+    pub list: Option<String>,
+    /// A MIME message with merge fields in its header and its text parts.
+    pub letter: String,
+    /// The merge fields that each recipient brings, in the order of [`Row::values`]. `email`
+    /// and `unsubscribe_url` are there by themselves.
+    #[serde(default)]
+    pub fields: Vec<String>,
+    #[serde(default)]
+    pub tags: Vec<String>,
+}
+
+/// One recipient of the list.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Row {
+    pub email: String,
+    /// In the order of [`Begin::fields`]; an empty text is a field that is not there.
+    #[serde(default)]
+    pub values: Vec<String>,
+}
+
+/// A campaign that recipients can be added to.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Begun {
+    pub id: MessageId,
+    pub campaign: String,
+    /// The number of the row to go on with: how many came in before a break.
+    pub next_row: u32,
+}
+
+/// A batch of the list, in its order.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Add {
+    pub id: MessageId,
+    /// The number of the first of these rows, from 0. Rows that came in before are passed over, so
+    /// that a batch may be sent again.
+    pub first_row: u32,
+    /// At most [`MOST_ROWS`].
+    pub rows: Vec<Row>,
+}
+
+/// Rows of one batch at most.
+pub const MOST_ROWS: usize = 2_000;
+
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+pub struct Added {
+    /// The number of the row to go on with.
+    pub next_row: u32,
+    /// Taken in by this call.
+    pub taken: u32,
+    /// Not taken in, and why.
+    pub refused: Vec<Refused>,
+}
+
+/// A row of the list that is not written to.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Refused {
+    /// From 0.
+    pub row: u32,
+    pub email: String,
+    pub why: WhyNot,
+    /// What exactly, for people.
+    pub text: String,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum WhyNot {
+    /// It is no address.
+    Syntax,
+    /// It was on the list before.
+    Duplicate,
+    /// Mail to it is suppressed.
+    Suppressed,
+    /// A mailbox of an office that nobody subscribes with: `postmaster@`, `noreply@`.
+    Role,
+    /// Its domain takes no mail: it does not exist, or says so (null MX, RFC 7505).
+    Domain,
+    /// A merge field that the letter needs is not there, or the letter cannot be merged with it.
+    Field,
+}
+
+impl WhyNot {
+    pub const ALL: [WhyNot; 6] =
+        [WhyNot::Syntax, WhyNot::Duplicate, WhyNot::Suppressed, WhyNot::Role, WhyNot::Domain, WhyNot::Field];
+
+    pub fn as_str(self) -> &'static str {
+        match self {
+            WhyNot::Syntax => "syntax",
+            WhyNot::Duplicate => "duplicate",
+            WhyNot::Suppressed => "suppressed",
+            WhyNot::Role => "role",
+            WhyNot::Domain => "domain",
+            WhyNot::Field => "field",
+        }
+    }
+}
+
+/// A campaign and how far it is.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Campaign {
+    pub id: MessageId,
+    pub campaign: String,
+    pub account: String,
+    pub list: String,
+    pub state: State,
+    /// Why it is paused.
+    #[serde(default)]
+    pub reason: Option<String>,
+    pub begun: Timestamp,
+    #[serde(default)]
+    pub launched: Option<Timestamp>,
+    /// Rows of the list so far: `taken`, `refused` and `left_out` together.
+    pub rows: u64,
+    pub taken: u64,
+    /// Rows that were no address, or one that was there before.
+    pub refused: u64,
+    /// Rows whose addresses are suppressed.
+    pub left_out: u64,
+    pub delivered: u64,
+    /// Refused for good, or given up.
+    pub failed: u64,
+    /// Suppressed after they were taken in.
+    pub suppressed: u64,
+    pub cancelled: u64,
+    /// Of those taken in: not done yet.
+    pub waiting: u64,
+    /// Of those waiting: tried before, and to be tried again.
+    pub deferred: u64,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum State {
+    /// The list is coming in; nothing is sent.
+    Loading,
+    Running,
+    Paused,
+    Cancelled,
+    /// Nobody waits any more.
+    Done,
+}
+
+impl State {
+    pub fn as_str(self) -> &'static str {
+        match self {
+            State::Loading => "loading",
+            State::Running => "running",
+            State::Paused => "paused",
+            State::Cancelled => "cancelled",
+            State::Done => "done",
+        }
+    }
+}
+
+impl Campaign {
+    /// `deferred` is known to the queue alone.
+    pub fn of(known: &spool::Campaign, deferred: u64) -> Campaign {
+        let tally = known.tally;
+        let (state, reason) = match &known.state {
+            spool::CampaignState::Loading => (State::Loading, None),
+            spool::CampaignState::Cancelled => (State::Cancelled, None),
+            _ if tally.waiting() == 0 => (State::Done, None),
+            spool::CampaignState::Running => (State::Running, None),
+            spool::CampaignState::Paused(reason) => (State::Paused, Some(reason.clone())),
+        };
+        Campaign {
+            id: known.id,
+            campaign: known.name.clone(),
+            account: known.account.to_string(),
+            list: known.list.clone(),
+            state,
+            reason,
+            begun: known.begun,
+            launched: known.launched,
+            rows: tally.taken + tally.refused + tally.left_out,
+            taken: tally.taken,
+            refused: tally.refused,
+            left_out: tally.left_out,
+            delivered: tally.delivered,
+            failed: tally.failed,
+            suppressed: tally.suppressed,
+            cancelled: tally.cancelled,
+            waiting: tally.waiting(),
+            deferred,
+        }
+    }
+}
+
+/// A letter merged and signed for one recipient, as it would go out.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Preview {
+    pub email: String,
+    pub message: String,
+}
+
+/// What a wish to leave is about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum LeaveScope {
+    /// The list that the message was sent by.
+    List,
+    /// Everything that the account sends.
+    Everything,
+}
+
+/// What a page about leaving shows.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Leave {
+    pub address: Address,
+    /// Whose mail it is; `None` where that is not known any more.
+    pub account: Option<String>,
+    /// `None` where the message was by no list: leaving is then about all that the account sends.
+    pub list: Option<String>,
+    pub campaign: Option<String>,
+}
+
+#[derive(Debug, thiserror::Error)]
+pub enum BulkError {
+    /// Something in the question is wrong; the sentence has the cure.
+    #[error("{0}")]
+    Refused(String),
+    #[error("there is no campaign {0:?}: `repute bulk list` shows those that are known")]
+    NoSuchCampaign(String),
+    #[error("row {row} comes before row {next} that is awaited: go on from there")]
+    Gap { row: u32, next: u32 },
+    #[error("this link is not one of ours, or it is too old")]
+    NoSuchToken,
+    #[error("the spool cannot be read or written now")]
+    Spool(#[source] spool::SpoolError),
+    #[error("the suppression list cannot be read or written now")]
+    Suppressions(#[source] repute_ledger::LedgerError),
+}
