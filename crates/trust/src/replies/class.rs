@@ -1,4 +1,4 @@
-//! What a reply means, in some thirty classes, and what follows from each: whose fault it
+//! What a reply means, in some forty classes, and what follows from each: whose fault it
 //! is, what the server does beyond this one recipient, what a person does, which checks tell
 //! more. A rule may say more about its own case than its class does.
 
@@ -11,6 +11,12 @@ use serde::Deserialize;
 pub enum Class {
     /// There is no such mailbox, or no such domain.
     UnknownUser,
+    /// The domain of the recipient does not exist, or has no host for mail.
+    NoDomain,
+    /// The domain, or its host, takes no mail at all (RFC 7505, RFC 7504).
+    TakesNoMail,
+    /// The recipient has another address now.
+    Moved,
     /// The mailbox exists and takes nothing any more.
     DisabledMailbox,
     FullMailbox,
@@ -52,6 +58,8 @@ pub enum Class {
     Content,
     /// A link in the message is listed.
     ListedLink,
+    /// Taken for a virus, or an attachment of a forbidden kind.
+    Virus,
     /// A header or the structure is not as the RFCs have it.
     MessageFormat,
     TooLarge,
@@ -64,6 +72,12 @@ pub enum Class {
     /// It wants a login.
     Login,
     Loop,
+    /// No connection, or it broke.
+    Network,
+    /// It was tried for as long as it may be.
+    Expired,
+    /// The program behind the mailbox failed.
+    MailProgram,
     /// The receiver's own set-up is broken, and it shows in the reply.
     ReceiverFault,
     /// The receiver cannot just now.
@@ -87,6 +101,8 @@ pub enum Fault {
     Rate,
     /// The receiver's side.
     Remote,
+    /// What lies between us and the receiver.
+    Network,
     /// Our server or its configuration.
     Us,
     /// The reply does not tell.
@@ -123,8 +139,11 @@ pub enum Action {
 }
 
 impl Class {
-    pub const ALL: [Class; 34] = [
+    pub const ALL: [Class; 41] = [
         Class::UnknownUser,
+        Class::NoDomain,
+        Class::TakesNoMail,
+        Class::Moved,
         Class::DisabledMailbox,
         Class::FullMailbox,
         Class::RecipientRate,
@@ -148,6 +167,7 @@ impl Class {
         Class::Greylisting,
         Class::Content,
         Class::ListedLink,
+        Class::Virus,
         Class::MessageFormat,
         Class::TooLarge,
         Class::Policy,
@@ -155,6 +175,9 @@ impl Class {
         Class::Protocol,
         Class::Login,
         Class::Loop,
+        Class::Network,
+        Class::Expired,
+        Class::MailProgram,
         Class::ReceiverFault,
         Class::Temporary,
         Class::Unknown,
@@ -217,6 +240,7 @@ impl Fault {
             Fault::Content => "content",
             Fault::Rate => "rate",
             Fault::Remote => "remote",
+            Fault::Network => "network",
             Fault::Us => "us",
             Fault::Unknown => "unknown",
         }
@@ -231,6 +255,7 @@ impl Fault {
             Fault::Content => "the message",
             Fault::Rate => "how fast we send",
             Fault::Remote => "the receiver",
+            Fault::Network => "the network",
             Fault::Us => "our server",
             Fault::Unknown => "not told",
         }

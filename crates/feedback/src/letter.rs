@@ -1,0 +1,227 @@
+//! What comes back and is no report: a machine's answer (RFC 3834, and the many that are older),
+//! a challenge, a wish to leave a list, or the words of a human.
+
+use crate::find;
+use crate::mail::Mail;
+use crate::original::in_brackets;
+
+/// What is kept of the text.
+const TEXT: usize = 2000;
+const IDS: usize = 50;
+
+/// A message that is no report.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Letter {
+    /// From, without the name.
+    pub from: Option<String>,
+    /// Where an answer should go: Reply-To, or From.
+    pub reply_to: Option<String>,
+    pub subject: String,
+    /// The messages that it answers (In-Reply-To, then References from the last), without brackets.
+    pub answers: Vec<String>,
+    /// How its text begins; some 2000 letters at most.
+    pub text: String,
+}
+
+/// What kind of letter it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Kind {
+    Unsubscribe,
+    Challenge,
+    Automatic,
+    Human,
+}
+
+pub(crate) fn letter(mail: &Mail<'_>) -> Letter {
+    let address = |name: &str| mail.header.first(name).and_then(|value| find::address(&value));
+    let from = address("from");
+    let text = mail.leaves.iter().find(|leaf| leaf.is_text()).map(|leaf| leaf.text()).unwrap_or_default();
+    let text = text.trim_start();
+    let ids = |name: &str| -> Vec<String> {
+        let value = mail.header.first(name).unwrap_or_default();
+        value.split_whitespace().filter(|word| word.contains('<')).map(|word| in_brackets(word).to_owned()).collect()
+    };
+    let mut answers = ids("in-reply-to");
+    for id in ids("references").into_iter().rev().take(IDS) {
+        if !answers.contains(&id) {
+            answers.push(id);
+        }
+    }
+    answers.truncate(IDS);
+    Letter {
+        reply_to: address("reply-to").or_else(|| from.clone()),
+        from,
+        subject: mail.header.decoded("subject").unwrap_or_default(),
+        answers,
+        text: text[..text.floor_char_boundary(TEXT)].to_owned(),
+    }
+}
+
+pub(crate) fn kind(mail: &Mail<'_>, letter: &Letter) -> Kind {
+    if is_wish(mail, letter) {
+        Kind::Unsubscribe
+    } else if is_challenge(mail, letter) {
+        Kind::Challenge
+    } else if is_automatic(mail, letter) {
+        Kind::Automatic
+    } else {
+        Kind::Human
+    }
+}
+
+/// Words that are a wish when they are the whole subject, or the whole first line of a text
+/// without a subject.
+const WISHES: [&str; 22] = [
+    "unsubscribe",
+    "unsubscribe me",
+    "please unsubscribe",
+    "please unsubscribe me",
+    "un-subscribe",
+    "opt-out",
+    "opt out",
+    "optout",
+    "remove",
+    "remove me",
+    "please remove me",
+    "leave",
+    "stop",
+    "signoff",
+    "abmelden",
+    "abmeldung",
+    "abbestellen",
+    "désabonner",
+    "désinscription",
+    "desuscribir",
+    "cancellami",
+    "afmelden",
+];
+
+/// A wish to leave: what a client sends for `List-Unsubscribe: <mailto:…>` (RFC 2369), or a
+/// human who writes it into the subject.
+fn is_wish(mail: &Mail<'_>, letter: &Letter) -> bool {
+    if mail.header.has("x-apple-unsubscribe") {
+        return true;
+    }
+    let subject = letter.subject.trim().to_lowercase();
+    let subject =
+        ["re:", "aw:", "fwd:", "fw:"].iter().fold(subject.as_str(), |s, p| s.strip_prefix(p).unwrap_or(s).trim());
+    let is_wish = |text: &str| WISHES.contains(&text.trim_matches(|c: char| !c.is_alphanumeric()));
+    if subject.is_empty() {
+        return is_wish(&letter.text.lines().next().unwrap_or_default().trim().to_lowercase());
+    }
+    // `unsubscribe` with a token or a list's name behind it is what the link in a letter made.
+    is_wish(subject)
+        || subject
+            .strip_prefix("unsubscribe")
+            .is_some_and(|rest| rest.starts_with([' ', ':', '-', '_', '.']) && rest.split_whitespace().count() <= 2)
+}
+
+/// What services and programs that ask strangers to prove themselves write.
+const CHALLENGES: [&str; 16] = [
+    "boxbe",
+    "spamarrest",
+    "spam arrest",
+    "tmda",
+    "choicemail",
+    "bluebottle",
+    "mailblocks",
+    "knowspam",
+    "sender verification",
+    "confirm your message",
+    "confirm that you are human",
+    "verify that you are human",
+    "message is awaiting your confirmation",
+    "added to my approved",
+    "approved senders list",
+    "please confirm your email delivery",
+];
+
+fn is_challenge(mail: &Mail<'_>, letter: &Letter) -> bool {
+    if mail.header.has("x-tmda-confirm-done") || mail.header.has("x-uol-sender-verification") {
+        return true;
+    }
+    let from = letter.from.as_deref().unwrap_or_default().to_lowercase();
+    let subject = letter.subject.to_lowercase();
+    let text = letter.text.to_lowercase();
+    let in_sender =
+        ["boxbe.com", "spamarrest.com", "bluebottle.com", "knowspam.net", "antispam.uol.com.br", "spamlion"];
+    in_sender.iter().any(|name| from.contains(name))
+        || CHALLENGES.iter().any(|words| subject.contains(words))
+        || (text.contains("challenge") && text.contains("click") && mail_is_from_a_machine(mail))
+        || (CHALLENGES.iter().skip(8).any(|words| text.contains(words)) && mail_is_from_a_machine(mail))
+}
+
+/// How subjects of automatic answers begin, in the languages of the large systems.
+const SUBJECTS: [&str; 34] = [
+    "automatic reply",
+    "auto reply",
+    "auto-reply",
+    "autoreply",
+    "auto response",
+    "auto-response",
+    "autoresponse",
+    "auto:",
+    "autosvar",
+    "automatic response",
+    "automated reply",
+    "automated response",
+    "out of office",
+    "out of the office",
+    "on vacation",
+    "vacation:",
+    "away from",
+    "i am away",
+    "i'm away",
+    "automatische antwort",
+    "abwesenheit",
+    "automatisch antwoord",
+    "afwezig",
+    "réponse automatique",
+    "reponse automatique",
+    "absence du bureau",
+    "respuesta automática",
+    "respuesta automatica",
+    "fuera de la oficina",
+    "resposta automática",
+    "risposta automatica",
+    "fuori sede",
+    "automatiskt svar",
+    "自動応答",
+];
+
+fn is_automatic(mail: &Mail<'_>, letter: &Letter) -> bool {
+    let subject = letter.subject.trim().to_lowercase();
+    let subject = ["re:", "aw:", "sv:"].iter().fold(subject.as_str(), |s, p| s.strip_prefix(p).unwrap_or(s).trim());
+    mail_is_from_a_machine(mail)
+        || mail.report_type.as_deref() == Some("disposition-notification")
+        || SUBJECTS.iter().any(|words| subject.starts_with(words))
+        || subject.contains("out of office")
+}
+
+/// RFC 3834 §5, and what stood in its place before.
+pub(crate) fn mail_is_from_a_machine(mail: &Mail<'_>) -> bool {
+    let value = |name: &str| mail.header.first(name).map(|v| v.trim().to_ascii_lowercase());
+    let said = |name: &str| value(name).is_some();
+    value("auto-submitted").is_some_and(|v| v != "no")
+        || [
+            "x-autoreply",
+            "x-autorespond",
+            "x-autoresponder",
+            "x-auto-reply-from",
+            "x-mail-autoreply",
+            "x-vacation",
+            "x-fc-machinegenerated",
+            "x-autogenerated",
+            "x-post-messageclass",
+            "x-amazon-auto-reply",
+            "x-facebook-notify",
+            "x-cron-env",
+        ]
+        .iter()
+        .any(|name| said(name))
+        || value("precedence").is_some_and(|v| matches!(v.as_str(), "auto_reply" | "auto-reply" | "autoreply"))
+        || value("x-precedence").is_some_and(|v| v.contains("auto"))
+        || value("delivered-to").is_some_and(|v| v == "autoresponder")
+        || value("return-path").is_some_and(|v| v == "<>")
+        || value("content-type").is_some_and(|v| v.contains("report-type=disposition-notification"))
+}

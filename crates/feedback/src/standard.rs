@@ -1,0 +1,258 @@
+//! Delivery reports by the book (RFC 3464): the fields of `message/delivery-status`, wherever
+//! they stand.
+//!
+//! Servers write them into a part of that type, into a part of no type, or into the body of a
+//! message that has lost its structure. So the fields are looked for in the parts first, then in
+//! the text. Bound: [`RECIPIENTS`] are read.
+
+use repute_types::EnhancedCode;
+
+use crate::cause::{self, Said};
+use crate::find;
+use crate::mail::{Leaf, Mail};
+use crate::original::Original;
+use crate::report::{Action, Report, Reported};
+
+const RECIPIENTS: usize = 1000;
+
+/// `None` where there are no fields about a recipient.
+pub(crate) fn read(mail: &Mail<'_>) -> Option<Report> {
+    let is_status =
+        |leaf: &&Leaf<'_>| matches!(leaf.kind.as_str(), "message/delivery-status" | "message/global-delivery-status");
+    let told: Vec<String> = mail.leaves.iter().filter(is_status).map(Leaf::text).collect();
+    let groups: Vec<Group> = told.iter().flat_map(|text| groups(text)).collect();
+    of_groups(&groups, mail).or_else(|| {
+        // Without a type: the fields stand in some text.
+        let texts = mail.leaves.iter().filter(|leaf| leaf.is_text() || leaf.kind == "application/octet-stream");
+        let text = texts.map(Leaf::text).find(|text| has_status_fields(text))?;
+        of_groups(&groups_in_text(&text), mail)
+    })
+}
+
+/// Fields up to an empty line, names in lower case.
+#[derive(Default)]
+struct Group(Vec<(String, String)>);
+
+impl Group {
+    fn value(&self, name: &str) -> Option<&str> {
+        self.0.iter().find(|(n, _)| n == name).map(|(_, value)| value.as_str())
+    }
+
+    fn is_of_recipient(&self) -> bool {
+        self.value("final-recipient").or_else(|| self.value("original-recipient")).is_some()
+            || (self.value("x-actual-recipient").is_some() && self.value("action").is_some())
+    }
+}
+
+fn of_groups(groups: &[Group], mail: &Mail<'_>) -> Option<Report> {
+    let explanation = explanation(mail);
+    let about = groups.iter().filter(|group| group.is_of_recipient()).take(RECIPIENTS);
+    let mut recipients: Vec<Reported> = about.map(|group| reported(group, &explanation)).collect();
+    if recipients.is_empty() {
+        return None;
+    }
+    distinct(&mut recipients);
+    let of_message = groups.iter().find(|group| !group.is_of_recipient());
+    let said = |name: &str| of_message.or(groups.first()).and_then(|group| group.value(name));
+    Some(Report {
+        form: "rfc3464",
+        reporter: said("reporting-mta").map(typed_name).filter(|name| !name.is_empty()),
+        envelope: said("original-envelope-id").map(str::to_owned),
+        recipients,
+        original: Original::of_mail(mail),
+    })
+}
+
+/// The same recipient with the same outcome, told twice, is told once.
+fn distinct(recipients: &mut Vec<Reported>) {
+    let mut seen = std::collections::HashSet::new();
+    recipients.retain(|r| seen.insert((r.last.to_ascii_lowercase(), r.action, r.status)));
+}
+
+/// What a report says to people: all text before the returned message.
+fn explanation(mail: &Mail<'_>) -> String {
+    let before = mail.leaves.iter().take_while(|leaf| !leaf.is_message());
+    let texts: Vec<String> = before.filter(|leaf| leaf.kind == "text/plain").take(3).map(Leaf::text).collect();
+    if texts.iter().any(|text| !text.trim().is_empty()) {
+        return texts.join("\n");
+    }
+    mail.leaves.iter().find(|leaf| leaf.kind == "text/html").map(Leaf::text).unwrap_or_default()
+}
+
+fn reported(group: &Group, explanation: &str) -> Reported {
+    let last = group.value("final-recipient").or_else(|| group.value("x-actual-recipient")).map(typed_address);
+    let original = group.value("original-recipient").map(typed_address).filter(|address| !address.is_empty());
+    let last = last.filter(|address| !address.is_empty()).or_else(|| original.clone()).unwrap_or_default();
+    let status = group.value("status").and_then(find::status);
+    let diagnostic = group.value("diagnostic-code").map(|value| without_type(value).to_owned()).unwrap_or_default();
+    let action = action(group.value("action"), status, &diagnostic);
+    let remote = group.value("remote-mta").map(typed_name).filter(|name| !name.is_empty());
+    let said =
+        Said { status, diagnostic: &diagnostic, explanation, remote: remote.as_deref(), recipient: &last, action };
+    let read = cause::read(&said);
+    Reported {
+        original,
+        last,
+        action,
+        status: read.status,
+        is_status_told: read.is_status_told,
+        reply: read.reply,
+        diagnostic,
+        remote,
+        cause: read.cause,
+    }
+}
+
+/// RFC 3464 §2.3.3; what is no action of it is told by the status.
+fn action(value: Option<&str>, status: Option<EnhancedCode>, diagnostic: &str) -> Action {
+    let word = value.and_then(|v| v.split([' ', ';', '(']).next()).unwrap_or_default().trim().to_ascii_lowercase();
+    match word.as_str() {
+        "failed" | "failure" => Action::Failed,
+        "delayed" => Action::Delayed,
+        "delivered" | "deliverable" => Action::Delivered,
+        "relayed" => Action::Relayed,
+        "expanded" => Action::Expanded,
+        _ => match status.or_else(|| find::status(diagnostic)) {
+            Some(EnhancedCode(2, ..)) => Action::Delivered,
+            Some(EnhancedCode(4, ..)) => Action::Delayed,
+            _ => Action::Failed,
+        },
+    }
+}
+
+/// Groups of fields, cut at empty lines and where a recipient's fields begin anew.
+fn groups(text: &str) -> Vec<Group> {
+    let mut groups = vec![Group::default()];
+    for line in text.lines() {
+        let last = groups.last_mut().expect("there is always one");
+        if line.trim().is_empty() {
+            if !last.0.is_empty() {
+                groups.push(Group::default());
+            }
+        } else if line.starts_with([' ', '\t']) {
+            if let Some((_, value)) = last.0.last_mut() {
+                value.push(' ');
+                value.push_str(line.trim());
+            }
+        } else if let Some((name, value)) = line.split_once(':').filter(|(name, _)| is_name(name)) {
+            let name = name.trim_end().to_ascii_lowercase();
+            let begins =
+                matches!(name.as_str(), "final-recipient" | "original-recipient") && last.value(&name).is_some();
+            if begins {
+                groups.push(Group::default());
+            }
+            let last = groups.last_mut().expect("there is always one");
+            last.0.push((name, value.trim().to_owned()));
+        } else if let Some((_, value)) = last.0.last_mut() {
+            // A long value that somebody has broken without indenting it.
+            value.push(' ');
+            value.push_str(line.trim());
+        }
+    }
+    joined(groups)
+}
+
+/// Some put an empty line between a recipient's fields: what names no recipient belongs to the one before it.
+fn joined(groups: Vec<Group>) -> Vec<Group> {
+    let mut out: Vec<Group> = Vec::new();
+    for group in groups.into_iter().filter(|group| !group.0.is_empty()) {
+        let stray =
+            !group.is_of_recipient() && (group.value("status").is_some() || group.value("diagnostic-code").is_some());
+        match out.last_mut() {
+            Some(last) if stray && last.is_of_recipient() => last.0.extend(group.0),
+            _ => out.push(group),
+        }
+    }
+    out
+}
+
+fn is_name(name: &str) -> bool {
+    let name = name.trim_end();
+    !name.is_empty() && name.len() < 60 && name.bytes().all(|b| (33..=126).contains(&b))
+}
+
+fn has_status_fields(text: &str) -> bool {
+    let has = |name: &str| {
+        text.lines()
+            .any(|line| line.len() > name.len() && line.as_bytes()[..name.len()].eq_ignore_ascii_case(name.as_bytes()))
+    };
+    (has("final-recipient:") || has("original-recipient:")) && (has("action:") || has("status:"))
+}
+
+/// The fields from the first line that is one of theirs to the first that belongs to a returned message.
+fn groups_in_text(text: &str) -> Vec<Group> {
+    const OURS: [&str; 12] = [
+        "reporting-mta",
+        "final-recipient",
+        "original-recipient",
+        "action",
+        "status",
+        "diagnostic-code",
+        "remote-mta",
+        "arrival-date",
+        "last-attempt-date",
+        "original-envelope-id",
+        "x-actual-recipient",
+        "received-from-mta",
+    ];
+    let is_ours =
+        |line: &&str| line.split_once(':').is_some_and(|(name, _)| OURS.contains(&name.to_ascii_lowercase().as_str()));
+    let lines: Vec<&str> = text.lines().collect();
+    let Some(start) = lines.iter().position(is_ours) else { return Vec::new() };
+    let ends =
+        |line: &&&str| line.starts_with("--") || line.starts_with("Return-Path:") || line.starts_with("Received:");
+    let end = lines[start..].iter().position(|line| ends(&line)).map_or(lines.len(), |n| start + n);
+    groups(&lines[start..end].join("\n"))
+}
+
+/// `rfc822; user@example.com`, `rfc822;<user@example.com>`, with comments or quotes around.
+fn typed_address(value: &str) -> String {
+    let text = without_type(value);
+    find::address(text).unwrap_or_else(|| crate::original::in_brackets(text).trim_matches('"').to_owned())
+}
+
+/// `dns; mail.example.com (192.0.2.1)`
+fn typed_name(value: &str) -> String {
+    let text = without_type(value);
+    text.split([' ', '\t', '(']).next().unwrap_or_default().trim_matches(['<', '>', '"', '[', ']']).to_owned()
+}
+
+/// What follows `type;`, if that is a type.
+fn without_type(value: &str) -> &str {
+    match value.split_once(';') {
+        Some((kind, rest)) if kind.trim().len() < 24 && !kind.trim().contains([' ', '@', '<']) => rest.trim(),
+        _ => value.trim(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn groups_are_cut_at_empty_lines_and_at_recipients() {
+        let text = "Reporting-MTA: dns; a\n\nFinal-Recipient: rfc822; b@c\nStatus: 5.1.1\nFinal-Recipient: rfc822; d@e\n\nStatus: 4.2.2\n more\nX";
+        let groups = groups(text);
+        let names: Vec<Vec<&str>> = groups.iter().map(|g| g.0.iter().map(|(n, _)| n.as_str()).collect()).collect();
+        assert_eq!(
+            names,
+            [vec!["reporting-mta"], vec!["final-recipient", "status"], vec!["final-recipient", "status"]]
+        );
+        assert_eq!(groups[2].value("status"), Some("4.2.2 more X"));
+    }
+
+    #[test]
+    fn types_are_taken_off() {
+        for (value, expected) in [
+            ("rfc822; u@example.com", "u@example.com"),
+            ("Rfc822;<u@example.com>", "u@example.com"),
+            ("u@example.com", "u@example.com"),
+            ("rfc822; \"u v\"@example.com", "\"u v\"@example.com"),
+            ("X400; /S=u/", "/S=u/"),
+        ] {
+            assert_eq!(typed_address(value), expected, "{value}");
+        }
+        assert_eq!(typed_name("dns; mx.example.com (192.0.2.1)"), "mx.example.com");
+        assert_eq!(without_type("550 5.1.1 no; really"), "550 5.1.1 no; really");
+    }
+}

@@ -1,0 +1,166 @@
+//! What messages that come back are read as.
+
+use repute_feedback::{Action, Comeback, Letter, Report, read};
+use repute_types::EnhancedCode;
+
+fn report(content: &str) -> Report {
+    match read(content.as_bytes()) {
+        Comeback::Report(report) => report,
+        other => panic!("{other:?}"),
+    }
+}
+
+const BOUNCE: &str = "\
+From: MAILER-DAEMON@mx.example.net\r\n\
+To: b-token@example.com\r\n\
+Subject: Undelivered Mail Returned to Sender\r\n\
+Content-Type: multipart/report; report-type=delivery-status; boundary=\"a/b\"\r\n\
+\r\n\
+--a/b\r\n\
+Content-Type: text/plain\r\n\
+\r\n\
+<u@example.net>: mailbox full\r\n\
+--a/b\r\n\
+Content-Type: message/delivery-status\r\n\
+\r\n\
+Reporting-MTA: dns; mx.example.net\r\n\
+Original-Envelope-Id: QQ314159\r\n\
+\r\n\
+Original-Recipient: rfc822;alias@example.net\r\n\
+Final-Recipient: rfc822; u@example.net\r\n\
+Action: failed\r\n\
+Status: 5.0.0\r\n\
+Remote-MTA: dns; store.example.net\r\n\
+Diagnostic-Code: smtp; 550 5.1.1 <u@example.net>: Recipient address rejected:\r\n    User unknown\r\n\
+\r\n\
+Final-Recipient: rfc822; v@example.net\r\n\
+Action: delayed\r\n\
+Status: 4.2.2 (mailbox full)\r\n\
+\r\n\
+Final-Recipient: rfc822; w@example.net\r\n\
+Action: relayed\r\n\
+Status: 2.0.0\r\n\
+--a/b\r\n\
+Content-Type: text/rfc822-headers\r\n\
+\r\n\
+Return-Path: <b-token@example.com>\r\n\
+Message-ID: <1@example.com>\r\n\
+Feedback-ID: spring:shop\r\n\
+\r\n\
+--a/b--\r\n";
+
+#[test]
+fn a_report_says_what_became_of_each_recipient() {
+    let report = report(BOUNCE);
+    assert_eq!(report.form, "rfc3464");
+    assert_eq!((report.reporter.as_deref(), report.envelope.as_deref()), (Some("mx.example.net"), Some("QQ314159")));
+    let [u, v, w] = &report.recipients[..] else { panic!("{:?}", report.recipients) };
+
+    assert_eq!((u.address(), u.last.as_str(), u.action), ("alias@example.net", "u@example.net", Action::Failed));
+    assert_eq!((u.status, u.is_status_told, u.reply), (EnhancedCode(5, 1, 1), true, Some(550)));
+    assert_eq!(u.remote.as_deref(), Some("store.example.net"));
+    let cause = u.cause.unwrap();
+    assert_eq!(
+        (cause.class.as_str(), cause.fault.as_str(), cause.suppresses, u.is_hard()),
+        ("unknown-user", "recipient", true, true)
+    );
+
+    assert_eq!((v.last.as_str(), v.action, v.status), ("v@example.net", Action::Delayed, EnhancedCode(4, 2, 2)));
+    let cause = v.cause.unwrap();
+    assert_eq!((cause.class.as_str(), cause.suppresses), ("full-mailbox", false));
+
+    assert_eq!((w.action, w.cause, w.is_hard()), (Action::Relayed, None, false));
+}
+
+#[test]
+fn a_report_says_which_message_it_is_about() {
+    let original = report(BOUNCE).original;
+    assert_eq!(original.message_id.as_deref(), Some("1@example.com"));
+    assert_eq!(original.return_path.as_deref(), Some("b-token@example.com"));
+    assert_eq!(original.field("feedback-id"), Some("spring:shop"));
+}
+
+#[test]
+fn a_report_is_read_also_where_its_structure_is_lost() {
+    let lost =
+        BOUNCE.replace("Content-Type: multipart/report; report-type=delivery-status; boundary=\"a/b\"", "X-Lost: 1");
+    assert_eq!(report(&lost).recipients.len(), 3);
+    let flat = BOUNCE.replace("\r\n", "\n");
+    assert_eq!(report(&flat).recipients, report(BOUNCE).recipients);
+    let untyped = BOUNCE.replace("Content-Type: message/delivery-status", "Content-Type: text/plain");
+    assert_eq!(report(&untyped).recipients, report(BOUNCE).recipients);
+}
+
+#[test]
+fn a_complaint_says_who_complained_about_what() {
+    let content = "From: fbl@example.net\r\nContent-Type: multipart/report; report-type=feedback-report; boundary=x\r\n\r\n\
+        --x\r\nContent-Type: text/plain\r\n\r\nThis is a complaint.\r\n--x\r\nContent-Type: message/feedback-report\r\n\r\n\
+        Feedback-Type: abuse\r\nUser-Agent: SomeGenerator/1.0\r\nVersion: 1\r\nOriginal-Mail-From: <b-token@example.com>\r\n\
+        Original-Rcpt-To: <u@example.net>\r\nOriginal-Rcpt-To: <U@example.net>\r\nSource-IP: 192.0.2.1\r\nReported-Domain: example.com\r\n\
+        --x\r\nContent-Type: message/rfc822\r\n\r\nFrom: shop@example.com\r\nMessage-ID: <1@example.com>\r\n\r\nbuy\r\n--x--\r\n";
+    let Comeback::Complaint(complaint) = read(content.as_bytes()) else { panic!() };
+    assert_eq!((complaint.kind.as_str(), complaint.reporter.as_deref()), ("abuse", Some("SomeGenerator/1.0")));
+    assert_eq!(complaint.return_path.as_deref(), Some("b-token@example.com"));
+    assert_eq!(complaint.recipients, ["u@example.net"]);
+    assert_eq!(complaint.source, Some("192.0.2.1".parse().unwrap()));
+    assert_eq!(complaint.domains, ["example.com"]);
+    assert_eq!(complaint.original.message_id.as_deref(), Some("1@example.com"));
+}
+
+fn letter(fields: &str, body: &str) -> (&'static str, Letter) {
+    let content = format!("From: Ann <ann@example.net>\r\n{fields}\r\n\r\n{body}\r\n");
+    match read(content.as_bytes()) {
+        Comeback::Unsubscribe(letter) => ("unsubscribe", letter),
+        Comeback::Challenge(letter) => ("challenge", letter),
+        Comeback::AutoReply(letter) => ("auto", letter),
+        Comeback::Reply(letter) => ("human", letter),
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn letters_are_told_apart() {
+    for (fields, body, expected) in [
+        ("Subject: Re: your offer", "Yes, please", "human"),
+        ("Subject: Re: how do I unsubscribe?", "Tell me", "human"),
+        ("Subject: unsubscribe", "", "unsubscribe"),
+        ("Subject: Unsubscribe 4f2a.spring", "", "unsubscribe"),
+        ("Subject: Re: UNSUBSCRIBE", "> buy", "unsubscribe"),
+        ("Subject: Abmelden!", "", "unsubscribe"),
+        ("X-A: b", "Stop.", "unsubscribe"),
+        ("Subject: unsubscribe\r\nAuto-Submitted: auto-replied\r\nX-Apple-Unsubscribe: true", "", "unsubscribe"),
+        ("Subject: Away\r\nAuto-Submitted: auto-replied (vacation)", "Back on Monday", "auto"),
+        ("Subject: Re: x\r\nAuto-Submitted: no", "Hello", "human"),
+        ("Subject: Automatic reply: your offer", "", "auto"),
+        ("Subject: =?utf-8?Q?Abwesenheitsnotiz=3A_Urlaub?=", "", "auto"),
+        ("Subject: x\r\nPrecedence: auto_reply", "", "auto"),
+        (
+            "Subject: Read: x\r\nContent-Type: multipart/report; report-type=disposition-notification; boundary=x",
+            "--x\r\n\r\nread\r\n--x--",
+            "auto",
+        ),
+        ("Subject: Your message is awaiting your confirmation", "Click", "challenge"),
+    ] {
+        assert_eq!(letter(fields, body).0, expected, "{fields:?}");
+    }
+}
+
+#[test]
+fn a_letter_says_what_it_answers() {
+    let (_, letter) = letter(
+        "Subject: Re: x\r\nReply-To: b@example.net\r\nIn-Reply-To: <2@x>\r\nReferences: <1@x> <2@x>",
+        "\r\n Yes",
+    );
+    assert_eq!((letter.from.as_deref(), letter.reply_to.as_deref()), (Some("ann@example.net"), Some("b@example.net")));
+    assert_eq!(letter.answers, ["2@x", "1@x"]);
+    assert_eq!(letter.text.trim(), "Yes");
+}
+
+#[test]
+fn what_is_no_message_is_read_as_one() {
+    for content in
+        [&b""[..], b"\0", b"\r\n", b"\xff\xfe", b":", b"Content-Type: multipart/report; boundary=", b"@@@@<>"]
+    {
+        assert!(matches!(read(content), Comeback::Reply(_)), "{content:?}");
+    }
+}
