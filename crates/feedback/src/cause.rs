@@ -4,11 +4,18 @@
 //! What the refusing server said decides. Where it said nothing that tells, the sentences for
 //! people that came with it are read; where these tell nothing, the status does.
 
-use repute_trust::replies::{self, Class, Fault};
+use std::sync::LazyLock;
+
+use repute_trust::replies::{Class, Classification, Fault, Rules};
 use repute_types::{EnhancedCode, Reply};
 
 use crate::find;
 use crate::report::Action;
+
+/// What notices say that replies do not.
+static NOTICES: LazyLock<Rules> = LazyLock::new(|| {
+    Rules::parse(&[include_str!("../data/notices.toml")]).expect("a test reads the same file with the same code")
+});
 
 /// Octets of sentences that are read for a cause.
 const EXPLANATION: usize = 4096;
@@ -51,33 +58,52 @@ pub(crate) struct Read {
 }
 
 pub(crate) fn read(said: &Said<'_>) -> Read {
-    let reply = find::reply_code(said.diagnostic);
-    let told = told_status(said, reply.map(|(code, _)| code));
+    let reply = find::reply_code(said.diagnostic).filter(|(code, _)| *code >= 400 || said.action.is_good());
+    let told = told_status(said, reply);
     let code = reply.map(|(code, _)| code);
     if said.action.is_good() {
         let status = told.filter(|s| s.0 == 2).unwrap_or(EnhancedCode(2, 0, 0));
         return Read { status, is_status_told: told.is_some(), reply: code, cause: None };
     }
     let class = class_of(said, told, code);
-    let mut found = classify(said.diagnostic, class, told, code, said.remote);
-    if is_vague(&found) && !said.explanation.is_empty() {
-        let about = about(said.explanation, said.recipient);
-        let other = classify(about, class, told, code, said.remote);
-        if !is_vague(&other) {
-            found = other;
-        }
+    let about = about(said.explanation, said.recipient);
+    let subject = Subject { class, status: told, code, remote: said.remote };
+    let mut found = subject.classify(said.diagnostic, about, said.explanation);
+    if found.rule == "any.user-unknown" && is_after_acceptance(&subject, said.diagnostic, about) {
+        found = Cause {
+            class: Class::RecipientPolicy,
+            fault: Fault::Recipient,
+            rule: "notice.after-data",
+            suppresses: false,
+        };
+    }
+    if matches!(found.class, Class::NoDomain | Class::UnknownUser) && is_about_sender(&subject, said.diagnostic) {
+        found = Cause { class: Class::SenderDomain, fault: Fault::Domain, rule: "notice.sender", suppresses: false };
     }
     let status = told.unwrap_or_else(|| usual_status(found.class, class));
     Read { status, is_status_told: told.is_some(), reply: code.filter(|c| *c >= 400), cause: Some(found) }
 }
 
-/// The status that is stated, or the one in the diagnostic where that says more.
-fn told_status(said: &Said<'_>, code: Option<u16>) -> Option<EnhancedCode> {
-    let in_text = find::statuses(said.diagnostic).find(|s| code.is_none_or(|code| code / 100 == u16::from(s.0)));
+/// What the refusing server said beside its code goes before the field Status, which the reporting
+/// server makes up; the field goes before what stands elsewhere in the text.
+fn told_status(said: &Said<'_>, reply: Option<(u16, usize)>) -> Option<EnhancedCode> {
+    let beside = reply.and_then(|(code, place)| {
+        let words = said.diagnostic[place + 3..].trim_start_matches(|c: char| !c.is_ascii_alphanumeric());
+        let status = find::status(words.split([' ', '\t', '\n', ')', ';', ',']).next()?)?;
+        (u16::from(status.0) == code / 100 && (status.1, status.2) != (0, 0)).then_some(status)
+    });
+    let code = reply.map(|(code, _)| code);
+    let in_text = || find::statuses(said.diagnostic).find(|s| code.is_none_or(|code| code / 100 == u16::from(s.0)));
     match said.status {
-        Some(EnhancedCode(class, 0, 0)) => Some(in_text.filter(|s| s.0 == class).unwrap_or(EnhancedCode(class, 0, 0))),
+        _ if beside.is_some() => beside,
+        Some(EnhancedCode(class, 0, 0)) => {
+            let of_class = |status: &EnhancedCode| status.0 == class;
+            let around = || find::statuses(about(said.explanation, said.recipient)).find(of_class);
+            let found = in_text().filter(of_class).or_else(|| if reply.is_none() { around() } else { None });
+            Some(found.unwrap_or(EnhancedCode(class, 0, 0)))
+        }
         Some(status) => Some(status),
-        None => in_text,
+        None => in_text(),
     }
 }
 
@@ -91,24 +117,117 @@ fn class_of(said: &Said<'_>, told: Option<EnhancedCode>, code: Option<u16>) -> u
     }
 }
 
-fn classify(text: &str, class: u8, status: Option<EnhancedCode>, code: Option<u16>, remote: Option<&str>) -> Cause {
-    // Where no reply is told, one that no rule asks for stands for it.
-    let code = code.filter(|code| *code >= 400).unwrap_or(if class == 4 { 499 } else { 599 });
-    let text = text.split_whitespace().collect::<Vec<_>>().join(" ");
-    let reply = Reply { code, enhanced: status, lines: vec![text] };
-    let found = replies::classify(&reply, remote);
-    Cause { class: found.class, fault: found.fault, rule: found.rule, suppresses: class == 5 && found.suppresses() }
+/// What is known beside the words.
+struct Subject<'a> {
+    class: u8,
+    status: Option<EnhancedCode>,
+    code: Option<u16>,
+    remote: Option<&'a str>,
 }
 
-/// Whether a cause says no more than a status or code does.
-fn is_vague(cause: &Cause) -> bool {
-    cause.rule == "none" || cause.rule.starts_with("status.") || cause.rule.starts_with("code.")
+impl Subject<'_> {
+    /// By what was said; then by the sentences around it; then by status and code.
+    fn classify(&self, diagnostic: &str, about: &str, explanation: &str) -> Cause {
+        let reply = self.reply(diagnostic);
+        let by_reply = Rules::shipped().classify(&reply, self.remote);
+        if strength(&by_reply) == Strength::Plain {
+            return self.cause(&by_reply);
+        }
+        let by_notice = NOTICES.classify(&reply, self.remote);
+        if strength(&by_notice) == Strength::Plain {
+            return self.cause(&by_notice);
+        }
+        let is_registered = by_reply.rule.starts_with("status.");
+        if strength(&by_reply) == Strength::Words && !is_registered {
+            return self.cause(&by_reply);
+        }
+        for text in [about, start(explanation)].into_iter().filter(|text| !text.is_empty()) {
+            let around = self.reply(text);
+            let found = [NOTICES.classify(&around, None), Rules::shipped().classify(&around, None)];
+            if let Some(found) = found.iter().find(|found| strength(found) == Strength::Plain) {
+                return self.cause(found);
+            }
+            if is_registered {
+                // The rest may be about others, and this status is plain enough.
+                break;
+            }
+        }
+        if self.class == 4 && matches!(by_reply.rule, "status.protocol" | "status.format" | "status.policy") {
+            let class = Class::Temporary;
+            return Cause { class, fault: class.fault(), rule: by_reply.rule, suppresses: false };
+        }
+        self.cause(&by_reply)
+    }
+
+    fn reply(&self, text: &str) -> Reply {
+        // Where no reply is told, one that no rule asks for stands for it.
+        let code = self.code.filter(|code| *code >= 400).unwrap_or(if self.class == 4 { 499 } else { 599 });
+        let text = text.split_whitespace().collect::<Vec<_>>().join(" ");
+        Reply { code, enhanced: self.status, lines: vec![text] }
+    }
+
+    fn cause(&self, found: &Classification<'static>) -> Cause {
+        let suppresses = self.class == 5 && found.suppresses();
+        Cause { class: found.class, fault: found.fault, rule: found.rule, suppresses }
+    }
+}
+
+#[derive(PartialEq, Eq)]
+enum Strength {
+    /// A phrase says it.
+    Plain,
+    /// Mere words, or a status that is registered for it.
+    Words,
+    /// A class of codes, or nothing.
+    Codes,
+}
+
+fn strength(found: &Classification<'_>) -> Strength {
+    const REGISTERED: [&str; 4] = ["status.unknown-user", "status.full", "status.size", "status.ptr"];
+    if found.rule.starts_with("words.") || REGISTERED.contains(&found.rule) {
+        Strength::Words
+    } else if found.rule == "none" || found.rule.starts_with("status.") || found.rule.starts_with("code.") {
+        Strength::Codes
+    } else {
+        Strength::Plain
+    }
+}
+
+/// Whether "user unknown" was said after the recipient had been accepted: then the user is known,
+/// and a filter of theirs speaks. So do servers of carriers that hide their filters. Status x.2.1
+/// says the same, unless it answered RCPT.
+fn is_after_acceptance(subject: &Subject<'_>, diagnostic: &str, about: &str) -> bool {
+    const AFTER: [&str; 8] = [
+        "reply to end of DATA",
+        "reply to DATA",
+        "after end of data",
+        ">>> DATA",
+        "SMTP command\nDATA",
+        "failed after I sent the message",
+        "end of data",
+        "end of DATA",
+    ];
+    if matches!(subject.status, Some(EnhancedCode(5, 1, _))) {
+        return false;
+    }
+    let says = |words: &str| diagnostic.contains(words) || about.contains(words);
+    let at_rcpt = says("RCPT TO") || says("does not like recipient");
+    AFTER.iter().any(|words| says(words)) || (!at_rcpt && matches!(subject.status, Some(EnhancedCode(5, 2, 0 | 1))))
+}
+
+/// Whether what is unknown is our address, not the recipient's.
+fn is_about_sender(subject: &Subject<'_>, diagnostic: &str) -> bool {
+    let said = ["after MAIL FROM:", "reply to MAIL FROM"];
+    matches!(subject.status, Some(EnhancedCode(_, 1, 7 | 8))) || said.iter().any(|words| diagnostic.contains(words))
 }
 
 /// The sentences from where the recipient is named first.
 fn about<'a>(explanation: &'a str, recipient: &str) -> &'a str {
-    let start = if recipient.is_empty() { None } else { explanation.find(recipient) };
-    let text = &explanation[start.unwrap_or_default()..];
+    let found = if recipient.is_empty() { None } else { explanation.find(recipient) };
+    start(&explanation[found.unwrap_or_default()..])
+}
+
+fn start(text: &str) -> &str {
     &text[..text.floor_char_boundary(EXPLANATION)]
 }
 
@@ -138,4 +257,14 @@ fn usual_status(class: Class, of: u8) -> EnhancedCode {
         _ => (7, 1),
     };
     EnhancedCode(of, subject, detail)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_rules_for_notices_can_be_read() {
+        Rules::parse(&[include_str!("../data/notices.toml")]).unwrap();
+    }
 }

@@ -9,6 +9,7 @@
 mod cause;
 mod complaint;
 mod find;
+mod freeform;
 mod letter;
 mod mail;
 mod original;
@@ -52,7 +53,13 @@ pub fn read(content: &[u8]) -> Comeback {
         return Comeback::Report(report);
     }
     let letter = letter::letter(&mail);
-    match letter::kind(&mail, &letter) {
+    let kind = letter::kind(&mail, &letter);
+    if kind != letter::Kind::Unsubscribe
+        && let Some(report) = freeform::read(&mail)
+    {
+        return Comeback::Report(report);
+    }
+    match kind {
         letter::Kind::Unsubscribe => Comeback::Unsubscribe(letter),
         letter::Kind::Challenge => Comeback::Challenge(letter),
         letter::Kind::Automatic => Comeback::AutoReply(letter),

@@ -47,11 +47,10 @@ impl Group {
 fn of_groups(groups: &[Group], mail: &Mail<'_>) -> Option<Report> {
     let explanation = explanation(mail);
     let about = groups.iter().filter(|group| group.is_of_recipient()).take(RECIPIENTS);
-    let mut recipients: Vec<Reported> = about.map(|group| reported(group, &explanation)).collect();
+    let recipients: Vec<Reported> = about.map(|group| reported(group, &explanation)).collect();
     if recipients.is_empty() {
         return None;
     }
-    distinct(&mut recipients);
     let of_message = groups.iter().find(|group| !group.is_of_recipient());
     let said = |name: &str| of_message.or(groups.first()).and_then(|group| group.value(name));
     Some(Report {
@@ -61,12 +60,6 @@ fn of_groups(groups: &[Group], mail: &Mail<'_>) -> Option<Report> {
         recipients,
         original: Original::of_mail(mail),
     })
-}
-
-/// The same recipient with the same outcome, told twice, is told once.
-fn distinct(recipients: &mut Vec<Reported>) {
-    let mut seen = std::collections::HashSet::new();
-    recipients.retain(|r| seen.insert((r.last.to_ascii_lowercase(), r.action, r.status)));
 }
 
 /// What a report says to people: all text before the returned message.

@@ -19,7 +19,8 @@ const WORDS: &[(&str, &str, &str)] = &[
 
 pub fn check(files: &[File]) -> Vec<Fault> {
     let mut faults = Vec::new();
-    for file in files {
+    // Mail of strangers is kept as it came.
+    for file in files.iter().filter(|file| !file.name.ends_with(".eml")) {
         for (one, two, what) in WORDS {
             let word = format!("{one}{two}");
             for (index, _) in file.text.lines().enumerate().filter(|(_, l)| l.contains(&word)) {

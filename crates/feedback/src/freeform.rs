@@ -1,0 +1,321 @@
+//! Notices in a form of their own: those of servers that write sentences instead of the fields of RFC 3464.
+//!
+//! One reader for all, because they have one shape: a sentence that something failed, the address
+//! on a line of its own (or in the sentence), what was said about it, and the message returned
+//! behind a line that says so. What differs between families is data: how the notice is known
+//! ([`FORMS`]) and how the returned message begins ([`ORIGINALS`]).
+//!
+//! Only what comes from a machine is taken for a notice: a human who quotes one has written a reply.
+
+mod forms;
+
+use self::forms::{FORMS, NOTICES, ORIGINALS};
+use crate::cause::{self, Said};
+use crate::find;
+use crate::letter::mail_is_from_a_machine;
+use crate::mail::{Leaf, Mail, split};
+use crate::original::Original;
+use crate::report::{Action, Report, Reported};
+
+/// Octets of text that are looked at.
+const TEXT: usize = 64 * 1024;
+const RECIPIENTS: usize = 100;
+
+/// `None` where it is no notice.
+pub(crate) fn read(mail: &Mail<'_>) -> Option<Report> {
+    let subject = mail.header.decoded("subject").unwrap_or_default().to_lowercase();
+    let text = explanation(mail);
+    let form = form(mail, &subject, &text)?;
+    let (said, after) = notice_and_original(&text);
+    let original = original(mail, after);
+    let action = action(&subject, said);
+    let failed: Vec<String> = mail
+        .header
+        .all("x-failed-recipients")
+        .flat_map(|v| find::addresses(&v).take(RECIPIENTS).collect::<Vec<_>>())
+        .collect();
+    let sender = mail.header.first("to").and_then(|to| find::address(&to)).unwrap_or_default().to_lowercase();
+    let mut blocks = if form == "list" { Vec::new() } else { blocks(said, &failed, &sender) };
+    if blocks.is_empty() {
+        let address = in_sentence(said, &failed, &sender, &original);
+        blocks.push((address.unwrap_or_default(), one_line(said)));
+    }
+    let recipients = blocks
+        .into_iter()
+        .take(RECIPIENTS)
+        .map(|(address, text)| reported(address, &text, said, form, action))
+        .collect();
+    Some(Report { form, reporter: reporter(mail), envelope: None, recipients, original })
+}
+
+/// The text that people are to read: what stands before the returned message.
+fn explanation(mail: &Mail<'_>) -> String {
+    let before = || mail.leaves.iter().take_while(|leaf| !leaf.is_message());
+    let plain: Vec<String> = before().filter(|leaf| leaf.kind == "text/plain").take(3).map(Leaf::text).collect();
+    let mut text = plain.join("\n");
+    if text.trim().is_empty() {
+        text = before().find(|leaf| leaf.kind == "text/html").map(Leaf::text).unwrap_or_default();
+    }
+    text.truncate(text.floor_char_boundary(TEXT));
+    text
+}
+
+fn form(mail: &Mail<'_>, subject: &str, text: &str) -> Option<&'static str> {
+    let from = mail.header.first("from").unwrap_or_default().to_lowercase();
+    const DAEMONS: [&str; 14] = [
+        "mailer-daemon",
+        "mailer daemon",
+        "mailerdaemon",
+        "postmaster",
+        "post_master",
+        "mail delivery",
+        "mail.delivery",
+        "delivery subsystem",
+        "mail administrator",
+        "ndr administrator",
+        "mdaemon",
+        "bounce",
+        "<>",
+        "listserv",
+    ];
+    let start = &text[..text.floor_char_boundary(8 * 1024)].to_lowercase();
+    let is_daemon = DAEMONS.iter().any(|name| from.contains(name))
+        || mail.header.has("x-failed-recipients")
+        || mail.header.has("x-mlserver");
+    let is_report = mail.report_type.as_deref() == Some("delivery-status");
+    let known = FORMS.iter().find(|(_, marks)| marks.iter().any(|mark| start.contains(mark))).map(|(name, _)| *name);
+    let is_notice = NOTICES.iter().any(|words| subject.contains(words))
+        || (is_daemon && NOTICES.iter().any(|words| start.contains(words)));
+    let is_machine = is_daemon || mail_is_from_a_machine(mail) || is_report || mail.leaves.iter().any(Leaf::is_message);
+    let without_sender = from.trim().is_empty();
+    match known {
+        Some(known) if is_machine || without_sender => Some(known),
+        _ if is_report || (is_notice && (is_machine || without_sender)) => Some(known.unwrap_or("other")),
+        _ => None,
+    }
+}
+
+/// The notice, and what follows the line that announces the returned message.
+fn notice_and_original(text: &str) -> (&str, &str) {
+    let mut at = 0;
+    let mut seen_text = false;
+    for line in text.split_inclusive('\n') {
+        let bare = line.trim().trim_start_matches(['-', '=', '*', '>', '_', ' ', '#']).to_lowercase();
+        if seen_text
+            && bare.len() < 200
+            && ORIGINALS.iter().any(|begin| bare.starts_with(begin))
+            && !bare.contains(" was received at")
+        {
+            return (&text[..at], &text[at + line.len()..]);
+        }
+        let begins_header =
+            ["Received: ", "Return-Path: <", "DKIM-Signature: ", "Return-path: <"].iter().any(|f| line.starts_with(f));
+        if begins_header {
+            return (&text[..at], &text[at..]);
+        }
+        seen_text |= !bare.is_empty();
+        at += line.len();
+    }
+    (text, "")
+}
+
+fn original(mail: &Mail<'_>, after: &str) -> Original {
+    let returned = Original::of_mail(mail);
+    if returned.fields.is_empty() {
+        let start = after.find(|c: char| !c.is_whitespace() && c != '-').unwrap_or(after.len());
+        let mut quoted = Original::of_header(&split(&after.as_bytes()[start..]).0);
+        if !quoted.fields.is_empty() {
+            quoted.message_id = quoted.message_id.or(returned.message_id);
+            return quoted;
+        }
+    }
+    returned
+}
+
+fn action(subject: &str, text: &str) -> Action {
+    const DELAYS: [&str; 16] = [
+        "has been delayed",
+        "delivery delayed",
+        "delayed mail",
+        "is delayed for",
+        "not yet been delivered",
+        "still being retried",
+        "(delay)",
+        "warning only",
+        "warning message only",
+        "will be retried",
+        "will continue trying",
+        "delivery attempts will continue",
+        "temporary failure report",
+        "delivery incomplete",
+        "could not be delivered for more than",
+        "will keep trying",
+    ];
+    const FINAL: [&str; 4] = ["permanent error", "failed permanently", "has been a permanent", "given up"];
+    let text = text[..text.floor_char_boundary(8 * 1024)].to_lowercase();
+    let is_final = FINAL.iter().any(|words| text.contains(words));
+    if !is_final && DELAYS.iter().any(|words| text.contains(words) || subject.contains(words)) {
+        Action::Delayed
+    } else {
+        Action::Failed
+    }
+}
+
+/// The addresses that stand at the beginning of a line, each with what follows up to the next.
+fn blocks(text: &str, failed: &[String], sender: &str) -> Vec<(String, String)> {
+    let mut blocks: Vec<(String, String)> = Vec::new();
+    let mut before = String::new();
+    let mut previous = "";
+    for line in text.lines() {
+        let named = recipient_line(line).filter(|(address, _)| {
+            (may_be(address, failed, sender) || (failed.is_empty() && is_headed(line)))
+                && !previous.ends_with(" sent by")
+                && !previous.ends_with(" from")
+        });
+        match named {
+            Some((address, rest)) => match blocks.iter().position(|(known, _)| known.eq_ignore_ascii_case(&address)) {
+                // Told again: what is said goes on.
+                Some(nth) => {
+                    let mut block = blocks.remove(nth);
+                    block.1 = format!("{} {rest}", block.1);
+                    blocks.push(block);
+                }
+                None => blocks.push((address, rest.to_owned())),
+            },
+            None => {
+                let into = blocks.last_mut().map_or(&mut before, |(_, said)| said);
+                into.push(' ');
+                into.push_str(line);
+            }
+        }
+        if !line.trim().is_empty() {
+            previous = line.trim_end().trim_end_matches(':');
+        }
+    }
+    let said_later = blocks.last().map(|(_, said)| said.clone()).unwrap_or_default();
+    for (_, said) in &mut blocks {
+        // Some say first what was wrong, or list addresses first and say it for all.
+        if said.trim().len() < 4 {
+            *said = if said_later.trim().len() < 4 { before.clone() } else { said_later.clone() };
+        }
+        *said = one_line(said);
+    }
+    blocks
+}
+
+fn may_be(address: &str, failed: &[String], sender: &str) -> bool {
+    let address = address.to_lowercase();
+    let is_failed = failed.iter().any(|f| f.eq_ignore_ascii_case(&address));
+    is_failed
+        || (failed.is_empty()
+            && address != sender
+            && !address.starts_with("postmaster@")
+            && !address.starts_with("mailer-daemon@"))
+}
+
+/// `<u@example.com>:` heads what is said of a recipient, and of nobody else.
+fn is_headed(line: &str) -> bool {
+    line.starts_with('<') && line.trim_end().ends_with(">:")
+}
+
+/// `<u@example.com>:`, `  u@example.com`, `* u@example.com`, `u@example.com: 550 …`, `>>> u@example.com <u@example.com>`.
+fn recipient_line(line: &str) -> Option<(String, &str)> {
+    let bare = line.trim().trim_start_matches(['*', '>', '-', '•', ' ', '"', '\'']);
+    let bare = ["To:", "Recipient:", "Recipient address:", "RCPT TO:", "Address:"]
+        .iter()
+        .fold(bare, |b, lead| b.strip_prefix(lead).unwrap_or(b))
+        .trim_start();
+    let inside = bare.strip_prefix('<').unwrap_or(bare);
+    if bare.len() > 2000 {
+        return None;
+    }
+    let address = find::address(inside).filter(|address| inside.starts_with(address.as_str()))?;
+    let rest = inside[address.len()..].trim_start_matches(['>', '"', '\'']);
+    let rest = rest.trim_start();
+    let good = rest.is_empty()
+        || rest.starts_with([':', '(', '<', ',', ';'])
+        || rest.starts_with("...")
+        || rest.starts_with("- ");
+    good.then(|| (address, rest.trim_start_matches([':', ' ', ',', ';'])))
+}
+
+/// The address in a sentence, where none stands on its own.
+fn in_sentence(text: &str, failed: &[String], sender: &str, original: &Original) -> Option<String> {
+    if let Some(first) = failed.first() {
+        return Some(first.clone());
+    }
+    let lower = text.to_lowercase();
+    let same = lower.len() == text.len();
+    let leads = [
+        "rcpt to:",
+        "recipient: ",
+        "recipient <",
+        "delivered to: ",
+        "deliver message to: ",
+        "your mail to ",
+        "undeliverable to ",
+        "mailing list <",
+    ];
+    let led = leads.iter().filter(|_| same).find_map(|lead| {
+        let after = lower.find(lead)? + lead.len();
+        let line = text[after..].lines().next()?;
+        find::address(line)
+    });
+    let to = || original.field("to").and_then(find::address);
+    led.or_else(|| find::addresses(text).take(50).find(|address| may_be(address, failed, sender))).or_else(to)
+}
+
+fn reported(last: String, text: &str, whole: &str, form: &'static str, action: Action) -> Reported {
+    let remote = remote(text);
+    let said = Said {
+        status: None,
+        diagnostic: text,
+        explanation: whole,
+        remote: remote.as_deref(),
+        recipient: &last,
+        action,
+    };
+    let mut read = cause::read(&said);
+    if form == "exim"
+        && !read.is_status_told
+        && read.cause.is_some_and(|c| c.class == repute_trust::replies::Class::Expired)
+    {
+        // Exim gives up on what has only ever been put off.
+        read.status.0 = 4;
+    }
+    let diagnostic = text[..text.floor_char_boundary(2000)].to_owned();
+    Reported {
+        original: None,
+        last,
+        action,
+        status: read.status,
+        is_status_told: read.is_status_told,
+        reply: read.reply,
+        diagnostic,
+        remote,
+        cause: read.cause,
+    }
+}
+
+/// The host that is said to have refused: `host mx.example.net [192.0.2.1]`, `by mx.example.net. [192.0.2.1]`.
+fn remote(text: &str) -> Option<String> {
+    let names = ["host ", "by ", "Server ", "Server <", "connect to "].iter().filter_map(|lead| {
+        let (_, after) = text.split_once(lead)?;
+        let name = after.split(['[', ' ', ':', ',', ';', '(', '>']).next()?.trim_end_matches('.');
+        let good = name.contains('.')
+            && name.len() < 255
+            && !name.contains('@')
+            && name.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'-'));
+        good.then(|| name.to_ascii_lowercase())
+    });
+    names.into_iter().next()
+}
+
+fn reporter(mail: &Mail<'_>) -> Option<String> {
+    let from = mail.header.first("from").and_then(|from| find::address(&from))?;
+    from.rsplit_once('@').map(|(_, domain)| domain.to_ascii_lowercase())
+}
+
+fn one_line(text: &str) -> String {
+    text.split_whitespace().collect::<Vec<_>>().join(" ")
+}
