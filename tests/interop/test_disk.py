@@ -66,6 +66,8 @@ def test_full_disk(case):
         else:
             assert 400 <= code < 500, code
     assert repute.process.running()
+    # What waits can be asked for all the same.
+    assert len(repute.json("queue", "list")["rows"]) > 0
     up.set()
     ballast.unlink()
     wait_for("mail is taken again", lambda: offer(repute, "after") == 250, 30)

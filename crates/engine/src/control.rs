@@ -167,7 +167,14 @@ pub struct Control {
 impl Control {
     pub async fn list(&self, selector: &Selector, limit: usize) -> Result<QueueList, ControlError> {
         let now = self.works.now();
-        let found = self.select(selector, limit.saturating_add(1)).await?;
+        let spool = &*self.works.doors.spool;
+        // A disk that takes nothing more can still be asked what waits: of what was settled and could not
+        // be written the queue knows nothing any more.
+        let written = spool.flush().await.is_ok();
+        let mut found = find(spool, selector, limit.saturating_add(1), now).await?;
+        if !written {
+            found.retain(|(_, part)| self.works.queue(|queue| queue.view(part.id)).is_some());
+        }
         let more = found.len() > limit;
         let rows = found.into_iter().take(limit).map(|(meta, part)| self.row(&meta, part, now)).collect();
         Ok(QueueList { rows, more })
@@ -325,9 +332,18 @@ pub async fn select(
     limit: usize,
     now: Timestamp,
 ) -> Result<Vec<(MessageMeta, PartRecord)>, ControlError> {
-    let ids = selector.ids()?;
-    // What was settled a moment ago must not be listed as if it still waited.
+    // What was settled a moment ago must not be changed as if it still waited.
     spool.flush().await.map_err(ControlError::Spool)?;
+    find(spool, selector, limit, now).await
+}
+
+async fn find(
+    spool: &dyn Spool,
+    selector: &Selector,
+    limit: usize,
+    now: Timestamp,
+) -> Result<Vec<(MessageMeta, PartRecord)>, ControlError> {
+    let ids = selector.ids()?;
     let mut found = Vec::new();
     let mut after = match ids.iter().min() {
         Some(first) if first.0 > 0 => Some(PartId { message: MessageId(first.0 - 1), number: u32::MAX }),
