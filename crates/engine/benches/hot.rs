@@ -108,6 +108,8 @@ fn message(n: u64, content: &Content) -> NewMessage {
             header_id: format!("{id}@mail.example.com"),
             size: content.len() as u64,
             labels: None,
+            letter: None,
+            members: false,
         },
         parts: vec![PartRecord {
             id: PartId { message: id, number: 0 },
@@ -117,6 +119,7 @@ fn message(n: u64, content: &Content) -> NewMessage {
             state: PartState::Due,
             due: NOW,
             delay_noticed: false,
+            values: Vec::new(),
         }],
         content: content.clone(),
     }
