@@ -61,6 +61,9 @@ _repute() {
             repute,status)
                 cmd="repute__subcmd__status"
                 ;;
+            repute,token)
+                cmd="repute__subcmd__token"
+                ;;
             repute,why)
                 cmd="repute__subcmd__why"
                 ;;
@@ -163,6 +166,9 @@ _repute() {
             repute__subcmd__help,status)
                 cmd="repute__subcmd__help__subcmd__status"
                 ;;
+            repute__subcmd__help,token)
+                cmd="repute__subcmd__help__subcmd__token"
+                ;;
             repute__subcmd__help,why)
                 cmd="repute__subcmd__help__subcmd__why"
                 ;;
@@ -201,6 +207,9 @@ _repute() {
                 ;;
             repute__subcmd__help__subcmd__queue,show)
                 cmd="repute__subcmd__help__subcmd__queue__subcmd__show"
+                ;;
+            repute__subcmd__help__subcmd__token,add)
+                cmd="repute__subcmd__help__subcmd__token__subcmd__add"
                 ;;
             repute__subcmd__queue,cancel)
                 cmd="repute__subcmd__queue__subcmd__cancel"
@@ -244,6 +253,18 @@ _repute() {
             repute__subcmd__queue__subcmd__help,show)
                 cmd="repute__subcmd__queue__subcmd__help__subcmd__show"
                 ;;
+            repute__subcmd__token,add)
+                cmd="repute__subcmd__token__subcmd__add"
+                ;;
+            repute__subcmd__token,help)
+                cmd="repute__subcmd__token__subcmd__help"
+                ;;
+            repute__subcmd__token__subcmd__help,add)
+                cmd="repute__subcmd__token__subcmd__help__subcmd__add"
+                ;;
+            repute__subcmd__token__subcmd__help,help)
+                cmd="repute__subcmd__token__subcmd__help__subcmd__help"
+                ;;
             *)
                 ;;
         esac
@@ -251,7 +272,7 @@ _repute() {
 
     case "${cmd}" in
         repute)
-            opts="-c -h -V --config --json --help --version setup records check serve demo account domain queue why explain status send sendmail config man help"
+            opts="-c -h -V --config --json --help --version setup records check serve demo account token domain queue why explain status send sendmail config man help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 1 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -733,7 +754,7 @@ _repute() {
             return 0
             ;;
         repute__subcmd__help)
-            opts="setup records check serve demo account domain queue why explain status send sendmail config man help"
+            opts="setup records check serve demo account token domain queue why explain status send sendmail config man help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1124,6 +1145,34 @@ _repute() {
             COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
             return 0
             ;;
+        repute__subcmd__help__subcmd__token)
+            opts="add"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        repute__subcmd__help__subcmd__token__subcmd__add)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
         repute__subcmd__help__subcmd__why)
             opts=""
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
@@ -1183,7 +1232,7 @@ _repute() {
             return 0
             ;;
         repute__subcmd__queue__subcmd__cancel)
-            opts="-c -h --id --domain --sender --recipient --older-than --age --held --all --config --json --help"
+            opts="-c -h --id --domain --sender --recipient --account --older-than --age --held --all --config --json --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1202,6 +1251,10 @@ _repute() {
                     return 0
                     ;;
                 --recipient)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --account)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -1341,7 +1394,7 @@ _repute() {
             return 0
             ;;
         repute__subcmd__queue__subcmd__hold)
-            opts="-c -h --id --domain --sender --recipient --older-than --age --held --all --reason --config --json --help"
+            opts="-c -h --id --domain --sender --recipient --account --older-than --age --held --all --reason --config --json --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1360,6 +1413,10 @@ _repute() {
                     return 0
                     ;;
                 --recipient)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --account)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -1391,7 +1448,7 @@ _repute() {
             return 0
             ;;
         repute__subcmd__queue__subcmd__list)
-            opts="-c -h --id --domain --sender --recipient --older-than --age --held --all --limit --config --json --help"
+            opts="-c -h --id --domain --sender --recipient --account --older-than --age --held --all --limit --config --json --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1410,6 +1467,10 @@ _repute() {
                     return 0
                     ;;
                 --recipient)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --account)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -1441,7 +1502,7 @@ _repute() {
             return 0
             ;;
         repute__subcmd__queue__subcmd__release)
-            opts="-c -h --id --domain --sender --recipient --older-than --age --held --all --config --json --help"
+            opts="-c -h --id --domain --sender --recipient --account --older-than --age --held --all --config --json --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1460,6 +1521,10 @@ _repute() {
                     return 0
                     ;;
                 --recipient)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --account)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -1487,7 +1552,7 @@ _repute() {
             return 0
             ;;
         repute__subcmd__queue__subcmd__retry)
-            opts="-c -h --id --domain --sender --recipient --older-than --age --held --all --config --json --help"
+            opts="-c -h --id --domain --sender --recipient --account --older-than --age --held --all --config --json --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1506,6 +1571,10 @@ _repute() {
                     return 0
                     ;;
                 --recipient)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --account)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -1533,7 +1602,7 @@ _repute() {
             return 0
             ;;
         repute__subcmd__queue__subcmd__show)
-            opts="-c -h --id --domain --sender --recipient --older-than --age --held --all --config --json --help"
+            opts="-c -h --id --domain --sender --recipient --account --older-than --age --held --all --config --json --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1552,6 +1621,10 @@ _repute() {
                     return 0
                     ;;
                 --recipient)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --account)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -1803,6 +1876,100 @@ _repute() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        repute__subcmd__token)
+            opts="-c -h --config --json --help add help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --config)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                -c)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        repute__subcmd__token__subcmd__add)
+            opts="-c -h --account --allow --write --config --json --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --account)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --allow)
+                    COMPREPLY=($(compgen -W "send read queue suppress" -- "${cur}"))
+                    return 0
+                    ;;
+                --config)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                -c)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        repute__subcmd__token__subcmd__help)
+            opts="add help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        repute__subcmd__token__subcmd__help__subcmd__add)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        repute__subcmd__token__subcmd__help__subcmd__help)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
                 *)
                     COMPREPLY=()
                     ;;

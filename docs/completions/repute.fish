@@ -34,6 +34,7 @@ complete -c repute -n "__fish_repute_needs_command" -f -a "check" -d 'Check whet
 complete -c repute -n "__fish_repute_needs_command" -f -a "serve" -d 'Run the server'
 complete -c repute -n "__fish_repute_needs_command" -f -a "demo" -d 'Try everything on loopback: a playground with receivers, and 200 real messages'
 complete -c repute -n "__fish_repute_needs_command" -f -a "account" -d 'Make accounts for applications'
+complete -c repute -n "__fish_repute_needs_command" -f -a "token" -d 'Make tokens for the HTTP API'
 complete -c repute -n "__fish_repute_needs_command" -f -a "domain" -d 'Set up domains to send as: keys and DNS records'
 complete -c repute -n "__fish_repute_needs_command" -f -a "queue" -d 'List, hold, release, retry and cancel what waits'
 complete -c repute -n "__fish_repute_needs_command" -f -a "why" -d 'Tell what became of a message, or of mail to an address'
@@ -103,6 +104,22 @@ complete -c repute -n "__fish_repute_using_subcommand account; and __fish_seen_s
 complete -c repute -n "__fish_repute_using_subcommand account; and __fish_seen_subcommand_from add" -s h -l help -d 'Print help'
 complete -c repute -n "__fish_repute_using_subcommand account; and __fish_seen_subcommand_from help" -f -a "add" -d 'Make an account: asks for a password, prints the block for the configuration'
 complete -c repute -n "__fish_repute_using_subcommand account; and __fish_seen_subcommand_from help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
+complete -c repute -n "__fish_repute_using_subcommand token; and not __fish_seen_subcommand_from add help" -s c -l config -d 'The configuration file [default: /etc/repute/repute.toml, else ./repute.toml]' -r -F
+complete -c repute -n "__fish_repute_using_subcommand token; and not __fish_seen_subcommand_from add help" -l json -d 'Answer in JSON, for programs'
+complete -c repute -n "__fish_repute_using_subcommand token; and not __fish_seen_subcommand_from add help" -s h -l help -d 'Print help'
+complete -c repute -n "__fish_repute_using_subcommand token; and not __fish_seen_subcommand_from add help" -f -a "add" -d 'Make a token: prints it, and the block for the configuration'
+complete -c repute -n "__fish_repute_using_subcommand token; and not __fish_seen_subcommand_from add help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
+complete -c repute -n "__fish_repute_using_subcommand token; and __fish_seen_subcommand_from add" -l account -d 'The account whose mail it hands in and asks about; without it the mail of all accounts, and no sending' -r
+complete -c repute -n "__fish_repute_using_subcommand token; and __fish_seen_subcommand_from add" -l allow -d 'What it may do; several with commas [default: send,read; without an account: read]' -r -f -a "send\t'Hand in messages'
+read\t'Ask what became of messages, and how the server is'
+queue\t'Hold, release, retry and cancel what waits'
+suppress\t'Change the list of those who are to be left alone'"
+complete -c repute -n "__fish_repute_using_subcommand token; and __fish_seen_subcommand_from add" -s c -l config -d 'The configuration file [default: /etc/repute/repute.toml, else ./repute.toml]' -r -F
+complete -c repute -n "__fish_repute_using_subcommand token; and __fish_seen_subcommand_from add" -l write -d 'Append the block to the configuration file'
+complete -c repute -n "__fish_repute_using_subcommand token; and __fish_seen_subcommand_from add" -l json -d 'Answer in JSON, for programs'
+complete -c repute -n "__fish_repute_using_subcommand token; and __fish_seen_subcommand_from add" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c repute -n "__fish_repute_using_subcommand token; and __fish_seen_subcommand_from help" -f -a "add" -d 'Make a token: prints it, and the block for the configuration'
+complete -c repute -n "__fish_repute_using_subcommand token; and __fish_seen_subcommand_from help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
 complete -c repute -n "__fish_repute_using_subcommand domain; and not __fish_seen_subcommand_from add list records help" -s c -l config -d 'The configuration file [default: /etc/repute/repute.toml, else ./repute.toml]' -r -F
 complete -c repute -n "__fish_repute_using_subcommand domain; and not __fish_seen_subcommand_from add list records help" -l json -d 'Answer in JSON, for programs'
 complete -c repute -n "__fish_repute_using_subcommand domain; and not __fish_seen_subcommand_from add list records help" -s h -l help -d 'Print help'
@@ -138,6 +155,7 @@ complete -c repute -n "__fish_repute_using_subcommand queue; and __fish_seen_sub
 complete -c repute -n "__fish_repute_using_subcommand queue; and __fish_seen_subcommand_from list" -l domain -d 'The recipients\' domain' -r
 complete -c repute -n "__fish_repute_using_subcommand queue; and __fish_seen_subcommand_from list" -l sender -d 'The sender, or all of a domain: @example.com' -r
 complete -c repute -n "__fish_repute_using_subcommand queue; and __fish_seen_subcommand_from list" -l recipient -d 'A recipient' -r
+complete -c repute -n "__fish_repute_using_subcommand queue; and __fish_seen_subcommand_from list" -l account -d 'The account that sent it' -r
 complete -c repute -n "__fish_repute_using_subcommand queue; and __fish_seen_subcommand_from list" -l age -l older-than -d 'Waiting for longer than this: 30m, 4h, 2d' -r
 complete -c repute -n "__fish_repute_using_subcommand queue; and __fish_seen_subcommand_from list" -l limit -d 'At most this many' -r
 complete -c repute -n "__fish_repute_using_subcommand queue; and __fish_seen_subcommand_from list" -s c -l config -d 'The configuration file [default: /etc/repute/repute.toml, else ./repute.toml]' -r -F
@@ -149,6 +167,7 @@ complete -c repute -n "__fish_repute_using_subcommand queue; and __fish_seen_sub
 complete -c repute -n "__fish_repute_using_subcommand queue; and __fish_seen_subcommand_from show" -l domain -d 'The recipients\' domain' -r
 complete -c repute -n "__fish_repute_using_subcommand queue; and __fish_seen_subcommand_from show" -l sender -d 'The sender, or all of a domain: @example.com' -r
 complete -c repute -n "__fish_repute_using_subcommand queue; and __fish_seen_subcommand_from show" -l recipient -d 'A recipient' -r
+complete -c repute -n "__fish_repute_using_subcommand queue; and __fish_seen_subcommand_from show" -l account -d 'The account that sent it' -r
 complete -c repute -n "__fish_repute_using_subcommand queue; and __fish_seen_subcommand_from show" -l age -l older-than -d 'Waiting for longer than this: 30m, 4h, 2d' -r
 complete -c repute -n "__fish_repute_using_subcommand queue; and __fish_seen_subcommand_from show" -s c -l config -d 'The configuration file [default: /etc/repute/repute.toml, else ./repute.toml]' -r -F
 complete -c repute -n "__fish_repute_using_subcommand queue; and __fish_seen_subcommand_from show" -l held -d 'Only what is held'
@@ -159,6 +178,7 @@ complete -c repute -n "__fish_repute_using_subcommand queue; and __fish_seen_sub
 complete -c repute -n "__fish_repute_using_subcommand queue; and __fish_seen_subcommand_from hold" -l domain -d 'The recipients\' domain' -r
 complete -c repute -n "__fish_repute_using_subcommand queue; and __fish_seen_subcommand_from hold" -l sender -d 'The sender, or all of a domain: @example.com' -r
 complete -c repute -n "__fish_repute_using_subcommand queue; and __fish_seen_subcommand_from hold" -l recipient -d 'A recipient' -r
+complete -c repute -n "__fish_repute_using_subcommand queue; and __fish_seen_subcommand_from hold" -l account -d 'The account that sent it' -r
 complete -c repute -n "__fish_repute_using_subcommand queue; and __fish_seen_subcommand_from hold" -l age -l older-than -d 'Waiting for longer than this: 30m, 4h, 2d' -r
 complete -c repute -n "__fish_repute_using_subcommand queue; and __fish_seen_subcommand_from hold" -l reason -d 'Why, for those who find it held' -r
 complete -c repute -n "__fish_repute_using_subcommand queue; and __fish_seen_subcommand_from hold" -s c -l config -d 'The configuration file [default: /etc/repute/repute.toml, else ./repute.toml]' -r -F
@@ -170,6 +190,7 @@ complete -c repute -n "__fish_repute_using_subcommand queue; and __fish_seen_sub
 complete -c repute -n "__fish_repute_using_subcommand queue; and __fish_seen_subcommand_from release" -l domain -d 'The recipients\' domain' -r
 complete -c repute -n "__fish_repute_using_subcommand queue; and __fish_seen_subcommand_from release" -l sender -d 'The sender, or all of a domain: @example.com' -r
 complete -c repute -n "__fish_repute_using_subcommand queue; and __fish_seen_subcommand_from release" -l recipient -d 'A recipient' -r
+complete -c repute -n "__fish_repute_using_subcommand queue; and __fish_seen_subcommand_from release" -l account -d 'The account that sent it' -r
 complete -c repute -n "__fish_repute_using_subcommand queue; and __fish_seen_subcommand_from release" -l age -l older-than -d 'Waiting for longer than this: 30m, 4h, 2d' -r
 complete -c repute -n "__fish_repute_using_subcommand queue; and __fish_seen_subcommand_from release" -s c -l config -d 'The configuration file [default: /etc/repute/repute.toml, else ./repute.toml]' -r -F
 complete -c repute -n "__fish_repute_using_subcommand queue; and __fish_seen_subcommand_from release" -l held -d 'Only what is held'
@@ -180,6 +201,7 @@ complete -c repute -n "__fish_repute_using_subcommand queue; and __fish_seen_sub
 complete -c repute -n "__fish_repute_using_subcommand queue; and __fish_seen_subcommand_from retry" -l domain -d 'The recipients\' domain' -r
 complete -c repute -n "__fish_repute_using_subcommand queue; and __fish_seen_subcommand_from retry" -l sender -d 'The sender, or all of a domain: @example.com' -r
 complete -c repute -n "__fish_repute_using_subcommand queue; and __fish_seen_subcommand_from retry" -l recipient -d 'A recipient' -r
+complete -c repute -n "__fish_repute_using_subcommand queue; and __fish_seen_subcommand_from retry" -l account -d 'The account that sent it' -r
 complete -c repute -n "__fish_repute_using_subcommand queue; and __fish_seen_subcommand_from retry" -l age -l older-than -d 'Waiting for longer than this: 30m, 4h, 2d' -r
 complete -c repute -n "__fish_repute_using_subcommand queue; and __fish_seen_subcommand_from retry" -s c -l config -d 'The configuration file [default: /etc/repute/repute.toml, else ./repute.toml]' -r -F
 complete -c repute -n "__fish_repute_using_subcommand queue; and __fish_seen_subcommand_from retry" -l held -d 'Only what is held'
@@ -190,6 +212,7 @@ complete -c repute -n "__fish_repute_using_subcommand queue; and __fish_seen_sub
 complete -c repute -n "__fish_repute_using_subcommand queue; and __fish_seen_subcommand_from cancel" -l domain -d 'The recipients\' domain' -r
 complete -c repute -n "__fish_repute_using_subcommand queue; and __fish_seen_subcommand_from cancel" -l sender -d 'The sender, or all of a domain: @example.com' -r
 complete -c repute -n "__fish_repute_using_subcommand queue; and __fish_seen_subcommand_from cancel" -l recipient -d 'A recipient' -r
+complete -c repute -n "__fish_repute_using_subcommand queue; and __fish_seen_subcommand_from cancel" -l account -d 'The account that sent it' -r
 complete -c repute -n "__fish_repute_using_subcommand queue; and __fish_seen_subcommand_from cancel" -l age -l older-than -d 'Waiting for longer than this: 30m, 4h, 2d' -r
 complete -c repute -n "__fish_repute_using_subcommand queue; and __fish_seen_subcommand_from cancel" -s c -l config -d 'The configuration file [default: /etc/repute/repute.toml, else ./repute.toml]' -r -F
 complete -c repute -n "__fish_repute_using_subcommand queue; and __fish_seen_subcommand_from cancel" -l held -d 'Only what is held'
@@ -254,23 +277,25 @@ complete -c repute -n "__fish_repute_using_subcommand man" -s c -l config -d 'Th
 complete -c repute -n "__fish_repute_using_subcommand man" -l check -d 'Write nothing; exit code 1 if a file differs from what would be written'
 complete -c repute -n "__fish_repute_using_subcommand man" -l json -d 'Answer in JSON, for programs'
 complete -c repute -n "__fish_repute_using_subcommand man" -s h -l help -d 'Print help'
-complete -c repute -n "__fish_repute_using_subcommand help; and not __fish_seen_subcommand_from setup records check serve demo account domain queue why explain status send sendmail config man help" -f -a "setup" -d 'Set up from nothing: configuration, keys, DNS records'
-complete -c repute -n "__fish_repute_using_subcommand help; and not __fish_seen_subcommand_from setup records check serve demo account domain queue why explain status send sendmail config man help" -f -a "records" -d 'Print the DNS records to publish, or how those that are there differ'
-complete -c repute -n "__fish_repute_using_subcommand help; and not __fish_seen_subcommand_from setup records check serve demo account domain queue why explain status send sendmail config man help" -f -a "check" -d 'Check whether receivers will trust this server: DNS, black lists, SPF, keys'
-complete -c repute -n "__fish_repute_using_subcommand help; and not __fish_seen_subcommand_from setup records check serve demo account domain queue why explain status send sendmail config man help" -f -a "serve" -d 'Run the server'
-complete -c repute -n "__fish_repute_using_subcommand help; and not __fish_seen_subcommand_from setup records check serve demo account domain queue why explain status send sendmail config man help" -f -a "demo" -d 'Try everything on loopback: a playground with receivers, and 200 real messages'
-complete -c repute -n "__fish_repute_using_subcommand help; and not __fish_seen_subcommand_from setup records check serve demo account domain queue why explain status send sendmail config man help" -f -a "account" -d 'Make accounts for applications'
-complete -c repute -n "__fish_repute_using_subcommand help; and not __fish_seen_subcommand_from setup records check serve demo account domain queue why explain status send sendmail config man help" -f -a "domain" -d 'Set up domains to send as: keys and DNS records'
-complete -c repute -n "__fish_repute_using_subcommand help; and not __fish_seen_subcommand_from setup records check serve demo account domain queue why explain status send sendmail config man help" -f -a "queue" -d 'List, hold, release, retry and cancel what waits'
-complete -c repute -n "__fish_repute_using_subcommand help; and not __fish_seen_subcommand_from setup records check serve demo account domain queue why explain status send sendmail config man help" -f -a "why" -d 'Tell what became of a message, or of mail to an address'
-complete -c repute -n "__fish_repute_using_subcommand help; and not __fish_seen_subcommand_from setup records check serve demo account domain queue why explain status send sendmail config man help" -f -a "explain" -d 'Tell what a receiver\'s reply means, whose fault it is, and what to do'
-complete -c repute -n "__fish_repute_using_subcommand help; and not __fish_seen_subcommand_from setup records check serve demo account domain queue why explain status send sendmail config man help" -f -a "status" -d 'Show what the server is doing'
-complete -c repute -n "__fish_repute_using_subcommand help; and not __fish_seen_subcommand_from setup records check serve demo account domain queue why explain status send sendmail config man help" -f -a "send" -d 'Send one message and print the conversation'
-complete -c repute -n "__fish_repute_using_subcommand help; and not __fish_seen_subcommand_from setup records check serve demo account domain queue why explain status send sendmail config man help" -f -a "sendmail" -d 'Take a message as the `sendmail` command does, for cron, PHP and others'
-complete -c repute -n "__fish_repute_using_subcommand help; and not __fish_seen_subcommand_from setup records check serve demo account domain queue why explain status send sendmail config man help" -f -a "config" -d 'Check or show the configuration'
-complete -c repute -n "__fish_repute_using_subcommand help; and not __fish_seen_subcommand_from setup records check serve demo account domain queue why explain status send sendmail config man help" -f -a "man" -d 'Write manual pages, shell completions and the configuration reference'
-complete -c repute -n "__fish_repute_using_subcommand help; and not __fish_seen_subcommand_from setup records check serve demo account domain queue why explain status send sendmail config man help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
+complete -c repute -n "__fish_repute_using_subcommand help; and not __fish_seen_subcommand_from setup records check serve demo account token domain queue why explain status send sendmail config man help" -f -a "setup" -d 'Set up from nothing: configuration, keys, DNS records'
+complete -c repute -n "__fish_repute_using_subcommand help; and not __fish_seen_subcommand_from setup records check serve demo account token domain queue why explain status send sendmail config man help" -f -a "records" -d 'Print the DNS records to publish, or how those that are there differ'
+complete -c repute -n "__fish_repute_using_subcommand help; and not __fish_seen_subcommand_from setup records check serve demo account token domain queue why explain status send sendmail config man help" -f -a "check" -d 'Check whether receivers will trust this server: DNS, black lists, SPF, keys'
+complete -c repute -n "__fish_repute_using_subcommand help; and not __fish_seen_subcommand_from setup records check serve demo account token domain queue why explain status send sendmail config man help" -f -a "serve" -d 'Run the server'
+complete -c repute -n "__fish_repute_using_subcommand help; and not __fish_seen_subcommand_from setup records check serve demo account token domain queue why explain status send sendmail config man help" -f -a "demo" -d 'Try everything on loopback: a playground with receivers, and 200 real messages'
+complete -c repute -n "__fish_repute_using_subcommand help; and not __fish_seen_subcommand_from setup records check serve demo account token domain queue why explain status send sendmail config man help" -f -a "account" -d 'Make accounts for applications'
+complete -c repute -n "__fish_repute_using_subcommand help; and not __fish_seen_subcommand_from setup records check serve demo account token domain queue why explain status send sendmail config man help" -f -a "token" -d 'Make tokens for the HTTP API'
+complete -c repute -n "__fish_repute_using_subcommand help; and not __fish_seen_subcommand_from setup records check serve demo account token domain queue why explain status send sendmail config man help" -f -a "domain" -d 'Set up domains to send as: keys and DNS records'
+complete -c repute -n "__fish_repute_using_subcommand help; and not __fish_seen_subcommand_from setup records check serve demo account token domain queue why explain status send sendmail config man help" -f -a "queue" -d 'List, hold, release, retry and cancel what waits'
+complete -c repute -n "__fish_repute_using_subcommand help; and not __fish_seen_subcommand_from setup records check serve demo account token domain queue why explain status send sendmail config man help" -f -a "why" -d 'Tell what became of a message, or of mail to an address'
+complete -c repute -n "__fish_repute_using_subcommand help; and not __fish_seen_subcommand_from setup records check serve demo account token domain queue why explain status send sendmail config man help" -f -a "explain" -d 'Tell what a receiver\'s reply means, whose fault it is, and what to do'
+complete -c repute -n "__fish_repute_using_subcommand help; and not __fish_seen_subcommand_from setup records check serve demo account token domain queue why explain status send sendmail config man help" -f -a "status" -d 'Show what the server is doing'
+complete -c repute -n "__fish_repute_using_subcommand help; and not __fish_seen_subcommand_from setup records check serve demo account token domain queue why explain status send sendmail config man help" -f -a "send" -d 'Send one message and print the conversation'
+complete -c repute -n "__fish_repute_using_subcommand help; and not __fish_seen_subcommand_from setup records check serve demo account token domain queue why explain status send sendmail config man help" -f -a "sendmail" -d 'Take a message as the `sendmail` command does, for cron, PHP and others'
+complete -c repute -n "__fish_repute_using_subcommand help; and not __fish_seen_subcommand_from setup records check serve demo account token domain queue why explain status send sendmail config man help" -f -a "config" -d 'Check or show the configuration'
+complete -c repute -n "__fish_repute_using_subcommand help; and not __fish_seen_subcommand_from setup records check serve demo account token domain queue why explain status send sendmail config man help" -f -a "man" -d 'Write manual pages, shell completions and the configuration reference'
+complete -c repute -n "__fish_repute_using_subcommand help; and not __fish_seen_subcommand_from setup records check serve demo account token domain queue why explain status send sendmail config man help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
 complete -c repute -n "__fish_repute_using_subcommand help; and __fish_seen_subcommand_from account" -f -a "add" -d 'Make an account: asks for a password, prints the block for the configuration'
+complete -c repute -n "__fish_repute_using_subcommand help; and __fish_seen_subcommand_from token" -f -a "add" -d 'Make a token: prints it, and the block for the configuration'
 complete -c repute -n "__fish_repute_using_subcommand help; and __fish_seen_subcommand_from domain" -f -a "add" -d 'Make the keys of a domain, and print its records and its block for the configuration'
 complete -c repute -n "__fish_repute_using_subcommand help; and __fish_seen_subcommand_from domain" -f -a "list" -d 'List the domains that are set up, with their keys'
 complete -c repute -n "__fish_repute_using_subcommand help; and __fish_seen_subcommand_from domain" -f -a "records" -d 'Print the DNS records to publish for a domain'

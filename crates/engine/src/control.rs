@@ -25,6 +25,7 @@ pub struct Selector {
     /// The envelope's sender, or its domain written `@example.com`.
     pub sender: Option<String>,
     pub recipient: Option<Address>,
+    pub account: Option<String>,
     /// In seconds, since acceptance.
     pub older_than: Option<u64>,
     /// Only those that are held.
@@ -38,6 +39,7 @@ impl Selector {
             && self.domain.is_none()
             && self.sender.is_none()
             && self.recipient.is_none()
+            && self.account.is_none()
             && self.older_than.is_none()
             && !self.held
             && !self.all
@@ -58,6 +60,7 @@ impl Selector {
             && self.domain.as_ref().is_none_or(|d| *d == part.domain)
             && self.sender.as_ref().is_none_or(by_sender)
             && self.recipient.as_ref().is_none_or(|a| part.recipients.iter().any(|p| p.recipient.address == *a))
+            && self.account.as_deref().is_none_or(|a| meta.account.as_deref() == Some(a))
             && self.older_than.is_none_or(|s| now.since(meta.received) >= Duration::from_secs(s))
             && (!self.held || part.state != PartState::Due)
     }
@@ -277,6 +280,16 @@ impl Control {
             None => Vec::new(),
         };
         Ok(Why { steps, queued })
+    }
+
+    /// The works' own time.
+    pub fn now(&self) -> Timestamp {
+        self.works.now()
+    }
+
+    /// Whether messages can be taken: the spool answers, and attempts are settled on disk.
+    pub async fn ready(&self) -> Result<(), ControlError> {
+        self.works.doors.spool.last_id().await.map(drop).map_err(ControlError::Spool)
     }
 
     pub fn status(&self) -> Status {

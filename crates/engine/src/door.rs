@@ -6,11 +6,15 @@
 
 use std::net::IpAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
 use repute_spool::{BoxFuture, Committed};
 use repute_types::{
-    AccountName, Address, Content, Domain, Envelope, Labels, MessageId, Recipient, Reply, Stream, TlsUsed,
+    AccountName, Address, Content, Domain, Envelope, Labels, MessageId, Recipient, Reply, Stream, Timestamp, TlsUsed,
 };
+
+/// How far ahead a message may be handed in.
+pub const SEND_AT_MOST: Duration = Duration::from_secs(7 * 24 * 3600);
 
 /// Who may submit, as the configuration says; shared, replaced as a whole on reload.
 #[derive(Clone, Debug)]
@@ -52,6 +56,9 @@ pub struct Submitted {
     pub origin: Origin,
     /// What it is to be known by; SMTP has none.
     pub labels: Option<Arc<Labels>>,
+    /// Not before this; `None` is now. At most [`SEND_AT_MOST`] ahead, less where mail is tried for long:
+    /// the signature, made now, has to outlive the last attempt.
+    pub send_at: Option<Timestamp>,
 }
 
 /// A message for one of our return paths that a stranger brought to port 25.

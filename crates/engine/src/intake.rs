@@ -5,6 +5,7 @@
 //! refused here and never sent.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use repute_message::whole::{self, Made, Whole};
 use repute_spool::{Committed, MessageMeta, NewMessage, PartRecord, PartState, Pending, SpoolError};
@@ -15,9 +16,11 @@ use repute_types::{
 };
 
 use crate::config::{SendingDomain, Settings};
-use crate::door::{Account, Submitted};
+use crate::door::{Account, SEND_AT_MOST, Submitted};
 use crate::fresh::Loaded;
 use crate::works::Works;
+
+const DAY: Duration = Duration::from_secs(24 * 3600);
 
 /// Whether the account may use this return path (MAIL FROM).
 pub(crate) fn may_send_from(settings: &Settings, account: &Account, from: Option<&Address>) -> Result<(), Reply> {
@@ -70,12 +73,13 @@ pub(crate) async fn accept(works: &Works, submitted: Submitted) -> Result<Commit
 
 async fn accept_message(works: &Works, submitted: Submitted) -> Result<Committed, Reply> {
     let settings = works.settings();
-    let Submitted { account, envelope, content, origin, labels } = submitted;
+    let Submitted { account, envelope, content, origin, labels, send_at } = submitted;
     may_send_from(&settings, &account, envelope.from.as_ref())?;
     if envelope.recipients.is_empty() {
         return Err(Reply::new(554, EnhancedCode(5, 5, 1), "no valid recipients"));
     }
     let now = works.now();
+    let due = first_due(&settings, send_at, now)?;
     let id = works.ids.next(now);
     let made = whole::make_whole(
         content,
@@ -110,7 +114,7 @@ async fn accept_message(works: &Works, submitted: Submitted) -> Result<Committed
             from: envelope.from,
             options,
             received: now,
-            expires: now + settings.retry.expire,
+            expires: due + settings.retry.expire,
             header_id: made.header_id,
             size: content.len() as u64,
             labels,
@@ -119,8 +123,20 @@ async fn accept_message(works: &Works, submitted: Submitted) -> Result<Committed
         },
         recipients: envelope.recipients,
         content,
+        due,
     };
     commit(works, message, origin.client, origin.tls).await
+}
+
+/// When a message is tried first. A time that has passed is now.
+fn first_due(settings: &Settings, send_at: Option<Timestamp>, now: Timestamp) -> Result<Timestamp, Reply> {
+    let Some(at) = send_at else { return Ok(now) };
+    let most = dkim::EXPIRY.saturating_sub(settings.retry.expire + DAY).min(SEND_AT_MOST);
+    if at > now + most {
+        let text = format!("the time to send it is too far ahead: name one before {}", now + most);
+        return Err(Reply::new(550, EnhancedCode(5, 6, 0), text));
+    }
+    Ok(at.max(now))
 }
 
 /// The sole recipient may be named in Received; with several it would give away a Bcc.
@@ -164,11 +180,13 @@ pub(crate) struct Accepted {
     pub meta: MessageMeta,
     pub recipients: Vec<Recipient>,
     pub content: Content,
+    /// When it is tried first.
+    pub due: Timestamp,
 }
 
 impl Accepted {
     pub fn into_new(self) -> NewMessage {
-        let parts = split(self.meta.id, self.recipients, self.meta.received);
+        let parts = split(self.meta.id, self.recipients, self.due);
         NewMessage { meta: self.meta, parts, content: self.content }
     }
 }
@@ -264,7 +282,10 @@ impl Works {
 
     /// The delay notice first, if one is still owed, then expiry.
     pub(crate) fn next_alarm(&self, meta: &MessageMeta, part: &PartRecord) -> Timestamp {
-        let notice = meta.received + self.settings().retry.delay_notice;
+        let retry = &self.settings().retry;
+        // A message that was to wait is late only after that: it expires so much later, too.
+        let begun = (meta.expires - retry.expire).max(meta.received);
+        let notice = begun + retry.delay_notice;
         if part.delay_noticed || meta.account.is_none() { meta.expires } else { notice.min(meta.expires) }
     }
 

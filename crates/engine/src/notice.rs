@@ -96,6 +96,7 @@ fn compose(works: &Works, loaded: &Loaded, kind: Kind, recipients: Vec<Told<'_>>
         labels: None,
     });
     let accepted = Accepted {
+        due: now,
         meta: MessageMeta {
             id,
             account: None,

@@ -1,13 +1,17 @@
-//! A simple letter from its fields: what `repute send` and notices to people are made of.
+//! A letter from its fields: what `repute send`, the HTTP API and notices to people are made of.
 //!
 //! Promise: 7-bit in lines of at most 78 octets, so that it needs nothing done to it before it
-//! is signed; ASCII stays as it is; text and HTML together become multipart/alternative.
+//! is signed; ASCII stays as it is; text and HTML together become multipart/alternative, what
+//! the HTML shows multipart/related, what is attached multipart/mixed. No value of a field can
+//! begin another field.
 //! Date, Message-ID and the rest are added by [`crate::whole::make_whole`].
+
+mod body;
 
 use repute_types::{Address, Content};
 
-use crate::encode::{Folder, Input, QuotedPrintable, words};
-use crate::scan;
+pub use self::body::Attachment;
+use crate::encode::{Folder, words};
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Person {
@@ -25,7 +29,7 @@ impl From<Address> for Person {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Letter {
     pub from: Option<Person>,
-    pub reply_to: Option<Person>,
+    pub reply_to: Vec<Person>,
     pub to: Vec<Person>,
     pub cc: Vec<Person>,
     pub subject: String,
@@ -34,6 +38,7 @@ pub struct Letter {
     /// Plain text with LF or CRLF line ends.
     pub text: Option<String>,
     pub html: Option<String>,
+    pub attachments: Vec<Attachment>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -42,6 +47,10 @@ pub enum LetterFault {
     NoFrom,
     #[error("\"{0}\" is not the name of a header field: use letters, digits and hyphens")]
     FieldName(String),
+    #[error("\"{0}\" is not a media type that can be attached: write type/subtype, such as application/pdf")]
+    Media(String),
+    #[error("\"{0}\" is not a Content-ID: write letters, digits and .-_@ without brackets")]
+    ContentId(String),
 }
 
 /// The letter as a message. Line ends within a field's value become blanks, so that no field
@@ -49,7 +58,7 @@ pub enum LetterFault {
 pub fn compose(letter: &Letter) -> Result<Content, LetterFault> {
     let from = letter.from.as_ref().ok_or(LetterFault::NoFrom)?;
     let mut out = people("From", std::slice::from_ref(from));
-    out.push_str(&people("Reply-To", letter.reply_to.as_slice()));
+    out.push_str(&people("Reply-To", &letter.reply_to));
     out.push_str(&people("To", &letter.to));
     out.push_str(&people("Cc", &letter.cc));
     if !letter.subject.is_empty() {
@@ -63,13 +72,9 @@ pub fn compose(letter: &Letter) -> Result<Content, LetterFault> {
         out.push_str(&unstructured(name, value));
     }
     out.push_str("MIME-Version: 1.0\r\n");
-    let mut out = out.into_bytes();
-    match (&letter.text, &letter.html) {
-        (Some(text), Some(html)) => alternative(&[leaf("plain", text), leaf("html", html)], &mut out),
-        (None, Some(html)) => out.extend(leaf("html", html)),
-        (text, None) => out.extend(leaf("plain", text.as_deref().unwrap_or_default())),
-    }
-    Ok(Content::from(out))
+    let mut content = Content::from(out.into_bytes());
+    body::write(letter, &mut content)?;
+    Ok(content)
 }
 
 fn people(name: &str, people: &[Person]) -> String {
@@ -101,41 +106,10 @@ fn one_line(text: &str) -> String {
     text.trim().chars().map(|c| if c.is_control() { ' ' } else { c }).collect()
 }
 
-/// A text part with its own header, as it stands alone or in a multipart.
-fn leaf(subtype: &str, text: &str) -> Vec<u8> {
-    let mut text = text.replace("\r\n", "\n").replace('\r', "\n").replace('\n', "\r\n");
-    if !text.is_empty() && !text.ends_with("\r\n") {
-        text.push_str("\r\n");
-    }
-    let plain = scan::scan_octets(text.as_bytes()).is_safe();
-    let encoding = if plain { "7bit" } else { "quoted-printable" };
-    let head = format!("Content-Type: text/{subtype}; charset=utf-8\r\nContent-Transfer-Encoding: {encoding}\r\n\r\n");
-    let body = if plain {
-        text.into_bytes()
-    } else {
-        let mut encoder = QuotedPrintable::new(Input::Plain);
-        encoder.feed(text.as_bytes());
-        encoder.finish()
-    };
-    [head.into_bytes(), body].concat()
-}
-
-fn alternative(parts: &[Vec<u8>], out: &mut Vec<u8>) {
-    let mut boundary = String::from("=_alternative");
-    while parts.iter().any(|part| memchr::memmem::find(part, boundary.as_bytes()).is_some()) {
-        boundary.push('_');
-    }
-    out.extend_from_slice(format!("Content-Type: multipart/alternative; boundary=\"{boundary}\"\r\n").as_bytes());
-    for part in parts {
-        out.extend_from_slice(format!("\r\n--{boundary}\r\n").as_bytes());
-        out.extend_from_slice(part);
-    }
-    out.extend_from_slice(format!("\r\n--{boundary}--\r\n").as_bytes());
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::scan;
 
     fn person(name: &str, address: &str) -> Person {
         Person { name: name.into(), address: Address::parse(address).unwrap() }
@@ -193,5 +167,53 @@ mod tests {
         let from = Some(person("", "a@b.example"));
         let letter = Letter { from, fields: vec![("X Y".into(), String::new())], ..Letter::default() };
         assert_eq!(compose(&letter).unwrap_err(), LetterFault::FieldName("X Y".into()));
+    }
+
+    fn attachment(name: &str, inline: Option<&str>) -> Attachment {
+        let (name, media) = (name.to_owned(), "image/png".to_owned());
+        Attachment { name, media, content_id: inline.map(str::to_owned), content: bytes::Bytes::from_static(b"PNG") }
+    }
+
+    #[test]
+    fn what_is_shown_stands_beside_the_html_and_what_is_attached_around_it() {
+        let letter = Letter {
+            from: Some(person("", "a@a.example")),
+            text: Some("See.".into()),
+            html: Some("<img src=cid:logo>".into()),
+            attachments: vec![attachment("logo.png", Some("logo")), attachment("Grüße\r\nX: y.png", None)],
+            ..Letter::default()
+        };
+        check(
+            &letter,
+            "From: a@a.example\nMIME-Version: 1.0\nContent-Type: multipart/mixed; boundary=\"=_mixed\"\n\n\
+             --=_mixed\nContent-Type: multipart/alternative; boundary=\"=_alternative\"\n\n\
+             --=_alternative\nContent-Type: text/plain; charset=utf-8\nContent-Transfer-Encoding: 7bit\n\nSee.\n\n\
+             --=_alternative\nContent-Type: multipart/related; type=\"text/html\"; boundary=\"=_related\"\n\n\
+             --=_related\nContent-Type: text/html; charset=utf-8\nContent-Transfer-Encoding: 7bit\n\n\
+             <img src=cid:logo>\n\n\
+             --=_related\nContent-Type: image/png\nContent-ID: <logo>\nContent-Transfer-Encoding: base64\n\
+             Content-Disposition: inline; filename=\"logo.png\"\n\nUE5H\n\n--=_related--\n\n--=_alternative--\n\n\
+             --=_mixed\nContent-Type: image/png\nContent-Transfer-Encoding: base64\n\
+             Content-Disposition: attachment;\n filename*=utf-8''Gr%C3%BC%C3%9Fe%20%20X%3A%20y.png\n\nUE5H\n\n\
+             --=_mixed--\n",
+        );
+    }
+
+    #[test]
+    fn an_attachment_smuggles_nothing() {
+        let check = |change: fn(&mut Attachment), expect: &str| {
+            let mut bad = attachment("a", None);
+            change(&mut bad);
+            let from = Some(person("", "a@b.example"));
+            let letter = Letter { from, attachments: vec![bad], ..Letter::default() };
+            assert_eq!(compose(&letter).unwrap_err().to_string(), expect);
+        };
+        let media = "is not a media type that can be attached: write type/subtype, such as application/pdf";
+        check(|a| a.media = "text/plain\r\nX: y".into(), &format!("\"text/plain\r\nX: y\" {media}"));
+        check(|a| a.media = "multipart/mixed".into(), &format!("\"multipart/mixed\" {media}"));
+        check(
+            |a| a.content_id = Some("a>\r\nX: <b".into()),
+            "\"a>\r\nX: <b\" is not a Content-ID: write letters, digits and .-_@ without brackets",
+        );
     }
 }

@@ -8,6 +8,7 @@
 
 mod connect;
 mod memory;
+pub mod seats;
 mod stream;
 pub mod tls;
 

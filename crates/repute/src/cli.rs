@@ -10,7 +10,7 @@ use clap::{Parser, Subcommand};
 
 use crate::commands::{
     account, check, config as config_command, demo, domain, explain, man, queue, records, send, sendmail, serve, setup,
-    status, why,
+    status, token, why,
 };
 use crate::config::{self, Config, Faults, Files};
 use crate::out;
@@ -53,6 +53,8 @@ enum Command {
     Demo(demo::Args),
     /// Make accounts for applications
     Account(account::Args),
+    /// Make tokens for the HTTP API
+    Token(token::Args),
     /// Set up domains to send as: keys and DNS records
     Domain(domain::Args),
     /// List, hold, release, retry and cancel what waits
@@ -142,6 +144,7 @@ fn run(command: Command, context: &Context) -> anyhow::Result<Exit> {
         Command::Serve(args) => serve::run(args, context),
         Command::Demo(args) => demo::run(args, context),
         Command::Account(args) => account::run(args, context),
+        Command::Token(args) => token::run(args, context),
         Command::Domain(args) => domain::run(args, context),
         Command::Queue(args) => queue::run(args, context),
         Command::Why(args) => why::run(args, context),

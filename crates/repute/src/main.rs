@@ -15,6 +15,7 @@ mod private;
 mod serve;
 mod talk;
 mod tls;
+mod tokens;
 
 use std::process::ExitCode;
 

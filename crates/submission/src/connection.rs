@@ -14,6 +14,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use repute_engine::door::{Account, Door, Origin, Returned, Submitted};
+use repute_net::seats::Seat;
 use repute_smtp::server::{Config, Dismissal, Kind, Security, Session, Start, Step};
 use repute_types::{Content, EnhancedCode, Envelope, Reply, TlsUsed};
 use tokio::io::AsyncWriteExt;
@@ -25,7 +26,7 @@ use crate::buffer::Buffer;
 use crate::config::{ListenerConfig, ListenerKind};
 use crate::host::{self, DoorHost};
 use crate::proxy;
-use crate::shared::{Seat, SharedLimits};
+use crate::shared::SharedLimits;
 use crate::stream::Stream;
 use crate::timer::Timer;
 
@@ -309,7 +310,8 @@ async fn hand_over(
             host.door.accept_returned(Returned { from: envelope.from, recipients, content, origin }).await
         }
         (Kind::Submission, Some(account)) => {
-            let submitted = Submitted { account: account.clone(), envelope, content, origin, labels: None };
+            let account = account.clone();
+            let submitted = Submitted { account, envelope, content, origin, labels: None, send_at: None };
             host.door.accept(submitted).await.map(|committed| committed.id())
         }
         (Kind::Submission, None) => Err(host::nobody()),

@@ -2,15 +2,15 @@
 //! the memory of content on its way in, and who failed to authenticate too often.
 //!
 //! Promise: each table is bounded by the number of connections or by [`FAILURE_TABLE`], and
-//! what is taken is given back when its guard is dropped. An IPv6 client is its /64: it has
-//! all addresses in there.
+//! what is taken is given back when its guard is dropped.
 
 use std::collections::HashMap;
-use std::net::{IpAddr, Ipv6Addr};
+use std::net::IpAddr;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use repute_net::seats::{Full, Seat, Seats, network};
 use tokio::time::Instant;
 
 /// Clients remembered for failures to authenticate. At the bound the oldest half is forgotten.
@@ -46,14 +46,8 @@ impl Default for SharedBounds {
 pub struct SharedLimits {
     bounds: SharedBounds,
     content: AtomicUsize,
-    clients: Mutex<Clients>,
+    seats: Arc<Seats>,
     failures: Mutex<HashMap<IpAddr, Failures>>,
-}
-
-#[derive(Debug, Default)]
-struct Clients {
-    all: usize,
-    each: HashMap<IpAddr, usize>,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -62,25 +56,15 @@ struct Failures {
     since: Instant,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Full {
-    All,
-    Client,
-}
-
 impl SharedLimits {
     pub fn new(bounds: SharedBounds) -> Arc<SharedLimits> {
-        Arc::new(SharedLimits {
-            bounds,
-            content: AtomicUsize::new(0),
-            clients: Mutex::default(),
-            failures: Mutex::default(),
-        })
+        let seats = Seats::new(bounds.connections, bounds.connections_per_client);
+        Arc::new(SharedLimits { bounds, content: AtomicUsize::new(0), seats, failures: Mutex::default() })
     }
 
     /// Sessions now.
     pub fn connections(&self) -> usize {
-        lock(&self.clients).all
+        self.seats.taken()
     }
 
     /// Octets of memory that content on its way in holds now.
@@ -88,13 +72,8 @@ impl SharedLimits {
         self.content.load(Ordering::Relaxed)
     }
 
-    pub(crate) fn enter(self: &Arc<Self>) -> Result<Seat, Full> {
-        let mut clients = lock(&self.clients);
-        if clients.all >= self.bounds.connections {
-            return Err(Full::All);
-        }
-        clients.all += 1;
-        Ok(Seat { shared: self.clone(), client: None })
+    pub(crate) fn enter(&self) -> Result<Seat, Full> {
+        self.seats.enter()
     }
 
     pub(crate) fn may_try_auth(&self, client: IpAddr) -> bool {
@@ -129,56 +108,9 @@ fn forget_oldest_half(failures: &mut HashMap<IpAddr, Failures>) {
     failures.retain(|_, f| f.since > limit);
 }
 
-fn network(client: IpAddr) -> IpAddr {
-    match client {
-        IpAddr::V6(v6) => match v6.to_ipv4_mapped() {
-            Some(v4) => IpAddr::V4(v4),
-            None => IpAddr::V6(Ipv6Addr::from_bits(v6.to_bits() & !u128::from(u64::MAX))),
-        },
-        v4 => v4,
-    }
-}
-
 // What these locks guard is whole after each statement, so a panic elsewhere spoils nothing.
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-/// A connection's place among all, and among its client's.
-#[derive(Debug)]
-pub(crate) struct Seat {
-    shared: Arc<SharedLimits>,
-    client: Option<IpAddr>,
-}
-
-impl Seat {
-    /// Counts the connection for its client, once that is known (a proxy may name another).
-    pub(crate) fn take_for(&mut self, client: IpAddr) -> Result<(), Full> {
-        let client = network(client);
-        let mut clients = lock(&self.shared.clients);
-        let count = clients.each.entry(client).or_insert(0);
-        if *count >= self.shared.bounds.connections_per_client {
-            return Err(Full::Client);
-        }
-        *count += 1;
-        self.client = Some(client);
-        Ok(())
-    }
-}
-
-impl Drop for Seat {
-    fn drop(&mut self) {
-        let mut clients = lock(&self.shared.clients);
-        clients.all -= 1;
-        if let Some(client) = self.client
-            && let Some(count) = clients.each.get_mut(&client)
-        {
-            *count -= 1;
-            if *count == 0 {
-                clients.each.remove(&client);
-            }
-        }
-    }
 }
 
 /// Octets of content memory that one session holds.

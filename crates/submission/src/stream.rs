@@ -12,8 +12,6 @@ use tokio::net::{TcpStream, UnixStream};
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::server::TlsStream;
 
-use crate::tls;
-
 pub(crate) enum Stream {
     Plain(TcpStream),
     Tls(Box<TlsStream<TcpStream>>),
@@ -25,7 +23,7 @@ impl Stream {
     pub(crate) async fn secure(self, config: Arc<ServerConfig>) -> io::Result<(Stream, TlsUsed)> {
         let Stream::Plain(tcp) = self else { return Err(io::ErrorKind::InvalidInput.into()) };
         let stream = TlsAcceptor::from(config).accept(tcp).await?;
-        let used = tls::used(stream.get_ref().1);
+        let used = repute_net::tls::used(stream.get_ref().1);
         Ok((Stream::Tls(Box::new(stream)), used))
     }
 }

@@ -2,8 +2,7 @@
 
 use std::sync::{Arc, PoisonError, RwLock};
 
-use repute_types::TlsUsed;
-use rustls::{ServerConfig, ServerConnection};
+use rustls::ServerConfig;
 
 /// What TLS is served with. Clones share it; a replacement holds for handshakes that begin
 /// after it.
@@ -27,18 +26,5 @@ impl TlsSource {
 impl std::fmt::Debug for TlsSource {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str(if self.current().is_some() { "TlsSource(some)" } else { "TlsSource(none)" })
-    }
-}
-
-/// What a handshake agreed on.
-pub(crate) fn used(connection: &ServerConnection) -> TlsUsed {
-    let version = connection.protocol_version().and_then(|v| v.as_str()).unwrap_or("TLS");
-    let cipher = connection.negotiated_cipher_suite().and_then(|s| s.suite().as_str()).unwrap_or("unknown");
-    TlsUsed {
-        // rustls writes `TLSv1_3`.
-        version: version.replace('_', "."),
-        cipher: cipher.to_owned(),
-        // No client certificate is asked for.
-        verified: false,
     }
 }

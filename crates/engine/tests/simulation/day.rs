@@ -347,6 +347,7 @@ async fn submit(letter: Letter, begin: Instant, door: Doorway, book: Arc<Book>, 
         content: Content::from(text.into_bytes()),
         origin: Origin { client: None, helo: "app".into(), tls: None, protocol: "ESMTPSA" },
         labels: None,
+        send_at: None,
     };
     let answer = open.accept(submitted).await;
     let promise = match answer {

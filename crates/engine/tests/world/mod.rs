@@ -332,6 +332,7 @@ impl World {
             content: Content::from(text.as_bytes().to_vec()),
             origin: Origin { client: None, helo: "app".into(), tls: None, protocol: "ESMTPSA" },
             labels: None,
+            send_at: None,
         };
         self.door().accept(submitted).await.map(|committed| committed.id())
     }

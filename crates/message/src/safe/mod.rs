@@ -11,7 +11,7 @@
 
 mod field;
 mod lines;
-mod parameters;
+pub(crate) mod parameters;
 mod recode;
 mod tree;
 

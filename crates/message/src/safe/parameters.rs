@@ -70,26 +70,30 @@ pub(super) fn rewrite(name: &str, text: &[u8]) -> Option<String> {
     for parameter in &parameters {
         let name = std::str::from_utf8(&parameter.name).ok().filter(|n| n.is_ascii())?;
         let value = std::str::from_utf8(&parameter.value).ok()?;
-        folder.glue(";");
-        if value.is_ascii() && value.len() <= LONGEST {
-            let escaped = value.replace('\\', "\\\\").replace('"', "\\\"");
-            let value = if parameter.quoted { format!("\"{escaped}\"") } else { value.to_owned() };
-            folder.word(" ", &format!("{name}={value}"));
-            continue;
-        }
-        let pieces = percent_encoded(value);
-        match &pieces[..] {
-            [one] => folder.word(" ", &format!("{name}*=utf-8''{one}")),
-            many => {
-                for (i, piece) in many.iter().enumerate() {
-                    let charset = if i == 0 { "utf-8''" } else { "" };
-                    let end = if i + 1 < many.len() { ";" } else { "" };
-                    folder.word(" ", &format!("{name}*{i}*={charset}{piece}{end}"));
-                }
+        put(&mut folder, name, value, parameter.quoted);
+    }
+    Some(folder.finish())
+}
+
+/// One parameter more, in as many pieces as lines and characters ask for.
+pub(crate) fn put(folder: &mut Folder, name: &str, value: &str, quoted: bool) {
+    folder.glue(";");
+    if value.is_ascii() && value.len() <= LONGEST {
+        let escaped = value.replace('\\', "\\\\").replace('"', "\\\"");
+        let value = if quoted { format!("\"{escaped}\"") } else { value.to_owned() };
+        folder.word(" ", &format!("{name}={value}"));
+        return;
+    }
+    match &percent_encoded(value)[..] {
+        [one] => folder.word(" ", &format!("{name}*=utf-8''{one}")),
+        many => {
+            for (i, piece) in many.iter().enumerate() {
+                let charset = if i == 0 { "utf-8''" } else { "" };
+                let end = if i + 1 < many.len() { ";" } else { "" };
+                folder.word(" ", &format!("{name}*{i}*={charset}{piece}{end}"));
             }
         }
     }
-    Some(folder.finish())
 }
 
 /// RFC 2231 §4, in pieces that part no character.

@@ -1,5 +1,5 @@
-//! `repute man`: manual pages, shell completions and the configuration reference, made from
-//! the program's own definitions. The files in `docs/` are what this writes; a test holds
+//! `repute man`: manual pages, shell completions, the configuration reference and the description
+//! of the HTTP API, made from the program's own definitions. The files in `docs/` are what this writes; a test holds
 //! them to it.
 
 use std::path::{Path, PathBuf};
@@ -13,7 +13,7 @@ use crate::{config, out};
 
 #[derive(clap::Args)]
 pub struct Args {
-    /// The folder to write into: man/, completions/ and config.md
+    /// The folder to write into: man/, completions/, config.md and openapi.json
     #[arg(default_value = "docs")]
     folder: PathBuf,
     /// Write nothing; exit code 1 if a file differs from what would be written
@@ -54,7 +54,10 @@ fn write(path: &Path, octets: &[u8]) -> anyhow::Result<()> {
 
 /// Every generated file: its path under the folder, and what belongs into it.
 fn files() -> anyhow::Result<Vec<(PathBuf, Vec<u8>)>> {
-    let mut files = vec![(PathBuf::from("config.md"), config::reference::markdown().into_bytes())];
+    let mut files = vec![
+        (PathBuf::from("config.md"), config::reference::markdown().into_bytes()),
+        (PathBuf::from("openapi.json"), repute_web::description().into_bytes()),
+    ];
     let mut command = Cli::command();
     command.build();
     pages(&command, &mut files)?;

@@ -15,6 +15,7 @@ pub mod serve;
 pub mod setup;
 pub mod status;
 mod stores;
+pub mod token;
 pub mod why;
 
 use std::path::Path;

@@ -79,6 +79,9 @@ pub struct Which {
     /// A recipient
     #[arg(long)]
     recipient: Option<Address>,
+    /// The account that sent it
+    #[arg(long)]
+    account: Option<String>,
     /// Waiting for longer than this: 30m, 4h, 2d
     #[arg(long, visible_alias = "older-than", value_name = "DURATION", value_parser = value::duration)]
     age: Option<Duration>,
@@ -99,6 +102,7 @@ impl Which {
             domain: self.domain,
             sender: self.sender,
             recipient: self.recipient,
+            account: self.account,
             older_than: self.age.map(|d| d.as_secs()),
             held: self.held,
             all: self.all,

@@ -26,6 +26,9 @@ pub struct Typed {
     #[serde(default)]
     pub listener: Vec<Listener>,
     pub tls: Tls,
+    pub web: Web,
+    #[serde(default)]
+    pub token: Vec<Token>,
     #[serde(default)]
     pub route: Vec<Spanned<Route>>,
     pub resolver: Resolver,
@@ -89,6 +92,9 @@ pub enum ListenerKind {
     Submission,
     Submissions,
     Return,
+    /// Those of [web], which the schema does not let a [[listener]] be.
+    Http,
+    Https,
 }
 
 #[derive(Deserialize)]
@@ -96,6 +102,39 @@ pub enum ListenerKind {
 pub struct Tls {
     pub certificate: Option<Spanned<PathBuf>>,
     pub key: Option<Spanned<PathBuf>>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Web {
+    #[serde(default)]
+    pub listen: Vec<Spanned<Endpoint>>,
+    pub tls: Option<Spanned<bool>>,
+    #[serde(default)]
+    pub proxy_from: Vec<Spanned<IpAddr>>,
+    pub url: Option<Spanned<String>>,
+    pub imprint: Option<Spanned<String>>,
+    pub imprint_file: Option<Spanned<PathBuf>>,
+    pub requests_per_minute: u32,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Token {
+    pub name: Spanned<String>,
+    pub hash: Spanned<String>,
+    pub account: Option<Spanned<String>>,
+    pub allow: Vec<Spanned<Action>>,
+    pub requests_per_minute: Option<u32>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Action {
+    Send,
+    Read,
+    Queue,
+    Suppress,
 }
 
 #[derive(Deserialize)]

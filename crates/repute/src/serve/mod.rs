@@ -10,6 +10,7 @@
 pub mod ports;
 pub mod reload;
 pub mod user;
+mod web;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -49,6 +50,7 @@ pub struct Running {
     listeners: JoinSet<()>,
     stop_listeners: watch::Sender<bool>,
     sendmail: Arc<control::sendmail::Service>,
+    web: repute_web::Face,
     certificate: Arc<Certificate>,
     history: Arc<History>,
     memory: HostMemory,
@@ -80,10 +82,18 @@ pub async fn begin(config: Config, ports: Vec<Port>, log: Arc<Log>) -> anyhow::R
         auth_failures: config.limits.auth_failures_per_client,
         auth_window: config.limits.auth_window.0,
     });
+    let web = web::face(&config, &engine);
     let mut listeners = JoinSet::new();
     let addresses = ports.iter().map(|p| (p.kind, p.address)).collect();
     for port in ports {
-        let listener = listener(&config, &port, &tls);
+        let Some(listener) = listener(&config, &port, &tls) else {
+            let transport = web::transport(&port, &tls);
+            let (face, stopping) = (web.clone(), stopping.clone());
+            listeners.spawn(async move {
+                let _ = repute_web::serve(port.socket, face, transport, stopping).await;
+            });
+            continue;
+        };
         let (door, shared, stopping) = (engine.door(), shared.clone(), stopping.clone());
         listeners.spawn(async move {
             // It fails only where the socket cannot be used at all, which binding has shown.
@@ -96,7 +106,19 @@ pub async fn begin(config: Config, ports: Vec<Port>, log: Arc<Log>) -> anyhow::R
     let within = config.limits.drain.0 + LAST_WORDS;
     listeners.spawn(control::sendmail::serve(sendmail_socket, sendmail.clone(), stopping.clone(), within));
     listeners.spawn(control::server::serve(control_socket, engine.control(), stopping, within));
-    Ok(Running { config, engine, addresses, listeners, stop_listeners, sendmail, certificate, history, memory, log })
+    Ok(Running {
+        config,
+        engine,
+        addresses,
+        listeners,
+        stop_listeners,
+        sendmail,
+        web,
+        certificate,
+        history,
+        memory,
+        log,
+    })
 }
 
 impl Running {
@@ -226,18 +248,21 @@ fn no_validation() -> EventKind {
     EventKind::Note { level: Level::Warning, what: "dns", text: text.into() }
 }
 
-fn listener(config: &Config, port: &Port, tls: &TlsSource) -> ListenerConfig {
-    ListenerConfig {
-        kind: match port.kind {
-            ListenerKind::Submission => repute_submission::ListenerKind::Submission,
-            ListenerKind::Submissions => repute_submission::ListenerKind::SubmissionTls,
-            ListenerKind::Return => repute_submission::ListenerKind::Return,
-        },
+/// One of SMTP; `None` where the port is for HTTP.
+fn listener(config: &Config, port: &Port, tls: &TlsSource) -> Option<ListenerConfig> {
+    let kind = match port.kind {
+        ListenerKind::Submission => repute_submission::ListenerKind::Submission,
+        ListenerKind::Submissions => repute_submission::ListenerKind::SubmissionTls,
+        ListenerKind::Return => repute_submission::ListenerKind::Return,
+        ListenerKind::Http | ListenerKind::Https => return None,
+    };
+    Some(ListenerConfig {
+        kind,
         hostname: config.hostname.clone(),
         tls: tls.clone(),
         proxies: port.proxy_from.iter().copied().collect(),
         limits: limits(config),
-    }
+    })
 }
 
 /// The bounds of a session, from the network or from this machine.

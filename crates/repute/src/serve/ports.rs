@@ -58,7 +58,8 @@ enum Fit {
 /// A name that is another kind's excludes the listener; any other (systemd gives that of the
 /// unit) says nothing.
 fn fit(name: Option<&str>, address: SocketAddr, listener: &Listener) -> Option<Fit> {
-    let kinds = [ListenerKind::Submission, ListenerKind::Submissions, ListenerKind::Return];
+    use ListenerKind::{Http, Https, Return, Submission, Submissions};
+    let kinds = [Submission, Submissions, Return, Http, Https];
     let named = name.and_then(|name| kinds.into_iter().find(|kind| kind.as_str() == name));
     let same_port = address.port() == listener.address.port();
     match named {

@@ -20,6 +20,7 @@ impl Running {
         self.engine.reload(settings);
         self.certificate.exchange(certificate);
         self.sendmail.exchange(Access::of(&new));
+        self.web.reload(super::web::of(&new));
         self.log.set_format(new.log);
         // What waits for a restart stays as it is, so that it is said again next time.
         self.config = Config {

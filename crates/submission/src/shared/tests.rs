@@ -17,21 +17,6 @@ fn ip(text: &str) -> IpAddr {
 }
 
 #[test]
-fn seats_are_counted_in_all_and_for_each_client() {
-    let shared = small();
-    let (mut a, mut b, mut c) = (shared.enter().unwrap(), shared.enter().unwrap(), shared.enter().unwrap());
-    assert_eq!(shared.enter().err(), Some(Full::All));
-    a.take_for(ip("2001:db8::1")).unwrap();
-    b.take_for(ip("2001:db8::2")).unwrap();
-    assert_eq!(c.take_for(ip("2001:db8::3")), Err(Full::Client));
-    drop(a);
-    c.take_for(ip("2001:db8::3")).unwrap();
-    drop((b, c));
-    assert_eq!(shared.connections(), 0);
-    assert!(lock(&shared.clients).each.is_empty());
-}
-
-#[test]
 fn content_memory_has_a_bound() {
     let shared = small();
     let (mut a, mut b) = (shared.hold(), shared.hold());

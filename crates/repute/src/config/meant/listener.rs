@@ -20,15 +20,19 @@ impl ListenerKind {
             ListenerKind::Submission => "submission",
             ListenerKind::Submissions => "submissions",
             ListenerKind::Return => "return",
+            ListenerKind::Http => "http",
+            ListenerKind::Https => "https",
         }
     }
 
-    /// RFC 6409, RFC 8314, RFC 5321.
+    /// RFC 6409, RFC 8314, RFC 5321; for HTTP without TLS the usual one of those who may not bind 80.
     pub fn port(self) -> u16 {
         match self {
             ListenerKind::Submission => 587,
             ListenerKind::Submissions => 465,
             ListenerKind::Return => 25,
+            ListenerKind::Http => 8080,
+            ListenerKind::Https => 443,
         }
     }
 }

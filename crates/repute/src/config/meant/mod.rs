@@ -8,6 +8,7 @@ mod domain;
 mod egress;
 mod listener;
 mod route;
+mod web;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -22,12 +23,13 @@ pub use domain::SendingDomain;
 pub use egress::Egress;
 pub use listener::Listener;
 pub use route::Route;
+pub use web::{Token, Web};
 
 use super::Files;
 use super::fault::Fault;
 use super::files;
 use super::typed::{self, Typed};
-pub use super::typed::{Limits, ListenerKind, LogFormat, RouteTls};
+pub use super::typed::{Action, Limits, ListenerKind, LogFormat, RouteTls};
 use super::value::Socket;
 
 pub struct Config {
@@ -42,6 +44,8 @@ pub struct Config {
     pub listeners: Vec<Listener>,
     /// `None`: a self-signed certificate.
     pub tls: Option<TlsFiles>,
+    pub web: Web,
+    pub tokens: Vec<Token>,
     pub routes: Vec<Route>,
     pub resolver: Resolver,
     pub limits: Limits,
@@ -118,12 +122,16 @@ pub fn check(file: &Path, typed: Typed, look: Files) -> Result<Config, Vec<Fault
         Checking { config: file.to_owned(), state: base.join(&typed.state), base, files: look, faults: Vec::new() };
     let domains = domain::check(&mut c, typed.domain);
     let accounts = account::check(&mut c, typed.account, &domains);
+    let mut listeners = listener::check(&mut c, typed.listener, &domains);
+    web::listeners(&mut c, &typed.web, &mut listeners);
     let config = Config {
         hostname: hostname(&mut c, typed.hostname),
         user: user(&mut c, typed.user),
         egresses: egress::check(&mut c, typed.egress),
-        listeners: listener::check(&mut c, typed.listener, &domains),
+        listeners,
         tls: tls(&mut c, typed.tls),
+        tokens: web::tokens(&mut c, typed.token, &accounts),
+        web: web::check(&mut c, typed.web),
         routes: route::check(&mut c, typed.route),
         resolver: Resolver {
             servers: typed.resolver.servers.iter().map(|s| s.0).collect(),

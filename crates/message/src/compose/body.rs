@@ -1,0 +1,145 @@
+//! The body of a letter: text, HTML, what the HTML shows, what is attached (RFC 2046 §5.1.3,
+//! §5.1.4, RFC 2387; Content-Disposition of RFC 2183).
+//!
+//! Promise: binary content is base64 in lines of 76; a boundary stands in no part.
+
+use bytes::Bytes;
+use repute_types::Content;
+
+use super::{Letter, LetterFault, one_line};
+use crate::encode::{Base64Lines, Folder, Input, QuotedPrintable};
+use crate::safe::parameters;
+use crate::scan;
+
+/// A file that goes with a letter.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Attachment {
+    /// The file's name as the reader sees it; may be empty.
+    pub name: String,
+    /// `type/subtype`.
+    pub media: String,
+    /// Set for what the HTML shows by `cid:`; without brackets.
+    pub content_id: Option<String>,
+    pub content: Bytes,
+}
+
+/// A part with its own header, as it stands alone or in a multipart.
+type Part = Vec<Bytes>;
+
+pub(super) fn write(letter: &Letter, out: &mut Content) -> Result<(), LetterFault> {
+    let has_html = letter.html.is_some();
+    // Without HTML there is nothing to be shown in.
+    let is_shown = |a: &&Attachment| has_html && a.content_id.is_some();
+    let shown = letter.attachments.iter().filter(is_shown).map(file).collect::<Result<Vec<_>, _>>()?;
+    let attached = letter.attachments.iter().filter(|a| !is_shown(a)).map(file).collect::<Result<Vec<_>, _>>()?;
+    let html = letter.html.as_deref().map(|html| {
+        let html = leaf("html", html);
+        if shown.is_empty() { html } else { multipart(letter, Kind::Related, [vec![html], shown].concat()) }
+    });
+    let text = letter.text.as_deref().map(|text| leaf("plain", text));
+    let body = match (text, html) {
+        (Some(text), Some(html)) => multipart(letter, Kind::Alternative, vec![text, html]),
+        (None, Some(html)) => html,
+        (text, None) => text.unwrap_or_else(|| leaf("plain", "")),
+    };
+    let whole =
+        if attached.is_empty() { body } else { multipart(letter, Kind::Mixed, [vec![body], attached].concat()) };
+    whole.into_iter().for_each(|piece| out.push(piece));
+    Ok(())
+}
+
+fn leaf(subtype: &str, text: &str) -> Part {
+    let mut text = text.replace("\r\n", "\n").replace('\r', "\n").replace('\n', "\r\n");
+    if !text.is_empty() && !text.ends_with("\r\n") {
+        text.push_str("\r\n");
+    }
+    let plain = scan::scan_octets(text.as_bytes()).is_safe();
+    let encoding = if plain { "7bit" } else { "quoted-printable" };
+    let head = format!("Content-Type: text/{subtype}; charset=utf-8\r\nContent-Transfer-Encoding: {encoding}\r\n\r\n");
+    let body = if plain {
+        text.into_bytes()
+    } else {
+        let mut encoder = QuotedPrintable::new(Input::Plain);
+        encoder.feed(text.as_bytes());
+        encoder.finish()
+    };
+    vec![head.into(), body.into()]
+}
+
+fn file(attachment: &Attachment) -> Result<Part, LetterFault> {
+    let Attachment { name, media, content_id, content } = attachment;
+    if !is_media(media) {
+        return Err(LetterFault::Media(media.chars().take(60).collect()));
+    }
+    let mut head = format!("Content-Type: {media}\r\n");
+    if let Some(id) = content_id {
+        if !is_content_id(id) {
+            return Err(LetterFault::ContentId(id.chars().take(60).collect()));
+        }
+        head.push_str(&format!("Content-ID: <{id}>\r\n"));
+    }
+    head.push_str("Content-Transfer-Encoding: base64\r\n");
+    let mut folder = Folder::field("Content-Disposition");
+    folder.word(" ", if content_id.is_some() { "inline" } else { "attachment" });
+    let name = one_line(name);
+    if !name.is_empty() {
+        parameters::put(&mut folder, "filename", &name, true);
+    }
+    head.push_str(&folder.finish());
+    head.push_str("\r\n");
+    let mut encoder = Base64Lines::default();
+    encoder.feed(content);
+    Ok(vec![head.into(), encoder.finish().into()])
+}
+
+/// Parts of several parts, and messages, may not be in base64 (RFC 2046 §5.2.1, RFC 2045 §6.4).
+fn is_media(media: &str) -> bool {
+    let token = |t: &str| {
+        (1..=127).contains(&t.len()) && t.bytes().all(|b| b.is_ascii_alphanumeric() || b"!#$&-^_.+".contains(&b))
+    };
+    let whole = |(kind, subtype): (&str, &str)| {
+        token(kind)
+            && token(subtype)
+            && !kind.eq_ignore_ascii_case("multipart")
+            && !kind.eq_ignore_ascii_case("message")
+    };
+    media.split_once('/').is_some_and(whole)
+}
+
+fn is_content_id(id: &str) -> bool {
+    let good = |b: u8| b.is_ascii_alphanumeric() || b"!#$%&'*+-/=?^_`{|}~.@".contains(&b);
+    (1..=200).contains(&id.len()) && id.bytes().all(good)
+}
+
+#[derive(Clone, Copy)]
+enum Kind {
+    Mixed,
+    Alternative,
+    Related,
+}
+
+fn multipart(letter: &Letter, kind: Kind, parts: Vec<Part>) -> Part {
+    let (subtype, name) = match kind {
+        Kind::Mixed => ("mixed", "mixed"),
+        Kind::Alternative => ("alternative", "alternative"),
+        Kind::Related => ("related; type=\"text/html\"", "related"),
+    };
+    let boundary = boundary(letter, name);
+    let mut out = vec![Bytes::from(format!("Content-Type: multipart/{subtype}; boundary=\"{boundary}\"\r\n"))];
+    for part in parts {
+        out.push(format!("\r\n--{boundary}\r\n").into());
+        out.extend(part);
+    }
+    out.push(format!("\r\n--{boundary}--\r\n").into());
+    out
+}
+
+/// One that stands in neither text. In quoted-printable and base64 none can, for `=_` is neither.
+fn boundary(letter: &Letter, name: &str) -> String {
+    let mut boundary = format!("=_{name}");
+    let texts = || letter.text.iter().chain(&letter.html);
+    while texts().any(|text| memchr::memmem::find(text.as_bytes(), boundary.as_bytes()).is_some()) {
+        boundary.push('_');
+    }
+    boundary
+}

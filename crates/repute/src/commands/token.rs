@@ -1,0 +1,129 @@
+//! `repute token add NAME`: a token for the HTTP API, and its hash as a block for the
+//! configuration. The token itself is kept nowhere.
+
+use clap::{Subcommand, ValueEnum};
+use repute_web::TokenHash;
+
+use crate::cli::{Context, Ended, Exit};
+use crate::config::{Config, Files};
+use crate::{out, tokens};
+
+#[derive(clap::Args)]
+pub struct Args {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Make a token: prints it, and the block for the configuration
+    Add(Add),
+}
+
+#[derive(clap::Args)]
+struct Add {
+    /// What the token is called
+    name: String,
+    /// The account whose mail it hands in and asks about; without it the mail of all accounts, and no sending
+    #[arg(long, value_name = "ACCOUNT")]
+    account: Option<String>,
+    /// What it may do; several with commas [default: send,read; without an account: read]
+    #[arg(long, value_name = "ACTION", value_delimiter = ',')]
+    allow: Vec<Allow>,
+    /// Append the block to the configuration file
+    #[arg(long)]
+    write: bool,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Allow {
+    /// Hand in messages
+    Send,
+    /// Ask what became of messages, and how the server is
+    Read,
+    /// Hold, release, retry and cancel what waits
+    Queue,
+    /// Change the list of those who are to be left alone
+    Suppress,
+}
+
+impl Allow {
+    fn as_str(self) -> &'static str {
+        match self {
+            Allow::Send => "send",
+            Allow::Read => "read",
+            Allow::Queue => "queue",
+            Allow::Suppress => "suppress",
+        }
+    }
+}
+
+pub fn run(args: Args, context: &Context) -> anyhow::Result<Exit> {
+    let Command::Add(add) = args.command;
+    if !tokens::is_name(&add.name) {
+        return Err(Ended::usage(format!("the name of a token is {}", tokens::NAME_CURE)));
+    }
+    let config = match (crate::config::locate(context.config.as_deref()), add.write || context.config.is_some()) {
+        (Ok(_), _) | (Err(_), true) => Some(context.load(Files::Ignore)?),
+        (Err(_), false) => None,
+    };
+    if let Some(config) = &config {
+        check(&add, config)?;
+    }
+    let allow = allowed(&add)?;
+    let token = tokens::generate()?;
+    let block = block(&add, &allow, &token);
+    let written = match (add.write, &config) {
+        (true, Some(config)) => {
+            super::append_to_config(&config.file, &block)?;
+            Some(config.file.display().to_string())
+        }
+        _ => None,
+    };
+    tell(&add, context, &token, &block, written);
+    Ok(Exit::Done)
+}
+
+fn check(add: &Add, config: &Config) -> anyhow::Result<()> {
+    let file = config.file.display();
+    if config.tokens.iter().any(|t| t.name == add.name) {
+        anyhow::bail!("there is a token `{}` already: take its block out of {file} to make a new one", add.name);
+    }
+    if let Some(account) = add.account.as_ref().filter(|a| add.write && config.accounts.iter().all(|k| k.name != **a)) {
+        return Err(Ended::usage(format!("there is no account `{account}`: repute account add {account} --write")));
+    }
+    Ok(())
+}
+
+fn allowed(add: &Add) -> anyhow::Result<Vec<Allow>> {
+    match (add.allow.is_empty(), &add.account) {
+        (true, Some(_)) => Ok(vec![Allow::Send, Allow::Read]),
+        (true, None) => Ok(vec![Allow::Read]),
+        (false, None) if add.allow.contains(&Allow::Send) => {
+            Err(Ended::usage("a token that may send has an account to send as: --account NAME"))
+        }
+        (false, _) => Ok(add.allow.clone()),
+    }
+}
+
+fn block(add: &Add, allow: &[Allow], token: &str) -> String {
+    let quoted = |text: &str| toml::Value::String(text.to_owned()).to_string();
+    let actions: Vec<String> = allow.iter().map(|a| quoted(a.as_str())).collect();
+    let mut block = format!("[[token]]\nname = {}\nhash = \"{}\"\n", quoted(&add.name), TokenHash::of(token));
+    if let Some(account) = &add.account {
+        block += &format!("account = {}\n", quoted(account));
+    }
+    block + &format!("allow = [{}]\n", actions.join(", "))
+}
+
+fn tell(add: &Add, context: &Context, token: &str, block: &str, written: Option<String>) {
+    if context.json {
+        out::json(&serde_json::json!({ "name": add.name, "token": token, "toml": block, "written": written }));
+        return;
+    }
+    out::error(&format!("token: {token}\n"));
+    match written {
+        Some(file) => out::line(&format!("{} may be used after a reload: written to {file}", add.name)),
+        None => out::print(block),
+    }
+}

@@ -1,0 +1,72 @@
+//! The HTTP face, from the configuration.
+
+use std::sync::Arc;
+
+use repute_engine::Engine;
+use repute_submission::TlsSource;
+use repute_trust::records;
+use repute_types::Domain;
+use repute_web::{Action, Face, Limits, Settings, Token, Transport};
+
+use super::ports::Port;
+use crate::config::meant::{self, ListenerKind};
+use crate::config::{Config, settings};
+
+pub fn face(config: &Config, engine: &Engine) -> Face {
+    Face::new(engine.door(), engine.control(), of(config), limits(config))
+}
+
+/// How a port of HTTP is reached.
+pub fn transport(port: &Port, tls: &TlsSource) -> Transport {
+    let secure = port.kind == ListenerKind::Https;
+    Transport { tls: tls.current().filter(|_| secure), proxies: port.proxy_from.iter().copied().collect() }
+}
+
+/// What a reload may change.
+pub fn of(config: &Config) -> Settings {
+    Settings {
+        tokens: config.tokens.iter().map(|token| Arc::new(self::token(token, config))).collect(),
+        imprint: config.web.imprint.clone(),
+        policies: policies(config),
+        requests_per_minute: config.web.requests_per_minute,
+    }
+}
+
+fn token(token: &meant::Token, config: &Config) -> Token {
+    let action = |action: &meant::Action| match action {
+        meant::Action::Send => Action::Send,
+        meant::Action::Read => Action::Read,
+        meant::Action::Queue => Action::Queue,
+        meant::Action::Suppress => Action::Suppress,
+    };
+    let account = token.account.as_ref().and_then(|name| config.accounts.iter().find(|a| a.name == *name));
+    Token {
+        name: token.name.clone(),
+        hash: token.hash,
+        account: account.map(settings::who),
+        actions: token.allow.iter().map(action).collect(),
+        requests_per_minute: token.requests_per_minute,
+    }
+}
+
+/// Mail to a return path comes to this server, so that its policy is ours to say; that of any
+/// other domain is not.
+fn policies(config: &Config) -> Vec<(Domain, String)> {
+    let paths = config.domains.iter().filter_map(|domain| domain.return_path.as_ref());
+    let hosts = paths.filter_map(|path| Domain::parse(&format!("mta-sts.{path}")).ok());
+    hosts.map(|host| (host, records::mta_sts_policy(&config.hostname))).collect()
+}
+
+fn limits(config: &Config) -> Limits {
+    let size = config.limits.size.in_memory();
+    Limits {
+        // A message in base64, and what stands around it.
+        body: size.saturating_add(size / 5 * 2).saturating_add(1 << 20),
+        bodies: config.limits.incoming_memory.in_memory(),
+        recipients: config.limits.recipients,
+        connections: config.limits.connections,
+        connections_per_client: config.limits.connections_per_client,
+        drain: config.limits.drain.0,
+        ..Limits::default()
+    }
+}

@@ -1,0 +1,79 @@
+//! The face: what all requests share.
+
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, PoisonError, RwLock};
+
+use repute_engine::{Control, Door};
+use tokio::sync::Semaphore;
+
+use crate::pace::Paces;
+use crate::settings::{Limits, Settings};
+
+/// The HTTP face of running works; clones are one face.
+#[derive(Clone)]
+pub struct Face(pub(crate) Arc<App>);
+
+pub(crate) struct App {
+    pub door: Arc<dyn Door>,
+    pub control: Control,
+    pub limits: Limits,
+    settings: RwLock<Arc<Settings>>,
+    pub paces: Paces,
+    /// Requests at once.
+    pub turns: Arc<Semaphore>,
+    /// Octets of bodies on their way in.
+    pub bodies: Arc<AtomicUsize>,
+}
+
+impl Face {
+    pub fn new(door: Arc<dyn Door>, control: Control, settings: Settings, limits: Limits) -> Face {
+        Face(Arc::new(App {
+            door,
+            control,
+            settings: RwLock::new(Arc::new(settings)),
+            paces: Paces::default(),
+            turns: Arc::new(Semaphore::new(limits.requests)),
+            bodies: Arc::default(),
+            limits,
+        }))
+    }
+
+    /// Takes another state of the configuration; requests under way end by the earlier one.
+    pub fn reload(&self, settings: Settings) {
+        self.0.paces.keep(|name| settings.tokens.iter().any(|token| token.name == name));
+        *self.0.settings.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(settings);
+    }
+}
+
+impl App {
+    pub fn settings(&self) -> Arc<Settings> {
+        self.settings.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    pub fn hold(&self) -> Held {
+        Held { all: self.bodies.clone(), bound: self.limits.bodies, octets: 0 }
+    }
+}
+
+/// Octets of body that one request holds.
+pub(crate) struct Held {
+    all: Arc<AtomicUsize>,
+    bound: usize,
+    octets: usize,
+}
+
+impl Held {
+    /// Whether there is room for so many more.
+    pub fn grow(&mut self, by: usize) -> bool {
+        let add = |now: usize| now.checked_add(by).filter(|sum| *sum <= self.bound);
+        let granted = self.all.fetch_update(Ordering::Relaxed, Ordering::Relaxed, add).is_ok();
+        self.octets += if granted { by } else { 0 };
+        granted
+    }
+}
+
+impl Drop for Held {
+    fn drop(&mut self) {
+        self.all.fetch_sub(self.octets, Ordering::Relaxed);
+    }
+}

@@ -1,0 +1,192 @@
+//! A request's body: read within its bounds, and read as JSON.
+//!
+//! Bounds: octets of one body (413), of all bodies together (503), the time without an octet
+//! and the time as a whole (408). A document that is no JSON is told from one whose members are
+//! wrong: the first has a line and a column, the second pointers.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::body::Body;
+use axum::extract::{FromRequest, Request};
+use axum::http::header::{CONTENT_LENGTH, CONTENT_TYPE};
+use axum::http::request::Parts;
+use bytes::{Bytes, BytesMut};
+use http_body_util::BodyExt as _;
+use serde::de::DeserializeOwned;
+use serde_path_to_error::Segment;
+
+use crate::app::{App, Held};
+use crate::object::Object;
+use crate::problem::{self, FieldFault, Problem};
+
+/// A document as it is meant. It holds its place among all bodies while it lives.
+pub(crate) struct Json<T> {
+    pub value: T,
+    _held: Held,
+}
+
+impl<T: DeserializeOwned> FromRequest<Arc<App>> for Json<T> {
+    type Rejection = Problem;
+
+    async fn from_request(request: Request, app: &Arc<App>) -> Result<Self, Problem> {
+        let (parts, body) = request.into_parts();
+        let media = media(&parts);
+        if !is_json(&media) {
+            return Err(wrong_media(&media, "application/json"));
+        }
+        let (octets, held) = read(app, &parts, body).await?;
+        Ok(Json { value: parse(&octets)?, _held: held })
+    }
+}
+
+/// A body of any type.
+pub(crate) struct Raw {
+    /// In lower case, without parameters.
+    pub media: String,
+    pub octets: Bytes,
+    _held: Held,
+}
+
+impl FromRequest<Arc<App>> for Raw {
+    type Rejection = Problem;
+
+    async fn from_request(request: Request, app: &Arc<App>) -> Result<Self, Problem> {
+        let (parts, body) = request.into_parts();
+        let (octets, held) = read(app, &parts, body).await?;
+        Ok(Raw { media: media(&parts), octets, _held: held })
+    }
+}
+
+pub(crate) fn wrong_media(media: &str, wanted: &str) -> Problem {
+    let given: String = media.chars().take(100).collect();
+    let detail = match given.is_empty() {
+        true => format!("the field Content-Type is missing: it has to be {wanted}"),
+        false => format!("Content-Type is {given}: it has to be {wanted}"),
+    };
+    Problem::new(problem::MEDIA_TYPE, detail)
+}
+
+pub(crate) fn is_json(media: &str) -> bool {
+    media == "application/json" || (media.starts_with("application/") && media.ends_with("+json"))
+}
+
+fn media(parts: &Parts) -> String {
+    let value = parts.headers.get(CONTENT_TYPE).and_then(|v| v.to_str().ok()).unwrap_or_default();
+    value.split(';').next().unwrap_or_default().trim().to_ascii_lowercase()
+}
+
+/// Reads a document.
+pub(crate) fn parse<T: DeserializeOwned>(octets: &[u8]) -> Result<T, Problem> {
+    let mut from = serde_json::Deserializer::from_slice(octets);
+    let value = serde_path_to_error::deserialize::<_, Object<T>>(&mut from).map_err(|error| {
+        let (path, inner) = (pointer(error.path()), error.into_inner());
+        match inner.classify() {
+            serde_json::error::Category::Data => Problem::fields(vec![FieldFault::new(path, said(&inner))]),
+            _ => Problem::new(problem::NOT_JSON, format!("the body is not JSON: {inner}")),
+        }
+    })?;
+    from.end().map_err(|error| Problem::new(problem::NOT_JSON, format!("the body is more than one JSON: {error}")))?;
+    Ok(value.0)
+}
+
+/// Without the place, which the pointer says better.
+fn said(error: &serde_json::Error) -> String {
+    let text = error.to_string();
+    match text.rfind(" at line ") {
+        Some(end) => text[..end].to_owned(),
+        None => text,
+    }
+}
+
+fn pointer(path: &serde_path_to_error::Path) -> String {
+    let mut out = String::new();
+    for segment in path.iter() {
+        match segment {
+            Segment::Seq { index } => out.push_str(&format!("/{index}")),
+            Segment::Map { key } => out.push_str(&format!("/{}", escaped(key))),
+            Segment::Enum { .. } | Segment::Unknown => {}
+        }
+    }
+    out
+}
+
+/// RFC 6901 §3.
+pub(crate) fn escaped(key: &str) -> String {
+    key.replace('~', "~0").replace('/', "~1")
+}
+
+async fn read(app: &App, parts: &Parts, body: Body) -> Result<(Bytes, Held), Problem> {
+    let limits = &app.limits;
+    let announced = parts.headers.get(CONTENT_LENGTH).and_then(|v| v.to_str().ok()?.parse::<u64>().ok());
+    if announced.is_some_and(|octets| octets > limits.body as u64) {
+        return Err(too_large(limits.body));
+    }
+    let mut held = app.hold();
+    let reading = collect(body, limits.body, limits.body_idle, &mut held);
+    let slow = || Problem::new(problem::TIMEOUT, "the body did not come in time: send it again, all at once");
+    let octets = tokio::time::timeout(limits.body_whole, reading).await.map_err(|_| slow())??;
+    Ok((octets, held))
+}
+
+async fn collect(mut body: Body, most: usize, idle: Duration, held: &mut Held) -> Result<Bytes, Problem> {
+    let mut out = BytesMut::new();
+    loop {
+        let frame = match tokio::time::timeout(idle, body.frame()).await {
+            Err(_) => {
+                let detail = format!("no octet of the body came for {} s: send it again, all at once", idle.as_secs());
+                return Err(Problem::new(problem::TIMEOUT, detail));
+            }
+            Ok(None) => return Ok(out.freeze()),
+            Ok(Some(Err(_))) => {
+                return Err(Problem::new(problem::MALFORMED, "the body broke off or is not well formed"));
+            }
+            Ok(Some(Ok(frame))) => frame,
+        };
+        let Ok(data) = frame.into_data() else { continue };
+        if out.len() + data.len() > most {
+            return Err(too_large(most));
+        }
+        // Read as a document and decoded from base64 it is there three times for a moment.
+        if !held.grow(data.len() * 3) {
+            return Err(Problem::unavailable("too many large requests at once: send it again in a moment"));
+        }
+        out.extend_from_slice(&data);
+    }
+}
+
+fn too_large(most: usize) -> Problem {
+    Problem::new(problem::TOO_LARGE, format!("the body is larger than {most} octets: send less at once"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde::Deserialize;
+
+    #[derive(Deserialize, Debug)]
+    #[serde(deny_unknown_fields)]
+    struct Inner {
+        #[allow(dead_code, reason = "only read")]
+        b: Vec<u8>,
+    }
+
+    #[test]
+    fn what_is_wrong_is_pointed_at() {
+        let check = |text: &str, status, expect: &str| {
+            let problem = parse::<std::collections::BTreeMap<String, Object<Inner>>>(text.as_bytes()).unwrap_err();
+            let said = match problem.errors() {
+                [one] => format!("{} {}", one.pointer, one.detail),
+                _ => problem.detail().to_owned(),
+            };
+            assert_eq!((problem.status(), said.as_str()), (status, expect));
+        };
+        check("{", 400, "the body is not JSON: EOF while parsing an object at line 1 column 1");
+        check(r#"{"a/~":{"b":[1,"x"]}}"#, 422, "/a~1~0/b/1 invalid type: string \"x\", expected u8");
+        check(r#"{"a":{"c":1}}"#, 422, "/a/c unknown field `c`, expected `b`");
+        check(r#"{"a":[[1]]}"#, 422, "/a invalid type: sequence, expected an object");
+        check("[]", 422, " invalid type: sequence, expected an object");
+        check(r#"{"a":{}}"#, 422, "/a missing field `b`");
+        check("{} {}", 400, "the body is more than one JSON: trailing characters at line 1 column 4");
+    }
+}

@@ -1,0 +1,125 @@
+//! What holds for every request: its turn, its deadline, who asks, and the extractors that
+//! answer with problems.
+
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use axum::extract::{FromRequestParts, Request, State};
+use axum::http::header::{self, HeaderName, HeaderValue};
+use axum::http::request::Parts;
+use axum::http::{HeaderMap, Method, Uri};
+use axum::middleware::Next;
+use axum::response::{IntoResponse as _, Response};
+use repute_types::TlsUsed;
+use serde::de::DeserializeOwned;
+
+use crate::app::App;
+use crate::problem::{self, Problem};
+
+/// Who is at the other end of a connection.
+#[derive(Clone, Debug)]
+pub(crate) struct Peer {
+    pub address: IpAddr,
+    /// Speaks for others.
+    pub is_proxy: bool,
+    pub tls: Option<TlsUsed>,
+}
+
+impl Peer {
+    /// The client: of a proxy, the one that it saw last.
+    pub fn client(&self, headers: &HeaderMap) -> IpAddr {
+        if !self.is_proxy {
+            return self.address;
+        }
+        let last = headers.get_all("x-forwarded-for").iter().next_back().and_then(|v| v.to_str().ok());
+        let named = last.and_then(|list| list.rsplit(',').next()?.trim().parse::<IpAddr>().ok());
+        named.map_or(self.address, |ip| ip.to_canonical())
+    }
+}
+
+/// A turn among all requests, a deadline, and what browsers are told of every answer.
+pub(crate) async fn guard(State(app): State<Arc<App>>, request: Request, next: Next) -> Response {
+    let Ok(_turn) = app.turns.clone().try_acquire_owned() else {
+        return Problem::unavailable("too many requests are being answered: ask again in a moment").into_response();
+    };
+    let deadline = app.limits.body_whole + app.limits.answer;
+    let mut response = match tokio::time::timeout(deadline, next.run(request)).await {
+        Ok(response) => response,
+        Err(_) => Problem::unavailable("the answer took too long: ask again").into_response(),
+    };
+    let fields: [(HeaderName, &str); 3] = [
+        (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
+        (header::REFERRER_POLICY, "no-referrer"),
+        (header::CACHE_CONTROL, "no-store"),
+    ];
+    for (name, value) in fields {
+        response.headers_mut().entry(name).or_insert(HeaderValue::from_static(value));
+    }
+    response
+}
+
+/// Refuses a body that is framed in two ways where the second is to be seen; the other order is the
+/// accept loop's.
+pub(crate) async fn framed(request: Request, next: Next) -> Response {
+    let headers = request.headers();
+    if headers.contains_key(header::TRANSFER_ENCODING) && headers.contains_key(header::CONTENT_LENGTH) {
+        let detail = "the request has both Transfer-Encoding and Content-Length: send one of them";
+        return Problem::new(problem::MALFORMED, detail).with(header::CONNECTION, "close").into_response();
+    }
+    next.run(request).await
+}
+
+pub(crate) async fn not_found(uri: Uri) -> Problem {
+    let path: String = uri.path().chars().take(200).collect();
+    Problem::new(problem::NOT_FOUND, format!("nothing is served at {path}: /openapi.json lists what is"))
+}
+
+pub(crate) async fn wrong_method(method: Method) -> Problem {
+    Problem::new(problem::METHOD, format!("this path does not take {method}: the field Allow names what it takes"))
+}
+
+/// axum's own, with problems for answers.
+pub(crate) struct Path<T>(pub T);
+
+impl<S: Send + Sync, T: DeserializeOwned + Send> FromRequestParts<S> for Path<T> {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
+        let path = axum::extract::Path::<T>::from_request_parts(parts, state).await;
+        path.map(|path| Path(path.0)).map_err(|wrong| Problem::new(problem::NOT_FOUND, wrong.body_text()))
+    }
+}
+
+pub(crate) struct Query<T>(pub T);
+
+impl<S: Send + Sync, T: DeserializeOwned> FromRequestParts<S> for Query<T> {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
+        let query = axum::extract::Query::<T>::from_request_parts(parts, state).await;
+        query.map(|query| Query(query.0)).map_err(|wrong| Problem::new(problem::MALFORMED, wrong.body_text()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_a_proxy_speaks_for_others() {
+        let check = |is_proxy, forwarded: &[&str], expect: &str| {
+            let peer = Peer { address: "192.0.2.1".parse().unwrap(), is_proxy, tls: None };
+            let mut headers = HeaderMap::new();
+            for value in forwarded {
+                headers.append("x-forwarded-for", value.parse().unwrap());
+            }
+            assert_eq!(peer.client(&headers).to_string(), expect, "{forwarded:?}");
+        };
+        check(false, &["198.51.100.7"], "192.0.2.1");
+        check(true, &["198.51.100.7"], "198.51.100.7");
+        check(true, &["10.0.0.1, 198.51.100.7"], "198.51.100.7");
+        check(true, &["10.0.0.1", "::ffff:198.51.100.7"], "198.51.100.7");
+        check(true, &["unknown"], "192.0.2.1");
+        check(true, &[], "192.0.2.1");
+    }
+}

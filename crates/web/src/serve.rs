@@ -1,0 +1,160 @@
+//! The accept loop of a listener, its connections, and its end.
+//!
+//! HTTP/1.1 by hyper, over TLS or, on loopback and behind a proxy that the configuration names,
+//! plain. A request with both Transfer-Encoding and Content-Length is taken by the former and its
+//! connection closed (RFC 9112 §6.3), so that no proxy in front can be made to see two requests
+//! where there is one.
+
+use std::collections::HashSet;
+use std::io;
+use std::net::{IpAddr, SocketAddr};
+use std::pin::pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use hyper::Request;
+use hyper::body::Incoming;
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use repute_net::seats::{Seat, Seats};
+use repute_net::tls;
+use repute_types::TlsUsed;
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::watch;
+use tokio::task::JoinSet;
+use tokio::time::timeout;
+use tokio_rustls::TlsAcceptor;
+use tower::ServiceExt as _;
+
+use crate::app::{App, Face};
+use crate::http::Peer;
+use crate::router;
+use crate::slow::Slow;
+
+/// After a failed accept (out of descriptors): time for a connection to end.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+/// What a connection may take beyond the drain to write its last answer.
+const LAST_WORDS: Duration = Duration::from_secs(5);
+/// Octets of a request's line and header fields.
+const HEAD: usize = 64 * 1024;
+const FIELDS: usize = 100;
+
+/// How clients reach a listener.
+#[derive(Clone, Default)]
+pub struct Transport {
+    /// `None`: plain HTTP, for loopback and for proxies.
+    pub tls: Option<Arc<rustls::ServerConfig>>,
+    /// Proxies whose X-Forwarded-For is believed. Where there are any, a listener without TLS
+    /// serves them and loopback alone.
+    pub proxies: HashSet<IpAddr>,
+}
+
+struct Service {
+    app: Arc<App>,
+    router: Router,
+    transport: Transport,
+    stop: watch::Receiver<bool>,
+}
+
+/// Serves a bound listener until `stop` turns true or its sender is dropped. Then nothing new
+/// is accepted, idle connections are closed, requests under way may end within `limits.drain`.
+/// Returns when every connection has ended. Fails only where the socket cannot be used at all.
+pub async fn serve(
+    listener: std::net::TcpListener,
+    face: Face,
+    transport: Transport,
+    mut stop: watch::Receiver<bool>,
+) -> io::Result<()> {
+    listener.set_nonblocking(true)?;
+    let listener = TcpListener::from_std(listener)?;
+    let app = face.0;
+    let (drain, seats) = (app.limits.drain, Seats::new(app.limits.connections, app.limits.connections_per_client));
+    let router = router::router(app.clone());
+    let service = Arc::new(Service { app, router, transport, stop: stop.clone() });
+    let mut connections = JoinSet::new();
+    loop {
+        tokio::select! {
+            biased;
+            () = stopped(&mut stop) => break,
+            accepted = listener.accept() => match accepted {
+                Ok((stream, peer)) => admit(&service, &seats, stream, peer, &mut connections),
+                Err(_) => tokio::time::sleep(ACCEPT_PAUSE).await,
+            },
+            Some(_) = connections.join_next() => {}
+        }
+    }
+    drop(listener);
+    let all_ended = async { while connections.join_next().await.is_some() {} };
+    if timeout(drain + LAST_WORDS, all_ended).await.is_err() {
+        connections.shutdown().await;
+    }
+    Ok(())
+}
+
+/// Returns when the signal is given; a sender that is gone means the same.
+async fn stopped(stop: &mut watch::Receiver<bool>) {
+    let _ = stop.wait_for(|stop| *stop).await;
+}
+
+/// A connection over a bound is closed at once: before a request there is nothing to answer.
+fn admit(
+    service: &Arc<Service>,
+    seats: &Arc<Seats>,
+    stream: TcpStream,
+    peer: SocketAddr,
+    connections: &mut JoinSet<()>,
+) {
+    let address = peer.ip().to_canonical();
+    let Ok(mut seat) = seats.enter() else { return };
+    // A proxy brings many clients; it is bounded with all the others.
+    let counted = service.transport.proxies.contains(&address) || seat.take_for(address).is_ok();
+    if counted && service.serves(address) {
+        connections.spawn(connection(service.clone(), stream, address, seat));
+    }
+}
+
+impl Service {
+    /// Whether a client may come to this listener at all.
+    fn serves(&self, address: IpAddr) -> bool {
+        let Transport { tls, proxies } = &self.transport;
+        tls.is_some() || proxies.is_empty() || address.is_loopback() || proxies.contains(&address)
+    }
+}
+
+async fn connection(service: Arc<Service>, stream: TcpStream, address: IpAddr, _seat: Seat) {
+    let _ = stream.set_nodelay(true);
+    let is_proxy = service.transport.proxies.contains(&address);
+    let Some(config) = service.transport.tls.clone() else {
+        return converse(&service, stream, Peer { address, is_proxy, tls: None }).await;
+    };
+    let accepting = TlsAcceptor::from(config).accept(stream);
+    if let Ok(Ok(stream)) = timeout(service.app.limits.handshake, accepting).await {
+        let used: TlsUsed = tls::used(stream.get_ref().1);
+        converse(&service, stream, Peer { address, is_proxy, tls: Some(used) }).await;
+    }
+}
+
+/// Request after request, until the client goes, is too slow, or the signal is given. What
+/// breaks here breaks for the client alone.
+async fn converse(service: &Service, stream: impl AsyncRead + AsyncWrite + Unpin, peer: Peer) {
+    let limits = &service.app.limits;
+    let answer = service_fn(|mut request: Request<Incoming>| {
+        request.extensions_mut().insert(peer.clone());
+        service.router.clone().oneshot(request)
+    });
+    let mut http = http1::Builder::new();
+    http.timer(TokioTimer::new()).header_read_timeout(limits.header).max_buf_size(HEAD).max_headers(FIELDS);
+    let stream = TokioIo::new(Slow::new(stream, limits.write));
+    let mut connection = pin!(http.serve_connection(stream, answer));
+    let mut stop = service.stop.clone();
+    tokio::select! {
+        _ = connection.as_mut() => {}
+        () = stopped(&mut stop) => {
+            connection.as_mut().graceful_shutdown();
+            let _ = timeout(limits.drain, connection).await;
+        }
+    }
+}

@@ -1,0 +1,59 @@
+//! Taking a message back while it waits.
+
+use std::sync::Arc;
+
+use axum::Json as Answer;
+use axum::extract::State;
+use repute_engine::control::{Changes, Selector};
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use super::problems::Reading;
+use crate::app::App;
+use crate::caller::Caller;
+use crate::http::Path;
+use crate::problem::{self, Problem};
+use crate::settings::Action;
+
+/// How many parts (the recipients of one message at one domain) were changed.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct Changed {
+    now: usize,
+    /// Those that are being sent: it is done when their attempt ends, if that does not deliver them.
+    after_attempt: usize,
+}
+
+impl From<Changes> for Changed {
+    fn from(changes: Changes) -> Changed {
+        Changed { now: changes.now, after_attempt: changes.after_attempt }
+    }
+}
+
+/// Cancel a message
+///
+/// What of it still waits is not sent. What was delivered stays delivered.
+#[utoipa::path(
+    delete,
+    path = "/v1/messages/{id}",
+    operation_id = "cancelMessage",
+    tag = "messages",
+    params(("id" = String, Path, description = "As it was answered when the message was handed in")),
+    responses((status = 200, description = "What waited is cancelled", body = Changed), Reading),
+)]
+pub(crate) async fn cancel(
+    State(app): State<Arc<App>>,
+    caller: Caller,
+    Path(id): Path<String>,
+) -> Result<Answer<Changed>, Problem> {
+    if caller.may(Action::Queue).is_err() {
+        caller.sends()?;
+    }
+    let account = caller.account().map(str::to_owned);
+    let selector = Selector { ids: vec![id.clone()], account, ..Selector::default() };
+    let changes = app.control.cancel(&selector).await?;
+    if changes == Changes::default() {
+        let id: String = id.chars().take(40).collect();
+        return Err(Problem::new(problem::NOT_FOUND, format!("nothing waits of a message {id}")));
+    }
+    Ok(Answer(changes.into()))
+}

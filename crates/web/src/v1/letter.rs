@@ -1,0 +1,424 @@
+//! What a message is made from, as an application writes it down, and its way to a [`Draft`].
+//!
+//! Promise: every fault is found at once, each with a pointer; no field can hold another.
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use bytes::Bytes;
+use repute_message::compose::{Attachment, Letter, LetterFault, Person, compose};
+use repute_message::{header, sendmail};
+use repute_types::{Address, Content, Labels, Stream, Timestamp};
+use serde::Deserialize;
+use utoipa::ToSchema;
+
+use super::people::{Mailbox, Mailboxes};
+use super::raw;
+use crate::body::escaped;
+use crate::object;
+use crate::pairs::Pairs;
+use crate::problem::FieldFault;
+
+/// A message from its fields, or whole in `raw`.
+#[derive(Debug, Default, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Message {
+    /// The author. Its domain is one of the account's.
+    pub from: Option<Mailbox>,
+    pub to: Option<Mailboxes>,
+    pub cc: Option<Mailboxes>,
+    /// Get the message and are named nowhere in it.
+    pub bcc: Option<Mailboxes>,
+    pub reply_to: Option<Mailboxes>,
+    #[schema(example = "Your receipt", max_length = 900)]
+    pub subject: Option<String>,
+    #[schema(example = "Thank you.")]
+    pub text: Option<String>,
+    pub html: Option<String>,
+    #[schema(max_items = 100)]
+    #[serde(default, deserialize_with = "object::list")]
+    pub attachments: Vec<File>,
+    /// Further header fields, such as `In-Reply-To` or `List-Unsubscribe`.
+    #[schema(value_type = std::collections::BTreeMap<String, String>, example = json!({"List-Id": "<news.example.com>"}))]
+    #[serde(default)]
+    pub headers: Pairs,
+    /// A whole message (RFC 5322) in base64, in place of the fields above but `from`, `to`, `cc` and `bcc`, which
+    /// then are the envelope alone; without them it is read from the message's own header.
+    #[schema(content_encoding = "base64")]
+    pub raw: Option<String>,
+    /// Words to find the message by; they come back with its events and are not sent.
+    #[schema(max_items = 20, example = json!(["receipt"]))]
+    #[serde(default)]
+    pub tags: Vec<String>,
+    /// The application's own fields; they come back with the events of the message and are not sent.
+    #[schema(value_type = std::collections::BTreeMap<String, String>, example = json!({"order": "1234"}))]
+    #[serde(default)]
+    pub metadata: Pairs,
+    /// The campaign that the message is part of.
+    #[schema(max_length = 128)]
+    pub campaign: Option<String>,
+    /// The list that it goes to: who wants to leave it leaves this list.
+    #[schema(max_length = 128)]
+    pub list: Option<String>,
+    /// The kind of mail; without it that of the account. Bulk mail goes after transactional mail.
+    pub stream: Option<Kind>,
+    /// When it is to be sent, at most a week ahead; it can be cancelled until then.
+    #[schema(format = DateTime, value_type = Option<String>, example = "2026-11-27T08:00:00Z")]
+    pub send_at: Option<String>,
+}
+
+/// An attachment, or what the HTML shows by `cid:`.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct File {
+    #[schema(example = "receipt.pdf", max_length = 500)]
+    #[serde(default)]
+    pub name: String,
+    /// `type/subtype`.
+    #[schema(example = "application/pdf", max_length = 255)]
+    #[serde(rename = "type", default = "octets")]
+    pub media: String,
+    /// In base64.
+    #[schema(content_encoding = "base64", example = "JVBERi0xLjcK")]
+    pub content: String,
+    /// Shown within the HTML as `cid:` and this.
+    #[serde(default)]
+    #[schema(example = "logo", max_length = 200)]
+    pub content_id: Option<String>,
+}
+
+fn octets() -> String {
+    "application/octet-stream".into()
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, ToSchema)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum Kind {
+    Transactional,
+    Bulk,
+}
+
+impl From<Kind> for Stream {
+    fn from(kind: Kind) -> Stream {
+        match kind {
+            Kind::Transactional => Stream::Transactional,
+            Kind::Bulk => Stream::Bulk,
+        }
+    }
+}
+
+/// A message that is ready to be handed to the door.
+#[derive(Debug)]
+pub(crate) struct Draft {
+    /// The envelope's sender.
+    pub from: Address,
+    /// With the pointer to where each was named.
+    pub recipients: Vec<(Address, String)>,
+    pub content: Content,
+    pub labels: Labels,
+    pub stream: Option<Stream>,
+    pub send_at: Option<Timestamp>,
+    /// RFC 6531: an address is beyond ASCII.
+    pub smtputf8: bool,
+}
+
+const TAGS: usize = 20;
+const PAIRS: usize = 50;
+const WORD: usize = 128;
+const VALUE: usize = 1000;
+const FILES: usize = 100;
+/// What a subject may have before folding makes no difference any more.
+const SUBJECT: usize = 900;
+
+/// Fields that are made from other members, or that only servers write.
+const OURS: [&str; 21] = [
+    "From",
+    "Sender",
+    "To",
+    "Cc",
+    "Bcc",
+    "Reply-To",
+    "Subject",
+    "Date",
+    "MIME-Version",
+    "Content-Type",
+    "Content-Transfer-Encoding",
+    "Content-Disposition",
+    "Content-ID",
+    "Received",
+    "Return-Path",
+    "DKIM-Signature",
+    "Authentication-Results",
+    "ARC-Seal",
+    "ARC-Message-Signature",
+    "ARC-Authentication-Results",
+    "Received-SPF",
+];
+
+impl Message {
+    /// Reads all members, and says all that is wrong with them.
+    pub fn draft(mut self, most_recipients: usize) -> Result<Draft, Vec<FieldFault>> {
+        match self.raw.take().map(|raw| decoded(&raw)) {
+            None => self.read(None, most_recipients),
+            Some(Some(octets)) => self.read(Some(octets), most_recipients),
+            Some(None) => Err(vec![FieldFault::new("/raw", NOT_BASE64)]),
+        }
+    }
+
+    /// The members are what stands beside a whole message.
+    pub fn draft_of(self, octets: Bytes, most_recipients: usize) -> Result<Draft, Vec<FieldFault>> {
+        self.read(Some(octets), most_recipients)
+    }
+
+    fn read(self, octets: Option<Bytes>, most_recipients: usize) -> Result<Draft, Vec<FieldFault>> {
+        let mut faults = Vec::new();
+        let labels = labels(&self, &mut faults);
+        let send_at = send_at(self.send_at.as_deref(), &mut faults);
+        let envelope = envelope(&self, &mut faults);
+        let stream = self.stream.map(Stream::from);
+        let made = match octets {
+            Some(octets) => whole(&self, octets, envelope, &mut faults),
+            None => composed(self, envelope, send_at, &mut faults),
+        };
+        let Some(Made { from, recipients, content }) = made else { return Err(faults) };
+        if recipients.is_empty() {
+            faults.push(FieldFault::new("/to", "nobody gets the message: name a recipient in to, cc or bcc"));
+        }
+        if recipients.len() > most_recipients {
+            let what = format!("{} recipients: a message has at most {most_recipients}", recipients.len());
+            faults.push(FieldFault::new("/to", what));
+        }
+        if !faults.is_empty() {
+            return Err(faults);
+        }
+        let smtputf8 = from.needs_smtputf8() || recipients.iter().any(|(address, _)| address.needs_smtputf8());
+        Ok(Draft { from, recipients, content, labels, stream, send_at, smtputf8 })
+    }
+}
+
+struct Made {
+    from: Address,
+    recipients: Vec<(Address, String)>,
+    content: Content,
+}
+
+/// Who is named in the members, each with its pointer.
+struct Named {
+    from: Option<Person>,
+    to: Vec<(Person, String)>,
+    cc: Vec<(Person, String)>,
+    bcc: Vec<(Person, String)>,
+}
+
+impl Named {
+    fn recipients(&self) -> Vec<(Address, String)> {
+        let all = self.to.iter().chain(&self.cc).chain(&self.bcc);
+        all.map(|(person, place)| (person.address.clone(), place.clone())).collect()
+    }
+}
+
+fn envelope(message: &Message, faults: &mut Vec<FieldFault>) -> Named {
+    let from = message.from.as_ref().and_then(|mailbox| match mailbox.person() {
+        Ok(person) => Some(person),
+        Err(why) => {
+            faults.push(FieldFault::new("/from", why));
+            None
+        }
+    });
+    Named {
+        from,
+        to: Mailboxes::people(message.to.as_ref(), "/to", faults),
+        cc: Mailboxes::people(message.cc.as_ref(), "/cc", faults),
+        bcc: Mailboxes::people(message.bcc.as_ref(), "/bcc", faults),
+    }
+}
+
+fn composed(message: Message, named: Named, at: Option<Timestamp>, faults: &mut Vec<FieldFault>) -> Option<Made> {
+    if message.from.is_none() {
+        faults.push(FieldFault::new("/from", "the author is missing: write \"Name <name@domain>\""));
+    }
+    if message.text.is_none() && message.html.is_none() {
+        faults.push(FieldFault::new("/text", "the message says nothing: give it text, html or both"));
+    }
+    let subject = message.subject.unwrap_or_default();
+    if subject.len() > SUBJECT {
+        faults.push(FieldFault::new("/subject", format!("longer than {SUBJECT} octets: shorten it")));
+    }
+    let mut fields = extra_fields(message.headers, faults);
+    // The date that readers see is that of the sending.
+    fields.extend(at.map(|at| ("Date".to_owned(), at.rfc5322())));
+    let attachments = files(message.attachments, faults);
+    let reply_to = Mailboxes::people(message.reply_to.as_ref(), "/reply_to", faults);
+    let recipients = named.recipients();
+    let people = |list: Vec<(Person, String)>| list.into_iter().map(|(person, _)| person).collect();
+    let from = named.from?;
+    let letter = Letter {
+        from: Some(from.clone()),
+        reply_to: people(reply_to),
+        to: people(named.to),
+        cc: people(named.cc),
+        subject,
+        fields,
+        text: message.text,
+        html: message.html,
+        attachments,
+    };
+    match compose(&letter) {
+        Ok(content) => Some(Made { from: from.address, recipients, content }),
+        Err(fault) => {
+            faults.push(FieldFault::new(place_of(&fault, &letter), fault.to_string()));
+            None
+        }
+    }
+}
+
+fn place_of(fault: &LetterFault, letter: &Letter) -> String {
+    let file = |is: &dyn Fn(&Attachment) -> bool, member: &str| match letter.attachments.iter().position(is) {
+        Some(i) => format!("/attachments/{i}/{member}"),
+        None => "/attachments".into(),
+    };
+    match fault {
+        LetterFault::NoFrom => "/from".into(),
+        LetterFault::FieldName(name) => format!("/headers/{}", escaped(name)),
+        LetterFault::Media(media) => file(&|a| a.media.starts_with(media.as_str()), "type"),
+        LetterFault::ContentId(id) => {
+            file(&|a| a.content_id.as_deref().is_some_and(|i| i.starts_with(id.as_str())), "content_id")
+        }
+    }
+}
+
+fn extra_fields(headers: Pairs, faults: &mut Vec<FieldFault>) -> Vec<(String, String)> {
+    if headers.0.len() > PAIRS {
+        faults.push(FieldFault::new("/headers", format!("at most {PAIRS} fields")));
+    }
+    for (name, value) in &headers.0 {
+        let place = || format!("/headers/{}", escaped(name));
+        if OURS.iter().any(|ours| ours.eq_ignore_ascii_case(name)) {
+            let what = format!("{name} is made by the server: use the member of that meaning, or leave it out");
+            faults.push(FieldFault::new(place(), what));
+        }
+        if name.len() > 76 || value.len() > VALUE {
+            faults.push(FieldFault::new(place(), format!("a name has at most 76 octets, a value {VALUE}")));
+        }
+    }
+    headers.0
+}
+
+fn files(files: Vec<File>, faults: &mut Vec<FieldFault>) -> Vec<Attachment> {
+    if files.len() > FILES {
+        faults.push(FieldFault::new("/attachments", format!("at most {FILES} files")));
+    }
+    let mut out = Vec::with_capacity(files.len());
+    for (i, file) in files.into_iter().enumerate() {
+        if file.name.len() > 500 {
+            faults.push(FieldFault::new(format!("/attachments/{i}/name"), "longer than 500 octets: shorten it"));
+        }
+        match decoded(&file.content) {
+            Some(content) => {
+                out.push(Attachment { name: file.name, media: file.media, content_id: file.content_id, content });
+            }
+            None => faults.push(FieldFault::new(format!("/attachments/{i}/content"), NOT_BASE64)),
+        }
+    }
+    out
+}
+
+const NOT_BASE64: &str = "this is not base64: encode the octets with the standard alphabet and padding";
+
+/// Base64, also in lines.
+pub(crate) fn decoded(text: &str) -> Option<Bytes> {
+    if text.bytes().any(|b| b.is_ascii_whitespace()) {
+        let text: String = text.split_ascii_whitespace().collect();
+        return STANDARD.decode(text).ok().map(Bytes::from);
+    }
+    STANDARD.decode(text).ok().map(Bytes::from)
+}
+
+/// A whole message: its own fields are not touched here.
+fn whole(message: &Message, octets: Bytes, named: Named, faults: &mut Vec<FieldFault>) -> Option<Made> {
+    let given = [
+        ("/subject", message.subject.is_some()),
+        ("/text", message.text.is_some()),
+        ("/html", message.html.is_some()),
+        ("/reply_to", message.reply_to.is_some()),
+        ("/attachments", !message.attachments.is_empty()),
+        ("/headers", !message.headers.0.is_empty()),
+    ];
+    for (place, _) in given.iter().filter(|(_, given)| *given) {
+        faults.push(FieldFault::new(*place, "the raw message has its own: leave this out"));
+    }
+    let made = of_octets(octets, named);
+    made.map_err(|why| faults.push(FieldFault::new("/raw", why))).ok()
+}
+
+fn of_octets(octets: Bytes, named: Named) -> Result<Made, String> {
+    let octets = raw::with_crlf(octets)
+        .ok_or("a CR without LF stands in the message: end lines with CR LF or LF, and encode other content")?;
+    let content = Content::from(octets);
+    let mut recipients = named.recipients();
+    if recipients.is_empty() {
+        let found = sendmail::recipients(&content).map_err(|fault| fault.to_string())?;
+        recipients = found.into_iter().map(|address| (address, "/raw".to_owned())).collect();
+    }
+    let from = match named.from {
+        Some(person) => person.address,
+        None => author(&content)?,
+    };
+    Ok(Made { from, recipients, content })
+}
+
+/// The first author, or who sends for several.
+fn author(content: &Content) -> Result<Address, String> {
+    let header = header::Header::read(content).map_err(|fault| fault.to_string())?;
+    let field = header.find("Sender").or_else(|| header.find("From"));
+    let field = field.ok_or("the message has no From field: add one, or name the sender in `from`")?;
+    let list = header::addresses(field.value).map_err(|why| format!("the {} field: {why}", field.name))?;
+    list.into_iter().next().ok_or_else(|| format!("the {} field names nobody", field.name))
+}
+
+fn labels(message: &Message, faults: &mut Vec<FieldFault>) -> Labels {
+    if message.tags.len() > TAGS {
+        faults.push(FieldFault::new("/tags", format!("at most {TAGS} tags")));
+    }
+    for (i, tag) in message.tags.iter().enumerate().filter(|(_, tag)| !is_word(tag)) {
+        faults.push(FieldFault::new(format!("/tags/{i}"), format!("{:?}: {WORD_CURE}", shown(tag))));
+    }
+    for (place, word) in [("/campaign", &message.campaign), ("/list", &message.list)] {
+        if let Some(word) = word.as_ref().filter(|word| !is_word(word)) {
+            faults.push(FieldFault::new(place, format!("{:?}: {WORD_CURE}", shown(word))));
+        }
+    }
+    if message.metadata.0.len() > PAIRS {
+        faults.push(FieldFault::new("/metadata", format!("at most {PAIRS} members")));
+    }
+    for (name, value) in &message.metadata.0 {
+        if !is_word(name) || value.len() > VALUE {
+            let what = format!("a name has 1 to {WORD} octets without control characters, a value at most {VALUE}");
+            faults.push(FieldFault::new(format!("/metadata/{}", escaped(name)), what));
+        }
+    }
+    let Message { tags, metadata, campaign, list, .. } = message;
+    Labels { campaign: campaign.clone(), list: list.clone(), tags: tags.clone(), metadata: metadata.0.clone() }
+}
+
+const WORD_CURE: &str = "write 1 to 128 octets without control characters";
+
+fn is_word(text: &str) -> bool {
+    (1..=WORD).contains(&text.len()) && !text.chars().any(char::is_control)
+}
+
+fn shown(text: &str) -> String {
+    text.chars().take(40).collect()
+}
+
+/// Far in the past or in the future is the door's to judge.
+fn send_at(text: Option<&str>, faults: &mut Vec<FieldFault>) -> Option<Timestamp> {
+    let text = text?;
+    match text.parse::<Timestamp>() {
+        Ok(at) => Some(at),
+        Err(_) => {
+            let what = "this is not a time: write it as RFC 3339 has it, 2026-11-27T08:00:00Z";
+            faults.push(FieldFault::new("/send_at", what));
+            None
+        }
+    }
+}

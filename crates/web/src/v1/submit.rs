@@ -1,0 +1,109 @@
+//! From a draft to the door, the same for every operation that takes messages.
+
+use std::sync::Arc;
+
+use repute_engine::door::{Account, Submitted};
+use repute_types::envelope::EnvelopeOptions;
+use repute_types::{Envelope, Recipient, Stream};
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use super::letter::Draft;
+use crate::app::App;
+use crate::caller::Caller;
+use crate::problem::{self, FieldFault, Problem};
+
+/// A message that is on disk and will be delivered or answered for.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+pub(crate) struct Accepted {
+    /// What to ask about it by.
+    #[schema(example = "1m7qw3g0w000h")]
+    pub id: String,
+    pub status: AcceptedAs,
+    /// How many recipients it goes to.
+    pub recipients: usize,
+    /// Recipients that are left out, and why. The others get it.
+    pub refused: Vec<RefusedRecipient>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, ToSchema)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum AcceptedAs {
+    Queued,
+    /// It waits for its `send_at`.
+    Scheduled,
+}
+
+#[derive(Clone, Debug, Serialize, ToSchema)]
+pub(crate) struct RefusedRecipient {
+    #[schema(example = "bob@example.net")]
+    pub address: String,
+    /// The SMTP enhanced status code.
+    #[schema(example = "5.7.1")]
+    pub enhanced: Option<String>,
+    pub detail: String,
+}
+
+/// Hands a message in. Answers when it is on disk.
+pub(crate) async fn submit(app: &App, caller: &Caller, draft: Draft) -> Result<Accepted, Problem> {
+    let account = account_for(caller.sends()?, draft.stream)?;
+    app.door.may_send_from(&account, Some(&draft.from)).map_err(|reply| Problem::of_reply(&reply))?;
+    let (recipients, refused, errors) = wanted(app, &account, &draft);
+    if recipients.is_empty() {
+        return Err(nobody(refused, errors));
+    }
+    let count = recipients.len();
+    let options = EnvelopeOptions { smtputf8: draft.smtputf8, ..EnvelopeOptions::default() };
+    let is_later = draft.send_at.is_some_and(|at| at > app.control.now());
+    let submitted = Submitted {
+        account,
+        envelope: Envelope { from: Some(draft.from), recipients, options },
+        content: draft.content,
+        origin: caller.origin(),
+        labels: draft.labels.kept(),
+        send_at: draft.send_at,
+    };
+    let committed = app.door.accept(submitted).await.map_err(|reply| Problem::of_reply(&reply))?;
+    let status = if is_later { AcceptedAs::Scheduled } else { AcceptedAs::Queued };
+    Ok(Accepted { id: committed.id().to_string(), status, recipients: count, refused })
+}
+
+/// The account, sending as the stream that was asked for. An account for bulk mail does not
+/// overtake others by saying that its mail is something else.
+fn account_for(account: &Arc<Account>, stream: Option<Stream>) -> Result<Arc<Account>, Problem> {
+    match (account.stream, stream) {
+        (Stream::Bulk, Some(Stream::Transactional)) => {
+            let detail = format!("the account {} sends bulk mail: leave `stream` out", account.name);
+            Err(Problem::new(problem::NOT_ALLOWED, detail))
+        }
+        (_, Some(stream)) if stream != account.stream => Ok(Arc::new(Account { stream, ..(**account).clone() })),
+        _ => Ok(account.clone()),
+    }
+}
+
+/// Each recipient once: those that are taken, and those that are not.
+fn wanted(app: &App, account: &Account, draft: &Draft) -> (Vec<Recipient>, Vec<RefusedRecipient>, Vec<FieldFault>) {
+    let (mut recipients, mut refused, mut errors) = (Vec::new(), Vec::new(), Vec::new());
+    let mut seen = std::collections::HashSet::new();
+    for (address, place) in draft.recipients.iter().filter(|(address, _)| seen.insert(address)) {
+        let recipient = Recipient::to(address.clone());
+        match app.door.may_send_to(account, &recipient) {
+            Ok(()) => recipients.push(recipient),
+            Err(reply) => {
+                let enhanced = reply.enhanced.map(|e| e.to_string());
+                errors.push(FieldFault::new(place.clone(), reply.text()));
+                refused.push(RefusedRecipient { address: address.to_string(), enhanced, detail: reply.text() });
+            }
+        }
+    }
+    (recipients, refused, errors)
+}
+
+/// No recipient is left.
+fn nobody(refused: Vec<RefusedRecipient>, errors: Vec<FieldFault>) -> Problem {
+    let detail = match refused.as_slice() {
+        [one] => one.detail.clone(),
+        _ => "none of the recipients may be sent to: `errors` says why".to_owned(),
+    };
+    Problem::new(problem::REFUSED, detail).with_errors(errors)
+}

@@ -1,0 +1,227 @@
+//! The HTTP face of real works on loopback: a spool in memory, no names, no network, so that
+//! what is accepted stays where it is.
+#![allow(clippy::unwrap_used, reason = "these are helpers of tests")]
+#![allow(dead_code, reason = "each test file uses its part")]
+
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::sync::Arc;
+use std::time::Duration;
+
+use repute_delivery::{DeliverySettings, Routes};
+use repute_dns::{BoxFuture, Lookup, Mx, Resolver};
+use repute_engine::config::{AccountSettings, Limits as EngineLimits, SendingDomain};
+use repute_engine::door::Account;
+use repute_engine::{Doors, Engine, Settings as EngineSettings};
+use repute_net::{MemoryNetwork, TlsClient};
+use repute_queue::Retry;
+use repute_spool::{MemorySpool, Spool};
+use repute_types::event::NoEvents;
+use repute_types::{Domain, MessageId, SeededRandom, Stream, SystemClock};
+use repute_web::{Action, Face, Limits, Settings, Token, TokenHash, Transport};
+use serde_json::Value;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::TcpStream;
+use tokio::sync::watch;
+use tokio::task::JoinHandle;
+
+pub struct World {
+    pub address: SocketAddr,
+    pub spool: Arc<MemorySpool>,
+    pub engine: Engine,
+    stop: watch::Sender<bool>,
+    serving: JoinHandle<std::io::Result<()>>,
+}
+
+/// An answer as a client sees it.
+#[derive(Debug)]
+pub struct Answer {
+    pub status: u16,
+    pub head: String,
+    pub body: String,
+}
+
+impl Answer {
+    pub fn json(&self) -> Value {
+        serde_json::from_str(&self.body).unwrap_or_else(|e| panic!("{e}: {self:?}"))
+    }
+
+    /// The value of a header field.
+    pub fn field(&self, name: &str) -> Option<&str> {
+        self.head.lines().filter_map(|l| l.split_once(": ")).find(|(n, _)| n.eq_ignore_ascii_case(name)).map(|f| f.1)
+    }
+
+    /// `pointer detail` of each error of a problem.
+    pub fn errors(&self) -> Vec<String> {
+        assert_eq!(self.field("content-type"), Some("application/problem+json"), "{self:?}");
+        let json = self.json();
+        assert_eq!(json["status"], self.status, "{self:?}");
+        let list = json["errors"].as_array().cloned().unwrap_or_default();
+        list.iter().map(|e| format!("{} {}", e["pointer"].as_str().unwrap(), e["detail"].as_str().unwrap())).collect()
+    }
+}
+
+impl World {
+    pub async fn new() -> World {
+        World::with(Limits { drain: Duration::from_secs(1), ..Limits::default() }, Transport::default()).await
+    }
+
+    pub async fn with(limits: Limits, transport: Transport) -> World {
+        let spool = Arc::new(MemorySpool::new());
+        let engine = Engine::start(doors(spool.clone()), engine_settings()).await.unwrap();
+        let face = Face::new(engine.door(), engine.control(), settings(), limits);
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = listener.local_addr().unwrap();
+        let (stop, stopping) = watch::channel(false);
+        let serving = tokio::spawn(repute_web::serve(listener, face, transport, stopping));
+        World { address, spool, engine, stop, serving }
+    }
+
+    /// Sends octets as they are, and reads until the other side closes.
+    pub async fn raw(&self, octets: &[u8]) -> String {
+        let mut stream = TcpStream::connect(self.address).await.unwrap();
+        stream.write_all(octets).await.unwrap();
+        let mut out = Vec::new();
+        let _ = stream.read_to_end(&mut out).await;
+        String::from_utf8_lossy(&out).into_owned()
+    }
+
+    pub async fn ask(&self, request: &str, fields: &[&str], body: &[u8]) -> Answer {
+        let mut head = format!("{request} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n");
+        for field in fields {
+            head += &format!("{field}\r\n");
+        }
+        if !body.is_empty() {
+            head += &format!("Content-Length: {}\r\n", body.len());
+        }
+        head += "\r\n";
+        let text = self.raw(&[head.as_bytes(), body].concat()).await;
+        let (head, body) = text.split_once("\r\n\r\n").unwrap_or_else(|| panic!("no answer to {request}: {text:?}"));
+        let status = head.split(' ').nth(1).unwrap().parse().unwrap();
+        Answer { status, head: head.to_owned(), body: body.to_owned() }
+    }
+
+    /// As the token `shop`, with a JSON body.
+    pub async fn post(&self, path: &str, body: &str) -> Answer {
+        self.ask(&format!("POST {path}"), &[SHOP, JSON], body.as_bytes()).await
+    }
+
+    pub async fn get(&self, path: &str) -> Answer {
+        self.ask(&format!("GET {path}"), &[SHOP], b"").await
+    }
+
+    /// The content of a message as it is stored.
+    pub async fn content(&self, id: &Value) -> String {
+        let id: MessageId = id.as_str().unwrap().parse().unwrap();
+        String::from_utf8(self.spool.content(id).await.unwrap().to_vec()).unwrap()
+    }
+
+    pub async fn end(self) {
+        self.stop.send(true).unwrap();
+        self.serving.await.unwrap().unwrap();
+        self.engine.stop(Duration::from_secs(5)).await.unwrap();
+    }
+}
+
+/// May do everything for the account `shop`.
+pub const SHOP: &str = "Authorization: Bearer repute_shop";
+/// May only read, for the account `other`.
+pub const READER: &str = "Authorization: Bearer repute_reader";
+/// May send two requests a minute.
+pub const SLOW: &str = "Authorization: Bearer repute_slow";
+pub const JSON: &str = "Content-Type: application/json";
+
+fn settings() -> Settings {
+    let token = |name: &str, account: &str, actions: &[Action], rate| {
+        Arc::new(Token {
+            name: name.into(),
+            hash: TokenHash::of(&format!("repute_{name}")),
+            account: Some(Arc::new(account_of(account))),
+            actions: actions.to_vec(),
+            requests_per_minute: rate,
+        })
+    };
+    Settings {
+        tokens: vec![
+            token("shop", "shop", &Action::ALL, None),
+            token("reader", "other", &[Action::Read], None),
+            token("slow", "shop", &Action::ALL, Some(2)),
+        ],
+        imprint: Some("Example Ltd.".into()),
+        policies: vec![(domain("mta-sts.bounces.example.com"), "version: STSv1\r\n".into())],
+        requests_per_minute: 6000,
+    }
+}
+
+fn account_of(name: &str) -> Account {
+    let domains = vec![domain("example.com"), domain("other.example")];
+    Account { name: name.into(), domains, stream: Stream::Transactional, private: false }
+}
+
+pub fn domain(name: &str) -> Domain {
+    Domain::parse(name).unwrap()
+}
+
+fn engine_settings() -> EngineSettings {
+    let sending =
+        |name: &str| SendingDomain { name: domain(name), keys: Vec::new(), danger_unsigned: true, return_path: None };
+    let account = |name: &str| AccountSettings {
+        account: Arc::new(account_of(name)),
+        password: None,
+        scram: None,
+        addresses: Vec::new(),
+    };
+    EngineSettings {
+        hostname: domain("mail.example.com"),
+        accounts: vec![account("shop"), account("other")],
+        domains: vec![sending("example.com")],
+        egresses: Vec::new(),
+        routes: Arc::new(Routes::default()),
+        delivery: Arc::new(DeliverySettings::default()),
+        retry: Retry::default(),
+        limits: EngineLimits::default(),
+    }
+}
+
+fn doors(spool: Arc<MemorySpool>) -> Doors {
+    Doors {
+        spool,
+        resolver: Arc::new(NoNames),
+        network: Arc::new(MemoryNetwork::new(TlsClient::without_roots())),
+        clock: Arc::new(SystemClock),
+        random: Arc::new(SeededRandom::new(1)),
+        events: Arc::new(NoEvents),
+        history: None,
+        returned: None,
+        suppressions: None,
+        tokens: Arc::new(repute_feedback::Tokens::new(&[1; 32])),
+    }
+}
+
+/// A name server that does not answer: everything waits.
+struct NoNames;
+
+fn silence<'a, T: Send + 'a>() -> BoxFuture<'a, Lookup<T>> {
+    Box::pin(async { Lookup::NoAnswer("nobody answers in this test".into()) })
+}
+
+impl Resolver for NoNames {
+    fn mx<'a>(&'a self, _: &'a Domain) -> BoxFuture<'a, Lookup<Mx>> {
+        silence()
+    }
+
+    fn a<'a>(&'a self, _: &'a Domain) -> BoxFuture<'a, Lookup<Ipv4Addr>> {
+        silence()
+    }
+
+    fn aaaa<'a>(&'a self, _: &'a Domain) -> BoxFuture<'a, Lookup<Ipv6Addr>> {
+        silence()
+    }
+
+    fn txt<'a>(&'a self, _: &'a Domain) -> BoxFuture<'a, Lookup<Vec<u8>>> {
+        silence()
+    }
+
+    fn ptr(&self, _: IpAddr) -> BoxFuture<'_, Lookup<Domain>> {
+        silence()
+    }
+}

@@ -1,0 +1,83 @@
+//! HTTP itself: paths, methods, framing, bounds and the end.
+#![allow(clippy::unwrap_used, reason = "tests")]
+
+mod common;
+
+use std::time::Duration;
+
+use common::{SHOP, World};
+use repute_web::{Limits, Transport};
+
+#[tokio::test]
+async fn every_refusal_is_a_problem() {
+    let world = World::new().await;
+    for (request, status) in [
+        ("GET /nothing", 404),
+        ("GET /v1/nothing", 404),
+        ("DELETE /v1/messages", 405),
+        ("POST /healthz", 405),
+        ("GET /.well-known/mta-sts.txt", 404),
+        ("GET /problems/none", 404),
+    ] {
+        let answer = world.ask(request, &[SHOP], b"").await;
+        answer.errors();
+        assert_eq!(answer.status, status, "{request}");
+        assert_eq!(answer.field("allow").is_some(), status == 405, "{request}");
+    }
+    world.end().await;
+}
+
+#[tokio::test]
+async fn pages_need_no_token() {
+    let world = World::new().await;
+    for (path, expect) in [("/", "Example Ltd."), ("/healthz", "alive\n"), ("/readyz", "ready\n")] {
+        let answer = world.ask(&format!("GET {path}"), &[], b"").await;
+        assert_eq!((answer.status, answer.body.as_str()), (200, expect));
+        assert_eq!(answer.field("x-content-type-options"), Some("nosniff"));
+    }
+    let text = world.raw(b"GET /.well-known/mta-sts.txt HTTP/1.1\r\nHost: mta-sts.Bounces.Example.com:443\r\nConnection: close\r\n\r\n").await;
+    assert!(text.ends_with("version: STSv1\r\n"), "{text}");
+    let described = world.ask("GET /openapi.json", &[], b"").await;
+    assert_eq!(described.json()["openapi"], "3.1.0");
+    assert_eq!(described.body, repute_web::description());
+    world.end().await;
+}
+
+#[tokio::test]
+async fn a_body_has_bounds() {
+    let limits = Limits { body: 1000, body_idle: Duration::from_millis(50), ..Limits::default() };
+    let world = World::with(limits, Transport::default()).await;
+    let large = world.post("/v1/messages", &" ".repeat(1001)).await;
+    assert_eq!(large.status, 413, "{large:?}");
+    let head = "POST /v1/messages HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nConnection: close\r\n";
+    let chunked = format!("{head}{SHOP}\r\nTransfer-Encoding: chunked\r\n\r\n400\r\n{}\r\n0\r\n\r\n", " ".repeat(1024));
+    assert!(world.raw(chunked.as_bytes()).await.starts_with("HTTP/1.1 413 "));
+    let slow = world.raw(format!("{head}{SHOP}\r\nContent-Length: 5\r\n\r\nabc").as_bytes()).await;
+    assert!(slow.starts_with("HTTP/1.1 408 "), "{slow}");
+    world.end().await;
+}
+
+#[tokio::test]
+async fn a_request_framed_twice_ends_the_connection() {
+    let world = World::new().await;
+    // What a proxy that believes in Content-Length would pass on as a part of the body.
+    let smuggled = "0\r\n\r\nGET /healthz HTTP/1.1\r\nHost: x\r\n\r\n";
+    for framing in [
+        format!("Transfer-Encoding: chunked\r\nContent-Length: {}", smuggled.len()),
+        format!("Content-Length: {}\r\nTransfer-Encoding: chunked", smuggled.len()),
+    ] {
+        let text =
+            world.raw(format!("POST /readyz HTTP/1.1\r\nHost: x\r\n{framing}\r\n\r\n{smuggled}").as_bytes()).await;
+        assert_eq!(text.matches("HTTP/1.1 ").count(), 1, "{framing}: {text}");
+    }
+    for bad in [
+        "Transfer-Encoding: xchunked",
+        "Content-Length: 1\r\nContent-Length: 2",
+        "Content-Length: +1",
+        "Transfer-Encoding : chunked",
+    ] {
+        let text = world.raw(format!("POST /readyz HTTP/1.1\r\nHost: x\r\n{bad}\r\n\r\n").as_bytes()).await;
+        assert!(text.starts_with("HTTP/1.1 400 ") && text.matches("HTTP/1.1 ").count() == 1, "{bad}: {text}");
+    }
+    world.end().await;
+}

@@ -1,0 +1,166 @@
+//! Handing in messages: what becomes of the fields, and what is said about wrong ones.
+#![allow(clippy::unwrap_used, reason = "tests")]
+
+mod common;
+
+use common::{JSON, READER, SHOP, World};
+
+#[tokio::test]
+async fn a_message_from_fields_is_on_disk() {
+    let world = World::new().await;
+    let answer = world
+        .post(
+            "/v1/messages",
+            r#"{"from": "Ann Lee <ann@example.com>", "to": ["Bob <bob@a.test>", {"address": "carol@b.test"}],
+                "bcc": "dan@c.test", "subject": "Grüße\r\nBcc: evil@d.test", "text": "Hi", "html": "<p>Hi",
+                "headers": {"X-Order": "1\r\nX-Evil: 2"}, "tags": ["receipt"], "metadata": {"b": "1", "a": "2"},
+                "campaign": "autumn", "attachments": [{"name": "a.txt", "type": "text/plain", "content": "QUJD"}]}"#,
+        )
+        .await;
+    assert_eq!(answer.status, 202, "{answer:?}");
+    let json = answer.json();
+    assert_eq!((json["recipients"].as_u64(), json["status"].as_str()), (Some(3), Some("queued")));
+    let content = world.content(&json["id"]).await;
+    for line in [
+        "From: Ann Lee <ann@example.com>\r\n",
+        "To: Bob <bob@a.test>, carol@b.test\r\n",
+        "Subject: =?utf-8?q?Gr=C3=BC=C3=9Fe?=  Bcc: evil@d.test\r\n",
+        "X-Order: 1  X-Evil: 2\r\n",
+        "Received: from [127.0.0.1] ([127.0.0.1])\r\n\tby mail.example.com with HTTP id ",
+        "QUJD\r\n",
+    ] {
+        assert!(content.contains(line), "{line:?} in {content}");
+    }
+    assert!(!content.contains("dan@c.test"), "{content}");
+    let id = json["id"].as_str().unwrap().parse().unwrap();
+    let labels = repute_spool::Spool::meta(&*world.spool, id).await.unwrap().labels.unwrap();
+    assert_eq!(
+        (labels.campaign.as_deref(), labels.tags.as_slice()),
+        (Some("autumn"), ["receipt".to_owned()].as_slice())
+    );
+    assert_eq!(labels.metadata, [("b".to_owned(), "1".to_owned()), ("a".to_owned(), "2".to_owned())]);
+    world.end().await;
+}
+
+#[tokio::test]
+async fn a_whole_message_is_taken_as_it_is() {
+    let world = World::new().await;
+    let message = "From: ann@example.com\nTo: bob@a.test\nBcc: carol@b.test\nSubject: x\n\nHi\n";
+    let fields = [SHOP, "Content-Type: message/rfc822"];
+    let answer = world.ask("POST /v1/messages?tag=a&campaign=b", &fields, message.as_bytes()).await;
+    assert_eq!((answer.status, answer.json()["recipients"].as_u64()), (202, Some(2)), "{answer:?}");
+    let content = world.content(&answer.json()["id"]).await;
+    assert!(content.contains("Subject: x\r\n") && !content.contains("carol"), "{content}");
+    let bare = world.ask("POST /v1/messages", &fields, b"From: ann@example.com\r\nTo: b@a.test\r\n\r\na\rb").await;
+    assert_eq!(bare.status, 422);
+    assert!(bare.errors()[0].starts_with("/raw a CR without LF"), "{bare:?}");
+    world.end().await;
+}
+
+#[tokio::test]
+async fn every_fault_is_told_at_once_and_where_it_is() {
+    let world = World::new().await;
+    let check = async |body: &str, status: u16, expect: &[&str]| {
+        let answer = world.post("/v1/messages", body).await;
+        assert_eq!(answer.status, status, "{answer:?}");
+        assert_eq!(answer.errors(), expect, "{body}");
+    };
+    check(
+        r#"{"from": "x", "to": ["bad", "bob@a.test"], "headers": {"Bcc": "x"}, "tags": [""], "send_at": "soon",
+            "attachments": [{"content": "!"}]}"#,
+        422,
+        &[
+            "/tags/0 \"\": write 1 to 128 octets without control characters",
+            "/send_at this is not a time: write it as RFC 3339 has it, 2026-11-27T08:00:00Z",
+            "/from \"x\" is not an address: write Name <name@domain>",
+            "/to/0 \"bad\" is not an address: write Name <name@domain>",
+            "/text the message says nothing: give it text, html or both",
+            "/headers/Bcc Bcc is made by the server: use the member of that meaning, or leave it out",
+            "/attachments/0/content this is not base64: encode the octets with the standard alphabet and padding",
+        ],
+    )
+    .await;
+    check(
+        r#"{"from": "a@example.com", "text": "x"}"#,
+        422,
+        &["/to nobody gets the message: name a recipient in to, cc or bcc"],
+    )
+    .await;
+    check(r#"{"form": "a@example.com"}"#, 422, &["/form unknown field `form`, expected one of `from`, `to`, `cc`, `bcc`, \
+        `reply_to`, `subject`, `text`, `html`, `attachments`, `headers`, `raw`, `tags`, `metadata`, `campaign`, `list`, \
+        `stream`, `send_at`"]).await;
+    check("{", 400, &[]).await;
+    check(r#"{"from": "a@elsewhere.test", "to": "b@a.test", "text": "x"}"#, 403, &[]).await;
+    world.end().await;
+}
+
+#[tokio::test]
+async fn a_token_does_what_it_may_and_no_more() {
+    let world = World::new().await;
+    let body = br#"{"from": "a@example.com", "to": "b@a.test", "text": "x"}"#;
+    let check = async |fields: &[&str], status: u16| {
+        let answer = world.ask("POST /v1/messages", fields, body).await;
+        answer.errors();
+        assert_eq!(answer.status, status, "{answer:?}");
+    };
+    check(&[JSON], 401).await;
+    check(&[JSON, "Authorization: Bearer repute_shop2"], 401).await;
+    check(&[JSON, "Authorization: Basic repute_shop"], 401).await;
+    check(&[JSON, READER], 403).await;
+    check(&[SHOP, "Content-Type: text/plain"], 415).await;
+    check(&[SHOP], 415).await;
+    for left in [1, 0] {
+        let answer = world.ask("POST /v1/messages", &[common::SLOW, JSON], body).await;
+        assert_eq!((answer.status, answer.field("ratelimit-policy")), (202, Some("\"token\";q=2;w=60")));
+        assert!(answer.field("ratelimit").unwrap().starts_with(&format!("\"token\";r={left};t=")));
+    }
+    let over = world.ask("POST /v1/messages", &[common::SLOW, JSON], body).await;
+    assert_eq!((over.status, over.field("retry-after")), (429, Some("30")), "{over:?}");
+    world.end().await;
+}
+
+#[tokio::test]
+async fn a_batch_has_a_result_for_each_message() {
+    let world = World::new().await;
+    let good = r#"{"from": "a@example.com", "to": "b@a.test", "text": "x"}"#;
+    let body = format!(r#"{{"messages": [{good}, {{"from": "a@example.com", "to": "bad", "text": "x"}}, {good}]}}"#);
+    let answer = world.post("/v1/messages/batch", &body).await;
+    let results = answer.json()["results"].as_array().unwrap().clone();
+    let statuses: Vec<_> = results.iter().map(|r| r["status"].as_u64().unwrap()).collect();
+    assert_eq!((answer.status, statuses), (200, vec![202, 422, 202]), "{answer:?}");
+    assert_eq!(results[1]["problem"]["errors"][0]["pointer"], "/messages/1/to");
+    world.content(&results[2]["accepted"]["id"]).await;
+    let none = world.post("/v1/messages/batch", r#"{"messages": []}"#).await;
+    assert_eq!(none.errors(), ["/messages a batch has 1 to 500 messages, this one has 0"]);
+    let slow = world.ask("POST /v1/messages/batch", &[common::SLOW, JSON], body.as_bytes()).await;
+    assert_eq!(slow.status, 429, "three messages are more than two: {slow:?}");
+    world.end().await;
+}
+
+#[tokio::test]
+async fn what_is_to_be_sent_later_can_be_cancelled() {
+    let world = World::new().await;
+    let at = |ahead: u64| {
+        let now = repute_types::Clock::now(&repute_types::SystemClock);
+        (now + std::time::Duration::from_secs(ahead)).to_string()
+    };
+    let message =
+        |at: &str| format!(r#"{{"from": "a@example.com", "to": "b@a.test", "text": "x", "send_at": "{at}"}}"#);
+    let when = at(3 * 24 * 3600);
+    let answer = world.post("/v1/messages", &message(&when)).await;
+    assert_eq!((answer.status, answer.json()["status"].as_str()), (202, Some("scheduled")), "{answer:?}");
+    let id = answer.json()["id"].as_str().unwrap().to_owned();
+    let parsed: repute_types::Timestamp = when.parse().unwrap();
+    assert!(world.content(&answer.json()["id"]).await.contains(&format!("Date: {}\r\n", parsed.rfc5322())));
+    let queued = world.engine.control().list(&Default::default(), 10).await.unwrap();
+    assert_eq!((queued.rows[0].next, queued.rows[0].state), (Some(parsed), "waiting"));
+    let others = world.ask(&format!("DELETE /v1/messages/{id}"), &[READER], b"").await;
+    assert_eq!(others.status, 403);
+    let cancelled = world.ask(&format!("DELETE /v1/messages/{id}"), &[SHOP], b"").await;
+    assert_eq!((cancelled.status, cancelled.json()["now"].as_u64()), (200, Some(1)), "{cancelled:?}");
+    let again = world.ask(&format!("DELETE /v1/messages/{id}"), &[SHOP], b"").await;
+    assert_eq!(again.status, 404, "{again:?}");
+    let far = world.post("/v1/messages", &message(&at(8 * 24 * 3600))).await;
+    assert_eq!(far.status, 422, "{far:?}");
+    world.end().await;
+}
