@@ -40,6 +40,9 @@ _repute() {
             repute,man)
                 cmd="repute__subcmd__man"
                 ;;
+            repute,message)
+                cmd="repute__subcmd__message"
+                ;;
             repute,queue)
                 cmd="repute__subcmd__queue"
                 ;;
@@ -145,6 +148,9 @@ _repute() {
             repute__subcmd__help,man)
                 cmd="repute__subcmd__help__subcmd__man"
                 ;;
+            repute__subcmd__help,message)
+                cmd="repute__subcmd__help__subcmd__message"
+                ;;
             repute__subcmd__help,queue)
                 cmd="repute__subcmd__help__subcmd__queue"
                 ;;
@@ -190,6 +196,9 @@ _repute() {
             repute__subcmd__help__subcmd__domain,records)
                 cmd="repute__subcmd__help__subcmd__domain__subcmd__records"
                 ;;
+            repute__subcmd__help__subcmd__message,check)
+                cmd="repute__subcmd__help__subcmd__message__subcmd__check"
+                ;;
             repute__subcmd__help__subcmd__queue,cancel)
                 cmd="repute__subcmd__help__subcmd__queue__subcmd__cancel"
                 ;;
@@ -210,6 +219,18 @@ _repute() {
                 ;;
             repute__subcmd__help__subcmd__token,add)
                 cmd="repute__subcmd__help__subcmd__token__subcmd__add"
+                ;;
+            repute__subcmd__message,check)
+                cmd="repute__subcmd__message__subcmd__check"
+                ;;
+            repute__subcmd__message,help)
+                cmd="repute__subcmd__message__subcmd__help"
+                ;;
+            repute__subcmd__message__subcmd__help,check)
+                cmd="repute__subcmd__message__subcmd__help__subcmd__check"
+                ;;
+            repute__subcmd__message__subcmd__help,help)
+                cmd="repute__subcmd__message__subcmd__help__subcmd__help"
                 ;;
             repute__subcmd__queue,cancel)
                 cmd="repute__subcmd__queue__subcmd__cancel"
@@ -272,7 +293,7 @@ _repute() {
 
     case "${cmd}" in
         repute)
-            opts="-c -h -V --config --json --help --version setup records check serve demo account token domain queue why explain status send sendmail config man help"
+            opts="-c -h -V --config --json --help --version setup records check serve demo account token domain queue why explain message status send sendmail config man help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 1 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -754,7 +775,7 @@ _repute() {
             return 0
             ;;
         repute__subcmd__help)
-            opts="setup records check serve demo account token domain queue why explain status send sendmail config man help"
+            opts="setup records check serve demo account token domain queue why explain message status send sendmail config man help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -952,6 +973,34 @@ _repute() {
         repute__subcmd__help__subcmd__man)
             opts=""
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        repute__subcmd__help__subcmd__message)
+            opts="check"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        repute__subcmd__help__subcmd__message__subcmd__check)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
             fi
@@ -1202,6 +1251,116 @@ _repute() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        repute__subcmd__message)
+            opts="-c -h --config --json --help check help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --config)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                -c)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        repute__subcmd__message__subcmd__check)
+            opts="-v -c -h --mail-from --ip --helo --bulk --to --as-sent --post --offline --only --verbose --deadline --config --json --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --mail-from)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --ip)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --helo)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --to)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --only)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --deadline)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --config)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                -c)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        repute__subcmd__message__subcmd__help)
+            opts="check help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        repute__subcmd__message__subcmd__help__subcmd__check)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        repute__subcmd__message__subcmd__help__subcmd__help)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
                 *)
                     COMPREPLY=()
                     ;;

@@ -4,6 +4,7 @@
 //! is `repute_trust::checks`, which does no I/O. Promise: what was not answered in time is
 //! unknown, never a pass or a fail, and a run ends by its deadline whatever DNS does.
 
+mod arrival;
 mod gather;
 mod machine;
 mod past;
@@ -12,10 +13,14 @@ mod questions;
 mod report;
 mod run;
 mod setup;
+mod signatures;
+mod silent;
 mod zones;
 
+pub use arrival::{Arrival, Connection, Limits, Listing, Sight, judge};
 pub use past::{Change, Past};
 pub use questions::Progress;
 pub use report::{PROVIDERS, Pair, Report, Takes, rule_of};
 pub use run::{Options, run};
 pub use setup::{Egress, Key, Sending, Setup};
+pub use silent::Silent;

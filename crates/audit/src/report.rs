@@ -105,7 +105,7 @@ pub fn rule_of(finding: &Finding) -> Rule {
 }
 
 /// Each check counts once, and not beside the one that it follows from.
-fn trust(findings: &[&Finding]) -> (u32, bool) {
+pub(crate) fn trust(findings: &[&Finding]) -> (u32, bool) {
     let mut lost = 0;
     for check in catalogue() {
         let of = findings.iter().filter(|f| f.id == check.id && f.follows.is_none());
@@ -118,7 +118,7 @@ fn trust(findings: &[&Finding]) -> (u32, bool) {
     (100u32.saturating_sub(lost), findings.iter().any(|f| f.outcome == Outcome::Unknown))
 }
 
-fn takes(provider: &'static str, findings: &[&Finding]) -> Takes {
+pub(crate) fn takes(provider: &'static str, findings: &[&Finding]) -> Takes {
     let mut takes = Takes { provider, outcome: Outcome::Pass, code: None, because: None };
     for check in catalogue() {
         let Some(written) = check.refused_by.iter().find_map(|by| by.strip_prefix(provider)) else { continue };

@@ -12,7 +12,7 @@ use crate::header::{self, Field, Header};
 /// Fields that may stand once (RFC 5322 §3.6; RFC 2045 §3 for those of MIME); receivers reject a
 /// second. Of two Content-Type fields a signature may cover one and a reader use the other, and
 /// then the signed text is not the text that is read.
-const UNIQUE: [&str; 14] = [
+pub(crate) const UNIQUE: [&str; 14] = [
     "From",
     "Date",
     "Sender",

@@ -9,8 +9,8 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 
 use crate::commands::{
-    account, check, config as config_command, demo, domain, explain, man, queue, records, send, sendmail, serve, setup,
-    status, token, why,
+    account, check, config as config_command, demo, domain, explain, man, message, queue, records, send, sendmail,
+    serve, setup, status, token, why,
 };
 use crate::config::{self, Config, Faults, Files};
 use crate::out;
@@ -63,6 +63,8 @@ enum Command {
     Why(why::Args),
     /// Tell what a receiver's reply means, whose fault it is, and what to do
     Explain(explain::Args),
+    /// Judge a message before it is sent
+    Message(message::Args),
     /// Show what the server is doing
     Status(status::Args),
     /// Send one message and print the conversation
@@ -149,6 +151,7 @@ fn run(command: Command, context: &Context) -> anyhow::Result<Exit> {
         Command::Queue(args) => queue::run(args, context),
         Command::Why(args) => why::run(args, context),
         Command::Explain(args) => explain::run(args, context),
+        Command::Message(args) => message::run(args, context),
         Command::Status(args) => status::run(args, context),
         Command::Send(args) => send::run(args, context),
         Command::Sendmail(args) => sendmail::run(args, context),

@@ -6,7 +6,9 @@ pub mod dmarc;
 pub mod dnsbl;
 pub mod lookup;
 pub mod names;
+pub mod receivers;
 pub mod records;
-pub mod remark;
 pub mod replies;
 pub mod spf;
+
+pub use repute_types::remark;

@@ -15,6 +15,7 @@ pub mod id;
 pub mod labels;
 pub mod outcome;
 pub mod random;
+pub mod remark;
 pub mod reply;
 
 pub use address::{Address, AddressError};
@@ -27,6 +28,7 @@ pub use id::{MessageId, PartId};
 pub use labels::Labels;
 pub use outcome::{Cause, Culprit, Outcome, Peer, Stage, TlsUsed, Verdict};
 pub use random::{Random, SeededRandom, SystemRandom};
+pub use remark::{Level, Remark};
 pub use reply::{EnhancedCode, Reply};
 
 /// The name of an account, as the configuration gives it; it also stands in log lines.

@@ -12,6 +12,12 @@ use crate::setup::Setup;
 
 pub(crate) async fn check(questions: Questions, setup: Setup) -> Vec<Finding> {
     let targets = targets(&questions, &setup).await;
+    let asked = asked(&questions, &targets).await;
+    judge(&targets, &asked)
+}
+
+/// Every list that could hold one of them, with what it says.
+pub(crate) async fn asked(questions: &Questions, targets: &[Target]) -> Vec<Asked<'static>> {
     let table = Table::shipped();
     let lists = table.lists().iter().filter(|list| tells_ill(list));
     let asking = lists.filter_map(|list| {
@@ -20,8 +26,7 @@ pub(crate) async fn check(questions: Questions, setup: Setup) -> Vec<Finding> {
         let questions = questions.clone();
         (!targets.is_empty()).then_some(async move { ask(questions, list, zone, targets).await })
     });
-    let asked = all(asking.collect::<Vec<_>>()).await;
-    judge(&targets, &asked)
+    all(asking.collect::<Vec<_>>()).await
 }
 
 /// Allow lists are no black lists.

@@ -65,7 +65,7 @@ const REMOVED: [&str; 3] = ["Bcc", "Resent-Bcc", "Return-Path"];
 /// Fields that programs write to say where, and by whom, a message was submitted; taken away for
 /// an account that asks for privacy. Received fields stay also there: without them a loop over
 /// this server would never be seen (RFC 5321 §6.3).
-const REVEALING: [&str; 14] = [
+pub(crate) const REVEALING: [&str; 14] = [
     "X-Originating-IP",
     "X-Originating-Email",
     "X-Client-IP",

@@ -5,7 +5,7 @@
 //! 1: warnings; 2: something fails (or the configuration is wrong); 3: something could not be
 //! found out. The last whole run is kept in the state folder, and what changed since is told.
 
-mod screen;
+pub(crate) mod screen;
 
 use std::net::{IpAddr, UdpSocket};
 use std::path::{Path, PathBuf};
@@ -87,6 +87,9 @@ fn wanted(only: &[String]) -> anyhow::Result<Vec<String>> {
         if of.is_empty() {
             return Err(Ended::usage(unknown(id)));
         }
+        if of.iter().all(|entry| entry.message) {
+            return Err(Ended::usage(format!("{id} judges one message: repute message check FILE --only {id}")));
+        }
         if of.iter().all(|entry| !entry.built) {
             out::error(&format!("repute: {id} is known and not built yet: it is left out\n"));
         }
@@ -150,7 +153,7 @@ fn chosen_by_system() -> Vec<IpAddr> {
     [way("0.0.0.0:0", "198.41.0.4:53"), way("[::]:0", "[2001:503:ba3e::2:30]:53")].into_iter().flatten().collect()
 }
 
-fn resolver(config: &Config, direct_port: u16) -> anyhow::Result<Arc<dyn Inspect>> {
+pub fn resolver(config: &Config, direct_port: u16) -> anyhow::Result<Arc<dyn Inspect>> {
     let settings = DnsSettings {
         servers: config.resolver.servers.iter().map(|s| s.with_port(53)).collect(),
         dnssec: config.resolver.dnssec,
@@ -213,22 +216,25 @@ fn keep(state: &Path, report: &Report) {
 /// The report with what the catalogue says of each finding.
 fn json(report: &Report, since: Option<(&Past, &[Change])>) -> anyhow::Result<serde_json::Value> {
     let mut value = serde_json::to_value(report)?;
-    if let Some(findings) = value["findings"].as_array_mut() {
-        for finding in findings {
-            let of = finding["id"].as_str().and_then(entry);
-            let Some((entry, object)) = of.zip(finding.as_object_mut()) else { continue };
-            object.insert("rule".into(), entry.rule.number().into());
-            object.insert("title".into(), entry.title.as_str().into());
-            object.insert("refused_by".into(), entry.refused_by.clone().into());
-            object.insert("weight".into(), entry.weight.into());
-            object.insert("source".into(), entry.source.as_str().into());
-        }
-    }
+    with_catalogue(&mut value["findings"]);
     value["exit_code"] = report.exit_code().into();
     if let Some((past, changes)) = since {
         value["since"] = serde_json::json!({ "at": past.at, "changes": changes });
     }
     Ok(value)
+}
+
+/// Adds to each finding what the catalogue says of its check.
+pub fn with_catalogue(findings: &mut serde_json::Value) {
+    for finding in findings.as_array_mut().into_iter().flatten() {
+        let of = finding["id"].as_str().and_then(entry);
+        let Some((entry, object)) = of.zip(finding.as_object_mut()) else { continue };
+        object.insert("rule".into(), entry.rule.number().into());
+        object.insert("title".into(), entry.title.as_str().into());
+        object.insert("refused_by".into(), entry.refused_by.clone().into());
+        object.insert("weight".into(), entry.weight.into());
+        object.insert("source".into(), entry.source.as_str().into());
+    }
 }
 
 fn list(context: &Context) -> anyhow::Result<Exit> {

@@ -7,6 +7,7 @@ pub mod demo;
 pub mod domain;
 pub mod explain;
 pub mod man;
+pub mod message;
 pub mod queue;
 pub mod records;
 pub mod send;

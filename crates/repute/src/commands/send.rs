@@ -272,7 +272,8 @@ fn content(args: &Args) -> anyhow::Result<Content> {
     Ok(with_crlf(&octets).into())
 }
 
-fn with_crlf(octets: &[u8]) -> Vec<u8> {
+/// Every line ended in CRLF, whatever it ended in.
+pub fn with_crlf(octets: &[u8]) -> Vec<u8> {
     let mut out = Vec::with_capacity(octets.len() + octets.len() / 32);
     for line in octets.split_inclusive(|b| *b == b'\n') {
         let text = line.strip_suffix(b"\n").unwrap_or(line);

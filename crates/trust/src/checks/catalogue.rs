@@ -88,6 +88,9 @@ pub struct Entry {
     pub source: String,
     #[serde(default)]
     pub built: bool,
+    /// It judges one message, not a set-up: `repute message check` makes it.
+    #[serde(default)]
+    pub message: bool,
 }
 
 #[derive(Deserialize)]

@@ -22,13 +22,15 @@ pub enum Target {
         address: Option<IpAddr>,
         sending: Option<Domain>,
     },
+    /// The host of a link in a message.
+    Link(Domain),
 }
 
 impl Target {
     pub fn subject(&self) -> Subject<'_> {
         match self {
             Target::Address(ip) => Subject::Address(*ip),
-            Target::Name { name, .. } => Subject::Domain(name.as_str()),
+            Target::Name { name, .. } | Target::Link(name) => Subject::Domain(name.as_str()),
         }
     }
 
@@ -37,6 +39,7 @@ impl Target {
             Target::Address(ip) if ip.is_ipv4() => "bl.ip",
             Target::Address(_) => "bl.ip6",
             Target::Name { .. } => "bl.domain",
+            Target::Link(_) => "bl.content",
         }
     }
 
@@ -44,12 +47,14 @@ impl Target {
         match self {
             Target::Address(ip) => ip.to_string(),
             Target::Name { name, role, .. } => format!("{name} ({role})"),
+            Target::Link(name) => format!("{name} (link)"),
         }
     }
 
     fn scope(&self, finding: Finding) -> Finding {
         match self {
             Target::Address(ip) => finding.for_address(*ip),
+            Target::Link(_) => finding,
             Target::Name { address, sending, .. } => {
                 let finding = address.map_or(finding.clone(), |ip| finding.for_address(ip));
                 sending.as_ref().map_or(finding.clone(), |domain| finding.for_domain(domain))

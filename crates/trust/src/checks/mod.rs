@@ -5,6 +5,7 @@
 //! was found and what was expected, and a fix has its values filled in.
 
 pub mod address;
+pub mod arrival;
 pub mod catalogue;
 pub mod dkim;
 pub mod dmarc;

@@ -55,7 +55,8 @@ pub fn judge(facts: &Facts) -> Vec<Finding> {
     findings.into_iter().map(|f| f.for_address(facts.ip)).collect()
 }
 
-pub(super) fn outcome(level: Level) -> Outcome {
+/// How a remark counts as a finding.
+pub fn outcome(level: Level) -> Outcome {
     match level {
         Level::Info => Outcome::Pass,
         Level::Warn => Outcome::Warn,

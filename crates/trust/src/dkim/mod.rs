@@ -9,6 +9,8 @@ mod fields;
 mod key;
 mod relaxed;
 mod sign;
+mod written;
 
 pub use key::{Algorithm, KeyError, SigningKey};
 pub use sign::{EXPIRY, SignError, sign};
+pub use written::Written;

@@ -51,7 +51,7 @@ fn sign(outcome: Outcome, rule: Option<Rule>) -> String {
 }
 
 /// A rule with what is wrong, the worst first, or with the sentence of the check that leads it.
-fn block(rule: Rule, findings: &[&Finding], verbose: bool) -> String {
+pub fn block(rule: Rule, findings: &[&Finding], verbose: bool) -> String {
     let worst = findings.iter().map(|f| f.outcome).max().unwrap_or(Outcome::Pass);
     let mut wrong: Vec<&Finding> = findings.iter().copied().filter(|f| is_cause(f, findings)).collect();
     wrong.sort_by_key(|f| std::cmp::Reverse(f.outcome));
@@ -179,7 +179,8 @@ pub fn explained(entry: &Entry) -> String {
         true => {
             line("weight", format!("{} of 100 points of trust", entry.weight));
             line("source", entry.source.clone());
-            line("run it", format!("repute check --only {}", entry.id));
+            let run = if entry.message { "repute message check FILE" } else { "repute check" };
+            line("run it", format!("{run} --only {}", entry.id));
         }
         false => line("state", "known, and not built yet".to_owned()),
     }

@@ -16,12 +16,20 @@ pub struct Remark {
     /// The id of the check, `spf.lookups`.
     pub check: &'static str,
     pub level: Level,
+    /// What exactly a filter sees, `date.missing`; empty where no filter has a symbol for it.
+    pub sign: &'static str,
     pub found: String,
     pub fix: String,
 }
 
 impl Remark {
-    pub(crate) fn new(check: &'static str, level: Level, found: String, fix: impl Into<String>) -> Remark {
-        Remark { check, level, found, fix: fix.into() }
+    pub fn new(check: &'static str, level: Level, found: String, fix: impl Into<String>) -> Remark {
+        Remark { check, level, sign: "", found, fix: fix.into() }
+    }
+
+    #[must_use]
+    pub fn sign(mut self, sign: &'static str) -> Remark {
+        self.sign = sign;
+        self
     }
 }
