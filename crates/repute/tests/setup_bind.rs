@@ -164,6 +164,51 @@ fn from_nothing_to_every_record_right_and_a_second_run_changes_nothing() {
     assert_eq!(nothing, "");
 }
 
+/// New keys sign only when every server has their records; the old ones' stay, and are emptied in their time.
+#[test]
+#[ignore = "needs BIND 9"]
+fn keys_are_exchanged_without_a_message_that_does_not_verify() {
+    let place = empty();
+    let bind = Bind::start(&place);
+    setup(&place, &bind, "setup.key", &NEW).good();
+    let (address, key) = (bind.address.to_string(), place.path("setup.key").display().to_string());
+    let rotate = |more: &[&str]| {
+        let common = ["domain", "rotate", "example.test", "--json", "--resolver", &address, "--server", &address];
+        let run = place.run(&[&common[..], more].concat());
+        let told: serde_json::Value = serde_json::from_str(&run.out).unwrap_or_else(|_| panic!("{}", run.err));
+        (run.code, told)
+    };
+    let publish = ["--publish", "rfc2136", "--key-file", &key, "--zone", "example.test", "--yes", "--wait", "20s"];
+    let words = |told: &serde_json::Value, what: &str| -> Vec<String> {
+        told[what].as_array().unwrap().iter().map(|s| s.as_str().unwrap().to_owned()).collect()
+    };
+
+    // Not published: nothing is exchanged, and the next run goes on with the same keys.
+    let (code, waiting) = rotate(&[]);
+    assert_eq!((code, &waiting["exchanged"]), (1, &false.into()), "{waiting:#}");
+    let (old, new) = (words(&waiting, "signing"), words(&waiting, "coming"));
+    assert_eq!((old.len(), new.len()), (2, 2));
+    place.run(&["config", "check"]).good();
+
+    let (code, done) = rotate(&publish);
+    assert_eq!((code, &done["exchanged"], &done["made"]), (0, &true.into(), &serde_json::json!([])), "{done:#}");
+    assert_eq!((words(&done, "signing"), done["leaving"].as_array().unwrap().len()), (new.clone(), 2));
+    let key_of = |selector: &str| bind.records(&format!("{selector}._domainkey.example.test"), Kind::Txt);
+    for selector in old.iter().chain(&new) {
+        assert!(key_of(selector)[0].contains("; p=M"), "{selector}: {:?}", key_of(selector));
+    }
+    let diff = place.run(&["records", "--diff", "--server", &address]).good();
+    assert!(diff.contains(&format!("{}._domainkey", old[0])) && diff.contains(&format!("{}._domainkey", new[0])));
+
+    let (code, early) = rotate(&publish);
+    assert_eq!((code, early["leaving"].as_array().unwrap().len()), (0, 2), "their time has not come: {early:#}");
+    let (code, end) = rotate(&[&publish[..], &["--keep", "0s"]].concat());
+    assert_eq!((code, words(&end, "revoked")), (0, old.clone()), "{end:#}");
+    assert!(key_of(&old[0])[0].ends_with("p=\""), "{:?}", key_of(&old[0]));
+    assert_eq!(words(&end, "signing"), new);
+    place.run(&["config", "check"]).good();
+}
+
 #[test]
 #[ignore = "needs BIND 9"]
 fn records_can_be_published_by_nsupdate_too() {

@@ -1,8 +1,10 @@
-//! `repute domain add|list|records`: keys to sign with, and what to publish in DNS.
+//! `repute domain add|list|records|rotate`: keys to sign with, and what to publish in DNS.
 //!
 //! Promise: `add` may be run as often as one likes. A key that is there and good is never
 //! touched, since receivers look for its record; only what is missing is made, and modes and
 //! owners that are wrong are set right.
+
+mod rotate;
 
 use std::path::Path;
 
@@ -10,7 +12,7 @@ use anyhow::Context as _;
 use clap::Subcommand;
 use nix::unistd::User;
 use repute_trust::dkim::SigningKey;
-use repute_types::{Clock as _, Domain, SystemClock};
+use repute_types::Domain;
 
 use crate::cli::{Context, Exit};
 use crate::config::{Config, Files};
@@ -36,6 +38,8 @@ enum Command {
     List,
     /// Print the DNS records to publish for a domain
     Records { name: Domain },
+    /// Exchange the keys of a domain for new ones, without a message that does not verify
+    Rotate(rotate::Args),
 }
 
 pub fn run(args: Args, context: &Context) -> anyhow::Result<Exit> {
@@ -44,6 +48,7 @@ pub fn run(args: Args, context: &Context) -> anyhow::Result<Exit> {
         Command::Add { name, write } => add(&config, &name, write, context),
         Command::List => list(&config, context),
         Command::Records { name } => records(&config, &name, context),
+        Command::Rotate(args) => rotate::run(args, &config, context),
     }
 }
 
@@ -97,26 +102,11 @@ fn make_missing(folder: &Path) -> anyhow::Result<Vec<String>> {
         if there.iter().any(|k| k.algorithm() == algorithm) {
             continue;
         }
-        let selector = free_selector(folder, algorithm);
+        let selector = keys::free_selector(folder, algorithm);
         keys::make(folder, algorithm, &selector)?;
         made.push(selector);
     }
     Ok(made)
-}
-
-/// `r202611` or `e202611`: the algorithm and the month, so that an old key is seen to be old;
-/// with a letter more where the month has one already.
-fn free_selector(folder: &Path, algorithm: Algorithm) -> String {
-    let today = SystemClock.now().to_string();
-    let month: String = today.chars().filter(char::is_ascii_digit).take(6).collect();
-    let letter = match algorithm {
-        Algorithm::Rsa => 'r',
-        Algorithm::Ed25519 => 'e',
-    };
-    let plain = format!("{letter}{month}");
-    let lettered = ('b'..='z').map(|more| format!("{plain}{more}"));
-    let free = std::iter::once(plain.clone()).chain(lettered).find(|s| !keys::path(folder, s).exists());
-    free.unwrap_or(plain)
 }
 
 /// Folders 0700, keys 0600, all of it the service's.

@@ -80,12 +80,13 @@ pub fn of(config: &Config, only: Option<&Domain>, mta_sts: bool) -> anyhow::Resu
     }
     let mut domains = Vec::new();
     for domain in config.domains.iter().filter(|d| only.is_none_or(|name| d.name == *name)) {
-        let stored = keys::read_all(&keys::folder(&config.state, &domain.name))?;
-        if stored.is_empty() && !domain.danger_unsigned {
+        // Also those that are coming or leaving: their records are ours, too.
+        let stored = keys::read_aged(&keys::folder(&config.state, &domain.name))?;
+        if stored.iter().all(|aged| aged.age != keys::Age::Signing) && !domain.danger_unsigned {
             anyhow::bail!("{} has no keys: repute domain add {}", domain.name, domain.name);
         }
-        let key = |key: &repute_trust::dkim::SigningKey| {
-            Some(Key { name: Domain::parse(&key.record_name(&domain.name)).ok()?, record: key.record() })
+        let key = |aged: &keys::Aged| {
+            Some(Key { name: Domain::parse(&aged.key.record_name(&domain.name)).ok()?, record: aged.key.record() })
         };
         domains.push(Sending {
             name: domain.name.clone(),
@@ -101,8 +102,12 @@ pub fn names(setup: &Setup) -> Vec<Domain> {
     setup.domains.iter().map(|domain| domain.name.clone()).collect()
 }
 
-/// For people: what goes into the zone, then what only the hoster can do.
-pub fn table(list: &[Wanted]) {
+/// For people: what goes into the zone.
+pub fn table_of_zone(list: &[Wanted]) {
+    table_of(list, Who::Zone);
+}
+
+fn table_of(list: &[Wanted], who: Who) {
     let row = |wanted: &Wanted| {
         let cells = |data: records::Data| {
             vec![
@@ -114,11 +119,16 @@ pub fn table(list: &[Wanted]) {
         };
         wanted.fresh().into_iter().map(cells).collect::<Vec<_>>()
     };
-    let of = |who: Who| list.iter().filter(move |w| w.who() == who).flat_map(row).collect::<Vec<_>>();
-    out::print(&out::table(&["NAME", "TYPE", "FOR", "VALUE"], &of(Who::Zone)));
+    let rows = list.iter().filter(|w| w.who() == who).flat_map(row).collect::<Vec<_>>();
+    out::print(&out::table(&["NAME", "TYPE", "FOR", "VALUE"], &rows));
+}
+
+/// For people: what goes into the zone, then what only the hoster can do.
+pub fn table(list: &[Wanted]) {
+    table_of_zone(list);
     out::line("\nAn SPF record that stands there already is to be merged, not doubled: `--diff` shows how.");
     out::line("\nTo ask of the hoster, who owns the addresses:\n");
-    out::print(&out::table(&["NAME", "TYPE", "FOR", "VALUE"], &of(Who::Hoster)));
+    table_of(list, Who::Hoster);
 }
 
 fn purpose(purpose: &Purpose) -> &'static str {

@@ -10,24 +10,21 @@
 mod answers;
 mod found;
 mod hoster;
-mod publish;
-mod spread;
+pub mod publish;
+pub mod spread;
 pub mod survey;
 mod write;
 
-use std::io::IsTerminal as _;
 use std::net::IpAddr;
-use std::path::PathBuf;
 use std::time::Duration;
 
 use anyhow::Context as _;
-use clap::{CommandFactory as _, ValueEnum};
+use clap::CommandFactory as _;
 use repute_trust::records::{self, State, Wanted, Who};
 use repute_types::{Clock as _, Domain, SystemClock, Timestamp};
 
 use self::survey::Row;
 use crate::cli::{Cli, Context, Exit};
-use crate::config::value::{self, Socket};
 use crate::config::{self, Config, Files};
 use crate::out::{self, Tone};
 
@@ -42,30 +39,8 @@ pub struct Args {
     /// The address mail leaves from; once for IPv4 and once for IPv6, or more
     #[arg(long = "address", value_name = "IP")]
     addresses: Vec<IpAddr>,
-    /// Take what is proposed and ask nothing, also before DNS is changed
-    #[arg(long, short = 'y')]
-    yes: bool,
-    /// Publish the records, and how
-    #[arg(long, value_enum, value_name = "HOW", requires_all = ["server", "key_file"])]
-    publish: Option<Publish>,
-    /// The DNS server that takes changes: the zone's primary, with or without a port
-    #[arg(long)]
-    server: Option<String>,
-    /// The name of the key, if it is not in the file
-    #[arg(long, requires = "publish", value_name = "NAME")]
-    key_name: Option<String>,
-    /// The key that the server knows, as `tsig-keygen` writes it, or the secret in base64
-    #[arg(long, requires = "publish", value_name = "FILE")]
-    key_file: Option<PathBuf>,
-    /// A zone that may be changed; may be given several times [default: those of the names]
-    #[arg(long = "zone", requires = "publish", value_name = "ZONE")]
-    zones: Vec<Domain>,
-    /// Ask these resolvers; a new configuration names them
-    #[arg(long, value_name = "IP[:PORT]", value_parser = Socket::parse)]
-    resolver: Vec<Socket>,
-    /// How long DNS is waited for [default: 10m where it publishes or a terminal looks on, else 0s]
-    #[arg(long, value_name = "TIME")]
-    wait: Option<String>,
+    #[command(flatten)]
+    dns: publish::Args,
     /// Let bounces go to the sender's own address, not to bounces.DOMAIN and this server
     #[arg(long)]
     no_return_path: bool,
@@ -75,20 +50,11 @@ pub struct Args {
     /// Whose address it is, if that is not seen from its name
     #[arg(long, value_name = "NAME")]
     hoster: Option<String>,
-    /// Set by --json: the end alone is printed
-    #[arg(skip)]
-    quiet: bool,
-}
-
-#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
-enum Publish {
-    /// DNS UPDATE with a TSIG key
-    Rfc2136,
 }
 
 pub fn run(mut args: Args, context: &Context) -> anyhow::Result<Exit> {
-    args.quiet = context.json;
-    let patience = patience(&args)?;
+    args.dns.quiet = context.json;
+    let patience = args.dns.patience()?;
     let file = write::place(context.config.as_deref());
     let old = write::read(&file)?;
     let answers = answers::gather(&args, old.as_ref())?;
@@ -97,12 +63,12 @@ pub fn run(mut args: Args, context: &Context) -> anyhow::Result<Exit> {
     let made = make_keys(&config)?;
     let setup = super::records::of(&config, None, args.mta_sts)?;
     let list = records::wanted(&setup);
-    if !args.quiet {
+    if !args.dns.quiet {
         tell_local(&config, &written, &made);
     }
     let runtime = tokio::runtime::Runtime::new().context("the runtime cannot be started")?;
     let end = runtime.block_on(in_dns(&config, &list, patience, &args))?;
-    if args.quiet {
+    if args.dns.quiet {
         out::json(&end.json(&config, &written, &made));
         return Ok(if end.all_right() { Exit::Done } else { Exit::Problem });
     }
@@ -114,14 +80,6 @@ pub fn run(mut args: Args, context: &Context) -> anyhow::Result<Exit> {
     let checked = if checks_are_there() { run_check(&config)? } else { Checked::Good };
     tell_first_mail(&end, checked);
     Ok(if checked == Checked::Good { Exit::Done } else { Exit::Problem })
-}
-
-fn patience(args: &Args) -> anyhow::Result<Duration> {
-    match &args.wait {
-        Some(text) => value::duration(text).map_err(|why| crate::cli::Ended::usage(format!("--wait {text}: {why}"))),
-        None if args.publish.is_some() || std::io::stdout().is_terminal() => Ok(Duration::from_secs(600)),
-        None => Ok(Duration::ZERO),
-    }
 }
 
 /// Keys of every domain that is to be signed, as `domain add` makes them.
@@ -163,21 +121,18 @@ struct End {
 
 /// Publishes or prints, then waits and looks.
 async fn in_dns(config: &Config, list: &[Wanted], patience: Duration, args: &Args) -> anyhow::Result<End> {
-    let mut directory = survey::directory(config, &args.resolver)?;
-    let target = publish::target(args).await?;
+    let directory = args.dns.directory(config).await?;
+    let target = publish::target(&args.dns).await?;
     let mut done = publish::Done::default();
-    if let Some(server) = &args.server {
-        directory = directory.with_server(publish::address(server).await?);
-    }
     if let Some(target) = &target {
-        done = publish::publish(target, &directory, list, args).await?;
-        if !args.quiet {
+        done = publish::publish(target, &directory, list, &args.dns).await?;
+        if !args.dns.quiet {
             match done.changed {
                 0 => out::line("nothing was changed in DNS"),
                 n => out::line(&format!("{n} record sets changed at {}", target.primary.address)),
             }
         }
-    } else if !args.quiet {
+    } else if !args.dns.quiet {
         out::line("\nPublish in DNS:\n");
         super::records::table(list);
     }

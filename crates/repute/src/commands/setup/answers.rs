@@ -19,7 +19,7 @@ pub struct Answers {
 
 /// Flags first, then the configuration, then proposals; asks only a terminal, and not with `--yes`.
 pub fn gather(args: &Args, config: Option<&Config>) -> anyhow::Result<Answers> {
-    let asks = !args.yes && std::io::stdin().is_terminal();
+    let asks = !args.dns.yes && std::io::stdin().is_terminal();
     let machine = found::hostname();
     let domains = domains(args, config, machine.as_ref(), asks)?;
     let hostname = match (&args.hostname, config) {
@@ -134,8 +134,8 @@ fn ask(prompt: &str) -> anyhow::Result<Option<String>> {
 }
 
 /// A yes or no; no terminal and no `--yes` is a no.
-pub fn agreed(question: &str, args: &Args) -> anyhow::Result<bool> {
-    if args.yes {
+pub fn agreed(question: &str, yes: bool) -> anyhow::Result<bool> {
+    if yes {
         return Ok(true);
     }
     if !std::io::stdin().is_terminal() {

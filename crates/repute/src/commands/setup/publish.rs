@@ -1,17 +1,81 @@
 //! Publishing by DNS UPDATE: the difference at the primary server, shown, agreed to, made.
 
+use std::io::IsTerminal as _;
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use anyhow::Context as _;
+use clap::ValueEnum;
 use repute_publish::{Change, Directory, Guard, Primary, Server, TsigKey, UpdateError, update};
 use repute_trust::records::{Found, Kind, TTL, Wanted};
 use repute_types::{Domain, SystemClock};
 
+use super::answers;
 use super::survey::{self, Row};
-use super::{Args, answers};
 use crate::cli::Ended;
+use crate::config::Config;
+use crate::config::value::{self, Socket};
 use crate::out;
+
+/// How DNS is asked and changed; the same flags for every command that does.
+#[derive(clap::Args)]
+// Flattened into commands whose own group is called Args.
+#[group(id = "dns")]
+pub struct Args {
+    /// Take what is proposed and ask nothing, also before DNS is changed
+    #[arg(long, short = 'y')]
+    pub yes: bool,
+    /// Publish the records, and how
+    #[arg(long, value_enum, value_name = "HOW", requires_all = ["server", "key_file"])]
+    publish: Option<How>,
+    /// The DNS server that takes changes: the zone's primary, with or without a port
+    #[arg(long)]
+    server: Option<String>,
+    /// The name of the key, if it is not in the file
+    #[arg(long, requires = "publish", value_name = "NAME")]
+    key_name: Option<String>,
+    /// The key that the server knows, as `tsig-keygen` writes it, or the secret in base64
+    #[arg(long, requires = "publish", value_name = "FILE")]
+    key_file: Option<PathBuf>,
+    /// A zone that may be changed; may be given several times [default: those of the names]
+    #[arg(long = "zone", requires = "publish", value_name = "ZONE")]
+    zones: Vec<Domain>,
+    /// Ask these resolvers; a new configuration names them
+    #[arg(long, value_name = "IP[:PORT]", value_parser = Socket::parse)]
+    pub resolver: Vec<Socket>,
+    /// How long DNS is waited for [default: 10m where it publishes or a terminal looks on, else 0s]
+    #[arg(long, value_name = "TIME")]
+    wait: Option<String>,
+    /// Set by --json: the end alone is printed
+    #[arg(skip)]
+    pub quiet: bool,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum How {
+    /// DNS UPDATE with a TSIG key
+    Rfc2136,
+}
+
+impl Args {
+    pub fn patience(&self) -> anyhow::Result<Duration> {
+        match &self.wait {
+            Some(text) => value::duration(text).map_err(|why| Ended::usage(format!("--wait {text}: {why}"))),
+            None if self.publish.is_some() || std::io::stdout().is_terminal() => Ok(Duration::from_secs(600)),
+            None => Ok(Duration::ZERO),
+        }
+    }
+
+    /// Who is asked for records.
+    pub async fn directory(&self, config: &Config) -> anyhow::Result<Directory> {
+        let directory = survey::directory(config, &self.resolver)?;
+        match &self.server {
+            Some(server) => Ok(directory.with_server(address(server).await?)),
+            None => Ok(directory),
+        }
+    }
+}
 
 /// Where changes go, and what the key may change.
 pub struct Target {
@@ -74,7 +138,7 @@ pub async fn publish(target: &Target, directory: &Directory, list: &[Wanted], ar
         survey::show(&looked.rows);
         out::line("");
     }
-    if !answers::agreed("Publish this?", args)? {
+    if !answers::agreed("Publish this?", args.yes)? {
         return Ok(Done { elsewhere: done.elsewhere, ..Done::default() });
     }
     for plan in &looked.plans {

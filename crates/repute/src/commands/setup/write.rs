@@ -83,8 +83,8 @@ fn head(file: &Path, answers: &Answers, args: &Args) -> String {
         // Beside the file: the usual folder is the system's.
         text += "state = \"state\"\n";
     }
-    if !args.resolver.is_empty() {
-        let list: Vec<String> = args.resolver.iter().map(|s| format!("\"{}\"", s.with_port(53))).collect();
+    if !args.dns.resolver.is_empty() {
+        let list: Vec<String> = args.dns.resolver.iter().map(|s| format!("\"{}\"", s.with_port(53))).collect();
         let _ = write!(text, "\n[resolver]\nservers = [{}]\n", list.join(", "));
     }
     text

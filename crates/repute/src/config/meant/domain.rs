@@ -20,6 +20,8 @@ pub struct SendingDomain {
     pub keys: Vec<Arc<SigningKey>>,
     pub return_path: Option<Domain>,
     pub danger_unsigned: bool,
+    /// `selectors` says which keys sign.
+    pub names_selectors: bool,
 }
 
 pub fn check(c: &mut Checking, typed: Vec<typed::SendingDomain>) -> Vec<SendingDomain> {
@@ -38,6 +40,7 @@ pub fn check(c: &mut Checking, typed: Vec<typed::SendingDomain>) -> Vec<SendingD
         }
         let domain = SendingDomain {
             keys: check_keys(c, &one),
+            names_selectors: one.selectors.is_some(),
             name: one.name.into_inner(),
             return_path: one.return_path.map(Spanned::into_inner),
             danger_unsigned: one.danger_unsigned.into_inner(),
