@@ -112,6 +112,9 @@ _repute() {
             repute__subcmd__domain,records)
                 cmd="repute__subcmd__domain__subcmd__records"
                 ;;
+            repute__subcmd__domain,rotate)
+                cmd="repute__subcmd__domain__subcmd__rotate"
+                ;;
             repute__subcmd__domain__subcmd__help,add)
                 cmd="repute__subcmd__domain__subcmd__help__subcmd__add"
                 ;;
@@ -123,6 +126,9 @@ _repute() {
                 ;;
             repute__subcmd__domain__subcmd__help,records)
                 cmd="repute__subcmd__domain__subcmd__help__subcmd__records"
+                ;;
+            repute__subcmd__domain__subcmd__help,rotate)
+                cmd="repute__subcmd__domain__subcmd__help__subcmd__rotate"
                 ;;
             repute__subcmd__help,account)
                 cmd="repute__subcmd__help__subcmd__account"
@@ -195,6 +201,9 @@ _repute() {
                 ;;
             repute__subcmd__help__subcmd__domain,records)
                 cmd="repute__subcmd__help__subcmd__domain__subcmd__records"
+                ;;
+            repute__subcmd__help__subcmd__domain,rotate)
+                cmd="repute__subcmd__help__subcmd__domain__subcmd__rotate"
                 ;;
             repute__subcmd__help__subcmd__message,check)
                 cmd="repute__subcmd__help__subcmd__message__subcmd__check"
@@ -591,7 +600,7 @@ _repute() {
             return 0
             ;;
         repute__subcmd__domain)
-            opts="-c -h --config --json --help add list records help"
+            opts="-c -h --config --json --help add list records rotate help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -635,7 +644,7 @@ _repute() {
             return 0
             ;;
         repute__subcmd__domain__subcmd__help)
-            opts="add list records help"
+            opts="add list records rotate help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -704,6 +713,20 @@ _repute() {
             COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
             return 0
             ;;
+        repute__subcmd__domain__subcmd__help__subcmd__rotate)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
         repute__subcmd__domain__subcmd__list)
             opts="-c -h --config --json --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
@@ -733,6 +756,60 @@ _repute() {
                 return 0
             fi
             case "${prev}" in
+                --config)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                -c)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        repute__subcmd__domain__subcmd__rotate)
+            opts="-y -c -h --keep --yes --publish --server --key-name --key-file --zone --resolver --wait --config --json --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --keep)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --publish)
+                    COMPREPLY=($(compgen -W "rfc2136" -- "${cur}"))
+                    return 0
+                    ;;
+                --server)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --key-name)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --key-file)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --zone)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --resolver)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --wait)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 --config)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
@@ -887,7 +964,7 @@ _repute() {
             return 0
             ;;
         repute__subcmd__help__subcmd__domain)
-            opts="add list records"
+            opts="add list records rotate"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -929,6 +1006,20 @@ _repute() {
             return 0
             ;;
         repute__subcmd__help__subcmd__domain__subcmd__records)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        repute__subcmd__help__subcmd__domain__subcmd__rotate)
             opts=""
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )

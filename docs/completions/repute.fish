@@ -121,13 +121,14 @@ complete -c repute -n "__fish_repute_using_subcommand token; and __fish_seen_sub
 complete -c repute -n "__fish_repute_using_subcommand token; and __fish_seen_subcommand_from add" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c repute -n "__fish_repute_using_subcommand token; and __fish_seen_subcommand_from help" -f -a "add" -d 'Make a token: prints it, and the block for the configuration'
 complete -c repute -n "__fish_repute_using_subcommand token; and __fish_seen_subcommand_from help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
-complete -c repute -n "__fish_repute_using_subcommand domain; and not __fish_seen_subcommand_from add list records help" -s c -l config -d 'The configuration file [default: /etc/repute/repute.toml, else ./repute.toml]' -r -F
-complete -c repute -n "__fish_repute_using_subcommand domain; and not __fish_seen_subcommand_from add list records help" -l json -d 'Answer in JSON, for programs'
-complete -c repute -n "__fish_repute_using_subcommand domain; and not __fish_seen_subcommand_from add list records help" -s h -l help -d 'Print help'
-complete -c repute -n "__fish_repute_using_subcommand domain; and not __fish_seen_subcommand_from add list records help" -f -a "add" -d 'Make the keys of a domain, and print its records and its block for the configuration'
-complete -c repute -n "__fish_repute_using_subcommand domain; and not __fish_seen_subcommand_from add list records help" -f -a "list" -d 'List the domains that are set up, with their keys'
-complete -c repute -n "__fish_repute_using_subcommand domain; and not __fish_seen_subcommand_from add list records help" -f -a "records" -d 'Print the DNS records to publish for a domain'
-complete -c repute -n "__fish_repute_using_subcommand domain; and not __fish_seen_subcommand_from add list records help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
+complete -c repute -n "__fish_repute_using_subcommand domain; and not __fish_seen_subcommand_from add list records rotate help" -s c -l config -d 'The configuration file [default: /etc/repute/repute.toml, else ./repute.toml]' -r -F
+complete -c repute -n "__fish_repute_using_subcommand domain; and not __fish_seen_subcommand_from add list records rotate help" -l json -d 'Answer in JSON, for programs'
+complete -c repute -n "__fish_repute_using_subcommand domain; and not __fish_seen_subcommand_from add list records rotate help" -s h -l help -d 'Print help'
+complete -c repute -n "__fish_repute_using_subcommand domain; and not __fish_seen_subcommand_from add list records rotate help" -f -a "add" -d 'Make the keys of a domain, and print its records and its block for the configuration'
+complete -c repute -n "__fish_repute_using_subcommand domain; and not __fish_seen_subcommand_from add list records rotate help" -f -a "list" -d 'List the domains that are set up, with their keys'
+complete -c repute -n "__fish_repute_using_subcommand domain; and not __fish_seen_subcommand_from add list records rotate help" -f -a "records" -d 'Print the DNS records to publish for a domain'
+complete -c repute -n "__fish_repute_using_subcommand domain; and not __fish_seen_subcommand_from add list records rotate help" -f -a "rotate" -d 'Exchange the keys of a domain for new ones, without a message that does not verify'
+complete -c repute -n "__fish_repute_using_subcommand domain; and not __fish_seen_subcommand_from add list records rotate help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
 complete -c repute -n "__fish_repute_using_subcommand domain; and __fish_seen_subcommand_from add" -s c -l config -d 'The configuration file [default: /etc/repute/repute.toml, else ./repute.toml]' -r -F
 complete -c repute -n "__fish_repute_using_subcommand domain; and __fish_seen_subcommand_from add" -l write -d 'Append the block to the configuration file'
 complete -c repute -n "__fish_repute_using_subcommand domain; and __fish_seen_subcommand_from add" -l json -d 'Answer in JSON, for programs'
@@ -138,9 +139,22 @@ complete -c repute -n "__fish_repute_using_subcommand domain; and __fish_seen_su
 complete -c repute -n "__fish_repute_using_subcommand domain; and __fish_seen_subcommand_from records" -s c -l config -d 'The configuration file [default: /etc/repute/repute.toml, else ./repute.toml]' -r -F
 complete -c repute -n "__fish_repute_using_subcommand domain; and __fish_seen_subcommand_from records" -l json -d 'Answer in JSON, for programs'
 complete -c repute -n "__fish_repute_using_subcommand domain; and __fish_seen_subcommand_from records" -s h -l help -d 'Print help'
+complete -c repute -n "__fish_repute_using_subcommand domain; and __fish_seen_subcommand_from rotate" -l keep -d 'How long the record of an old key stays in DNS [default: 12d]' -r
+complete -c repute -n "__fish_repute_using_subcommand domain; and __fish_seen_subcommand_from rotate" -l publish -d 'Publish the records, and how' -r -f -a "rfc2136\t'DNS UPDATE with a TSIG key'"
+complete -c repute -n "__fish_repute_using_subcommand domain; and __fish_seen_subcommand_from rotate" -l server -d 'The DNS server that takes changes: the zone\'s primary, with or without a port' -r
+complete -c repute -n "__fish_repute_using_subcommand domain; and __fish_seen_subcommand_from rotate" -l key-name -d 'The name of the key, if it is not in the file' -r
+complete -c repute -n "__fish_repute_using_subcommand domain; and __fish_seen_subcommand_from rotate" -l key-file -d 'The key that the server knows, as `tsig-keygen` writes it, or the secret in base64' -r -F
+complete -c repute -n "__fish_repute_using_subcommand domain; and __fish_seen_subcommand_from rotate" -l zone -d 'A zone that may be changed; may be given several times [default: those of the names]' -r
+complete -c repute -n "__fish_repute_using_subcommand domain; and __fish_seen_subcommand_from rotate" -l resolver -d 'Ask these resolvers; a new configuration names them' -r
+complete -c repute -n "__fish_repute_using_subcommand domain; and __fish_seen_subcommand_from rotate" -l wait -d 'How long DNS is waited for [default: 10m where it publishes or a terminal looks on, else 0s]' -r
+complete -c repute -n "__fish_repute_using_subcommand domain; and __fish_seen_subcommand_from rotate" -s c -l config -d 'The configuration file [default: /etc/repute/repute.toml, else ./repute.toml]' -r -F
+complete -c repute -n "__fish_repute_using_subcommand domain; and __fish_seen_subcommand_from rotate" -s y -l yes -d 'Take what is proposed and ask nothing, also before DNS is changed'
+complete -c repute -n "__fish_repute_using_subcommand domain; and __fish_seen_subcommand_from rotate" -l json -d 'Answer in JSON, for programs'
+complete -c repute -n "__fish_repute_using_subcommand domain; and __fish_seen_subcommand_from rotate" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c repute -n "__fish_repute_using_subcommand domain; and __fish_seen_subcommand_from help" -f -a "add" -d 'Make the keys of a domain, and print its records and its block for the configuration'
 complete -c repute -n "__fish_repute_using_subcommand domain; and __fish_seen_subcommand_from help" -f -a "list" -d 'List the domains that are set up, with their keys'
 complete -c repute -n "__fish_repute_using_subcommand domain; and __fish_seen_subcommand_from help" -f -a "records" -d 'Print the DNS records to publish for a domain'
+complete -c repute -n "__fish_repute_using_subcommand domain; and __fish_seen_subcommand_from help" -f -a "rotate" -d 'Exchange the keys of a domain for new ones, without a message that does not verify'
 complete -c repute -n "__fish_repute_using_subcommand domain; and __fish_seen_subcommand_from help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
 complete -c repute -n "__fish_repute_using_subcommand queue; and not __fish_seen_subcommand_from list show hold release retry cancel help" -s c -l config -d 'The configuration file [default: /etc/repute/repute.toml, else ./repute.toml]' -r -F
 complete -c repute -n "__fish_repute_using_subcommand queue; and not __fish_seen_subcommand_from list show hold release retry cancel help" -l json -d 'Answer in JSON, for programs'
@@ -322,6 +336,7 @@ complete -c repute -n "__fish_repute_using_subcommand help; and __fish_seen_subc
 complete -c repute -n "__fish_repute_using_subcommand help; and __fish_seen_subcommand_from domain" -f -a "add" -d 'Make the keys of a domain, and print its records and its block for the configuration'
 complete -c repute -n "__fish_repute_using_subcommand help; and __fish_seen_subcommand_from domain" -f -a "list" -d 'List the domains that are set up, with their keys'
 complete -c repute -n "__fish_repute_using_subcommand help; and __fish_seen_subcommand_from domain" -f -a "records" -d 'Print the DNS records to publish for a domain'
+complete -c repute -n "__fish_repute_using_subcommand help; and __fish_seen_subcommand_from domain" -f -a "rotate" -d 'Exchange the keys of a domain for new ones, without a message that does not verify'
 complete -c repute -n "__fish_repute_using_subcommand help; and __fish_seen_subcommand_from queue" -f -a "list" -d 'List what waits'
 complete -c repute -n "__fish_repute_using_subcommand help; and __fish_seen_subcommand_from queue" -f -a "show" -d 'Show messages with their recipients and what was last said about each'
 complete -c repute -n "__fish_repute_using_subcommand help; and __fish_seen_subcommand_from queue" -f -a "hold" -d 'Keep messages from being tried until they are released'
