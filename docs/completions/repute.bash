@@ -229,6 +229,9 @@ _repute() {
             repute__subcmd__help__subcmd__token,add)
                 cmd="repute__subcmd__help__subcmd__token__subcmd__add"
                 ;;
+            repute__subcmd__help__subcmd__token,ses)
+                cmd="repute__subcmd__help__subcmd__token__subcmd__ses"
+                ;;
             repute__subcmd__message,check)
                 cmd="repute__subcmd__message__subcmd__check"
                 ;;
@@ -289,11 +292,17 @@ _repute() {
             repute__subcmd__token,help)
                 cmd="repute__subcmd__token__subcmd__help"
                 ;;
+            repute__subcmd__token,ses)
+                cmd="repute__subcmd__token__subcmd__ses"
+                ;;
             repute__subcmd__token__subcmd__help,add)
                 cmd="repute__subcmd__token__subcmd__help__subcmd__add"
                 ;;
             repute__subcmd__token__subcmd__help,help)
                 cmd="repute__subcmd__token__subcmd__help__subcmd__help"
+                ;;
+            repute__subcmd__token__subcmd__help,ses)
+                cmd="repute__subcmd__token__subcmd__help__subcmd__ses"
                 ;;
             *)
                 ;;
@@ -1286,7 +1295,7 @@ _repute() {
             return 0
             ;;
         repute__subcmd__help__subcmd__token)
-            opts="add"
+            opts="add ses"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1300,6 +1309,20 @@ _repute() {
             return 0
             ;;
         repute__subcmd__help__subcmd__token__subcmd__add)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        repute__subcmd__help__subcmd__token__subcmd__ses)
             opts=""
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
@@ -2134,7 +2157,7 @@ _repute() {
             return 0
             ;;
         repute__subcmd__token)
-            opts="-c -h --config --json --help add help"
+            opts="-c -h --config --json --help add ses help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -2186,7 +2209,7 @@ _repute() {
             return 0
             ;;
         repute__subcmd__token__subcmd__help)
-            opts="add help"
+            opts="add ses help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -2220,6 +2243,42 @@ _repute() {
                 return 0
             fi
             case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        repute__subcmd__token__subcmd__help__subcmd__ses)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        repute__subcmd__token__subcmd__ses)
+            opts="-c -h --config --json --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --config)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                -c)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 *)
                     COMPREPLY=()
                     ;;

@@ -105,11 +105,12 @@ complete -c repute -n "__fish_repute_using_subcommand account; and __fish_seen_s
 complete -c repute -n "__fish_repute_using_subcommand account; and __fish_seen_subcommand_from add" -s h -l help -d 'Print help'
 complete -c repute -n "__fish_repute_using_subcommand account; and __fish_seen_subcommand_from help" -f -a "add" -d 'Make an account: asks for a password, prints the block for the configuration'
 complete -c repute -n "__fish_repute_using_subcommand account; and __fish_seen_subcommand_from help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
-complete -c repute -n "__fish_repute_using_subcommand token; and not __fish_seen_subcommand_from add help" -s c -l config -d 'The configuration file [default: /etc/repute/repute.toml, else ./repute.toml]' -r -F
-complete -c repute -n "__fish_repute_using_subcommand token; and not __fish_seen_subcommand_from add help" -l json -d 'Answer in JSON, for programs'
-complete -c repute -n "__fish_repute_using_subcommand token; and not __fish_seen_subcommand_from add help" -s h -l help -d 'Print help'
-complete -c repute -n "__fish_repute_using_subcommand token; and not __fish_seen_subcommand_from add help" -f -a "add" -d 'Make a token: prints it, and the block for the configuration'
-complete -c repute -n "__fish_repute_using_subcommand token; and not __fish_seen_subcommand_from add help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
+complete -c repute -n "__fish_repute_using_subcommand token; and not __fish_seen_subcommand_from add ses help" -s c -l config -d 'The configuration file [default: /etc/repute/repute.toml, else ./repute.toml]' -r -F
+complete -c repute -n "__fish_repute_using_subcommand token; and not __fish_seen_subcommand_from add ses help" -l json -d 'Answer in JSON, for programs'
+complete -c repute -n "__fish_repute_using_subcommand token; and not __fish_seen_subcommand_from add ses help" -s h -l help -d 'Print help'
+complete -c repute -n "__fish_repute_using_subcommand token; and not __fish_seen_subcommand_from add ses help" -f -a "add" -d 'Make a token: prints it, and the block for the configuration'
+complete -c repute -n "__fish_repute_using_subcommand token; and not __fish_seen_subcommand_from add ses help" -f -a "ses" -d 'Print the access key id and the secret that clients of Amazon SES sign with'
+complete -c repute -n "__fish_repute_using_subcommand token; and not __fish_seen_subcommand_from add ses help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
 complete -c repute -n "__fish_repute_using_subcommand token; and __fish_seen_subcommand_from add" -l account -d 'The account whose mail it hands in and asks about; without it the mail of all accounts, and no sending' -r
 complete -c repute -n "__fish_repute_using_subcommand token; and __fish_seen_subcommand_from add" -l allow -d 'What it may do; several with commas [default: send,read; without an account: read]' -r -f -a "send\t'Hand in messages'
 read\t'Ask what became of messages, and how the server is'
@@ -119,7 +120,11 @@ complete -c repute -n "__fish_repute_using_subcommand token; and __fish_seen_sub
 complete -c repute -n "__fish_repute_using_subcommand token; and __fish_seen_subcommand_from add" -l write -d 'Append the block to the configuration file'
 complete -c repute -n "__fish_repute_using_subcommand token; and __fish_seen_subcommand_from add" -l json -d 'Answer in JSON, for programs'
 complete -c repute -n "__fish_repute_using_subcommand token; and __fish_seen_subcommand_from add" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c repute -n "__fish_repute_using_subcommand token; and __fish_seen_subcommand_from ses" -s c -l config -d 'The configuration file [default: /etc/repute/repute.toml, else ./repute.toml]' -r -F
+complete -c repute -n "__fish_repute_using_subcommand token; and __fish_seen_subcommand_from ses" -l json -d 'Answer in JSON, for programs'
+complete -c repute -n "__fish_repute_using_subcommand token; and __fish_seen_subcommand_from ses" -s h -l help -d 'Print help'
 complete -c repute -n "__fish_repute_using_subcommand token; and __fish_seen_subcommand_from help" -f -a "add" -d 'Make a token: prints it, and the block for the configuration'
+complete -c repute -n "__fish_repute_using_subcommand token; and __fish_seen_subcommand_from help" -f -a "ses" -d 'Print the access key id and the secret that clients of Amazon SES sign with'
 complete -c repute -n "__fish_repute_using_subcommand token; and __fish_seen_subcommand_from help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
 complete -c repute -n "__fish_repute_using_subcommand domain; and not __fish_seen_subcommand_from add list records rotate help" -s c -l config -d 'The configuration file [default: /etc/repute/repute.toml, else ./repute.toml]' -r -F
 complete -c repute -n "__fish_repute_using_subcommand domain; and not __fish_seen_subcommand_from add list records rotate help" -l json -d 'Answer in JSON, for programs'
@@ -333,6 +338,7 @@ complete -c repute -n "__fish_repute_using_subcommand help; and not __fish_seen_
 complete -c repute -n "__fish_repute_using_subcommand help; and not __fish_seen_subcommand_from setup records check serve demo account token domain queue why explain message status send sendmail config man help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
 complete -c repute -n "__fish_repute_using_subcommand help; and __fish_seen_subcommand_from account" -f -a "add" -d 'Make an account: asks for a password, prints the block for the configuration'
 complete -c repute -n "__fish_repute_using_subcommand help; and __fish_seen_subcommand_from token" -f -a "add" -d 'Make a token: prints it, and the block for the configuration'
+complete -c repute -n "__fish_repute_using_subcommand help; and __fish_seen_subcommand_from token" -f -a "ses" -d 'Print the access key id and the secret that clients of Amazon SES sign with'
 complete -c repute -n "__fish_repute_using_subcommand help; and __fish_seen_subcommand_from domain" -f -a "add" -d 'Make the keys of a domain, and print its records and its block for the configuration'
 complete -c repute -n "__fish_repute_using_subcommand help; and __fish_seen_subcommand_from domain" -f -a "list" -d 'List the domains that are set up, with their keys'
 complete -c repute -n "__fish_repute_using_subcommand help; and __fish_seen_subcommand_from domain" -f -a "records" -d 'Print the DNS records to publish for a domain'

@@ -2,9 +2,12 @@
 //! face. Typed questions in, typed answers out (they serialise to JSON); nothing above this
 //! floor touches the spool or the history.
 
+mod about;
+mod server;
+
 use std::time::Duration;
 
-use repute_ledger::{LedgerError, Questions, Step, StepKind};
+use repute_ledger::{LedgerError, Step};
 use repute_queue::{Change as Changed, State};
 use repute_spool::{Change, MessageMeta, PartRecord, PartState, Settlement, Spool, SpoolError};
 use repute_types::{Address, Domain, EventKind, MessageId, PartId, Timestamp};
@@ -13,6 +16,9 @@ use serde::{Deserialize, Serialize};
 use crate::dispatch;
 use crate::settle;
 use crate::works::Works;
+
+pub use about::About;
+pub use server::{DomainRecord, DomainRow, EgressRow};
 
 /// Which parts of the queue are meant; everything that is set has to hold. An empty selector
 /// means all: commands that change something ask for at least one condition or `all`.
@@ -26,6 +32,8 @@ pub struct Selector {
     pub sender: Option<String>,
     pub recipient: Option<Address>,
     pub account: Option<String>,
+    /// No condition: the last part of the page before, `ID.NUMBER`.
+    pub after: Option<String>,
     /// In seconds, since acceptance.
     pub older_than: Option<u64>,
     /// Only those that are held.
@@ -153,6 +161,10 @@ pub enum ControlError {
     NotAskable(String),
     #[error("say which messages are meant: --id, --domain, --sender, --older-than, or --all")]
     NothingSelected,
+    #[error("{0:?} is not the end of a page: it is an id, a dot and a number")]
+    NoSuchPlace(String),
+    #[error("requests are not kept here, so that none can be carried out once: leave the key out")]
+    NoRequests,
     #[error("the spool cannot be read or written now")]
     Spool(#[source] SpoolError),
     #[error("the history cannot be read now")]
@@ -362,6 +374,9 @@ async fn find(
         Some(first) if first.0 > 0 => Some(PartId { message: MessageId(first.0 - 1), number: u32::MAX }),
         _ => None,
     };
+    if let Some(place) = &selector.after {
+        after = after.max(Some(place_of(place).ok_or_else(|| ControlError::NoSuchPlace(place.clone()))?));
+    }
     let last = ids.iter().max();
     loop {
         let page = spool.scan(after, PAGE).await.map_err(ControlError::Spool)?;
@@ -382,6 +397,11 @@ async fn find(
             return Ok(found);
         }
     }
+}
+
+fn place_of(text: &str) -> Option<PartId> {
+    let (id, number) = text.split_once('.')?;
+    Some(PartId { message: id.parse().ok()?, number: number.parse().ok()? })
 }
 
 /// A row from what is stored, and from what the running queue knows beside it.
@@ -428,60 +448,5 @@ pub fn row(meta: &MessageMeta, part: PartRecord, view: Option<repute_queue::View
         size: meta.size,
         account: meta.account.as_ref().map(ToString::to_string),
         stream: meta.stream.as_str(),
-    }
-}
-
-/// What a person asked about.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum About {
-    Message(MessageId),
-    Recipient(Address),
-    /// A Message-ID field, without its brackets.
-    HeaderId(String),
-}
-
-impl About {
-    pub fn parse(text: &str) -> Result<About, ControlError> {
-        let text = text.trim();
-        if let Some(header_id) = text.strip_prefix('<').and_then(|rest| rest.strip_suffix('>')) {
-            return Ok(About::HeaderId(header_id.to_owned()));
-        }
-        if let Ok(id) = text.parse() {
-            return Ok(About::Message(id));
-        }
-        text.parse().map(About::Recipient).map_err(|_| ControlError::NotAskable(text.to_owned()))
-    }
-
-    /// The steps that the history knows of it: by message, the newest message first.
-    pub fn steps(&self, questions: &Questions, limit: usize) -> Result<Vec<Step>, LedgerError> {
-        let messages = match self {
-            About::Message(id) => vec![*id],
-            About::Recipient(address) => questions.by_recipient(address, limit)?,
-            About::HeaderId(header_id) => questions.by_header_id(header_id)?,
-        };
-        let mut steps = Vec::new();
-        for id in messages {
-            steps.extend(questions.steps_of(id)?.into_iter().filter(|step| self.concerns(step)));
-        }
-        Ok(steps)
-    }
-
-    /// Steps about other recipients of the same message are left out where one was asked for.
-    fn concerns(&self, step: &Step) -> bool {
-        match (self, &step.kind) {
-            (About::Recipient(address), StepKind::Settled(settled)) => {
-                settled.recipient.eq_ignore_ascii_case(&address.to_string())
-            }
-            _ => true,
-        }
-    }
-
-    /// What is still queued of it, where the queue can be asked that.
-    pub fn selector(&self) -> Option<Selector> {
-        match self {
-            About::Message(id) => Some(Selector { ids: vec![id.to_string()], ..Selector::default() }),
-            About::Recipient(address) => Some(Selector { recipient: Some(address.clone()), ..Selector::default() }),
-            About::HeaderId(_) => None,
-        }
     }
 }

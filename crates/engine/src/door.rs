@@ -59,6 +59,8 @@ pub struct Submitted {
     /// Not before this; `None` is now. At most [`SEND_AT_MOST`] ahead, less where mail is tried for long:
     /// the signature, made now, has to outlive the last attempt.
     pub send_at: Option<Timestamp>,
+    /// Of a request that is carried out once: the id that was reserved for it.
+    pub id: Option<MessageId>,
 }
 
 /// A message for one of our return paths that a stranger brought to port 25.

@@ -73,14 +73,14 @@ pub(crate) async fn accept(works: &Works, submitted: Submitted) -> Result<Commit
 
 async fn accept_message(works: &Works, submitted: Submitted) -> Result<Committed, Reply> {
     let settings = works.settings();
-    let Submitted { account, envelope, content, origin, labels, send_at } = submitted;
+    let Submitted { account, envelope, content, origin, labels, send_at, id } = submitted;
     may_send_from(&settings, &account, envelope.from.as_ref())?;
     if envelope.recipients.is_empty() {
         return Err(Reply::new(554, EnhancedCode(5, 5, 1), "no valid recipients"));
     }
     let now = works.now();
     let due = first_due(&settings, send_at, now)?;
-    let id = works.ids.next(now);
+    let id = id.unwrap_or_else(|| works.ids.next(now));
     let made = whole::make_whole(
         content,
         &Whole {

@@ -17,6 +17,7 @@ mod doorway;
 mod fresh;
 mod intake;
 mod notice;
+pub mod once;
 mod settle;
 mod works;
 
@@ -33,6 +34,7 @@ use tokio::task::JoinHandle;
 pub use config::Settings;
 pub use control::Control;
 pub use door::Door;
+pub use repute_ledger::requests::Request;
 pub use works::Doors;
 use works::Works;
 

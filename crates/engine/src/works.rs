@@ -7,6 +7,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 use repute_delivery::{Egress, Route};
 use repute_dns::Resolver;
 use repute_feedback::Tokens;
+use repute_ledger::requests::Requests;
 use repute_ledger::{History, Returned, Suppressions};
 use repute_net::Network;
 use repute_queue::{LaneId, LaneSettings, Queue};
@@ -19,6 +20,7 @@ use tokio::sync::Notify;
 use crate::accounts::Accounts;
 use crate::config::Settings;
 use crate::fresh::Fresh;
+use crate::once::Running;
 
 /// Settlements that may wait for the disk before no more attempts are begun.
 const UNSETTLED_MOST: usize = 10_000;
@@ -39,6 +41,8 @@ pub struct Doors {
     pub returned: Option<Arc<Returned>>,
     /// Who is not written to; `None` asks nobody.
     pub suppressions: Option<Arc<Suppressions>>,
+    /// Requests that are carried out once; `None` refuses their keys.
+    pub requests: Option<Arc<Requests>>,
     /// Makes and knows the addresses and links by which things come back.
     pub tokens: Arc<Tokens>,
 }
@@ -75,6 +79,7 @@ pub(crate) struct Works {
     lanes: Mutex<HashMap<LaneId, Arc<LaneWork>>>,
     fresh: Mutex<Fresh>,
     pub ids: IdSource,
+    pub running: Running,
     /// Wakes the dispatch loop.
     pub news: Notify,
     /// When the dispatch loop wakes by itself, in milliseconds.
@@ -100,6 +105,7 @@ impl Works {
             lanes: Mutex::new(HashMap::new()),
             fresh: Mutex::new(fresh),
             ids,
+            running: Running::default(),
             news: Notify::new(),
             wakes_at: AtomicI64::new(0),
         }

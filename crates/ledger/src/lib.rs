@@ -5,6 +5,7 @@
 //! durable before they answer. Each has its own SQLite file, so that none shares the spool's writer.
 
 pub mod history;
+pub mod requests;
 pub mod returned;
 pub mod suppression;
 

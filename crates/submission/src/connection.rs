@@ -311,7 +311,7 @@ async fn hand_over(
         }
         (Kind::Submission, Some(account)) => {
             let account = account.clone();
-            let submitted = Submitted { account, envelope, content, origin, labels: None, send_at: None };
+            let submitted = Submitted { account, envelope, content, origin, labels: None, send_at: None, id: None };
             host.door.accept(submitted).await.map(|committed| committed.id())
         }
         (Kind::Submission, None) => Err(host::nobody()),

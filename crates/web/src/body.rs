@@ -20,9 +20,10 @@ use crate::app::{App, Held};
 use crate::object::Object;
 use crate::problem::{self, FieldFault, Problem};
 
-/// A document as it is meant. It holds its place among all bodies while it lives.
+/// A document as it came and as it is meant. It holds its place among all bodies while it lives.
 pub(crate) struct Json<T> {
     pub value: T,
+    pub octets: Bytes,
     _held: Held,
 }
 
@@ -36,7 +37,7 @@ impl<T: DeserializeOwned> FromRequest<Arc<App>> for Json<T> {
             return Err(wrong_media(&media, "application/json"));
         }
         let (octets, held) = read(app, &parts, body).await?;
-        Ok(Json { value: parse(&octets)?, _held: held })
+        Ok(Json { value: parse(&octets)?, octets, _held: held })
     }
 }
 

@@ -244,7 +244,19 @@ impl Problem {
         self.status
     }
 
-    #[cfg(test)]
+    pub fn enhanced(&self) -> Option<&str> {
+        self.enhanced.as_deref()
+    }
+
+    pub fn headers(&self) -> &HeaderMap {
+        &self.headers
+    }
+
+    /// As it is answered. Its parts are texts and numbers: it can be written.
+    pub fn body(&self) -> Vec<u8> {
+        serde_json::to_vec(self).unwrap_or_default()
+    }
+
     pub fn detail(&self) -> &str {
         &self.detail
     }
@@ -268,6 +280,7 @@ impl From<ControlError> for Problem {
         match error {
             ControlError::NoSuchId(_) | ControlError::NotAskable(_) => Problem::new(NOT_FOUND, error.to_string()),
             ControlError::NothingSelected => Problem::new(INVALID_FIELDS, error.to_string()),
+            ControlError::NoSuchPlace(_) | ControlError::NoRequests => Problem::new(MALFORMED, error.to_string()),
             ControlError::Spool(_) | ControlError::History(_) => Problem::unavailable(error.to_string()),
         }
     }

@@ -24,6 +24,8 @@ pub struct Settings {
 pub struct Token {
     pub name: String,
     pub hash: TokenHash,
+    /// What a client of SES signs with.
+    pub signing_secret: String,
     /// Whose mail it is about; `None`: that of every account.
     pub account: Option<Arc<Account>>,
     pub actions: Vec<Action>,

@@ -13,10 +13,11 @@ use axum::routing::get;
 use crate::app::App;
 use crate::http::{self, Path};
 use crate::problem::{self, KINDS, Problem};
+use crate::ses;
 
 pub(crate) fn router() -> Router<Arc<App>> {
     Router::new()
-        .route("/", get(imprint))
+        .route("/", get(imprint).post(ses::query))
         .route("/healthz", get(alive))
         .route("/readyz", get(ready))
         .route("/problems/{name}", get(meaning))

@@ -152,6 +152,7 @@ impl Day {
             history: None,
             returned: None,
             suppressions: None,
+            requests: None,
             tokens: Arc::new(repute_feedback::Tokens::new(&[1; 32])),
         };
         let engine = Engine::start(doors, settings(self.size)).await.unwrap();
@@ -348,6 +349,7 @@ async fn submit(letter: Letter, begin: Instant, door: Doorway, book: Arc<Book>, 
         origin: Origin { client: None, helo: "app".into(), tls: None, protocol: "ESMTPSA" },
         labels: None,
         send_at: None,
+        id: None,
     };
     let answer = open.accept(submitted).await;
     let promise = match answer {

@@ -246,6 +246,7 @@ impl World {
             history: None,
             returned: None,
             suppressions: None,
+            requests: None,
             tokens: Arc::new(repute_feedback::Tokens::new(&[1; 32])),
         };
         self.engine = Some(Engine::start(doors, settings()).await.unwrap());
@@ -333,6 +334,7 @@ impl World {
             origin: Origin { client: None, helo: "app".into(), tls: None, protocol: "ESMTPSA" },
             labels: None,
             send_at: None,
+            id: None,
         };
         self.door().accept(submitted).await.map(|committed| committed.id())
     }

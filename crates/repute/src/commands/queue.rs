@@ -103,6 +103,7 @@ impl Which {
             sender: self.sender,
             recipient: self.recipient,
             account: self.account,
+            after: None,
             older_than: self.age.map(|d| d.as_secs()),
             held: self.held,
             all: self.all,

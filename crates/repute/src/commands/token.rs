@@ -18,6 +18,11 @@ pub struct Args {
 enum Command {
     /// Make a token: prints it, and the block for the configuration
     Add(Add),
+    /// Print the access key id and the secret that clients of Amazon SES sign with
+    Ses {
+        /// What the token is called
+        name: String,
+    },
 }
 
 #[derive(clap::Args)]
@@ -59,7 +64,10 @@ impl Allow {
 }
 
 pub fn run(args: Args, context: &Context) -> anyhow::Result<Exit> {
-    let Command::Add(add) = args.command;
+    let add = match args.command {
+        Command::Add(add) => add,
+        Command::Ses { name } => return ses(&name, context),
+    };
     if !tokens::is_name(&add.name) {
         return Err(Ended::usage(format!("the name of a token is {}", tokens::NAME_CURE)));
     }
@@ -81,6 +89,23 @@ pub fn run(args: Args, context: &Context) -> anyhow::Result<Exit> {
         _ => None,
     };
     tell(&add, context, &token, &block, written);
+    Ok(Exit::Done)
+}
+
+/// The secret is made from the token's hash and the server's key.
+fn ses(name: &str, context: &Context) -> anyhow::Result<Exit> {
+    let config = context.load(Files::Ignore)?;
+    let Some(token) = config.tokens.iter().find(|token| token.name == name) else {
+        anyhow::bail!("there is no token `{name}`: repute token add {name} --account ACCOUNT --write");
+    };
+    if !config.state.join("tokens.key").exists() {
+        anyhow::bail!("the server's key is made at its first start: start it, then ask again");
+    }
+    let secret = tokens::signing_secret(&tokens::key(&config.state)?, &token.hash);
+    match context.json {
+        true => out::json(&serde_json::json!({ "access_key_id": name, "secret_access_key": secret })),
+        false => out::print(&format!("AWS_ACCESS_KEY_ID={name}\nAWS_SECRET_ACCESS_KEY={secret}\n")),
+    }
     Ok(Exit::Done)
 }
 

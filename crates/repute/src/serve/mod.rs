@@ -21,6 +21,7 @@ use repute_delivery::HostMemory;
 use repute_dns::{DnsSettings, HickoryResolver, Resolver};
 use repute_engine::{Doors, Engine};
 use repute_feedback::Tokens;
+use repute_ledger::requests::{RequestOptions, Requests};
 use repute_ledger::{History, HistoryOptions, Returned, ReturnedOptions, Suppressions};
 use repute_net::{TcpNetwork, TlsClient};
 use repute_spool::{Spool, SqliteSpool, sqlite};
@@ -34,7 +35,6 @@ use crate::config::meant::{Config, ListenerKind};
 use crate::config::settings;
 use crate::control;
 use crate::log::{FanOut, Log};
-use crate::private;
 use crate::tls::{self, Certificate, SelfSigned};
 
 use self::ports::Port;
@@ -82,7 +82,7 @@ pub async fn begin(config: Config, ports: Vec<Port>, log: Arc<Log>) -> anyhow::R
         auth_failures: config.limits.auth_failures_per_client,
         auth_window: config.limits.auth_window.0,
     });
-    let web = web::face(&config, &engine);
+    let web = web::face(&config, &engine)?;
     let mut listeners = JoinSet::new();
     let addresses = ports.iter().map(|p| (p.kind, p.address)).collect();
     for port in ports {
@@ -190,6 +190,7 @@ fn doors(config: &Config, log: &Arc<Log>, history: &Arc<History>) -> anyhow::Res
     let spool = SqliteSpool::open(&control::spool_folder(&config.state), sqlite::Options::default())?;
     let returned = Returned::open(&config.state.join("returned.sqlite"), ReturnedOptions::default())?;
     let suppressions = Suppressions::open(&config.state.join("suppression.sqlite"))?;
+    let requests = Requests::open(&config.state.join("requests.sqlite"), RequestOptions::default())?;
     Ok(Doors {
         spool: Arc::new(spool) as Arc<dyn Spool>,
         resolver: resolver(config, log)?,
@@ -200,27 +201,9 @@ fn doors(config: &Config, log: &Arc<Log>, history: &Arc<History>) -> anyhow::Res
         history: Some(history.clone()),
         returned: Some(Arc::new(returned)),
         suppressions: Some(Arc::new(suppressions)),
-        tokens: Arc::new(tokens(config)?),
+        requests: Some(Arc::new(requests)),
+        tokens: Arc::new(Tokens::new(&crate::tokens::key(&config.state)?)),
     })
-}
-
-/// The key that makes return paths and unsubscribe links, made at the first start. With another key
-/// the ones that are out in the world would mean nothing any more.
-fn tokens(config: &Config) -> anyhow::Result<Tokens> {
-    let path = config.state.join("tokens.key");
-    let secret = match std::fs::read(&path) {
-        Ok(octets) => <[u8; 32]>::try_from(octets).map_err(|_| {
-            anyhow::anyhow!("{} does not hold 32 octets: put the file back from a back-up", path.display())
-        })?,
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
-            let mut secret = [0; 32];
-            getrandom::fill(&mut secret).map_err(|error| anyhow::anyhow!("no random octets to be had: {error}"))?;
-            private::write(&path, &secret)?;
-            secret
-        }
-        Err(error) => return Err(error).with_context(|| format!("{} cannot be read", path.display())),
-    };
-    Ok(Tokens::new(&secret))
 }
 
 fn resolver(config: &Config, log: &Arc<Log>) -> anyhow::Result<Arc<dyn Resolver>> {

@@ -17,10 +17,11 @@ impl Running {
         let settings = settings::of(&new, &self.memory);
         let certificate = load_certificate(&new).context("the certificate cannot be taken on")?;
         let waiting = needs_restart(&self.config, &new);
+        let web = super::web::of(&new)?;
         self.engine.reload(settings);
         self.certificate.exchange(certificate);
         self.sendmail.exchange(Access::of(&new));
-        self.web.reload(super::web::of(&new));
+        self.web.reload(web);
         self.log.set_format(new.log);
         // What waits for a restart stays as it is, so that it is said again next time.
         self.config = Config {

@@ -11,9 +11,10 @@ use repute_web::{Action, Face, Limits, Settings, Token, Transport};
 use super::ports::Port;
 use crate::config::meant::{self, ListenerKind};
 use crate::config::{Config, settings};
+use crate::tokens;
 
-pub fn face(config: &Config, engine: &Engine) -> Face {
-    Face::new(engine.door(), engine.control(), of(config), limits(config))
+pub fn face(config: &Config, engine: &Engine) -> anyhow::Result<Face> {
+    Ok(Face::new(engine.door(), engine.control(), of(config)?, limits(config)))
 }
 
 /// How a port of HTTP is reached.
@@ -23,16 +24,17 @@ pub fn transport(port: &Port, tls: &TlsSource) -> Transport {
 }
 
 /// What a reload may change.
-pub fn of(config: &Config) -> Settings {
-    Settings {
-        tokens: config.tokens.iter().map(|token| Arc::new(self::token(token, config))).collect(),
+pub fn of(config: &Config) -> anyhow::Result<Settings> {
+    let key = tokens::key(&config.state)?;
+    Ok(Settings {
+        tokens: config.tokens.iter().map(|token| Arc::new(self::token(token, config, &key))).collect(),
         imprint: config.web.imprint.clone(),
         policies: policies(config),
         requests_per_minute: config.web.requests_per_minute,
-    }
+    })
 }
 
-fn token(token: &meant::Token, config: &Config) -> Token {
+fn token(token: &meant::Token, config: &Config, key: &[u8; 32]) -> Token {
     let action = |action: &meant::Action| match action {
         meant::Action::Send => Action::Send,
         meant::Action::Read => Action::Read,
@@ -43,6 +45,7 @@ fn token(token: &meant::Token, config: &Config) -> Token {
     Token {
         name: token.name.clone(),
         hash: token.hash,
+        signing_secret: tokens::signing_secret(key, &token.hash),
         account: account.map(settings::who),
         actions: token.allow.iter().map(action).collect(),
         requests_per_minute: token.requests_per_minute,

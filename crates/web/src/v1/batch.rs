@@ -2,19 +2,23 @@
 
 use std::sync::Arc;
 
-use axum::Json as Answer;
 use axum::extract::State;
+use axum::http::{HeaderMap, StatusCode};
+use axum::response::Response;
+use repute_engine::once::Place;
 use serde::{Deserialize, Serialize};
 use tokio::task::JoinSet;
 use utoipa::ToSchema;
 
 use super::letter::{Draft, Message};
+use super::messages::Key;
 use super::problems::Writing;
-use super::submit::{Accepted, submit};
+use super::submit::{Accepted, submit, taken_before};
 use crate::app::App;
 use crate::body::Json;
 use crate::caller::{self, Caller};
 use crate::object;
+use crate::once::{self, Asked, Said};
 use crate::problem::{FieldFault, Problem};
 
 /// Messages that are accepted at the same time: enough to share a sync of the disk.
@@ -32,12 +36,12 @@ pub(crate) struct Batch {
 /// An answer for each message, in the order of the messages.
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct BatchAnswer {
-    results: Vec<Result>,
+    results: Vec<BatchResult>,
 }
 
 /// What `POST /v1/messages` would have answered.
 #[derive(Debug, Serialize, ToSchema)]
-pub(crate) struct Result {
+pub(crate) struct BatchResult {
     /// 202 where the message is on disk.
     #[schema(minimum = 200, maximum = 599)]
     status: u16,
@@ -55,47 +59,66 @@ pub(crate) struct Result {
     path = "/v1/messages/batch",
     operation_id = "sendMessages",
     tag = "messages",
+    params(Key),
     request_body = Batch,
     responses((status = 200, description = "A result for each message", body = BatchAnswer), Writing),
 )]
 pub(crate) async fn send(
     State(app): State<Arc<App>>,
     caller: Caller,
+    headers: HeaderMap,
     batch: Json<Batch>,
-) -> std::result::Result<Answer<BatchAnswer>, Problem> {
+) -> Result<Response, Problem> {
     caller.sends()?;
-    let messages = batch.value.messages;
-    let (count, most) = (messages.len(), app.limits.batch);
+    let Json { value, octets, .. } = &batch;
+    let (count, most) = (value.messages.len(), app.limits.batch);
     if count == 0 || count > most {
         let what = format!("a batch has 1 to {most} messages, this one has {count}");
         return Err(Problem::fields(vec![FieldFault::new("/messages", what)]));
     }
-    // The request itself has been counted as one.
-    let rest = u32::try_from(count - 1).unwrap_or(u32::MAX);
-    if let Some(wait) = caller::take(&app, &app.settings(), &caller.token, rest).wait {
-        return Err(caller::too_many(wait));
-    }
-    let drafts = messages.into_iter().map(|message| message.draft(app.limits.recipients).map_err(Problem::fields));
-    let results = hand_in(app.clone(), caller, drafts.collect()).await;
-    let result = |(i, result): (usize, std::result::Result<Accepted, Problem>)| match result {
-        Ok(accepted) => Result { status: 202, accepted: Some(accepted), problem: None },
-        Err(problem) => {
-            let problem = problem.under(&format!("/messages/{i}"));
-            Result { status: problem.status(), accepted: None, problem: Some(problem) }
-        }
-    };
-    Ok(Answer(BatchAnswer { results: results.into_iter().enumerate().map(result).collect() }))
+    count_rest(&app, &caller, count)?;
+    let octets = octets.clone();
+    let drafts = batch.value.messages.into_iter();
+    let drafts = drafts.map(|message| message.draft(app.limits.recipients).map_err(Problem::fields)).collect();
+    let asked = Asked { path: "/v1/messages/batch", headers: &headers, octets: &[&octets], say };
+    once::answer(&app, caller, asked, drafts).await
 }
 
-type Drafts = Vec<std::result::Result<Draft, Problem>>;
+/// A batch counts as its messages; the request itself has been counted as one.
+pub(crate) fn count_rest(app: &App, caller: &Caller, count: usize) -> Result<(), Problem> {
+    let rest = u32::try_from(count.saturating_sub(1)).unwrap_or(u32::MAX);
+    match caller::take(app, &app.settings(), &caller.token, rest).wait {
+        Some(wait) => Err(caller::too_many(wait)),
+        None => Ok(()),
+    }
+}
 
-/// Some at a time, answered in their order.
-pub(crate) async fn hand_in(
-    app: Arc<App>,
-    caller: Caller,
-    drafts: Drafts,
-) -> Vec<std::result::Result<Accepted, Problem>> {
-    let mut results: Vec<_> = drafts.iter().map(|_| Err(Problem::unavailable("it was not come to"))).collect();
+fn say(results: Results) -> Said {
+    let accepted = results.iter().any(Result::is_ok);
+    let result = |(i, result): (usize, Result<Accepted, Problem>)| match result {
+        Ok(accepted) => BatchResult { status: 202, accepted: Some(accepted), problem: None },
+        Err(problem) => {
+            let problem = problem.under(&format!("/messages/{i}"));
+            BatchResult { status: problem.status(), accepted: None, problem: Some(problem) }
+        }
+    };
+    let answer = BatchAnswer { results: results.into_iter().enumerate().map(result).collect() };
+    // It is made of texts and numbers: it can be written.
+    Said {
+        status: StatusCode::OK,
+        headers: HeaderMap::new(),
+        body: serde_json::to_vec(&answer).unwrap_or_default(),
+        accepted,
+    }
+}
+
+pub(crate) type Drafts = Vec<Result<Draft, Problem>>;
+pub(crate) type Results = Vec<Result<Accepted, Problem>>;
+
+/// Some at a time, answered in their order. With `places`, one for each, messages that were
+/// accepted before are not accepted again.
+pub(crate) async fn hand_in(app: Arc<App>, caller: Caller, drafts: Drafts, places: Option<Vec<Place>>) -> Results {
+    let mut results: Results = drafts.iter().map(|_| Err(Problem::unavailable("it was not come to"))).collect();
     let mut under_way = JoinSet::new();
     for (i, draft) in drafts.into_iter().enumerate() {
         if under_way.len() == AT_ONCE
@@ -103,12 +126,13 @@ pub(crate) async fn hand_in(
         {
             results[done] = result;
         }
-        match draft {
-            Ok(draft) => {
+        match (draft, places.as_ref().and_then(|places| places.get(i)).copied()) {
+            (Ok(draft), Some(Place::Taken(id))) => results[i] = Ok(taken_before(&app, id, &draft)),
+            (Ok(draft), place) => {
                 let (app, caller) = (app.clone(), caller.clone());
-                under_way.spawn(async move { (i, submit(&app, &caller, draft).await) });
+                under_way.spawn(async move { (i, submit(&app, &caller, draft, place).await) });
             }
-            Err(problem) => results[i] = Err(problem),
+            (Err(problem), _) => results[i] = Err(problem),
         }
     }
     while let Some(done) = under_way.join_next().await {

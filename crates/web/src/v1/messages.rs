@@ -2,20 +2,22 @@
 
 use std::sync::Arc;
 
-use axum::Json as Answer;
 use axum::extract::State;
-use axum::http::StatusCode;
+use axum::http::{HeaderMap, StatusCode, Uri};
+use axum::response::Response;
 use serde::Deserialize;
 use utoipa::IntoParams;
 
+use super::batch::Results;
 use super::letter::{Draft, Kind, Message};
 use super::people::{Mailbox, Mailboxes};
 use super::problems::Writing;
-use super::submit::{Accepted, submit};
+use super::submit::Accepted;
 use crate::app::App;
 use crate::body::{self, Raw, is_json, wrong_media};
 use crate::caller::Caller;
 use crate::http::Query;
+use crate::once::{self, Asked, Said};
 use crate::problem::Problem;
 
 /// For a whole message (`message/rfc822`), whose body has no place for them.
@@ -34,6 +36,17 @@ pub(crate) struct Beside {
     send_at: Option<String>,
 }
 
+/// The key of a request that is carried out once.
+#[allow(dead_code, reason = "only described: it is read where the answer is found")]
+#[derive(Debug, IntoParams)]
+#[into_params(parameter_in = Header)]
+pub(crate) struct Key {
+    /// The same key with the same request gets the same answer for two days, also after a restart; with
+    /// another request 422. Use a new UUID for each message.
+    #[param(rename = "Idempotency-Key", min_length = 1, max_length = 255, pattern = "^[!-~]+$")]
+    idempotency_key: Option<String>,
+}
+
 /// Hand in a message
 ///
 /// The answer comes when the message is on disk.
@@ -42,20 +55,37 @@ pub(crate) struct Beside {
     path = "/v1/messages",
     operation_id = "sendMessage",
     tag = "messages",
-    params(Beside),
+    params(Beside, Key),
     request_body(content((Message = "application/json"), (String = "message/rfc822"))),
     responses((status = 202, description = "The message is on disk", body = Accepted), Writing),
 )]
 pub(crate) async fn send(
     State(app): State<Arc<App>>,
     caller: Caller,
+    headers: HeaderMap,
+    uri: Uri,
     Query(beside): Query<Beside>,
     body: Raw,
-) -> Result<(StatusCode, Answer<Accepted>), Problem> {
+) -> Result<Response, Problem> {
     caller.sends()?;
     let draft = draft(&app, beside, &body)?;
-    let accepted = submit(&app, &caller, draft).await?;
-    Ok((StatusCode::ACCEPTED, Answer(accepted)))
+    let query = uri.query().unwrap_or_default();
+    let octets: &[&[u8]] = &[body.media.as_bytes(), query.as_bytes(), &body.octets];
+    let asked = Asked { path: "/v1/messages", headers: &headers, octets, say };
+    once::answer(&app, caller, asked, vec![Ok(draft)]).await
+}
+
+fn say(mut results: Results) -> Said {
+    match results.pop().unwrap_or_else(|| Err(Problem::unavailable("nothing was answered"))) {
+        // It is made of texts and numbers: it can be written.
+        Ok(accepted) => Said {
+            status: StatusCode::ACCEPTED,
+            headers: HeaderMap::new(),
+            body: serde_json::to_vec(&accepted).unwrap_or_default(),
+            accepted: true,
+        },
+        Err(problem) => Said::refused(&problem),
+    }
 }
 
 fn draft(app: &App, beside: Beside, body: &Raw) -> Result<Draft, Problem> {

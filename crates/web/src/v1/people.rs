@@ -42,6 +42,18 @@ pub(crate) enum Mailboxes {
     Many(Vec<Mailbox>),
 }
 
+impl From<Person> for Mailbox {
+    fn from(person: Person) -> Mailbox {
+        Mailbox::Named(NamedMailbox { address: person.address.to_string(), name: person.name })
+    }
+}
+
+impl From<Vec<Person>> for Mailboxes {
+    fn from(people: Vec<Person>) -> Mailboxes {
+        Mailboxes::Many(people.into_iter().map(Mailbox::from).collect())
+    }
+}
+
 const LONGEST: usize = 1000;
 const FORM: &str = "\"Name <name@domain>\", or an object with `address` and perhaps `name`";
 

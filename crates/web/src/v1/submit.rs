@@ -1,10 +1,12 @@
 //! From a draft to the door, the same for every operation that takes messages.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 
 use repute_engine::door::{Account, Submitted};
+use repute_engine::once::Place;
 use repute_types::envelope::EnvelopeOptions;
-use repute_types::{Envelope, Recipient, Stream};
+use repute_types::{Envelope, MessageId, Recipient, Stream};
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -44,8 +46,13 @@ pub(crate) struct RefusedRecipient {
     pub detail: String,
 }
 
-/// Hands a message in. Answers when it is on disk.
-pub(crate) async fn submit(app: &App, caller: &Caller, draft: Draft) -> Result<Accepted, Problem> {
+/// Hands a message in, under the id of its place where it has one. Answers when it is on disk.
+pub(crate) async fn submit(
+    app: &App,
+    caller: &Caller,
+    draft: Draft,
+    place: Option<Place>,
+) -> Result<Accepted, Problem> {
     let account = account_for(caller.sends()?, draft.stream)?;
     app.door.may_send_from(&account, Some(&draft.from)).map_err(|reply| Problem::of_reply(&reply))?;
     let (recipients, refused, errors) = wanted(app, &account, &draft);
@@ -54,7 +61,8 @@ pub(crate) async fn submit(app: &App, caller: &Caller, draft: Draft) -> Result<A
     }
     let count = recipients.len();
     let options = EnvelopeOptions { smtputf8: draft.smtputf8, ..EnvelopeOptions::default() };
-    let is_later = draft.send_at.is_some_and(|at| at > app.control.now());
+    let status = status_of(app, &draft);
+    let id = place.map(|(Place::Free(id) | Place::Taken(id))| id);
     let submitted = Submitted {
         account,
         envelope: Envelope { from: Some(draft.from), recipients, options },
@@ -62,10 +70,21 @@ pub(crate) async fn submit(app: &App, caller: &Caller, draft: Draft) -> Result<A
         origin: caller.origin(),
         labels: draft.labels.kept(),
         send_at: draft.send_at,
+        id,
     };
     let committed = app.door.accept(submitted).await.map_err(|reply| Problem::of_reply(&reply))?;
-    let status = if is_later { AcceptedAs::Scheduled } else { AcceptedAs::Queued };
     Ok(Accepted { id: committed.id().to_string(), status, recipients: count, refused })
+}
+
+/// The answer for a message that was accepted when it was handed in before.
+pub(crate) fn taken_before(app: &App, id: MessageId, draft: &Draft) -> Accepted {
+    let recipients = draft.recipients.iter().map(|(address, _)| address).collect::<HashSet<_>>().len();
+    Accepted { id: id.to_string(), status: status_of(app, draft), recipients, refused: Vec::new() }
+}
+
+fn status_of(app: &App, draft: &Draft) -> AcceptedAs {
+    let is_later = draft.send_at.is_some_and(|at| at > app.control.now());
+    if is_later { AcceptedAs::Scheduled } else { AcceptedAs::Queued }
 }
 
 /// The account, sending as the stream that was asked for. An account for bulk mail does not
@@ -84,7 +103,7 @@ fn account_for(account: &Arc<Account>, stream: Option<Stream>) -> Result<Arc<Acc
 /// Each recipient once: those that are taken, and those that are not.
 fn wanted(app: &App, account: &Account, draft: &Draft) -> (Vec<Recipient>, Vec<RefusedRecipient>, Vec<FieldFault>) {
     let (mut recipients, mut refused, mut errors) = (Vec::new(), Vec::new(), Vec::new());
-    let mut seen = std::collections::HashSet::new();
+    let mut seen = HashSet::new();
     for (address, place) in draft.recipients.iter().filter(|(address, _)| seen.insert(address)) {
         let recipient = Recipient::to(address.clone());
         match app.door.may_send_to(account, &recipient) {

@@ -4,6 +4,7 @@
 #![allow(dead_code, reason = "each test file uses its part")]
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -12,6 +13,8 @@ use repute_dns::{BoxFuture, Lookup, Mx, Resolver};
 use repute_engine::config::{AccountSettings, Limits as EngineLimits, SendingDomain};
 use repute_engine::door::Account;
 use repute_engine::{Doors, Engine, Settings as EngineSettings};
+use repute_ledger::requests::{RequestOptions, Requests};
+use repute_ledger::suppression::Suppressions;
 use repute_net::{MemoryNetwork, TlsClient};
 use repute_queue::Retry;
 use repute_spool::{MemorySpool, Spool};
@@ -30,6 +33,7 @@ pub struct World {
     pub engine: Engine,
     stop: watch::Sender<bool>,
     serving: JoinHandle<std::io::Result<()>>,
+    state: tempfile::TempDir,
 }
 
 /// An answer as a client sees it.
@@ -66,14 +70,20 @@ impl World {
     }
 
     pub async fn with(limits: Limits, transport: Transport) -> World {
+        let state = tempfile::tempdir().unwrap();
         let spool = Arc::new(MemorySpool::new());
-        let engine = Engine::start(doors(spool.clone()), engine_settings()).await.unwrap();
+        let engine = Engine::start(doors(spool.clone(), state.path()), engine_settings()).await.unwrap();
         let face = Face::new(engine.door(), engine.control(), settings(), limits);
         let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
         let address = listener.local_addr().unwrap();
         let (stop, stopping) = watch::channel(false);
         let serving = tokio::spawn(repute_web::serve(listener, face, transport, stopping));
-        World { address, spool, engine, stop, serving }
+        World { address, spool, engine, stop, serving, state }
+    }
+
+    /// The file of the requests that are carried out once.
+    pub fn requests(&self) -> PathBuf {
+        self.state.path().join("requests.sqlite")
     }
 
     /// Sends octets as they are, and reads until the other side closes.
@@ -134,6 +144,7 @@ fn settings() -> Settings {
     let token = |name: &str, account: &str, actions: &[Action], rate| {
         Arc::new(Token {
             name: name.into(),
+            signing_secret: format!("secret of {name}"),
             hash: TokenHash::of(&format!("repute_{name}")),
             account: Some(Arc::new(account_of(account))),
             actions: actions.to_vec(),
@@ -182,7 +193,9 @@ fn engine_settings() -> EngineSettings {
     }
 }
 
-fn doors(spool: Arc<MemorySpool>) -> Doors {
+fn doors(spool: Arc<MemorySpool>, state: &Path) -> Doors {
+    let requests = Requests::open(&state.join("requests.sqlite"), RequestOptions::default()).unwrap();
+    let suppressions = Suppressions::open(&state.join("suppressions.sqlite")).unwrap();
     Doors {
         spool,
         resolver: Arc::new(NoNames),
@@ -192,7 +205,8 @@ fn doors(spool: Arc<MemorySpool>) -> Doors {
         events: Arc::new(NoEvents),
         history: None,
         returned: None,
-        suppressions: None,
+        suppressions: Some(Arc::new(suppressions)),
+        requests: Some(Arc::new(requests)),
         tokens: Arc::new(repute_feedback::Tokens::new(&[1; 32])),
     }
 }

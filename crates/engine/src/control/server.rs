@@ -1,0 +1,111 @@
+//! What an operator may ask of the server itself: what it sends as and from where, and what became
+//! of one account's mail.
+
+use std::collections::HashSet;
+use std::net::{Ipv4Addr, Ipv6Addr};
+use std::sync::Arc;
+
+use repute_ledger::{StepKind, Suppressions};
+use repute_trust::records;
+use repute_types::Domain;
+
+use super::{Control, ControlError, Why};
+
+/// A domain that mail is sent as.
+#[derive(Clone, Debug)]
+pub struct DomainRow {
+    pub name: Domain,
+    /// It has a key, or does without.
+    pub usable: bool,
+    pub return_path: Option<Domain>,
+    /// What has to be in DNS for it, and for the hosts that it is sent from.
+    pub records: Vec<DomainRecord>,
+}
+
+/// One record as a zone file has it.
+#[derive(Clone, Debug)]
+pub struct DomainRecord {
+    pub name: Domain,
+    pub kind: String,
+    pub value: String,
+    pub purpose: &'static str,
+}
+
+/// An address that mail leaves from.
+#[derive(Clone, Debug)]
+pub struct EgressRow {
+    pub ehlo: Domain,
+    pub v4: Option<Ipv4Addr>,
+    pub v6: Option<Ipv6Addr>,
+}
+
+impl Control {
+    /// The domains of the configuration, each with the records that it needs.
+    pub fn domains(&self) -> Vec<DomainRow> {
+        let settings = self.works.settings();
+        let egress = |e: &Arc<repute_delivery::Egress>| records::Egress {
+            ehlo: e.ehlo.clone(),
+            addresses: e.v4.map(Into::into).into_iter().chain(e.v6.map(Into::into)).collect(),
+        };
+        let egresses: Vec<_> = settings.egresses.iter().map(egress).collect();
+        let key = |name: &Domain, key: &repute_trust::dkim::SigningKey| {
+            Some(records::Key { name: Domain::parse(&key.record_name(name)).ok()?, record: key.record() })
+        };
+        let row = |domain: &crate::config::SendingDomain| {
+            let sending = records::Sending {
+                name: domain.name.clone(),
+                return_path: domain.return_path.clone(),
+                keys: domain.keys.iter().filter_map(|k| key(&domain.name, k)).collect(),
+                mta_sts: false,
+            };
+            let setup = records::Setup {
+                hostname: settings.hostname.clone(),
+                egresses: egresses.clone(),
+                domains: vec![sending],
+            };
+            DomainRow {
+                name: domain.name.clone(),
+                usable: domain.is_usable(),
+                return_path: domain.return_path.clone(),
+                records: records::wanted(&setup).iter().flat_map(rows).collect(),
+            }
+        };
+        settings.domains.iter().map(row).collect()
+    }
+
+    /// The addresses of the configuration; none where the operating system chooses.
+    pub fn egresses(&self) -> Vec<EgressRow> {
+        let row = |e: &Arc<repute_delivery::Egress>| EgressRow { ehlo: e.ehlo.clone(), v4: e.v4, v6: e.v6 };
+        self.works.settings().egresses.iter().map(row).collect()
+    }
+
+    /// Who is not written to, where that is kept.
+    pub fn suppressions(&self) -> Option<Arc<Suppressions>> {
+        self.works.doors.suppressions.clone()
+    }
+
+    /// As [`Control::why`], of one account's mail alone. A message whose acceptance is not known
+    /// any more is nobody's.
+    pub async fn why_for(&self, account: Option<&str>, about: &str, limit: usize) -> Result<Why, ControlError> {
+        let mut why = self.why(about, limit).await?;
+        let Some(account) = account else { return Ok(why) };
+        why.queued.retain(|row| row.account.as_deref() == Some(account));
+        let mut mine: HashSet<_> = why.queued.iter().map(|row| row.id).collect();
+        mine.extend(why.steps.iter().filter_map(|step| match &step.kind {
+            StepKind::Accepted { account: Some(of), .. } if of == account => step.message,
+            _ => None,
+        }));
+        why.steps.retain(|step| step.message.is_some_and(|id| mine.contains(&id)));
+        Ok(why)
+    }
+}
+
+fn rows(wanted: &records::Wanted) -> Vec<DomainRecord> {
+    let row = |data: records::Data| DomainRecord {
+        name: wanted.name.clone(),
+        kind: wanted.kind().to_string(),
+        value: data.to_string(),
+        purpose: wanted.purpose.as_str(),
+    };
+    wanted.fresh().into_iter().map(row).collect()
+}

@@ -1,0 +1,230 @@
+//! The send calls of Postmark, for applications that were written for it: they change the URL and
+//! the token, and nothing else.
+//!
+//! `POST /email` and `POST /email/batch`, with `X-Postmark-Server-Token`. Understood: From, To, Cc,
+//! Bcc, ReplyTo, Subject, TextBody, HtmlBody, Tag, Metadata, Headers, Attachments, MessageStream
+//! (`broadcast` is bulk mail). TrackOpens and TrackLinks are passed over: nothing is tracked here.
+//! Templates are not known. Answers and error codes are those of Postmark.
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::extract::{Request, State};
+use axum::http::StatusCode;
+use axum::http::header::CONTENT_TYPE;
+use axum::response::{IntoResponse as _, Response};
+use axum::routing::post;
+use serde::{Deserialize, Serialize};
+
+use crate::app::App;
+use crate::body::{self, Raw};
+use crate::caller::{self, Caller};
+use crate::pairs::Pairs;
+use crate::problem::{FieldFault, Problem};
+use crate::v1::batch::{self, hand_in};
+use crate::v1::letter::{Draft, File, Kind, Message};
+use crate::v1::people::{self, Mailboxes};
+use crate::v1::submit::Accepted;
+
+pub(crate) fn router() -> Router<Arc<App>> {
+    Router::new().route("/email", post(one)).route("/email/batch", post(many))
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct Email {
+    from: Option<String>,
+    to: Option<String>,
+    cc: Option<String>,
+    bcc: Option<String>,
+    reply_to: Option<String>,
+    subject: Option<String>,
+    text_body: Option<String>,
+    html_body: Option<String>,
+    tag: Option<String>,
+    metadata: Option<Pairs>,
+    headers: Option<Vec<Field>>,
+    attachments: Option<Vec<Attached>>,
+    message_stream: Option<String>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct Field {
+    name: String,
+    value: String,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct Attached {
+    name: String,
+    content: String,
+    content_type: Option<String>,
+    #[serde(rename = "ContentID")]
+    content_id: Option<String>,
+}
+
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "PascalCase")]
+struct Sent {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    to: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    submitted_at: Option<String>,
+    #[serde(rename = "MessageID", skip_serializing_if = "Option::is_none")]
+    message_id: Option<String>,
+    error_code: u16,
+    message: String,
+}
+
+async fn one(State(app): State<Arc<App>>, request: Request) -> Response {
+    let (caller, raw) = match enter(&app, request).await {
+        Ok(entered) => entered,
+        Err(problem) => return refused(&problem),
+    };
+    let email: Email = match body::parse(&raw.octets) {
+        Ok(email) => email,
+        Err(problem) => return refused(&problem),
+    };
+    let to = email.to.clone();
+    let draft = email.draft(app.limits.recipients);
+    let mut results = hand_in(app.clone(), caller, vec![draft], None).await;
+    match results.pop() {
+        Some(Ok(accepted)) => json(StatusCode::OK, &sent(&app, accepted, to)),
+        Some(Err(problem)) => refused(&problem),
+        None => refused(&Problem::unavailable("nothing was answered")),
+    }
+}
+
+async fn many(State(app): State<Arc<App>>, request: Request) -> Response {
+    let read = async {
+        let (caller, raw) = enter(&app, request).await?;
+        let emails: Vec<Email> = serde_json::from_slice(&raw.octets)
+            .map_err(|why| Problem::fields(vec![FieldFault::new("", format!("this is no list of messages: {why}"))]))?;
+        if emails.len() > app.limits.batch {
+            let what = format!("a batch has at most {} messages", app.limits.batch);
+            return Err(Problem::fields(vec![FieldFault::new("", what)]));
+        }
+        batch::count_rest(&app, &caller, emails.len())?;
+        Ok((caller, emails))
+    };
+    let (caller, emails) = match read.await {
+        Ok(read) => read,
+        Err(problem) => return refused(&problem),
+    };
+    let tos: Vec<_> = emails.iter().map(|email| email.to.clone()).collect();
+    let drafts = emails.into_iter().map(|email| email.draft(app.limits.recipients)).collect();
+    let results = hand_in(app.clone(), caller, drafts, None).await;
+    let answer = |(result, to): (Result<Accepted, Problem>, Option<String>)| match result {
+        Ok(accepted) => sent(&app, accepted, to),
+        Err(problem) => failed(&problem),
+    };
+    let answers: Vec<Sent> = results.into_iter().zip(tos).map(answer).collect();
+    json(StatusCode::OK, &answers)
+}
+
+/// Who asks, at its pace, and what.
+async fn enter(app: &Arc<App>, request: Request) -> Result<(Caller, Raw), Problem> {
+    let settings = app.settings();
+    let shown = request.headers().get("x-postmark-server-token").and_then(|v| v.to_str().ok());
+    let caller = caller::known(app, &settings, &request, shown)?;
+    if let Some(wait) = caller::take(app, &settings, &caller.token, 1).wait {
+        return Err(caller::too_many(wait));
+    }
+    caller.sends()?;
+    let raw = <Raw as axum::extract::FromRequest<Arc<App>>>::from_request(request, app).await?;
+    if !body::is_json(&raw.media) {
+        return Err(body::wrong_media(&raw.media, "application/json"));
+    }
+    Ok((caller, raw))
+}
+
+impl Email {
+    fn draft(self, most: usize) -> Result<Draft, Problem> {
+        let mut faults = Vec::new();
+        let mut list = |place: &str, text: &Option<String>| {
+            let people = text.as_deref().map(people::people).transpose();
+            people.unwrap_or_else(|why| {
+                faults.push(FieldFault::new(place, why));
+                None
+            })
+        };
+        let (from, to) = (list("/From", &self.from), list("/To", &self.to));
+        let (cc, bcc) = (list("/Cc", &self.cc), list("/Bcc", &self.bcc));
+        let reply_to = list("/ReplyTo", &self.reply_to);
+        if !faults.is_empty() {
+            return Err(Problem::fields(faults));
+        }
+        let file = |a: Attached| File {
+            name: a.name,
+            media: a.content_type.map_or_else(|| "application/octet-stream".into(), |m| media(&m)),
+            content: a.content,
+            content_id: a.content_id.filter(|id| !id.is_empty()).map(|id| id.trim_start_matches("cid:").to_owned()),
+        };
+        let headers = self.headers.unwrap_or_default().into_iter().map(|f| (f.name, f.value)).collect();
+        let message = Message {
+            from: from.and_then(|mut list| list.pop()).map(Into::into),
+            to: to.map(Mailboxes::from),
+            cc: cc.map(Mailboxes::from),
+            bcc: bcc.map(Mailboxes::from),
+            reply_to: reply_to.map(Mailboxes::from),
+            subject: self.subject,
+            text: self.text_body,
+            html: self.html_body,
+            attachments: self.attachments.unwrap_or_default().into_iter().map(file).collect(),
+            headers: Pairs(headers),
+            tags: self.tag.into_iter().filter(|tag| !tag.is_empty()).collect(),
+            metadata: self.metadata.unwrap_or_default(),
+            stream: self.message_stream.filter(|stream| stream == "broadcast").map(|_| Kind::Bulk),
+            ..Message::default()
+        };
+        message.draft(most).map_err(Problem::fields)
+    }
+}
+
+/// Without parameters.
+pub(crate) fn media(text: &str) -> String {
+    text.split(';').next().unwrap_or_default().trim().to_owned()
+}
+
+fn sent(app: &App, accepted: Accepted, to: Option<String>) -> Sent {
+    Sent {
+        to,
+        submitted_at: Some(app.control.now().to_string()),
+        message_id: Some(accepted.id),
+        error_code: 0,
+        message: "OK".into(),
+    }
+}
+
+/// Postmark's numbers: 10 the token, 300 the message, 400 the sender, 406 the recipient, 429 the pace.
+fn failed(problem: &Problem) -> Sent {
+    let error_code = match problem.status() {
+        401 => 10,
+        403 => 400,
+        429 => 429,
+        500.. => 100,
+        _ => 300,
+    };
+    Sent { to: None, submitted_at: None, message_id: None, error_code, message: problem.detail().to_owned() }
+}
+
+fn refused(problem: &Problem) -> Response {
+    let status = match problem.status() {
+        400 | 403 | 415 => 422,
+        status => status,
+    };
+    let status = StatusCode::from_u16(status).unwrap_or(StatusCode::UNPROCESSABLE_ENTITY);
+    let mut response = json(status, &failed(problem));
+    for (name, value) in problem.headers() {
+        response.headers_mut().insert(name.clone(), value.clone());
+    }
+    response
+}
+
+fn json(status: StatusCode, body: &impl Serialize) -> Response {
+    // It is made of texts and numbers: it can be written.
+    let body = serde_json::to_vec(body).unwrap_or_default();
+    (status, [(CONTENT_TYPE, "application/json")], body).into_response()
+}

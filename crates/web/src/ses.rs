@@ -1,0 +1,142 @@
+//! The send calls of Amazon SES, for applications that were written for it: they change the URL and
+//! the keys, and nothing else.
+//!
+//! Version 2: `POST /v2/email/outbound-emails` with `Content.Simple` (headers and attachments too) or
+//! `Content.Raw`. Version 1: `POST /` with `Action=SendEmail` or `SendRawEmail`, answered in XML.
+//! Signed with Signature Version 4: the access key id is the name of a token, the secret what
+//! `repute token ses NAME` prints. Templates, configuration sets and list management are not
+//! known: templates are refused, the others passed over.
+
+mod form;
+mod v2;
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::extract::{FromRequest as _, Request, State};
+use axum::http::StatusCode;
+use axum::http::header::{CONTENT_TYPE, HeaderName, HeaderValue};
+use axum::response::{IntoResponse as _, Response};
+use axum::routing::post;
+use repute_types::{EnhancedCode, Reply};
+
+use crate::app::App;
+use crate::body::Raw;
+use crate::caller::{self, Caller};
+use crate::http::Peer;
+use crate::problem::{self, Problem};
+use crate::sigv4::{Claim, Wrong};
+use crate::v1::batch::hand_in;
+use crate::v1::letter::Draft;
+
+pub(crate) fn router() -> Router<Arc<App>> {
+    Router::new().route("/v2/email/outbound-emails", post(outbound))
+}
+
+/// Version 1 comes to `/`, which is also a page.
+pub(crate) async fn query(State(app): State<Arc<App>>, request: Request) -> Response {
+    let done = async {
+        let (caller, raw) = enter(&app, request).await?;
+        let (action, draft) = form::draft(&raw.octets, app.limits.recipients)?;
+        Ok((action, send(&app, caller, draft).await?))
+    };
+    match done.await {
+        Ok((action, id)) => xml(StatusCode::OK, &form::sent(action, &id)),
+        Err(problem) => xml(status_of(&problem), &form::failed(&problem, code_of(&problem))),
+    }
+}
+
+async fn outbound(State(app): State<Arc<App>>, request: Request) -> Response {
+    let done = async {
+        let (caller, raw) = enter(&app, request).await?;
+        let draft = v2::draft(&raw.octets, app.limits.recipients)?;
+        send(&app, caller, draft).await
+    };
+    match done.await {
+        Ok(id) => json(StatusCode::OK, &serde_json::json!({ "MessageId": id })),
+        Err(problem) => {
+            let mut response = json(status_of(&problem), &serde_json::json!({ "message": problem.detail() }));
+            let kind = match code_of(&problem) {
+                "Throttling" => "TooManyRequestsException",
+                "MessageRejected" => "MessageRejected",
+                "MailFromDomainNotVerified" => "MailFromDomainNotVerifiedException",
+                "InvalidParameterValue" => "BadRequestException",
+                other => other,
+            };
+            response.headers_mut().insert(HeaderName::from_static("x-amzn-errortype"), HeaderValue::from_static(kind));
+            response
+        }
+    }
+}
+
+/// Who signed, at its pace, and what.
+async fn enter(app: &Arc<App>, request: Request) -> Result<(Caller, Raw), Problem> {
+    let (parts, body) = request.into_parts();
+    let peer = parts.extensions.get::<Peer>().cloned().ok_or_else(caller::unknown)?;
+    let client = peer.client(&parts.headers);
+    let settings = app.settings();
+    let claim = Claim::read(&parts);
+    let token = claim.as_ref().and_then(|claim| settings.tokens.iter().find(|token| token.name == claim.key_id));
+    let (Some(claim), Some(token)) = (&claim, token.cloned()) else { return Err(nobody(app, client)) };
+    if let Some(wait) = caller::take(app, &settings, &token, 1).wait {
+        return Err(caller::too_many(wait));
+    }
+    let raw = Raw::from_request(Request::from_parts(parts.clone(), body), app).await?;
+    match claim.verify(&parts, &raw.octets, &token.signing_secret, app.control.now()) {
+        Ok(()) => {}
+        Err(Wrong::Date) => {
+            let detail = "the signature's date is more than 15 minutes from this server's: set the clock";
+            return Err(Problem::new(problem::NOT_ALLOWED, detail));
+        }
+        Err(Wrong::Incomplete | Wrong::Signature) => return Err(nobody(app, client)),
+    }
+    let caller = Caller { token, client, tls: peer.tls };
+    caller.sends()?;
+    Ok((caller, raw))
+}
+
+fn nobody(app: &App, client: std::net::IpAddr) -> Problem {
+    let reply = Reply::new(535, EnhancedCode(5, 7, 8), "a request over HTTP carried no signature of a known token");
+    app.door.refused(client, None, &reply);
+    let detail = "the signature is not that of a known token: the access key id is the name of a token, the secret \
+                  what `repute token ses NAME` prints";
+    Problem::new(problem::UNKNOWN_TOKEN, detail)
+}
+
+async fn send(app: &Arc<App>, caller: Caller, draft: Draft) -> Result<String, Problem> {
+    let mut results = hand_in(app.clone(), caller, vec![Ok(draft)], None).await;
+    let result = results.pop().unwrap_or_else(|| Err(Problem::unavailable("nothing was answered")));
+    result.map(|accepted| accepted.id)
+}
+
+/// The words of SES for what is wrong.
+fn code_of(problem: &Problem) -> &'static str {
+    match problem.status() {
+        401 => "SignatureDoesNotMatch",
+        403 if problem.enhanced().is_some() => "MailFromDomainNotVerified",
+        403 => "AccessDenied",
+        413 => "MessageRejected",
+        429 => "Throttling",
+        500.. => "ServiceUnavailable",
+        _ if problem.enhanced().is_some() => "MessageRejected",
+        _ => "InvalidParameterValue",
+    }
+}
+
+/// SES answers 400 to most, 403 to a wrong signature; its clients try again on 429 and 5xx.
+fn status_of(problem: &Problem) -> StatusCode {
+    let status = match problem.status() {
+        401 | 403 if problem.enhanced().is_none() => 403,
+        status @ (429 | 500..) => status,
+        _ => 400,
+    };
+    StatusCode::from_u16(status).unwrap_or(StatusCode::BAD_REQUEST)
+}
+
+fn json(status: StatusCode, body: &serde_json::Value) -> Response {
+    (status, [(CONTENT_TYPE, "application/json")], body.to_string()).into_response()
+}
+
+fn xml(status: StatusCode, body: &str) -> Response {
+    (status, [(CONTENT_TYPE, "text/xml")], body.to_owned()).into_response()
+}

@@ -1,0 +1,120 @@
+//! The form of `SendEmail` and `SendRawEmail`, version 1, and its answers in XML.
+
+use crate::pairs::Pairs;
+use crate::problem::{self, FieldFault, Problem};
+use crate::v1::letter::{Draft, Message};
+use crate::v1::people::{Mailbox, Mailboxes};
+
+/// The action that was asked for, and the message.
+pub(super) fn draft(octets: &[u8], most: usize) -> Result<(&'static str, Draft), Problem> {
+    let form = Form::read(octets)?;
+    let (action, message) = match form.one("Action") {
+        Some("SendEmail") => ("SendEmail", form.letter()),
+        Some("SendRawEmail") => ("SendRawEmail", form.whole()),
+        _ => {
+            let what = "the actions known here are SendEmail and SendRawEmail";
+            return Err(Problem::fields(vec![FieldFault::new("/Action", what)]));
+        }
+    };
+    Ok((action, message.draft(most).map_err(Problem::fields)?))
+}
+
+struct Form(Vec<(String, String)>);
+
+impl Form {
+    fn read(octets: &[u8]) -> Result<Form, Problem> {
+        let text =
+            std::str::from_utf8(octets).map_err(|_| Problem::new(problem::MALFORMED, "the form is not UTF-8"))?;
+        let pair = |pair: &str| {
+            let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
+            Some((decoded(name)?, decoded(value)?))
+        };
+        let pairs: Option<Vec<_>> = text.split('&').filter(|p| !p.is_empty()).map(pair).collect();
+        pairs.map(Form).ok_or_else(|| Problem::new(problem::MALFORMED, "the form is not percent-encoded UTF-8"))
+    }
+
+    fn one(&self, name: &str) -> Option<&str> {
+        self.0.iter().find(|(n, _)| n == name).map(|(_, value)| value.as_str())
+    }
+
+    /// `NAME.member.1`, `NAME.member.2`, ...
+    fn list(&self, name: &str) -> Option<Mailboxes> {
+        let member = |(n, value): &(String, String)| {
+            let number = n.strip_prefix(name)?.strip_prefix(".member.")?.parse::<u32>().ok()?;
+            Some((number, Mailbox::Text(value.clone())))
+        };
+        let mut members: Vec<_> = self.0.iter().filter_map(member).collect();
+        members.sort_by_key(|(number, _)| *number);
+        (!members.is_empty()).then(|| Mailboxes::Many(members.into_iter().map(|(_, mailbox)| mailbox).collect()))
+    }
+
+    /// `Tags.member.1.Name` and `.Value`.
+    fn tags(&self) -> Pairs {
+        let name = |(n, value): &(String, String)| {
+            let stem = n.strip_prefix("Tags.member.")?.strip_suffix(".Name")?;
+            Some((value.clone(), self.one(&format!("Tags.member.{stem}.Value"))?.to_owned()))
+        };
+        Pairs(self.0.iter().filter_map(name).collect())
+    }
+
+    fn letter(&self) -> Message {
+        let text = |name: &str| self.one(name).map(str::to_owned);
+        Message {
+            from: text("Source").map(Mailbox::Text),
+            to: self.list("Destination.ToAddresses"),
+            cc: self.list("Destination.CcAddresses"),
+            bcc: self.list("Destination.BccAddresses"),
+            reply_to: self.list("ReplyToAddresses"),
+            subject: text("Message.Subject.Data"),
+            text: text("Message.Body.Text.Data"),
+            html: text("Message.Body.Html.Data"),
+            metadata: self.tags(),
+            ..Message::default()
+        }
+    }
+
+    fn whole(&self) -> Message {
+        Message {
+            from: self.one("Source").map(|from| Mailbox::Text(from.to_owned())),
+            to: self.list("Destinations"),
+            raw: Some(self.one("RawMessage.Data").unwrap_or_default().to_owned()),
+            metadata: self.tags(),
+            ..Message::default()
+        }
+    }
+}
+
+/// application/x-www-form-urlencoded.
+fn decoded(text: &str) -> Option<String> {
+    let mut out = Vec::with_capacity(text.len());
+    let mut octets = text.bytes();
+    while let Some(octet) = octets.next() {
+        match octet {
+            b'+' => out.push(b' '),
+            b'%' => {
+                let digits = [octets.next()?, octets.next()?];
+                out.push(u8::from_str_radix(std::str::from_utf8(&digits).ok()?, 16).ok()?);
+            }
+            octet => out.push(octet),
+        }
+    }
+    String::from_utf8(out).ok()
+}
+
+const NAMESPACE: &str = "http://ses.amazonaws.com/doc/2010-12-01/";
+
+pub(super) fn sent(action: &str, id: &str) -> String {
+    format!(
+        "<{action}Response xmlns=\"{NAMESPACE}\"><{action}Result><MessageId>{id}</MessageId></{action}Result>\
+         <ResponseMetadata><RequestId>{id}</RequestId></ResponseMetadata></{action}Response>"
+    )
+}
+
+pub(super) fn failed(problem: &Problem, code: &str) -> String {
+    let whose = if problem.status() >= 500 { "Receiver" } else { "Sender" };
+    let message = problem.detail().replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;");
+    format!(
+        "<ErrorResponse xmlns=\"{NAMESPACE}\"><Error><Type>{whose}</Type><Code>{code}</Code>\
+         <Message>{message}</Message></Error><RequestId>none</RequestId></ErrorResponse>"
+    )
+}

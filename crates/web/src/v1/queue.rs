@@ -1,0 +1,255 @@
+//! What waits, and what an operator may do about it.
+
+use std::sync::Arc;
+
+use axum::Json as Answer;
+use axum::extract::State;
+use repute_engine::control::{QueueRow, Selector};
+use repute_types::{Address, Domain};
+use serde::{Deserialize, Serialize};
+use utoipa::{IntoParams, ToSchema};
+
+use super::cancel::Changed;
+use super::problems::{Reading, Writing};
+use super::show::within;
+use crate::app::App;
+use crate::body::Json;
+use crate::caller::Caller;
+use crate::http::Query;
+use crate::problem::{self, FieldFault, Problem};
+use crate::settings::Action;
+
+/// What waits of one message for one domain.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct Waiting {
+    #[schema(example = "1m7qw3g0w000h")]
+    id: String,
+    part: u32,
+    account: Option<String>,
+    from: String,
+    domain: String,
+    recipients: Vec<WaitingRecipient>,
+    /// `waiting`, `routing`, `ready`, `sending`, `held`.
+    state: String,
+    /// Why it is held, or what keeps its site from being tried.
+    reason: Option<String>,
+    #[schema(format = DateTime)]
+    next: Option<String>,
+    attempts: u32,
+    #[schema(format = DateTime)]
+    accepted: String,
+    /// When it is given up.
+    #[schema(format = DateTime)]
+    expires: String,
+    /// Octets.
+    size: u64,
+    /// `transactional` or `bulk`.
+    stream: String,
+}
+
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct WaitingRecipient {
+    address: String,
+    /// What the last attempt said.
+    last: Option<String>,
+}
+
+impl From<QueueRow> for Waiting {
+    fn from(row: QueueRow) -> Waiting {
+        let recipient = |r: repute_engine::control::QueueRecipient| WaitingRecipient {
+            address: r.address.to_string(),
+            last: r.last,
+        };
+        Waiting {
+            id: row.id.to_string(),
+            part: row.part,
+            account: row.account,
+            from: row.sender,
+            domain: row.domain.to_string(),
+            recipients: row.recipients.into_iter().map(recipient).collect(),
+            state: row.state.to_owned(),
+            reason: row.reason,
+            next: row.next.map(|at| at.to_string()),
+            attempts: row.attempts,
+            accepted: row.received.to_string(),
+            expires: row.expires.to_string(),
+            size: row.size,
+            stream: row.stream.to_owned(),
+        }
+    }
+}
+
+/// A page of the queue, oldest first.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct QueuePage {
+    rows: Vec<Waiting>,
+    /// For `after` of the next page; null on the last.
+    next: Option<String>,
+}
+
+#[derive(Debug, Default, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub(crate) struct Which {
+    /// The recipients' domain.
+    domain: Option<String>,
+    /// The envelope's sender, or all of a domain: `@example.com`.
+    sender: Option<String>,
+    recipient: Option<String>,
+    /// Only what is held.
+    held: Option<bool>,
+    /// `next` of the page before.
+    after: Option<String>,
+    /// At most so many rows; 50.
+    #[param(minimum = 1, maximum = 500)]
+    limit: Option<u16>,
+}
+
+/// List what waits
+#[utoipa::path(
+    get,
+    path = "/v1/queue",
+    operation_id = "listQueue",
+    tag = "queue",
+    params(Which),
+    responses((status = 200, description = "A page of the queue", body = QueuePage), Reading),
+)]
+pub(crate) async fn list(
+    State(app): State<Arc<App>>,
+    caller: Caller,
+    Query(which): Query<Which>,
+) -> Result<Answer<QueuePage>, Problem> {
+    caller.may(Action::Read)?;
+    let limit = within(which.limit)?;
+    let wrong = |what: &str, why: String| Problem::new(problem::MALFORMED, format!("{what}: {why}"));
+    let selector = Selector {
+        domain: which.domain.map(|d| Domain::parse(&d)).transpose().map_err(|e| wrong("domain", e.to_string()))?,
+        sender: which.sender,
+        recipient: which
+            .recipient
+            .map(|a| a.parse::<Address>())
+            .transpose()
+            .map_err(|e| wrong("recipient", e.to_string()))?,
+        held: which.held.unwrap_or_default(),
+        account: caller.account().map(str::to_owned),
+        after: which.after,
+        ..Selector::default()
+    };
+    let page = app.control.list(&selector, limit).await?;
+    let last = page.rows.last().filter(|_| page.more).map(|row| format!("{}.{}", row.id, row.part));
+    Ok(Answer(QueuePage { rows: page.rows.into_iter().map(Waiting::from).collect(), next: last }))
+}
+
+/// Which messages are meant; everything that is set has to hold, and something has to be set.
+#[derive(Debug, Default, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Selection {
+    #[serde(default)]
+    #[schema(max_items = 10_000)]
+    ids: Vec<String>,
+    domain: Option<String>,
+    sender: Option<String>,
+    recipient: Option<String>,
+    /// Seconds since acceptance, up to ten years.
+    #[schema(maximum = 315_360_000)]
+    older_than: Option<u64>,
+    #[serde(default)]
+    held: bool,
+    /// Everything that the token may see.
+    #[serde(default)]
+    all: bool,
+    /// For `hold`: why, for those who find it held.
+    reason: Option<String>,
+}
+
+const OLDEST: u64 = 315_360_000;
+
+impl Selection {
+    fn selector(self, caller: &Caller) -> Result<(Selector, String), Problem> {
+        let mut faults = Vec::new();
+        for (i, id) in self.ids.iter().enumerate() {
+            if id.parse::<repute_types::MessageId>().is_err() {
+                faults.push(FieldFault::new(format!("/ids/{i}"), "this is not a message id: 13 letters and digits"));
+            }
+        }
+        let mut selector =
+            Selector { ids: self.ids, sender: self.sender, older_than: self.older_than, ..Selector::default() };
+        match self.domain.map(|d| Domain::parse(&d)).transpose() {
+            Ok(domain) => selector.domain = domain,
+            Err(why) => faults.push(FieldFault::new("/domain", why.to_string())),
+        }
+        match self.recipient.map(|a| a.parse::<Address>()).transpose() {
+            Ok(recipient) => selector.recipient = recipient,
+            Err(why) => faults.push(FieldFault::new("/recipient", why.to_string())),
+        }
+        if self.older_than.is_some_and(|seconds| seconds > OLDEST) {
+            faults.push(FieldFault::new("/older_than", format!("at most {OLDEST} seconds")));
+        }
+        (selector.held, selector.all) = (self.held, self.all);
+        // Before the account is set, which is no condition of the client's.
+        if selector.is_empty() {
+            let cure = "say which messages are meant: ids, domain, sender, recipient, older_than, held, or all";
+            faults.push(FieldFault::new("", cure));
+        }
+        if self.reason.as_ref().is_some_and(|reason| reason.len() > 500 || reason.contains(char::is_control)) {
+            faults.push(FieldFault::new("/reason", "write at most 500 octets without control characters"));
+        }
+        if !faults.is_empty() {
+            return Err(Problem::fields(faults));
+        }
+        selector.account = caller.account().map(str::to_owned);
+        Ok((selector, self.reason.unwrap_or_else(|| format!("held by {}", caller.token.name))))
+    }
+}
+
+/// Hold what waits
+#[utoipa::path(post, path = "/v1/queue/hold", operation_id = "holdQueue", tag = "queue", request_body = Selection,
+    responses((status = 200, description = "It waits until it is released", body = Changed), Writing))]
+pub(crate) async fn hold(
+    State(app): State<Arc<App>>,
+    caller: Caller,
+    selection: Json<Selection>,
+) -> Result<Answer<Changed>, Problem> {
+    caller.may(Action::Queue)?;
+    let (selector, reason) = selection.value.selector(&caller)?;
+    Ok(Answer(app.control.hold(&selector, &reason).await?.into()))
+}
+
+/// Let what is held go
+#[utoipa::path(post, path = "/v1/queue/release", operation_id = "releaseQueue", tag = "queue", request_body = Selection,
+    responses((status = 200, description = "It is tried now", body = Changed), Writing))]
+pub(crate) async fn release(
+    State(app): State<Arc<App>>,
+    caller: Caller,
+    selection: Json<Selection>,
+) -> Result<Answer<Changed>, Problem> {
+    caller.may(Action::Queue)?;
+    let (selector, _) = selection.value.selector(&caller)?;
+    Ok(Answer(app.control.release(&selector).await?.into()))
+}
+
+/// Try what waits now
+#[utoipa::path(post, path = "/v1/queue/retry", operation_id = "retryQueue", tag = "queue", request_body = Selection,
+    responses((status = 200, description = "It is tried now", body = Changed), Writing))]
+pub(crate) async fn retry(
+    State(app): State<Arc<App>>,
+    caller: Caller,
+    selection: Json<Selection>,
+) -> Result<Answer<Changed>, Problem> {
+    caller.may(Action::Queue)?;
+    let (selector, _) = selection.value.selector(&caller)?;
+    Ok(Answer(app.control.retry(&selector).await?.into()))
+}
+
+/// Take what waits out of the queue; its senders are not told
+#[utoipa::path(post, path = "/v1/queue/cancel", operation_id = "cancelQueue", tag = "queue", request_body = Selection,
+    responses((status = 200, description = "It is not sent any more", body = Changed), Writing))]
+pub(crate) async fn cancel(
+    State(app): State<Arc<App>>,
+    caller: Caller,
+    selection: Json<Selection>,
+) -> Result<Answer<Changed>, Problem> {
+    caller.may(Action::Queue)?;
+    let (selector, _) = selection.value.selector(&caller)?;
+    Ok(Answer(app.control.cancel(&selector).await?.into()))
+}

@@ -1,0 +1,137 @@
+//! The server itself: what it does, what it sends as, and from where.
+
+use std::sync::Arc;
+
+use axum::Json as Answer;
+use axum::extract::State;
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use super::problems::Reading;
+use crate::app::App;
+use crate::caller::Caller;
+use crate::problem::Problem;
+use crate::settings::Action;
+
+/// What the server is doing.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct ServerStatus {
+    /// Parts of messages that wait.
+    queued: usize,
+    /// Connections to receivers.
+    sessions: u32,
+    sites: Vec<Site>,
+}
+
+/// A site (domains that share their MX hosts) as it is reached from one egress.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct Site {
+    site: String,
+    egress: u16,
+    /// Parts that could be sent now.
+    ready: usize,
+    sessions: u32,
+    /// Sessions that there may be.
+    window: u32,
+    #[schema(format = DateTime)]
+    paused_until: Option<String>,
+}
+
+/// What the server is doing
+#[utoipa::path(get, path = "/v1/status", operation_id = "showStatus", tag = "server",
+    responses((status = 200, description = "Queue, sessions and sites", body = ServerStatus), Reading))]
+pub(crate) async fn status(State(app): State<Arc<App>>, caller: Caller) -> Result<Answer<ServerStatus>, Problem> {
+    caller.may(Action::Read)?;
+    let status = app.control.status();
+    let site = |lane: repute_engine::control::LaneRow| Site {
+        site: lane.site,
+        egress: lane.egress,
+        ready: lane.ready,
+        sessions: lane.sessions,
+        window: lane.window,
+        paused_until: lane.paused_until.map(|at| at.to_string()),
+    };
+    let sites = status.lanes.into_iter().map(site).collect();
+    Ok(Answer(ServerStatus { queued: status.queued, sessions: status.sessions, sites }))
+}
+
+/// A domain that mail is sent as.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct SendingDomain {
+    #[schema(example = "example.com")]
+    name: String,
+    /// Whether mail can be sent as it: it has a key.
+    usable: bool,
+    return_path: Option<String>,
+    /// The DNS records that it needs.
+    records: Vec<Record>,
+}
+
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct Record {
+    #[schema(example = "s1._domainkey.example.com")]
+    name: String,
+    #[schema(example = "TXT")]
+    kind: String,
+    value: String,
+    /// What it is for.
+    purpose: String,
+}
+
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct Domains {
+    domains: Vec<SendingDomain>,
+}
+
+/// List the domains that mail is sent as, with their records
+///
+/// Those of the token's account; all without one.
+#[utoipa::path(get, path = "/v1/domains", operation_id = "listDomains", tag = "server",
+    responses((status = 200, description = "Domains and the records that they need", body = Domains), Reading))]
+pub(crate) async fn domains(State(app): State<Arc<App>>, caller: Caller) -> Result<Answer<Domains>, Problem> {
+    caller.may(Action::Read)?;
+    let mine = |name: &repute_types::Domain| {
+        caller.token.account.as_ref().is_none_or(|account| account.domains.contains(name))
+    };
+    let found = app.control.domains().into_iter().filter(|domain| mine(&domain.name));
+    let record = |record: repute_engine::control::DomainRecord| Record {
+        name: record.name.to_string(),
+        kind: record.kind,
+        value: record.value,
+        purpose: record.purpose.to_owned(),
+    };
+    let domains = found.map(|domain| SendingDomain {
+        name: domain.name.to_string(),
+        usable: domain.usable,
+        return_path: domain.return_path.map(|path| path.to_string()),
+        records: domain.records.into_iter().map(record).collect(),
+    });
+    Ok(Answer(Domains { domains: domains.collect() }))
+}
+
+/// An address that mail leaves from.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct EgressView {
+    /// Said in EHLO.
+    ehlo: String,
+    ipv4: Option<String>,
+    ipv6: Option<String>,
+}
+
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct Egresses {
+    egresses: Vec<EgressView>,
+}
+
+/// List the addresses that mail leaves from
+#[utoipa::path(get, path = "/v1/egress", operation_id = "listEgress", tag = "server",
+    responses((status = 200, description = "Addresses and their EHLO names", body = Egresses), Reading))]
+pub(crate) async fn egress(State(app): State<Arc<App>>, caller: Caller) -> Result<Answer<Egresses>, Problem> {
+    caller.may(Action::Read)?;
+    let view = |egress: repute_engine::control::EgressRow| EgressView {
+        ehlo: egress.ehlo.to_string(),
+        ipv4: egress.v4.map(|ip| ip.to_string()),
+        ipv6: egress.v6.map(|ip| ip.to_string()),
+    };
+    Ok(Answer(Egresses { egresses: app.control.egresses().into_iter().map(view).collect() }))
+}

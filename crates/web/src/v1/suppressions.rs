@@ -1,0 +1,257 @@
+//! The suppression list: who is left alone, why, and since when.
+
+use std::sync::Arc;
+
+use axum::Json as Answer;
+use axum::extract::State;
+use axum::http::StatusCode;
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use repute_ledger::suppression::{Entry, Query as Wanted, Scope, Selection, Suppressions, Why};
+use repute_types::{Address, Domain, Timestamp};
+use serde::{Deserialize, Serialize};
+use utoipa::{IntoParams, ToSchema};
+
+use super::problems::{Reading, Writing};
+use super::show::within;
+use crate::app::App;
+use crate::body::Json;
+use crate::caller::Caller;
+use crate::http::Query;
+use crate::problem::{self, FieldFault, Problem};
+use crate::settings::Action;
+
+/// An address that is left alone.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct Suppression {
+    #[schema(example = "bob@example.net")]
+    address: String,
+    /// Whose mail it counts for; null for everybody's.
+    account: Option<String>,
+    /// The list that it counts for; null for all mail of the account.
+    list: Option<String>,
+    /// `unknown`, `manual`, `unsubscribed`, `complaint`.
+    #[schema(example = "unsubscribed")]
+    why: String,
+    reason: String,
+    /// The reply or diagnostic text that proves it.
+    reply: Option<String>,
+    /// The message that it was learnt from.
+    message: Option<String>,
+    #[schema(format = DateTime)]
+    since: String,
+    /// Null: for good.
+    #[schema(format = DateTime)]
+    expires: Option<String>,
+}
+
+impl From<&Entry> for Suppression {
+    fn from(entry: &Entry) -> Suppression {
+        Suppression {
+            address: entry.address.to_string(),
+            account: entry.scope.account().map(str::to_owned),
+            list: entry.scope.list().map(str::to_owned),
+            why: entry.why.as_str().to_owned(),
+            reason: entry.reason.clone(),
+            reply: entry.reply.clone(),
+            message: entry.message.map(|id| id.to_string()),
+            since: entry.at.to_string(),
+            expires: entry.expires.map(|at| at.to_string()),
+        }
+    }
+}
+
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct SuppressionPage {
+    suppressions: Vec<Suppression>,
+    /// For `after` of the next page; null on the last.
+    next: Option<String>,
+}
+
+#[derive(Debug, Default, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub(crate) struct Listed {
+    address: Option<String>,
+    /// The domain of the address, exactly.
+    domain: Option<String>,
+    /// `unknown`, `manual`, `unsubscribed`, `complaint`.
+    why: Option<String>,
+    after: Option<String>,
+    /// At most so many; 50.
+    #[param(minimum = 1, maximum = 500)]
+    limit: Option<u16>,
+}
+
+fn store(app: &App) -> Result<Arc<Suppressions>, Problem> {
+    app.control.suppressions().ok_or_else(|| Problem::unavailable("this server keeps no suppression list"))
+}
+
+fn malformed(what: &str, why: impl std::fmt::Display) -> Problem {
+    Problem::new(problem::MALFORMED, format!("{what}: {why}"))
+}
+
+/// Of the token's account alone, where it has one.
+fn selection(
+    caller: &Caller,
+    address: Option<&str>,
+    domain: Option<&str>,
+    why: Option<&str>,
+) -> Result<Selection, Problem> {
+    Ok(Selection {
+        address: address.map(str::parse).transpose().map_err(|e| malformed("address", e))?,
+        domain: domain.map(Domain::parse).transpose().map_err(|e| malformed("domain", e))?,
+        account: caller.account().map(str::to_owned),
+        scope: None,
+        why: why.map(str::parse).transpose().map_err(|e| malformed("why", e))?,
+    })
+}
+
+/// List who is left alone
+#[utoipa::path(get, path = "/v1/suppressions", operation_id = "listSuppressions", tag = "suppressions", params(Listed),
+    responses((status = 200, description = "A page of the list", body = SuppressionPage), Reading))]
+pub(crate) async fn list(
+    State(app): State<Arc<App>>,
+    caller: Caller,
+    Query(listed): Query<Listed>,
+) -> Result<Answer<SuppressionPage>, Problem> {
+    caller.may(Action::Read)?;
+    let limit = within(listed.limit)?;
+    let selection = selection(&caller, listed.address.as_deref(), listed.domain.as_deref(), listed.why.as_deref())?;
+    let after = listed.after.as_deref().map(cursor).transpose()?;
+    let wanted = Wanted { selection, after, limit: limit + 1, ..Wanted::default() };
+    let mut entries =
+        store(&app)?.list(wanted, app.control.now()).await.map_err(|e| Problem::unavailable(e.to_string()))?;
+    let more = entries.len() > limit;
+    entries.truncate(limit);
+    let next = entries.last().filter(|_| more).and_then(|last| serde_json::to_vec(last).ok());
+    let next = next.map(|json| URL_SAFE_NO_PAD.encode(json));
+    Ok(Answer(SuppressionPage { suppressions: entries.iter().map(Suppression::from).collect(), next }))
+}
+
+/// The last entry of the page before.
+fn cursor(text: &str) -> Result<Entry, Problem> {
+    let json = URL_SAFE_NO_PAD.decode(text).ok();
+    let entry = json.and_then(|json| serde_json::from_slice(&json).ok());
+    entry.ok_or_else(|| malformed("after", "this is not the `next` of a page"))
+}
+
+/// An address to leave alone.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Suppress {
+    #[schema(example = "bob@example.net")]
+    address: String,
+    /// Only mail by this list of the account.
+    #[schema(max_length = 128)]
+    list: Option<String>,
+    /// Why, for people.
+    #[serde(default)]
+    #[schema(max_length = 500)]
+    reason: String,
+    /// `manual` where nothing is said.
+    why: Option<WhyGiven>,
+    /// Until when; without it for good.
+    #[schema(format = DateTime, value_type = Option<String>)]
+    expires: Option<String>,
+}
+
+#[derive(Clone, Copy, Debug, Deserialize, ToSchema)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum WhyGiven {
+    Unknown,
+    Manual,
+    Unsubscribed,
+    Complaint,
+}
+
+impl From<WhyGiven> for Why {
+    fn from(why: WhyGiven) -> Why {
+        match why {
+            WhyGiven::Unknown => Why::Unknown,
+            WhyGiven::Manual => Why::Manual,
+            WhyGiven::Unsubscribed => Why::Unsubscribed,
+            WhyGiven::Complaint => Why::Complaint,
+        }
+    }
+}
+
+impl Suppress {
+    fn entry(&self, account: Option<&str>, now: Timestamp) -> Result<Entry, Problem> {
+        let mut faults = Vec::new();
+        if self.reason.len() > 500 || self.reason.contains(char::is_control) {
+            faults.push(FieldFault::new("/reason", "write at most 500 octets without control characters"));
+        }
+        if let Some(list) = &self.list {
+            if list.is_empty() || list.len() > 128 || list.contains(char::is_control) {
+                faults.push(FieldFault::new("/list", "write 1 to 128 octets without control characters"));
+            }
+            if account.is_none() {
+                faults.push(FieldFault::new("/list", "a list is one of an account: use a token of the account"));
+            }
+        }
+        let expires = self.expires.as_deref().map(str::parse::<Timestamp>).transpose();
+        if !matches!(expires, Ok(until) if until.is_none_or(|until| until > now)) {
+            faults.push(FieldFault::new("/expires", "write a time to come, as RFC 3339 has it: 2027-01-31T00:00:00Z"));
+        }
+        let address = self.address.parse::<Address>().map_err(|why| {
+            faults.push(FieldFault::new("/address", format!("{why}: write name@domain")));
+        });
+        let (Ok(address), Ok(expires), true) = (address, expires, faults.is_empty()) else {
+            return Err(Problem::fields(faults));
+        };
+        let why = self.why.map_or(Why::Manual, Why::from);
+        let scope = Scope::of(account, self.list.as_deref());
+        Ok(Entry { reason: self.reason.clone(), expires, ..Entry::new(address, scope, why, now) })
+    }
+}
+
+/// Leave an address alone
+///
+/// For the token's account, or for one list of it; for everybody where the token has no account.
+#[utoipa::path(post, path = "/v1/suppressions", operation_id = "addSuppression", tag = "suppressions",
+    request_body = Suppress,
+    responses((status = 201, description = "Nothing is sent to it from now on", body = Suppression), Writing))]
+pub(crate) async fn add(
+    State(app): State<Arc<App>>,
+    caller: Caller,
+    suppress: Json<Suppress>,
+) -> Result<(StatusCode, Answer<Suppression>), Problem> {
+    caller.may(Action::Suppress)?;
+    let entry = suppress.value.entry(caller.account(), app.control.now())?;
+    let answer = Suppression::from(&entry);
+    store(&app)?.add(entry).await.map_err(|e| Problem::unavailable(e.to_string()))?;
+    Ok((StatusCode::CREATED, Answer(answer)))
+}
+
+#[derive(Debug, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub(crate) struct Released {
+    address: String,
+    /// Only entries of this cause.
+    why: Option<String>,
+}
+
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct ReleasedAnswer {
+    /// Entries that were taken away.
+    released: usize,
+}
+
+/// Let an address be written to again
+///
+/// Entries of the token's account; all of them where it has none.
+#[utoipa::path(delete, path = "/v1/suppressions", operation_id = "releaseSuppression", tag = "suppressions",
+    params(Released),
+    responses((status = 200, description = "How many entries were taken away", body = ReleasedAnswer), Reading))]
+pub(crate) async fn release(
+    State(app): State<Arc<App>>,
+    caller: Caller,
+    Query(released): Query<Released>,
+) -> Result<Answer<ReleasedAnswer>, Problem> {
+    caller.may(Action::Suppress)?;
+    let selection = selection(&caller, Some(&released.address), None, released.why.as_deref())?;
+    let done = store(&app)?.release(selection).await.map_err(|e| Problem::unavailable(e.to_string()))?;
+    Ok(Answer(ReleasedAnswer { released: done.entries }))
+}

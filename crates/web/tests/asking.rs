@@ -1,0 +1,93 @@
+//! What is told of messages, the queue and the list of those who are left alone.
+#![allow(clippy::unwrap_used, reason = "tests")]
+
+mod common;
+
+use common::{JSON, READER, SHOP, World};
+
+const MESSAGE: &str = r#"{"from": "a@example.com", "to": ["b@a.test", "c@b.test"], "text": "x"}"#;
+
+#[tokio::test]
+async fn a_message_is_told_of_to_whom_it_belongs() {
+    let world = World::new().await;
+    let id = world.post("/v1/messages", MESSAGE).await.json()["id"].as_str().unwrap().to_owned();
+    let told = world.get(&format!("/v1/messages/{id}")).await;
+    let json = told.json();
+    assert_eq!(
+        (told.status, json["account"].as_str(), json["from"].as_str()),
+        (200, Some("shop"), Some("a@example.com"))
+    );
+    assert_eq!(json["recipients"].as_array().unwrap().len(), 2, "{told:?}");
+    let by_address = world.get("/v1/recipients/b@a.test").await.json();
+    assert_eq!(by_address["messages"][0]["id"].as_str(), Some(id.as_str()));
+    for path in [format!("/v1/messages/{id}"), "/v1/messages/0000000000000".into(), "/v1/messages/x".into()] {
+        let other = world.ask(&format!("GET {path}"), &[READER], b"").await;
+        assert_eq!(other.status, 404, "{other:?}");
+    }
+    let none = world.ask("GET /v1/recipients/b@a.test", &[READER], b"").await.json();
+    assert_eq!(none["messages"].as_array().unwrap().len(), 0);
+    world.end().await;
+}
+
+#[tokio::test]
+async fn the_queue_is_listed_in_pages_and_changed() {
+    let world = World::new().await;
+    for _ in 0..2 {
+        world.post("/v1/messages", MESSAGE).await;
+    }
+    let (mut seen, mut after) = (0, String::new());
+    loop {
+        let page = world.get(&format!("/v1/queue?limit=3{after}")).await.json();
+        seen += page["rows"].as_array().unwrap().len();
+        let Some(next) = page["next"].as_str() else { break };
+        after = format!("&after={next}");
+    }
+    assert_eq!(seen, 4, "two messages, each of two parts");
+    let held = world.post("/v1/queue/hold", r#"{"domain": "a.test", "reason": "wait"}"#).await;
+    assert_eq!((held.status, held.json()["now"].as_u64()), (200, Some(2)), "{held:?}");
+    let rows = world.get("/v1/queue?held=true").await.json()["rows"].as_array().unwrap().clone();
+    assert_eq!((rows.len(), rows[0]["reason"].as_str()), (2, Some("wait")));
+    let none = world.post("/v1/queue/cancel", "{}").await;
+    assert_eq!(
+        none.errors(),
+        [" say which messages are meant: ids, domain, sender, recipient, older_than, held, or all"]
+    );
+    let gone = world.post("/v1/queue/cancel", r#"{"all": true}"#).await.json();
+    assert_eq!(gone["now"].as_u64().unwrap() + gone["after_attempt"].as_u64().unwrap(), 4);
+    let others = world.ask("POST /v1/queue/cancel", &[READER, JSON], br#"{"all": true}"#).await;
+    assert_eq!(others.status, 403);
+    for bad in ["limit=0", "limit=501", "limit=x", "domain=-", "after=x", "other=1"] {
+        assert_eq!(world.get(&format!("/v1/queue?{bad}")).await.errors(), [] as [&str; 0], "{bad}");
+    }
+    world.end().await;
+}
+
+#[tokio::test]
+async fn an_address_is_left_alone_and_written_to_again() {
+    let world = World::new().await;
+    let added = world.post("/v1/suppressions", r#"{"address": "b@a.test", "reason": "asked by telephone"}"#).await;
+    assert_eq!((added.status, added.json()["account"].as_str()), (201, Some("shop")), "{added:?}");
+    let listed = world.get("/v1/suppressions").await.json();
+    assert_eq!(listed["suppressions"][0]["why"].as_str(), Some("manual"));
+    let others = world.ask("GET /v1/suppressions", &[READER], b"").await.json();
+    assert_eq!(others["suppressions"].as_array().unwrap().len(), 0);
+    let released = world.ask("DELETE /v1/suppressions?address=b@a.test", &[SHOP], b"").await;
+    assert_eq!((released.status, released.json()["released"].as_u64()), (200, Some(1)), "{released:?}");
+    let bad =
+        world.post("/v1/suppressions", r#"{"address": "b", "list": "", "expires": "2001-01-01T00:00:00Z"}"#).await;
+    assert_eq!((bad.status, bad.errors().len()), (422, 3), "{bad:?}");
+    world.end().await;
+}
+
+#[tokio::test]
+async fn the_server_tells_of_itself() {
+    let world = World::new().await;
+    let domains = world.get("/v1/domains").await.json();
+    assert_eq!(
+        (domains["domains"][0]["name"].as_str(), domains["domains"][0]["usable"].as_bool()),
+        (Some("example.com"), Some(true))
+    );
+    assert_eq!(world.get("/v1/egress").await.json()["egresses"].as_array().unwrap().len(), 0);
+    assert_eq!(world.get("/v1/status").await.json()["queued"].as_u64(), Some(0));
+    world.end().await;
+}

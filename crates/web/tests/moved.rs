@@ -1,0 +1,52 @@
+//! Applications that were written for other services: the same calls, another URL.
+#![allow(clippy::unwrap_used, reason = "tests")]
+
+mod common;
+
+use common::{JSON, World};
+
+const TOKEN: &str = "X-Postmark-Server-Token: repute_shop";
+
+#[tokio::test]
+async fn postmark_sends_one_and_many() {
+    let world = World::new().await;
+    let email = r#"{"From": "Ann <a@example.com>", "To": "b@a.test, Carol <c@b.test>", "Subject": "x", "TextBody": "y",
+        "Tag": "t", "Metadata": {"k": "v"}, "Headers": [{"Name": "X-A", "Value": "1"}], "TrackOpens": true,
+        "Attachments": [{"Name": "a.txt", "Content": "QUJD", "ContentType": "text/plain", "ContentID": "cid:a"}]}"#;
+    let answer = world.ask("POST /email", &[JSON, TOKEN], email.as_bytes()).await;
+    let json = answer.json();
+    assert_eq!(
+        (answer.status, json["ErrorCode"].as_u64(), json["Message"].as_str()),
+        (200, Some(0), Some("OK")),
+        "{answer:?}"
+    );
+    let content = world.content(&json["MessageID"]).await;
+    assert!(content.contains("To: b@a.test, Carol <c@b.test>\r\n") && content.contains("X-A: 1\r\n"), "{content}");
+    let both = format!("[{email}, {}]", email.replace("a@example.com", "a@elsewhere.test"));
+    let batch = world.ask("POST /email/batch", &[JSON, TOKEN], both.as_bytes()).await;
+    let codes: Vec<_> = batch.json().as_array().unwrap().iter().map(|r| r["ErrorCode"].as_u64().unwrap()).collect();
+    assert_eq!((batch.status, codes), (200, vec![0, 400]), "{batch:?}");
+    let wrong = world.ask("POST /email", &[JSON, "X-Postmark-Server-Token: x"], email.as_bytes()).await;
+    assert_eq!((wrong.status, wrong.json()["ErrorCode"].as_u64()), (401, Some(10)));
+    let bad = world.ask("POST /email", &[JSON, TOKEN], br#"{"From": "a@example.com", "To": "bad"}"#).await;
+    assert_eq!((bad.status, bad.json()["ErrorCode"].as_u64()), (422, Some(300)), "{bad:?}");
+    world.end().await;
+}
+
+#[tokio::test]
+async fn ses_wants_a_signature() {
+    let world = World::new().await;
+    for fields in [
+        vec![],
+        vec![
+            "Authorization: AWS4-HMAC-SHA256 Credential=shop/20261125/us-east-1/ses/aws4_request, SignedHeaders=host;x-amz-date, Signature=00",
+            "X-Amz-Date: 20261125T000000Z",
+        ],
+    ] {
+        let answer = world.ask("POST /v2/email/outbound-emails", &fields, b"{}").await;
+        assert_eq!(answer.status, 403, "{answer:?}");
+        let query = world.ask("POST /", &fields, b"Action=SendEmail").await;
+        assert_eq!((query.status, query.field("content-type")), (403, Some("text/xml")), "{query:?}");
+    }
+    world.end().await;
+}
