@@ -1,0 +1,89 @@
+"""The HTTP API with plain clients: curl, Python's own, and a server that is killed."""
+import http.client
+import json
+import threading
+import time
+import uuid
+
+from kit.case import free_port, needs
+from kit.repute import Repute
+
+KEYS, CLIENTS, KILLS = 120, 4, 3
+
+
+def server(case):
+    """A server with HTTP on loopback, whose mail goes nowhere, and a token of its account `app`."""
+    port = free_port()
+    nowhere = f'[[route]]\nhost = "127.0.0.1"\nport = {free_port()}\ntls = "none"\n'
+    repute = Repute(case, more=f'[web]\nlisten = "127.0.0.1:{port}"\n\n{nowhere}', listeners=("submission",), start=False)
+    token = repute.json("token", "add", "web", "--account", "app", "--allow", "send,read,queue", "--write")["token"]
+    repute.start()
+    return repute, port, token
+
+
+def ask(port, token, method, path, body=None, **fields):
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=10)
+    fields = {"Authorization": f"Bearer {token}", "Content-Type": "application/json", **fields}
+    connection.request(method, path, None if body is None else json.dumps(body), fields)
+    answer = connection.getresponse()
+    return answer.status, json.loads(answer.read())
+
+
+@needs("curl")
+def test_curl_sends_a_message(case):
+    """curl hands in a message, asks about it, and takes it back."""
+    repute, port, token = server(case)
+    url = f"http://127.0.0.1:{port}/v1/messages"
+    curl = ["curl", "--silent", "--show-error", "--fail-with-body", "-H", f"Authorization: Bearer {token}"]
+    whole = "From: app@sender.example\nTo: bob@a.example\nSubject: whole\n\nHi\n"
+    sent = json.loads(case.run([*curl, "-H", "Content-Type: message/rfc822", "--data-binary", "@-", url], stdin=whole))
+    told = json.loads(case.run([*curl, f"{url}/{sent['id']}"]))
+    assert [r["address"] for r in told["recipients"]] == ["bob@a.example"], told
+    assert told["account"] == "app" and told["history"][0]["step"] == "accepted", told
+    assert repute.json("queue", "list")["rows"][0]["id"] == sent["id"]
+    case.run([*curl, "-X", "DELETE", f"{url}/{sent['id']}"])
+    status, problem = ask(port, token, "DELETE", f"/v1/messages/{sent['id']}")
+    assert (status, problem["type"]) == (404, "/problems/not-found"), problem
+
+
+def test_a_key_holds_over_kill_9(case):
+    """kill -9 under load: every request with a key is one message, whatever was answered."""
+    repute, port, token = server(case)
+    keys, answered, lock = [uuid.uuid4().hex for _ in range(KEYS)], {}, threading.Lock()
+
+    def send(key):
+        body = {"from": "app@sender.example", "to": f"{key}@a.example", "text": "x"}
+        return ask(port, token, "POST", "/v1/messages", body, **{"Idempotency-Key": key})
+
+    def client(mine):
+        for key in mine:
+            until = time.monotonic() + 60
+            while time.monotonic() < until:
+                try:
+                    status, answer = send(key)
+                except (OSError, http.client.HTTPException, ValueError):
+                    status = 0
+                if status == 202:
+                    with lock:
+                        answered[key] = answer["id"]
+                    break
+                time.sleep(0.02)
+
+    threads = [threading.Thread(target=client, args=(keys[n::CLIENTS],), daemon=True) for n in range(CLIENTS)]
+    for thread in threads:
+        thread.start()
+    for kill in range(1, KILLS + 1):
+        while len(answered) < kill * KEYS // (KILLS + 2) and any(t.is_alive() for t in threads):
+            time.sleep(0.005)
+        repute.kill()
+        repute.start()
+    for thread in threads:
+        thread.join(90)
+    assert len(answered) == KEYS, f"{KEYS - len(answered)} requests were never answered"
+    rows = repute.json("queue", "list", "--limit", str(2 * KEYS))["rows"]
+    queued = {row["recipients"][0]["address"].split("@")[0]: row["id"] for row in rows}
+    assert len(rows) == KEYS, f"{len(rows)} messages for {KEYS} requests"
+    assert queued == answered
+    assert send(keys[0])[1]["id"] == answered[keys[0]]
+    status, problem = ask(port, token, "POST", "/v1/messages", {"from": "x"}, **{"Idempotency-Key": keys[0]})
+    assert status == 422 and problem["errors"], problem
