@@ -38,6 +38,8 @@ complete -c repute -n "__fish_repute_needs_command" -f -a "token" -d 'Make token
 complete -c repute -n "__fish_repute_needs_command" -f -a "domain" -d 'Set up domains to send as: keys and DNS records'
 complete -c repute -n "__fish_repute_needs_command" -f -a "queue" -d 'List, hold, release, retry and cancel what waits'
 complete -c repute -n "__fish_repute_needs_command" -f -a "why" -d 'Tell what became of a message, or of mail to an address'
+complete -c repute -n "__fish_repute_needs_command" -f -a "suppression" -d 'List, add and release addresses that are not written to'
+complete -c repute -n "__fish_repute_needs_command" -f -a "circuit" -d 'List, continue and cancel accounts and campaigns that were stopped'
 complete -c repute -n "__fish_repute_needs_command" -f -a "explain" -d 'Tell what a receiver\'s reply means, whose fault it is, and what to do'
 complete -c repute -n "__fish_repute_needs_command" -f -a "message" -d 'Judge a message before it is sent'
 complete -c repute -n "__fish_repute_needs_command" -f -a "status" -d 'Show what the server is doing'
@@ -250,6 +252,90 @@ complete -c repute -n "__fish_repute_using_subcommand why" -l limit -d 'At most 
 complete -c repute -n "__fish_repute_using_subcommand why" -s c -l config -d 'The configuration file [default: /etc/repute/repute.toml, else ./repute.toml]' -r -F
 complete -c repute -n "__fish_repute_using_subcommand why" -l json -d 'Answer in JSON, for programs'
 complete -c repute -n "__fish_repute_using_subcommand why" -s h -l help -d 'Print help'
+complete -c repute -n "__fish_repute_using_subcommand suppression; and not __fish_seen_subcommand_from list show add release import export help" -s c -l config -d 'The configuration file [default: /etc/repute/repute.toml, else ./repute.toml]' -r -F
+complete -c repute -n "__fish_repute_using_subcommand suppression; and not __fish_seen_subcommand_from list show add release import export help" -l json -d 'Answer in JSON, for programs'
+complete -c repute -n "__fish_repute_using_subcommand suppression; and not __fish_seen_subcommand_from list show add release import export help" -s h -l help -d 'Print help'
+complete -c repute -n "__fish_repute_using_subcommand suppression; and not __fish_seen_subcommand_from list show add release import export help" -f -a "list" -d 'List who is not written to'
+complete -c repute -n "__fish_repute_using_subcommand suppression; and not __fish_seen_subcommand_from list show add release import export help" -f -a "show" -d 'Show an address with cause, evidence and dates'
+complete -c repute -n "__fish_repute_using_subcommand suppression; and not __fish_seen_subcommand_from list show add release import export help" -f -a "add" -d 'Write to an address no more'
+complete -c repute -n "__fish_repute_using_subcommand suppression; and not __fish_seen_subcommand_from list show add release import export help" -f -a "release" -d 'Write to addresses again'
+complete -c repute -n "__fish_repute_using_subcommand suppression; and not __fish_seen_subcommand_from list show add release import export help" -f -a "import" -d 'Add the addresses of a file: CSV with a head, a JSON object a line, or an address a line'
+complete -c repute -n "__fish_repute_using_subcommand suppression; and not __fish_seen_subcommand_from list show add release import export help" -f -a "export" -d 'Write the list to the standard output'
+complete -c repute -n "__fish_repute_using_subcommand suppression; and not __fish_seen_subcommand_from list show add release import export help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
+complete -c repute -n "__fish_repute_using_subcommand suppression; and __fish_seen_subcommand_from list" -l domain -d 'The domain of the address' -r
+complete -c repute -n "__fish_repute_using_subcommand suppression; and __fish_seen_subcommand_from list" -l account -d 'Entries of this account and its lists' -r
+complete -c repute -n "__fish_repute_using_subcommand suppression; and __fish_seen_subcommand_from list" -l list -d 'Entries of this list of the account' -r
+complete -c repute -n "__fish_repute_using_subcommand suppression; and __fish_seen_subcommand_from list" -l why -r
+complete -c repute -n "__fish_repute_using_subcommand suppression; and __fish_seen_subcommand_from list" -l since -d 'Since this long at most: 30m, 4h, 2d' -r
+complete -c repute -n "__fish_repute_using_subcommand suppression; and __fish_seen_subcommand_from list" -l limit -d 'At most this many' -r
+complete -c repute -n "__fish_repute_using_subcommand suppression; and __fish_seen_subcommand_from list" -s c -l config -d 'The configuration file [default: /etc/repute/repute.toml, else ./repute.toml]' -r -F
+complete -c repute -n "__fish_repute_using_subcommand suppression; and __fish_seen_subcommand_from list" -l json -d 'Answer in JSON, for programs'
+complete -c repute -n "__fish_repute_using_subcommand suppression; and __fish_seen_subcommand_from list" -s h -l help -d 'Print help'
+complete -c repute -n "__fish_repute_using_subcommand suppression; and __fish_seen_subcommand_from show" -s c -l config -d 'The configuration file [default: /etc/repute/repute.toml, else ./repute.toml]' -r -F
+complete -c repute -n "__fish_repute_using_subcommand suppression; and __fish_seen_subcommand_from show" -l json -d 'Answer in JSON, for programs'
+complete -c repute -n "__fish_repute_using_subcommand suppression; and __fish_seen_subcommand_from show" -s h -l help -d 'Print help'
+complete -c repute -n "__fish_repute_using_subcommand suppression; and __fish_seen_subcommand_from add" -l account -d 'For mail of this account alone' -r
+complete -c repute -n "__fish_repute_using_subcommand suppression; and __fish_seen_subcommand_from add" -l list -d 'For mail by this list of the account alone' -r
+complete -c repute -n "__fish_repute_using_subcommand suppression; and __fish_seen_subcommand_from add" -l why -r
+complete -c repute -n "__fish_repute_using_subcommand suppression; and __fish_seen_subcommand_from add" -l reason -d 'A sentence for people' -r
+complete -c repute -n "__fish_repute_using_subcommand suppression; and __fish_seen_subcommand_from add" -l for -d 'For this long [default: for good]' -r
+complete -c repute -n "__fish_repute_using_subcommand suppression; and __fish_seen_subcommand_from add" -s c -l config -d 'The configuration file [default: /etc/repute/repute.toml, else ./repute.toml]' -r -F
+complete -c repute -n "__fish_repute_using_subcommand suppression; and __fish_seen_subcommand_from add" -l json -d 'Answer in JSON, for programs'
+complete -c repute -n "__fish_repute_using_subcommand suppression; and __fish_seen_subcommand_from add" -s h -l help -d 'Print help'
+complete -c repute -n "__fish_repute_using_subcommand suppression; and __fish_seen_subcommand_from release" -l domain -d 'The domain of the address' -r
+complete -c repute -n "__fish_repute_using_subcommand suppression; and __fish_seen_subcommand_from release" -l account -d 'Entries of this account and its lists' -r
+complete -c repute -n "__fish_repute_using_subcommand suppression; and __fish_seen_subcommand_from release" -l list -d 'Entries of this list of the account' -r
+complete -c repute -n "__fish_repute_using_subcommand suppression; and __fish_seen_subcommand_from release" -l why -r
+complete -c repute -n "__fish_repute_using_subcommand suppression; and __fish_seen_subcommand_from release" -l since -d 'Since this long at most: 30m, 4h, 2d' -r
+complete -c repute -n "__fish_repute_using_subcommand suppression; and __fish_seen_subcommand_from release" -s c -l config -d 'The configuration file [default: /etc/repute/repute.toml, else ./repute.toml]' -r -F
+complete -c repute -n "__fish_repute_using_subcommand suppression; and __fish_seen_subcommand_from release" -l all -d 'Everything'
+complete -c repute -n "__fish_repute_using_subcommand suppression; and __fish_seen_subcommand_from release" -l json -d 'Answer in JSON, for programs'
+complete -c repute -n "__fish_repute_using_subcommand suppression; and __fish_seen_subcommand_from release" -s h -l help -d 'Print help'
+complete -c repute -n "__fish_repute_using_subcommand suppression; and __fish_seen_subcommand_from import" -l account -d 'For mail of this account alone' -r
+complete -c repute -n "__fish_repute_using_subcommand suppression; and __fish_seen_subcommand_from import" -l list -d 'For mail by this list of the account alone' -r
+complete -c repute -n "__fish_repute_using_subcommand suppression; and __fish_seen_subcommand_from import" -l why -r
+complete -c repute -n "__fish_repute_using_subcommand suppression; and __fish_seen_subcommand_from import" -l reason -d 'A sentence for people' -r
+complete -c repute -n "__fish_repute_using_subcommand suppression; and __fish_seen_subcommand_from import" -l for -d 'For this long [default: for good]' -r
+complete -c repute -n "__fish_repute_using_subcommand suppression; and __fish_seen_subcommand_from import" -s c -l config -d 'The configuration file [default: /etc/repute/repute.toml, else ./repute.toml]' -r -F
+complete -c repute -n "__fish_repute_using_subcommand suppression; and __fish_seen_subcommand_from import" -l json -d 'Answer in JSON, for programs'
+complete -c repute -n "__fish_repute_using_subcommand suppression; and __fish_seen_subcommand_from import" -s h -l help -d 'Print help'
+complete -c repute -n "__fish_repute_using_subcommand suppression; and __fish_seen_subcommand_from export" -l domain -d 'The domain of the address' -r
+complete -c repute -n "__fish_repute_using_subcommand suppression; and __fish_seen_subcommand_from export" -l account -d 'Entries of this account and its lists' -r
+complete -c repute -n "__fish_repute_using_subcommand suppression; and __fish_seen_subcommand_from export" -l list -d 'Entries of this list of the account' -r
+complete -c repute -n "__fish_repute_using_subcommand suppression; and __fish_seen_subcommand_from export" -l why -r
+complete -c repute -n "__fish_repute_using_subcommand suppression; and __fish_seen_subcommand_from export" -l since -d 'Since this long at most: 30m, 4h, 2d' -r
+complete -c repute -n "__fish_repute_using_subcommand suppression; and __fish_seen_subcommand_from export" -l format -r -f -a "csv\t''
+json\t'A JSON object a line'"
+complete -c repute -n "__fish_repute_using_subcommand suppression; and __fish_seen_subcommand_from export" -s c -l config -d 'The configuration file [default: /etc/repute/repute.toml, else ./repute.toml]' -r -F
+complete -c repute -n "__fish_repute_using_subcommand suppression; and __fish_seen_subcommand_from export" -l json -d 'Answer in JSON, for programs'
+complete -c repute -n "__fish_repute_using_subcommand suppression; and __fish_seen_subcommand_from export" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c repute -n "__fish_repute_using_subcommand suppression; and __fish_seen_subcommand_from help" -f -a "list" -d 'List who is not written to'
+complete -c repute -n "__fish_repute_using_subcommand suppression; and __fish_seen_subcommand_from help" -f -a "show" -d 'Show an address with cause, evidence and dates'
+complete -c repute -n "__fish_repute_using_subcommand suppression; and __fish_seen_subcommand_from help" -f -a "add" -d 'Write to an address no more'
+complete -c repute -n "__fish_repute_using_subcommand suppression; and __fish_seen_subcommand_from help" -f -a "release" -d 'Write to addresses again'
+complete -c repute -n "__fish_repute_using_subcommand suppression; and __fish_seen_subcommand_from help" -f -a "import" -d 'Add the addresses of a file: CSV with a head, a JSON object a line, or an address a line'
+complete -c repute -n "__fish_repute_using_subcommand suppression; and __fish_seen_subcommand_from help" -f -a "export" -d 'Write the list to the standard output'
+complete -c repute -n "__fish_repute_using_subcommand suppression; and __fish_seen_subcommand_from help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
+complete -c repute -n "__fish_repute_using_subcommand circuit; and not __fish_seen_subcommand_from list continue cancel help" -s c -l config -d 'The configuration file [default: /etc/repute/repute.toml, else ./repute.toml]' -r -F
+complete -c repute -n "__fish_repute_using_subcommand circuit; and not __fish_seen_subcommand_from list continue cancel help" -l json -d 'Answer in JSON, for programs'
+complete -c repute -n "__fish_repute_using_subcommand circuit; and not __fish_seen_subcommand_from list continue cancel help" -s h -l help -d 'Print help'
+complete -c repute -n "__fish_repute_using_subcommand circuit; and not __fish_seen_subcommand_from list continue cancel help" -f -a "list" -d 'List what is stopped, and why'
+complete -c repute -n "__fish_repute_using_subcommand circuit; and not __fish_seen_subcommand_from list continue cancel help" -f -a "continue" -d 'Let the mail of an account or campaign go on; counting starts from nothing'
+complete -c repute -n "__fish_repute_using_subcommand circuit; and not __fish_seen_subcommand_from list continue cancel help" -f -a "cancel" -d 'Take all waiting mail of an account or campaign out of the queue; its sender is not told'
+complete -c repute -n "__fish_repute_using_subcommand circuit; and not __fish_seen_subcommand_from list continue cancel help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
+complete -c repute -n "__fish_repute_using_subcommand circuit; and __fish_seen_subcommand_from list" -s c -l config -d 'The configuration file [default: /etc/repute/repute.toml, else ./repute.toml]' -r -F
+complete -c repute -n "__fish_repute_using_subcommand circuit; and __fish_seen_subcommand_from list" -l json -d 'Answer in JSON, for programs'
+complete -c repute -n "__fish_repute_using_subcommand circuit; and __fish_seen_subcommand_from list" -s h -l help -d 'Print help'
+complete -c repute -n "__fish_repute_using_subcommand circuit; and __fish_seen_subcommand_from continue" -s c -l config -d 'The configuration file [default: /etc/repute/repute.toml, else ./repute.toml]' -r -F
+complete -c repute -n "__fish_repute_using_subcommand circuit; and __fish_seen_subcommand_from continue" -l json -d 'Answer in JSON, for programs'
+complete -c repute -n "__fish_repute_using_subcommand circuit; and __fish_seen_subcommand_from continue" -s h -l help -d 'Print help'
+complete -c repute -n "__fish_repute_using_subcommand circuit; and __fish_seen_subcommand_from cancel" -s c -l config -d 'The configuration file [default: /etc/repute/repute.toml, else ./repute.toml]' -r -F
+complete -c repute -n "__fish_repute_using_subcommand circuit; and __fish_seen_subcommand_from cancel" -l json -d 'Answer in JSON, for programs'
+complete -c repute -n "__fish_repute_using_subcommand circuit; and __fish_seen_subcommand_from cancel" -s h -l help -d 'Print help'
+complete -c repute -n "__fish_repute_using_subcommand circuit; and __fish_seen_subcommand_from help" -f -a "list" -d 'List what is stopped, and why'
+complete -c repute -n "__fish_repute_using_subcommand circuit; and __fish_seen_subcommand_from help" -f -a "continue" -d 'Let the mail of an account or campaign go on; counting starts from nothing'
+complete -c repute -n "__fish_repute_using_subcommand circuit; and __fish_seen_subcommand_from help" -f -a "cancel" -d 'Take all waiting mail of an account or campaign out of the queue; its sender is not told'
+complete -c repute -n "__fish_repute_using_subcommand circuit; and __fish_seen_subcommand_from help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
 complete -c repute -n "__fish_repute_using_subcommand explain" -l host -d 'The host that gave it, where the text does not tell: some codes differ by receiver' -r
 complete -c repute -n "__fish_repute_using_subcommand explain" -s c -l config -d 'The configuration file [default: /etc/repute/repute.toml, else ./repute.toml]' -r -F
 complete -c repute -n "__fish_repute_using_subcommand explain" -l json -d 'Answer in JSON, for programs'
@@ -318,24 +404,26 @@ complete -c repute -n "__fish_repute_using_subcommand man" -s c -l config -d 'Th
 complete -c repute -n "__fish_repute_using_subcommand man" -l check -d 'Write nothing; exit code 1 if a file differs from what would be written'
 complete -c repute -n "__fish_repute_using_subcommand man" -l json -d 'Answer in JSON, for programs'
 complete -c repute -n "__fish_repute_using_subcommand man" -s h -l help -d 'Print help'
-complete -c repute -n "__fish_repute_using_subcommand help; and not __fish_seen_subcommand_from setup records check serve demo account token domain queue why explain message status send sendmail config man help" -f -a "setup" -d 'Set up from nothing: configuration, keys, DNS records'
-complete -c repute -n "__fish_repute_using_subcommand help; and not __fish_seen_subcommand_from setup records check serve demo account token domain queue why explain message status send sendmail config man help" -f -a "records" -d 'Print the DNS records to publish, or how those that are there differ'
-complete -c repute -n "__fish_repute_using_subcommand help; and not __fish_seen_subcommand_from setup records check serve demo account token domain queue why explain message status send sendmail config man help" -f -a "check" -d 'Check whether receivers will trust this server: DNS, black lists, SPF, keys'
-complete -c repute -n "__fish_repute_using_subcommand help; and not __fish_seen_subcommand_from setup records check serve demo account token domain queue why explain message status send sendmail config man help" -f -a "serve" -d 'Run the server'
-complete -c repute -n "__fish_repute_using_subcommand help; and not __fish_seen_subcommand_from setup records check serve demo account token domain queue why explain message status send sendmail config man help" -f -a "demo" -d 'Try everything on loopback: a playground with receivers, and 200 real messages'
-complete -c repute -n "__fish_repute_using_subcommand help; and not __fish_seen_subcommand_from setup records check serve demo account token domain queue why explain message status send sendmail config man help" -f -a "account" -d 'Make accounts for applications'
-complete -c repute -n "__fish_repute_using_subcommand help; and not __fish_seen_subcommand_from setup records check serve demo account token domain queue why explain message status send sendmail config man help" -f -a "token" -d 'Make tokens for the HTTP API'
-complete -c repute -n "__fish_repute_using_subcommand help; and not __fish_seen_subcommand_from setup records check serve demo account token domain queue why explain message status send sendmail config man help" -f -a "domain" -d 'Set up domains to send as: keys and DNS records'
-complete -c repute -n "__fish_repute_using_subcommand help; and not __fish_seen_subcommand_from setup records check serve demo account token domain queue why explain message status send sendmail config man help" -f -a "queue" -d 'List, hold, release, retry and cancel what waits'
-complete -c repute -n "__fish_repute_using_subcommand help; and not __fish_seen_subcommand_from setup records check serve demo account token domain queue why explain message status send sendmail config man help" -f -a "why" -d 'Tell what became of a message, or of mail to an address'
-complete -c repute -n "__fish_repute_using_subcommand help; and not __fish_seen_subcommand_from setup records check serve demo account token domain queue why explain message status send sendmail config man help" -f -a "explain" -d 'Tell what a receiver\'s reply means, whose fault it is, and what to do'
-complete -c repute -n "__fish_repute_using_subcommand help; and not __fish_seen_subcommand_from setup records check serve demo account token domain queue why explain message status send sendmail config man help" -f -a "message" -d 'Judge a message before it is sent'
-complete -c repute -n "__fish_repute_using_subcommand help; and not __fish_seen_subcommand_from setup records check serve demo account token domain queue why explain message status send sendmail config man help" -f -a "status" -d 'Show what the server is doing'
-complete -c repute -n "__fish_repute_using_subcommand help; and not __fish_seen_subcommand_from setup records check serve demo account token domain queue why explain message status send sendmail config man help" -f -a "send" -d 'Send one message and print the conversation'
-complete -c repute -n "__fish_repute_using_subcommand help; and not __fish_seen_subcommand_from setup records check serve demo account token domain queue why explain message status send sendmail config man help" -f -a "sendmail" -d 'Take a message as the `sendmail` command does, for cron, PHP and others'
-complete -c repute -n "__fish_repute_using_subcommand help; and not __fish_seen_subcommand_from setup records check serve demo account token domain queue why explain message status send sendmail config man help" -f -a "config" -d 'Check or show the configuration'
-complete -c repute -n "__fish_repute_using_subcommand help; and not __fish_seen_subcommand_from setup records check serve demo account token domain queue why explain message status send sendmail config man help" -f -a "man" -d 'Write manual pages, shell completions and the configuration reference'
-complete -c repute -n "__fish_repute_using_subcommand help; and not __fish_seen_subcommand_from setup records check serve demo account token domain queue why explain message status send sendmail config man help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
+complete -c repute -n "__fish_repute_using_subcommand help; and not __fish_seen_subcommand_from setup records check serve demo account token domain queue why suppression circuit explain message status send sendmail config man help" -f -a "setup" -d 'Set up from nothing: configuration, keys, DNS records'
+complete -c repute -n "__fish_repute_using_subcommand help; and not __fish_seen_subcommand_from setup records check serve demo account token domain queue why suppression circuit explain message status send sendmail config man help" -f -a "records" -d 'Print the DNS records to publish, or how those that are there differ'
+complete -c repute -n "__fish_repute_using_subcommand help; and not __fish_seen_subcommand_from setup records check serve demo account token domain queue why suppression circuit explain message status send sendmail config man help" -f -a "check" -d 'Check whether receivers will trust this server: DNS, black lists, SPF, keys'
+complete -c repute -n "__fish_repute_using_subcommand help; and not __fish_seen_subcommand_from setup records check serve demo account token domain queue why suppression circuit explain message status send sendmail config man help" -f -a "serve" -d 'Run the server'
+complete -c repute -n "__fish_repute_using_subcommand help; and not __fish_seen_subcommand_from setup records check serve demo account token domain queue why suppression circuit explain message status send sendmail config man help" -f -a "demo" -d 'Try everything on loopback: a playground with receivers, and 200 real messages'
+complete -c repute -n "__fish_repute_using_subcommand help; and not __fish_seen_subcommand_from setup records check serve demo account token domain queue why suppression circuit explain message status send sendmail config man help" -f -a "account" -d 'Make accounts for applications'
+complete -c repute -n "__fish_repute_using_subcommand help; and not __fish_seen_subcommand_from setup records check serve demo account token domain queue why suppression circuit explain message status send sendmail config man help" -f -a "token" -d 'Make tokens for the HTTP API'
+complete -c repute -n "__fish_repute_using_subcommand help; and not __fish_seen_subcommand_from setup records check serve demo account token domain queue why suppression circuit explain message status send sendmail config man help" -f -a "domain" -d 'Set up domains to send as: keys and DNS records'
+complete -c repute -n "__fish_repute_using_subcommand help; and not __fish_seen_subcommand_from setup records check serve demo account token domain queue why suppression circuit explain message status send sendmail config man help" -f -a "queue" -d 'List, hold, release, retry and cancel what waits'
+complete -c repute -n "__fish_repute_using_subcommand help; and not __fish_seen_subcommand_from setup records check serve demo account token domain queue why suppression circuit explain message status send sendmail config man help" -f -a "why" -d 'Tell what became of a message, or of mail to an address'
+complete -c repute -n "__fish_repute_using_subcommand help; and not __fish_seen_subcommand_from setup records check serve demo account token domain queue why suppression circuit explain message status send sendmail config man help" -f -a "suppression" -d 'List, add and release addresses that are not written to'
+complete -c repute -n "__fish_repute_using_subcommand help; and not __fish_seen_subcommand_from setup records check serve demo account token domain queue why suppression circuit explain message status send sendmail config man help" -f -a "circuit" -d 'List, continue and cancel accounts and campaigns that were stopped'
+complete -c repute -n "__fish_repute_using_subcommand help; and not __fish_seen_subcommand_from setup records check serve demo account token domain queue why suppression circuit explain message status send sendmail config man help" -f -a "explain" -d 'Tell what a receiver\'s reply means, whose fault it is, and what to do'
+complete -c repute -n "__fish_repute_using_subcommand help; and not __fish_seen_subcommand_from setup records check serve demo account token domain queue why suppression circuit explain message status send sendmail config man help" -f -a "message" -d 'Judge a message before it is sent'
+complete -c repute -n "__fish_repute_using_subcommand help; and not __fish_seen_subcommand_from setup records check serve demo account token domain queue why suppression circuit explain message status send sendmail config man help" -f -a "status" -d 'Show what the server is doing'
+complete -c repute -n "__fish_repute_using_subcommand help; and not __fish_seen_subcommand_from setup records check serve demo account token domain queue why suppression circuit explain message status send sendmail config man help" -f -a "send" -d 'Send one message and print the conversation'
+complete -c repute -n "__fish_repute_using_subcommand help; and not __fish_seen_subcommand_from setup records check serve demo account token domain queue why suppression circuit explain message status send sendmail config man help" -f -a "sendmail" -d 'Take a message as the `sendmail` command does, for cron, PHP and others'
+complete -c repute -n "__fish_repute_using_subcommand help; and not __fish_seen_subcommand_from setup records check serve demo account token domain queue why suppression circuit explain message status send sendmail config man help" -f -a "config" -d 'Check or show the configuration'
+complete -c repute -n "__fish_repute_using_subcommand help; and not __fish_seen_subcommand_from setup records check serve demo account token domain queue why suppression circuit explain message status send sendmail config man help" -f -a "man" -d 'Write manual pages, shell completions and the configuration reference'
+complete -c repute -n "__fish_repute_using_subcommand help; and not __fish_seen_subcommand_from setup records check serve demo account token domain queue why suppression circuit explain message status send sendmail config man help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
 complete -c repute -n "__fish_repute_using_subcommand help; and __fish_seen_subcommand_from account" -f -a "add" -d 'Make an account: asks for a password, prints the block for the configuration'
 complete -c repute -n "__fish_repute_using_subcommand help; and __fish_seen_subcommand_from token" -f -a "add" -d 'Make a token: prints it, and the block for the configuration'
 complete -c repute -n "__fish_repute_using_subcommand help; and __fish_seen_subcommand_from token" -f -a "ses" -d 'Print the access key id and the secret that clients of Amazon SES sign with'
@@ -349,6 +437,15 @@ complete -c repute -n "__fish_repute_using_subcommand help; and __fish_seen_subc
 complete -c repute -n "__fish_repute_using_subcommand help; and __fish_seen_subcommand_from queue" -f -a "release" -d 'Let held messages go: they are tried now'
 complete -c repute -n "__fish_repute_using_subcommand help; and __fish_seen_subcommand_from queue" -f -a "retry" -d 'Try waiting messages now'
 complete -c repute -n "__fish_repute_using_subcommand help; and __fish_seen_subcommand_from queue" -f -a "cancel" -d 'Take messages out of the queue; their senders are not told'
+complete -c repute -n "__fish_repute_using_subcommand help; and __fish_seen_subcommand_from suppression" -f -a "list" -d 'List who is not written to'
+complete -c repute -n "__fish_repute_using_subcommand help; and __fish_seen_subcommand_from suppression" -f -a "show" -d 'Show an address with cause, evidence and dates'
+complete -c repute -n "__fish_repute_using_subcommand help; and __fish_seen_subcommand_from suppression" -f -a "add" -d 'Write to an address no more'
+complete -c repute -n "__fish_repute_using_subcommand help; and __fish_seen_subcommand_from suppression" -f -a "release" -d 'Write to addresses again'
+complete -c repute -n "__fish_repute_using_subcommand help; and __fish_seen_subcommand_from suppression" -f -a "import" -d 'Add the addresses of a file: CSV with a head, a JSON object a line, or an address a line'
+complete -c repute -n "__fish_repute_using_subcommand help; and __fish_seen_subcommand_from suppression" -f -a "export" -d 'Write the list to the standard output'
+complete -c repute -n "__fish_repute_using_subcommand help; and __fish_seen_subcommand_from circuit" -f -a "list" -d 'List what is stopped, and why'
+complete -c repute -n "__fish_repute_using_subcommand help; and __fish_seen_subcommand_from circuit" -f -a "continue" -d 'Let the mail of an account or campaign go on; counting starts from nothing'
+complete -c repute -n "__fish_repute_using_subcommand help; and __fish_seen_subcommand_from circuit" -f -a "cancel" -d 'Take all waiting mail of an account or campaign out of the queue; its sender is not told'
 complete -c repute -n "__fish_repute_using_subcommand help; and __fish_seen_subcommand_from message" -f -a "check" -d 'Judge a message before it is sent, as receivers will'
 complete -c repute -n "__fish_repute_using_subcommand help; and __fish_seen_subcommand_from config" -f -a "check" -d 'Say what is wrong with the configuration: file, line, column, what, cure'
 complete -c repute -n "__fish_repute_using_subcommand help; and __fish_seen_subcommand_from config" -f -a "show" -d 'Print every value, defaults too, secrets masked'

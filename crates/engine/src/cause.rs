@@ -98,6 +98,11 @@ pub(crate) fn heed(plan: Plan, readings: &[Reading], attempt: u32, now: Timestam
 }
 
 impl Reading {
+    /// Whether it proves a permanent fault of the recipient's own.
+    pub fn suppresses(&self) -> bool {
+        self.action == Action::Suppress
+    }
+
     fn site_pause(&self) -> Option<Duration> {
         self.pause.filter(|_| matches!(self.action, Action::PauseSite | Action::SlowSite))
     }

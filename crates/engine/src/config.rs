@@ -11,7 +11,10 @@ use repute_queue::Retry;
 use repute_trust::dkim::SigningKey;
 use repute_types::{Address, Domain};
 
+use crate::circuit::CircuitSettings;
 use crate::door::{Account, ScramSecret};
+use crate::returned::ReturnSettings;
+use crate::suppress::SuppressionSettings;
 
 pub struct Settings {
     /// What we say in EHLO where an egress has no name of its own, and in Received.
@@ -23,6 +26,9 @@ pub struct Settings {
     pub routes: Arc<Routes>,
     pub delivery: Arc<DeliverySettings>,
     pub retry: Retry,
+    pub suppression: SuppressionSettings,
+    pub returned: ReturnSettings,
+    pub circuit: CircuitSettings,
     pub limits: Limits,
 }
 
@@ -42,7 +48,8 @@ pub struct SendingDomain {
     pub keys: Vec<Arc<SigningKey>>,
     /// For benchmarks: mail goes out without a signature.
     pub danger_unsigned: bool,
-    /// Where bounces for this domain come back to, if that is ours.
+    /// Where bounces for this domain come back to, if that is ours: mail leaves with an address there
+    /// that only we can make.
     pub return_path: Option<Domain>,
 }
 

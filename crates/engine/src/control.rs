@@ -3,7 +3,9 @@
 //! floor touches the spool or the history.
 
 mod about;
+pub mod circuit;
 mod server;
+pub mod suppression;
 
 use std::time::Duration;
 
@@ -167,6 +169,16 @@ pub enum ControlError {
     NoRequests,
     #[error("the spool cannot be read or written now")]
     Spool(#[source] SpoolError),
+    #[error("the suppression list cannot be read or written now")]
+    Suppression(#[source] LedgerError),
+    #[error("this server keeps no suppression list")]
+    NoSuppression,
+    #[error("say who is meant: an address, a domain, an account, a cause, a time, or all")]
+    NoAddressSelected,
+    #[error("no circuit {0:?} is open: `repute circuit list` has the names")]
+    NoSuchCircuit(String),
+    #[error("what the circuits know cannot be written now")]
+    Circuit(#[source] LedgerError),
     #[error("the history cannot be read now")]
     History(#[source] LedgerError),
 }
@@ -253,8 +265,19 @@ impl Control {
 
     /// Takes messages out of the queue without a notice to their senders. The history keeps it.
     pub async fn cancel(&self, selector: &Selector) -> Result<Changes, ControlError> {
+        self.cancel_which(selector, |_| true).await
+    }
+
+    async fn cancel_which(
+        &self,
+        selector: &Selector,
+        concerned: impl Fn(&MessageMeta) -> bool,
+    ) -> Result<Changes, ControlError> {
         let mut changes = Changes::default();
-        for (_, part) in self.select_to_change(selector).await? {
+        for (meta, part) in self.select_to_change(selector).await? {
+            if !concerned(&meta) {
+                continue;
+            }
             let id = part.id;
             let Some(as_it_was) = dispatch::lease_aside(&self.works, id) else {
                 changes.count(self.works.queue(|queue| queue.remove(id)));

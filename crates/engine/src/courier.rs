@@ -7,13 +7,15 @@ use std::sync::atomic::Ordering;
 
 use repute_delivery::{Connection, Sent, Transaction};
 use repute_queue::{Feedback, LaneId, Lease, Next, Then};
-use repute_types::{Outcome, Stage, Verdict};
+use repute_types::{Outcome, Recipient, Stage, Verdict};
 use tokio::sync::watch;
 
 use crate::config::Settings;
 use crate::dispatch;
 use crate::fresh::Loaded;
+use crate::returned;
 use crate::settle::{self, Decided};
+use crate::suppress;
 use crate::works::{LaneWork, Works};
 
 /// Recipients in one transaction: what every server has to take (RFC 5321 §4.5.3.1.8).
@@ -98,13 +100,25 @@ impl Session {
         if works.now() >= loaded.meta.expires {
             return settle::expire(&works, loaded);
         }
+        if let Some(reason) = works.circuits.stops(&loaded.meta) {
+            return dispatch::hold(&works, loaded, reason);
+        }
         let settings = works.settings();
-        let mut outcomes = Vec::with_capacity(loaded.part.recipients.len());
+        let left_out = suppress::before_attempt(&works, &loaded);
+        let all = loaded.part.recipients.iter().enumerate();
+        let recipients: Vec<_> =
+            all.filter(|(n, _)| !left_out.has(*n)).map(|(_, pending)| &pending.recipient).collect();
+        if recipients.is_empty() {
+            let outcomes = left_out.with(&works, &loaded, Vec::new());
+            let (feedback, egress) = (Feedback::None, None);
+            let none = Decided { loaded, attempt: 0, outcomes, feedback, egress, tell: true, relay_tells: false };
+            return settle::settle(&works, none);
+        }
+        let mut outcomes = Vec::with_capacity(recipients.len());
         let mut feedback = Feedback::None;
-        while outcomes.len() < loaded.part.recipients.len() {
-            let start = outcomes.len();
-            let end = loaded.part.recipients.len().min(start + RECIPIENTS);
-            match self.transaction(&settings, &loaded, start..end).await {
+        for some in recipients.chunks(RECIPIENTS) {
+            let first = outcomes.is_empty();
+            match self.transaction(&settings, &loaded, some, first).await {
                 Ok((some, learnt)) => {
                     outcomes.extend(some);
                     feedback = worse(feedback, learnt);
@@ -112,6 +126,7 @@ impl Session {
                 Err(Crowded) => return self.put_back(loaded),
             }
         }
+        let outcomes = left_out.with(&works, &loaded, outcomes);
         let relay_tells = self.connection.as_ref().is_some_and(|c| c.offered().dsn);
         let egress = self.connection.as_ref().and_then(Connection::local_address);
         settle::settle(
@@ -135,14 +150,16 @@ impl Session {
         &mut self,
         settings: &Settings,
         loaded: &Loaded,
-        range: std::ops::Range<usize>,
+        recipients: &[&Recipient],
+        first: bool,
     ) -> Result<(Vec<Outcome>, Feedback), Crowded> {
-        let first = range.start == 0;
-        let recipients: Vec<_> = loaded.part.recipients[range].iter().map(|p| &p.recipient).collect();
+        let meta = &loaded.meta;
+        let path =
+            returned::path_of(&self.works, settings, meta.account.as_deref(), meta.from.as_ref(), loaded.part.id);
         let transaction = Transaction {
-            from: loaded.meta.from.as_ref(),
+            from: path.as_ref().or(meta.from.as_ref()),
             options: &loaded.meta.options,
-            recipients: &recipients,
+            recipients,
             content: &loaded.content,
         };
         let alike = |outcome: Outcome| vec![outcome; recipients.len()];

@@ -211,6 +211,17 @@ async fn alarm(works: &Works, part: PartId) {
     });
 }
 
+/// Holds a leased part in place of an attempt.
+pub(crate) fn hold(works: &Works, loaded: Loaded, reason: String) {
+    let (part, now) = (loaded.part.id, works.now());
+    works.emit_held(&loaded.meta, &loaded.part, &reason);
+    let record = PartRecord { state: PartState::Held(reason), ..loaded.part.clone() };
+    works.doors.spool.settle(Settlement { part, change: Change::Keep(record.clone()), notices: Vec::new() });
+    put_back(works, Loaded { part: record, ..loaded }, |queue| {
+        queue.settle(part, Then::Held, Feedback::None, now);
+    });
+}
+
 /// Ends a lease that came to no attempt, and does what an operator asked for meanwhile: in one
 /// touch of the queue, so that nobody leases the part in between.
 pub(crate) fn put_back(works: &Works, loaded: Loaded, end_lease: impl FnOnce(&mut Queue)) {

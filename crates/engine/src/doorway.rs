@@ -3,13 +3,13 @@
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use repute_ledger::ReturnedMail;
 use repute_spool::{BoxFuture, Committed};
-use repute_types::event::Level;
-use repute_types::{Address, EnhancedCode, EventKind, MessageId, Recipient, Reply};
+use repute_types::{Address, EventKind, MessageId, Recipient, Reply};
 
 use crate::door::{Account, AuthRefused, Door, Returned, ScramSecret, Submitted};
 use crate::intake;
+use crate::returned;
+use crate::suppress;
 use crate::works::Works;
 
 impl Door for Works {
@@ -36,9 +36,8 @@ impl Door for Works {
         intake::may_send_from(&self.settings(), account, from)
     }
 
-    fn may_send_to(&self, _account: &Account, _recipient: &Recipient) -> Result<(), Reply> {
-        // Suppression will refuse here; an address that exists as a value is well formed.
-        Ok(())
+    fn may_send_to(&self, account: &Account, recipient: &Recipient) -> Result<(), Reply> {
+        suppress::may_send_to(self, &account.name, None, &recipient.address)
     }
 
     fn accept(&self, submitted: Submitted) -> BoxFuture<'_, Result<Committed, Reply>> {
@@ -51,32 +50,10 @@ impl Door for Works {
     }
 
     fn may_return_to(&self, recipient: &Address) -> Result<(), Reply> {
-        if self.doors.returned.is_some() && self.settings().is_return_path(recipient) {
-            return Ok(());
-        }
-        let text = format!("relaying denied: {} is not a return path of this server", recipient.domain());
-        Err(Reply::new(550, EnhancedCode(5, 7, 1), text))
+        returned::addressed(self, &self.settings(), recipient).map(drop)
     }
 
     fn accept_returned(&self, returned: Returned) -> BoxFuture<'_, Result<MessageId, Reply>> {
-        Box::pin(keep_returned(self, returned))
+        Box::pin(returned::keep(self, returned))
     }
-}
-
-/// Mail to a return path is kept whole before it is taken; what it says is read later.
-async fn keep_returned(works: &Works, returned: Returned) -> Result<MessageId, Reply> {
-    let later = || Reply::new(452, EnhancedCode(4, 3, 1), "the message cannot be stored now; try again later");
-    let store = works.doors.returned.as_ref().ok_or_else(later)?;
-    let now = works.now();
-    let id = works.ids.next(now);
-    let Returned { from, recipients, content, origin } = returned;
-    let mail = ReturnedMail { id, at: now, from, recipients: recipients.clone(), content };
-    if let Err(error) = store.keep(mail).await {
-        works.note(Level::Error, "returned", format!("a returned message could not be kept: {error}"));
-        return Err(later());
-    }
-    for recipient in recipients {
-        works.emit(EventKind::Returned { message: id, recipient, client: origin.client });
-    }
-    Ok(id)
 }

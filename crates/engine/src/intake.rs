@@ -12,12 +12,13 @@ use repute_spool::{Committed, MessageMeta, NewMessage, PartRecord, PartState, Pe
 use repute_trust::dkim;
 use repute_types::event::Level;
 use repute_types::{
-    Address, Body, Content, Domain, EnhancedCode, Envelope, EventKind, MessageId, PartId, Recipient, Reply, Timestamp,
+    Address, Body, Content, Domain, EnhancedCode, EventKind, MessageId, PartId, Recipient, Reply, Timestamp,
 };
 
 use crate::config::{SendingDomain, Settings};
 use crate::door::{Account, SEND_AT_MOST, Submitted};
 use crate::fresh::Loaded;
+use crate::suppress;
 use crate::works::Works;
 
 const DAY: Duration = Duration::from_secs(24 * 3600);
@@ -78,6 +79,7 @@ async fn accept_message(works: &Works, submitted: Submitted) -> Result<Committed
     if envelope.recipients.is_empty() {
         return Err(Reply::new(554, EnhancedCode(5, 5, 1), "no valid recipients"));
     }
+    let (recipients, left_out) = suppress::at_acceptance(works, &account.name, labels.as_deref(), envelope.recipients)?;
     let now = works.now();
     let due = first_due(&settings, send_at, now)?;
     let id = id.unwrap_or_else(|| works.ids.next(now));
@@ -93,7 +95,7 @@ async fn accept_message(works: &Works, submitted: Submitted) -> Result<Committed
                 protocol: origin.protocol,
                 tls: origin.tls.as_ref(),
                 private: account.private,
-                recipient: only_recipient(&envelope),
+                recipient: only_recipient(&recipients),
             },
             smtputf8: envelope.options.smtputf8,
             hops: settings.limits.hops,
@@ -117,15 +119,19 @@ async fn accept_message(works: &Works, submitted: Submitted) -> Result<Committed
             expires: due + settings.retry.expire,
             header_id: made.header_id,
             size: content.len() as u64,
-            labels,
+            labels: labels.clone(),
             letter: None,
             members: false,
         },
-        recipients: envelope.recipients,
+        recipients,
         content,
         due,
     };
-    commit(works, message, origin.client, origin.tls).await
+    let committed = commit(works, message, origin.client, origin.tls).await?;
+    for entry in &left_out {
+        suppress::tell(works, id, &account.name, labels.as_ref(), entry);
+    }
+    Ok(committed)
 }
 
 /// When a message is tried first. A time that has passed is now.
@@ -140,8 +146,8 @@ fn first_due(settings: &Settings, send_at: Option<Timestamp>, now: Timestamp) ->
 }
 
 /// The sole recipient may be named in Received; with several it would give away a Bcc.
-fn only_recipient(envelope: &Envelope) -> Option<&Address> {
-    match envelope.recipients.as_slice() {
+fn only_recipient(recipients: &[Recipient]) -> Option<&Address> {
+    match recipients {
         [one] => Some(&one.address),
         _ => None,
     }

@@ -8,6 +8,7 @@
 pub mod accounts;
 pub mod bulk;
 mod cause;
+mod circuit;
 pub mod config;
 pub mod control;
 mod courier;
@@ -18,7 +19,9 @@ mod fresh;
 mod intake;
 mod notice;
 pub mod once;
+mod returned;
 mod settle;
+mod suppress;
 mod works;
 
 use std::sync::Arc;
@@ -31,10 +34,13 @@ use repute_types::{MessageId, PartId, Timestamp};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
+pub use circuit::{CircuitRow, CircuitSettings};
 pub use config::Settings;
 pub use control::Control;
 pub use door::Door;
 pub use repute_ledger::requests::Request;
+pub use returned::ReturnSettings;
+pub use suppress::SuppressionSettings;
 pub use works::Doors;
 use works::Works;
 
@@ -55,8 +61,11 @@ impl Engine {
         let works = Arc::new(Works::new(doors, settings, ids));
         let (stop, stopped) = watch::channel(false);
         let loop_task = tokio::spawn(dispatch::run(works.clone(), stopped.clone()));
-        let fill_task = tokio::spawn(refill(works.clone(), last, stopped));
-        Ok(Engine { works, stop, tasks: vec![loop_task, fill_task] })
+        let fill_task = tokio::spawn(refill(works.clone(), last, stopped.clone()));
+        let learn_task = tokio::spawn(suppress::run(works.clone(), stopped.clone()));
+        let return_task = tokio::spawn(returned::run(works.clone(), stopped.clone()));
+        let circuit_task = tokio::spawn(circuit::run(works.clone(), stopped));
+        Ok(Engine { works, stop, tasks: vec![loop_task, fill_task, learn_task, return_task, circuit_task] })
     }
 
     /// What listeners speak to.
@@ -87,6 +96,8 @@ impl Engine {
         for task in &self.tasks {
             task.abort();
         }
+        suppress::write_learnt(&self.works).await;
+        circuit::save_or_tell(&self.works).await;
         self.works.doors.spool.flush().await?;
         Ok(in_time)
     }

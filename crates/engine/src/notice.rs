@@ -4,13 +4,16 @@
 //! such as a notice, never causes another), only at its own return path, only what was asked
 //! for (NOTIFY), and once. A notice has the null sender and is signed as the sender's domain.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use repute_message::dsn::{self, Kind, Notice, Original, Told};
 use repute_spool::{MessageMeta, NewMessage};
 use repute_types::envelope::EnvelopeOptions;
 use repute_types::event::Level;
-use repute_types::{Address, EventKind, Recipient, Stream, Verdict};
+use repute_types::{
+    AccountName, Address, Content, EventKind, Labels, MessageId, Outcome, Recipient, Ret, Stream, Verdict,
+};
 
 use crate::config::{SendingDomain, Settings};
 use crate::fresh::Loaded;
@@ -37,8 +40,8 @@ pub(crate) fn about(works: &Works, loaded: &Loaded, finished: &[Finished], relay
         finished.iter().filter(|f| !relay_tells && told(f, Verdict::Delivered, f.recipient.notify.on_success()));
     let relayed: Vec<_> = relayed.map(|f| tell(f, now)).collect();
     let mut notices = Vec::new();
-    notices.extend(compose(works, loaded, Kind::Failed, failed));
-    notices.extend(compose(works, loaded, Kind::Relayed, relayed));
+    notices.extend(compose(works, None, &loaded.meta, &loaded.content, Kind::Failed, failed));
+    notices.extend(compose(works, None, &loaded.meta, &loaded.content, Kind::Relayed, relayed));
     notices
 }
 
@@ -52,13 +55,59 @@ pub(crate) fn delay(works: &Works, loaded: &Loaded) -> Vec<NewMessage> {
         attempted: None,
         until,
     });
-    compose(works, loaded, Kind::Delayed, told.collect()).into_iter().collect()
+    compose(works, None, &loaded.meta, &loaded.content, Kind::Delayed, told.collect()).into_iter().collect()
 }
 
-fn compose(works: &Works, loaded: &Loaded, kind: Kind, recipients: Vec<Told<'_>>) -> Option<NewMessage> {
-    let meta = &loaded.meta;
+/// What a notice about mail that came back needs.
+pub(crate) struct Returned {
+    /// Of the mail that came back; the notice takes it, so that it is made once.
+    pub id: MessageId,
+    /// The message that it is about.
+    pub message: MessageId,
+    pub account: Option<AccountName>,
+    /// The sender's own return path, where it is still known.
+    pub to: Option<Address>,
+    pub labels: Option<Arc<Labels>>,
+    /// As much of its header as came back.
+    pub original: Content,
+}
+
+/// The notice that something failed after a server had taken it.
+pub(crate) fn came_back(works: &Works, about: Returned, failed: &[(Recipient, &Outcome)]) -> Option<NewMessage> {
+    let Returned { id, message, account, to, labels, original } = about;
+    let now = works.now();
+    let meta = MessageMeta {
+        id: message,
+        account,
+        stream: Stream::Transactional,
+        from: to,
+        options: EnvelopeOptions { ret: Some(Ret::Headers), ..EnvelopeOptions::default() },
+        received: message.time(),
+        expires: now,
+        header_id: String::new(),
+        size: original.len() as u64,
+        labels,
+        letter: None,
+        members: false,
+    };
+    let told = failed.iter().map(|(recipient, outcome)| Told { recipient, outcome, attempted: Some(now), until: None });
+    compose(works, Some(id), &meta, &original, Kind::Failed, told.collect())
+}
+
+fn compose(
+    works: &Works,
+    id: Option<MessageId>,
+    meta: &MessageMeta,
+    content: &Content,
+    kind: Kind,
+    recipients: Vec<Told<'_>>,
+) -> Option<NewMessage> {
     let (Some(account), Some(to), false) = (&meta.account, &meta.from, recipients.is_empty()) else { return None };
     let settings = works.settings();
+    if settings.is_return_path(to) {
+        // It would come back to this server, which refuses it: whoever sends from there reads events.
+        return None;
+    }
     let now = works.now();
     let Some(domain) = author_domain(&settings, to, account) else {
         let text = format!("no notice about {} was sent to {to}: no domain of account {account} can sign it", meta.id);
@@ -66,13 +115,13 @@ fn compose(works: &Works, loaded: &Loaded, kind: Kind, recipients: Vec<Told<'_>>
         return None;
     };
     let author = Address::parse(&format!("postmaster@{}", domain.name)).ok()?;
-    let id = works.ids.next(now);
+    let id = id.unwrap_or_else(|| works.ids.next(now));
     let original = Original {
         id: meta.id,
         received: meta.received,
         envid: meta.options.envid.as_deref(),
         ret: meta.options.ret,
-        content: &loaded.content,
+        content,
     };
     let notice = Notice { kind, now, id, hostname: &settings.hostname, author: &author, to, original, recipients };
     let composed = dsn::compose(&notice);

@@ -10,9 +10,11 @@ use repute_spool::{Change, PartRecord, PartState, Pending, Settlement};
 use repute_types::{Cause, Culprit, EnhancedCode, EventKind, Outcome, Recipient, Stage, Timestamp, Verdict};
 
 use crate::cause::{self, Plan};
+use crate::circuit;
 use crate::fresh::Loaded;
 use crate::intake;
 use crate::notice;
+use crate::suppress;
 use crate::works::Works;
 
 /// How long before its expiry a part is tried for the last time, if its next time lay beyond.
@@ -39,6 +41,8 @@ pub(crate) struct Finished {
     pub recipient: Recipient,
     pub outcome: Outcome,
     pub cause: Option<Cause>,
+    /// The reply proves a permanent fault of the recipient's own.
+    pub suppresses: bool,
 }
 
 pub(crate) fn settle(works: &Works, decided: Decided) {
@@ -57,13 +61,17 @@ pub(crate) fn settle(works: &Works, decided: Decided) {
             _ => outcome,
         };
         // What an operator cancelled is done because of that, whatever was said before.
-        let cause = readings.get(n).and_then(|r| r.cause).filter(|_| outcome.reply.is_some());
+        let reading = readings.get(n).filter(|_| outcome.reply.is_some());
+        let cause = reading.and_then(|r| r.cause);
         match outcome.verdict {
             Verdict::Deferred => {
                 pending.push(Pending { recipient, last: Some(outcome) });
                 pending_causes.push(cause);
             }
-            _ => finished.push(Finished { recipient, outcome, cause }),
+            _ => {
+                let suppresses = reading.is_some_and(|r| r.suppresses());
+                finished.push(Finished { recipient, outcome, cause, suppresses });
+            }
         }
     }
     let next = settings.retry.next(loaded.part.attempts + 1, now, &*works.doors.random);
@@ -84,6 +92,10 @@ pub(crate) fn settle(works: &Works, decided: Decided) {
         Some(Said { recipient: &p.recipient, outcome: p.last.as_ref()?, cause: *cause, next: Some(next) })
     });
     emit(works, &loaded, attempt, egress, done.chain(waiting));
+    suppress::learn(works, &loaded, &finished);
+    if let Some(account) = &loaded.meta.account {
+        circuit::count_settled(works, account, loaded.meta.labels.as_deref(), &finished);
+    }
 
     let part = loaded.part.id;
     let (change, then) = if pending.is_empty() {

@@ -7,6 +7,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 use repute_delivery::{Egress, Route};
 use repute_dns::Resolver;
 use repute_feedback::Tokens;
+use repute_ledger::Circuits as CircuitStore;
 use repute_ledger::requests::Requests;
 use repute_ledger::{History, Returned, Suppressions};
 use repute_net::Network;
@@ -18,9 +19,12 @@ use repute_types::{Clock, Event, EventKind, Random, Timestamp};
 use tokio::sync::Notify;
 
 use crate::accounts::Accounts;
+use crate::circuit::Circuits;
 use crate::config::Settings;
 use crate::fresh::Fresh;
 use crate::once::Running;
+use crate::returned::Reader;
+use crate::suppress::Learnt;
 
 /// Settlements that may wait for the disk before no more attempts are begun.
 const UNSETTLED_MOST: usize = 10_000;
@@ -43,6 +47,8 @@ pub struct Doors {
     pub suppressions: Option<Arc<Suppressions>>,
     /// Requests that are carried out once; `None` refuses their keys.
     pub requests: Option<Arc<Requests>>,
+    /// Where counts and open circuits survive a restart; `None` forgets them.
+    pub circuits: Option<Arc<CircuitStore>>,
     /// Makes and knows the addresses and links by which things come back.
     pub tokens: Arc<Tokens>,
 }
@@ -80,6 +86,11 @@ pub(crate) struct Works {
     fresh: Mutex<Fresh>,
     pub ids: IdSource,
     pub running: Running,
+    /// Who is to be suppressed, on the way to the list.
+    pub learnt: Learnt,
+    /// Who reads what came back.
+    pub reader: Reader,
+    pub circuits: Circuits,
     /// Wakes the dispatch loop.
     pub news: Notify,
     /// When the dispatch loop wakes by itself, in milliseconds.
@@ -96,6 +107,16 @@ impl Works {
     pub fn new(doors: Doors, settings: Settings, ids: IdSource) -> Works {
         let accounts = Accounts::new(&settings);
         let queue = Queue::new(lane_settings(&settings));
+        let circuits = match doors.circuits.as_ref().map(|store| store.load()) {
+            Some(Ok((counted, opened))) => Circuits::restored(counted, opened),
+            Some(Err(error)) => {
+                let text = format!("what the circuits counted cannot be read: {error}; they count from nothing");
+                let kind = EventKind::Note { level: Level::Error, what: "circuit", text };
+                doors.events.emit(Event { at: doors.clock.now(), kind });
+                Circuits::default()
+            }
+            None => Circuits::default(),
+        };
         let fresh = Fresh::new(settings.limits.fresh_content);
         Works {
             doors,
@@ -106,6 +127,9 @@ impl Works {
             fresh: Mutex::new(fresh),
             ids,
             running: Running::default(),
+            learnt: Learnt::default(),
+            reader: Reader::default(),
+            circuits,
             news: Notify::new(),
             wakes_at: AtomicI64::new(0),
         }

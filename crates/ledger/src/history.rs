@@ -2,7 +2,8 @@
 //!
 //! Promise: [`History::emit`](EventSink::emit) never blocks. Events are written in batches by
 //! a thread of its own (after 200 ms, or 1,000 of them); where it cannot keep up, or the disk
-//! refuses, the newest events are dropped, counted, and the count becomes a note of its own.
+//! refuses, the newest events are dropped, counted, and the count becomes a note of its own. A batch that
+//! is refused for another cause than the disk is written event by event; what is refused even so is dropped and counted.
 //! A crash loses the last batch: this is history, not mail.
 
 mod find;
@@ -182,13 +183,77 @@ impl Shared {
 
 fn run(mut writer: Writer, shared: &Shared) {
     while let Some((events, lost)) = shared.take() {
-        while writer.write(&events, lost).is_err() {
-            if !shared.pause() {
-                break;
-            }
+        let refused = write(&mut writer, &events, lost, || shared.pause());
+        if refused > 0 {
+            shared.lock().lost += refused;
         }
         shared.dealt_with(events.len());
         // What is old can be deleted the next time as well.
         let _ = writer.forget_old();
+    }
+}
+
+/// Writes a batch; returns how many events, and losses before them, are not in the history after all.
+fn write(writer: &mut Writer, events: &[Event], lost: u64, mut pause: impl FnMut() -> bool) -> u64 {
+    loop {
+        match writer.write(events, lost) {
+            Ok(()) => return 0,
+            // It passes: meanwhile the newest events wait, within a bound.
+            Err(error) if is_of_disk(&error) && pause() => {}
+            // An event that can never be written must not keep the rest from it for ever.
+            Err(_) => break,
+        }
+    }
+    // The count of what was lost before goes with the first event that can be written.
+    let (mut refused, mut untold) = (0, lost);
+    for event in events {
+        match writer.write(std::slice::from_ref(event), untold) {
+            Ok(()) => untold = 0,
+            Err(_) => refused += 1,
+        }
+    }
+    refused + untold
+}
+
+fn is_of_disk(error: &rusqlite::Error) -> bool {
+    use rusqlite::ErrorCode::{
+        CannotOpen, DatabaseBusy, DatabaseLocked, DiskFull, OutOfMemory, PermissionDenied, ReadOnly, SystemIoFailure,
+    };
+    let passing =
+        [CannotOpen, DatabaseBusy, DatabaseLocked, DiskFull, OutOfMemory, PermissionDenied, ReadOnly, SystemIoFailure];
+    error.sqlite_error_code().is_some_and(|code| passing.contains(&code))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use repute_types::event::Level;
+    use repute_types::{EventKind, Timestamp};
+
+    fn note(text: &str) -> Event {
+        let kind = EventKind::Note { level: Level::Info, what: "test", text: text.into() };
+        Event { at: Timestamp(0), kind }
+    }
+
+    fn notes(path: &Path) -> Vec<String> {
+        let steps = Questions::open(path).unwrap().notes(10).unwrap();
+        steps.into_iter().map(|step| step.kind.to_string()).collect()
+    }
+
+    #[test]
+    fn an_event_that_can_never_be_written_does_not_stop_the_others() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("history.sqlite");
+        let options = HistoryOptions::default();
+        let mut writer = Writer::open(&path, options.retention, options.clock).unwrap();
+        let trap = "CREATE TRIGGER trap BEFORE INSERT ON note WHEN new.text = 'poison'
+                    BEGIN SELECT RAISE(ABORT, 'never'); END";
+        rusqlite::Connection::open(&path).unwrap().execute_batch(trap).unwrap();
+        let pause = || panic!("nothing is waited for: the disk is not the cause");
+        let events = [note("before"), note("poison"), note("after")];
+        assert_eq!(write(&mut writer, &events, 7, pause), 1);
+        let said = notes(&path).join("\n");
+        assert!(said.contains("before") && said.contains("after") && !said.contains("poison"), "{said}");
+        assert!(said.contains("7 events came faster"), "{said}");
     }
 }

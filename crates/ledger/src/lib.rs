@@ -4,13 +4,15 @@
 //! [`History`] reads the stream of events and never slows it; [`Returned`] and [`Suppressions`] are
 //! durable before they answer. Each has its own SQLite file, so that none shares the spool's writer.
 
+pub mod circuits;
 pub mod history;
 pub mod requests;
 pub mod returned;
 pub mod suppression;
 
+pub use circuits::{Circuits, Counted, Opened};
 pub use history::{Cause, Counts, History, HistoryOptions, Questions, Settled, Step, StepKind};
-pub use returned::{Returned, ReturnedMail, ReturnedOptions, ReturnedSummary};
+pub use returned::{Heard, Returned, ReturnedMail, ReturnedOptions, ReturnedSummary};
 pub use suppression::Suppressions;
 
 #[derive(Debug, thiserror::Error)]

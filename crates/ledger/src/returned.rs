@@ -3,22 +3,28 @@
 //! Promise: [`Returned::keep`] returns only after the message is synced, because the sender of
 //! a notice that we took never sends it again. Bounded by size and age; at the bound the oldest
 //! goes first, so that a flood of notices cannot fill the disk.
+//!
+//! What was kept is unread until [`Returned::done`] says otherwise, also over a restart. With it stands
+//! what was heard and acted on, so that the same news, told again or forged again, does nothing.
 
 use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
-use repute_types::{Address, Content, MessageId, Timestamp};
+use repute_types::{Address, Content, MessageId, PartId, Timestamp};
 use rusqlite::{Connection, OptionalExtension, params};
 use serde::Serialize;
 
 use crate::{LedgerError, give_back, id_of_key, key, migrate};
 
 const CHUNK_OCTETS: usize = 1 << 20;
+/// News is remembered for twice this time, or twice the age of what is kept.
+const HEARD_AGE: Duration = Duration::from_secs(180 * 24 * 3600);
 /// Pages given back to the file system with each message deleted for room: 4 MiB.
 const VACUUM_PAGES: u32 = 1024;
 
-const MIGRATIONS: &[&str] = &["
+const MIGRATIONS: &[&str] = &[
+    "
     CREATE TABLE returned (
         id         INTEGER PRIMARY KEY,
         at         INTEGER NOT NULL,
@@ -37,7 +43,30 @@ const MIGRATIONS: &[&str] = &["
     INSERT INTO total VALUES (0);
     CREATE TRIGGER more AFTER INSERT ON returned BEGIN UPDATE total SET octets = octets + new.size; END;
     CREATE TRIGGER less AFTER DELETE ON returned BEGIN UPDATE total SET octets = octets - old.size; END;
-"];
+",
+    "
+    CREATE TABLE unread (id INTEGER PRIMARY KEY);
+    INSERT INTO unread SELECT id FROM returned;
+    -- News that was acted on: what, of which part, about whom.
+    CREATE TABLE heard (
+        message   INTEGER NOT NULL,
+        part      INTEGER NOT NULL,
+        recipient TEXT NOT NULL,
+        what      TEXT NOT NULL,
+        at        INTEGER NOT NULL,
+        PRIMARY KEY (message, part, recipient, what)
+    ) WITHOUT ROWID;
+",
+];
+
+/// News about a recipient of a message: a bounce, a complaint, a wish to leave.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Heard {
+    pub part: PartId,
+    /// As [`spelling`](crate::suppression::spelling) has it.
+    pub recipient: String,
+    pub what: &'static str,
+}
 
 #[derive(Clone, Debug)]
 pub struct ReturnedOptions {
@@ -133,6 +162,55 @@ impl Returned {
         self.blocking(move |db| read(db, id)).await
     }
 
+    /// The oldest that nobody has read, at most `limit`.
+    pub async fn unread(&self, limit: usize) -> Result<Vec<MessageId>, LedgerError> {
+        self.blocking(move |db| {
+            let mut statement = db.prepare_cached("SELECT id FROM unread ORDER BY id LIMIT ?1")?;
+            let ids =
+                statement.query_map([i64::try_from(limit).unwrap_or(i64::MAX)], |row| row.get(0).map(id_of_key))?;
+            Ok(ids.collect::<Result<_, _>>()?)
+        })
+        .await
+    }
+
+    /// Which of these news were acted on before, in their order.
+    pub async fn was_heard(&self, news: Vec<Heard>) -> Result<Vec<bool>, LedgerError> {
+        self.blocking(move |db| {
+            let mut ask = db.prepare_cached(
+                "SELECT 1 FROM heard WHERE message = ?1 AND part = ?2 AND recipient = ?3 AND what = ?4",
+            )?;
+            let known = |n: &Heard| ask.exists(params![key(n.part.message), n.part.number, n.recipient, n.what]);
+            Ok(news.iter().map(known).collect::<Result<_, _>>()?)
+        })
+        .await
+    }
+
+    /// A message has been read and these news acted on: in one transaction, durably. Without `keep` its
+    /// content is deleted.
+    pub async fn done(&self, id: MessageId, news: Vec<Heard>, at: Timestamp, keep: bool) -> Result<(), LedgerError> {
+        let age = self.options.age;
+        self.blocking(move |db| {
+            let transaction = db.transaction()?;
+            {
+                let mut add = transaction.prepare_cached("INSERT OR IGNORE INTO heard VALUES (?1, ?2, ?3, ?4, ?5)")?;
+                for n in &news {
+                    add.execute(params![key(n.part.message), n.part.number, n.recipient, n.what, at.0])?;
+                }
+                // A token is refused long before its news is forgotten.
+                transaction
+                    .prepare_cached("DELETE FROM heard WHERE message < ?1")?
+                    .execute([key(MessageId::first_at(at - 2 * age.max(HEARD_AGE)))])?;
+                transaction.prepare_cached("DELETE FROM unread WHERE id = ?1")?.execute([key(id)])?;
+            }
+            transaction.commit()?;
+            if !keep {
+                delete(db, key(id))?;
+            }
+            Ok(())
+        })
+        .await
+    }
+
     /// Deletes one that has been read.
     pub async fn forget(&self, id: MessageId) -> Result<(), LedgerError> {
         self.blocking(move |db| Ok(delete(db, key(id))?)).await
@@ -158,6 +236,7 @@ fn insert(db: &mut Connection, mail: &ReturnedMail) -> Result<(), LedgerError> {
     let id = key(mail.id);
     transaction.prepare_cached("DELETE FROM chunk WHERE message = ?1")?.execute([id])?;
     transaction.prepare_cached("DELETE FROM returned WHERE id = ?1")?.execute([id])?;
+    transaction.prepare_cached("INSERT OR IGNORE INTO unread VALUES (?1)")?.execute([id])?;
     let recipients: Vec<String> = mail.recipients.iter().map(ToString::to_string).collect();
     transaction.prepare_cached("INSERT INTO returned VALUES (?1, ?2, ?3, ?4, ?5)")?.execute(params![
         id,
@@ -220,5 +299,6 @@ fn delete(db: &mut Connection, id: i64) -> rusqlite::Result<()> {
     let transaction = db.transaction()?;
     transaction.execute("DELETE FROM chunk WHERE message = ?1", [id])?;
     transaction.execute("DELETE FROM returned WHERE id = ?1", [id])?;
+    transaction.execute("DELETE FROM unread WHERE id = ?1", [id])?;
     transaction.commit()
 }

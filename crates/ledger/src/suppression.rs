@@ -12,5 +12,5 @@ mod entry;
 mod rows;
 mod store;
 
-pub use entry::{Entry, Scope, Why, spelling};
+pub use entry::{Entry, NoSuchWhy, Scope, Why, spelling};
 pub use store::{Query, Released, Selection, Suppressions};

@@ -4,8 +4,8 @@
 use std::path::Path;
 use std::time::Duration;
 
-use repute_ledger::{Returned, ReturnedMail, ReturnedOptions};
-use repute_types::{Address, Content, MessageId, Timestamp};
+use repute_ledger::{Heard, Returned, ReturnedMail, ReturnedOptions};
+use repute_types::{Address, Content, MessageId, PartId, Timestamp};
 
 fn mail(n: u64, octets: usize) -> ReturnedMail {
     let mut content = Content::from(vec![n as u8; octets / 2]);
@@ -59,4 +59,29 @@ async fn the_oldest_goes_first_at_the_bounds() {
     assert_eq!(ids(&store).await, [6, 5, 4, 3], "one that was kept again counts once");
     store.keep(mail(105, 10)).await.unwrap();
     assert_eq!(ids(&store).await, [105, 6, 5]);
+}
+
+#[tokio::test]
+async fn what_nobody_has_read_stays_unread_over_a_restart_and_news_is_news_once() {
+    let dir = tempfile::tempdir().unwrap();
+    let news = |n: u64, recipient: &str| Heard {
+        part: PartId { message: MessageId(n), number: 0 },
+        recipient: recipient.into(),
+        what: "bounced",
+    };
+    let store = open(dir.path(), ReturnedOptions::default());
+    for n in 1..=3 {
+        store.keep(mail(n, 10)).await.unwrap();
+    }
+    let now = Timestamp(5000);
+    store.done(MessageId(1), vec![news(9, "ann@a.test")], now, true).await.unwrap();
+    store.done(MessageId(2), Vec::new(), now, false).await.unwrap();
+    drop(store);
+    let store = open(dir.path(), ReturnedOptions::default());
+    assert_eq!(store.unread(10).await.unwrap(), [MessageId(3)]);
+    assert_eq!(ids(&store).await, [3, 1]);
+    let asked = vec![news(9, "ann@a.test"), news(9, "ben@a.test"), news(8, "ann@a.test")];
+    assert_eq!(store.was_heard(asked).await.unwrap(), [true, false, false]);
+    store.forget(MessageId(3)).await.unwrap();
+    assert_eq!(store.unread(10).await.unwrap(), []);
 }

@@ -136,6 +136,8 @@ async fn a_list_is_read_in_pages_and_by_what_is_asked() {
     assert_eq!(count(Selection { domain, scope: Some(Scope::All), ..Selection::default() }).await, 1);
     let shop = Selection { account: Some("shop".into()), why: Some(Why::Complaint), ..Selection::default() };
     assert_eq!(count(shop).await, 1);
+    let since = |at| Selection { since: Some(at), ..Selection::default() };
+    assert_eq!((count(since(NOW)).await, count(since(LATER)).await), (100, 0));
     let news = Selection { scope: Some(Scope::of(Some("shop"), Some("news"))), ..Selection::default() };
     assert_eq!(store.release(news).await.unwrap().entries, 2500);
     assert_eq!(store.len(), 3);

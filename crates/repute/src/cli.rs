@@ -9,8 +9,8 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 
 use crate::commands::{
-    account, check, config as config_command, demo, domain, explain, man, message, queue, records, send, sendmail,
-    serve, setup, status, token, why,
+    account, check, circuit, config as config_command, demo, domain, explain, man, message, queue, records, send,
+    sendmail, serve, setup, status, suppression, token, why,
 };
 use crate::config::{self, Config, Faults, Files};
 use crate::out;
@@ -61,6 +61,10 @@ enum Command {
     Queue(queue::Args),
     /// Tell what became of a message, or of mail to an address
     Why(why::Args),
+    /// List, add and release addresses that are not written to
+    Suppression(suppression::Args),
+    /// List, continue and cancel accounts and campaigns that were stopped
+    Circuit(circuit::Args),
     /// Tell what a receiver's reply means, whose fault it is, and what to do
     Explain(explain::Args),
     /// Judge a message before it is sent
@@ -150,6 +154,8 @@ fn run(command: Command, context: &Context) -> anyhow::Result<Exit> {
         Command::Domain(args) => domain::run(args, context),
         Command::Queue(args) => queue::run(args, context),
         Command::Why(args) => why::run(args, context),
+        Command::Suppression(args) => suppression::run(args, context),
+        Command::Circuit(args) => circuit::run(args, context),
         Command::Explain(args) => explain::run(args, context),
         Command::Message(args) => message::run(args, context),
         Command::Status(args) => status::run(args, context),

@@ -279,9 +279,16 @@ impl From<ControlError> for Problem {
     fn from(error: ControlError) -> Problem {
         match error {
             ControlError::NoSuchId(_) | ControlError::NotAskable(_) => Problem::new(NOT_FOUND, error.to_string()),
-            ControlError::NothingSelected => Problem::new(INVALID_FIELDS, error.to_string()),
+            ControlError::NoSuchCircuit(_) => Problem::new(NOT_FOUND, error.to_string()),
+            ControlError::NothingSelected | ControlError::NoAddressSelected => {
+                Problem::new(INVALID_FIELDS, error.to_string())
+            }
             ControlError::NoSuchPlace(_) | ControlError::NoRequests => Problem::new(MALFORMED, error.to_string()),
-            ControlError::Spool(_) | ControlError::History(_) => Problem::unavailable(error.to_string()),
+            ControlError::Spool(_)
+            | ControlError::History(_)
+            | ControlError::Suppression(_)
+            | ControlError::NoSuppression
+            | ControlError::Circuit(_) => Problem::unavailable(error.to_string()),
         }
     }
 }

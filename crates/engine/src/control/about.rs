@@ -46,6 +46,9 @@ impl About {
             (About::Recipient(address), StepKind::Settled(settled)) => {
                 settled.recipient.eq_ignore_ascii_case(&address.to_string())
             }
+            (About::Recipient(address), StepKind::CameBack { recipient, .. }) => {
+                recipient.eq_ignore_ascii_case(&address.to_string())
+            }
             _ => true,
         }
     }

@@ -80,7 +80,7 @@ impl Control {
     }
 
     /// Who is not written to, where that is kept.
-    pub fn suppressions(&self) -> Option<Arc<Suppressions>> {
+    pub fn suppression_store(&self) -> Option<Arc<Suppressions>> {
         self.works.doors.suppressions.clone()
     }
 

@@ -9,7 +9,7 @@ use repute_delivery::{DeliverySettings, Routes};
 use repute_engine::config::{AccountSettings, Limits, SendingDomain};
 use repute_engine::control::Selector;
 use repute_engine::door::{Account, Origin, Submitted};
-use repute_engine::{Door, Doors, Engine, Settings};
+use repute_engine::{CircuitSettings, Door, Doors, Engine, ReturnSettings, Settings, SuppressionSettings};
 use repute_net::{Listener, MemoryNetwork, TlsClient};
 use repute_queue::Retry;
 use repute_spool::{MemorySpool, Spool};
@@ -153,6 +153,7 @@ impl Day {
             returned: None,
             suppressions: None,
             requests: None,
+            circuits: None,
             tokens: Arc::new(repute_feedback::Tokens::new(&[1; 32])),
         };
         let engine = Engine::start(doors, settings(self.size)).await.unwrap();
@@ -386,6 +387,10 @@ fn settings(size: Size) -> Settings {
         routes: Arc::new(Routes::default()),
         delivery: Arc::new(DeliverySettings::default()),
         retry: Retry { expire: size.expire, ..Retry::default() },
+        suppression: SuppressionSettings::default(),
+        returned: ReturnSettings::default(),
+        // Its receivers refuse so many that nothing would go.
+        circuit: CircuitSettings { unknown: 0, complaints: 0, spam: 0, ..CircuitSettings::default() },
         limits: Limits {
             sessions_per_site: SESSIONS_PER_SITE,
             sessions: SESSIONS,

@@ -13,18 +13,22 @@ use repute_delivery::{DeliverySettings, Routes};
 use repute_dns::{BoxFuture, Lookup, Mx, Records, Resolver};
 use repute_engine::config::{AccountSettings, Limits, SendingDomain};
 use repute_engine::door::{Account, Origin, Submitted};
-use repute_engine::{Control, Door, Doors, Engine, Settings};
+use repute_engine::{CircuitSettings, Control, Door, Doors, Engine, ReturnSettings, Settings, SuppressionSettings};
+use repute_ledger::{Circuits, History, HistoryOptions, Returned, ReturnedOptions, Suppressions};
 use repute_net::{MemoryNetwork, TlsClient};
 use repute_queue::Retry;
 use repute_spool::MemorySpool;
-use repute_testkit::TokioClock;
+use repute_testkit::{State, TokioClock};
 use repute_trust::dkim::{Algorithm, SigningKey};
 use repute_types::event::EventSink;
 use repute_types::{
     Address, Cause, Content, Domain, Envelope, Event, EventKind, MessageId, Recipient, Reply, SeededRandom, Stream,
     Verdict,
 };
-use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
+
+mod receiver;
+
+pub use receiver::Receiver;
 
 pub fn domain(name: &str) -> Domain {
     Domain::parse(name).unwrap()
@@ -85,120 +89,6 @@ impl Resolver for Names {
     }
 }
 
-/// A message as a receiver took it.
-#[derive(Clone, Debug)]
-pub struct Taken {
-    pub from: String,
-    pub to: Vec<String>,
-    pub text: String,
-}
-
-/// What a receiver says to RCPT, given the address and how often it was asked about it.
-pub type Judge = dyn Fn(&str, u32) -> &'static str + Send + Sync;
-
-pub struct Receiver {
-    pub taken: Mutex<Vec<Taken>>,
-    pub sessions: Mutex<u32>,
-    open: Mutex<u32>,
-    most: Mutex<u32>,
-    /// Before it answers the end of a message.
-    ponders: Mutex<Duration>,
-    judge: Box<Judge>,
-    asked: Mutex<HashMap<String, u32>>,
-}
-
-impl Receiver {
-    async fn serve(self: Arc<Self>, stream: impl tokio::io::AsyncRead + tokio::io::AsyncWrite + Unpin) {
-        let mut wire = BufReader::new(stream);
-        if *self.open.lock().unwrap() >= *self.most.lock().unwrap() {
-            let _ = wire.write_all(b"421 4.7.0 too many sessions\r\n").await;
-            return;
-        }
-        *self.sessions.lock().unwrap() += 1;
-        *self.open.lock().unwrap() += 1;
-        self.clone().converse(wire).await;
-        *self.open.lock().unwrap() -= 1;
-    }
-
-    async fn converse<S: tokio::io::AsyncRead + tokio::io::AsyncWrite + Unpin>(
-        self: Arc<Self>,
-        mut wire: BufReader<S>,
-    ) {
-        let (mut from, mut to) = (String::new(), Vec::new());
-        let _ = wire.write_all(b"220 receiver.test\r\n").await;
-        let mut line = String::new();
-        while wire.read_line(&mut line).await.is_ok_and(|n| n > 0) {
-            let command = line.trim_end().to_owned();
-            line.clear();
-            let upper = command.to_ascii_uppercase();
-            let reply = if upper.starts_with("EHLO") {
-                "250-receiver.test\r\n250-PIPELINING\r\n250-8BITMIME\r\n250 ENHANCEDSTATUSCODES".to_owned()
-            } else if upper.starts_with("MAIL FROM:") {
-                from = inside(&command);
-                to.clear();
-                "250 2.1.0 ok".to_owned()
-            } else if upper.starts_with("RCPT TO:") {
-                let who = inside(&command);
-                let times = {
-                    let mut asked = self.asked.lock().unwrap();
-                    let times = asked.entry(who.clone()).or_default();
-                    *times += 1;
-                    *times
-                };
-                let reply = (self.judge)(&who, times);
-                if reply.starts_with('2') {
-                    to.push(who);
-                }
-                reply.to_owned()
-            } else if upper == "DATA" && to.is_empty() {
-                "554 5.5.1 no recipients".to_owned()
-            } else if upper == "DATA" {
-                let _ = wire.write_all(b"354 go\r\n").await;
-                let mut text = String::new();
-                loop {
-                    line.clear();
-                    if wire.read_line(&mut line).await.is_ok_and(|n| n == 0) {
-                        return;
-                    }
-                    if line == ".\r\n" {
-                        break;
-                    }
-                    text.push_str(line.strip_prefix('.').unwrap_or(&line));
-                }
-                line.clear();
-                let ponders = *self.ponders.lock().unwrap();
-                tokio::time::sleep(ponders).await;
-                self.taken.lock().unwrap().push(Taken { from: from.clone(), to: std::mem::take(&mut to), text });
-                "250 2.0.0 taken".to_owned()
-            } else if upper == "QUIT" {
-                let _ = wire.write_all(b"221 2.0.0 bye\r\n").await;
-                return;
-            } else {
-                "250 2.0.0 ok".to_owned()
-            };
-            let _ = wire.write_all(format!("{reply}\r\n").as_bytes()).await;
-        }
-    }
-
-    /// From now on one more session than this is refused.
-    pub fn at_most(&self, sessions: u32) {
-        *self.most.lock().unwrap() = sessions;
-    }
-
-    /// From now on it takes so long to answer the end of a message.
-    pub fn ponders(&self, time: Duration) {
-        *self.ponders.lock().unwrap() = time;
-    }
-
-    pub fn taken(&self) -> Vec<Taken> {
-        self.taken.lock().unwrap().clone()
-    }
-}
-
-fn inside(command: &str) -> String {
-    command.split(['<', '>']).nth(1).unwrap_or_default().to_owned()
-}
-
 /// The events of the works, kept.
 #[derive(Default)]
 pub struct Events(Mutex<Vec<Event>>);
@@ -209,6 +99,18 @@ impl EventSink for Events {
     }
 }
 
+/// Events as the test sees them, and the history.
+struct Both(Arc<Events>, Option<Arc<History>>);
+
+impl EventSink for Both {
+    fn emit(&self, event: Event) {
+        if let Some(history) = &self.1 {
+            history.emit(event.clone());
+        }
+        self.0.emit(event);
+    }
+}
+
 pub struct World {
     pub spool: Arc<MemorySpool>,
     pub names: Arc<Names>,
@@ -216,6 +118,14 @@ pub struct World {
     pub events: Arc<Events>,
     pub clock: TokioClock,
     pub engine: Option<Engine>,
+    /// The ledger's files, where a test has some.
+    pub state: Option<State>,
+    pub suppressions: Option<Arc<Suppressions>>,
+    pub returned: Option<Arc<Returned>>,
+    history: Option<Arc<History>>,
+    circuits: Option<Arc<Circuits>>,
+    /// Of example.com.
+    pub return_path: Option<Domain>,
     hosts: u8,
 }
 
@@ -228,28 +138,52 @@ impl World {
             events: Arc::new(Events::default()),
             clock: TokioClock::new(),
             engine: None,
+            state: None,
+            suppressions: None,
+            returned: None,
+            history: None,
+            circuits: None,
+            return_path: None,
             hosts: 0,
         };
         world.start().await;
         world
     }
 
+    /// A world whose works keep a history, a suppression list and what comes back.
+    pub async fn with_ledger() -> World {
+        let mut world = World::new().await;
+        world.stop().await;
+        world.state = Some(State::new());
+        world.start().await;
+        world
+    }
+
     /// Starts the works on what the spool has.
     pub async fn start(&mut self) {
+        if let Some(state) = &self.state {
+            self.suppressions = Some(Arc::new(Suppressions::open(&state.join("suppression.sqlite")).unwrap()));
+            let returned = Returned::open(&state.join("returned.sqlite"), ReturnedOptions::default());
+            self.returned = Some(Arc::new(returned.unwrap()));
+            self.circuits = Some(Arc::new(Circuits::open(&state.join("circuit.sqlite")).unwrap()));
+            let options = HistoryOptions { clock: Arc::new(self.clock), ..HistoryOptions::default() };
+            self.history = Some(Arc::new(History::open(&state.join("history.sqlite"), options).unwrap()));
+        }
         let doors = Doors {
             spool: self.spool.clone(),
             resolver: self.names.clone(),
             network: self.network.clone(),
             clock: Arc::new(self.clock),
             random: Arc::new(SeededRandom::new(1)),
-            events: self.events.clone(),
-            history: None,
-            returned: None,
-            suppressions: None,
             requests: None,
+            events: Arc::new(Both(self.events.clone(), self.history.clone())),
+            history: self.history.clone(),
+            returned: self.returned.clone(),
+            suppressions: self.suppressions.clone(),
+            circuits: self.circuits.clone(),
             tokens: Arc::new(repute_feedback::Tokens::new(&[1; 32])),
         };
-        self.engine = Some(Engine::start(doors, settings()).await.unwrap());
+        self.engine = Some(Engine::start(doors, settings(self.return_path.clone())).await.unwrap());
     }
 
     pub async fn stop(&mut self) {
@@ -277,15 +211,7 @@ impl World {
         judge: impl Fn(&str, u32) -> &'static str + Send + Sync + 'static,
     ) -> Arc<Receiver> {
         let at = self.host(name);
-        let receiver = Arc::new(Receiver {
-            taken: Mutex::default(),
-            sessions: Mutex::default(),
-            open: Mutex::default(),
-            most: Mutex::new(u32::MAX),
-            ponders: Mutex::default(),
-            judge: Box::new(judge),
-            asked: Mutex::default(),
-        });
+        let receiver = Arc::new(Receiver::new(judge));
         let mut listener = self.network.listen(at);
         let shared = receiver.clone();
         tokio::spawn(async move {
@@ -378,6 +304,46 @@ impl World {
             .collect()
     }
 
+    /// Whom messages were not sent to, and why, in the order of the events.
+    pub fn suppressed(&self) -> Vec<(String, &'static str)> {
+        let events = self.events.0.lock().unwrap();
+        events
+            .iter()
+            .filter_map(|event| match &event.kind {
+                EventKind::Suppressed { recipient, why, .. } => Some((recipient.to_string(), *why)),
+                _ => None,
+            })
+            .collect()
+    }
+
+    /// Incidents: whether opened or closed, what, about whom, and the text.
+    pub fn incidents(&self) -> Vec<(&'static str, String, String, String)> {
+        let events = self.events.0.lock().unwrap();
+        events
+            .iter()
+            .filter_map(|event| match &event.kind {
+                EventKind::Incident { state, what, subject, text, .. } => {
+                    Some((state.as_str(), what.clone(), subject.clone(), text.clone()))
+                }
+                _ => None,
+            })
+            .collect()
+    }
+
+    /// What came back: what, about whom, with which status.
+    pub fn came_back(&self) -> Vec<(&'static str, String, Option<String>)> {
+        let events = self.events.0.lock().unwrap();
+        events
+            .iter()
+            .filter_map(|event| match &event.kind {
+                EventKind::CameBack { what, recipient, status, .. } => {
+                    Some((what.as_str(), recipient.to_string(), status.map(|s| s.to_string())))
+                }
+                _ => None,
+            })
+            .collect()
+    }
+
     pub fn notes(&self) -> Vec<String> {
         let events = self.events.0.lock().unwrap();
         events
@@ -399,7 +365,7 @@ pub fn shop() -> Arc<Account> {
     })
 }
 
-fn settings() -> Settings {
+fn settings(return_path: Option<Domain>) -> Settings {
     let key = |algorithm, selector| Arc::new(SigningKey::generate(algorithm, selector).unwrap());
     let sending =
         |name: &str, keys| SendingDomain { name: domain(name), keys, danger_unsigned: false, return_path: None };
@@ -407,7 +373,10 @@ fn settings() -> Settings {
         hostname: domain("mail.example.com"),
         accounts: vec![AccountSettings { account: shop(), password: None, scram: None, addresses: Vec::new() }],
         domains: vec![
-            sending("example.com", vec![key(Algorithm::Rsa, "r"), key(Algorithm::Ed25519, "e")]),
+            SendingDomain {
+                return_path,
+                ..sending("example.com", vec![key(Algorithm::Rsa, "r"), key(Algorithm::Ed25519, "e")])
+            },
             sending("keyless.test", Vec::new()),
             sending("other.test", vec![key(Algorithm::Ed25519, "e")]),
         ],
@@ -415,6 +384,9 @@ fn settings() -> Settings {
         routes: Arc::new(Routes::default()),
         delivery: Arc::new(DeliverySettings::default()),
         retry: Retry::default(),
+        suppression: SuppressionSettings::default(),
+        returned: ReturnSettings::default(),
+        circuit: CircuitSettings::default(),
         limits: Limits::default(),
     }
 }

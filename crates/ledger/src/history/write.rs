@@ -43,7 +43,9 @@ impl Writer {
             batch.event(event)?;
         }
         if lost > 0 {
-            let text = format!("{lost} events came faster than they could be written and are not in the history");
+            let text = format!(
+                "{lost} events came faster than they could be written, or could not be written, and are not in the history"
+            );
             let at = events.last().map_or(Timestamp(0), |event| event.at);
             batch.note(at, Level::Warning, "events_lost", &text)?;
         }

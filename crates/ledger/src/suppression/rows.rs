@@ -130,6 +130,10 @@ fn of_selection(selection: &Selection) -> (Vec<String>, Vec<Value>) {
     if let Some(why) = selection.why {
         want("why = ?", why.as_str().to_owned());
     }
+    if let Some(since) = selection.since {
+        conditions.push("at >= ?".to_owned());
+        values.push(Value::Integer(since.0));
+    }
     (conditions, values)
 }
 

@@ -33,6 +33,8 @@ pub struct Selection {
     /// Exactly this scope.
     pub scope: Option<Scope>,
     pub why: Option<Why>,
+    /// Added at this time or later: what a receiver's bad hour put there can be taken away again.
+    pub since: Option<Timestamp>,
 }
 
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]

@@ -2,6 +2,7 @@
 
 pub mod account;
 pub mod check;
+pub mod circuit;
 pub mod config;
 pub mod demo;
 pub mod domain;
@@ -16,6 +17,7 @@ pub mod serve;
 pub mod setup;
 pub mod status;
 mod stores;
+pub mod suppression;
 pub mod token;
 pub mod why;
 

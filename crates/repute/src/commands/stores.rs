@@ -1,13 +1,15 @@
-//! `queue list|show` and `why` where no server runs: the spool and the history are opened
-//! here for the moment of the question.
+//! `queue list|show`, `why` and `suppression list` where no server runs: the spool, the history and
+//! the suppression list are opened here for the moment of the question.
 
+use repute_engine::control::suppression::SuppressionList;
 use repute_engine::control::{self, About, QueueList, QueueRow, Selector, Why};
-use repute_ledger::Questions;
+use repute_ledger::suppression::Query;
+use repute_ledger::{Questions, Suppressions};
 use repute_spool::{SqliteSpool, sqlite};
 use repute_types::{Clock as _, SystemClock};
 
 use crate::config::Config;
-use crate::control::{history_file, spool_folder};
+use crate::control::{history_file, spool_folder, suppression_file};
 
 /// What `repute queue list` shows.
 pub fn list(config: &Config, selector: &Selector, limit: usize) -> anyhow::Result<serde_json::Value> {
@@ -32,6 +34,20 @@ pub fn why(config: &Config, about: &str, limit: usize) -> anyhow::Result<serde_j
     Ok(serde_json::to_value(Why { steps, queued })?)
 }
 
+/// What `repute suppression list` shows.
+pub fn suppressions(config: &Config, query: Query) -> anyhow::Result<serde_json::Value> {
+    let path = suppression_file(&config.state);
+    if !path.exists() {
+        return Ok(serde_json::to_value(SuppressionList { entries: Vec::new(), more: false })?);
+    }
+    let list = Suppressions::open(&path)?;
+    Ok(serde_json::to_value(runtime()?.block_on(control::suppression::page(&list, query, SystemClock.now()))?)?)
+}
+
+fn runtime() -> std::io::Result<tokio::runtime::Runtime> {
+    tokio::runtime::Builder::new_current_thread().enable_all().build()
+}
+
 fn rows(config: &Config, selector: &Selector, limit: usize) -> anyhow::Result<Vec<QueueRow>> {
     let folder = spool_folder(&config.state);
     if !folder.exists() {
@@ -39,7 +55,6 @@ fn rows(config: &Config, selector: &Selector, limit: usize) -> anyhow::Result<Ve
     }
     let spool = SqliteSpool::open(&folder, sqlite::Options::default())?;
     let now = SystemClock.now();
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    let found = runtime.block_on(control::select(&spool, selector, limit, now))?;
+    let found = runtime()?.block_on(control::select(&spool, selector, limit, now))?;
     Ok(found.into_iter().map(|(meta, part)| control::row(&meta, part, None, now)).collect())
 }

@@ -5,8 +5,10 @@
 //! (`typed`) to it. A default is written as TOML and is filled in before the typed side
 //! reads, so there is no second place for it.
 
+mod back;
 mod web;
 
+use back::{CIRCUIT, RETURN, SUPPRESSION};
 use web::{TOKEN, WEB};
 
 /// A table of the file: `[log]`, or `[[domain]]` where `many`; the top has an empty name.
@@ -69,7 +71,24 @@ const fn key(name: &'static str, kind: Kind, need: Need, doc: &'static str) -> K
 }
 
 pub const SECTIONS: &[Section] = &[
-    TOP, EGRESS, DOMAIN, ACCOUNT, LISTENER, TLS, WEB, TOKEN, ROUTE, RESOLVER, LIMITS, RETRY, HISTORY, LOG, SENDMAIL,
+    TOP,
+    EGRESS,
+    DOMAIN,
+    ACCOUNT,
+    LISTENER,
+    TLS,
+    WEB,
+    TOKEN,
+    ROUTE,
+    RESOLVER,
+    LIMITS,
+    RETRY,
+    SUPPRESSION,
+    RETURN,
+    CIRCUIT,
+    HISTORY,
+    LOG,
+    SENDMAIL,
     DELIVERY,
 ];
 

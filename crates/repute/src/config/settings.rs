@@ -26,6 +26,9 @@ pub fn of(config: &Config, memory: &HostMemory) -> Settings {
             expire: config.retry.expire,
             delay_notice: config.retry.delay_notice,
         },
+        suppression: config.suppression,
+        returned: config.returned.clone(),
+        circuit: config.circuit.clone(),
         limits: limits(config),
     }
 }

@@ -34,6 +34,10 @@ pub struct Typed {
     pub resolver: Resolver,
     pub limits: Limits,
     pub retry: Retry,
+    pub suppression: Suppression,
+    #[serde(rename = "return")]
+    pub returned: Return,
+    pub circuit: Circuit,
     pub history: History,
     pub log: Log,
     pub sendmail: Sendmail,
@@ -221,6 +225,30 @@ pub struct Retry {
     pub delay_notice: Spanned<Span>,
     pub pause: Spanned<Span>,
     pub max_pause: Span,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Suppression {
+    pub unknown: Option<Span>,
+    pub closed: Span,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Return {
+    pub bounces: Span,
+    pub unsubscribes: Span,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Circuit {
+    pub window: Span,
+    pub least: u64,
+    pub unknown: u64,
+    pub complaints: u64,
+    pub spam: u64,
 }
 
 #[derive(Deserialize)]

@@ -24,3 +24,7 @@ pub fn spool_folder(state: &Path) -> PathBuf {
 pub fn history_file(state: &Path) -> PathBuf {
     state.join("history.sqlite")
 }
+
+pub fn suppression_file(state: &Path) -> PathBuf {
+    state.join("suppression.sqlite")
+}

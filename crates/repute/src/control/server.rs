@@ -81,6 +81,12 @@ async fn answer(request: Request, control: &Control) -> Answer {
         Request::CancelV1 { selector } => said(control.cancel(&selector).await),
         Request::WhyV1 { about, limit } => said(control.why(&about, limit).await),
         Request::StatusV1 {} => said(Ok(control.status())),
+        Request::CircuitListV1 {} => said(Ok(control.circuits())),
+        Request::CircuitContinueV1 { name } => said(control.continue_circuit(&name).await),
+        Request::CircuitCancelV1 { name } => said(control.cancel_circuit(&name).await),
+        Request::SuppressionListV1 { query } => said(control.suppressions(*query).await),
+        Request::SuppressV1 { entries } => said(control.suppress(entries).await),
+        Request::ReleaseSuppressedV1 { selection, all } => said(control.release_suppressed(*selection, all).await),
     }
 }
 

@@ -2,6 +2,7 @@
 //! says is the works' own question (`repute_engine::control`), the answer is JSON.
 
 use repute_engine::control::Selector;
+use repute_ledger::suppression::{Entry, Query, Selection};
 use serde::{Deserialize, Serialize};
 
 #[derive(Debug, Serialize, Deserialize)]
@@ -14,6 +15,12 @@ pub enum Request {
     CancelV1 { selector: Selector },
     WhyV1 { about: String, limit: usize },
     StatusV1 {},
+    CircuitListV1 {},
+    CircuitContinueV1 { name: String },
+    CircuitCancelV1 { name: String },
+    SuppressionListV1 { query: Box<Query> },
+    SuppressV1 { entries: Vec<Entry> },
+    ReleaseSuppressedV1 { selection: Box<Selection>, all: bool },
 }
 
 #[derive(Debug, Serialize, Deserialize)]

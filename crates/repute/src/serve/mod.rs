@@ -22,7 +22,7 @@ use repute_dns::{DnsSettings, HickoryResolver, Resolver};
 use repute_engine::{Doors, Engine};
 use repute_feedback::Tokens;
 use repute_ledger::requests::{RequestOptions, Requests};
-use repute_ledger::{History, HistoryOptions, Returned, ReturnedOptions, Suppressions};
+use repute_ledger::{Circuits, History, HistoryOptions, Returned, ReturnedOptions, Suppressions};
 use repute_net::{TcpNetwork, TlsClient};
 use repute_spool::{Spool, SqliteSpool, sqlite};
 use repute_submission::{Limits, ListenerConfig, LocalListener, SharedBounds, SharedLimits, TlsSource};
@@ -189,8 +189,9 @@ fn open_history(config: &Config) -> anyhow::Result<Arc<History>> {
 fn doors(config: &Config, log: &Arc<Log>, history: &Arc<History>) -> anyhow::Result<Doors> {
     let spool = SqliteSpool::open(&control::spool_folder(&config.state), sqlite::Options::default())?;
     let returned = Returned::open(&config.state.join("returned.sqlite"), ReturnedOptions::default())?;
-    let suppressions = Suppressions::open(&config.state.join("suppression.sqlite"))?;
     let requests = Requests::open(&config.state.join("requests.sqlite"), RequestOptions::default())?;
+    let suppressions = Suppressions::open(&control::suppression_file(&config.state))?;
+    let circuits = Circuits::open(&config.state.join("circuit.sqlite"))?;
     Ok(Doors {
         spool: Arc::new(spool) as Arc<dyn Spool>,
         resolver: resolver(config, log)?,
@@ -203,6 +204,7 @@ fn doors(config: &Config, log: &Arc<Log>, history: &Arc<History>) -> anyhow::Res
         suppressions: Some(Arc::new(suppressions)),
         requests: Some(Arc::new(requests)),
         tokens: Arc::new(Tokens::new(&crate::tokens::key(&config.state)?)),
+        circuits: Some(Arc::new(circuits)),
     })
 }
 

@@ -84,7 +84,7 @@ pub(crate) struct Listed {
 }
 
 fn store(app: &App) -> Result<Arc<Suppressions>, Problem> {
-    app.control.suppressions().ok_or_else(|| Problem::unavailable("this server keeps no suppression list"))
+    app.control.suppression_store().ok_or_else(|| Problem::unavailable("this server keeps no suppression list"))
 }
 
 fn malformed(what: &str, why: impl std::fmt::Display) -> Problem {
@@ -104,6 +104,7 @@ fn selection(
         account: caller.account().map(str::to_owned),
         scope: None,
         why: why.map(str::parse).transpose().map_err(|e| malformed("why", e))?,
+        since: None,
     })
 }
 

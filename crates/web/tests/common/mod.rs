@@ -190,6 +190,9 @@ fn engine_settings() -> EngineSettings {
         delivery: Arc::new(DeliverySettings::default()),
         retry: Retry::default(),
         limits: EngineLimits::default(),
+        suppression: Default::default(),
+        returned: Default::default(),
+        circuit: Default::default(),
     }
 }
 
@@ -207,6 +210,7 @@ fn doors(spool: Arc<MemorySpool>, state: &Path) -> Doors {
         returned: None,
         suppressions: Some(Arc::new(suppressions)),
         requests: Some(Arc::new(requests)),
+        circuits: None,
         tokens: Arc::new(repute_feedback::Tokens::new(&[1; 32])),
     }
 }

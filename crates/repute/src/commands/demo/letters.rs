@@ -12,11 +12,12 @@ pub const RIVER: &str = "river.test";
 /// Is down at first.
 pub const HILL: &str = "hill.test";
 pub const HOMES: [&str; 3] = [MEADOW, RIVER, HILL];
-/// A user that no receiver has.
+/// How people who do not exist are called; each has a number of its own, for who is refused once is not
+/// written to again.
 pub const NOBODY: &str = "nobody";
 
-const SENDERS: [&str; 3] = ["orders", "news", "service"];
-const PEOPLE: [&str; 6] = ["ann", "bo", "chen", "dora", "emil", "fatima"];
+pub const SENDERS: [&str; 3] = ["orders", "news", "service"];
+pub const PEOPLE: [&str; 6] = ["ann", "bo", "chen", "dora", "emil", "fatima"];
 
 /// The field by which a letter is recognised at its receivers and in a notice about it.
 pub const NUMBER_FIELD: &str = "X-Demo-Number";
@@ -42,7 +43,7 @@ fn letter(number: u32, now: Timestamp) -> Letter {
     let pick = |from: &[&'static str], by: u32| from[by as usize % from.len()];
     let home = pick(&HOMES, number);
     let first = format!("{}@{home}", pick(&PEOPLE, number / 3));
-    let unknown = (number % 20 == 7 || number % 40 == 19).then(|| format!("{NOBODY}@{home}"));
+    let unknown = (number % 20 == 7 || number % 40 == 19).then(|| format!("{NOBODY}{number}@{home}"));
     // Every fortieth has no other recipient: it comes back as a whole.
     let mut to = if number % 40 == 19 { Vec::new() } else { vec![first] };
     if number.is_multiple_of(8) {

@@ -212,7 +212,7 @@ fn notices(shop: &Home) -> (BTreeSet<u32>, usize) {
     for message in shop.receiver.inbox().messages() {
         let text = String::from_utf8_lossy(&message.facts.content).into_owned();
         let about = text.lines().find_map(|line| line.trim().strip_prefix(&format!("{NUMBER_FIELD}: "))?.parse().ok());
-        let names_nobody = ["rfc822;", "rfc822; "].iter().any(|kind| text.contains(&format!("{kind}{NOBODY}@")));
+        let names_nobody = ["rfc822;", "rfc822; "].iter().any(|kind| text.contains(&format!("{kind}{NOBODY}")));
         let signed = message.report.as_ref().is_some_and(|r| {
             r.all_verified() && r.verified(Algorithm::RsaSha256) && r.verified(Algorithm::Ed25519Sha256)
         });

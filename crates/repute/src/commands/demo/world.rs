@@ -10,7 +10,7 @@ use anyhow::Context as _;
 use repute_playground::receiver::{Down, Users};
 use repute_playground::{DnsServer, Judge, Personality, Receiver, Zones};
 
-use super::letters::{HILL, HOMES, MEADOW, NOBODY, RIVER, SHOP};
+use super::letters::{HILL, HOMES, MEADOW, PEOPLE, RIVER, SENDERS, SHOP};
 
 /// The address that the shop's mail leaves from, where loopback is a whole network.
 const EGRESS: Ipv4Addr = Ipv4Addr::new(127, 0, 0, 10);
@@ -117,7 +117,7 @@ fn reverse(address: Ipv4Addr, host: &str) -> String {
 
 /// What each domain is like.
 fn personality(domain: &'static str) -> Personality {
-    let usual = Personality { users: Users::all_but([NOBODY]), ..Personality::default() };
+    let usual = Personality { users: Users::only(PEOPLE.into_iter().chain(SENDERS)), ..Personality::default() };
     let usual = usual.with_own_certificate(&format!("mx.{domain}"));
     match domain {
         RIVER => Personality { greylist: Some(GREYLIST), ..usual },

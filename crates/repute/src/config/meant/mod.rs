@@ -14,6 +14,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
+use repute_engine::{CircuitSettings, ReturnSettings, SuppressionSettings};
 use repute_types::Domain;
 use rustls::sign::CertifiedKey;
 use toml::Spanned;
@@ -50,6 +51,9 @@ pub struct Config {
     pub resolver: Resolver,
     pub limits: Limits,
     pub retry: Retry,
+    pub suppression: SuppressionSettings,
+    pub returned: ReturnSettings,
+    pub circuit: CircuitSettings,
     pub history_keep: Duration,
     pub log: LogFormat,
     pub sendmail: Option<Sendmail>,
@@ -140,6 +144,18 @@ pub fn check(file: &Path, typed: Typed, look: Files) -> Result<Config, Vec<Fault
         },
         limits: typed.limits,
         retry: retry(&mut c, &typed.retry),
+        suppression: SuppressionSettings {
+            unknown: typed.suppression.unknown.map(|span| span.0),
+            closed: Some(typed.suppression.closed.0),
+        },
+        returned: ReturnSettings { bounces: typed.returned.bounces.0, unsubscribes: typed.returned.unsubscribes.0 },
+        circuit: CircuitSettings {
+            window: typed.circuit.window.0,
+            least: typed.circuit.least,
+            unknown: typed.circuit.unknown,
+            complaints: typed.circuit.complaints,
+            spam: typed.circuit.spam,
+        },
         history_keep: typed.history.keep.0,
         log: typed.log.format,
         sendmail: sendmail(&mut c, typed.sendmail, &accounts),

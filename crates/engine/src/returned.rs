@@ -1,0 +1,214 @@
+//! What comes back on port 25: who may write to us there, and what is done about what they say.
+//!
+//! Promise: a stranger is never believed without a token that we made, for a message that we sent, not
+//! older than [`ReturnSettings::bounces`]; and what is said counts once, however often it is said. What
+//! cannot be tied to a message is refused at RCPT, or dropped and counted; it is never bounced. A message
+//! that was taken is on disk before the answer and is read after it, by one task, also after a crash:
+//! then the same is done again, and each step of it does nothing the second time.
+//!
+//! How it fails: where the ledger cannot be read or written, mail waits unread and is looked at again.
+
+mod act;
+mod known;
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use repute_feedback::Token;
+use repute_ledger::ReturnedMail;
+use repute_types::event::Level;
+use repute_types::{Address, EnhancedCode, EventKind, MessageId, Reply};
+use tokio::sync::{Notify, watch};
+
+use crate::config::Settings;
+use crate::door::Returned;
+use crate::works::Works;
+
+/// Read at a time.
+const PAGE: usize = 50;
+/// Between two looks where something could not be read.
+const RETRY: Duration = Duration::from_secs(60);
+/// How often it is told what was dropped.
+const TELL_EVERY: Duration = Duration::from_secs(3600);
+
+/// Mailboxes that every return path has, because others expect them (RFC 2142) or because our own records name
+/// them for reports.
+pub const ROLES: [&str; 5] = ["postmaster", "abuse", "dmarc", "tls", "fbl"];
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ReturnSettings {
+    /// How long after a message was accepted a notice or a complaint about it is listened to.
+    pub bounces: Duration,
+    /// How long after it a recipient may leave by mail.
+    pub unsubscribes: Duration,
+}
+
+impl Default for ReturnSettings {
+    fn default() -> ReturnSettings {
+        ReturnSettings {
+            bounces: Duration::from_secs(30 * 24 * 3600),
+            unsubscribes: Duration::from_secs(180 * 24 * 3600),
+        }
+    }
+}
+
+/// What an address on port 25 stands for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Addressed {
+    Token(Token),
+    /// One of [`ROLES`].
+    Role,
+}
+
+/// What wakes the reader, and what was dropped since it was last told.
+#[derive(Default)]
+pub(crate) struct Reader {
+    news: Notify,
+    /// Not tied to a message, or said before.
+    dropped: AtomicU64,
+    /// Answers of machines.
+    automatic: AtomicU64,
+}
+
+impl Reader {
+    pub fn drop_one(&self) {
+        self.dropped.fetch_add(1, Ordering::Relaxed);
+    }
+
+    pub fn ignore_one(&self) {
+        self.automatic.fetch_add(1, Ordering::Relaxed);
+    }
+}
+
+/// What an address is to us, or why it is refused.
+pub(crate) fn addressed(works: &Works, settings: &Settings, to: &Address) -> Result<Addressed, Reply> {
+    let refuse = |code, text: String| Err(Reply::new(550, code, text));
+    if works.doors.returned.is_none() || !settings.is_return_path(to) {
+        let text = format!("relaying denied: {} is not a return path of this server", to.domain());
+        return refuse(EnhancedCode(5, 7, 1), text);
+    }
+    if ROLES.iter().any(|role| to.local().eq_ignore_ascii_case(role)) {
+        return Ok(Addressed::Role);
+    }
+    let Some(token) = works.doors.tokens.read(to.local()) else {
+        let text = "no mail is read at this address: it takes notices about messages that were sent from here, and \
+                    nobody can make up its name; write to the address in From instead";
+        return refuse(EnhancedCode(5, 1, 1), text.to_owned());
+    };
+    let (part, lasts) = match token {
+        Token::Return(part) => (part, settings.returned.bounces),
+        Token::Unsubscribe { part, .. } => (part, settings.returned.unsubscribes),
+    };
+    let age = works.now().since(part.message.time());
+    if age > lasts {
+        let text = format!("this address has expired: it was for a message of {}", part.message.time());
+        return refuse(EnhancedCode(5, 1, 6), text);
+    }
+    Ok(Addressed::Token(token))
+}
+
+/// Mail to a return path is kept whole before it is taken; what it says is read afterwards.
+pub(crate) async fn keep(works: &Works, returned: Returned) -> Result<MessageId, Reply> {
+    let later = || Reply::new(452, EnhancedCode(4, 3, 1), "the message cannot be stored now; try again later");
+    let store = works.doors.returned.as_ref().ok_or_else(later)?;
+    let now = works.now();
+    let id = works.ids.next(now);
+    let Returned { from, recipients, content, origin } = returned;
+    let mail = ReturnedMail { id, at: now, from, recipients: recipients.clone(), content };
+    if let Err(error) = store.keep(mail).await {
+        works.note(Level::Error, "returned", format!("a returned message could not be kept: {error}"));
+        return Err(later());
+    }
+    for recipient in recipients {
+        works.emit(EventKind::Returned { message: id, recipient, client: origin.client });
+    }
+    works.reader.news.notify_one();
+    Ok(id)
+}
+
+/// Reads what came back, oldest first, until `stop` turns true.
+pub(crate) async fn run(works: Arc<Works>, mut stop: watch::Receiver<bool>) {
+    if works.doors.returned.is_none() {
+        return;
+    }
+    let mut tell_at = works.now() + TELL_EVERY;
+    let mut unreadable = read_all(&works, &stop).await;
+    while !*stop.borrow() {
+        let wait = if unreadable { RETRY } else { tell_at.since(works.now()) };
+        tokio::select! {
+            () = works.reader.news.notified() => {}
+            () = tokio::time::sleep(wait + Duration::from_millis(1)) => {}
+            _ = stop.changed() => continue,
+        }
+        unreadable = read_all(&works, &stop).await;
+        if works.now() >= tell_at {
+            tell(&works);
+            tell_at = works.now() + TELL_EVERY;
+        }
+    }
+}
+
+/// Says once an hour what was not worth an event each.
+fn tell(works: &Works) {
+    let reader = &works.reader;
+    let (dropped, automatic) = (reader.dropped.swap(0, Ordering::Relaxed), reader.automatic.swap(0, Ordering::Relaxed));
+    if dropped + automatic > 0 {
+        let text = format!(
+            "of what came back in the last hour, {dropped} could not be tied to a message or had been said before, and \
+             {automatic} were answers of machines: all dropped"
+        );
+        works.note(Level::Info, "returned", text);
+    }
+}
+
+/// Returns whether something could not be read and has to be looked at again.
+async fn read_all(works: &Works, stop: &watch::Receiver<bool>) -> bool {
+    let Some(store) = works.doors.returned.as_ref() else { return false };
+    loop {
+        let unread = match store.unread(PAGE).await {
+            Ok(unread) => unread,
+            Err(error) => return unreadable(works, &error),
+        };
+        if unread.is_empty() {
+            return false;
+        }
+        for id in unread {
+            if *stop.borrow() {
+                return false;
+            }
+            if let Err(error) = act::read(works, store, id).await {
+                return unreadable(works, &error);
+            }
+        }
+    }
+}
+
+fn unreadable(works: &Works, error: &repute_ledger::LedgerError) -> bool {
+    works.note(Level::Error, "returned", format!("what came back could not be read: {error}; tried again in a minute"));
+    true
+}
+
+/// A stranger's words in one line of printable text, 500 characters at most.
+fn sentence(text: &str) -> String {
+    text.chars().map(|c| if c.is_control() { ' ' } else { c }).take(500).collect::<String>().trim().to_owned()
+}
+
+/// The return path of an attempt: where the sender's domain has one of ours, an address that only
+/// we can make, the same for all recipients of the part. `None` leaves the sender's own: of notices, of the
+/// null sender, and where none is configured.
+pub(crate) fn path_of(
+    works: &Works,
+    settings: &Settings,
+    account: Option<&str>,
+    from: Option<&Address>,
+    part: repute_types::PartId,
+) -> Option<Address> {
+    account?;
+    let from = from?;
+    works.doors.returned.as_ref()?;
+    let is_of = |domain: &Option<repute_types::Domain>| domain.as_ref() == Some(from.domain());
+    let domain = settings.domains.iter().find(|d| d.name == *from.domain() || is_of(&d.return_path))?;
+    let at = domain.return_path.as_ref()?;
+    Address::parse(&format!("{}@{at}", works.doors.tokens.write(&Token::Return(part)))).ok()
+}

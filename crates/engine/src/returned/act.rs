@@ -1,0 +1,337 @@
+//! One message that came back: what it says, whether that is to be believed, and what follows.
+//!
+//! Steps: read it; find the tokens it came by; turn it into [`News`] about recipients that the token's
+//! part really has; leave out what was heard before; then suppress, tell the sender, tell the world,
+//! and write down that it was heard. A crash between any two does the earlier ones again: an entry is
+//! the same entry, a notice has the id of the mail it is about and is made once.
+
+use std::collections::HashSet;
+
+use repute_feedback::{Comeback, Complaint, Report, Reported, Token};
+use repute_ledger::suppression::{Entry, Scope, Why, spelling};
+use repute_ledger::{Heard, LedgerError, Returned, ReturnedMail};
+use repute_spool::SpoolError;
+use repute_types::event::{Back, Level};
+use repute_types::{
+    Address, Cause, Content, Culprit, EnhancedCode, EventKind, MessageId, Outcome, PartId, Peer, Recipient, Reply,
+    Stage, Verdict,
+};
+
+use super::known::{self, Known};
+use super::{ROLES, sentence};
+use crate::circuit::count::Told;
+use crate::works::Works;
+use crate::{circuit, intake, notice, suppress};
+
+/// Tokens that one message is looked at for: a notice is about one.
+const TOKENS: usize = 4;
+/// Recipients that one message can say something about.
+const NEWS: usize = 1000;
+
+/// What is said of one recipient.
+struct News {
+    what: Back,
+    recipient: Address,
+    status: Option<EnhancedCode>,
+    cause: Option<Cause>,
+    text: String,
+    entry: Option<Entry>,
+    /// A permanent fault of the recipient's own.
+    suppresses: bool,
+    /// What a notice to the sender says.
+    outcome: Option<Outcome>,
+}
+
+pub(super) async fn read(works: &Works, store: &Returned, id: MessageId) -> Result<(), LedgerError> {
+    let now = works.now();
+    let Some(mail) = store.get(id).await? else { return store.done(id, Vec::new(), now, false).await };
+    let by_token = mail.recipients.iter().any(|to| works.doors.tokens.read(to.local()).is_some());
+    if let Some(role) = role_of(&mail).filter(|_| !by_token) {
+        // For a person, or for who reads reports.
+        if matches!(role, "postmaster" | "abuse") {
+            let from = mail.from.as_ref().map_or_else(|| "<>".to_owned(), ToString::to_string);
+            works.note(Level::Warning, "returned", format!("{from} wrote to {role}: kept as {id}"));
+        }
+        if role != "fbl" {
+            return store.done(id, Vec::new(), now, true).await;
+        }
+    }
+    let octets = mail.content.to_vec();
+    let said = tokio::task::spawn_blocking(move || repute_feedback::read(&octets)).await;
+    let Ok(said) = said else {
+        works.note(Level::Error, "returned", format!("{id} cannot be read: it is kept and passed over"));
+        return store.done(id, Vec::new(), now, true).await;
+    };
+    let mut heard = Vec::new();
+    for token in tokens_of(works, &mail, &said) {
+        heard.extend(follow(works, store, id, token, &mail, &said).await?);
+    }
+    if heard.is_empty() {
+        match said {
+            Comeback::AutoReply(_) | Comeback::Challenge(_) => works.reader.ignore_one(),
+            _ => works.reader.drop_one(),
+        }
+    }
+    let keep = !heard.is_empty();
+    store.done(id, heard, now, keep).await
+}
+
+fn role_of(mail: &ReturnedMail) -> Option<&'static str> {
+    let is_role = |role: &&str| mail.recipients.iter().any(|to| to.local().eq_ignore_ascii_case(role));
+    ROLES.into_iter().find(is_role)
+}
+
+/// The tokens by which it came; a complaint that came to a mailbox names the return path it is about.
+fn tokens_of(works: &Works, mail: &ReturnedMail, said: &Comeback) -> Vec<Token> {
+    let mut tokens: Vec<Token> =
+        mail.recipients.iter().filter_map(|to| works.doors.tokens.read(to.local())).take(TOKENS).collect();
+    if let (Comeback::Complaint(complaint), true) = (said, tokens.is_empty()) {
+        let paths = [complaint.return_path.as_deref(), complaint.original.return_path.as_deref()];
+        let settings = works.settings();
+        let of_path = |path: &str| {
+            let address: Address = path.trim_matches(['<', '>', ' ']).parse().ok()?;
+            match super::addressed(works, &settings, &address).ok()? {
+                super::Addressed::Token(token @ Token::Return(_)) => Some(token),
+                _ => None,
+            }
+        };
+        tokens.extend(paths.into_iter().flatten().find_map(of_path));
+    }
+    tokens
+}
+
+/// Acts on what is said of one part; returns what was news.
+async fn follow(
+    works: &Works,
+    store: &Returned,
+    id: MessageId,
+    token: Token,
+    mail: &ReturnedMail,
+    said: &Comeback,
+) -> Result<Vec<Heard>, LedgerError> {
+    let part = match token {
+        Token::Return(part) | Token::Unsubscribe { part, .. } => part,
+    };
+    let Some(known) = known::of(works, part).await? else { return Ok(Vec::new()) };
+    let mut news = match (token, said) {
+        (Token::Unsubscribe { recipient, .. }, _) => by_unsubscribe_address(works, &known, recipient, mail, said),
+        (Token::Return(_), Comeback::Report(report)) => bounces(works, &known, report),
+        (Token::Return(_), Comeback::Complaint(complaint)) => complaints(works, &known, complaint),
+        (Token::Return(_), Comeback::Unsubscribe(letter)) => by_letter(works, &known, letter.from.as_deref()),
+        (Token::Return(_), _) => Vec::new(),
+    };
+    let mut seen = HashSet::new();
+    news.retain(|n| seen.insert(spelling(&n.recipient)));
+    news.truncate(NEWS);
+    let heard: Vec<Heard> = news.iter().map(|n| heard(part, n)).collect();
+    let before = store.was_heard(heard.clone()).await?;
+    let mut fresh = before.into_iter().map(|known| !known);
+    news.retain(|_| fresh.next().unwrap_or(false));
+    if news.is_empty() {
+        return Ok(Vec::new());
+    }
+    let entries: Vec<Entry> = news.iter_mut().filter_map(|n| n.entry.take()).collect();
+    if let (Some(list), false) = (&works.doors.suppressions, entries.is_empty()) {
+        list.import(entries).await?;
+    }
+    tell_sender(works, id, &known, &news, said).await?;
+    for n in &news {
+        count(works, &known, n);
+        works.emit(EventKind::CameBack {
+            what: n.what,
+            account: known.account.clone(),
+            labels: known.labels.clone(),
+            message: Some(part.message),
+            recipient: n.recipient.clone(),
+            status: n.status,
+            cause: n.cause,
+            text: n.text.clone(),
+        });
+    }
+    Ok(heard)
+}
+
+/// What the circuit of the account and the campaign hears of it.
+fn count(works: &Works, known: &Known, news: &News) {
+    let told = match news.what {
+        Back::Bounced if news.suppresses => Told::LaterUnknown,
+        Back::Complained => Told::Complaint,
+        Back::Bounced | Back::Unsubscribed => return,
+    };
+    if let Some(account) = &known.account {
+        let example = || format!("{}: {}", news.recipient, news.text);
+        circuit::count(works, account, known.labels.as_deref(), told, &example);
+    }
+}
+
+fn heard(part: PartId, news: &News) -> Heard {
+    Heard { part, recipient: spelling(&news.recipient), what: news.what.as_str() }
+}
+
+/// The recipient of the part that a stranger names; where no name is given, the only one.
+fn recipient_of<'k>(known: &'k Known, named: &str) -> Option<&'k Address> {
+    match named.trim() {
+        "" => match known.recipients.as_slice() {
+            [only] => Some(only),
+            _ => None,
+        },
+        named => {
+            let wanted = spelling(&named.trim_matches(['<', '>']).parse().ok()?);
+            known.recipients.iter().find(|address| spelling(address) == wanted)
+        }
+    }
+}
+
+/// Failures alone: a delay or a success changes nothing.
+fn bounces(works: &Works, known: &Known, report: &Report) -> Vec<News> {
+    let failed = report.recipients.iter().filter(|r| r.action == repute_feedback::Action::Failed);
+    let of_one = |reported: &Reported| {
+        let by_original = reported.original.as_deref().and_then(|named| recipient_of(known, named));
+        let recipient = by_original.or_else(|| recipient_of(known, &reported.last))?.clone();
+        let status = EnhancedCode(5, reported.status.1, reported.status.2);
+        let text = sentence(&reported.diagnostic);
+        let suppresses = reported.cause.as_ref().filter(|cause| cause.suppresses);
+        let entry = suppresses
+            .map(|cause| suppress::unknown(works, &recipient, cause.class.as_str(), &text, known.part.message));
+        let reply = Reply { code: 550, enhanced: Some(status), lines: vec![text.clone()] };
+        let outcome = Outcome {
+            verdict: Verdict::Failed,
+            stage: Stage::Body,
+            culprit: Culprit::Receiver,
+            status,
+            reply: (!text.is_empty()).then_some(reply),
+            text: "the receiving side took the message, and later sent word that it could not be delivered".to_owned(),
+            peer: reported.remote.as_deref().or(report.reporter.as_deref()).map(|name| Peer {
+                name: sentence(name),
+                address: None,
+                port: 25,
+            }),
+            tls: None,
+        };
+        let cause = reported.cause.as_ref().map(repute_feedback::Cause::told);
+        Some(News {
+            what: Back::Bounced,
+            recipient,
+            status: Some(status),
+            cause,
+            text,
+            suppresses: entry.is_some(),
+            entry,
+            outcome: Some(outcome),
+        })
+    };
+    failed.filter_map(of_one).collect()
+}
+
+/// Reports of spam and of wishes to leave; what else has the form of a complaint says nothing of people.
+fn complaints(works: &Works, known: &Known, complaint: &Complaint) -> Vec<News> {
+    if !matches!(complaint.kind.as_str(), "abuse" | "fraud" | "opt-out" | "opt-out-list" | "miscategorized") {
+        return Vec::new();
+    }
+    let named: Vec<&str> = match complaint.recipients.as_slice() {
+        // Many receivers hide who it was: known where there is only one.
+        [] => vec![""],
+        some => some.iter().map(String::as_str).collect(),
+    };
+    let of_one = |named: &str| {
+        let recipient = recipient_of(known, named)?.clone();
+        let text = sentence(&complaint.kind);
+        let scope = Scope::of(known.account.as_deref(), None);
+        let reporter = complaint.reporter.as_deref().map(sentence);
+        let entry = Entry {
+            reason: text.clone(),
+            reply: reporter,
+            message: Some(known.part.message),
+            ..Entry::new(recipient.clone(), scope, Why::Complaint, works.now())
+        };
+        Some(plain(Back::Complained, recipient, text, entry))
+    };
+    named.into_iter().filter_map(of_one).collect()
+}
+
+/// Mail to an unsubscribe address, whatever it says; but a machine's answer is nobody's wish.
+fn by_unsubscribe_address(
+    works: &Works,
+    known: &Known,
+    recipient: u32,
+    mail: &ReturnedMail,
+    said: &Comeback,
+) -> Vec<News> {
+    let of_machine = matches!(said, Comeback::Report(_) | Comeback::AutoReply(_) | Comeback::Challenge(_));
+    match known.recipients.get(recipient as usize) {
+        Some(recipient) if mail.from.is_some() && !of_machine => vec![unsubscribed(works, known, recipient)],
+        _ => Vec::new(),
+    }
+}
+
+/// A letter to the return path that asks for no more.
+fn by_letter(works: &Works, known: &Known, from: Option<&str>) -> Vec<News> {
+    let recipient = from.and_then(|from| recipient_of(known, from)).or_else(|| recipient_of(known, ""));
+    recipient.map(|recipient| unsubscribed(works, known, recipient)).into_iter().collect()
+}
+
+fn unsubscribed(works: &Works, known: &Known, recipient: &Address) -> News {
+    let list = known.labels.as_ref().and_then(|labels| labels.list.as_deref());
+    let scope = Scope::of(known.account.as_deref(), list);
+    let entry = Entry {
+        reason: "by mail".to_owned(),
+        message: Some(known.part.message),
+        ..Entry::new(recipient.clone(), scope, Why::Unsubscribed, works.now())
+    };
+    plain(Back::Unsubscribed, recipient.clone(), "by mail".to_owned(), entry)
+}
+
+fn plain(what: Back, recipient: Address, text: String, entry: Entry) -> News {
+    News { what, recipient, status: None, cause: None, text, entry: Some(entry), suppresses: false, outcome: None }
+}
+
+/// The sender is told of a bounce as of any failure, in one notice, once.
+async fn tell_sender(
+    works: &Works,
+    id: MessageId,
+    known: &Known,
+    news: &[News],
+    said: &Comeback,
+) -> Result<(), LedgerError> {
+    let recipients: Vec<(Recipient, &Outcome)> =
+        news.iter().filter_map(|n| Some((Recipient::to(n.recipient.clone()), n.outcome.as_ref()?))).collect();
+    if recipients.is_empty() || works.doors.spool.meta(id).await.is_ok() {
+        return Ok(());
+    }
+    let original = match said {
+        Comeback::Report(report) => header_of(&report.original),
+        _ => Content::new(),
+    };
+    let about = notice::Returned {
+        id,
+        message: known.part.message,
+        account: known.account.clone(),
+        to: known.from.clone(),
+        labels: known.labels.clone(),
+        original,
+    };
+    let Some(notice) = notice::came_back(works, about, &recipients) else { return Ok(()) };
+    match works.doors.spool.commit(notice.clone()).await {
+        Ok(_) => {
+            intake::enter(works, notice);
+            Ok(())
+        }
+        Err(error @ (SpoolError::Storage(_) | SpoolError::Missing(_) | SpoolError::Damaged(_))) => {
+            works.note(Level::Error, "returned", format!("a notice about {id} could not be stored: {error}"));
+            Err(LedgerError::Closed)
+        }
+        Err(SpoolError::Closed) => Err(LedgerError::Closed),
+    }
+}
+
+/// Those fields of our message that came back and help its sender to know it again.
+fn header_of(original: &repute_feedback::Original) -> Content {
+    let mut text = String::new();
+    for name in ["Date", "From", "To", "Subject", "Message-ID"] {
+        if let Some(value) = original.field(name) {
+            text += &format!("{name}: {}\r\n", sentence(value));
+        }
+    }
+    text += "\r\n";
+    Content::from(text.into_bytes())
+}

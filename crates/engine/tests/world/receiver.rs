@@ -1,0 +1,133 @@
+//! A receiver with a will of its own, speaking SMTP over a stream in memory.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
+
+/// A message as a receiver took it.
+#[derive(Clone, Debug)]
+pub struct Taken {
+    pub from: String,
+    pub to: Vec<String>,
+    pub text: String,
+}
+
+/// What a receiver says to RCPT, given the address and how often it was asked about it.
+pub type Judge = dyn Fn(&str, u32) -> &'static str + Send + Sync;
+
+pub struct Receiver {
+    pub taken: Mutex<Vec<Taken>>,
+    pub sessions: Mutex<u32>,
+    open: Mutex<u32>,
+    most: Mutex<u32>,
+    /// Before it answers the end of a message.
+    ponders: Mutex<Duration>,
+    judge: Box<Judge>,
+    asked: Mutex<HashMap<String, u32>>,
+}
+
+impl Receiver {
+    pub fn new(judge: impl Fn(&str, u32) -> &'static str + Send + Sync + 'static) -> Receiver {
+        Receiver {
+            taken: Mutex::default(),
+            sessions: Mutex::default(),
+            open: Mutex::default(),
+            most: Mutex::new(u32::MAX),
+            ponders: Mutex::default(),
+            judge: Box::new(judge),
+            asked: Mutex::default(),
+        }
+    }
+
+    pub async fn serve(self: Arc<Self>, stream: impl tokio::io::AsyncRead + tokio::io::AsyncWrite + Unpin) {
+        let mut wire = BufReader::new(stream);
+        if *self.open.lock().unwrap() >= *self.most.lock().unwrap() {
+            let _ = wire.write_all(b"421 4.7.0 too many sessions\r\n").await;
+            return;
+        }
+        *self.sessions.lock().unwrap() += 1;
+        *self.open.lock().unwrap() += 1;
+        self.clone().converse(wire).await;
+        *self.open.lock().unwrap() -= 1;
+    }
+
+    async fn converse<S: tokio::io::AsyncRead + tokio::io::AsyncWrite + Unpin>(
+        self: Arc<Self>,
+        mut wire: BufReader<S>,
+    ) {
+        let (mut from, mut to) = (String::new(), Vec::new());
+        let _ = wire.write_all(b"220 receiver.test\r\n").await;
+        let mut line = String::new();
+        while wire.read_line(&mut line).await.is_ok_and(|n| n > 0) {
+            let command = line.trim_end().to_owned();
+            line.clear();
+            let upper = command.to_ascii_uppercase();
+            let reply = if upper.starts_with("EHLO") {
+                "250-receiver.test\r\n250-PIPELINING\r\n250-8BITMIME\r\n250 ENHANCEDSTATUSCODES".to_owned()
+            } else if upper.starts_with("MAIL FROM:") {
+                from = inside(&command);
+                to.clear();
+                "250 2.1.0 ok".to_owned()
+            } else if upper.starts_with("RCPT TO:") {
+                let who = inside(&command);
+                let times = {
+                    let mut asked = self.asked.lock().unwrap();
+                    let times = asked.entry(who.clone()).or_default();
+                    *times += 1;
+                    *times
+                };
+                let reply = (self.judge)(&who, times);
+                if reply.starts_with('2') {
+                    to.push(who);
+                }
+                reply.to_owned()
+            } else if upper == "DATA" && to.is_empty() {
+                "554 5.5.1 no recipients".to_owned()
+            } else if upper == "DATA" {
+                let _ = wire.write_all(b"354 go\r\n").await;
+                let mut text = String::new();
+                loop {
+                    line.clear();
+                    if wire.read_line(&mut line).await.is_ok_and(|n| n == 0) {
+                        return;
+                    }
+                    if line == ".\r\n" {
+                        break;
+                    }
+                    text.push_str(line.strip_prefix('.').unwrap_or(&line));
+                }
+                line.clear();
+                let ponders = *self.ponders.lock().unwrap();
+                tokio::time::sleep(ponders).await;
+                self.taken.lock().unwrap().push(Taken { from: from.clone(), to: std::mem::take(&mut to), text });
+                "250 2.0.0 taken".to_owned()
+            } else if upper == "QUIT" {
+                let _ = wire.write_all(b"221 2.0.0 bye\r\n").await;
+                return;
+            } else {
+                "250 2.0.0 ok".to_owned()
+            };
+            let _ = wire.write_all(format!("{reply}\r\n").as_bytes()).await;
+        }
+    }
+
+    /// From now on one more session than this is refused.
+    pub fn at_most(&self, sessions: u32) {
+        *self.most.lock().unwrap() = sessions;
+    }
+
+    /// From now on it takes so long to answer the end of a message.
+    pub fn ponders(&self, time: Duration) {
+        *self.ponders.lock().unwrap() = time;
+    }
+
+    pub fn taken(&self) -> Vec<Taken> {
+        self.taken.lock().unwrap().clone()
+    }
+}
+
+fn inside(command: &str) -> String {
+    command.split(['<', '>']).nth(1).unwrap_or_default().to_owned()
+}

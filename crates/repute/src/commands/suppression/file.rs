@@ -1,0 +1,224 @@
+//! The suppression list as a file: CSV (RFC 4180) with a head, or JSON lines.
+//!
+//! What is written here reads back as the same. Other services' exports are read too: the column
+//! of addresses may be called `email`, what is missing is as the command line says, columns of other
+//! names are passed over, and a file without a head is an address a line. A fault names its line,
+//! and nothing of the file is taken.
+
+use std::io::Read as _;
+use std::path::Path;
+
+use anyhow::{Context as _, bail};
+use repute_ledger::suppression::{Entry, Scope};
+use repute_types::{Address, Timestamp};
+
+const COLUMNS: [&str; 10] =
+    ["address", "scope", "account", "list", "why", "reason", "reply", "message", "at", "expires"];
+/// The largest file that is read: some ten million addresses.
+const LARGEST: u64 = 1 << 30;
+
+/// The entries of a file; `given` makes one of an address, as the command line has it.
+pub fn read(path: &Path, given: impl Fn(Address) -> Entry) -> anyhow::Result<Vec<Entry>> {
+    let mut text = String::new();
+    let read = if path == Path::new("-") {
+        std::io::stdin().lock().take(LARGEST).read_to_string(&mut text)
+    } else {
+        let file = std::fs::File::open(path).with_context(|| format!("{} cannot be opened", path.display()))?;
+        file.take(LARGEST).read_to_string(&mut text)
+    };
+    let octets = read.with_context(|| format!("{} cannot be read as UTF-8 text", path.display()))?;
+    if octets as u64 == LARGEST {
+        bail!("{} is larger than 1 GiB: split it", path.display());
+    }
+    parse(&text, given).with_context(|| format!("{}", path.display()))
+}
+
+fn parse(text: &str, given: impl Fn(Address) -> Entry) -> anyhow::Result<Vec<Entry>> {
+    let text = text.trim_start_matches('\u{feff}');
+    match text.trim_start().chars().next() {
+        Some('{') => of_json(text),
+        _ => of_csv(text, given),
+    }
+}
+
+fn of_json(text: &str) -> anyhow::Result<Vec<Entry>> {
+    let lines = text.lines().enumerate().filter(|(_, line)| !line.trim().is_empty());
+    lines.map(|(n, line)| serde_json::from_str(line).with_context(|| format!("line {}", n + 1))).collect()
+}
+
+fn of_csv(text: &str, given: impl Fn(Address) -> Entry) -> anyhow::Result<Vec<Entry>> {
+    let mut reader = csv::ReaderBuilder::new().has_headers(false).flexible(true).from_reader(text.as_bytes());
+    let mut columns: Option<Vec<String>> = None;
+    let mut entries = Vec::new();
+    for record in reader.records() {
+        let record = record.context("this is no CSV")?;
+        let line = record.position().map_or(0, csv::Position::line);
+        if record.iter().all(|field| field.trim().is_empty()) {
+            continue;
+        }
+        if columns.is_none() {
+            let names: Vec<String> = record.iter().map(|name| name.trim().to_ascii_lowercase()).collect();
+            let is_head = names.iter().any(|name| is_address_column(name));
+            if is_head {
+                columns = Some(names);
+                continue;
+            }
+            columns = Some(vec!["address".to_owned()]);
+        }
+        let names = columns.as_deref().unwrap_or_default();
+        entries.push(of_record(names, &record, &given).with_context(|| format!("line {line}"))?);
+    }
+    Ok(entries)
+}
+
+fn is_address_column(name: &str) -> bool {
+    matches!(name, "address" | "email" | "e-mail" | "email address" | "recipient")
+}
+
+fn of_record(names: &[String], record: &csv::StringRecord, given: impl Fn(Address) -> Entry) -> anyhow::Result<Entry> {
+    let field = |name: &str| {
+        let at = names.iter().position(|n| n == name)?;
+        record.get(at).map(str::trim).filter(|text| !text.is_empty())
+    };
+    let at = names.iter().position(|name| is_address_column(name));
+    let address = at.and_then(|n| record.get(n)).unwrap_or_default().trim();
+    let address = Address::parse(address).with_context(|| format!("{address:?} is not an address"))?;
+    let mut entry = given(address);
+    if field("scope").is_some() || field("account").is_some() {
+        entry.scope = Scope::of(field("account"), field("list"));
+        if let Some(word) = field("scope")
+            && word != word_of(&entry.scope)
+        {
+            bail!("scope {word:?} does not go with this account and list: it is {:?}", word_of(&entry.scope));
+        }
+    }
+    if let Some(why) = field("why") {
+        entry.why = why.parse().with_context(|| format!("why is {why:?}"))?;
+    }
+    if let Some(reason) = field("reason") {
+        entry.reason = reason.to_owned();
+    }
+    if let Some(reply) = field("reply") {
+        entry.reply = Some(reply.to_owned());
+    }
+    if let Some(message) = field("message") {
+        entry.message = Some(message.parse().with_context(|| format!("message is {message:?}"))?);
+    }
+    if let Some(at) = field("at") {
+        entry.at = instant(at).with_context(|| format!("at is {at:?}"))?;
+    }
+    if let Some(expires) = field("expires") {
+        entry.expires = Some(instant(expires).with_context(|| format!("expires is {expires:?}"))?);
+    }
+    Ok(entry)
+}
+
+fn instant(text: &str) -> anyhow::Result<Timestamp> {
+    crate::commands::instant(text).context("an instant is written 2026-11-24T01:02:03Z")
+}
+
+fn word_of(scope: &Scope) -> &'static str {
+    match scope {
+        Scope::All => "all",
+        Scope::Account { .. } => "account",
+        Scope::List { .. } => "list",
+    }
+}
+
+/// The first line of a CSV file.
+pub fn head() -> anyhow::Result<String> {
+    written(|writer| Ok(writer.write_record(COLUMNS)?))
+}
+
+pub fn rows(entries: &[Entry]) -> anyhow::Result<String> {
+    written(|writer| {
+        for entry in entries {
+            writer.write_record([
+                entry.address.to_string(),
+                word_of(&entry.scope).to_owned(),
+                entry.scope.account().unwrap_or_default().to_owned(),
+                entry.scope.list().unwrap_or_default().to_owned(),
+                entry.why.to_string(),
+                entry.reason.clone(),
+                entry.reply.clone().unwrap_or_default(),
+                entry.message.map(|id| id.to_string()).unwrap_or_default(),
+                entry.at.to_string(),
+                entry.expires.map(|at| at.to_string()).unwrap_or_default(),
+            ])?;
+        }
+        Ok(())
+    })
+}
+
+pub fn lines(entries: &[Entry]) -> anyhow::Result<String> {
+    let mut text = String::new();
+    for entry in entries {
+        text += &serde_json::to_string(entry)?;
+        text.push('\n');
+    }
+    Ok(text)
+}
+
+fn written(write: impl FnOnce(&mut csv::Writer<Vec<u8>>) -> anyhow::Result<()>) -> anyhow::Result<String> {
+    let mut writer = csv::Writer::from_writer(Vec::new());
+    write(&mut writer)?;
+    Ok(String::from_utf8(writer.into_inner()?)?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use repute_ledger::suppression::Why;
+    use repute_types::MessageId;
+
+    const NOW: Timestamp = Timestamp(1_795_485_950_000);
+
+    fn given(address: Address) -> Entry {
+        Entry::new(address, Scope::of(Some("shop"), None), Why::Manual, NOW)
+    }
+
+    fn entries() -> Vec<Entry> {
+        let address = |text: &str| Address::parse(text).unwrap();
+        let mut whole =
+            Entry::new(address("ann@example.net"), Scope::of(Some("shop"), Some("news, weekly")), Why::Complaint, NOW);
+        whole.reason = "said \"no\",\nand meant it".into();
+        whole.reply = Some("550 5.1.1 no such user".into());
+        whole.message = Some(MessageId(99));
+        whole.expires = Some(Timestamp(NOW.0 + 1000));
+        vec![whole, Entry::new(address("\"a,b\"@example.net"), Scope::All, Why::Unknown, NOW)]
+    }
+
+    #[test]
+    fn what_is_exported_is_imported_as_it_was() {
+        let csv = format!("{}{}", head().unwrap(), rows(&entries()).unwrap());
+        assert_eq!(parse(&csv, given).unwrap(), entries(), "{csv}");
+        assert_eq!(parse(&lines(&entries()).unwrap(), given).unwrap(), entries());
+    }
+
+    #[test]
+    fn lists_of_others_are_read_with_what_the_command_line_says() {
+        let expected = vec![given(Address::parse("ann@example.net").unwrap())];
+        for text in [
+            "ann@example.net\n",
+            "\u{feff}Email,Created\nann@example.net,2024-01-01\n",
+            "created,email\n,ann@example.net\n\n",
+            "\n  ann@example.net  \n",
+        ] {
+            assert_eq!(parse(text, given).unwrap(), expected, "{text:?}");
+        }
+        assert_eq!(parse("", given).unwrap(), []);
+    }
+
+    #[test]
+    fn a_fault_names_its_line() {
+        let check = |text: &str, expected: &str| {
+            let said = format!("{:#}", parse(text, given).unwrap_err());
+            assert!(said.contains(expected), "{text:?}: {said}");
+        };
+        check("address\nann@example.net\nnobody\n", "line 3: \"nobody\" is not an address");
+        check("address,why\nann@example.net,because\n", "line 2: why is \"because\"");
+        check("address,scope\nann@example.net,list\n", "line 2: scope \"list\" does not go");
+        check("address,at\nann@example.net,yesterday\n", "line 2: at is \"yesterday\"");
+        check("{\"address\":\"ann@example.net\"}\n", "line 1");
+    }
+}
