@@ -528,7 +528,7 @@ _repute() {
             return 0
             ;;
         repute__subcmd__check)
-            opts="-v -c -h --only --list --explain --verbose --deadline --dns-port --config --json --help"
+            opts="-v -c -h --only --list --explain --verbose --deadline --dns-only --dns-port --config --json --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0

@@ -82,6 +82,7 @@ complete -c repute -n "__fish_repute_using_subcommand check" -l dns-port -d 'The
 complete -c repute -n "__fish_repute_using_subcommand check" -s c -l config -d 'The configuration file [default: /etc/repute/repute.toml, else ./repute.toml]' -r -F
 complete -c repute -n "__fish_repute_using_subcommand check" -l list -d 'List every check there is'
 complete -c repute -n "__fish_repute_using_subcommand check" -s v -l verbose -d 'Show what passes too'
+complete -c repute -n "__fish_repute_using_subcommand check" -l dns-only -d 'Ask DNS alone: connect to nobody, so that port 25, clocks, mailboxes and web pages are left out'
 complete -c repute -n "__fish_repute_using_subcommand check" -l json -d 'Answer in JSON, for programs'
 complete -c repute -n "__fish_repute_using_subcommand check" -s h -l help -d 'Print help'
 complete -c repute -n "__fish_repute_using_subcommand serve" -s c -l config -d 'The configuration file [default: /etc/repute/repute.toml, else ./repute.toml]' -r -F

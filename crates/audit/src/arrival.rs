@@ -21,6 +21,7 @@ use repute_trust::receivers::View;
 use repute_trust::spf;
 use repute_types::{Content, Domain, Remark, Timestamp};
 
+use crate::doors::Doors;
 use crate::gather::{dmarc, lists, names, sender, spf as gather_spf};
 use crate::questions::{Progress, Questions};
 use crate::report::{PROVIDERS, Takes, takes, trust};
@@ -123,7 +124,7 @@ impl Sight {
 }
 
 pub async fn judge(arrival: &Arrival, dns: Arc<dyn Inspect>, limits: &Limits, now: Timestamp) -> Sight {
-    let q = Questions::new(dns, limits.at_once, limits.deadline, Arc::new(Progress::default()));
+    let q = Questions::new(&Doors::from(dns), limits.at_once, limits.deadline, Arc::new(Progress::default()));
     let message = judge_message(&arrival.content, &About { now, bulk: arrival.bulk });
     let octets = arrival.content.to_vec();
     let (signatures, by_connection, by_sender, by_lists) = tokio::join!(
@@ -198,7 +199,7 @@ async fn connection(q: &Questions, arrival: &Arrival) -> ByConnection {
     let stand_in = || ptr.first().and_then(|name| Domain::parse(name).ok());
     let mut findings = Vec::new();
     if let Some(ehlo) = as_name.clone().or_else(stand_in) {
-        findings = names::check(q.clone(), Egress { address: *ip, ehlo }).await;
+        findings = names::check(q.clone(), Egress { address: *ip, ehlo }, Vec::new()).await;
         // It came from there: that the address exists is no question.
         findings.retain(|f| f.id != "ip.public" && (as_name.is_some() || !f.id.starts_with("name.helo")));
     } else {
@@ -310,7 +311,7 @@ async fn listings(q: &Questions, arrival: &Arrival, message: &Judged, wanted: bo
     (judge_lists::judge(&once, &asked), listed)
 }
 
-fn entries(asked: &Asked<'_>) -> Vec<Listing> {
+fn entries(asked: &Asked) -> Vec<Listing> {
     let of = |(target, answer, _): &(Target, repute_trust::lookup::Answer, Vec<String>)| match asked.list.judge(answer)
     {
         Verdict::Listed(hits) => hits

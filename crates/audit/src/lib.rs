@@ -1,10 +1,11 @@
 //! Runs the catalogue of checks: gathers facts, has them judged, and reports.
 //!
-//! Facts are gathered from DNS at the same time, within a bound and a deadline; the judgement
-//! is `repute_trust::checks`, which does no I/O. Promise: what was not answered in time is
+//! Facts are gathered at the same time, within a bound and a deadline: from DNS, from servers that
+//! are connected to, and from what is known of this machine ([`Own`]); the judgement is `repute_trust::checks`, which does no I/O. Promise: what was not answered in time is
 //! unknown, never a pass or a fail, and a run ends by its deadline whatever DNS does.
 
 mod arrival;
+mod doors;
 mod gather;
 mod machine;
 mod past;
@@ -15,9 +16,12 @@ mod run;
 mod setup;
 mod signatures;
 mod silent;
+mod talk;
+mod web;
 mod zones;
 
 pub use arrival::{Arrival, Connection, Limits, Listing, Sight, judge};
+pub use doors::{Doors, Kept, Own};
 pub use past::{Change, Past};
 pub use questions::Progress;
 pub use report::{PROVIDERS, Pair, Report, Takes, rule_of};

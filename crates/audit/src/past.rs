@@ -4,6 +4,7 @@ use repute_trust::checks::Outcome;
 use repute_types::Timestamp;
 use serde::{Deserialize, Serialize};
 
+use crate::doors::Kept;
 use crate::report::Report;
 
 /// What is kept of a run.
@@ -11,6 +12,9 @@ use crate::report::Report;
 pub struct Past {
     pub at: Timestamp,
     pub findings: Vec<PastFinding>,
+    /// Facts to compare with: addresses, names said, what includes permit.
+    #[serde(default)]
+    pub kept: Kept,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -38,7 +42,7 @@ impl Past {
             about: f.about.clone(),
             outcome: f.outcome,
         };
-        Past { at: report.at, findings: report.findings.iter().map(keep).collect() }
+        Past { at: report.at, findings: report.findings.iter().map(keep).collect(), kept: report.kept.clone() }
     }
 
     /// What is different in `report`. A pass that came or went is none.

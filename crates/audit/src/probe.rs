@@ -27,6 +27,18 @@ pub(crate) async fn verify(key: &SigningKey, domain: &Domain, record: &[u8], now
     }
 }
 
+/// The value of the signature that the key makes for a probe, and the names of the probe's header
+/// fields. `None` where the key does not sign, which [`verify`] tells.
+pub(crate) fn field(key: &SigningKey, domain: &Domain, now: Timestamp) -> Option<(String, Vec<String>)> {
+    let letter = letter(domain, now);
+    let made = sign(&letter, &[key], domain, now).ok()?;
+    let made = String::from_utf8_lossy(&made).into_owned();
+    let header = String::from_utf8_lossy(&letter.to_vec()).into_owned();
+    let fields = header.split("\r\n\r\n").next()?.lines().filter(|line| !line.starts_with(char::is_whitespace));
+    let names = fields.filter_map(|line| Some(line.split_once(':')?.0.to_owned())).collect();
+    Some((made.split_once(':')?.1.trim().to_owned(), names))
+}
+
 fn letter(domain: &Domain, now: Timestamp) -> Content {
     let mut letter = Content::new();
     letter.push(format!(

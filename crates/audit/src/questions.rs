@@ -1,4 +1,5 @@
-//! DNS as a run of checks asks it: so many questions at once, all of them before the deadline.
+//! DNS and servers as a run of checks asks them: so many questions at once, so many connections at
+//! once, all of them before the deadline.
 
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -6,12 +7,15 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use repute_dns::{Data, Inspect, Lookup, Said};
+use repute_net::Network;
 use repute_trust::lookup::{Answer, Kind, Query};
 use repute_trust::names::reverse::address_of;
 use repute_types::Domain;
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, timeout_at};
+
+use crate::doors::Doors;
 
 /// How far a run is: questions put, and answered.
 #[derive(Debug, Default)]
@@ -34,7 +38,10 @@ impl Progress {
 #[derive(Clone)]
 pub(crate) struct Questions {
     dns: Arc<dyn Inspect>,
+    network: Option<Arc<dyn Network>>,
     places: Arc<Semaphore>,
+    /// Connections have places of their own: their questions must not wait for themselves.
+    wires: Arc<Semaphore>,
     until: Instant,
     progress: Arc<Progress>,
 }
@@ -42,8 +49,56 @@ pub(crate) struct Questions {
 const LATE: &str = "no answer before the end of the run";
 
 impl Questions {
-    pub fn new(dns: Arc<dyn Inspect>, at_once: usize, deadline: Duration, progress: Arc<Progress>) -> Questions {
-        Questions { dns, places: Arc::new(Semaphore::new(at_once)), until: Instant::now() + deadline, progress }
+    pub fn new(doors: &Doors, at_once: usize, deadline: Duration, progress: Arc<Progress>) -> Questions {
+        Questions {
+            dns: doors.dns.clone(),
+            network: doors.network.clone(),
+            places: Arc::new(Semaphore::new(at_once)),
+            wires: Arc::new(Semaphore::new(at_once)),
+            until: Instant::now() + deadline,
+            progress,
+        }
+    }
+
+    pub fn network(&self) -> Option<&dyn Network> {
+        self.network.as_deref()
+    }
+
+    /// The end of the run.
+    pub fn until(&self) -> Instant {
+        self.until
+    }
+
+    /// Something done over a connection: counted, and within the bound of connections. What it
+    /// waits for has to end by the deadline by itself.
+    pub async fn connected<T>(&self, doing: impl Future<Output = T>) -> T {
+        self.progress.asked.fetch_add(1, Ordering::Relaxed);
+        // The semaphore is never closed; without a place the work is done all the same.
+        let place = self.wires.acquire().await.ok();
+        let done = doing.await;
+        drop(place);
+        self.progress.answered.fetch_add(1, Ordering::Relaxed);
+        done
+    }
+
+    /// The addresses of a host that can be reached from `from`: of its family, or of both, IPv4 first.
+    pub async fn addresses_of(&self, host: &Domain, from: Option<IpAddr>) -> Result<Vec<IpAddr>, String> {
+        let kinds = match from {
+            Some(ip) if ip.is_ipv4() => vec![Kind::A],
+            Some(_) => vec![Kind::Aaaa],
+            None => vec![Kind::A, Kind::Aaaa],
+        };
+        let (mut addresses, mut failure) = (Vec::new(), None);
+        for kind in kinds {
+            match self.ask(&Query { name: host.to_string(), kind }).await {
+                Answer::Failure(why) => failure = Some(why),
+                answer => addresses.extend_from_slice(answer.addresses()),
+            }
+        }
+        match failure {
+            Some(why) if addresses.is_empty() => Err(why),
+            _ => Ok(addresses),
+        }
     }
 
     /// Through the resolver. A name that no query can carry does not exist.

@@ -3,13 +3,15 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use repute_dns::Inspect;
 use repute_trust::checks::catalogue::{is_within, place};
-use repute_trust::checks::{Finding, catalogue};
-use repute_types::Timestamp;
+use repute_trust::checks::sent::v6_whole;
+use repute_trust::checks::{Finding, Outcome, catalogue};
+use repute_trust::dnsbl::{Keys, Table};
+use repute_types::{Domain, Timestamp};
 use tokio::task::JoinSet;
 
-use crate::gather::{dkim, dmarc, lists, names, sender, servers, spf};
+use crate::doors::{Doors, Kept, Own};
+use crate::gather::{dkim, dmarc, leftovers, lists, machine, mailboxes, names, outward, sender, servers, spf};
 use crate::questions::{Progress, Questions};
 use crate::report::Report;
 use crate::setup::Setup;
@@ -18,25 +20,59 @@ use crate::setup::Setup;
 pub struct Options {
     /// Ids of checks, or groups of them (`spf`). Empty: all.
     pub only: Vec<String>,
-    /// Questions under way at the same time.
+    /// Questions under way at the same time, and connections as many.
     pub at_once: usize,
     /// For the whole run.
     pub deadline: Duration,
+    /// The black lists that are asked.
+    pub table: Arc<Table>,
+    /// Keys to those that want one.
+    pub keys: Arc<Keys>,
+    /// Mail hosts that everybody knows. None: port 25 is not tried.
+    pub hosts: Vec<Domain>,
+    /// Web hosts that answer with the address that they see.
+    pub echo: Vec<Domain>,
+    /// Web hosts whose Date is compared with our clock. None: it is not.
+    pub clocks: Vec<Domain>,
+    /// The service that leads to registries (RDAP); `None`: they are not asked.
+    pub rdap: Option<String>,
+    /// RIPEstat, which knows whether routes are signed; `None`: it is not asked.
+    pub rpki: Option<String>,
+    /// Where mail hosts listen.
+    pub mx_port: u16,
 }
 
 impl Default for Options {
     /// 64 is what a small resolver takes without dropping any; a healthy run takes seconds, and
-    /// half a minute is what a person waits.
+    /// half a minute is what a person waits. Nobody but DNS is asked.
     fn default() -> Options {
-        Options { only: Vec::new(), at_once: 64, deadline: Duration::from_secs(30) }
+        Options {
+            only: Vec::new(),
+            at_once: 64,
+            deadline: Duration::from_secs(30),
+            table: Arc::new(Table::shipped().clone()),
+            keys: Arc::default(),
+            hosts: Vec::new(),
+            echo: Vec::new(),
+            clocks: Vec::new(),
+            rdap: None,
+            rpki: None,
+            mx_port: 25,
+        }
     }
 }
 
+/// What `ip.v6.complete` is made of.
+const V6_PARTS: [&str; 7] =
+    ["name.ptr.exists", "name.fcrdns", "name.helo.resolves", "spf.pass.each", "name.helo.spf", "bl.ip6", "ip.public"];
+
 impl Options {
-    /// Whether any built check of these groups is wanted.
+    /// Whether any built check of these groups is wanted, or needed for one that is.
     fn wants(&self, groups: &[&str]) -> bool {
         let of_groups = catalogue().iter().filter(|e| e.built && groups.iter().any(|g| is_within(&e.id, g)));
-        self.only.is_empty() || of_groups.into_iter().any(|e| self.takes(&e.id))
+        let v6 = self.takes("ip.v6.complete");
+        let needed = |id: &str| self.takes(id) || (v6 && V6_PARTS.contains(&id));
+        self.only.is_empty() || of_groups.into_iter().any(|e| needed(&e.id))
     }
 
     fn takes(&self, id: &str) -> bool {
@@ -44,49 +80,151 @@ impl Options {
     }
 }
 
+/// What every group of a run is given.
+#[derive(Clone)]
+pub(crate) struct Run {
+    pub questions: Questions,
+    pub setup: Arc<Setup>,
+    pub options: Arc<Options>,
+    pub own: Option<Arc<Own>>,
+    pub now: Timestamp,
+}
+
+impl Run {
+    pub fn wants(&self, groups: &[&str]) -> bool {
+        self.options.wants(groups)
+    }
+}
+
+/// What a group found, and what it keeps for the next run.
+pub(crate) type Gathered = (Vec<Finding>, Kept);
+
+/// Runs the checks that are wanted. Whoever hands in DNS alone gets the checks that need no more.
 pub async fn run(
     setup: Setup,
-    dns: Arc<dyn Inspect>,
+    doors: impl Into<Doors>,
     options: &Options,
     now: Timestamp,
     progress: Arc<Progress>,
 ) -> Report {
-    let q = Questions::new(dns, options.at_once, options.deadline, progress);
-    let mut groups: JoinSet<Vec<Finding>> = JoinSet::new();
-    if options.wants(&["dns.resolver"]) {
-        groups.spawn(servers::check_resolver(q.clone(), setup.clone()));
+    let doors = doors.into();
+    let questions = Questions::new(&doors, options.at_once, options.deadline, progress);
+    let (setup, options) = (Arc::new(setup), Arc::new(options.clone()));
+    let run = Run { questions, setup: setup.clone(), options: options.clone(), own: doors.own.clone(), now };
+    let mut groups: JoinSet<Gathered> = JoinSet::new();
+    ask_dns(&run, &mut groups);
+    if doors.network.is_some() {
+        connect(&run, &mut groups);
     }
-    if options.wants(&["dns.authoritative", "dns.ttl"]) {
-        groups.spawn(servers::check(q.clone(), setup.clone()));
+    let (mut findings, mut found) = (machine::check_own(&run), Kept::default());
+    for (of_group, kept) in groups.join_all().await {
+        findings.extend(of_group);
+        found.permits.extend(kept.permits);
+        found.neighbours.extend(kept.neighbours);
     }
-    if options.wants(&["bl"]) {
-        groups.spawn(lists::check(q.clone(), setup.clone()));
-    }
-    for egress in &setup.egresses {
-        if options.wants(&["ip", "name.ptr", "name.fcrdns", "name.helo", "name.a"]) {
-            groups.spawn(names::check(q.clone(), egress.clone()));
-        }
-        if options.wants(&["name.helo.spf"]) {
-            groups.spawn(spf::check_helo(q.clone(), egress.clone(), now));
-        }
-    }
-    for sending in &setup.domains {
-        if options.wants(&["name.from", "in"]) {
-            groups.spawn(sender::check(q.clone(), sending.clone()));
-        }
-        if options.wants(&["spf"]) {
-            groups.spawn(spf::check(q.clone(), sending.clone(), setup.egresses.clone(), now));
-        }
-        if options.wants(&["dkim"]) {
-            groups.spawn(dkim::check(q.clone(), sending.clone(), now));
-        }
-        if options.wants(&["dmarc"]) {
-            groups.spawn(dmarc::check(q.clone(), sending.clone()));
-        }
-    }
-    let mut findings: Vec<Finding> = groups.join_all().await.into_iter().flatten().collect();
+    whole_v6(&run, &mut findings);
+    precheck(&mut findings);
     findings.retain(|finding| options.takes(finding.id));
     findings.sort_by(|a, b| (place(a.id), &a.about).cmp(&(place(b.id), &b.about)));
     findings.dedup();
-    Report::new(&setup, findings, now, options.only.is_empty())
+    let kept = doors.own.as_ref().map(|own| own.kept.clone()).unwrap_or_default().after(&setup, found, now);
+    Report::new(&setup, findings, now, options.only.is_empty(), kept)
+}
+
+/// Starts a group that keeps nothing.
+fn start(groups: &mut JoinSet<Gathered>, group: impl Future<Output = Vec<Finding>> + Send + 'static) {
+    groups.spawn(async move { (group.await, Kept::default()) });
+}
+
+/// What DNS alone can tell.
+fn ask_dns(run: &Run, groups: &mut JoinSet<Gathered>) {
+    let (q, now) = (&run.questions, run.now);
+    if run.wants(&["dns.resolver"]) {
+        start(groups, servers::check_resolver(run.clone()));
+    }
+    if run.wants(&["dns.dnssec"]) {
+        start(groups, leftovers::check_resolver(run.clone()));
+    }
+    if run.wants(&["dns.authoritative", "dns.ttl"]) {
+        start(groups, servers::check(q.clone(), (*run.setup).clone()));
+    }
+    if run.wants(&["bl", "name.helo.dbl", "ip.static", "ip.neighbours", "ip.rpki", "infra.contact"]) {
+        groups.spawn(lists::check(run.clone()));
+    }
+    let domains: Vec<Domain> = run.setup.domains.iter().map(|d| d.name.clone()).collect();
+    for egress in &run.setup.egresses {
+        if run.wants(&["ip.public", "name.ptr", "name.fcrdns", "name.helo", "name.a"]) {
+            start(groups, names::check(q.clone(), egress.clone(), domains.clone()));
+        }
+        if run.wants(&["name.helo.spf", "spf.null"]) {
+            start(groups, spf::check_helo(q.clone(), egress.clone(), now));
+        }
+        if run.wants(&["caa", "name.imprint"]) {
+            start(groups, leftovers::check_host(run.clone(), egress.clone()));
+        }
+    }
+    for sending in &run.setup.domains {
+        if run.wants(&["name.from", "in.tlsrpt"]) {
+            start(groups, sender::check(q.clone(), sending.clone()));
+        }
+        if run.wants(&["spf"]) {
+            groups.spawn(spf::check(run.clone(), sending.clone()));
+        }
+        if run.wants(&["dkim"]) {
+            start(groups, dkim::check(run.clone(), sending.clone()));
+        }
+        if run.wants(&["dmarc", "spf.align"]) {
+            start(groups, dmarc::check(q.clone(), sending.clone()));
+        }
+        let beside = ["spf.typ99", "dkim.adsp", "spf.unused", "bimi", "dnssec", "in.mtasts", "name.domain", "name.tld"];
+        if run.wants(&beside) {
+            start(groups, leftovers::check(run.clone(), sending.clone()));
+        }
+    }
+}
+
+/// What needs connections.
+fn connect(run: &Run, groups: &mut JoinSet<Gathered>) {
+    if !run.options.clocks.is_empty() && run.wants(&["sys.clock"]) {
+        start(groups, machine::check_clock(run.clone()));
+    }
+    for egress in &run.setup.egresses {
+        if !run.options.hosts.is_empty() && run.wants(&["ip.egress", "ip.port25"]) {
+            start(groups, outward::check(run.clone(), egress.clone()));
+        }
+        if run.wants(&["ip.dedicated", "name.helo.live"]) {
+            start(groups, machine::check_ports(run.clone(), egress.clone()));
+        }
+    }
+    for sending in &run.setup.domains {
+        if run.wants(&["name.bounce", "name.hosts", "dsn", "in.starttls", "in.tlsa"]) {
+            start(groups, mailboxes::check(run.clone(), sending.clone()));
+        }
+    }
+}
+
+/// What is made of the other checks of an IPv6 egress.
+fn whole_v6(run: &Run, findings: &mut Vec<Finding>) {
+    for egress in run.setup.egresses.iter().filter(|e| e.address.is_ipv6()) {
+        let with = |outcome: Outcome| {
+            let of = findings.iter().filter(|f| f.address == Some(egress.address) && f.outcome == outcome);
+            let mut ids: Vec<&str> = of.map(|f| f.id).filter(|id| V6_PARTS.contains(id)).collect();
+            ids.dedup();
+            ids
+        };
+        let whole = v6_whole(egress.address, &with(Outcome::Fail), &with(Outcome::Unknown));
+        findings.push(whole);
+    }
+}
+
+/// How the checks came out that a list makes itself before it removes an entry.
+fn precheck(findings: &mut [Finding]) {
+    let outcomes: Vec<(&'static str, Option<std::net::IpAddr>, Outcome)> =
+        findings.iter().map(|f| (f.id, f.address, f.outcome)).collect();
+    for finding in findings {
+        for (id, outcome) in &mut finding.prechecks {
+            let of = outcomes.iter().filter(|(of, address, _)| of == id && *address == finding.address);
+            *outcome = of.map(|(.., outcome)| *outcome).max();
+        }
+    }
 }

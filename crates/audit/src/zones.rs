@@ -99,7 +99,7 @@ fn collect(items: Vec<Data>) -> Answer {
             Data::V6(ip) => addresses.push(IpAddr::V6(ip)),
             Data::Mx(mx) => names.push(mx.exchange.map_or(String::new(), |n| n.to_string())),
             Data::Name(name) | Data::Alias(name) => names.push(name.to_string()),
-            Data::Soa { .. } | Data::Tlsa { .. } => {}
+            Data::Soa { .. } | Data::Tlsa { .. } | Data::Ds { .. } | Data::Caa { .. } | Data::Signature { .. } => {}
         }
     }
     if !texts.is_empty() {
@@ -109,6 +109,31 @@ fn collect(items: Vec<Data>) -> Answer {
     } else {
         Answer::Names(names)
     }
+}
+
+/// What the servers of a zone say about its signature.
+pub(crate) struct Ends {
+    /// One of them answered about the zone.
+    pub answered: bool,
+    /// The earliest end of a signature, in seconds since 1970.
+    pub until: Option<i64>,
+}
+
+pub(crate) async fn signature_ends(questions: &Questions, apex: &Domain) -> Ends {
+    let servers = servers(questions, apex).await.unwrap_or_default();
+    let asking = servers.into_iter().filter_map(|(_, ip)| ip).map(|ip| {
+        let (questions, apex) = (questions.clone(), apex.clone());
+        async move {
+            let said = questions.server(ip, &apex, Kind::Rrsig).await;
+            let soa = match crate::gather::leftovers::ends(&said) {
+                None => questions.server(ip, &apex, Kind::Soa).await,
+                Some(_) => said.clone(),
+            };
+            (matches!(soa, ServerSaid::Answered(Lookup::Found(_))), crate::gather::leftovers::ends(&said))
+        }
+    });
+    let said = all(asking.collect::<Vec<_>>()).await;
+    Ends { answered: said.iter().any(|(answered, _)| *answered), until: said.iter().filter_map(|(_, end)| *end).min() }
 }
 
 /// Whether a domain is in a zone: its own SOA, or that of a domain above it but the top.

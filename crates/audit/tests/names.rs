@@ -22,9 +22,11 @@ fn a_right_set_up_passes() {
             "name.helo.eq.ptr pass",
             "name.ptr.single pass",
             "name.ptr.generic pass",
+            "name.ptr.owndomain pass",
             "name.helo.fqdn pass",
             "name.a.cname pass",
             "name.helo.spf pass",
+            "name.helo.dbl unknown",
             "name.from.soa pass",
             "name.from.mx pass",
         ],
@@ -70,7 +72,10 @@ fn no_reverse_name() {
         &["203.0.113.10 PTR"],
         "",
         "name.ptr",
-        &["name.ptr.exists fail: 203.0.113.10 has no PTR record; it has to say mail.example.com"],
+        &[
+            "name.ptr.exists fail: 203.0.113.10 has no PTR record; it has to say mail.example.com",
+            "name.ptr.owndomain warn [name.ptr.exists]",
+        ],
     );
 }
 
@@ -87,10 +92,13 @@ fn a_generic_name_that_is_not_ours() {
             "name.helo.eq.ptr warn: 203.0.113.10 and static.203-0-113-10.isp.net lead to each other, but in EHLO we say mail.example.com",
             "name.ptr.single pass",
             "name.ptr.generic fail [name.helo.eq.ptr]",
+            "name.ptr.owndomain warn [name.helo.eq.ptr]",
             "name.helo.fqdn pass",
             "name.a.cname pass",
             "name.a.cname pass",
             "name.helo.spf pass",
+            "name.helo.dbl unknown",
+            "name.helo.dbl unknown",
             "name.from.soa pass",
             "name.from.mx pass",
         ],
@@ -100,7 +108,7 @@ fn a_generic_name_that_is_not_ours() {
 #[test]
 fn what_dns_does_not_tell_is_unknown() {
     check(&["203.0.113.10 PTR"], "203.0.113.10 TIMEOUT", "name.fcrdns", &["name.fcrdns unknown [name.ptr.exists]"]);
-    check(&["203.0.113.10 PTR"], "203.0.113.10 TIMEOUT", "name.ptr", &["name.ptr.exists unknown"]);
+    check(&["203.0.113.10 PTR"], "203.0.113.10 TIMEOUT", "name.ptr.exists", &["name.ptr.exists unknown"]);
     check(&["mail.example.com A"], "mail.example.com SERVFAIL A", "name.fcrdns", &["name.fcrdns unknown"]);
     check(
         &["mail.example.com A"],

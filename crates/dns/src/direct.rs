@@ -8,6 +8,7 @@ use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
+use hickory_proto::dnssec::rdata::DNSSECRData;
 use hickory_proto::op::{Edns, Message, Query, ResponseCode};
 use hickory_proto::rr::{Name, RData, Record, RecordType};
 use repute_types::Domain;
@@ -35,6 +36,10 @@ impl Kind {
             Kind::Soa => RecordType::SOA,
             Kind::Cname => RecordType::CNAME,
             Kind::Tlsa => RecordType::TLSA,
+            Kind::Ds => RecordType::DS,
+            Kind::Caa => RecordType::CAA,
+            Kind::Spf => RecordType::Unknown(99),
+            Kind::Rrsig => RecordType::RRSIG,
         }
     }
 }
@@ -62,10 +67,13 @@ impl Inspect for HickoryResolver {
 
 async fn ask(server: SocketAddr, name: Name, kind: RecordType, patience: Duration) -> Said {
     let mut question = Message::query();
-    question.add_query(Query::query(name.clone(), kind));
+    // Servers give signatures beside what they sign; asked for alone, many give none (RFC 8482).
+    let asked = if kind == RecordType::RRSIG { RecordType::SOA } else { kind };
+    question.add_query(Query::query(name.clone(), asked));
     question.metadata.recursion_desired = false;
     let mut edns = Edns::new();
     edns.set_max_payload(PAYLOAD);
+    edns.set_dnssec_ok(kind == RecordType::RRSIG);
     question.set_edns(edns);
     let Ok(octets) = question.to_vec() else {
         return Said::Answered(Lookup::Failure("the question cannot be written".into()));
@@ -170,6 +178,23 @@ fn take(data: &RData) -> Option<Data> {
             matching: tlsa.matching.into(),
             data: tlsa.cert_data.clone(),
         },
+        RData::CAA(caa) => Data::Caa { tag: caa.tag.clone(), value: String::from_utf8_lossy(&caa.value).into_owned() },
+        RData::DNSSEC(DNSSECRData::DS(ds)) => Data::Ds { key_tag: ds.key_tag() },
+        RData::DNSSEC(DNSSECRData::RRSIG(signature)) => {
+            Data::Signature { expires: signature.input().sig_expiration.get() }
+        }
+        RData::Unknown { code: RecordType::Unknown(99), rdata } => Data::Text(strings(&rdata.anything)?),
         _ => return None,
     })
+}
+
+/// Strings with a length octet before each, joined.
+fn strings(mut octets: &[u8]) -> Option<Vec<u8>> {
+    let mut text = Vec::new();
+    while let Some((length, rest)) = octets.split_first() {
+        let (string, rest) = rest.split_at_checked(usize::from(*length))?;
+        text.extend_from_slice(string);
+        octets = rest;
+    }
+    Some(text)
 }

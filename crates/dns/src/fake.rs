@@ -12,6 +12,11 @@
 //! 192.0.2.1        PTR    mx1.example.net
 //! example.net      NS     ns1.example.net
 //! example.net      SOA    2026112401            the serial alone
+//! example.net      DS     12345                 the key tag alone
+//! example.net      RRSIG  1796000000            the end of the SOA's signature alone
+//! example.net      CAA    issue ca.example      tag and value
+//! _25._tcp.mx1.example.net TLSA 3 1 1 0a0b      the data in hexadecimal
+//! example.net      SPF    v=spf1 -all           the old type 99
 //! broken.example   SERVFAIL             all questions about the name fail;
 //! slow.example     TIMEOUT  MX          or only those for one type
 //! example.net      AUTHENTIC            the name's answers are validated
@@ -44,6 +49,11 @@ pub(crate) enum Kind {
     Ptr,
     Ns,
     Soa,
+    Tlsa,
+    Ds,
+    Caa,
+    Spf,
+    Rrsig,
 }
 
 impl Kind {
@@ -56,6 +66,11 @@ impl Kind {
             "PTR" => Some(Kind::Ptr),
             "NS" => Some(Kind::Ns),
             "SOA" => Some(Kind::Soa),
+            "TLSA" => Some(Kind::Tlsa),
+            "DS" => Some(Kind::Ds),
+            "CAA" => Some(Kind::Caa),
+            "SPF" => Some(Kind::Spf),
+            "RRSIG" => Some(Kind::Rrsig),
             _ => None,
         }
     }
@@ -188,8 +203,11 @@ fn take_line(entry: &mut Entry, what: &str, value: &str) -> bool {
                 Kind::A => take_a(value).is_some(),
                 Kind::Aaaa => take_aaaa(value).is_some(),
                 Kind::Ptr | Kind::Ns => take_ptr(value).is_some(),
-                Kind::Soa => value.parse::<u32>().is_ok(),
-                Kind::Txt => true,
+                Kind::Soa | Kind::Rrsig => value.parse::<u32>().is_ok(),
+                Kind::Ds => value.parse::<u16>().is_ok(),
+                Kind::Tlsa => crate::fake_servers::take_tlsa(value).is_some(),
+                Kind::Caa => crate::fake_servers::take_caa(value).is_some(),
+                Kind::Txt | Kind::Spf => true,
             };
             entry.records.push((kind, value.to_owned()));
             return good;

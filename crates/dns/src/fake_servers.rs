@@ -69,8 +69,36 @@ async fn look_up(zone: &ZoneFake, name: &Domain, kind: Kind) -> Lookup<Data> {
             }),
             None => Lookup::NoData { authentic: false },
         },
-        Kind::Tlsa => Lookup::NoData { authentic: false },
+        Kind::Tlsa => zone.look_up(text, FakeKind::Tlsa, take_tlsa).await,
+        Kind::Caa => zone.look_up(text, FakeKind::Caa, take_caa).await,
+        Kind::Spf => zone.look_up(text, FakeKind::Spf, |v| fake::take_txt(v).map(Data::Text)).await,
+        Kind::Ds => {
+            let ds = |v: &str| v.parse().ok().map(|key_tag| Data::Ds { key_tag });
+            zone.look_up(text, FakeKind::Ds, ds).await
+        }
+        Kind::Rrsig => {
+            let signature = |v: &str| v.parse().ok().map(|expires| Data::Signature { expires });
+            zone.look_up(text, FakeKind::Rrsig, signature).await
+        }
     }
+}
+
+pub(crate) fn take_tlsa(value: &str) -> Option<Data> {
+    let words: Vec<&str> = value.split_whitespace().collect();
+    let [usage, selector, matching, hex] = words.as_slice() else { return None };
+    let octet = |at: usize| u8::from_str_radix(hex.get(at..at + 2)?, 16).ok();
+    let data = (0..hex.len()).step_by(2).map(octet).collect::<Option<_>>()?;
+    Some(Data::Tlsa {
+        usage: usage.parse().ok()?,
+        selector: selector.parse().ok()?,
+        matching: matching.parse().ok()?,
+        data,
+    })
+}
+
+pub(crate) fn take_caa(value: &str) -> Option<Data> {
+    let (tag, value) = value.split_once(char::is_whitespace)?;
+    Some(Data::Caa { tag: tag.to_owned(), value: value.trim().to_owned() })
 }
 
 impl Inspect for ServersFake {

@@ -1,4 +1,5 @@
-//! DNS from real servers, by hickory-resolver.
+//! DNS from real servers, by hickory-resolver: from recursive servers, or from the roots by
+//! ourselves (`roots`).
 //!
 //! Promise: an answer's kind is taken from the response code and the proof, never from a text;
 //! `/etc/hosts` and search lists have no say; an answer is `authentic` exactly where every
@@ -19,11 +20,13 @@ use hickory_proto::rr::{Name, RData, Record, RecordType};
 use hickory_resolver::config::{ConnectionConfig, NameServerConfig, ResolveHosts, ResolverConfig};
 use hickory_resolver::net::runtime::TokioRuntimeProvider;
 use hickory_resolver::net::{DnsError as Semantic, NetError, NoRecords};
+use hickory_resolver::recursor::RecursorError;
 use hickory_resolver::{TokioResolver, system_conf};
 use repute_types::Domain;
 use tokio::time::{Instant, timeout};
 
 use crate::cache::Cache;
+use crate::roots::Roots;
 use crate::validation::Validation;
 use crate::{BoxFuture, Lookup, Mx, Records, Resolver};
 
@@ -32,6 +35,10 @@ use crate::{BoxFuture, Lookup, Mx, Records, Resolver};
 pub struct DnsSettings {
     /// Recursive servers, asked in this order. Empty: those in `/etc/resolv.conf`.
     pub servers: Vec<SocketAddr>,
+    /// Ask no recursive server: resolve from the roots.
+    pub own: bool,
+    /// The root servers of a net that has its own (a lab). Empty: those of the internet.
+    pub roots: Vec<IpAddr>,
     /// Validate (RFC 4035), from the root's keys, where the servers pass on what that needs.
     pub dnssec: bool,
     /// Keys to validate from instead of the root's: a zone file with DNSKEY records. With it all
@@ -51,6 +58,8 @@ impl Default for DnsSettings {
     fn default() -> DnsSettings {
         DnsSettings {
             servers: Vec::new(),
+            own: false,
+            roots: Vec::new(),
             dnssec: false,
             trust_anchor: None,
             // The usual ones of resolv.conf(5).
@@ -73,12 +82,22 @@ pub enum DnsError {
     TrustAnchor(PathBuf, String),
     #[error("the resolver cannot be set up as configured")]
     Setup(#[source] NetError),
+    #[error("the resolver from the roots cannot be set up as configured")]
+    Roots(#[source] Box<RecursorError>),
+}
+
+/// Who finds the answers.
+enum Source {
+    Servers {
+        /// Takes answers as they come.
+        plain: TokioResolver,
+        validation: Option<Validation>,
+    },
+    Roots(Roots),
 }
 
 pub struct HickoryResolver {
-    /// Takes answers as they come.
-    plain: TokioResolver,
-    validation: Option<Validation>,
+    source: Source,
     deadline: Duration,
     direct_port: u16,
     direct_timeout: Duration,
@@ -93,34 +112,16 @@ pub struct HickoryResolver {
 /// where it cannot be read): long enough for one round of deliveries.
 const NEGATIVE_TTL: Duration = Duration::from_secs(60);
 /// RFC 2308 §5: negative answers are not kept longer than hours.
-const NEGATIVE_TTL_MOST: Duration = Duration::from_secs(3600);
+pub(crate) const NEGATIVE_TTL_MOST: Duration = Duration::from_secs(3600);
 /// A day: what is said to live longer is asked again all the same (RFC 8767 §4).
-const TTL_MOST: Duration = Duration::from_secs(86_400);
+pub(crate) const TTL_MOST: Duration = Duration::from_secs(86_400);
 
 impl HickoryResolver {
     /// Needs no network yet.
     pub fn new(settings: &DnsSettings) -> Result<HickoryResolver, DnsError> {
-        let servers = if settings.servers.is_empty() {
-            system_conf::read_system_conf().map_err(DnsError::System)?.0.into_parts().2
-        } else {
-            settings.servers.iter().map(|at| server(*at)).collect()
-        };
-        if servers.is_empty() {
-            return Err(DnsError::NoServers);
-        }
-        let plain = build(&servers, settings, None)?;
-        let validation = match (settings.dnssec, &settings.trust_anchor) {
-            (false, _) => None,
-            (true, None) => Some(Validation::new(build(&servers, settings, Some(TrustAnchors::default()))?, false)),
-            (true, Some(path)) => {
-                let anchors =
-                    TrustAnchors::from_file(path).map_err(|e| DnsError::TrustAnchor(path.clone(), e.to_string()))?;
-                Some(Validation::new(build(&servers, settings, Some(anchors))?, true))
-            }
-        };
+        let source = if settings.own { Source::Roots(Roots::new(settings)?) } else { from_servers(settings)? };
         Ok(HickoryResolver {
-            plain,
-            validation,
+            source,
             deadline: settings.deadline,
             direct_port: 53,
             direct_timeout: settings.timeout,
@@ -157,30 +158,29 @@ impl HickoryResolver {
         kind: RecordType,
         take: fn(&RData) -> Option<T>,
     ) -> (Lookup<T>, Duration) {
-        let resolver = self.resolver().await;
-        match timeout(self.deadline, resolver.lookup(name, kind)).await {
-            Ok(Ok(found)) => {
-                let ttl = found.valid_until().saturating_duration_since(Instant::now().into_std());
-                positive(found.answers(), kind, take, ttl.min(TTL_MOST))
+        let asking = async {
+            match &self.source {
+                Source::Roots(roots) => roots.fetch(name, kind, take).await,
+                Source::Servers { plain, validation } => {
+                    let resolver = match validation {
+                        Some(validation) => validation.usable().await.unwrap_or(plain),
+                        None => plain,
+                    };
+                    ask_servers(resolver, name, kind, take).await
+                }
             }
-            Ok(Err(error)) => negative(error),
-            Err(_) => (Lookup::NoAnswer("no answer in time".into()), Duration::ZERO),
-        }
-    }
-
-    async fn resolver(&self) -> &TokioResolver {
-        match &self.validation {
-            Some(validation) => validation.usable().await.unwrap_or(&self.plain),
-            None => &self.plain,
-        }
+        };
+        let late = || (Lookup::NoAnswer("no answer in time".into()), Duration::ZERO);
+        timeout(self.deadline, asking).await.unwrap_or_else(|_| late())
     }
 
     /// Whether answers are validated: `false` where that is switched off, or where the name
     /// servers do not pass on what it needs. Asks them, the first time.
     pub async fn validates(&self) -> bool {
-        match &self.validation {
-            Some(validation) => validation.usable().await.is_some(),
-            None => false,
+        match &self.source {
+            Source::Roots(roots) => roots.validates(),
+            Source::Servers { validation: Some(validation), .. } => validation.usable().await.is_some(),
+            Source::Servers { validation: None, .. } => false,
         }
     }
 
@@ -194,6 +194,29 @@ impl HickoryResolver {
         self.direct_port = port;
         self
     }
+}
+
+/// The recursive servers, plain and, where that is wanted, validating.
+fn from_servers(settings: &DnsSettings) -> Result<Source, DnsError> {
+    let servers = if settings.servers.is_empty() {
+        system_conf::read_system_conf().map_err(DnsError::System)?.0.into_parts().2
+    } else {
+        settings.servers.iter().map(|at| server(*at)).collect()
+    };
+    if servers.is_empty() {
+        return Err(DnsError::NoServers);
+    }
+    let plain = build(&servers, settings, None)?;
+    let validation = match (settings.dnssec, &settings.trust_anchor) {
+        (false, _) => None,
+        (true, None) => Some(Validation::new(build(&servers, settings, Some(TrustAnchors::default()))?, false)),
+        (true, Some(path)) => {
+            let anchors =
+                TrustAnchors::from_file(path).map_err(|e| DnsError::TrustAnchor(path.clone(), e.to_string()))?;
+            Some(Validation::new(build(&servers, settings, Some(anchors))?, true))
+        }
+    };
+    Ok(Source::Servers { plain, validation })
 }
 
 /// A resolver; one that validates where there are keys to validate from.
@@ -228,7 +251,22 @@ fn server(at: SocketAddr) -> NameServerConfig {
     NameServerConfig::new(at.ip(), true, connections)
 }
 
-fn positive<T>(
+async fn ask_servers<T>(
+    resolver: &TokioResolver,
+    name: Name,
+    kind: RecordType,
+    take: fn(&RData) -> Option<T>,
+) -> (Lookup<T>, Duration) {
+    match resolver.lookup(name, kind).await {
+        Ok(found) => {
+            let ttl = found.valid_until().saturating_duration_since(Instant::now().into_std());
+            positive(found.answers(), kind, take, ttl.min(TTL_MOST))
+        }
+        Err(error) => negative(error),
+    }
+}
+
+pub(crate) fn positive<T>(
     records: &[Record],
     kind: RecordType,
     take: fn(&RData) -> Option<T>,
@@ -249,7 +287,7 @@ fn positive<T>(
     (Lookup::Found(Records { items, authentic, ttl }), ttl)
 }
 
-fn negative<T>(error: NetError) -> (Lookup<T>, Duration) {
+pub(crate) fn negative<T>(error: NetError) -> (Lookup<T>, Duration) {
     let unknown = |lookup| (lookup, Duration::ZERO);
     match error {
         NetError::Dns(Semantic::NoRecordsFound(none)) => no_records(none),

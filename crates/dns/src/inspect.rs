@@ -20,6 +20,12 @@ pub enum Kind {
     Soa,
     Cname,
     Tlsa,
+    Ds,
+    Caa,
+    /// The type that SPF records had before RFC 7208, number 99.
+    Spf,
+    /// The signature of the zone's SOA record (RFC 4034 §3); asked of one server alone.
+    Rrsig,
 }
 
 impl Kind {
@@ -34,6 +40,10 @@ impl Kind {
             Kind::Soa => "SOA",
             Kind::Cname => "CNAME",
             Kind::Tlsa => "TLSA",
+            Kind::Ds => "DS",
+            Kind::Caa => "CAA",
+            Kind::Spf => "SPF",
+            Kind::Rrsig => "RRSIG",
         }
     }
 }
@@ -59,6 +69,18 @@ pub enum Data {
         selector: u8,
         matching: u8,
         data: Vec<u8>,
+    },
+    Ds {
+        key_tag: u16,
+    },
+    /// RFC 8659 §4.1.
+    Caa {
+        tag: String,
+        value: String,
+    },
+    Signature {
+        /// Seconds since 1970, in the 32 bits of the record.
+        expires: u32,
     },
 }
 

@@ -10,6 +10,7 @@ mod fake;
 mod fake_servers;
 mod hickory;
 mod inspect;
+mod roots;
 mod validation;
 
 use std::future::Future;

@@ -10,6 +10,7 @@ mod find;
 mod questions;
 mod schema;
 mod step;
+mod traffic;
 mod write;
 
 use std::path::{Path, PathBuf};
@@ -22,6 +23,7 @@ use repute_types::{Clock, Event, SystemClock};
 
 pub use self::questions::{Counts, Questions};
 pub use self::step::{Cause, Settled, Step, StepKind};
+pub use self::traffic::{SiteTraffic, Traffic};
 use self::write::Writer;
 use crate::LedgerError;
 

@@ -11,7 +11,7 @@ pub mod returned;
 pub mod suppression;
 
 pub use circuits::{Circuits, Counted, Opened};
-pub use history::{Cause, Counts, History, HistoryOptions, Questions, Settled, Step, StepKind};
+pub use history::{Cause, Counts, History, HistoryOptions, Questions, Settled, SiteTraffic, Step, StepKind, Traffic};
 pub use returned::{Heard, Returned, ReturnedMail, ReturnedOptions, ReturnedSummary};
 pub use suppression::Suppressions;
 

@@ -29,6 +29,13 @@ impl Stream {
         Stream(Kind::Tls(Box::new(session)))
     }
 
+    /// The certificates that the other side showed, its own first, in DER; none without TLS.
+    pub fn peer_certificates(&self) -> Vec<Vec<u8>> {
+        let Kind::Tls(session) = &self.0 else { return Vec::new() };
+        let chain = session.get_ref().1.peer_certificates().unwrap_or_default();
+        chain.iter().map(|certificate| certificate.to_vec()).collect()
+    }
+
     /// The address that this connection left from.
     pub fn local_address(&self) -> Option<IpAddr> {
         match &self.0 {

@@ -12,6 +12,7 @@ mod keys;
 mod log;
 mod out;
 mod private;
+mod resolver;
 mod serve;
 mod talk;
 mod tls;

@@ -1,6 +1,8 @@
 //! trust
 
+pub mod certificate;
 pub mod checks;
+pub mod dane;
 pub mod dkim;
 pub mod dmarc;
 pub mod dnsbl;

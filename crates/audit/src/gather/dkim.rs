@@ -1,22 +1,41 @@
 //! Our keys as they stand in DNS.
 
-use repute_trust::checks::Finding;
 use repute_trust::checks::dkim::{Facts, Probe, judge, keys, verified};
 use repute_trust::checks::servers::{Published, Said};
+use repute_trust::checks::{Finding, signature};
 use repute_trust::lookup::Answer;
 use repute_types::{Domain, Timestamp};
 
 use crate::probe;
 use crate::questions::{Questions, all};
+use crate::run::Run;
 use crate::setup::{Key, Sending};
 use crate::zones;
 
-pub(crate) async fn check(questions: Questions, sending: Sending, now: Timestamp) -> Vec<Finding> {
+pub(crate) async fn check(run: Run, sending: Sending) -> Vec<Finding> {
+    let (questions, now) = (run.questions.clone(), run.now);
     let kinds: Vec<&str> = sending.keys.iter().map(|key| key.kind).collect();
     let mut findings = keys(&sending.name, &kinds);
     let domain = &sending.name;
     let each = all(sending.keys.iter().map(|key| one(questions.clone(), domain.clone(), key.clone(), now)));
     findings.extend(each.await.into_iter().flatten());
+    for key in &sending.keys {
+        findings.extend(made(&run, domain, key));
+    }
+    findings
+}
+
+/// What stands in a signature of the key, and how old it is.
+fn made(run: &Run, domain: &Domain, key: &Key) -> Vec<Finding> {
+    let mut findings = Vec::new();
+    if let Some((field, header)) = probe::field(&key.signer, domain, run.now) {
+        let (from, selector) = (domain.clone(), key.selector.clone());
+        findings.extend(signature::judge(&signature::Facts { from, selector, field, header, strict: true }));
+    }
+    if let Some(own) = &run.own {
+        let since = own.keys.iter().find(|(of, selector, _)| of == domain && *selector == key.selector);
+        findings.push(signature::age(domain, &key.selector, since.map(|(.., at)| *at), run.now));
+    }
     findings
 }
 

@@ -1,41 +1,77 @@
 //! What black lists say of our addresses and names, after they proved themselves.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 
-use repute_trust::checks::Finding;
-use repute_trust::checks::lists::{Asked, Target, judge};
-use repute_trust::dnsbl::{Health, Holds, Keys, List, Meaning, Subject, Table, Verdict};
+use repute_trust::checks::lists::{Asked, Target, allowed, judge, tells_ill};
+use repute_trust::dnsbl::{Health, Holds, Keys, List, Subject, Table, Verdict};
 use repute_trust::lookup::{Answer, Kind, Query};
 
+use super::around;
+use crate::doors::Kept;
 use crate::questions::{Questions, all};
+use crate::run::{Gathered, Run};
 use crate::setup::Setup;
 
-pub(crate) async fn check(questions: Questions, setup: Setup) -> Vec<Finding> {
-    let targets = targets(&questions, &setup).await;
-    let asked = asked(&questions, &targets).await;
-    judge(&targets, &asked)
+pub(crate) async fn check(run: Run) -> Gathered {
+    let names = run.wants(&["bl.domain", "bl.health", "name.helo.dbl"]);
+    let targets = targets(&run.questions, &run.setup, names).await;
+    let (black, allow) = tokio::join!(ask_all(&run, &targets, tells_ill), async {
+        match run.wants(&["bl.allow"]) {
+            true => ask_all(&run, &targets, |list| !tells_ill(list)).await,
+            false => Vec::new(),
+        }
+    });
+    let mut findings = judge(&targets, &black);
+    findings.extend(run.setup.egresses.iter().filter_map(|egress| allowed(egress.address, &allow)));
+    let mut kept = Kept::default();
+    if run.wants(&["ip.static", "ip.rpki", "ip.neighbours", "bl.sbl.asn", "infra.contact"]) {
+        let black = Arc::new(black);
+        let each =
+            all(run.setup.egresses.iter().map(|egress| around::check(run.clone(), egress.clone(), black.clone())));
+        for (of_egress, found) in each.await {
+            findings.extend(of_egress);
+            kept.neighbours.extend(found.neighbours);
+        }
+    }
+    (findings, kept)
 }
 
-/// Every list that could hold one of them, with what it says.
-pub(crate) async fn asked(questions: &Questions, targets: &[Target]) -> Vec<Asked<'static>> {
-    let table = Table::shipped();
-    let lists = table.lists().iter().filter(|list| tells_ill(list));
+/// The lists that `wanted` picks, each with what it says of the targets that it covers. A list that
+/// asks for a key that we do not have is left out.
+async fn ask_all(run: &Run, targets: &[Target], wanted: fn(&List) -> bool) -> Vec<Asked> {
+    // Where no verdict of the lists themselves is wanted, those that know ranges are enough.
+    let ranges_alone = !run.wants(&["bl.ip", "bl.ip6", "bl.domain", "bl.health", "bl.allow", "name.helo.dbl"]);
+    let knows =
+        |list: &&List| !ranges_alone || list.codes.iter().any(|c| c.name.starts_with("PBL") || c.name == "DROP");
+    let lists = run.options.table.lists().iter().filter(|list| wanted(list)).filter(knows);
+    ask_each(&run.questions, lists, &run.options.keys, targets).await
+}
+
+/// Every black list of the shipped table that could hold one of them, with what it says.
+pub(crate) async fn asked(questions: &Questions, targets: &[Target]) -> Vec<Asked> {
+    let lists = Table::shipped().lists().iter().filter(|list| tells_ill(list));
+    ask_each(questions, lists, &Keys::new(), targets).await
+}
+
+async fn ask_each(
+    questions: &Questions,
+    lists: impl Iterator<Item = &List>,
+    keys: &Keys,
+    targets: &[Target],
+) -> Vec<Asked> {
     let asking = lists.filter_map(|list| {
-        let zone = Table::zone(list, &Keys::new())?;
+        let zone = Table::zone(list, keys)?;
         let targets: Vec<Target> = targets.iter().filter(|t| list.covers(t.subject())).cloned().collect();
-        let questions = questions.clone();
+        let (questions, list) = (questions.clone(), Arc::new(list.clone()));
         (!targets.is_empty()).then_some(async move { ask(questions, list, zone, targets).await })
     });
-    all(asking.collect::<Vec<_>>()).await
-}
-
-/// Allow lists are no black lists.
-fn tells_ill(list: &List) -> bool {
-    list.codes.iter().any(|c| c.meaning == Meaning::Bad) || list.bits.iter().any(|b| b.meaning == Meaning::Bad)
+    let asking: Vec<_> = asking.collect();
+    all(asking).await
 }
 
 /// Addresses, and the names that filters look up: From, return path, EHLO, PTR.
-async fn targets(questions: &Questions, setup: &Setup) -> Vec<Target> {
+async fn targets(questions: &Questions, setup: &Setup, names: bool) -> Vec<Target> {
     let reverse = all(setup.egresses.iter().map(|egress| {
         let (questions, ip) = (questions.clone(), egress.address);
         async move { (ip, questions.ptr(ip).await) }
@@ -50,6 +86,9 @@ async fn targets(questions: &Questions, setup: &Setup) -> Vec<Target> {
     };
     for egress in &setup.egresses {
         add(Target::Address(egress.address));
+    }
+    if !names {
+        return targets;
     }
     for sending in &setup.domains {
         let name = |name: &repute_types::Domain, role| Target::Name {
@@ -77,14 +116,14 @@ async fn targets(questions: &Questions, setup: &Setup) -> Vec<Target> {
     targets
 }
 
-async fn ask(questions: Questions, list: &'static List, zone: String, targets: Vec<Target>) -> Asked<'static> {
+async fn ask(questions: Questions, list: Arc<List>, zone: String, targets: Vec<Target>) -> Asked {
     let v6 = targets.iter().any(|t| matches!(t.subject(), Subject::Address(ip) if ip.is_ipv6()));
-    let health = health_of(&questions, list, &zone, v6).await;
+    let health = health_of(&questions, &list, &zone, v6).await;
     if health != Health::Sound {
         return Asked { list, health, answers: Vec::new() };
     }
     let answers = all(targets.into_iter().map(|target| {
-        let (questions, query) = (questions.clone(), list.query(&zone, target.subject()));
+        let (questions, list, query) = (questions.clone(), list.clone(), list.query(&zone, target.subject()));
         async move {
             let Some(query) = query else { return (target, Answer::NoName, Vec::new()) };
             let answer = questions.ask(&query).await;
@@ -95,7 +134,8 @@ async fn ask(questions: Questions, list: &'static List, zone: String, targets: V
             (target, answer, texts)
         }
     }));
-    Asked { list, health, answers: answers.await }
+    let answers = answers.await;
+    Asked { list, health, answers }
 }
 
 /// What the list says beside a listing (RFC 5782 §2.1): often the reason, or a page.

@@ -13,7 +13,7 @@ use crate::setup::Egress;
 /// Addresses of the EHLO name that are asked for their names too.
 const ELSEWHERE_MOST: usize = 5;
 
-pub(crate) async fn check(questions: Questions, egress: Egress) -> Vec<Finding> {
+pub(crate) async fn check(questions: Questions, egress: Egress, domains: Vec<Domain>) -> Vec<Finding> {
     let (ip, helo) = (egress.address, egress.ehlo.clone());
     let (ptr, helo_forward) = tokio::join!(questions.ptr(ip), questions.addresses(&helo, ip));
     let names: Vec<String> = ptr.names().iter().take(NAMES_MOST).cloned().collect();
@@ -37,7 +37,7 @@ pub(crate) async fn check(questions: Questions, egress: Egress) -> Vec<Finding> 
     let aliases = all(named.into_iter().map(|name| alias(questions.clone(), name)));
     let (forward, elsewhere, aliases) = tokio::join!(forward, reverse, aliases);
     let mut findings = vec![address::judge(ip)];
-    findings.extend(judge(&Facts { ip, helo, ptr, forward, helo_forward, elsewhere, aliases }));
+    findings.extend(judge(&Facts { ip, helo, ptr, forward, helo_forward, elsewhere, domains, aliases }));
     findings
 }
 

@@ -5,11 +5,12 @@ use std::net::IpAddr;
 use repute_dns::Kind;
 use repute_trust::checks::Finding;
 use repute_trust::checks::servers::{OwnResolver, lifetime, resolver, same};
-use repute_trust::dnsbl::{Holds, Keys, Table};
+use repute_trust::dnsbl::{Holds, Table};
 use repute_types::Domain;
 
 use super::lists::health_of;
 use crate::questions::{Questions, all};
+use crate::run::Run;
 use crate::setup::Setup;
 use crate::zones::published;
 
@@ -58,16 +59,19 @@ fn own_records(setup: &Setup) -> Vec<(Domain, Kind, Option<Domain>)> {
 /// A name server that answers with the address that it was asked from.
 const ECHO: &str = "o-o.myaddr.l.google.com";
 
-pub(crate) async fn check_resolver(questions: Questions, setup: Setup) -> Vec<Finding> {
-    let first = Table::shipped().lists().iter().find(|l| l.holds == Holds::Addresses && l.zone.is_some());
+pub(crate) async fn check_resolver(run: Run) -> Vec<Finding> {
+    let questions = &run.questions;
+    let first = run.options.table.lists().iter().find(|l| l.holds == Holds::Addresses && l.zone.is_some());
     let asked = async {
         let list = first?;
-        let zone = Table::zone(list, &Keys::new())?;
-        Some((list.name.clone(), health_of(&questions, list, &zone, false).await))
+        let zone = Table::zone(list, &run.options.keys)?;
+        Some((list.name.clone(), health_of(questions, list, &zone, false).await))
     };
     let (echo, list) = tokio::join!(questions.txt(ECHO), asked);
     let texts = echo.texts().iter().filter_map(|text| std::str::from_utf8(text).ok());
     let seen_as = texts.filter_map(|text| text.parse::<IpAddr>().ok()).next();
-    let egresses = setup.egresses.iter().map(|egress| egress.address).collect();
+    let mut egresses: Vec<IpAddr> = run.setup.egresses.iter().map(|egress| egress.address).collect();
+    let interfaces = run.own.as_ref().and_then(|own| own.interfaces.as_ref().ok());
+    egresses.extend(interfaces.into_iter().flatten().map(|interface| IpAddr::V6(interface.address)));
     vec![resolver(&OwnResolver { seen_as, egresses, list })]
 }

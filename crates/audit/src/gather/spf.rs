@@ -3,22 +3,24 @@
 use std::net::IpAddr;
 
 use repute_trust::checks::Finding;
-use repute_trust::checks::spf::{Facts, helo, judge};
-use repute_trust::spf::{Evaluation, Request, Survey};
-use repute_types::Timestamp;
+use repute_trust::checks::spf::{Facts, bounces, drift, judge, permits};
+use repute_trust::spf::{Branch, Evaluation, Request, State, Survey, Tree};
+use repute_types::{Domain, Timestamp};
 
+use crate::doors::Kept;
 use crate::machine::drive;
 use crate::questions::{Questions, all};
+use crate::run::{Gathered, Run};
 use crate::setup::{Egress, Sending};
 
-pub(crate) async fn check(
-    questions: Questions,
-    sending: Sending,
-    egresses: Vec<Egress>,
-    now: Timestamp,
-) -> Vec<Finding> {
-    let from = egresses.into_iter().map(|egress| (egress.address, egress.ehlo.to_string())).collect();
-    judge(&facts(&questions, sending, from, None, now).await)
+pub(crate) async fn check(run: Run, sending: Sending) -> Gathered {
+    let from = run.setup.egresses.iter().map(|egress| (egress.address, egress.ehlo.to_string())).collect();
+    let facts = facts(&run.questions, sending, from, None, run.now).await;
+    let mut kept = Kept::default();
+    let changes = changes(&run, &facts.sending, &facts.identity, &facts.tree, &mut kept);
+    let mut findings = judge(&facts);
+    findings.extend(changes);
+    (findings, kept)
 }
 
 /// `from` are addresses with the EHLO name that each says; `sender` is the whole MAIL FROM where
@@ -42,10 +44,32 @@ pub(crate) async fn facts(
     Facts { sending: sending.name, identity, texts, tree, reports }
 }
 
+/// Compares the records of others with what the last run saw; `None` where there is nothing to.
+fn changes(run: &Run, sending: &Domain, identity: &Domain, tree: &Tree, kept: &mut Kept) -> Option<Finding> {
+    let own = run.own.as_ref()?;
+    if !matches!(tree.root.state, State::Record(_)) {
+        return None;
+    }
+    let complete = !tree.cut_short && tree.root.branches.iter().all(all_read);
+    let now = permits(tree);
+    let before = own.kept.permits.iter().find(|(of, _)| of == identity).map(|(_, permits)| permits);
+    let finding = drift(sending, identity, &now, before, complete);
+    if complete {
+        kept.permits.push((identity.clone(), now));
+    }
+    Some(finding)
+}
+
+fn all_read(branch: &Branch) -> bool {
+    let inner = branch.inner.as_ref();
+    branch.unknown.is_empty()
+        && inner.is_none_or(|node| !matches!(node.state, State::Unknown(_)) && node.branches.iter().all(all_read))
+}
+
 /// Bounces, which have an empty sender.
 pub(crate) async fn check_helo(questions: Questions, egress: Egress, now: Timestamp) -> Vec<Finding> {
     let report = evaluate(&questions, egress.address, egress.ehlo.as_str(), "", now).await;
-    vec![helo(egress.address, &egress.ehlo, &report)]
+    bounces(egress.address, &egress.ehlo, &report).into()
 }
 
 pub(crate) async fn evaluate(

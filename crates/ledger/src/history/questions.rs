@@ -26,6 +26,10 @@ impl Questions {
         Ok(Questions { db: schema::open_reader(path)? })
     }
 
+    pub(super) fn db(&self) -> &Connection {
+        &self.db
+    }
+
     /// All that happened to one message.
     pub fn steps_of(&self, id: MessageId) -> Result<Vec<Step>, LedgerError> {
         let mut steps: Vec<Step> = self.acceptance(id)?.into_iter().collect();

@@ -1,10 +1,12 @@
 //! `repute check`: whether receivers will trust this server, by the five rules and what came
 //! since.
 //!
-//! Facts come from DNS alone; the judgement is `repute_trust::checks`. Exit code 0: all is well;
+//! Facts come from DNS, from servers that are greeted, and from this machine; the judgement is
+//! `repute_trust::checks`. Exit code 0: all is well;
 //! 1: warnings; 2: something fails (or the configuration is wrong); 3: something could not be
 //! found out. The last whole run is kept in the state folder, and what changed since is told.
 
+mod own;
 pub(crate) mod screen;
 
 use std::net::{IpAddr, UdpSocket};
@@ -14,11 +16,12 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 use indicatif::{ProgressBar, ProgressStyle};
-use repute_audit::{Change, Egress, Key, Options, Past, Progress, Report, Sending, Setup};
-use repute_dns::{DnsSettings, HickoryResolver, Inspect};
+use repute_audit::{Change, Doors, Egress, Key, Options, Past, Progress, Report, Sending, Setup};
+use repute_dns::{HickoryResolver, Inspect};
+use repute_net::{Network, TcpNetwork, TlsClient};
 use repute_trust::checks::catalogue::within;
 use repute_trust::checks::{catalogue, entry};
-use repute_types::{Clock as _, SystemClock};
+use repute_types::{Clock as _, SystemClock, Timestamp};
 
 use crate::cli::{Context, Ended, Exit};
 use crate::config::{Config, Files, nearest};
@@ -45,6 +48,9 @@ pub struct Args {
     /// Say what is not known after so many seconds
     #[arg(long, value_name = "SECONDS", default_value_t = 30, value_parser = clap::value_parser!(u64).range(1..=600))]
     deadline: u64,
+    /// Ask DNS alone: connect to nobody, so that port 25, clocks, mailboxes and web pages are left out
+    #[arg(long)]
+    dns_only: bool,
     /// The port of authoritative servers, for tests
     #[arg(long, hide = true, default_value_t = 53)]
     dns_port: u16,
@@ -59,11 +65,17 @@ pub fn run(args: Args, context: &Context) -> anyhow::Result<Exit> {
     }
     let only = wanted(&args.only)?;
     let (config, setup) = set_up(context)?;
-    let dns = resolver(&config, args.dns_port)?;
-    let options = Options { only, deadline: Duration::from_secs(args.deadline), ..Options::default() };
-    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
-    let report = runtime.block_on(watched(setup, dns, &options))?;
+    let options = options(&config, only, Duration::from_secs(args.deadline));
     let past = read_past(&config.state);
+    let now = SystemClock.now();
+    let network = || -> Arc<dyn Network> { Arc::new(TcpNetwork::new(TlsClient::with_native_roots())) };
+    let doors = Doors {
+        dns: resolver(&config, args.dns_port)?,
+        network: (!args.dns_only).then(network),
+        own: Some(Arc::new(own::look(&config, &setup, past.as_ref(), now))),
+    };
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
+    let report = runtime.block_on(watched(setup, doors, &options, now))?;
     let changes = past.as_ref().filter(|_| report.whole).map(|past| past.changes(&report));
     match context.json {
         true => out::json(&json(&report, past.as_ref().zip(changes.as_deref()))?),
@@ -91,12 +103,13 @@ fn wanted(only: &[String]) -> anyhow::Result<Vec<String>> {
             return Err(Ended::usage(format!("{id} judges one message: repute message check FILE --only {id}")));
         }
         if of.iter().all(|entry| !entry.built) {
-            out::error(&format!("repute: {id} is known and not built yet: it is left out\n"));
+            let why = of.first().map_or("", |entry| entry.why_not.as_str());
+            out::error(&format!("repute: {id} is not built, and left out: {why}\n"));
         }
     }
     let built = |id: &String| within(id).iter().any(|entry| entry.built);
     if !only.is_empty() && !only.iter().any(built) {
-        return Err(Ended::usage("none of these checks is built yet: repute check --list"));
+        return Err(Ended::usage("none of these checks is built: repute check --list says why"));
     }
     Ok(only.iter().filter(|id| built(id)).cloned().collect())
 }
@@ -153,23 +166,36 @@ fn chosen_by_system() -> Vec<IpAddr> {
     [way("0.0.0.0:0", "198.41.0.4:53"), way("[::]:0", "[2001:503:ba3e::2:30]:53")].into_iter().flatten().collect()
 }
 
+/// Whom to ask, as the configuration has it.
+pub fn options(config: &Config, only: Vec<String>, deadline: Duration) -> Options {
+    let check = &config.check;
+    Options {
+        only,
+        deadline,
+        table: Arc::new(config.lists.table.clone()),
+        keys: Arc::new(config.lists.keys.clone()),
+        hosts: check.hosts.clone(),
+        echo: check.echo.clone(),
+        clocks: check.clocks.clone(),
+        rdap: check.rdap.clone(),
+        rpki: check.rpki.clone(),
+        mx_port: config.mx_port,
+        ..Options::default()
+    }
+}
+
 pub fn resolver(config: &Config, direct_port: u16) -> anyhow::Result<Arc<dyn Inspect>> {
-    let settings = DnsSettings {
-        servers: config.resolver.servers.iter().map(|s| s.with_port(53)).collect(),
-        dnssec: config.resolver.dnssec,
-        timeout: config.resolver.timeout,
-        ..DnsSettings::default()
-    };
+    let settings = crate::resolver::settings(config);
     Ok(Arc::new(HickoryResolver::new(&settings)?.with_direct_port(direct_port)))
 }
 
 /// The run, with a bar on a terminal.
-async fn watched(setup: Setup, dns: Arc<dyn Inspect>, options: &Options) -> anyhow::Result<Report> {
+async fn watched(setup: Setup, doors: Doors, options: &Options, now: Timestamp) -> anyhow::Result<Report> {
     let progress = Arc::new(Progress::default());
     let bar = ProgressBar::new(0);
-    let style = ProgressStyle::with_template("  asking DNS {bar:40.green} {pos:>4}/{len}");
+    let style = ProgressStyle::with_template("  asking {bar:40.green} {pos:>4}/{len}  {elapsed}");
     bar.set_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()));
-    let run = repute_audit::run(setup, dns, options, SystemClock.now(), progress.clone());
+    let run = repute_audit::run(setup, doors, options, now, progress.clone());
     tokio::pin!(run);
     let report = loop {
         tokio::select! {
@@ -243,11 +269,14 @@ fn list(context: &Context) -> anyhow::Result<Exit> {
         return Ok(Exit::Done);
     }
     let row = |entry: &repute_trust::checks::Entry| {
-        let built = if entry.built { "" } else { "not built yet" };
-        vec![entry.id.clone(), entry.rule.to_string(), built.to_owned(), entry.title.clone()]
+        let what = match entry.built {
+            true => entry.title.clone(),
+            false => format!("{} (not built: {})", entry.title, entry.why_not),
+        };
+        vec![entry.id.clone(), entry.rule.to_string(), what]
     };
     let rows: Vec<Vec<String>> = catalogue().iter().map(row).collect();
-    out::print(&out::table(&["ID", "RULE", "", "WHAT"], &rows));
+    out::print(&out::table(&["ID", "RULE", "WHAT"], &rows));
     Ok(Exit::Done)
 }
 

@@ -6,9 +6,11 @@
 //! reads, so there is no second place for it.
 
 mod back;
+mod trust;
 mod web;
 
 use back::{CIRCUIT, RETURN, SUPPRESSION};
+use trust::{CHECK, LISTS, RESOLVER};
 use web::{TOKEN, WEB};
 
 /// A table of the file: `[log]`, or `[[domain]]` where `many`; the top has an empty name.
@@ -81,6 +83,8 @@ pub const SECTIONS: &[Section] = &[
     TOKEN,
     ROUTE,
     RESOLVER,
+    CHECK,
+    LISTS,
     LIMITS,
     RETRY,
     SUPPRESSION,
@@ -294,27 +298,6 @@ const ROUTE: Section = Section {
             Optional("`password`"),
             "A file whose first line is the password; not readable by everybody.",
         ),
-    ],
-};
-
-const RESOLVER: Section = Section {
-    name: "resolver",
-    many: false,
-    doc: "Who answers DNS questions.",
-    keys: &[
-        key(
-            "servers",
-            OneOrMany(&Socket),
-            Optional("those of /etc/resolv.conf"),
-            "Name servers to ask; the port defaults to 53.",
-        ),
-        key(
-            "dnssec",
-            Bool,
-            Default("true"),
-            "Validates answers from the root down; DANE needs it. Through name servers that drop what validation needs, as many forwarders do, nothing is validated and mail goes all the same.",
-        ),
-        key("timeout", Duration, Default("\"5s\""), "How long one server is waited for."),
     ],
 };
 

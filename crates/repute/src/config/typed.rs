@@ -32,6 +32,8 @@ pub struct Typed {
     #[serde(default)]
     pub route: Vec<Spanned<Route>>,
     pub resolver: Resolver,
+    pub check: Check,
+    pub lists: Lists,
     pub limits: Limits,
     pub retry: Retry,
     pub suppression: Suppression,
@@ -167,10 +169,40 @@ pub enum RouteTls {
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Resolver {
+    pub resolver: ResolverKind,
     #[serde(default)]
     pub servers: Vec<Endpoint>,
     pub dnssec: bool,
     pub timeout: Span,
+    #[serde(default)]
+    pub roots: Vec<IpAddr>,
+    pub trust_anchor: Option<PathBuf>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum ResolverKind {
+    Servers,
+    Own,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Check {
+    pub hosts: Vec<Domain>,
+    pub echo: Vec<Domain>,
+    pub clocks: Vec<Domain>,
+    pub rdap: Spanned<String>,
+    pub rpki: Spanned<String>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Lists {
+    pub spamhaus: Option<Spanned<String>>,
+    pub abusix: Option<Spanned<String>>,
+    pub spamrats: Option<Spanned<String>>,
+    pub file: Option<Spanned<PathBuf>>,
 }
 
 #[derive(Clone, Deserialize)]

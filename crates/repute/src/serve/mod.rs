@@ -18,7 +18,7 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 use repute_delivery::HostMemory;
-use repute_dns::{DnsSettings, HickoryResolver, Resolver};
+use repute_dns::{HickoryResolver, Resolver};
 use repute_engine::{Doors, Engine};
 use repute_feedback::Tokens;
 use repute_ledger::requests::{RequestOptions, Requests};
@@ -35,6 +35,7 @@ use crate::config::meant::{Config, ListenerKind};
 use crate::config::settings;
 use crate::control;
 use crate::log::{FanOut, Log};
+use crate::resolver;
 use crate::tls::{self, Certificate, SelfSigned};
 
 use self::ports::Port;
@@ -209,14 +210,9 @@ fn doors(config: &Config, log: &Arc<Log>, history: &Arc<History>) -> anyhow::Res
 }
 
 fn resolver(config: &Config, log: &Arc<Log>) -> anyhow::Result<Arc<dyn Resolver>> {
-    let settings = DnsSettings {
-        servers: config.resolver.servers.iter().map(|s| s.with_port(53)).collect(),
-        dnssec: config.resolver.dnssec,
-        timeout: config.resolver.timeout,
-        ..DnsSettings::default()
-    };
+    let settings = resolver::settings(config);
     let resolver = Arc::new(HickoryResolver::new(&settings)?);
-    if settings.dnssec {
+    if settings.dnssec && !settings.own {
         let (asked, log) = (resolver.clone(), log.clone());
         tokio::spawn(async move {
             if !asked.validates().await {

@@ -91,6 +91,9 @@ pub struct Entry {
     /// It judges one message, not a set-up: `repute message check` makes it.
     #[serde(default)]
     pub message: bool,
+    /// Why it is not built, and where what it asks for is done instead.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub why_not: String,
 }
 
 #[derive(Deserialize)]
@@ -140,6 +143,9 @@ mod tests {
         assert!(catalogue().is_sorted_by_key(|e| e.rule));
         for entry in catalogue().iter().filter(|e| e.built) {
             assert!(!entry.source.is_empty() && entry.weight <= 30, "{}", entry.id);
+        }
+        for entry in catalogue() {
+            assert_eq!(entry.built, entry.why_not.is_empty(), "{} says why it is not built, if it is not", entry.id);
         }
     }
 

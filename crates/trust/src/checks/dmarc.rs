@@ -39,9 +39,18 @@ fn mailbox_domain(uri: &str) -> Option<Domain> {
 pub fn judge(facts: &Facts) -> Vec<Finding> {
     let domain = &facts.domain;
     let findings = match &facts.policy {
-        Err((at, why)) => vec![Finding::unknown("dmarc.exists", domain, format!("the record of _dmarc.{at}"), why)],
+        Err((at, why)) => vec![
+            Finding::unknown("dmarc.exists", domain, format!("the record of _dmarc.{at}"), why),
+            Finding::unknown(
+                "spf.align",
+                domain,
+                format!("whether the return path {} belongs to {domain}", facts.return_path),
+                why,
+            )
+            .follows("dmarc.exists"),
+        ],
         Ok(policy) => match &policy.found {
-            None => vec![absent(domain, policy)],
+            None => vec![absent(domain, policy), path_aligned(facts, policy, Alignment::Relaxed)],
             Some((at, record)) => {
                 let demand = policy.demand(domain).unwrap_or(Demand::None);
                 let own = format!("_dmarc.{at} asks for p={}", demand.as_str());
@@ -49,6 +58,7 @@ pub fn judge(facts: &Facts) -> Vec<Finding> {
                 all.push(tags(domain, at, record));
                 all.push(level(facts, demand));
                 all.push(aligned(facts, policy, record));
+                all.push(path_aligned(facts, policy, record.spf));
                 all.extend(reports(facts, at, record));
                 all.push(below(domain, at, record));
                 all
@@ -104,10 +114,7 @@ fn level(facts: &Facts, demand: Demand) -> Finding {
 /// where the return path belongs to the same organisation (§4.4).
 fn aligned(facts: &Facts, policy: &Policy, record: &Record) -> Finding {
     let (domain, path, id) = (&facts.domain, &facts.return_path, "dmarc.align");
-    let spf = match record.spf {
-        Alignment::Strict => path == domain,
-        Alignment::Relaxed => path.is_within(&policy.organisation),
-    };
+    let spf = belongs(facts, policy, record.spf);
     match (facts.signed, spf) {
         (true, true) => {
             Finding::pass(id, domain, format!("the signature and the return path {path} both belong to {domain}"))
@@ -123,6 +130,27 @@ fn aligned(facts: &Facts, policy: &Policy, record: &Record) -> Finding {
             Finding::fail(id, domain, format!("neither a signature nor the return path {path} belongs to {domain}"))
                 .fix(format!("sign: repute domain add {domain}"))
         }
+    }
+}
+
+fn belongs(facts: &Facts, policy: &Policy, how: Alignment) -> bool {
+    match how {
+        Alignment::Strict => facts.return_path == facts.domain,
+        Alignment::Relaxed => facts.return_path.is_within(&policy.organisation),
+    }
+}
+
+/// SPF speaks of the return path; it counts for DMARC where that belongs to the domain in From.
+fn path_aligned(facts: &Facts, policy: &Policy, how: Alignment) -> Finding {
+    let (id, domain, path) = ("spf.align", &facts.domain, &facts.return_path);
+    match belongs(facts, policy, how) {
+        true => Finding::pass(id, domain, format!("the return path {path} belongs to {domain}")),
+        false => Finding::warn(
+            id,
+            domain,
+            format!("the return path {path} does not belong to {domain}, so SPF counts nothing for DMARC"),
+        )
+        .fix(format!("set return_path = \"bounce.{domain}\" in [[domain]]")),
     }
 }
 

@@ -59,12 +59,26 @@ pub struct Finding {
     /// The check whose fix puts this one right too.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub follows: Option<&'static str>,
+    /// Checks that a list makes itself before it removes an entry, and how they come out for us
+    /// (`None`: not made in this run).
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub prechecks: Vec<(String, Option<Outcome>)>,
 }
 
 impl Finding {
     pub fn new(id: &'static str, outcome: Outcome, about: impl fmt::Display, verdict: impl Into<String>) -> Finding {
         let (about, verdict) = (about.to_string(), verdict.into());
-        Finding { id, outcome, about, address: None, domain: None, verdict, fix: None, follows: None }
+        Finding {
+            id,
+            outcome,
+            about,
+            address: None,
+            domain: None,
+            verdict,
+            fix: None,
+            follows: None,
+            prechecks: Vec::new(),
+        }
     }
 
     pub fn pass(id: &'static str, about: impl fmt::Display, verdict: impl Into<String>) -> Finding {
@@ -100,6 +114,14 @@ impl Finding {
             self.follows = Some(id);
         }
         self
+    }
+
+    /// As [`Finding::follows`], by the name of a check of the catalogue; another name changes nothing.
+    pub fn follows_any(self, id: &str) -> Finding {
+        match super::entry(id) {
+            Some(entry) => self.follows(&entry.id),
+            None => self,
+        }
     }
 
     pub fn for_address(mut self, address: IpAddr) -> Finding {

@@ -28,6 +28,8 @@ pub struct Facts {
     pub helo_forward: Answer,
     /// The addresses of the EHLO name that are not the egress, with their PTR.
     pub elsewhere: Vec<(IpAddr, Answer)>,
+    /// The domains that mail is sent as.
+    pub domains: Vec<Domain>,
     /// Of EHLO's and PTR's names those that are aliases, and of what; or why that is not known.
     pub aliases: Vec<(String, Result<Option<String>, String>)>,
 }
@@ -51,6 +53,7 @@ pub fn judge(facts: &Facts) -> Vec<Finding> {
     let mut findings = confirmed(facts, &judgement);
     findings.extend(form(facts));
     findings.extend(machine_made(facts));
+    findings.push(own_domain(facts));
     findings.extend(facts.aliases.iter().map(|(name, alias)| alias_of(facts, name, alias)));
     findings.into_iter().map(|f| f.for_address(facts.ip)).collect()
 }
@@ -177,6 +180,28 @@ fn machine_made(facts: &Facts) -> Option<Finding> {
     let finding = Finding::new(id, outcome, ip, verdict).fix(fix);
     // Another name is wanted anyway.
     Some(if name == facts.helo.as_str() { finding } else { finding.follows("name.helo.eq.ptr") })
+}
+
+/// Apple and Yahoo want a reverse name that shows whose mail it is.
+fn own_domain(facts: &Facts) -> Finding {
+    let (id, ip) = ("name.ptr.owndomain", facts.ip);
+    let names: Vec<Domain> = facts.ptr.names().iter().filter_map(|name| Domain::parse(name).ok()).collect();
+    let house = facts.helo.parent().filter(|d| d.as_str().contains('.')).unwrap_or_else(|| facts.helo.clone());
+    let ours = |name: &&Domain| name.is_within(&house) || facts.domains.iter().any(|d| name.is_within(d));
+    match (&facts.ptr, names.iter().find(ours), names.first()) {
+        (Answer::Failure(why), ..) => {
+            Finding::unknown(id, ip, format!("whose the reverse name of {ip} is"), why).follows("name.ptr.exists")
+        }
+        (_, Some(name), _) => Finding::pass(id, ip, format!("the reverse name {name} is one of ours")),
+        (_, None, Some(other)) => {
+            Finding::warn(id, ip, format!("the reverse name {other} belongs to somebody else than {house}"))
+                .fix(format!("ask your hoster to set the PTR of {ip} to {}{}", facts.helo, way(facts)))
+                .follows("name.helo.eq.ptr")
+        }
+        (_, None, None) => {
+            Finding::warn(id, ip, format!("{ip} has no reverse name that could be ours")).follows("name.ptr.exists")
+        }
+    }
 }
 
 /// RFC 2181 §10.3, RFC 5321 §2.3.5.

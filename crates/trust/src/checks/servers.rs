@@ -120,7 +120,7 @@ pub fn resolver(facts: &OwnResolver) -> Finding {
     let (id, about) = ("dns.resolver", "resolver");
     let own = facts.seen_as.is_some_and(|ip| facts.egresses.contains(&ip));
     let by = facts.seen_as.map_or(String::new(), |ip| format!(", seen as {ip}"));
-    let cure = "run a resolver on this machine (unbound, say) and name it in [resolver], or get a key from the list";
+    let cure = "write `resolver = \"own\"` into [resolver], run a resolver on this machine (unbound, say), or get a key from the list";
     match &facts.list {
         None => Finding::unknown(id, about, "whether black lists answer our resolver", "no list was asked"),
         Some((list, Health::Sound)) if own || facts.seen_as.is_none() => {
@@ -130,7 +130,7 @@ pub fn resolver(facts: &OwnResolver) -> Finding {
             let verdict = format!(
                 "the resolver gets true answers from {list}, but it is another machine{by}, which lists may refuse"
             );
-            Finding::pass(id, about, verdict).fix(cure)
+            Finding::warn(id, about, verdict).fix(cure)
         }
         Some((list, Health::Unknown(why))) => {
             Finding::unknown(id, about, format!("whether {list} answers our resolver"), why)

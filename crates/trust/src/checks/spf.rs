@@ -1,10 +1,11 @@
 //! Rule 4: the record permits every address that mail leaves from, at a bearable cost.
 
+use std::collections::BTreeMap;
 use std::net::IpAddr;
 
 use repute_types::Domain;
 
-use super::Finding;
+use super::{Finding, Outcome};
 use crate::remark::Level;
 use crate::spf::{Limits, Network, Problem, Qualifier, Report, State, Tree, Use, Verdict, Wanted};
 use crate::spf::{lint, propose, zone_file_text};
@@ -130,7 +131,75 @@ fn each(facts: &Facts, ip: IpAddr, report: &Report) -> Finding {
     finding.for_address(ip)
 }
 
-/// Bounces have an empty sender and are judged by the EHLO name (RFC 7208 §2.4).
+/// Bounces have an empty sender and are judged by the EHLO name (RFC 7208 §2.4): `name.helo.spf`, and
+/// what follows from it for them, `spf.null`.
+pub fn bounces(ip: IpAddr, name: &Domain, report: &Report) -> [Finding; 2] {
+    let by_name = helo(ip, name, report);
+    let null = match by_name.outcome {
+        Outcome::Pass => Finding::pass("spf.null", ip, format!("bounces from {ip} pass SPF")),
+        outcome => Finding::new("spf.null", outcome, ip, format!("bounces from {ip}: {}", by_name.verdict)),
+    };
+    let null = null.follows("name.helo.spf").for_address(ip);
+    [by_name, null]
+}
+
+/// What each include permits, by its term: networks as text, sorted.
+pub type Permits = BTreeMap<String, Vec<String>>;
+
+/// What the records of others permit that ours includes.
+pub fn permits(tree: &Tree) -> Permits {
+    let mut permits = Permits::new();
+    for grant in tree.grants().into_iter().filter(|g| g.domain != tree.root.domain) {
+        permits.entry(grant.through.to_owned()).or_default().push(grant.network.to_string());
+    }
+    for networks in permits.values_mut() {
+        networks.sort();
+        networks.dedup();
+    }
+    permits
+}
+
+/// What changed in the records of others since the last run: good to know, for they speak for us.
+/// `complete`: every record was read this time.
+pub fn drift(sending: &Domain, identity: &Domain, now: &Permits, before: Option<&Permits>, complete: bool) -> Finding {
+    let id = "spf.drift";
+    let finding = match before {
+        _ if !complete => Finding::unknown(
+            id,
+            identity,
+            format!("what the records included by {identity} permit"),
+            "not all of them were read",
+        ),
+        None => Finding::pass(
+            id,
+            identity,
+            format!("what {} includes of {identity} permit is noted for the next run", now.len()),
+        ),
+        Some(before) => {
+            let added = |(term, networks): (&String, &Vec<String>)| {
+                let old = before.get(term)?;
+                let new: Vec<&str> = networks.iter().filter(|n| !old.contains(n)).map(String::as_str).collect();
+                (!new.is_empty()).then(|| (term.clone(), new.into_iter().map(str::to_owned).collect::<Vec<_>>()))
+            };
+            match now.iter().find_map(added) {
+                None => Finding::pass(id, identity, format!("the records that {identity} includes permit nobody new")),
+                Some((term, new)) => {
+                    let some: Vec<&str> = new.iter().take(3).map(String::as_str).collect();
+                    let more = if new.len() > 3 { format!(" and {} more", new.len() - 3) } else { String::new() };
+                    Finding::pass(
+                        id,
+                        identity,
+                        format!("{term} permits {} networks more than before: {}{more}", new.len(), some.join(", ")),
+                    )
+                    .fix(format!("ask who is behind {term} whether that is meant"))
+                }
+            }
+        }
+    };
+    finding.for_domain(sending)
+}
+
+/// `name.helo.spf`.
 pub fn helo(ip: IpAddr, helo: &Domain, report: &Report) -> Finding {
     let (id, about) = ("name.helo.spf", format!("{ip} {helo}"));
     let line = format!("{helo}. IN TXT \"v=spf1 {}:{ip} -all\"", if ip.is_ipv4() { "ip4" } else { "ip6" });

@@ -18,7 +18,7 @@ pub fn page(report: &Report, verbose: bool) -> String {
         for rule in Rule::ALL {
             let of: Vec<&Finding> = findings.iter().copied().filter(|f| rule_of(f) == rule).collect();
             if !of.is_empty() {
-                text += &block(rule, &of, verbose);
+                text += &block(rule, &of, &findings, verbose);
             }
         }
         if report.whole {
@@ -51,15 +51,20 @@ fn sign(outcome: Outcome, rule: Option<Rule>) -> String {
 }
 
 /// A rule with what is wrong, the worst first, or with the sentence of the check that leads it.
-pub fn block(rule: Rule, findings: &[&Finding], verbose: bool) -> String {
+pub fn block(rule: Rule, findings: &[&Finding], all: &[&Finding], verbose: bool) -> String {
     let worst = findings.iter().map(|f| f.outcome).max().unwrap_or(Outcome::Pass);
-    let mut wrong: Vec<&Finding> = findings.iter().copied().filter(|f| is_cause(f, findings)).collect();
+    let mut wrong: Vec<&Finding> = findings.iter().copied().filter(|f| is_cause(f, all)).collect();
     wrong.sort_by_key(|f| std::cmp::Reverse(f.outcome));
     let more = fold(&mut wrong);
     let number = if rule.number() == 0 || rule == Rule::SinceThen { " ".into() } else { rule.number().to_string() };
     let title = format!("  {} {number} {:<15}   ", sign(worst, Some(rule)), rule.title());
     let mut text = String::new();
     match wrong.split_first() {
+        // All that is wrong here follows from what another rule tells.
+        None if worst != Outcome::Pass => {
+            let first = findings.iter().find(|f| f.outcome == worst).and_then(|f| f.follows).unwrap_or_default();
+            text += &sentence(&title, &format!("see {first}: this follows from it"));
+        }
         None => text += &sentence(&title, &passes(findings)),
         Some((first, others)) => {
             text += &sentence(&title, &first.verdict);
@@ -124,7 +129,20 @@ fn fix(finding: &Finding) -> String {
         // In one piece, to be copied.
         text += &format!("{:INDENT$}{}\n", "", out::plain(record));
     }
-    text
+    text + &prechecks(finding)
+}
+
+/// What a list will look at before it removes an entry, with how that comes out for us.
+fn prechecks(finding: &Finding) -> String {
+    if finding.prechecks.is_empty() {
+        return String::new();
+    }
+    let each = finding.prechecks.iter().map(|(id, outcome)| match outcome {
+        Some(outcome) => format!("{id} {outcome}"),
+        None => format!("{id} not checked here"),
+    });
+    let text = format!("before you ask, as the list will: {}", each.collect::<Vec<_>>().join(", "));
+    sentence(&format!("{:INDENT$}", ""), &text)
 }
 
 /// `lead` and then the text, broken between words and set in.
@@ -182,7 +200,7 @@ pub fn explained(entry: &Entry) -> String {
             let run = if entry.message { "repute message check FILE" } else { "repute check" };
             line("run it", format!("{run} --only {}", entry.id));
         }
-        false => line("state", "known, and not built yet".to_owned()),
+        false => line("state", format!("not built: {}", entry.why_not)),
     }
     text
 }

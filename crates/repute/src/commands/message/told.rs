@@ -41,7 +41,7 @@ pub fn page(judged: &Judged<'_>, verbose: bool) -> String {
     for rule in Rule::ALL {
         let of: Vec<&Finding> = sight.findings.iter().filter(|f| rule_of(f) == rule).collect();
         if !of.is_empty() {
-            text += &screen::block(rule, &of, verbose);
+            text += &screen::block(rule, &of, &of, verbose);
         }
     }
     if judged.whole {

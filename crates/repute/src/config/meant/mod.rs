@@ -4,12 +4,14 @@
 //! Promise: a [`Config`] that exists can be served; all faults are found in one go.
 
 mod account;
+mod check;
 mod domain;
 mod egress;
 mod listener;
 mod route;
 mod web;
 
+use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -20,6 +22,7 @@ use rustls::sign::CertifiedKey;
 use toml::Spanned;
 
 pub use account::Account;
+pub use check::{Check, Lists};
 pub use domain::SendingDomain;
 pub use egress::Egress;
 pub use listener::Listener;
@@ -49,6 +52,8 @@ pub struct Config {
     pub tokens: Vec<Token>,
     pub routes: Vec<Route>,
     pub resolver: Resolver,
+    pub check: Check,
+    pub lists: Lists,
     pub limits: Limits,
     pub retry: Retry,
     pub suppression: SuppressionSettings,
@@ -70,6 +75,11 @@ pub struct TlsFiles {
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Resolver {
+    /// From the roots, without other servers.
+    pub own: bool,
+    /// Empty: those of the internet.
+    pub roots: Vec<IpAddr>,
+    pub trust_anchor: Option<PathBuf>,
     /// Empty: those of the operating system.
     pub servers: Vec<Socket>,
     pub dnssec: bool,
@@ -137,7 +147,12 @@ pub fn check(file: &Path, typed: Typed, look: Files) -> Result<Config, Vec<Fault
         tokens: web::tokens(&mut c, typed.token, &accounts),
         web: web::check(&mut c, typed.web),
         routes: route::check(&mut c, typed.route),
+        check: check::check(&mut c, typed.check),
+        lists: check::lists(&mut c, typed.lists),
         resolver: Resolver {
+            own: typed.resolver.resolver == typed::ResolverKind::Own,
+            roots: typed.resolver.roots,
+            trust_anchor: typed.resolver.trust_anchor.map(|path| c.path(&path)),
             servers: typed.resolver.servers.iter().map(|s| s.0).collect(),
             dnssec: typed.resolver.dnssec,
             timeout: typed.resolver.timeout.0,

@@ -1,0 +1,112 @@
+//! What a run asks through, and what it knows of this machine and of runs before.
+
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use repute_dns::Inspect;
+use repute_net::Network;
+use repute_trust::checks::machine::Interface;
+use repute_trust::checks::sent::Day;
+use repute_trust::checks::spf::Permits;
+use repute_types::{Domain, Timestamp};
+
+/// Whoever only asks DNS hands in that alone: checks that need more are left out then.
+#[derive(Clone)]
+pub struct Doors {
+    pub dns: Arc<dyn Inspect>,
+    /// `None`: nobody is connected to.
+    pub network: Option<Arc<dyn Network>>,
+    /// `None`: nothing is said about this machine, the history and earlier runs.
+    pub own: Option<Arc<Own>>,
+}
+
+impl From<Arc<dyn Inspect>> for Doors {
+    fn from(dns: Arc<dyn Inspect>) -> Doors {
+        Doors { dns, network: None, own: None }
+    }
+}
+
+impl<T: Inspect> From<Arc<T>> for Doors {
+    fn from(dns: Arc<T>) -> Doors {
+        Doors { dns, network: None, own: None }
+    }
+}
+
+/// This machine, its history, and what earlier runs kept.
+#[derive(Clone, Debug)]
+pub struct Own {
+    /// IPv6 addresses of the interfaces; `Err` says why they are not known.
+    pub interfaces: Result<Vec<Interface>, String>,
+    /// Lines of /etc/hosts.
+    pub hosts: Vec<(IpAddr, Vec<String>)>,
+    /// When each key was made: domain, selector, time.
+    pub keys: Vec<(Domain, String, Timestamp)>,
+    /// An address of ours at each return path, to which a bounce may come.
+    pub bounce: Vec<(Domain, String)>,
+    /// The certificate of the listeners, and until when it is good; `None` for a self-signed one.
+    pub certificate: Option<Result<Timestamp, String>>,
+    /// The mail of the last day; `None`: nothing was ever sent, for there is no history.
+    pub day: Option<Result<Day, String>>,
+    pub kept: Kept,
+}
+
+impl Default for Own {
+    fn default() -> Own {
+        Own {
+            interfaces: Err("not looked at".into()),
+            hosts: Vec::new(),
+            keys: Vec::new(),
+            bounce: Vec::new(),
+            certificate: None,
+            day: None,
+            kept: Kept::default(),
+        }
+    }
+}
+
+/// What one run keeps for the next, beside its findings.
+#[derive(Clone, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[serde(default)]
+pub struct Kept {
+    /// Since when mail leaves from each address, and when it last did.
+    pub addresses: Vec<(IpAddr, Timestamp, Timestamp)>,
+    /// EHLO names that were said, and when last.
+    pub said: Vec<(IpAddr, Domain, Timestamp)>,
+    /// What the includes of each identity permit.
+    pub permits: Vec<(Domain, Permits)>,
+    /// Listed addresses around each of ours, of how many asked, and when.
+    pub neighbours: Vec<(IpAddr, usize, usize, Timestamp)>,
+}
+
+/// What is older is forgotten: 30 days for what is compared, so the lists stay short.
+const KEEP: std::time::Duration = std::time::Duration::from_secs(30 * 86_400);
+
+impl Kept {
+    /// What is kept after a run that started from `self`: addresses and names as of now, what the
+    /// run found out (`found`) in place of what was known.
+    pub fn after(&self, setup: &crate::Setup, found: Kept, now: Timestamp) -> Kept {
+        let mut kept = self.clone();
+        for egress in &setup.egresses {
+            match kept.addresses.iter_mut().find(|(ip, ..)| *ip == egress.address) {
+                Some((_, _, last)) => *last = now,
+                None => kept.addresses.push((egress.address, now, now)),
+            }
+            match kept.said.iter_mut().find(|(ip, name, _)| *ip == egress.address && *name == egress.ehlo) {
+                Some((.., last)) => *last = now,
+                None => kept.said.push((egress.address, egress.ehlo.clone(), now)),
+            }
+        }
+        for (identity, permits) in found.permits {
+            kept.permits.retain(|(of, _)| *of != identity);
+            kept.permits.push((identity, permits));
+        }
+        for counted in found.neighbours {
+            kept.neighbours.retain(|(ip, ..)| *ip != counted.0);
+            kept.neighbours.push(counted);
+        }
+        kept.addresses.retain(|(.., last)| now.since(*last) < KEEP);
+        kept.said.retain(|(.., last)| now.since(*last) < KEEP);
+        kept.neighbours.retain(|(.., at)| now.since(*at) < KEEP);
+        kept
+    }
+}

@@ -1,0 +1,124 @@
+//! What the checks know of this machine: its addresses and names, its keys and certificate, its mail
+//! of the last day, and what earlier runs kept.
+
+use std::net::{IpAddr, Ipv6Addr};
+use std::path::Path;
+
+use repute_audit::{Own, Past, Setup};
+use repute_ledger::{LedgerError, Questions, SiteTraffic, Traffic};
+use repute_trust::certificate::Certificate;
+use repute_trust::checks::machine::Interface;
+use repute_trust::checks::sent::{Day, Site};
+use repute_types::{Domain, Timestamp};
+use rustls::pki_types::CertificateDer;
+use rustls::pki_types::pem::PemObject as _;
+
+use crate::config::Config;
+use crate::control::history_file;
+use crate::keys;
+
+pub fn look(config: &Config, setup: &Setup, past: Option<&Past>, now: Timestamp) -> Own {
+    Own {
+        interfaces: interfaces(),
+        hosts: hosts(),
+        keys: made(config, setup),
+        bounce: Vec::new(),
+        certificate: config.tls.as_ref().map(|tls| until(&tls.certificate)),
+        day: day(&history_file(&config.state), now),
+        kept: past.map(|past| past.kept.clone()).unwrap_or_default(),
+    }
+}
+
+/// `/proc/net/if_inet6`: the address in 32 digits, the interface's number, the length of the prefix,
+/// the scope and the flags, all hexadecimal, and a name.
+fn interfaces() -> Result<Vec<Interface>, String> {
+    const FILE: &str = "/proc/net/if_inet6";
+    let text = std::fs::read_to_string(FILE).map_err(|error| format!("{FILE}: {error}"))?;
+    Ok(text.lines().filter_map(interface).collect())
+}
+
+/// RFC 8981; the kernel's IFA_F_TEMPORARY.
+const TEMPORARY: u32 = 1;
+
+fn interface(line: &str) -> Option<Interface> {
+    let words: Vec<&str> = line.split_whitespace().collect();
+    let [digits, _, prefix, _, flags, ..] = words.as_slice() else { return None };
+    let address = Ipv6Addr::from(u128::from_str_radix(digits, 16).ok()?);
+    let prefix = u8::from_str_radix(prefix, 16).ok()?;
+    let temporary = u32::from_str_radix(flags, 16).ok()? & TEMPORARY != 0;
+    Some(Interface { address, prefix, temporary })
+}
+
+/// hosts(5). Without the file nothing is bound.
+fn hosts() -> Vec<(IpAddr, Vec<String>)> {
+    let text = std::fs::read_to_string("/etc/hosts").unwrap_or_default();
+    let lines = text.lines().map(|line| line.split('#').next().unwrap_or_default());
+    let read = |line: &str| {
+        let mut words = line.split_whitespace();
+        Some((words.next()?.parse().ok()?, words.map(str::to_owned).collect()))
+    };
+    lines.filter_map(read).collect()
+}
+
+/// A key is made when its file is written, and never written again.
+fn made(config: &Config, setup: &Setup) -> Vec<(Domain, String, Timestamp)> {
+    let mut made = Vec::new();
+    for sending in &setup.domains {
+        let folder = keys::folder(&config.state, &sending.name);
+        for key in &sending.keys {
+            let written = std::fs::metadata(keys::path(&folder, &key.selector)).and_then(|meta| meta.modified());
+            let since = written.ok().and_then(|at| at.duration_since(std::time::UNIX_EPOCH).ok());
+            if let Some(since) = since {
+                made.push((sending.name.clone(), key.selector.clone(), Timestamp(0) + since));
+            }
+        }
+    }
+    made
+}
+
+fn until(file: &Path) -> Result<Timestamp, String> {
+    let read = |error: rustls::pki_types::pem::Error| format!("{}: {error}", file.display());
+    let first = CertificateDer::from_pem_file(file).map_err(read)?;
+    let certificate = Certificate::parse(&first).map_err(|why| format!("{}: {why}", file.display()))?;
+    Ok(Timestamp(certificate.not_after.saturating_mul(1000)))
+}
+
+/// `None` where no server has run yet.
+fn day(history: &Path, now: Timestamp) -> Option<Result<Day, String>> {
+    if !history.exists() {
+        return None;
+    }
+    let read = || -> Result<Traffic, LedgerError> { Questions::open(history)?.traffic(now) };
+    Some(read().map(of_traffic).map_err(|error| error.to_string()))
+}
+
+fn of_traffic(traffic: Traffic) -> Day {
+    let site = |site: SiteTraffic| Site {
+        site: site.site,
+        delivered: site.delivered,
+        clear: site.clear,
+        deferred: site.deferred,
+        failed: site.failed,
+        unknown_users: site.unknown_users,
+        reply: site.reply,
+        usual: site.week_before / 7,
+    };
+    Day { sites: traffic.sites.into_iter().map(site).collect(), complaints: traffic.complaints, again: traffic.again }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_kernel_s_list_of_addresses_is_read() {
+        let line = "20010db8000000000000000000000001 02 40 00 01     eth0";
+        let expected = Interface { address: "2001:db8::1".parse().unwrap(), prefix: 64, temporary: true };
+        assert_eq!(interface(line), Some(expected));
+        assert_eq!(
+            interface("20010db8000000000000000000000001 02 80 00 80 eth0").map(|i| (i.prefix, i.temporary)),
+            Some((128, false))
+        );
+        assert_eq!(interface("nonsense"), None);
+    }
+}
