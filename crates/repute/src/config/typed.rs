@@ -37,8 +37,7 @@ pub struct Typed {
     pub limits: Limits,
     pub retry: Retry,
     pub suppression: Suppression,
-    #[serde(rename = "return")]
-    pub returned: Return,
+    pub r#return: Return,
     pub circuit: Circuit,
     pub history: History,
     pub log: Log,

@@ -30,6 +30,7 @@ impl House {
         let place = Place::new(&format!(
             "hostname = \"mail.example.com\"\nstate = \"state\"\n{user}\
              [resolver]\nservers = \"127.0.0.1:9\"\ndnssec = false\n\
+             [suppression]\nunknown = \"1ms\"\n\
              [retry]\nfirst = \"{retry}\"\npause = \"1s\"\n\
              [[listener]]\nkind = \"submission\"\naddress = \"127.0.0.1:0\"\n\
              [[route]]\nhost = \"127.0.0.1\"\nport = {}\ntls = \"none\"\n\

@@ -163,7 +163,7 @@ pub fn check(file: &Path, typed: Typed, look: Files) -> Result<Config, Vec<Fault
             unknown: typed.suppression.unknown.map(|span| span.0),
             closed: Some(typed.suppression.closed.0),
         },
-        returned: ReturnSettings { bounces: typed.returned.bounces.0, unsubscribes: typed.returned.unsubscribes.0 },
+        returned: ReturnSettings { bounces: typed.r#return.bounces.0, unsubscribes: typed.r#return.unsubscribes.0 },
         circuit: CircuitSettings {
             window: typed.circuit.window.0,
             least: typed.circuit.least,
