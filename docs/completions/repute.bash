@@ -52,6 +52,9 @@ _repute() {
             repute,records)
                 cmd="repute__subcmd__records"
                 ;;
+            repute,reports)
+                cmd="repute__subcmd__reports"
+                ;;
             repute,send)
                 cmd="repute__subcmd__send"
                 ;;
@@ -196,6 +199,9 @@ _repute() {
             repute__subcmd__help,records)
                 cmd="repute__subcmd__help__subcmd__records"
                 ;;
+            repute__subcmd__help,reports)
+                cmd="repute__subcmd__help__subcmd__reports"
+                ;;
             repute__subcmd__help,send)
                 cmd="repute__subcmd__help__subcmd__send"
                 ;;
@@ -270,6 +276,18 @@ _repute() {
                 ;;
             repute__subcmd__help__subcmd__queue,show)
                 cmd="repute__subcmd__help__subcmd__queue__subcmd__show"
+                ;;
+            repute__subcmd__help__subcmd__reports,list)
+                cmd="repute__subcmd__help__subcmd__reports__subcmd__list"
+                ;;
+            repute__subcmd__help__subcmd__reports,read)
+                cmd="repute__subcmd__help__subcmd__reports__subcmd__read"
+                ;;
+            repute__subcmd__help__subcmd__reports,show)
+                cmd="repute__subcmd__help__subcmd__reports__subcmd__show"
+                ;;
+            repute__subcmd__help__subcmd__reports,sources)
+                cmd="repute__subcmd__help__subcmd__reports__subcmd__sources"
                 ;;
             repute__subcmd__help__subcmd__suppression,add)
                 cmd="repute__subcmd__help__subcmd__suppression__subcmd__add"
@@ -349,6 +367,36 @@ _repute() {
             repute__subcmd__queue__subcmd__help,show)
                 cmd="repute__subcmd__queue__subcmd__help__subcmd__show"
                 ;;
+            repute__subcmd__reports,help)
+                cmd="repute__subcmd__reports__subcmd__help"
+                ;;
+            repute__subcmd__reports,list)
+                cmd="repute__subcmd__reports__subcmd__list"
+                ;;
+            repute__subcmd__reports,read)
+                cmd="repute__subcmd__reports__subcmd__read"
+                ;;
+            repute__subcmd__reports,show)
+                cmd="repute__subcmd__reports__subcmd__show"
+                ;;
+            repute__subcmd__reports,sources)
+                cmd="repute__subcmd__reports__subcmd__sources"
+                ;;
+            repute__subcmd__reports__subcmd__help,help)
+                cmd="repute__subcmd__reports__subcmd__help__subcmd__help"
+                ;;
+            repute__subcmd__reports__subcmd__help,list)
+                cmd="repute__subcmd__reports__subcmd__help__subcmd__list"
+                ;;
+            repute__subcmd__reports__subcmd__help,read)
+                cmd="repute__subcmd__reports__subcmd__help__subcmd__read"
+                ;;
+            repute__subcmd__reports__subcmd__help,show)
+                cmd="repute__subcmd__reports__subcmd__help__subcmd__show"
+                ;;
+            repute__subcmd__reports__subcmd__help,sources)
+                cmd="repute__subcmd__reports__subcmd__help__subcmd__sources"
+                ;;
             repute__subcmd__suppression,add)
                 cmd="repute__subcmd__suppression__subcmd__add"
                 ;;
@@ -416,7 +464,7 @@ _repute() {
 
     case "${cmd}" in
         repute)
-            opts="-c -h -V --config --json --help --version setup records check serve demo account token domain queue why suppression circuit explain message status send sendmail config man help"
+            opts="-c -h -V --config --json --help --version setup records check serve demo account token domain queue why suppression circuit explain message reports status send sendmail config man help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 1 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1124,7 +1172,7 @@ _repute() {
             return 0
             ;;
         repute__subcmd__help)
-            opts="setup records check serve demo account token domain queue why suppression circuit explain message status send sendmail config man help"
+            opts="setup records check serve demo account token domain queue why suppression circuit explain message reports status send sendmail config man help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1532,6 +1580,76 @@ _repute() {
         repute__subcmd__help__subcmd__records)
             opts=""
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        repute__subcmd__help__subcmd__reports)
+            opts="list show sources read"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        repute__subcmd__help__subcmd__reports__subcmd__list)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        repute__subcmd__help__subcmd__reports__subcmd__read)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        repute__subcmd__help__subcmd__reports__subcmd__show)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        repute__subcmd__help__subcmd__reports__subcmd__sources)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
             fi
@@ -2353,6 +2471,216 @@ _repute() {
                     return 0
                     ;;
                 --server)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --config)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                -c)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        repute__subcmd__reports)
+            opts="-c -h --config --json --help list show sources read help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --config)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                -c)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        repute__subcmd__reports__subcmd__help)
+            opts="list show sources read help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        repute__subcmd__reports__subcmd__help__subcmd__help)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        repute__subcmd__reports__subcmd__help__subcmd__list)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        repute__subcmd__reports__subcmd__help__subcmd__read)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        repute__subcmd__reports__subcmd__help__subcmd__show)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        repute__subcmd__reports__subcmd__help__subcmd__sources)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        repute__subcmd__reports__subcmd__list)
+            opts="-c -h --domain --limit --config --json --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --domain)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --limit)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --config)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                -c)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        repute__subcmd__reports__subcmd__read)
+            opts="-c -h --config --json --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --config)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                -c)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        repute__subcmd__reports__subcmd__show)
+            opts="-c -h --config --json --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --config)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                -c)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        repute__subcmd__reports__subcmd__sources)
+            opts="-c -h --domain --days --config --json --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --domain)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --days)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;

@@ -33,6 +33,7 @@ pub const ALL: &[(&str, Target)] = &[
     ("message", message),
     ("address", address),
     ("dkim", dkim),
+    ("comeback", comeback),
     ("dsn", notice),
     ("spool_record", spool_record),
     ("spf", spf_record),
@@ -354,6 +355,30 @@ pub fn notice(octets: &[u8]) {
     assert!(octets.split(|b| *b == b'\n').all(|line| line.len() <= 999), "a line of more than 998 octets");
     let mail = whole::make_whole(made.content, &settings(&hostname, false));
     assert!(mail.is_ok(), "a notice would not be accepted: {mail:?}");
+}
+
+/// What comes back, whatever it is, is read as something; what is said of it keeps the bounds.
+pub fn comeback(octets: &[u8]) {
+    use repute_feedback::{Comeback, read, read_file};
+    let found = read(octets);
+    match &found {
+        Comeback::Report(report) => {
+            assert!(!report.recipients.is_empty() && report.recipients.len() <= 1000);
+            for recipient in &report.recipients {
+                let status = recipient.status;
+                assert!(matches!(status.0, 2 | 4 | 5), "{status}");
+                assert!(!recipient.is_hard() || status.0 == 5, "suppressed by {status}");
+                assert!(recipient.cause.is_some() || recipient.action.is_good());
+            }
+        }
+        Comeback::DmarcReport(report) => assert!(report.records.len() <= 20_000),
+        Comeback::Reply(letter) | Comeback::AutoReply(letter) | Comeback::Challenge(letter) => {
+            assert!(letter.text.len() <= 2000 && letter.answers.len() <= 50);
+        }
+        _ => {}
+    }
+    assert_eq!(found, read(octets), "it is read in two ways");
+    let _ = read_file(octets);
 }
 
 /// A stored record that is not one is told; one that is, is written as it was read.

@@ -65,6 +65,8 @@ pub(crate) fn read(said: &Said<'_>) -> Read {
         let status = told.filter(|s| s.0 == 2).unwrap_or(EnhancedCode(2, 0, 0));
         return Read { status, is_status_told: told.is_some(), reply: code, cause: None };
     }
+    // A good status of what did not go well is noise.
+    let told = told.filter(|status| status.0 != 2);
     let class = class_of(said, told, code);
     let about = about(said.explanation, said.recipient);
     let subject = Subject { class, status: told, code, remote: said.remote };

@@ -28,6 +28,13 @@ pub struct Complaint {
     pub original: Original,
 }
 
+impl Complaint {
+    /// The first field of the report of this name.
+    pub fn field(&self, name: &str) -> Option<&str> {
+        self.fields.iter().find(|(n, _)| n.eq_ignore_ascii_case(name)).map(|(_, value)| value.as_str())
+    }
+}
+
 /// `None` where there is no feedback report.
 pub(crate) fn read(mail: &Mail<'_>) -> Option<Complaint> {
     let leaf = mail.leaf(&["message/feedback-report"]);

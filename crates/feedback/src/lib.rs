@@ -6,22 +6,31 @@
 //! it asks a token first. Promise: [`read`] never fails and never panics, whatever the octets are, and its time
 //! and memory are linear in them.
 
+mod authfail;
 mod cause;
 mod complaint;
+mod dmarc;
 mod find;
 mod freeform;
 mod letter;
 mod mail;
 mod original;
+mod packed;
 mod report;
 mod standard;
+mod tlsrpt;
 pub mod token;
+mod unpack;
 
+pub use authfail::AuthFailure;
 pub use cause::Cause;
 pub use complaint::Complaint;
+pub use dmarc::{Aggregate, Policy, Record, Signature};
 pub use letter::Letter;
 pub use original::Original;
+pub use packed::Unreadable;
 pub use report::{Action, Report, Reported};
+pub use tlsrpt::{DateRange, Failure, Summary, TlsPolicy, TlsPolicyReport, TlsReport};
 pub use token::{Token, Tokens};
 
 use mail::Mail;
@@ -39,6 +48,14 @@ pub enum Comeback {
     Challenge(Letter),
     /// An answer of a machine: absent, received, read. Not to be answered.
     AutoReply(Letter),
+    /// Who sent in the name of one of our domains, and whether it passed.
+    DmarcReport(Box<Aggregate>),
+    /// One message in the name of one of our domains that did not pass.
+    DmarcFailure(Box<AuthFailure>),
+    /// How often servers could not be reached safely.
+    TlsReport(Box<TlsReport>),
+    /// A report by what is written on it, which cannot be read: damaged, not of that form, or a bomb.
+    Unreadable(Unreadable),
     /// An answer of a human, or what could not be told from one.
     Reply(Letter),
 }
@@ -46,8 +63,14 @@ pub enum Comeback {
 /// Reads a message that came back.
 pub fn read(content: &[u8]) -> Comeback {
     let mail = Mail::read(content);
+    if let Some(found) = packed::read(&mail) {
+        return found;
+    }
     if let Some(complaint) = complaint::read(&mail) {
-        return Comeback::Complaint(Box::new(complaint));
+        return match AuthFailure::of(complaint) {
+            Ok(failure) => Comeback::DmarcFailure(Box::new(failure)),
+            Err(complaint) => Comeback::Complaint(Box::new(complaint)),
+        };
     }
     if let Some(report) = standard::read(&mail) {
         return Comeback::Report(report);
@@ -64,5 +87,17 @@ pub fn read(content: &[u8]) -> Comeback {
         letter::Kind::Challenge => Comeback::Challenge(letter),
         letter::Kind::Automatic => Comeback::AutoReply(letter),
         letter::Kind::Human => Comeback::Reply(letter),
+    }
+}
+
+/// Reads a file by hand: a message as [`read`] does, or a DMARC or TLS report as it was attached, packed or not.
+pub fn read_file(octets: &[u8]) -> Comeback {
+    if !octets.starts_with(b"<") && !octets.starts_with(b"{") && !unpack::is_packed(octets) {
+        return read(octets);
+    }
+    match packed::of_file(octets) {
+        Some(Ok(found)) => found,
+        Some(Err(why)) => Comeback::Unreadable(Unreadable { why }),
+        None => Comeback::Unreadable(Unreadable { why: "there is neither XML nor JSON in it".to_owned() }),
     }
 }

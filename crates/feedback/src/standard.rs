@@ -14,6 +14,8 @@ use crate::original::Original;
 use crate::report::{Action, Report, Reported};
 
 const RECIPIENTS: usize = 1000;
+/// Octets of what a server said about one recipient.
+const DIAGNOSTIC: usize = 4096;
 
 /// `None` where there are no fields about a recipient.
 pub(crate) fn read(mail: &Mail<'_>) -> Option<Report> {
@@ -77,7 +79,8 @@ fn reported(group: &Group, explanation: &str) -> Reported {
     let original = group.value("original-recipient").map(typed_address).filter(|address| !address.is_empty());
     let last = last.filter(|address| !address.is_empty()).or_else(|| original.clone()).unwrap_or_default();
     let status = group.value("status").and_then(find::status);
-    let diagnostic = group.value("diagnostic-code").map(|value| without_type(value).to_owned()).unwrap_or_default();
+    let mut diagnostic = group.value("diagnostic-code").map(|value| without_type(value).to_owned()).unwrap_or_default();
+    diagnostic.truncate(diagnostic.floor_char_boundary(DIAGNOSTIC));
     let action = action(group.value("action"), status, &diagnostic);
     let remote = group.value("remote-mta").map(typed_name).filter(|name| !name.is_empty());
     let said =

@@ -6,12 +6,14 @@
 
 pub mod circuits;
 pub mod history;
+pub mod reports;
 pub mod requests;
 pub mod returned;
 pub mod suppression;
 
 pub use circuits::{Circuits, Counted, Opened};
 pub use history::{Cause, Counts, History, HistoryOptions, Questions, Settled, SiteTraffic, Step, StepKind, Traffic};
+pub use reports::{ReportDetail, ReportFailure, ReportRecord, ReportSummary, Reports, ReportsOptions, Source};
 pub use returned::{Heard, Returned, ReturnedMail, ReturnedOptions, ReturnedSummary};
 pub use suppression::Suppressions;
 

@@ -9,8 +9,8 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 
 use crate::commands::{
-    account, check, circuit, config as config_command, demo, domain, explain, man, message, queue, records, send,
-    sendmail, serve, setup, status, suppression, token, why,
+    account, check, circuit, config as config_command, demo, domain, explain, man, message, queue, records, reports,
+    send, sendmail, serve, setup, status, suppression, token, why,
 };
 use crate::config::{self, Config, Faults, Files};
 use crate::out;
@@ -69,6 +69,8 @@ enum Command {
     Explain(explain::Args),
     /// Judge a message before it is sent
     Message(message::Args),
+    /// What receivers report about mail in our name, and what a report or notice says
+    Reports(reports::Args),
     /// Show what the server is doing
     Status(status::Args),
     /// Send one message and print the conversation
@@ -158,6 +160,7 @@ fn run(command: Command, context: &Context) -> anyhow::Result<Exit> {
         Command::Circuit(args) => circuit::run(args, context),
         Command::Explain(args) => explain::run(args, context),
         Command::Message(args) => message::run(args, context),
+        Command::Reports(args) => reports::run(args, context),
         Command::Status(args) => status::run(args, context),
         Command::Send(args) => send::run(args, context),
         Command::Sendmail(args) => sendmail::run(args, context),

@@ -73,6 +73,7 @@ fn seeds() -> BTreeMap<&'static str, Vec<Vec<u8>>> {
                 "xn--bcher-kva.example",
             ]),
         ),
+        ("comeback", comebacks()),
         ("dkim", messages.iter().map(|m| front(&[9], m.clone())).collect()),
         ("dsn", messages.iter().map(|m| front(&[0, 1, 20], m.clone())).collect()),
         ("spool_record", texts(&["\u{1}\u{1}\u{4}shop\0\0\0\0\0\0", "\u{1}\u{b}example.net\0\0\u{1}"])),
@@ -85,6 +86,20 @@ fn seeds() -> BTreeMap<&'static str, Vec<Vec<u8>>> {
             ]),
         ),
     ])
+}
+
+/// Every sixth real notice, and reports in the forms in which they are attached.
+fn comebacks() -> Vec<Vec<u8>> {
+    let notices = all("crates/feedback/tests/bounces");
+    let mut seeds: Vec<_> = notices.into_iter().filter(|n| n.len() < 32 * 1024).step_by(6).collect();
+    seeds.push(b"{\"date-range\":{},\"policies\":[{\"policy\":{}}]}".to_vec());
+    seeds.push(
+        b"<feedback><policy_published><domain>a</domain></policy_published><record><row><source_ip>192.0.2.1</source_ip>\
+          <count>1</count></row></record></feedback>"
+            .to_vec(),
+    );
+    seeds.push(b"PK\x03\x04\x14\0\0\0\0\0\0\0\0\0\0\0\0\0\x01\0\0\0\x01\0\0\0\x01\0\0\0r<".to_vec());
+    seeds
 }
 
 #[test]

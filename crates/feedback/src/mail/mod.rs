@@ -87,6 +87,15 @@ impl Leaf<'_> {
         if self.kind == "text/html" { to_text(&text) } else { text }
     }
 
+    /// A file's name, lower case, from either field that may say one.
+    pub fn file_name(&self) -> Option<String> {
+        let of = |field: &str, parameter: &str| {
+            let parsed = ContentType::parse(&self.header.first(field)?);
+            parsed.parameter(parameter).map(str::to_ascii_lowercase)
+        };
+        of("content-disposition", "filename").or_else(|| of("content-type", "name"))
+    }
+
     pub fn is_text(&self) -> bool {
         self.kind.starts_with("text/") && self.kind != "text/rfc822-headers"
     }

@@ -11,6 +11,7 @@ pub mod man;
 pub mod message;
 pub mod queue;
 pub mod records;
+pub mod reports;
 pub mod send;
 pub mod sendmail;
 pub mod serve;

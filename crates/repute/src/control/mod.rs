@@ -21,6 +21,11 @@ pub fn spool_folder(state: &Path) -> PathBuf {
     state.join("spool")
 }
 
+/// DMARC and TLS reports that came in.
+pub fn reports_file(state: &Path) -> PathBuf {
+    state.join("reports.sqlite")
+}
+
 pub fn history_file(state: &Path) -> PathBuf {
     state.join("history.sqlite")
 }

@@ -1,0 +1,48 @@
+//! DMARC failure reports (RFC 9991, RFC 6591): one message in our name that did not pass, in the form of a complaint.
+
+use std::net::IpAddr;
+
+use crate::complaint::Complaint;
+use crate::original::Original;
+
+#[derive(Clone, Debug, PartialEq)]
+pub struct AuthFailure {
+    /// Auth-Failure: `dmarc`, `spf`, `signature`, `bodyhash`, `adsp`, …, lower case.
+    pub failure: String,
+    /// User-Agent: who made the report.
+    pub reporter: Option<String>,
+    /// The address that the message came from.
+    pub source: Option<IpAddr>,
+    /// The domains that it was sent in the name of.
+    pub domains: Vec<String>,
+    /// Delivery-Result: `delivered`, `spam`, `policy`, `reject`, `other`.
+    pub delivery: Option<String>,
+    /// Identity-Alignment: which of `dkim`, `spf` were aligned, or `none`.
+    pub alignment: Option<String>,
+    /// DKIM-Domain, and DKIM-Selector.
+    pub dkim: (Option<String>, Option<String>),
+    /// All fields of the report as they were given.
+    pub fields: Vec<(String, String)>,
+    pub original: Original,
+}
+
+impl AuthFailure {
+    /// `Err` gives back what is a complaint after all.
+    pub(crate) fn of(complaint: Complaint) -> Result<AuthFailure, Complaint> {
+        if complaint.kind != "auth-failure" {
+            return Err(complaint);
+        }
+        let value = |name: &str| complaint.field(name).map(|text| text.trim().to_ascii_lowercase());
+        Ok(AuthFailure {
+            failure: value("Auth-Failure").unwrap_or_default(),
+            delivery: value("Delivery-Result"),
+            alignment: value("Identity-Alignment"),
+            dkim: (value("DKIM-Domain"), value("DKIM-Selector")),
+            reporter: complaint.reporter,
+            source: complaint.source,
+            domains: complaint.domains,
+            fields: complaint.fields,
+            original: complaint.original,
+        })
+    }
+}

@@ -1,0 +1,260 @@
+//! DMARC aggregate reports (RFC 9990, and RFC 7489 Appendix C before it): who sent mail in our name, and whether it passed.
+//!
+//! Bounds: [`RECORDS`] records, [`DEPTH`] elements deep, [`TEXT`] octets of text in an element. A document with a
+//! DOCTYPE is refused, so there are no entities to expand. What is beyond a bound of number is left out, and said.
+
+use std::net::IpAddr;
+
+use quick_xml::Reader;
+use quick_xml::events::Event;
+use serde::Serialize;
+
+const RECORDS: usize = 20_000;
+const DEPTH: usize = 12;
+const TEXT: usize = 1024;
+/// Signatures and reasons of one record.
+const FEW: usize = 16;
+
+/// One reporter's account of one domain's mail in a span of time.
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+pub struct Aggregate {
+    /// org_name.
+    pub reporter: String,
+    pub email: String,
+    pub id: String,
+    /// Seconds since 1970, from and to.
+    pub begin: i64,
+    pub end: i64,
+    /// The policy as the reporter saw it published.
+    pub policy: Policy,
+    pub records: Vec<Record>,
+    /// Whether there were more records than are read.
+    pub is_cut: bool,
+    pub errors: Vec<String>,
+}
+
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+pub struct Policy {
+    pub domain: String,
+    pub p: String,
+    pub sp: String,
+    pub np: String,
+    pub adkim: String,
+    pub aspf: String,
+    pub pct: String,
+    pub testing: String,
+}
+
+/// Messages from one address that were judged alike.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Record {
+    pub source: IpAddr,
+    pub count: u64,
+    /// What was done: `none`, `quarantine`, `reject`.
+    pub disposition: String,
+    /// Whether an aligned DKIM signature passed.
+    pub dkim: bool,
+    /// Whether an aligned SPF check passed.
+    pub spf: bool,
+    /// Why the policy was not followed: `forwarded`, `mailing_list`, …
+    pub reasons: Vec<String>,
+    pub header_from: String,
+    pub envelope_from: String,
+    pub signatures: Vec<Signature>,
+    pub spf_domain: String,
+    pub spf_result: String,
+}
+
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+pub struct Signature {
+    pub domain: String,
+    pub selector: String,
+    pub result: String,
+}
+
+impl Aggregate {
+    /// Messages that passed, and messages that failed.
+    pub fn counts(&self) -> (u64, u64) {
+        self.records.iter().fold((0, 0), |(good, bad), r| match r.passes() {
+            true => (good.saturating_add(r.count), bad),
+            false => (good, bad.saturating_add(r.count)),
+        })
+    }
+}
+
+impl Record {
+    /// DMARC passes where one of the two does (RFC 9989).
+    pub fn passes(&self) -> bool {
+        self.dkim || self.spf
+    }
+}
+
+/// A record while it is read.
+#[derive(Default)]
+struct Draft {
+    source: Option<IpAddr>,
+    count: u64,
+    disposition: String,
+    dkim: bool,
+    spf: bool,
+    reasons: Vec<String>,
+    header_from: String,
+    envelope_from: String,
+    signatures: Vec<Signature>,
+    spf_domain: String,
+    spf_result: String,
+}
+
+/// Reads the XML. The error says what is wrong with it.
+pub(crate) fn read(xml: &[u8]) -> Result<Aggregate, String> {
+    let xml = String::from_utf8_lossy(xml);
+    let mut reader = Reader::from_str(&xml);
+    reader.config_mut().allow_dangling_amp = true;
+    let (mut path, mut text): (Vec<String>, String) = (Vec::new(), String::new());
+    let (mut report, mut draft) = (Aggregate::default(), Draft::default());
+    let mut is_report = false;
+    loop {
+        match reader.read_event().map_err(|error| format!("the XML is broken: {error}"))? {
+            Event::Start(start) => {
+                if path.len() == DEPTH {
+                    return Err("the XML is nested deeper than any report".into());
+                }
+                let name = start.local_name().as_ref().to_owned();
+                if path.is_empty() && name != "feedback" {
+                    return Err("the XML is no DMARC report".into());
+                }
+                is_report = true;
+                path.push(name);
+                text.clear();
+                open(&path, &mut draft);
+            }
+            Event::Text(part) => append(&mut text, &part),
+            Event::CData(part) => append(&mut text, &part),
+            Event::GeneralRef(entity) => {
+                let named = match &*entity {
+                    "amp" => Some('&'),
+                    "lt" => Some('<'),
+                    "gt" => Some('>'),
+                    "quot" => Some('"'),
+                    "apos" => Some('\''),
+                    _ => entity.resolve_char_ref().ok().flatten(),
+                };
+                append(&mut text, named.unwrap_or('?').encode_utf8(&mut [0; 4]));
+            }
+            Event::End(_) => {
+                close(&path, text.trim(), &mut report, &mut draft);
+                path.pop();
+                text.clear();
+            }
+            Event::DocType(_) => return Err("the XML has a DOCTYPE, which no report needs".into()),
+            Event::Eof => break,
+            Event::Empty(_) | Event::Comment(_) | Event::Decl(_) | Event::PI(_) => {}
+        }
+    }
+    if !is_report || !path.is_empty() || report.policy.domain.is_empty() {
+        return Err("the XML is no whole DMARC report: it names no policy_published domain, or is cut off".into());
+    }
+    Ok(report)
+}
+
+fn append(text: &mut String, part: &str) {
+    let room = TEXT.saturating_sub(text.len());
+    text.push_str(&part[..part.floor_char_boundary(room)]);
+}
+
+fn open(path: &[String], draft: &mut Draft) {
+    match inside(path)[..] {
+        ["record"] => *draft = Draft::default(),
+        ["record", "auth_results", "dkim"] if draft.signatures.len() < FEW => {
+            draft.signatures.push(Signature::default())
+        }
+        _ => {}
+    }
+}
+
+/// The path below the root, as it is matched.
+fn inside(path: &[String]) -> Vec<&str> {
+    path.iter().skip(1).map(String::as_str).collect()
+}
+
+fn close(path: &[String], text: &str, report: &mut Aggregate, draft: &mut Draft) {
+    let own = || text.to_owned();
+    match inside(path)[..] {
+        ["report_metadata", "org_name"] => report.reporter = own(),
+        ["report_metadata", "email"] => report.email = own(),
+        ["report_metadata", "report_id"] => report.id = own(),
+        ["report_metadata", "error"] if report.errors.len() < FEW => report.errors.push(own()),
+        ["report_metadata", "date_range", "begin"] => report.begin = text.parse().unwrap_or_default(),
+        ["report_metadata", "date_range", "end"] => report.end = text.parse().unwrap_or_default(),
+        ["policy_published", name] => publish(&mut report.policy, name, text),
+        ["record"] => finish(draft, report),
+        ["record", ref rest @ ..] => fill(draft, rest, text),
+        _ => {}
+    }
+}
+
+fn publish(policy: &mut Policy, name: &str, text: &str) {
+    let field = match name {
+        "domain" => &mut policy.domain,
+        "p" => &mut policy.p,
+        "sp" => &mut policy.sp,
+        "np" => &mut policy.np,
+        "adkim" => &mut policy.adkim,
+        "aspf" => &mut policy.aspf,
+        "pct" => &mut policy.pct,
+        "testing" => &mut policy.testing,
+        _ => return,
+    };
+    *field = text.to_ascii_lowercase();
+}
+
+fn fill(draft: &mut Draft, path: &[&str], text: &str) {
+    let own = || text.to_ascii_lowercase();
+    let passes = || text.eq_ignore_ascii_case("pass");
+    match path {
+        ["row", "source_ip"] => draft.source = text.parse().ok(),
+        ["row", "count"] => draft.count = text.parse().unwrap_or_default(),
+        ["row", "policy_evaluated", "disposition"] => draft.disposition = own(),
+        ["row", "policy_evaluated", "dkim"] => draft.dkim = passes(),
+        ["row", "policy_evaluated", "spf"] => draft.spf = passes(),
+        ["row", "policy_evaluated", "reason", "type"] if draft.reasons.len() < FEW => draft.reasons.push(own()),
+        ["identifiers", "header_from"] => draft.header_from = own(),
+        ["identifiers", "envelope_from"] => draft.envelope_from = own(),
+        ["auth_results", "dkim", name] => {
+            if let Some(signature) = draft.signatures.last_mut() {
+                match *name {
+                    "domain" => signature.domain = own(),
+                    "selector" => signature.selector = own(),
+                    "result" => signature.result = own(),
+                    _ => {}
+                }
+            }
+        }
+        ["auth_results", "spf", "domain"] => draft.spf_domain = own(),
+        ["auth_results", "spf", "result"] => draft.spf_result = own(),
+        _ => {}
+    }
+}
+
+/// A record without an address says nothing.
+fn finish(draft: &mut Draft, report: &mut Aggregate) {
+    let draft = std::mem::take(draft);
+    let Some(source) = draft.source else { return };
+    if report.records.len() == RECORDS {
+        report.is_cut = true;
+        return;
+    }
+    report.records.push(Record {
+        source,
+        count: draft.count,
+        disposition: draft.disposition,
+        dkim: draft.dkim,
+        spf: draft.spf,
+        reasons: draft.reasons,
+        header_from: draft.header_from,
+        envelope_from: draft.envelope_from,
+        signatures: draft.signatures,
+        spf_domain: draft.spf_domain,
+        spf_result: draft.spf_result,
+    });
+}

@@ -1,0 +1,128 @@
+//! TLS reports (RFC 8460): how often a receiver's servers, or ours, could not be reached safely.
+//!
+//! Bounds: [`OCTETS`] of JSON, [`ITEMS`] policies and details; more are left out. JSON of another shape is refused with
+//! the parser's words.
+
+use std::fmt;
+use std::marker::PhantomData;
+
+use serde::de::{Deserializer, IgnoredAny, SeqAccess, Visitor};
+use serde::{Deserialize, Serialize};
+
+const OCTETS: usize = 8 << 20;
+const ITEMS: usize = 1000;
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct TlsReport {
+    #[serde(default)]
+    pub organization_name: String,
+    #[serde(default)]
+    pub contact_info: Option<String>,
+    #[serde(default)]
+    pub report_id: String,
+    pub date_range: DateRange,
+    #[serde(deserialize_with = "few")]
+    pub policies: Vec<TlsPolicyReport>,
+}
+
+/// As written: RFC 3339.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct DateRange {
+    #[serde(default)]
+    pub start_datetime: String,
+    #[serde(default)]
+    pub end_datetime: String,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct TlsPolicyReport {
+    pub policy: TlsPolicy,
+    #[serde(default)]
+    pub summary: Summary,
+    #[serde(default, deserialize_with = "few")]
+    pub failure_details: Vec<Failure>,
+}
+
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct TlsPolicy {
+    /// `sts`, `tlsa` or `no-policy-found`.
+    #[serde(default)]
+    pub policy_type: String,
+    #[serde(default)]
+    pub policy_domain: String,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct Summary {
+    #[serde(default)]
+    pub total_successful_session_count: u64,
+    #[serde(default)]
+    pub total_failure_session_count: u64,
+}
+
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct Failure {
+    /// `certificate-expired`, `starttls-not-supported`, …
+    #[serde(default)]
+    pub result_type: String,
+    #[serde(default)]
+    pub sending_mta_ip: Option<String>,
+    #[serde(default)]
+    pub receiving_mx_hostname: Option<String>,
+    #[serde(default)]
+    pub receiving_ip: Option<String>,
+    #[serde(default)]
+    pub failed_session_count: u64,
+    #[serde(default)]
+    pub failure_reason_code: Option<String>,
+}
+
+impl TlsReport {
+    /// Sessions that were safe, and sessions that failed.
+    pub fn counts(&self) -> (u64, u64) {
+        let sum = |of: fn(&Summary) -> u64| self.policies.iter().fold(0u64, |n, p| n.saturating_add(of(&p.summary)));
+        (sum(|s| s.total_successful_session_count), sum(|s| s.total_failure_session_count))
+    }
+}
+
+pub(crate) fn read(json: &[u8]) -> Result<TlsReport, String> {
+    if json.len() > OCTETS {
+        return Err(format!("the JSON is larger than {OCTETS} octets"));
+    }
+    serde_json::from_slice(json).map_err(|error| format!("the JSON is no TLS report: {error}"))
+}
+
+/// At most [`ITEMS`] of a list; the rest is skipped.
+fn few<'de, D: Deserializer<'de>, T: Deserialize<'de>>(deserializer: D) -> Result<Vec<T>, D::Error> {
+    struct Few<T>(PhantomData<T>);
+    impl<'de, T: Deserialize<'de>> Visitor<'de> for Few<T> {
+        type Value = Vec<T>;
+
+        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            f.write_str("a list")
+        }
+
+        fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Vec<T>, A::Error> {
+            let mut out = Vec::new();
+            while out.len() < ITEMS {
+                match list.next_element()? {
+                    Some(item) => out.push(item),
+                    None => return Ok(out),
+                }
+            }
+            while list.next_element::<IgnoredAny>()?.is_some() {}
+            Ok(out)
+        }
+
+        fn visit_unit<E>(self) -> Result<Vec<T>, E> {
+            Ok(Vec::new())
+        }
+    }
+    deserializer.deserialize_any(Few(PhantomData))
+}

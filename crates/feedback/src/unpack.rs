@@ -1,0 +1,153 @@
+//! Reports come packed: gzip (RFC 1952) or ZIP, both from strangers.
+//!
+//! Promise: what is unpacked is at most [`MOST`] octets, and at most [`RATIO`] times what came
+//! (beyond [`FREE`] octets), so that a bomb is a refusal and not an outage. Of a ZIP the first file is
+//! taken; nothing is written anywhere.
+
+use std::borrow::Cow;
+use std::io::Read;
+
+use flate2::read::{DeflateDecoder, MultiGzDecoder};
+
+/// The largest reports seen are some MiB.
+pub(crate) const MOST: usize = 16 << 20;
+/// XML of many like records packs 60 times; a bomb a thousand.
+const RATIO: usize = 200;
+const FREE: usize = 1 << 20;
+/// Folders before the first file of a ZIP.
+const ENTRIES: usize = 8;
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum Refused {
+    #[error("it unpacks to more than a report holds: {MOST} octets, or {RATIO} times its size")]
+    TooMuch,
+    #[error("it cannot be unpacked: it is damaged, encrypted, or packed in a way that is not known here")]
+    Broken,
+    #[error("there is no file in it")]
+    Empty,
+}
+
+/// Whether this is packed at all.
+pub(crate) fn is_packed(octets: &[u8]) -> bool {
+    octets.starts_with(b"\x1f\x8b") || octets.starts_with(b"PK\x03\x04") || octets.starts_with(b"PK\x05\x06")
+}
+
+/// What is inside; what is not packed is itself.
+pub(crate) fn unpack(octets: &[u8]) -> Result<Cow<'_, [u8]>, Refused> {
+    if octets.starts_with(b"\x1f\x8b") {
+        return read(MultiGzDecoder::new(octets), octets.len()).map(Cow::Owned);
+    }
+    if octets.starts_with(b"PK") && is_packed(octets) {
+        return zip(octets);
+    }
+    if octets.len() > MOST { Err(Refused::TooMuch) } else { Ok(Cow::Borrowed(octets)) }
+}
+
+fn read(from: impl Read, packed: usize) -> Result<Vec<u8>, Refused> {
+    let most = packed.saturating_mul(RATIO).clamp(FREE, MOST);
+    let mut out = Vec::new();
+    from.take(most as u64 + 1).read_to_end(&mut out).map_err(|_| Refused::Broken)?;
+    if out.len() > most { Err(Refused::TooMuch) } else { Ok(out) }
+}
+
+/// The first file, by the headers that stand before the files (APPNOTE §4.3.7).
+fn zip(mut octets: &[u8]) -> Result<Cow<'_, [u8]>, Refused> {
+    for _ in 0..ENTRIES {
+        let Some(header) = octets.first_chunk::<30>().filter(|h| h.starts_with(b"PK\x03\x04")) else {
+            return Err(if octets.len() < 30 || octets.starts_with(b"PK") { Refused::Empty } else { Refused::Broken });
+        };
+        let short = |at: usize| usize::from(u16::from_le_bytes([header[at], header[at + 1]]));
+        let long =
+            |at: usize| u32::from_le_bytes([header[at], header[at + 1], header[at + 2], header[at + 3]]) as usize;
+        let (flags, method, size, name) = (short(6), short(8), long(18), short(26));
+        let data = octets.get(30 + name + short(28)..).ok_or(Refused::Broken)?;
+        if flags & 1 != 0 {
+            return Err(Refused::Broken);
+        }
+        if octets[30..30 + name].ends_with(b"/") {
+            octets = data.get(size..).ok_or(Refused::Broken)?;
+            continue;
+        }
+        return match method {
+            8 => read(DeflateDecoder::new(data), octets.len()).map(Cow::Owned),
+            0 if flags & 8 == 0 => {
+                data.get(..size).filter(|d| d.len() <= MOST).map(Cow::Borrowed).ok_or(Refused::Broken)
+            }
+            _ => Err(Refused::Broken),
+        };
+    }
+    Err(Refused::Empty)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write as _;
+
+    use flate2::Compression;
+    use flate2::write::{DeflateEncoder, GzEncoder};
+
+    use super::*;
+
+    fn gzip(content: &[u8]) -> Vec<u8> {
+        let mut encoder = GzEncoder::new(Vec::new(), Compression::best());
+        encoder.write_all(content).unwrap();
+        encoder.finish().unwrap()
+    }
+
+    fn zip_entry(name: &str, method: u16, flags: u16, data: &[u8]) -> Vec<u8> {
+        let mut out = b"PK\x03\x04\x14\0".to_vec();
+        out.extend(flags.to_le_bytes());
+        out.extend(method.to_le_bytes());
+        out.extend([0; 8]);
+        out.extend((data.len() as u32).to_le_bytes());
+        out.extend([0; 4]);
+        out.extend((name.len() as u16).to_le_bytes());
+        out.extend([0; 2]);
+        out.extend(name.as_bytes());
+        out.extend(data);
+        out
+    }
+
+    fn deflate(content: &[u8]) -> Vec<u8> {
+        let mut encoder = DeflateEncoder::new(Vec::new(), Compression::best());
+        encoder.write_all(content).unwrap();
+        encoder.finish().unwrap()
+    }
+
+    #[test]
+    fn what_is_packed_is_unpacked() {
+        assert_eq!(&*unpack(&gzip(b"report")).unwrap(), b"report");
+        assert_eq!(&*unpack(&zip_entry("r.xml", 8, 8, &deflate(b"report"))).unwrap(), b"report");
+        assert_eq!(&*unpack(&zip_entry("r.xml", 0, 0, b"report")).unwrap(), b"report");
+        let in_folder = [zip_entry("d/", 0, 0, b""), zip_entry("d/r.xml", 0, 0, b"report")].concat();
+        assert_eq!(&*unpack(&in_folder).unwrap(), b"report");
+        assert_eq!(&*unpack(b"<feedback/>").unwrap(), b"<feedback/>");
+    }
+
+    #[test]
+    fn bombs_are_refused() {
+        let zeros = vec![0; 8 << 20];
+        assert_eq!(unpack(&gzip(&zeros)), Err(Refused::TooMuch));
+        assert_eq!(unpack(&zip_entry("r.xml", 8, 0, &deflate(&zeros))), Err(Refused::TooMuch));
+        // Many small members, each of which is a bomb.
+        assert_eq!(unpack(&gzip(&vec![0; 1 << 20]).repeat(64)), Err(Refused::TooMuch));
+        assert_eq!(unpack(&vec![b'<'; MOST + 1]), Err(Refused::TooMuch));
+    }
+
+    #[test]
+    fn what_is_damaged_is_refused() {
+        let whole = gzip(b"a report that is long enough to be cut");
+        assert_eq!(unpack(&whole[..20]), Err(Refused::Broken));
+        for (entry, why) in [
+            (zip_entry("r", 8, 1, b"x"), Refused::Broken),
+            (zip_entry("r", 12, 0, b"x"), Refused::Broken),
+            (zip_entry("r", 0, 8, b"x"), Refused::Broken),
+            (zip_entry("d/", 0, 0, b"").repeat(20), Refused::Empty),
+            (b"PK\x05\x06".to_vec(), Refused::Empty),
+            (b"PK\x03\x04".to_vec(), Refused::Empty),
+            (zip_entry("name", 8, 0, b"")[..32].to_vec(), Refused::Broken),
+        ] {
+            assert_eq!(unpack(&entry), Err(why), "{entry:?}");
+        }
+    }
+}

@@ -1,0 +1,167 @@
+//! DMARC and TLS reports, as they are attached and as they are bent.
+
+#![allow(clippy::unwrap_used, reason = "a test fails by a panic")]
+
+use std::io::Write as _;
+
+use flate2::Compression;
+use flate2::write::GzEncoder;
+use repute_feedback::{Comeback, read, read_file};
+
+const DMARC: &str = r#"<?xml version="1.0" encoding="UTF-8"?>
+<feedback xmlns="urn:ietf:params:xml:ns:dmarc-2.0">
+  <report_metadata>
+    <org_name>Receiver &amp; Sons</org_name><email>dmarc@example.net</email><report_id>4711</report_id>
+    <date_range><begin>1795392000</begin><end>1795478399</end></date_range>
+  </report_metadata>
+  <policy_published><domain>Example.com</domain><adkim>r</adkim><aspf>s</aspf><p>quarantine</p><testing>n</testing></policy_published>
+  <record>
+    <row><source_ip>192.0.2.1</source_ip><count>120</count>
+      <policy_evaluated><disposition>none</disposition><dkim>pass</dkim><spf>pass</spf></policy_evaluated></row>
+    <identifiers><header_from>example.com</header_from><envelope_from>b.example.com</envelope_from></identifiers>
+    <auth_results>
+      <dkim><domain>example.com</domain><selector>s1</selector><result>pass</result></dkim>
+      <dkim><domain>esp.example</domain><selector>k</selector><result>fail</result></dkim>
+      <spf><domain>b.example.com</domain><result>pass</result></spf>
+    </auth_results>
+  </record>
+  <record>
+    <row><source_ip>2001:db8::1</source_ip><count>3</count>
+      <policy_evaluated><disposition>quarantine</disposition><dkim>fail</dkim><spf>fail</spf>
+        <reason><type>forwarded</type><comment/></reason></policy_evaluated></row>
+    <identifiers><header_from>example.com</header_from></identifiers>
+    <auth_results/>
+  </record>
+  <record><row><source_ip>no address</source_ip></row></record>
+</feedback>"#;
+
+const TLS: &str = r#"{"organization-name": "Receiver", "date-range": {"start-datetime": "2026-11-24T00:00:00Z",
+    "end-datetime": "2026-11-24T23:59:59Z"}, "contact-info": "tls@example.net", "report-id": "2026-11-24",
+    "policies": [{"policy": {"policy-type": "sts", "policy-domain": "example.com", "mx-host": ["mx.example.com"]},
+    "summary": {"total-successful-session-count": 5326, "total-failure-session-count": 303},
+    "failure-details": [{"result-type": "certificate-expired", "sending-mta-ip": "2001:db8::2",
+    "receiving-mx-hostname": "mx.example.com", "failed-session-count": 300, "additional-information": null}]}]}"#;
+
+fn gzip(content: &[u8]) -> Vec<u8> {
+    let mut encoder = GzEncoder::new(Vec::new(), Compression::best());
+    encoder.write_all(content).unwrap();
+    encoder.finish().unwrap()
+}
+
+fn base64(octets: &[u8]) -> String {
+    const DIGITS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    let mut out = String::new();
+    for three in octets.chunks(3) {
+        let n = three.iter().fold(0u32, |n, b| n << 8 | u32::from(*b)) << (8 * (3 - three.len()));
+        for place in 0..=three.len() {
+            out.push(char::from(DIGITS[(n >> (18 - 6 * place)) as usize & 63]));
+        }
+        if out.len() % 77 == 76 {
+            out.push('\n');
+        }
+    }
+    out
+}
+
+fn mail(subject: &str, kind: &str, name: &str, octets: &[u8]) -> Vec<u8> {
+    format!(
+        "From: dmarc@example.net\r\nSubject: {subject}\r\nContent-Type: multipart/mixed; boundary=x\r\n\r\n--x\r\n\
+         Content-Type: text/plain\r\n\r\nA report.\r\n--x\r\nContent-Type: {kind}\r\nContent-Transfer-Encoding: base64\r\n\
+         Content-Disposition: attachment; filename=\"{name}\"\r\n\r\n{}\r\n--x--\r\n",
+        base64(octets)
+    )
+    .into_bytes()
+}
+
+const SUBJECT: &str = "Report Domain: example.com Submitter: example.net Report-ID: <4711>";
+const NAME: &str = "example.net!example.com!1795392000!1795478399.xml.gz";
+
+#[test]
+fn a_dmarc_report_says_who_sent_and_what_passed() {
+    let Comeback::DmarcReport(report) = read(&mail(SUBJECT, "application/gzip", NAME, &gzip(DMARC.as_bytes()))) else {
+        panic!()
+    };
+    assert_eq!((report.reporter.as_str(), report.id.as_str()), ("Receiver & Sons", "4711"));
+    assert_eq!((report.begin, report.end), (1_795_392_000, 1_795_478_399));
+    assert_eq!((report.policy.domain.as_str(), report.policy.p.as_str()), ("example.com", "quarantine"));
+    assert_eq!((report.records.len(), report.counts(), report.is_cut), (2, (120, 3), false));
+    let (good, bad) = (&report.records[0], &report.records[1]);
+    assert_eq!((good.source.to_string().as_str(), good.count, good.passes()), ("192.0.2.1", 120, true));
+    let signers: Vec<_> = good.signatures.iter().map(|s| format!("{} {} {}", s.domain, s.selector, s.result)).collect();
+    assert_eq!(signers, ["example.com s1 pass", "esp.example k fail"]);
+    assert_eq!((good.spf_domain.as_str(), good.spf_result.as_str()), ("b.example.com", "pass"));
+    assert_eq!(
+        (bad.passes(), bad.disposition.as_str(), bad.reasons.join(",").as_str()),
+        (false, "quarantine", "forwarded")
+    );
+}
+
+#[test]
+fn a_tls_report_says_what_failed() {
+    let content = mail("Report Domain: example.com", "application/tlsrpt+gzip", "r.json.gz", &gzip(TLS.as_bytes()));
+    let Comeback::TlsReport(report) = read(&content) else { panic!() };
+    assert_eq!((report.organization_name.as_str(), report.counts()), ("Receiver", (5326, 303)));
+    assert_eq!(report.policies[0].failure_details[0].result_type, "certificate-expired");
+    assert_eq!(read_file(TLS.as_bytes()), Comeback::TlsReport(report));
+}
+
+#[test]
+fn a_failure_report_is_no_complaint() {
+    let content = "From: f@example.net\r\nContent-Type: multipart/report; report-type=feedback-report; boundary=x\r\n\r\n\
+        --x\r\nContent-Type: message/feedback-report\r\n\r\nFeedback-Type: auth-failure\r\nAuth-Failure: dmarc\r\n\
+        Delivery-Result: reject\r\nIdentity-Alignment: none\r\nSource-IP: 192.0.2.7\r\nReported-Domain: example.com\r\n\
+        --x\r\nContent-Type: text/rfc822-headers\r\n\r\nFrom: ceo@example.com\r\n\r\n--x--\r\n";
+    let Comeback::DmarcFailure(failure) = read(content.as_bytes()) else { panic!() };
+    assert_eq!((failure.failure.as_str(), failure.delivery.as_deref()), ("dmarc", Some("reject")));
+    assert_eq!((failure.source, failure.domains), (Some("192.0.2.7".parse().unwrap()), vec!["example.com".to_owned()]));
+    assert_eq!(failure.original.field("from"), Some("ceo@example.com"));
+}
+
+#[track_caller]
+fn refused(octets: &[u8], words: &str) {
+    let Comeback::Unreadable(unreadable) = read_file(octets) else { panic!("{:?}", read_file(octets)) };
+    assert!(unreadable.why.contains(words), "{}", unreadable.why);
+}
+
+#[test]
+fn bombs_and_what_is_broken_are_told() {
+    let bomb = gzip(&vec![b' '; 64 << 20]);
+    refused(&bomb, "unpacks to more");
+    let Comeback::Unreadable(_) = read(&mail(SUBJECT, "application/gzip", NAME, &bomb)) else { panic!() };
+    refused(&gzip(DMARC.as_bytes())[..100], "cannot be unpacked");
+    let laughs = "<?xml version=\"1.0\"?><!DOCTYPE feedback [<!ENTITY a \"ha\"><!ENTITY b \"&a;&a;&a;&a;\">]><feedback>&b;</feedback>";
+    refused(laughs.as_bytes(), "DOCTYPE");
+    let outside = "<!DOCTYPE feedback SYSTEM \"http://192.0.2.1/x.dtd\"><feedback/>";
+    refused(outside.as_bytes(), "DOCTYPE");
+    refused("<feedback>".repeat(100_000).as_bytes(), "nested deeper");
+    refused(DMARC.replace("</feedback>", "").as_bytes(), "cut off");
+    refused(b"<html></html>", "no DMARC report");
+    refused(b"<feedback><record></row></feedback>", "broken");
+    refused(b"{\"policies\": 1}", "no TLS report");
+    refused("{\"a\":".repeat(100_000).as_bytes(), "no TLS report");
+    refused(b"PK\x03\x04", "no file");
+}
+
+#[test]
+fn many_records_and_long_texts_are_cut() {
+    let (head, rest) = DMARC.split_at(DMARC.find("<record>").unwrap());
+    let record = &rest[..rest.find("</record>").unwrap() + 9];
+    let many = format!("{head}{}</feedback>", record.repeat(20_001));
+    let Comeback::DmarcReport(report) = read_file(many.as_bytes()) else { panic!() };
+    assert_eq!((report.records.len(), report.is_cut), (20_000, true));
+    let long = DMARC.replace("Receiver", &"x".repeat(1 << 20));
+    let Comeback::DmarcReport(report) = read_file(long.as_bytes()) else { panic!() };
+    assert_eq!(report.reporter.len(), 1024);
+    let policy = r#"{"policy": {"policy-domain": "d"}}, "#.repeat(5000);
+    let many = format!(r#"{{"date-range": {{}}, "policies": [{policy}{{"policy": {{}}}}]}}"#);
+    let Comeback::TlsReport(report) = read_file(many.as_bytes()) else { panic!() };
+    assert_eq!(report.policies.len(), 1000);
+}
+
+#[test]
+fn an_attachment_of_a_human_is_no_report() {
+    let content = mail("Holiday pictures", "application/zip", "pictures.zip", b"PK\x03\x04broken");
+    assert!(matches!(read(&content), Comeback::Reply(_)));
+    let content = mail("our site", "text/xml", "site.xml", b"<rss/>");
+    assert!(matches!(read(&content), Comeback::Reply(_)));
+}

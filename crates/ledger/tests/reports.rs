@@ -1,0 +1,105 @@
+//! Reports are kept once and answer who sends as us.
+
+#![allow(clippy::unwrap_used, reason = "a test fails by a panic")]
+
+use std::net::IpAddr;
+use std::time::Duration;
+
+use repute_feedback::{Aggregate, Policy, Record, TlsReport};
+use repute_ledger::{Reports, ReportsOptions};
+use repute_types::Timestamp;
+
+const DAY: Duration = Duration::from_secs(24 * 3600);
+const NOW: Timestamp = Timestamp(1_795_485_950_120);
+
+fn report(id: &str, records: &[(&str, u64, bool)]) -> Aggregate {
+    let record = |(source, count, passes): &(&str, u64, bool)| Record {
+        source: source.parse::<IpAddr>().unwrap(),
+        count: *count,
+        disposition: if *passes { "none" } else { "reject" }.into(),
+        dkim: *passes,
+        spf: false,
+        reasons: Vec::new(),
+        header_from: "example.com".into(),
+        envelope_from: String::new(),
+        signatures: Vec::new(),
+        spf_domain: "example.com".into(),
+        spf_result: "fail".into(),
+    };
+    Aggregate {
+        reporter: "example.net".into(),
+        id: id.into(),
+        policy: Policy { domain: "example.com".into(), p: "reject".into(), ..Policy::default() },
+        records: records.iter().map(record).collect(),
+        ..Aggregate::default()
+    }
+}
+
+fn open(folder: &tempfile::TempDir, options: ReportsOptions) -> Reports {
+    Reports::open(&folder.path().join("reports.sqlite"), options).unwrap()
+}
+
+#[tokio::test]
+async fn who_sends_as_us_and_how_it_changed() {
+    let folder = tempfile::tempdir().unwrap();
+    let reports = open(&folder, ReportsOptions::default());
+    let (ours, theirs) = ("192.0.2.1", "198.51.100.9");
+    assert!(reports.keep_dmarc(report("1", &[(ours, 100, true)]), NOW - DAY * 10).await.unwrap());
+    assert!(reports.keep_dmarc(report("2", &[(ours, 50, true), (theirs, 70, false)]), NOW - DAY).await.unwrap());
+    assert!(reports.keep_dmarc(report("3", &[(ours, 5, false)]), NOW - DAY).await.unwrap());
+
+    let sources = reports.sources(Some("example.com"), DAY * 7, NOW).unwrap();
+    let told: Vec<_> = sources
+        .iter()
+        .map(|s| (s.source.as_str(), s.count, s.passed, s.refused, s.count_before, s.passed_before))
+        .collect();
+    assert_eq!(told, [(theirs, 70, 0, 70, 0, 0), (ours, 55, 50, 5, 100, 100)]);
+    assert_eq!(reports.sources(Some("example.org"), DAY * 7, NOW).unwrap(), []);
+    assert_eq!(reports.sources(None, DAY * 7, NOW).unwrap(), sources);
+}
+
+#[tokio::test]
+async fn a_report_is_kept_once_and_shown_whole_also_after_a_restart() {
+    let folder = tempfile::tempdir().unwrap();
+    let reports = open(&folder, ReportsOptions::default());
+    let one = report("1", &[("192.0.2.1", 2, true), ("2001:db8::1", 3, false)]);
+    assert!(reports.keep_dmarc(one.clone(), NOW).await.unwrap());
+    assert!(!reports.keep_dmarc(one, NOW + DAY).await.unwrap());
+    let tls = r#"{"organization-name": "mail.example.net", "report-id": "t", "date-range": {}, "policies": [{"policy":
+        {"policy-type": "sts", "policy-domain": "example.com"}, "summary": {"total-successful-session-count": 9,
+        "total-failure-session-count": 1}, "failure-details": [{"result-type": "sts-webpki-invalid",
+        "receiving-mx-hostname": "mx.example.com", "failed-session-count": 1}]}]}"#;
+    let tls: TlsReport = serde_json::from_str(tls).unwrap();
+    assert!(reports.keep_tls(tls, NOW).await.unwrap());
+    drop(reports);
+
+    let reports = open(&folder, ReportsOptions::default());
+    let list = reports.list(None, 10).unwrap();
+    let told: Vec<_> = list.iter().map(|r| (r.kind.as_str(), r.domain.as_str(), r.good, r.bad)).collect();
+    assert_eq!(told, [("tls", "example.com", 9, 1), ("dmarc", "example.com", 2, 3)]);
+    assert_eq!(reports.list(None, 1).unwrap().len(), 1);
+    let detail = reports.show(list[1].id).unwrap().unwrap();
+    assert_eq!((detail.records.len(), detail.records[0].source.as_str()), (2, "2001:db8::1"));
+    let detail = reports.show(list[0].id).unwrap().unwrap();
+    assert_eq!(detail.failures[0].result, "sts-webpki-invalid");
+    assert_eq!(reports.show(99).unwrap(), None);
+}
+
+#[tokio::test]
+async fn the_oldest_go_at_each_bound() {
+    let folder = tempfile::tempdir().unwrap();
+    let options = ReportsOptions { reports: 3, records: 5, age: DAY * 30 };
+    let reports = open(&folder, options);
+    let kept = || reports.list(None, 10).unwrap().into_iter().map(|r| r.name).collect::<Vec<_>>();
+    for n in 1..=4 {
+        reports.keep_dmarc(report(&n.to_string(), &[("192.0.2.1", 1, true)]), NOW).await.unwrap();
+    }
+    assert_eq!(kept(), ["4", "3", "2"]);
+    reports.keep_dmarc(report("5", &[("192.0.2.1", 1, true); 4]), NOW).await.unwrap();
+    assert_eq!(kept(), ["5", "4"]);
+    reports.keep_dmarc(report("6", &[("192.0.2.1", 1, true)]), NOW + DAY * 31).await.unwrap();
+    assert_eq!(kept(), ["6"]);
+    // Numbers that nobody can have counted do not break the sums.
+    reports.keep_dmarc(report("7", &[("192.0.2.1", u64::MAX, true); 2]), NOW + DAY * 31).await.unwrap();
+    assert_eq!(reports.sources(None, DAY * 7, NOW + DAY * 31).unwrap().len(), 1);
+}
