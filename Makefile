@@ -22,10 +22,10 @@ unit:
 	fi
 
 # With real programs: swaks, msmtp, PHP, Postfix, opendkim, opendmarc, BIND.
+# Everything is built as `unit` builds it, so that nothing is built twice for other features.
 interop: packages
-	$(CARGO) build --locked -p repute
-	$(CARGO) test --locked -p repute-dns -p repute-publish --test bind -- --ignored
-	$(CARGO) test --locked -p repute --test setup_bind -- --ignored
+	$(CARGO) build --workspace --all-targets --locked
+	$(CARGO) test --workspace --locked --test bind --test setup_bind -- --ignored
 	tests/interop/run
 
 # Installs what is missing where it may (Debian, root); else says what to install.
