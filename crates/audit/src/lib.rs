@@ -5,6 +5,7 @@
 //! unknown, never a pass or a fail, and a run ends by its deadline whatever DNS does.
 
 mod arrival;
+mod confirm;
 mod doors;
 mod gather;
 mod machine;
@@ -21,6 +22,7 @@ mod web;
 mod zones;
 
 pub use arrival::{Arrival, Connection, Limits, Listing, Sight, judge};
+pub use confirm::contradicted;
 pub use doors::{Doors, Kept, Own};
 pub use past::{Change, Past};
 pub use questions::Progress;

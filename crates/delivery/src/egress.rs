@@ -13,12 +13,15 @@ pub struct Egress {
     pub ehlo: Domain,
     pub v4: Option<Ipv4Addr>,
     pub v6: Option<Ipv6Addr>,
+    /// It has the other family too, which may not be used just now: a host that has only that
+    /// one is waited for, not given up.
+    pub narrowed: bool,
 }
 
 impl Egress {
     /// The operating system chooses the address.
     pub fn unbound(ehlo: Domain) -> Egress {
-        Egress { name: ehlo.to_string(), ehlo, v4: None, v6: None }
+        Egress { name: ehlo.to_string(), ehlo, v4: None, v6: None, narrowed: false }
     }
 
     /// Whether the operating system chooses the address.
@@ -32,6 +35,15 @@ impl Egress {
             SocketAddr::V4(_) => self.v4.map(IpAddr::V4),
             SocketAddr::V6(_) => self.v6.map(IpAddr::V6),
         }
+    }
+
+    /// The same with this address alone.
+    pub fn narrowed_to(&self, address: IpAddr) -> Egress {
+        let (v4, v6) = match address {
+            IpAddr::V4(v4) => (Some(v4), None),
+            IpAddr::V6(v6) => (None, Some(v6)),
+        };
+        Egress { v4, v6, narrowed: true, ..self.clone() }
     }
 
     pub(crate) fn reaches_v4(&self) -> bool {

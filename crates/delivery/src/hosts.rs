@@ -81,6 +81,10 @@ async fn look_up(name: &Domain, egress: &Egress, resolver: &dyn Resolver) -> Res
             let text = format!("the addresses of {name} could not be looked up: {why}");
             nothing(Verdict::Deferred, EnhancedCode(4, 4, 3), text)
         }
+        None if egress.narrowed => {
+            let text = format!("the host {name} has no address of the family that mail may leave by now");
+            nothing(Verdict::Deferred, EnhancedCode(4, 4, 4), text)
+        }
         None => {
             let text = format!("the host {name} has no address that can be reached from {}", egress.name);
             nothing(Verdict::Failed, EnhancedCode(5, 4, 4), text)

@@ -130,6 +130,11 @@ impl Routes {
         }
     }
 
+    /// Whether mail for a domain goes to a relay host.
+    pub fn is_relayed(&self, domain: &Domain) -> bool {
+        self.relay_for(domain).is_some()
+    }
+
     fn relay_for(&self, domain: &Domain) -> Option<&Relay> {
         let mut above = Some(domain.clone());
         while let Some(name) = above {

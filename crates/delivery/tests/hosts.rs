@@ -42,6 +42,7 @@ impl Scene {
                 ehlo: Domain::parse("mail.a.test").unwrap(),
                 v4: "192.0.2.99".parse().ok(),
                 v6: None,
+                narrowed: false,
             },
         }
     }

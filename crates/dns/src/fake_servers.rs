@@ -42,6 +42,14 @@ impl ServersFake {
         self
     }
 
+    /// From now on the resolver says this instead.
+    ///
+    /// # Panics
+    /// Where a line is not understood.
+    pub fn replace(&self, text: &str) {
+        self.resolver.replace(text);
+    }
+
     /// Questions to the resolver so far; asking forgets them.
     pub fn asked(&self) -> Vec<String> {
         self.resolver.asked()

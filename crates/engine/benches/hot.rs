@@ -12,7 +12,7 @@ use aws_lc_rs::signature::{Ed25519KeyPair, RSA_PKCS1_SHA256, RsaKeyPair};
 use criterion::{BatchSize, Criterion, Throughput, criterion_group, criterion_main};
 use repute_message::header::Header;
 use repute_message::whole::{Received, Whole, make_whole};
-use repute_queue::{Entry, Feedback, LaneKey, LaneSettings, Next, Queue, Step, Then};
+use repute_queue::{Entry, Feedback, LaneKey, LaneSettings, Next, Queue, Sender, Step, Then};
 use repute_smtp::server::{Kind, dry};
 use repute_spool::{
     Change, MessageMeta, NewMessage, PartRecord, PartState, Pending, Settlement, Spool, SqliteSpool, sqlite,
@@ -102,6 +102,7 @@ fn message(n: u64, content: &Content) -> NewMessage {
             account: Some("shop".into()),
             stream: Stream::Transactional,
             from: Address::parse("shop@example.com").ok(),
+            author: Domain::parse("example.com").ok(),
             options: Default::default(),
             received: NOW,
             expires: NOW,
@@ -164,6 +165,7 @@ fn pick(c: &mut Criterion) {
     let entry = |n: u64, due| Entry {
         part: PartId { message: MessageId(n), number: 0 },
         domain: domain(&format!("d{}.example", n % 10_000)),
+        sender: Sender(0),
         stream: Stream::Transactional,
         due,
         alarm: Timestamp(NOW.0 + 86_400_000),
@@ -178,8 +180,8 @@ fn pick(c: &mut Criterion) {
         let part = entered.part;
         queue.enter(entered, NOW);
         for step in queue.advance(NOW) {
-            let Step::Route(domain) = step else { continue };
-            queue.routed(&domain, LaneKey { site: domain.as_str().into(), egress: 0 }, later, NOW);
+            let Step::Route(flow) = step else { continue };
+            queue.routed(&flow, LaneKey { site: flow.domain.as_str().into(), way: 0 }, later, NOW);
         }
         let (lane, lease) = queue.next_session(NOW).expect("its lane wants a session");
         assert_eq!(lease.part, part);

@@ -67,6 +67,16 @@ fn read_one(outcome: &Outcome) -> Reading {
     Reading { cause: Some(cause), action: found.action, pause: found.pause, ..unread }
 }
 
+/// The checks that a receiver's refusal asks for: where it says that our address or our domain is
+/// at fault, what is known of them is looked at again.
+pub(crate) fn checks(outcomes: &[Outcome], readings: &[Reading]) -> Vec<String> {
+    let is_ours = |reading: &Reading| reading.cause.is_some_and(|c| matches!(c.fault, "address" | "domain"));
+    let Some(at) = readings.iter().position(is_ours) else { return Vec::new() };
+    let Some(reply) = outcomes.get(at).and_then(|o| o.reply.as_ref()) else { return Vec::new() };
+    let host = outcomes[at].peer.as_ref().map(|peer| peer.name.as_str());
+    replies::classify(reply, host).checks.into_iter().map(str::to_owned).collect()
+}
+
 /// The plan after the `attempt`-th attempt, which ended `now`, with what the receiver asks for.
 ///
 /// What a receiver wants of its whole site counts for the part and for the lane, whether the

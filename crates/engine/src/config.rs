@@ -13,6 +13,7 @@ use repute_types::{Address, Domain};
 
 use crate::circuit::CircuitSettings;
 use crate::door::{Account, ScramSecret};
+use crate::permit::PermitSettings;
 use crate::returned::ReturnSettings;
 use crate::suppress::SuppressionSettings;
 
@@ -30,6 +31,7 @@ pub struct Settings {
     pub returned: ReturnSettings,
     pub circuit: CircuitSettings,
     pub limits: Limits,
+    pub permit: PermitSettings,
 }
 
 pub struct AccountSettings {
@@ -42,6 +44,7 @@ pub struct AccountSettings {
 }
 
 /// A domain that mail may be sent as.
+#[derive(Clone)]
 pub struct SendingDomain {
     pub name: Domain,
     /// Usable keys; all of them sign.

@@ -16,6 +16,7 @@ use repute_types::{Address, Domain, EventKind, MessageId, PartId, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use crate::dispatch;
+use crate::permit::way::Way;
 use crate::settle;
 use crate::works::Works;
 
@@ -84,9 +85,9 @@ pub struct QueueRow {
     pub sender: String,
     pub domain: Domain,
     pub recipients: Vec<QueueRecipient>,
-    /// `waiting`, `routing`, `ready`, `sending`, `held`.
+    /// `waiting`, `routing`, `barred` (it has no permit), `ready`, `sending`, `held`.
     pub state: &'static str,
-    /// Why it is held, or what keeps its site from being tried.
+    /// Why it is held or has no permit, or what keeps its site from being tried.
     pub reason: Option<String>,
     /// When it is tried next, where it waits for a time.
     pub next: Option<Timestamp>,
@@ -140,6 +141,8 @@ pub struct Why {
 #[derive(Clone, Debug, Serialize)]
 pub struct Status {
     pub queued: usize,
+    /// Parts that wait for a permit.
+    pub barred: usize,
     pub sessions: u32,
     pub lanes: Vec<LaneRow>,
 }
@@ -181,6 +184,14 @@ pub enum ControlError {
     Circuit(#[source] LedgerError),
     #[error("the history cannot be read now")]
     History(#[source] LedgerError),
+    #[error("the history of trust cannot be read or written now")]
+    Trust(#[source] LedgerError),
+    #[error("this server keeps no permits")]
+    NoPermits,
+    #[error("mail does not leave from {0}: `repute permit` lists the addresses")]
+    NoSuchEgress(std::net::IpAddr),
+    #[error("mail is not sent as {0}: `repute permit` lists the domains")]
+    NoSuchDomain(Domain),
 }
 
 const PAGE: usize = 1000;
@@ -330,12 +341,13 @@ impl Control {
     pub fn status(&self) -> Status {
         self.works.queue(|queue| Status {
             queued: queue.len(),
+            barred: queue.barred(),
             sessions: queue.sessions(),
             lanes: queue
                 .lanes()
                 .map(|lane| LaneRow {
                     site: lane.key.site.to_string(),
-                    egress: lane.key.egress,
+                    egress: Way::egress_of(lane.key.way),
                     ready: lane.ready,
                     sessions: lane.sessions,
                     window: lane.window,
@@ -368,7 +380,13 @@ impl Control {
 
     fn row(&self, meta: &MessageMeta, part: PartRecord, now: Timestamp) -> QueueRow {
         let view = self.works.queue(|queue| queue.view(part.id));
-        row(meta, part, view, now)
+        let barred = view.as_ref().is_some_and(|view| view.state == State::Barred);
+        let mut row = row(meta, part, view, now);
+        if barred {
+            let sender = self.works.gate.sender(meta.author.as_ref());
+            row.reason = Some(self.works.gate.table().why(sender).to_string());
+        }
+        row
     }
 }
 
@@ -433,6 +451,7 @@ pub fn row(meta: &MessageMeta, part: PartRecord, view: Option<repute_queue::View
     let state = view.as_ref().map_or(stored, |view| match view.state {
         State::Waiting => "waiting",
         State::Routing => "routing",
+        State::Barred => "barred",
         State::Ready => "ready",
         State::Leased => "sending",
         State::Held => "held",

@@ -96,6 +96,12 @@ impl Session {
 
     async fn attempt(&mut self, lease: Lease) {
         let works = self.works.clone();
+        // The queue leads nothing here that may not leave; a permit that was lost a moment ago is
+        // seen here alone.
+        if !works.gate.table().allows(lease.sender, self.lane.way, self.lane.route().is_relay) {
+            let unchanged = Then::Unchanged { held: false };
+            return works.queue(|queue| queue.settle(lease.part, unchanged, Feedback::None, works.now()));
+        }
         let Some(loaded) = dispatch::load_for_attempt(&works, lease.part).await else { return };
         if works.now() >= loaded.meta.expires {
             return settle::expire(&works, loaded);

@@ -1,20 +1,17 @@
 //! The one loop: asks the queue what is due, finds routes, starts sessions, raises alarms.
 //! It waits for news or for the queue's next time, and never for the network.
 
-use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use repute_delivery::Egress;
-use repute_queue::{Feedback, Intent, LaneKey, Lease, Queue, State, Step, Then};
+use repute_queue::{Feedback, Flow, Intent, LaneKey, Lease, Queue, State, Step, Then};
 use repute_spool::{Change, PartRecord, PartState, Settlement, SpoolError};
 use repute_types::event::Level;
-use repute_types::{Domain, EventKind, Outcome, PartId};
+use repute_types::{EventKind, Outcome, PartId};
 use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinSet;
 
-use crate::config::Settings;
 use crate::fresh::Loaded;
 use crate::settle::{self, Decided};
 use crate::works::Works;
@@ -47,7 +44,7 @@ pub(crate) async fn run(works: Arc<Works>, mut stop: watch::Receiver<bool>) {
             tasks.spawn(async move {
                 let _permit = chores.acquire_owned().await;
                 match step {
-                    Step::Route(domain) => route(&works, domain).await,
+                    Step::Route(flow) => route(&works, flow).await,
                     Step::Alarm(part) => alarm(&works, part).await,
                 }
             });
@@ -70,39 +67,49 @@ pub(crate) async fn run(works: Arc<Works>, mut stop: watch::Receiver<bool>) {
     while tasks.join_next().await.is_some() {}
 }
 
-/// Which egress mail to a domain leaves from: always the same one, so that a greylist sees the
-/// same address again.
-fn egress_for(settings: &Settings, domain: &Domain) -> (u16, Arc<Egress>) {
-    if settings.egresses.is_empty() {
-        return (0, Arc::new(Egress::unbound(settings.hostname.clone())));
-    }
-    let mut hasher = DefaultHasher::new();
-    domain.hash(&mut hasher);
-    let index = (hasher.finish() % settings.egresses.len() as u64) as usize;
-    (index as u16, settings.egresses[index].clone())
-}
-
-async fn route(works: &Works, domain: Domain) {
-    let settings = works.settings();
-    let (index, egress) = egress_for(&settings, &domain);
-    let doors = &works.doors;
-    let found = settings.routes.resolve(&domain, &egress, &settings.delivery, &*doors.resolver, &*doors.random).await;
-    match found {
-        Ok(route) => {
-            let now = works.now();
-            let until = now + route.expires_in.clamp(Duration::from_secs(5), Duration::from_secs(3600));
-            let key = LaneKey { site: route.site.clone(), egress: index };
-            let route = Arc::new(route);
-            // In one touch of the queue: a session must not start before its lane is known here.
-            works.queue(|queue| {
-                let lane = queue.routed(&domain, key, until, now);
-                works.set_lane(lane, route, egress);
+/// Finds the lane of a flow, or that it may take no way now. What it may do can change while names
+/// are looked up, so it is looked at again under the queue's lock, where the answer takes effect.
+async fn route(works: &Works, flow: Flow) {
+    loop {
+        let settings = works.settings();
+        let Some((way, egress)) = works.way(&settings, &flow) else {
+            let barred = works.queue(|queue| {
+                let barred = works.way(&works.settings(), &flow).is_none();
+                if barred {
+                    queue.bar(&flow);
+                }
+                barred
             });
-        }
-        Err(outcome) => {
-            for lease in works.queue(|queue| queue.unroutable(&domain)) {
-                settle_alike(works, lease, &outcome).await;
+            if barred {
+                return;
             }
+            continue;
+        };
+        let (doors, delivery) = (&works.doors, &settings.delivery);
+        let found = settings.routes.resolve(&flow.domain, &egress, delivery, &*doors.resolver, &*doors.random).await;
+        let route = match found {
+            Ok(route) => Arc::new(route),
+            Err(outcome) => {
+                for lease in works.queue(|queue| queue.unroutable(&flow)) {
+                    settle_alike(works, lease, &outcome).await;
+                }
+                return;
+            }
+        };
+        let now = works.now();
+        let until = now + route.expires_in.clamp(Duration::from_secs(5), Duration::from_secs(3600));
+        let key = LaneKey { site: route.site.clone(), way: way.number() };
+        // In one touch of the queue: a session must not start before its lane is known here.
+        let stands = works.queue(|queue| {
+            let stands = works.way(&works.settings(), &flow).is_some_and(|(now, _)| now == way);
+            if stands {
+                let lane = queue.routed(&flow, key, until, now);
+                works.set_lane(lane, route, egress, way);
+            }
+            stands
+        });
+        if stands {
+            return;
         }
     }
 }

@@ -74,6 +74,7 @@ mod tests {
             account: None,
             stream: Stream::Transactional,
             from: None,
+            author: None,
             options: Default::default(),
             received: t,
             expires: t,

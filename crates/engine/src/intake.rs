@@ -108,12 +108,14 @@ async fn accept_message(works: &Works, submitted: Submitted) -> Result<Committed
     options.body = if made.needs_eight_bit { Body::EightBitMime } else { Body::SevenBit };
     options.smtputf8 |= made.needs_smtputf8;
     let content = signed(author, made.content, now)?;
+    let author = Some(author.name.clone());
     let message = Accepted {
         meta: MessageMeta {
             id,
             account: Some(account.name.clone()),
             stream: account.stream,
             from: envelope.from,
+            author,
             options,
             received: now,
             expires: due + settings.retry.expire,
@@ -225,7 +227,7 @@ fn split(message: MessageId, recipients: Vec<Recipient>, due: Timestamp) -> Vec<
     parts
 }
 
-async fn commit(
+pub(crate) async fn commit(
     works: &Works,
     message: Accepted,
     client: Option<std::net::IpAddr>,
@@ -278,6 +280,7 @@ impl Works {
         repute_queue::Entry {
             part: part.id,
             domain: part.domain.clone(),
+            sender: self.gate.sender(meta.author.as_ref()),
             stream: meta.stream,
             due: part.due,
             alarm: self.next_alarm(meta, part),

@@ -19,6 +19,7 @@ mod fresh;
 mod intake;
 mod notice;
 pub mod once;
+pub mod permit;
 mod returned;
 mod settle;
 mod suppress;
@@ -60,12 +61,16 @@ impl Engine {
         let ids = IdSource::after(last.unwrap_or(MessageId(0)));
         let works = Arc::new(Works::new(doors, settings, ids));
         let (stop, stopped) = watch::channel(false);
-        let loop_task = tokio::spawn(dispatch::run(works.clone(), stopped.clone()));
-        let fill_task = tokio::spawn(refill(works.clone(), last, stopped.clone()));
-        let learn_task = tokio::spawn(suppress::run(works.clone(), stopped.clone()));
-        let return_task = tokio::spawn(returned::run(works.clone(), stopped.clone()));
-        let circuit_task = tokio::spawn(circuit::run(works.clone(), stopped));
-        Ok(Engine { works, stop, tasks: vec![loop_task, fill_task, learn_task, return_task, circuit_task] })
+        let mut tasks = Vec::new();
+        if let Some(doors) = works.doors.trust.clone() {
+            tasks.push(begin_watch(&works, doors, stopped.clone()).await);
+        }
+        tasks.push(tokio::spawn(dispatch::run(works.clone(), stopped.clone())));
+        tasks.push(tokio::spawn(refill(works.clone(), last, stopped.clone())));
+        tasks.push(tokio::spawn(suppress::run(works.clone(), stopped.clone())));
+        tasks.push(tokio::spawn(returned::run(works.clone(), stopped.clone())));
+        tasks.push(tokio::spawn(circuit::run(works.clone(), stopped)));
+        Ok(Engine { works, stop, tasks })
     }
 
     /// What listeners speak to.
@@ -80,6 +85,12 @@ impl Engine {
     /// Takes another state of the configuration; messages under way end by the earlier one.
     pub fn reload(&self, settings: Settings) {
         self.works.replace_settings(settings);
+        if let Some(doors) = self.works.doors.trust.clone() {
+            let gone = permit::board::configure(&self.works);
+            self.works.board.ask(Vec::new());
+            let works = self.works.clone();
+            tokio::spawn(async move { close_gone(&works, &doors, gone).await });
+        }
     }
 
     /// Ends in order: no new attempts, those under way end (up to `patience`), everything
@@ -101,6 +112,23 @@ impl Engine {
         self.works.doors.spool.flush().await?;
         Ok(in_time)
     }
+}
+
+/// Permits are as they were before the restart, from the first attempt on.
+async fn begin_watch(works: &Arc<Works>, doors: permit::TrustDoors, stopped: watch::Receiver<bool>) -> JoinHandle<()> {
+    if let Err(error) = permit::board::restore(works, &doors).await {
+        let text = format!("what was known of permits cannot be read, and is found out again: {error}");
+        works.note(Level::Error, "trust", text);
+    }
+    let gone = permit::board::configure(works);
+    close_gone(works, &doors, gone).await;
+    tokio::spawn(permit::watch::run(works.clone(), doors, stopped))
+}
+
+/// Incidents about what is not set up any more, or otherwise, are over.
+async fn close_gone(works: &Works, doors: &permit::TrustDoors, gone: Vec<repute_trust::permit::Changed>) {
+    permit::incidents::follow(works, doors, &gone, works.now()).await;
+    permit::board::save(works, doors).await;
 }
 
 const PAGE: usize = 10_000;

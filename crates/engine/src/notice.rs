@@ -81,6 +81,7 @@ pub(crate) fn came_back(works: &Works, about: Returned, failed: &[(Recipient, &O
         account,
         stream: Stream::Transactional,
         from: to,
+        author: None,
         options: EnvelopeOptions { ret: Some(Ret::Headers), ..EnvelopeOptions::default() },
         received: message.time(),
         expires: now,
@@ -151,6 +152,7 @@ fn compose(
             account: None,
             stream: Stream::Transactional,
             from: None,
+            author: Some(domain.name.clone()),
             options: EnvelopeOptions {
                 smtputf8: composed.smtputf8,
                 // What was secret on the way out is secret on the way back (RFC 8689 §5).

@@ -52,6 +52,10 @@ pub(crate) fn settle(works: &Works, decided: Decided) {
     let intent = works.queue(|queue| queue.intent(loaded.part.id).cloned());
     let cancelled = intent == Some(Intent::Cancel);
     let readings = cause::read(&outcomes);
+    let wanted = cause::checks(&outcomes, &readings);
+    if !wanted.is_empty() {
+        works.board.ask(wanted);
+    }
     let mut finished = Vec::new();
     let (mut pending, mut pending_causes) = (Vec::new(), Vec::new());
     for (n, (Pending { recipient, .. }, outcome)) in loaded.part.recipients.iter().cloned().zip(outcomes).enumerate() {

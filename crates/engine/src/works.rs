@@ -23,6 +23,10 @@ use crate::circuit::Circuits;
 use crate::config::Settings;
 use crate::fresh::Fresh;
 use crate::once::Running;
+use crate::permit::TrustDoors;
+use crate::permit::board::Board;
+use crate::permit::gate::Gate;
+use crate::permit::way::Way;
 use crate::returned::Reader;
 use crate::suppress::Learnt;
 
@@ -51,12 +55,15 @@ pub struct Doors {
     pub circuits: Option<Arc<CircuitStore>>,
     /// Makes and knows the addresses and links by which things come back.
     pub tokens: Arc<Tokens>,
+    /// For permits and the watch; without it everything may leave.
+    pub trust: Option<TrustDoors>,
 }
 
 /// One site from one egress, as the sessions to it see it.
 pub(crate) struct LaneWork {
     route: Mutex<Arc<Route>>,
     pub egress: Arc<Egress>,
+    pub way: Way,
     /// Wakes one idle session of the lane.
     pub work: Notify,
     /// Connections that are open or being opened.
@@ -64,8 +71,8 @@ pub(crate) struct LaneWork {
 }
 
 impl LaneWork {
-    pub fn new(route: Arc<Route>, egress: Arc<Egress>) -> LaneWork {
-        LaneWork { route: Mutex::new(route), egress, work: Notify::new(), connected: AtomicUsize::new(0) }
+    pub fn new(route: Arc<Route>, egress: Arc<Egress>, way: Way) -> LaneWork {
+        LaneWork { route: Mutex::new(route), egress, way, work: Notify::new(), connected: AtomicUsize::new(0) }
     }
 
     pub fn route(&self) -> Arc<Route> {
@@ -81,6 +88,8 @@ pub(crate) struct Works {
     pub doors: Doors,
     settings: RwLock<Arc<Settings>>,
     pub accounts: Accounts,
+    pub gate: Gate,
+    pub board: Board,
     queue: Mutex<Queue>,
     lanes: Mutex<HashMap<LaneId, Arc<LaneWork>>>,
     fresh: Mutex<Fresh>,
@@ -117,11 +126,14 @@ impl Works {
             }
             None => Circuits::default(),
         };
+        let gate = Gate::new(doors.trust.is_none() || !settings.permit.enforce);
         let fresh = Fresh::new(settings.limits.fresh_content);
         Works {
             doors,
             settings: RwLock::new(Arc::new(settings)),
             accounts,
+            gate,
+            board: Board::new(),
             queue: Mutex::new(queue),
             lanes: Mutex::new(HashMap::new()),
             fresh: Mutex::new(fresh),
@@ -182,11 +194,13 @@ impl Works {
 
     /// Says by which route and from which egress a lane goes; a lane that is known keeps its
     /// sessions and takes the newer route for the next one.
-    pub fn set_lane(&self, id: LaneId, route: Arc<Route>, egress: Arc<Egress>) {
+    pub fn set_lane(&self, id: LaneId, route: Arc<Route>, egress: Arc<Egress>, way: Way) {
         let mut lanes = lock(&self.lanes);
         match lanes.get(&id) {
-            Some(lane) if lane.route().site == route.site && lane.egress == egress => lane.set_route(route),
-            _ => drop(lanes.insert(id, Arc::new(LaneWork::new(route, egress)))),
+            Some(lane) if lane.route().site == route.site && lane.egress == egress && lane.way == way => {
+                lane.set_route(route)
+            }
+            _ => drop(lanes.insert(id, Arc::new(LaneWork::new(route, egress, way)))),
         }
     }
 

@@ -1,8 +1,8 @@
-//! Small facts that people ask about: the history of every message, returned mail, and who is not
-//! written to.
+//! Small facts that people ask about: the history of every message, returned mail, who is not
+//! written to, and trust.
 //!
-//! [`History`] reads the stream of events and never slows it; [`Returned`] and [`Suppressions`] are
-//! durable before they answer. Each has its own SQLite file, so that none shares the spool's writer.
+//! [`History`] reads the stream of events and never slows it; [`Returned`], [`Suppressions`] and [`Trust`]
+//! are durable before they answer. Each has its own SQLite file, so that none shares the spool's writer.
 
 pub mod circuits;
 pub mod history;
@@ -10,12 +10,14 @@ pub mod reports;
 pub mod requests;
 pub mod returned;
 pub mod suppression;
+pub mod trust;
 
 pub use circuits::{Circuits, Counted, Opened};
 pub use history::{Cause, Counts, History, HistoryOptions, Questions, Settled, SiteTraffic, Step, StepKind, Traffic};
 pub use reports::{ReportDetail, ReportFailure, ReportRecord, ReportSummary, Reports, ReportsOptions, Source};
 pub use returned::{Heard, Returned, ReturnedMail, ReturnedOptions, ReturnedSummary};
 pub use suppression::Suppressions;
+pub use trust::{Incident, Score, Trust, TrustChange};
 
 #[derive(Debug, thiserror::Error)]
 pub enum LedgerError {

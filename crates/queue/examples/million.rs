@@ -7,7 +7,7 @@ use std::process::Command;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use repute_queue::{Entry, Feedback, LaneId, LaneKey, LaneSettings, Lease, Next, Queue, Step, Then};
+use repute_queue::{Entry, Feedback, LaneId, LaneKey, LaneSettings, Lease, Next, Queue, Sender, Step, Then};
 use repute_types::{Domain, MessageId, PartId, Random, SeededRandom, Stream, Timestamp};
 
 const PARTS_A_DOMAIN: u32 = 10;
@@ -74,9 +74,9 @@ fn work_off(queue: &mut Queue, now: Timestamp, random: &dyn Random, spent: &mut 
         let start = Instant::now();
         let steps = queue.advance(now);
         for step in steps {
-            let Step::Route(domain) = step else { panic!("no alarm is due: {step:?}") };
-            let site: Arc<str> = domain.as_str().into();
-            queue.routed(&domain, LaneKey { site, egress: 0 }, now + HOUR, now);
+            let Step::Route(flow) = step else { panic!("no alarm is due: {step:?}") };
+            let site: Arc<str> = flow.domain.as_str().into();
+            queue.routed(&flow, LaneKey { site, way: 0 }, now + HOUR, now);
         }
         let routed = Instant::now();
         let leases = pick(queue, now);
@@ -124,7 +124,16 @@ fn entry(number: u32, domain: Domain, now: Timestamp) -> Entry {
     let message = MessageId(MessageId::first_at(now).0 + u64::from(number));
     let stream = if number.is_multiple_of(4) { Stream::Transactional } else { Stream::Bulk };
     let alarm = now + 100 * HOUR;
-    Entry { part: PartId { message, number: 0 }, domain, stream, due: now, alarm, attempts: 0, held: false }
+    Entry {
+        part: PartId { message, number: 0 },
+        domain,
+        sender: Sender(0),
+        stream,
+        due: now,
+        alarm,
+        attempts: 0,
+        held: false,
+    }
 }
 
 /// Octets of memory that this process holds.

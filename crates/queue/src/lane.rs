@@ -1,4 +1,4 @@
-//! A lane: one site as reached from one egress, with the parts that are ready for it and the
+//! A lane: one site as reached by one way, with the parts that are ready for it and the
 //! window of sessions that may be open to it. The window grows by one a round of successes and
 //! halves when the site pushes back (additive increase, multiplicative decrease); a site that
 //! cannot be reached is left alone for a time that doubles, and is then probed by one session;
@@ -20,8 +20,8 @@ pub struct LaneId(pub u32);
 pub struct LaneKey {
     /// Domains that share their hosts and rules share this text.
     pub site: Arc<str>,
-    /// Index of the egress in the configuration.
-    pub egress: u16,
+    /// Which way out: the caller's number for it.
+    pub way: u16,
 }
 
 #[derive(Clone, Debug)]
@@ -73,7 +73,7 @@ pub(crate) struct Lane {
     failures: u32,
     /// More sessions than this were refused not long ago, and until when that is believed.
     ceiling: Option<(u32, Timestamp)>,
-    /// Domains that are routed here.
+    /// Flows that are routed here.
     pub domains: u32,
     /// Whether it stands in the queue's list of lanes that want a session.
     pub listed: bool,

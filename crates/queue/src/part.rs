@@ -7,11 +7,23 @@ use repute_types::{Domain, PartId, Stream, Timestamp};
 use crate::lane::{LaneId, LaneView};
 use crate::timers::Mark;
 
+/// As whom mail is sent: the caller's number for it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Sender(pub u16);
+
+/// Mail of one sender to one domain: what a route is asked for.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Flow {
+    pub domain: Domain,
+    pub sender: Sender,
+}
+
 /// What the queue is told of a part.
 #[derive(Clone, Debug)]
 pub struct Entry {
     pub part: PartId,
     pub domain: Domain,
+    pub sender: Sender,
     pub stream: Stream,
     pub due: Timestamp,
     /// When [`Step::Alarm`] is to be raised, in whatever state the part is then.
@@ -25,6 +37,8 @@ pub struct Entry {
 pub enum State {
     Waiting,
     Routing,
+    /// Its sender may take no way now.
+    Barred,
     Ready,
     Leased,
     Held,
@@ -49,8 +63,8 @@ pub enum Change {
 /// What `advance` asks its caller to do.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Step {
-    /// Find the lane of this domain, then call `routed` or `unroutable`.
-    Route(Domain),
+    /// Find the lane of this flow, then call `routed`, `unroutable` or `bar`.
+    Route(Flow),
     /// The part's alarm has come: set the next one, or settle it.
     Alarm(PartId),
 }
@@ -61,6 +75,7 @@ pub struct Lease {
     /// Which attempt this is, from 1.
     pub attempt: u32,
     pub domain: Domain,
+    pub sender: Sender,
 }
 
 /// A session's answer to "what next?".
@@ -115,7 +130,8 @@ pub struct View {
 pub(crate) struct Row {
     pub part: PartId,
     pub due: Timestamp,
-    pub domain: u32,
+    /// Index of its flow.
+    pub flow: u32,
     /// Changes with every change of state, so that marks in heaps and lanes go stale.
     pub generation: u32,
     /// The same for the alarm.

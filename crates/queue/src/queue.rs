@@ -1,18 +1,22 @@
 //! The queue itself: a table of parts, their timers, and the lanes they are ready for.
 //!
-//! How a part goes: `enter` → (due) → its domain's lane is known, or [`Step::Route`] asks for
+//! How a part goes: `enter` → (due) → its flow's lane is known, or [`Step::Route`] asks for
 //! it → ready in the lane → `lease` by a session of the lane → `settle`.
 
+mod bar;
 mod operate;
 
 use std::collections::{HashMap, VecDeque};
 
-use repute_types::{Domain, PartId, Timestamp};
+use repute_types::{PartId, Timestamp};
 
-use crate::domains::{Domains, Routing};
+use crate::flows::{Flows, Routing};
 use crate::lane::{Lane, LaneId, LaneKey, LaneSettings};
-use crate::part::{Entry, Feedback, Intent, Lease, Next, Row, State, Step, Then, is_alarm, is_at};
+use crate::part::{Entry, Feedback, Flow, Intent, Lease, Next, Row, State, Step, Then, is_alarm, is_at};
 use crate::timers::{Mark, Timers};
+
+/// Parts of a lane that are sent elsewhere in one go, so that no touch of the queue takes long.
+const MOVED_MOST: usize = 1000;
 
 #[derive(Debug)]
 pub struct Queue {
@@ -23,8 +27,8 @@ pub struct Queue {
     intents: HashMap<PartId, Intent>,
     due: Timers,
     alarms: Timers,
-    domains: Domains,
-    /// Domains whose route is to be asked for.
+    flows: Flows,
+    /// Flows whose route is to be asked for.
     to_route: Vec<u32>,
     lanes: Vec<Option<Lane>>,
     free_lanes: Vec<u32>,
@@ -35,6 +39,8 @@ pub struct Queue {
     pauses: Timers,
     /// Lanes with an idle session that a part has become ready for.
     wakes: Vec<LaneId>,
+    /// Lanes with parts that still have to be looked at, because their flows have left.
+    unfinished: Vec<LaneId>,
     sessions: u32,
     generation: u32,
 }
@@ -49,7 +55,7 @@ impl Queue {
             intents: HashMap::new(),
             due: Timers::default(),
             alarms: Timers::default(),
-            domains: Domains::default(),
+            flows: Flows::default(),
             to_route: Vec::new(),
             lanes: Vec::new(),
             free_lanes: Vec::new(),
@@ -57,6 +63,7 @@ impl Queue {
             wanting: VecDeque::new(),
             pauses: Timers::default(),
             wakes: Vec::new(),
+            unfinished: Vec::new(),
             sessions: 0,
             generation: 0,
         }
@@ -82,7 +89,8 @@ impl Queue {
 
     /// Whether `advance` or `next_session` has something to do now.
     pub fn has_news(&self) -> bool {
-        !self.to_route.is_empty() || (!self.wanting.is_empty() && self.sessions < self.settings.max_sessions)
+        let room = self.sessions < self.settings.max_sessions;
+        !self.to_route.is_empty() || !self.unfinished.is_empty() || (!self.wanting.is_empty() && room)
     }
 
     /// The lanes of which one idle session each should ask for work again.
@@ -95,12 +103,12 @@ impl Queue {
         if self.by_part.contains_key(&entry.part) {
             return;
         }
-        let domain = self.domains.enter(entry.domain);
+        let flow = self.flows.enter(Flow { domain: entry.domain, sender: entry.sender });
         let generation = self.next_generation();
         let row = Row {
             part: entry.part,
             due: entry.due,
-            domain,
+            flow,
             generation,
             alarm_generation: generation,
             attempts: u16::try_from(entry.attempts).unwrap_or(u16::MAX),
@@ -149,9 +157,9 @@ impl Queue {
             self.end_pause(LaneId(mark.slot), now);
         }
         for index in std::mem::take(&mut self.to_route) {
-            steps.push(Step::Route(self.domains.name(index).clone()));
+            steps.push(Step::Route(self.flows.get(index).flow.clone()));
         }
-        for lane in self.domains.sweep(now) {
+        for lane in self.flows.sweep(now) {
             self.unroute(lane);
         }
         steps
@@ -162,14 +170,16 @@ impl Queue {
         [self.due.earliest(), self.alarms.earliest(), self.pauses.earliest()].into_iter().flatten().min()
     }
 
-    /// The answer to [`Step::Route`]: parts of this domain go by this lane until then.
-    pub fn routed(&mut self, domain: &Domain, key: LaneKey, until: Timestamp, now: Timestamp) -> LaneId {
+    /// The answer to [`Step::Route`]: parts of this flow go by this lane until then.
+    pub fn routed(&mut self, flow: &Flow, key: LaneKey, until: Timestamp, now: Timestamp) -> LaneId {
         let lane = self.lane_for(key);
-        let Some(index) = self.domains.find(domain) else { return lane };
-        let before = std::mem::replace(&mut self.domains.at(index).routing, Routing::Known { lane, until });
+        let Some(index) = self.flows.find(flow) else { return lane };
+        let slot = self.flows.at(index);
+        slot.moving = false;
+        let before = std::mem::replace(&mut slot.routing, Routing::Known { lane, until });
         self.lane_mut(lane).domains += 1;
         match before {
-            Routing::Asked(waiting) => {
+            Routing::Asked(waiting) | Routing::Barred(waiting) => {
                 for mark in waiting {
                     if is_at(&self.rows, mark) {
                         self.ready_in(mark.slot, lane, now);
@@ -184,9 +194,9 @@ impl Queue {
 
     /// The other answer: there is no way to this domain now. Its waiting parts are leased to
     /// the caller, who settles each of them.
-    pub fn unroutable(&mut self, domain: &Domain) -> Vec<Lease> {
-        let Some(index) = self.domains.find(domain) else { return Vec::new() };
-        let before = std::mem::replace(&mut self.domains.at(index).routing, Routing::Unknown);
+    pub fn unroutable(&mut self, flow: &Flow) -> Vec<Lease> {
+        let Some(index) = self.flows.find(flow) else { return Vec::new() };
+        let before = std::mem::replace(&mut self.flows.at(index).routing, Routing::Unknown);
         let Routing::Asked(waiting) = before else { return Vec::new() };
         let mut leases = Vec::new();
         for mark in waiting {
@@ -200,11 +210,12 @@ impl Queue {
     /// The next lane that should have one more session, which is counted as open from now on,
     /// with the session's first work.
     pub fn next_session(&mut self, now: Timestamp) -> Option<(LaneId, Lease)> {
+        self.go_on(now);
         while self.sessions < self.settings.max_sessions {
             let id = self.wanting.pop_front()?;
             let Some(lane) = self.lanes[id.0 as usize].as_mut() else { continue };
             lane.listed = false;
-            let lease = if lane.wants_session(now) { self.pop_ready(id) } else { None };
+            let lease = if lane.wants_session(now) { self.pop_ready(id, now) } else { None };
             let Some(lease) = lease else {
                 self.drop_lane_if_unused(id);
                 continue;
@@ -223,7 +234,7 @@ impl Queue {
         if lane.is_paused(now) || lane.sessions > lane.window() {
             return Next::Close;
         }
-        if let Some(lease) = self.pop_ready(id) {
+        if let Some(lease) = self.pop_ready(id, now) {
             return Next::Work(lease);
         }
         self.lane_mut(id).idle += 1;
@@ -311,7 +322,7 @@ impl Queue {
         self.by_part.remove(&row.part);
         self.intents.remove(&row.part);
         self.free.push(slot);
-        self.domains.leave(row.domain);
+        self.flows.leave(row.flow);
         let rows = &self.rows;
         self.alarms.forget_one(|m| is_alarm(rows, m));
     }
@@ -343,15 +354,15 @@ impl Queue {
         let (index, generation) = {
             let row = self.row(slot);
             row.lane = None;
-            (row.domain, row.generation)
+            (row.flow, row.generation)
         };
         let mark = Mark { slot, generation };
-        let domain = self.domains.at(index);
-        if let Routing::Asked(waiting) = &mut domain.routing {
+        let flow = self.flows.at(index);
+        if let Routing::Asked(waiting) | Routing::Barred(waiting) = &mut flow.routing {
             waiting.push(mark);
             return;
         }
-        let before = std::mem::replace(&mut domain.routing, Routing::Asked(vec![mark]));
+        let before = std::mem::replace(&mut flow.routing, Routing::Asked(vec![mark]));
         self.to_route.push(index);
         if let Routing::Known { lane, .. } = before {
             self.unroute(lane);
@@ -359,8 +370,8 @@ impl Queue {
     }
 
     fn known_lane(&mut self, slot: u32, now: Timestamp) -> Option<LaneId> {
-        let index = self.row(slot).domain;
-        match self.domains.at(index).routing {
+        let index = self.row(slot).flow;
+        match self.flows.get(index).routing {
             Routing::Known { lane, until } if until > now => Some(lane),
             _ => None,
         }
@@ -386,15 +397,26 @@ impl Queue {
         self.set_state(slot, State::Leased);
         let row = self.row(slot);
         row.lane = lane;
-        let (part, attempt, domain) = (row.part, u32::from(row.attempts) + 1, row.domain);
-        Some(Lease { part, attempt, domain: self.domains.name(domain).clone() })
+        let (part, attempt, flow) = (row.part, u32::from(row.attempts) + 1, row.flow);
+        let Flow { domain, sender } = self.flows.get(flow).flow.clone();
+        Some(Lease { part, attempt, domain, sender })
     }
 
     /// The next part that is really ready; stale marks are thrown away.
-    fn pop_ready(&mut self, id: LaneId) -> Option<Lease> {
+    fn pop_ready(&mut self, id: LaneId, now: Timestamp) -> Option<Lease> {
+        let mut moved = 0;
         while let Some(mark) = self.lane_mut(id).pop() {
-            if is_at(&self.rows, mark) {
+            if !is_at(&self.rows, mark) {
+                continue;
+            }
+            if self.goes_by(mark.slot, id) {
                 return self.lease_row(mark.slot, Some(id));
+            }
+            self.make_ready(mark.slot, now);
+            moved += 1;
+            if moved == MOVED_MOST {
+                self.unfinished.push(id);
+                break;
             }
         }
         None

@@ -17,10 +17,15 @@ fn domain(name: &str) -> Domain {
     Domain::parse(name).unwrap()
 }
 
+fn flow(to: &str) -> Flow {
+    Flow { domain: domain(to), sender: Sender(0) }
+}
+
 fn entry(n: u64, to: &str) -> Entry {
     Entry {
         part: part(n),
         domain: domain(to),
+        sender: Sender(0),
         stream: Stream::Transactional,
         due: T0,
         alarm: T0 + Duration::from_secs(4 * 3600),
@@ -30,7 +35,7 @@ fn entry(n: u64, to: &str) -> Entry {
 }
 
 fn key(site: &str) -> LaneKey {
-    LaneKey { site: site.into(), egress: 0 }
+    LaneKey { site: site.into(), way: 0 }
 }
 
 fn secs(s: u64) -> Duration {
@@ -41,8 +46,8 @@ fn secs(s: u64) -> Duration {
 fn routed() -> (Queue, LaneId) {
     let mut q = Queue::new(LaneSettings::default());
     q.enter(entry(1, "a.test"), T0);
-    assert_eq!(q.advance(T0), [Step::Route(domain("a.test"))]);
-    let lane = q.routed(&domain("a.test"), key("a"), T0 + secs(3600), T0);
+    assert_eq!(q.advance(T0), [Step::Route(flow("a.test"))]);
+    let lane = q.routed(&flow("a.test"), key("a"), T0 + secs(3600), T0);
     (q, lane)
 }
 
@@ -56,7 +61,7 @@ fn lease(q: &mut Queue, lane: LaneId, now: Timestamp) -> Lease {
 #[test]
 fn a_part_goes_from_entered_to_done() {
     let (mut q, lane) = routed();
-    let work = Lease { part: part(1), attempt: 1, domain: domain("a.test") };
+    let work = Lease { part: part(1), attempt: 1, domain: domain("a.test"), sender: Sender(0) };
     assert_eq!(q.next_session(T0), Some((lane, work)));
     assert_eq!(q.next_session(T0), None, "one part needs one session");
     assert_eq!(q.view(part(1)).unwrap().state, State::Leased);
@@ -71,9 +76,9 @@ fn a_domain_is_asked_for_once_however_many_parts_wait() {
     for n in 0..10 {
         q.enter(entry(n, "a.test"), T0);
     }
-    assert_eq!(q.advance(T0), [Step::Route(domain("a.test"))]);
+    assert_eq!(q.advance(T0), [Step::Route(flow("a.test"))]);
     assert_eq!(q.advance(T0), []);
-    let lane = q.routed(&domain("a.test"), key("a"), T0 + secs(60), T0);
+    let lane = q.routed(&flow("a.test"), key("a"), T0 + secs(60), T0);
     assert_eq!(q.lane_view(lane).unwrap().ready, 10);
 }
 
@@ -81,8 +86,8 @@ fn a_domain_is_asked_for_once_however_many_parts_wait() {
 fn domains_that_share_a_site_share_its_lane() {
     let (mut q, lane) = routed();
     q.enter(entry(2, "b.test"), T0);
-    assert_eq!(q.advance(T0), [Step::Route(domain("b.test"))]);
-    assert_eq!(q.routed(&domain("b.test"), key("a"), T0 + secs(60), T0), lane);
+    assert_eq!(q.advance(T0), [Step::Route(flow("b.test"))]);
+    assert_eq!(q.routed(&flow("b.test"), key("a"), T0 + secs(60), T0), lane);
     assert_eq!(q.lane_view(lane).unwrap().ready, 2);
 }
 
@@ -91,7 +96,7 @@ fn a_stale_route_is_asked_for_again() {
     let (mut q, _) = routed();
     let later = T0 + secs(3601);
     q.enter(Entry { due: later, ..entry(2, "a.test") }, T0);
-    assert_eq!(q.advance(later), [Step::Route(domain("a.test"))]);
+    assert_eq!(q.advance(later), [Step::Route(flow("a.test"))]);
 }
 
 #[test]
@@ -99,11 +104,11 @@ fn what_has_no_route_is_leased_for_settling() {
     let mut q = Queue::new(LaneSettings::default());
     q.enter(entry(1, "nowhere.test"), T0);
     q.advance(T0);
-    let leases = q.unroutable(&domain("nowhere.test"));
+    let leases = q.unroutable(&flow("nowhere.test"));
     assert_eq!(leases.len(), 1);
     q.settle(part(1), Then::Again(T0 + secs(150)), Feedback::None, T0);
     assert_eq!(q.advance(T0 + secs(149)), []);
-    assert_eq!(q.advance(T0 + secs(150)), [Step::Route(domain("nowhere.test"))]);
+    assert_eq!(q.advance(T0 + secs(150)), [Step::Route(flow("nowhere.test"))]);
 }
 
 #[test]
@@ -353,10 +358,18 @@ fn random_day(seed: u64) {
             open.push(lane);
         }
         now = now + secs(random.below(20));
+        if random.below(8) == 0 {
+            let leave = random.below(3);
+            q.review(|flow, _| flow.domain.as_str().len() as u64 % 3 != leave);
+        }
         for step in q.advance(now) {
-            if let Step::Route(name) = step {
-                let site = format!("s{}", name.as_str().len() % 3);
-                q.routed(&name, key(&site), now + secs(random.below(500)), now);
+            if let Step::Route(flow) = step {
+                if random.below(4) == 0 {
+                    q.bar(&flow);
+                    continue;
+                }
+                let site = format!("s{}", flow.domain.as_str().len() % 3);
+                q.routed(&flow, key(&site), now + secs(random.below(500)), now);
             }
         }
         for lane in q.take_wakes() {

@@ -9,8 +9,8 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 
 use crate::commands::{
-    account, check, circuit, config as config_command, demo, domain, explain, man, message, queue, records, reports,
-    send, sendmail, serve, setup, status, suppression, token, why,
+    account, check, circuit, config as config_command, demo, domain, explain, incidents, man, message, permit, queue,
+    records, reports, send, sendmail, serve, setup, status, suppression, token, trust, why,
 };
 use crate::config::{self, Config, Faults, Files};
 use crate::out;
@@ -71,6 +71,12 @@ enum Command {
     Message(message::Args),
     /// What receivers report about mail in our name, and what a report or notice says
     Reports(reports::Args),
+    /// Show which mail may leave from where, and say so for a time
+    Permit(permit::Args),
+    /// List what is broken now, and what was
+    Incidents(incidents::Args),
+    /// Tell how trust changed over time
+    Trust(trust::Args),
     /// Show what the server is doing
     Status(status::Args),
     /// Send one message and print the conversation
@@ -161,6 +167,9 @@ fn run(command: Command, context: &Context) -> anyhow::Result<Exit> {
         Command::Explain(args) => explain::run(args, context),
         Command::Message(args) => message::run(args, context),
         Command::Reports(args) => reports::run(args, context),
+        Command::Permit(args) => permit::run(args, context),
+        Command::Incidents(args) => incidents::run(args, context),
+        Command::Trust(args) => trust::run(args, context),
         Command::Status(args) => status::run(args, context),
         Command::Send(args) => send::run(args, context),
         Command::Sendmail(args) => sendmail::run(args, context),

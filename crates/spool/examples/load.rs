@@ -148,6 +148,7 @@ fn message(n: u64, content: Content) -> NewMessage {
             account: Some("shop".into()),
             stream: Stream::Transactional,
             from: Address::parse("shop@example.com").ok(),
+            author: Domain::parse("example.com").ok(),
             options: EnvelopeOptions::default(),
             received: Timestamp(1_795_485_950_000),
             expires: Timestamp(1_795_917_950_000),

@@ -28,6 +28,8 @@ pub struct MessageMeta {
     pub account: Option<AccountName>,
     pub stream: Stream,
     pub from: Option<Address>,
+    /// The domain in From, whose keys signed it; `None` for messages of versions that did not keep it.
+    pub author: Option<Domain>,
     pub options: EnvelopeOptions,
     pub received: Timestamp,
     /// After this instant nothing is tried any more, in whatever state a part is.

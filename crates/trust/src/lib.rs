@@ -8,6 +8,7 @@ pub mod dmarc;
 pub mod dnsbl;
 pub mod lookup;
 pub mod names;
+pub mod permit;
 pub mod receivers;
 pub mod records;
 pub mod replies;

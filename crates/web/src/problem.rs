@@ -279,7 +279,9 @@ impl From<ControlError> for Problem {
     fn from(error: ControlError) -> Problem {
         match error {
             ControlError::NoSuchId(_) | ControlError::NotAskable(_) => Problem::new(NOT_FOUND, error.to_string()),
-            ControlError::NoSuchCircuit(_) => Problem::new(NOT_FOUND, error.to_string()),
+            ControlError::NoSuchCircuit(_) | ControlError::NoSuchEgress(_) | ControlError::NoSuchDomain(_) => {
+                Problem::new(NOT_FOUND, error.to_string())
+            }
             ControlError::NothingSelected | ControlError::NoAddressSelected => {
                 Problem::new(INVALID_FIELDS, error.to_string())
             }
@@ -288,7 +290,9 @@ impl From<ControlError> for Problem {
             | ControlError::History(_)
             | ControlError::Suppression(_)
             | ControlError::NoSuppression
-            | ControlError::Circuit(_) => Problem::unavailable(error.to_string()),
+            | ControlError::Circuit(_)
+            | ControlError::Trust(_)
+            | ControlError::NoPermits => Problem::unavailable(error.to_string()),
         }
     }
 }

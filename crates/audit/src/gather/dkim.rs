@@ -43,7 +43,10 @@ async fn one(questions: Questions, domain: Domain, key: Key, now: Timestamp) -> 
     let Ok(name) = Domain::parse(&format!("{}._domainkey.{domain}", key.selector)) else { return Vec::new() };
     let record = zones::published(questions.clone(), name.clone(), repute_dns::Kind::Txt).await;
     let answers = match answers(record) {
-        answers if answers.is_empty() => vec![("the resolver".to_owned(), questions.txt(&name).await)],
+        // Many networks let nothing but their resolver ask.
+        answers if answers.iter().all(|(_, answer)| matches!(answer, Answer::Failure(_))) => {
+            vec![("the resolver".to_owned(), questions.txt(&name).await)]
+        }
         answers => answers,
     };
     let signer = key.signer.clone();

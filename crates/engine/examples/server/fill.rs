@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use repute_spool::sqlite::Options;
 use repute_spool::{MessageMeta, NewMessage, PartRecord, PartState, Pending, Spool, SpoolError, SqliteSpool};
 use repute_types::envelope::EnvelopeOptions;
-use repute_types::{Address, Clock, Content, MessageId, PartId, Recipient, Stream, SystemClock, Timestamp};
+use repute_types::{Address, Clock, Content, Domain, MessageId, PartId, Recipient, Stream, SystemClock, Timestamp};
 
 use crate::Result;
 
@@ -60,6 +60,7 @@ fn message(number: u64, fill: &Fill, now: Timestamp) -> NewMessage {
             account: Some("shop".into()),
             stream: Stream::Bulk,
             from: Address::parse("news@example.com").ok(),
+            author: Domain::parse("example.com").ok(),
             options: EnvelopeOptions::default(),
             received: now,
             expires: now + std::time::Duration::from_secs(5 * 24 * 3600),

@@ -155,6 +155,7 @@ impl Day {
             requests: None,
             circuits: None,
             tokens: Arc::new(repute_feedback::Tokens::new(&[1; 32])),
+            trust: None,
         };
         let engine = Engine::start(doors, settings(self.size)).await.unwrap();
         *self.doorway.lock().unwrap() = Some(engine.door());
@@ -391,6 +392,7 @@ fn settings(size: Size) -> Settings {
         returned: ReturnSettings::default(),
         // Its receivers refuse so many that nothing would go.
         circuit: CircuitSettings { unknown: 0, complaints: 0, spam: 0, ..CircuitSettings::default() },
+        permit: Default::default(),
         limits: Limits {
             sessions_per_site: SESSIONS_PER_SITE,
             sessions: SESSIONS,

@@ -9,10 +9,11 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use repute_delivery::{DeliverySettings, Routes};
+use repute_delivery::{DeliverySettings, Egress, Routes};
 use repute_dns::{BoxFuture, Lookup, Mx, Records, Resolver};
 use repute_engine::config::{AccountSettings, Limits, SendingDomain};
 use repute_engine::door::{Account, Origin, Submitted};
+use repute_engine::permit::{PermitSettings, TrustDoors};
 use repute_engine::{CircuitSettings, Control, Door, Doors, Engine, ReturnSettings, Settings, SuppressionSettings};
 use repute_ledger::{Circuits, History, HistoryOptions, Returned, ReturnedOptions, Suppressions};
 use repute_net::{MemoryNetwork, TlsClient};
@@ -126,12 +127,27 @@ pub struct World {
     circuits: Option<Arc<Circuits>>,
     /// Of example.com.
     pub return_path: Option<Domain>,
+    /// For permits; without it everything may leave.
+    pub trust: Option<TrustDoors>,
+    pub permit: PermitSettings,
+    /// Other than five days.
+    pub expire: Option<Duration>,
+    pub egresses: Vec<Arc<Egress>>,
+    /// With their keys, which outlive a restart.
+    pub domains: Vec<SendingDomain>,
+    pub routes: Arc<Routes>,
     hosts: u8,
 }
 
 impl World {
     pub async fn new() -> World {
-        let mut world = World {
+        let mut world = World::unstarted();
+        world.start().await;
+        world
+    }
+
+    pub fn unstarted() -> World {
+        World {
             spool: Arc::new(MemorySpool::new()),
             names: Arc::new(Names::default()),
             network: Arc::new(MemoryNetwork::new(TlsClient::without_roots())),
@@ -144,10 +160,14 @@ impl World {
             history: None,
             circuits: None,
             return_path: None,
+            trust: None,
+            permit: PermitSettings::default(),
+            expire: None,
+            egresses: Vec::new(),
+            domains: domains(),
+            routes: Arc::new(Routes::default()),
             hosts: 0,
-        };
-        world.start().await;
-        world
+        }
     }
 
     /// A world whose works keep a history, a suppression list and what comes back.
@@ -182,8 +202,18 @@ impl World {
             suppressions: self.suppressions.clone(),
             circuits: self.circuits.clone(),
             tokens: Arc::new(repute_feedback::Tokens::new(&[1; 32])),
+            trust: self.trust.clone(),
         };
-        self.engine = Some(Engine::start(doors, settings(self.return_path.clone())).await.unwrap());
+        let mut settings = settings();
+        settings.egresses.clone_from(&self.egresses);
+        settings.domains.clone_from(&self.domains);
+        if let Some(first) = settings.domains.first_mut() {
+            first.return_path.clone_from(&self.return_path);
+        }
+        settings.routes = self.routes.clone();
+        settings.permit = self.permit.clone();
+        settings.retry.expire = self.expire.unwrap_or(settings.retry.expire);
+        self.engine = Some(Engine::start(doors, settings).await.unwrap());
     }
 
     pub async fn stop(&mut self) {
@@ -279,6 +309,30 @@ impl World {
             .collect()
     }
 
+    /// The addresses that mail to a recipient was delivered from.
+    pub fn left_from(&self, to: &str) -> Vec<IpAddr> {
+        let events = self.events.0.lock().unwrap();
+        let left = events.iter().filter_map(|event| match &event.kind {
+            EventKind::Settled { recipient, outcome, egress, .. }
+                if recipient.to_string() == to && outcome.verdict == Verdict::Delivered =>
+            {
+                *egress
+            }
+            _ => None,
+        });
+        left.collect()
+    }
+
+    /// Incidents so far: `opened name.fcrdns 203.0.113.10`.
+    pub fn incident_lines(&self) -> Vec<String> {
+        let events = self.events.0.lock().unwrap();
+        let told = events.iter().filter_map(|event| match &event.kind {
+            EventKind::Incident { state, what, subject, .. } => Some(format!("{} {what} {subject}", state.as_str())),
+            _ => None,
+        });
+        told.collect()
+    }
+
     pub fn reasons(&self, to: &str) -> Vec<String> {
         let events = self.events.0.lock().unwrap();
         events
@@ -365,21 +419,22 @@ pub fn shop() -> Arc<Account> {
     })
 }
 
-fn settings(return_path: Option<Domain>) -> Settings {
+fn domains() -> Vec<SendingDomain> {
     let key = |algorithm, selector| Arc::new(SigningKey::generate(algorithm, selector).unwrap());
     let sending =
         |name: &str, keys| SendingDomain { name: domain(name), keys, danger_unsigned: false, return_path: None };
+    vec![
+        sending("example.com", vec![key(Algorithm::Rsa, "r"), key(Algorithm::Ed25519, "e")]),
+        sending("keyless.test", Vec::new()),
+        sending("other.test", vec![key(Algorithm::Ed25519, "e")]),
+    ]
+}
+
+fn settings() -> Settings {
     Settings {
         hostname: domain("mail.example.com"),
         accounts: vec![AccountSettings { account: shop(), password: None, scram: None, addresses: Vec::new() }],
-        domains: vec![
-            SendingDomain {
-                return_path,
-                ..sending("example.com", vec![key(Algorithm::Rsa, "r"), key(Algorithm::Ed25519, "e")])
-            },
-            sending("keyless.test", Vec::new()),
-            sending("other.test", vec![key(Algorithm::Ed25519, "e")]),
-        ],
+        domains: Vec::new(),
         egresses: Vec::new(),
         routes: Arc::new(Routes::default()),
         delivery: Arc::new(DeliverySettings::default()),
@@ -388,6 +443,7 @@ fn settings(return_path: Option<Domain>) -> Settings {
         returned: ReturnSettings::default(),
         circuit: CircuitSettings::default(),
         limits: Limits::default(),
+        permit: PermitSettings::default(),
     }
 }
 

@@ -5,6 +5,7 @@
 use repute_types::{PartId, Timestamp};
 
 use super::Queue;
+use crate::flows::Routing;
 use crate::lane::{LaneId, LaneView};
 use crate::part::{Change, Intent, Lease, State, View};
 
@@ -49,7 +50,9 @@ impl Queue {
         let &slot = self.by_part.get(&part)?;
         let row = self.rows[slot as usize].as_ref()?;
         let lane = row.lane.and_then(|id| self.lane_view(id));
-        Some(View { state: row.state, due: row.due, attempts: row.attempts.into(), lane })
+        let is_barred = || matches!(self.flows.get(row.flow).routing, Routing::Barred(_));
+        let state = if row.state == State::Routing && is_barred() { State::Barred } else { row.state };
+        Some(View { state, due: row.due, attempts: row.attempts.into(), lane })
     }
 
     pub fn lane_view(&self, id: LaneId) -> Option<LaneView> {

@@ -9,7 +9,7 @@
 mod own;
 pub(crate) mod screen;
 
-use std::net::{IpAddr, UdpSocket};
+use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -148,22 +148,11 @@ pub fn set_up(context: &Context) -> anyhow::Result<(Config, Setup)> {
         egresses.extend(addresses.into_iter().flatten().map(|address| Egress { address, ehlo: ehlo.clone() }));
     }
     if egresses.is_empty() {
-        let addresses = chosen_by_system().into_iter();
+        let addresses = crate::config::settings::chosen_by_system().into_iter();
         egresses.extend(addresses.map(|address| Egress { address, ehlo: config.hostname.clone() }));
     }
     let setup = Setup { hostname: config.hostname.clone(), egresses, domains };
     Ok((config, setup))
-}
-
-/// The addresses that the operating system takes where the configuration names none: those of
-/// its ways to a root name server. Nothing is sent.
-fn chosen_by_system() -> Vec<IpAddr> {
-    let way = |from: &str, to: &str| {
-        let socket = UdpSocket::bind(from).ok()?;
-        socket.connect(to).ok()?;
-        Some(socket.local_addr().ok()?.ip())
-    };
-    [way("0.0.0.0:0", "198.41.0.4:53"), way("[::]:0", "[2001:503:ba3e::2:30]:53")].into_iter().flatten().collect()
 }
 
 /// Whom to ask, as the configuration has it.

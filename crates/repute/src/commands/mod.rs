@@ -7,8 +7,10 @@ pub mod config;
 pub mod demo;
 pub mod domain;
 pub mod explain;
+pub mod incidents;
 pub mod man;
 pub mod message;
+pub mod permit;
 pub mod queue;
 pub mod records;
 pub mod reports;
@@ -20,6 +22,7 @@ pub mod status;
 mod stores;
 pub mod suppression;
 pub mod token;
+pub mod trust;
 pub mod why;
 
 use std::path::Path;

@@ -16,6 +16,7 @@ pub struct Args {}
 #[derive(Deserialize)]
 struct Status {
     queued: usize,
+    barred: usize,
     sessions: u32,
     lanes: Vec<Lane>,
 }
@@ -31,13 +32,29 @@ struct Lane {
 
 pub fn run(_: Args, context: &Context) -> anyhow::Result<Exit> {
     let config = context.load(Files::Ignore)?;
-    let answer = client::ask(&config.state, &Request::StatusV1 {})?;
+    let mut answer = client::ask(&config.state, &Request::StatusV1 {})?;
+    let permits = client::ask(&config.state, &Request::PermitsV1 {})?;
+    let incidents = client::ask(&config.state, &Request::IncidentsV1 { closed: 0 })?;
+    let (may, of) = may(&permits);
+    let open = incidents.as_array().map_or(0, Vec::len);
+    if let Some(answer) = answer.as_object_mut() {
+        answer.insert("permits".into(), permits["rows"].clone());
+        answer.insert("incidents".into(), incidents.clone());
+    }
     if context.json {
         out::json(&answer);
         return Ok(Exit::Done);
     }
     let status = Status::deserialize(&answer)?;
     out::line(&format!("running: {} part(s) queued, {} session(s) under way", status.queued, status.sessions));
+    out::line(&format!(
+        "permits: {may} of {of} ways are open, {} part(s) wait for one; {open} incident(s)",
+        status.barred
+    ));
+    for one in incidents.as_array().into_iter().flatten() {
+        let text = |key: &str| one[key].as_str().unwrap_or_default().to_owned();
+        out::line(&format!("  {} ({}): {}", text("what"), text("subject"), text("text")));
+    }
     if !status.lanes.is_empty() {
         let now = repute_types::Clock::now(&repute_types::SystemClock);
         let cells = |l: &Lane| {
@@ -48,4 +65,10 @@ pub fn run(_: Args, context: &Context) -> anyhow::Result<Exit> {
         out::print(&out::table(&["SITE", "READY", "SESSIONS", ""], &rows));
     }
     Ok(Exit::Done)
+}
+
+/// How many pairs may send, of how many.
+fn may(permits: &serde_json::Value) -> (usize, usize) {
+    let rows = permits["rows"].as_array().map_or(&[][..], Vec::as_slice);
+    (rows.iter().filter(|row| row["may"] == true).count(), rows.len())
 }

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use repute_delivery::{DeliverySettings, Egress, HostMemory, Login, Relay, Routes, TlsNeed};
 use repute_engine::config::{AccountSettings, AddressRange, Limits, SendingDomain, Settings};
 use repute_engine::door::{Account, ScramSecret};
+use repute_engine::permit::PermitSettings;
 use repute_queue::Retry;
 
 use super::Config;
@@ -30,7 +31,28 @@ pub fn of(config: &Config, memory: &HostMemory) -> Settings {
         returned: config.returned.clone(),
         circuit: config.circuit.clone(),
         limits: limits(config),
+        permit: PermitSettings {
+            enforce: config.permit.enforce,
+            assume: config.permit.assume.clone(),
+            watch: config.permit.watch,
+            mail_to: config.permit.mail_to.clone(),
+            chosen: if config.egresses.is_empty() { chosen_by_system() } else { Vec::new() },
+            table: Arc::new(config.lists.table.clone()),
+            keys: Arc::new(config.lists.keys.clone()),
+            keep: config.permit.keep,
+        },
     }
+}
+
+/// The addresses that the operating system takes where the configuration names none: those of
+/// its ways to a root name server. Nothing is sent.
+pub fn chosen_by_system() -> Vec<IpAddr> {
+    let way = |from: &str, to: &str| {
+        let socket = std::net::UdpSocket::bind(from).ok()?;
+        socket.connect(to).ok()?;
+        Some(socket.local_addr().ok()?.ip())
+    };
+    [way("0.0.0.0:0", "198.41.0.4:53"), way("[::]:0", "[2001:503:ba3e::2:30]:53")].into_iter().flatten().collect()
 }
 
 /// Who a client of this account is, however it came in.
@@ -65,7 +87,7 @@ fn egress(e: &meant::Egress, config: &Config) -> Egress {
     let addresses = [e.v4.map(IpAddr::V4), e.v6.map(IpAddr::V6)];
     let names: Vec<String> = addresses.iter().flatten().map(ToString::to_string).collect();
     let ehlo = e.ehlo.clone().unwrap_or_else(|| config.hostname.clone());
-    Egress { name: names.join(","), ehlo, v4: e.v4, v6: e.v6 }
+    Egress { name: names.join(","), ehlo, v4: e.v4, v6: e.v6, narrowed: false }
 }
 
 fn routes(written: &[meant::Route]) -> Routes {

@@ -39,6 +39,8 @@ pub struct Typed {
     pub suppression: Suppression,
     pub r#return: Return,
     pub circuit: Circuit,
+    pub permit: Permit,
+    pub watch: Watch,
     pub history: History,
     pub log: Log,
     pub sendmail: Sendmail,
@@ -280,6 +282,21 @@ pub struct Circuit {
     pub unknown: u64,
     pub complaints: u64,
     pub spam: u64,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Permit {
+    pub enforce: Spanned<bool>,
+    pub assume: Vec<Spanned<String>>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Watch {
+    pub enabled: Spanned<bool>,
+    pub mail_to: Option<Spanned<String>>,
+    pub keep: Span,
 }
 
 #[derive(Deserialize)]

@@ -87,6 +87,11 @@ async fn answer(request: Request, control: &Control) -> Answer {
         Request::SuppressionListV1 { query } => said(control.suppressions(*query).await),
         Request::SuppressV1 { entries } => said(control.suppress(entries).await),
         Request::ReleaseSuppressedV1 { selection, all } => said(control.release_suppressed(*selection, all).await),
+        Request::PermitsV1 {} => said(Ok(control.permits())),
+        Request::SayV1(say) => said(control.say(say).await),
+        Request::RecheckV1 { checks } => said(Ok(control.recheck(checks))),
+        Request::IncidentsV1 { closed } => said(control.incidents(closed).await),
+        Request::TrustV1 { since, limit } => said(control.trust_history(since, limit).await),
     }
 }
 

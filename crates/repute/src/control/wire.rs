@@ -2,25 +2,67 @@
 //! says is the works' own question (`repute_engine::control`), the answer is JSON.
 
 use repute_engine::control::Selector;
+use repute_engine::permit::operator::Say;
 use repute_ledger::suppression::{Entry, Query, Selection};
+use repute_types::Timestamp;
 use serde::{Deserialize, Serialize};
 
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case", deny_unknown_fields)]
 pub enum Request {
-    ListV1 { selector: Selector, limit: usize },
-    HoldV1 { selector: Selector, reason: String },
-    ReleaseV1 { selector: Selector },
-    RetryV1 { selector: Selector },
-    CancelV1 { selector: Selector },
-    WhyV1 { about: String, limit: usize },
+    ListV1 {
+        selector: Selector,
+        limit: usize,
+    },
+    HoldV1 {
+        selector: Selector,
+        reason: String,
+    },
+    ReleaseV1 {
+        selector: Selector,
+    },
+    RetryV1 {
+        selector: Selector,
+    },
+    CancelV1 {
+        selector: Selector,
+    },
+    WhyV1 {
+        about: String,
+        limit: usize,
+    },
     StatusV1 {},
     CircuitListV1 {},
-    CircuitContinueV1 { name: String },
-    CircuitCancelV1 { name: String },
-    SuppressionListV1 { query: Box<Query> },
-    SuppressV1 { entries: Vec<Entry> },
-    ReleaseSuppressedV1 { selection: Box<Selection>, all: bool },
+    CircuitContinueV1 {
+        name: String,
+    },
+    CircuitCancelV1 {
+        name: String,
+    },
+    SuppressionListV1 {
+        query: Box<Query>,
+    },
+    SuppressV1 {
+        entries: Vec<Entry>,
+    },
+    ReleaseSuppressedV1 {
+        selection: Box<Selection>,
+        all: bool,
+    },
+    PermitsV1 {},
+    SayV1(Say),
+    /// All that permits need, where no check is named.
+    RecheckV1 {
+        checks: Vec<String>,
+    },
+    /// The open ones, and so many of the closed.
+    IncidentsV1 {
+        closed: usize,
+    },
+    TrustV1 {
+        since: Timestamp,
+        limit: usize,
+    },
 }
 
 #[derive(Debug, Serialize, Deserialize)]

@@ -18,11 +18,12 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 use repute_delivery::HostMemory;
-use repute_dns::{HickoryResolver, Resolver};
+use repute_dns::{DnsSettings, HickoryResolver, Resolver};
+use repute_engine::permit::TrustDoors;
 use repute_engine::{Doors, Engine};
 use repute_feedback::Tokens;
 use repute_ledger::requests::{RequestOptions, Requests};
-use repute_ledger::{Circuits, History, HistoryOptions, Returned, ReturnedOptions, Suppressions};
+use repute_ledger::{Circuits, History, HistoryOptions, Returned, ReturnedOptions, Suppressions, Trust};
 use repute_net::{TcpNetwork, TlsClient};
 use repute_spool::{Spool, SqliteSpool, sqlite};
 use repute_submission::{Limits, ListenerConfig, LocalListener, SharedBounds, SharedLimits, TlsSource};
@@ -206,7 +207,14 @@ fn doors(config: &Config, log: &Arc<Log>, history: &Arc<History>) -> anyhow::Res
         requests: Some(Arc::new(requests)),
         tokens: Arc::new(Tokens::new(&crate::tokens::key(&config.state)?)),
         circuits: Some(Arc::new(circuits)),
+        trust: Some(trust(config)?),
     })
+}
+
+/// The watch asks with a resolver of its own, which keeps no answers.
+fn trust(config: &Config) -> anyhow::Result<TrustDoors> {
+    let dns = Arc::new(HickoryResolver::new(&DnsSettings { cache: 0, ..resolver::settings(config) })?);
+    Ok(TrustDoors { dns, store: Arc::new(Trust::open(&config.state.join("trust.sqlite"))?) })
 }
 
 fn resolver(config: &Config, log: &Arc<Log>) -> anyhow::Result<Arc<dyn Resolver>> {

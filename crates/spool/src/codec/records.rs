@@ -10,19 +10,19 @@ use super::{Bad, Read, Reader, Writer};
 use crate::{MessageMeta, PartRecord, PartState, Pending};
 
 const META_V1: u8 = 1;
-/// With labels.
-const META_V2: u8 = 2;
+// The second has labels.
 /// With the list among them.
 const META_V3: u8 = 3;
 /// With the letter's fields and whether members are kept.
 const META_V4: u8 = 4;
+/// With the author's domain.
+const META_V5: u8 = 5;
 const PART_V1: u8 = 1;
 /// With merge fields; the domain is the first recipient's and is not repeated.
 const PART_V2: u8 = 2;
 
 pub(crate) fn meta_to_octets(meta: &MessageMeta, buffer: &mut Vec<u8>) {
-    let bulk = meta.letter.is_some() || meta.members;
-    let mut w = Writer::start(buffer, if bulk { META_V4 } else { META_V3 });
+    let mut w = Writer::start(buffer, META_V5);
     w.option(meta.account.as_deref(), Writer::text);
     w.octet(match meta.stream {
         Stream::Transactional => 0,
@@ -35,16 +35,23 @@ pub(crate) fn meta_to_octets(meta: &MessageMeta, buffer: &mut Vec<u8>) {
     w.text(&meta.header_id);
     w.uint(meta.size);
     w.option(meta.labels.as_deref(), write_labels);
-    if bulk {
-        w.octet(u8::from(meta.members));
-        w.option(meta.letter.as_deref(), write_texts);
+    w.octet(u8::from(meta.members));
+    w.option(meta.letter.as_deref(), write_texts);
+    match &meta.author {
+        None => w.octet(0),
+        // Nearly always: MAIL FROM and From agree.
+        Some(author) if is_that_of(author, meta.from.as_ref()) => w.octet(2),
+        Some(author) => {
+            w.octet(1);
+            w.text(author.as_str());
+        }
     }
     w.seal();
 }
 
 pub(crate) fn meta_from_octets(id: MessageId, octets: &[u8]) -> Read<MessageMeta> {
     let (version, mut r) = Reader::open(octets)?;
-    if !(META_V1..=META_V4).contains(&version) {
+    if !(META_V1..=META_V5).contains(&version) {
         return Err(Bad);
     }
     let mut meta = MessageMeta {
@@ -56,6 +63,7 @@ pub(crate) fn meta_from_octets(id: MessageId, octets: &[u8]) -> Read<MessageMeta
             _ => return Err(Bad),
         },
         from: r.option(read_address)?,
+        author: None,
         options: read_options(&mut r)?,
         received: Timestamp(r.int()?),
         expires: Timestamp(r.int()?),
@@ -68,12 +76,28 @@ pub(crate) fn meta_from_octets(id: MessageId, octets: &[u8]) -> Read<MessageMeta
         letter: None,
         members: false,
     };
-    if version == META_V4 {
+    if version >= META_V4 {
         meta.members = read_bool(&mut r)?;
         meta.letter = r.option(read_texts)?.map(Into::into);
     }
+    if version >= META_V5 {
+        meta.author = read_author(&mut r, meta.from.as_ref())?;
+    }
     r.end()?;
     Ok(meta)
+}
+
+fn is_that_of(author: &Domain, from: Option<&Address>) -> bool {
+    from.is_some_and(|from| from.domain() == author)
+}
+
+fn read_author(r: &mut Reader<'_>, from: Option<&Address>) -> Read<Option<Domain>> {
+    Ok(match r.octet()? {
+        0 => None,
+        1 => Some(Domain::parse(r.text()?).map_err(|_| Bad)?),
+        2 => Some(from.ok_or(Bad)?.domain().clone()),
+        _ => return Err(Bad),
+    })
 }
 
 fn write_labels(w: &mut Writer<'_>, labels: &Labels) {
@@ -89,7 +113,7 @@ fn write_labels(w: &mut Writer<'_>, labels: &Labels) {
 
 fn read_labels(r: &mut Reader<'_>, version: u8) -> Read<Labels> {
     let campaign = r.option(Reader::text)?.map(str::to_owned);
-    let list = if version == META_V2 { None } else { r.option(Reader::text)?.map(str::to_owned) };
+    let list = if version < META_V3 { None } else { r.option(Reader::text)?.map(str::to_owned) };
     let tags = read_texts(r)?;
     let metadata = (0..r.count()?).map(|_| Ok((r.text()?.to_owned(), r.text()?.to_owned()))).collect::<Read<_>>()?;
     Ok(Labels { campaign, list, tags, metadata })

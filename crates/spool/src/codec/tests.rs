@@ -110,17 +110,18 @@ fn meta() -> impl Strategy<Value = MessageMeta> {
         any::<(u64, i64, i64, u64, bool)>(),
         (any::<bool>(), proptest::option::of(any::<Vec<String>>()), proptest::option::of(labels())),
         proptest::option::of(".{0,20}"),
-        proptest::option::of(address()),
+        (proptest::option::of(address()), proptest::option::of(address()), any::<bool>()),
         options,
         ".{0,80}",
     )
         .prop_map(
-            |((id, received, expires, size, bulk), (members, letter, labels), account, from, options, header_id)| {
+            |((id, received, expires, size, bulk), (members, letter, labels), account, who, options, header_id)| {
                 MessageMeta {
                     id: MessageId(id),
                     account: account.map(Into::into),
                     stream: if bulk { Stream::Bulk } else { Stream::Transactional },
-                    from,
+                    author: if who.2 { &who.0 } else { &who.1 }.as_ref().map(|a| a.domain().clone()),
+                    from: who.0,
                     options,
                     received: Timestamp(received),
                     expires: Timestamp(expires),
@@ -216,4 +217,30 @@ fn a_campaign_and_its_members_read_as_they_were_written() {
     member_to_octets([&bob, &bob].into_iter(), Some((Some("news"), Some("letters"))), &mut octets);
     let of = Some((Some("news".into()), Some("letters".to_owned())));
     assert_eq!(member_from_octets(&octets), Ok((vec![bob.clone(), bob], of)));
+}
+
+/// Records of the version before the author's domain was kept are read, without one.
+#[test]
+fn a_record_without_an_author_is_read() {
+    let now = MessageMeta {
+        id: MessageId(1),
+        account: Some("shop".into()),
+        stream: Stream::Bulk,
+        from: Address::parse("a@example.com").ok(),
+        author: None,
+        options: EnvelopeOptions::default(),
+        received: Timestamp(1),
+        expires: Timestamp(2),
+        header_id: "x@example.com".into(),
+        size: 3,
+        labels: None,
+        letter: None,
+        members: false,
+    };
+    let mut octets = Vec::new();
+    meta_to_octets(&now, &mut octets);
+    octets.truncate(octets.len() - 5);
+    octets[0] = 4;
+    octets.extend(crc32fast::hash(&octets).to_le_bytes());
+    assert_eq!(meta_from_octets(now.id, &octets), Ok(now));
 }

@@ -46,6 +46,7 @@ pub fn message(number: u64, content: impl Into<Content>, domains: &[&str]) -> Ne
         account: Some("shop".into()),
         stream: Stream::Transactional,
         from: Some(Address::parse("shop@example.com").unwrap()),
+        author: Domain::parse("example.com").ok(),
         options: EnvelopeOptions::default(),
         received: Timestamp(1_000),
         expires: Timestamp(2_000),

@@ -78,6 +78,7 @@ impl FakeDoor {
             account: Some(account.name.clone()),
             stream: account.stream,
             from: envelope.from.clone(),
+            author: None,
             options: envelope.options.clone(),
             received: at,
             expires: Timestamp(1),

@@ -182,6 +182,7 @@ fn engine_settings() -> EngineSettings {
         addresses: Vec::new(),
     };
     EngineSettings {
+        permit: Default::default(),
         hostname: domain("mail.example.com"),
         accounts: vec![account("shop"), account("other")],
         domains: vec![sending("example.com")],
@@ -200,6 +201,7 @@ fn doors(spool: Arc<MemorySpool>, state: &Path) -> Doors {
     let requests = Requests::open(&state.join("requests.sqlite"), RequestOptions::default()).unwrap();
     let suppressions = Suppressions::open(&state.join("suppressions.sqlite")).unwrap();
     Doors {
+        trust: None,
         spool,
         resolver: Arc::new(NoNames),
         network: Arc::new(MemoryNetwork::new(TlsClient::without_roots())),

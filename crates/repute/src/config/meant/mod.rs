@@ -8,6 +8,7 @@ mod check;
 mod domain;
 mod egress;
 mod listener;
+mod permit;
 mod route;
 mod web;
 
@@ -26,6 +27,7 @@ pub use check::{Check, Lists};
 pub use domain::SendingDomain;
 pub use egress::Egress;
 pub use listener::Listener;
+pub use permit::Permit;
 pub use route::Route;
 pub use web::{Token, Web};
 
@@ -59,6 +61,7 @@ pub struct Config {
     pub suppression: SuppressionSettings,
     pub returned: ReturnSettings,
     pub circuit: CircuitSettings,
+    pub permit: Permit,
     pub history_keep: Duration,
     pub log: LogFormat,
     pub sendmail: Option<Sendmail>,
@@ -171,6 +174,7 @@ pub fn check(file: &Path, typed: Typed, look: Files) -> Result<Config, Vec<Fault
             complaints: typed.circuit.complaints,
             spam: typed.circuit.spam,
         },
+        permit: permit::check(&mut c, typed.permit, typed.watch),
         history_keep: typed.history.keep.0,
         log: typed.log.format,
         sendmail: sendmail(&mut c, typed.sendmail, &accounts),

@@ -1,20 +1,23 @@
-//! The recipient domains that parts are queued for, interned, each with what is known of its
-//! lane. A domain without parts is forgotten in sweeps, when many of them have gathered.
+//! The flows that parts are queued for, interned: recipient domains, each with a sender, and
+//! what is known of the lane. A flow without parts is forgotten in sweeps, when many have gathered.
 
 use std::collections::HashMap;
 use std::time::Duration;
 
-use repute_types::{Domain, Timestamp};
+use repute_types::Timestamp;
 
 use crate::lane::LaneId;
+use crate::part::Flow;
 use crate::timers::Mark;
 
 #[derive(Debug)]
-pub(crate) struct DomainSlot {
-    pub name: Domain,
+pub(crate) struct FlowSlot {
+    pub flow: Flow,
     /// Parts queued for it, in whatever state.
     pub parts: u32,
     pub routing: Routing,
+    /// The lane that it was taken from may be taken no more: its parts there look for another.
+    pub moving: bool,
 }
 
 #[derive(Debug)]
@@ -22,6 +25,8 @@ pub(crate) enum Routing {
     Unknown,
     /// The route was asked for; these parts wait for it.
     Asked(Vec<Mark>),
+    /// Its sender may take no way now; these parts wait until that may have changed.
+    Barred(Vec<Mark>),
     Known {
         lane: LaneId,
         until: Timestamp,
@@ -29,25 +34,25 @@ pub(crate) enum Routing {
 }
 
 #[derive(Debug, Default)]
-pub(crate) struct Domains {
-    by_name: HashMap<Domain, u32>,
-    slots: Vec<Option<DomainSlot>>,
+pub(crate) struct Flows {
+    by_name: HashMap<Flow, u32>,
+    slots: Vec<Option<FlowSlot>>,
     free: Vec<u32>,
-    /// Domains with `parts == 0`.
+    /// Flows with `parts == 0`.
     unused: usize,
     /// When they were looked through last.
     swept: Timestamp,
 }
 
-/// Unused domains that may gather before they are looked through.
+/// Unused flows that may gather before they are looked through.
 const SWEEP_AT: usize = 4096;
-/// A sweep looks at every domain and may find nothing to forget, so it waits so long for the next.
+/// A sweep looks at every flow and may find nothing to forget, so it waits so long for the next.
 const SWEEP_EVERY: Duration = Duration::from_secs(60);
 
-impl Domains {
-    /// The index of a domain, with one more part counted for it.
-    pub fn enter(&mut self, name: Domain) -> u32 {
-        if let Some(&index) = self.by_name.get(&name) {
+impl Flows {
+    /// The index of a flow, with one more part counted for it.
+    pub fn enter(&mut self, flow: Flow) -> u32 {
+        if let Some(&index) = self.by_name.get(&flow) {
             let slot = self.at(index);
             slot.parts += 1;
             if slot.parts == 1 {
@@ -55,7 +60,7 @@ impl Domains {
             }
             return index;
         }
-        let slot = Some(DomainSlot { name: name.clone(), parts: 1, routing: Routing::Unknown });
+        let slot = Some(FlowSlot { flow: flow.clone(), parts: 1, routing: Routing::Unknown, moving: false });
         let index = match self.free.pop() {
             Some(index) => {
                 self.slots[index as usize] = slot;
@@ -66,7 +71,7 @@ impl Domains {
                 (self.slots.len() - 1) as u32
             }
         };
-        self.by_name.insert(name, index);
+        self.by_name.insert(flow, index);
         index
     }
 
@@ -78,19 +83,24 @@ impl Domains {
         }
     }
 
-    pub fn find(&self, name: &Domain) -> Option<u32> {
-        self.by_name.get(name).copied()
+    pub fn find(&self, flow: &Flow) -> Option<u32> {
+        self.by_name.get(flow).copied()
     }
 
-    pub fn at(&mut self, index: u32) -> &mut DomainSlot {
+    pub fn at(&mut self, index: u32) -> &mut FlowSlot {
         self.slots[index as usize].as_mut().expect("an index is given out only while its slot is in use")
     }
 
-    pub fn name(&self, index: u32) -> &Domain {
-        &self.slots[index as usize].as_ref().expect("an index is given out only while its slot is in use").name
+    pub fn get(&self, index: u32) -> &FlowSlot {
+        self.slots[index as usize].as_ref().expect("an index is given out only while its slot is in use")
     }
 
-    /// Forgets unused domains whose route is stale; returns the lanes they were routed to.
+    /// All that are in use, by index.
+    pub fn iter(&self) -> impl Iterator<Item = (u32, &FlowSlot)> {
+        self.slots.iter().enumerate().filter_map(|(index, slot)| Some((index as u32, slot.as_ref()?)))
+    }
+
+    /// Forgets unused flows whose route is stale; returns the lanes they were routed to.
     pub fn sweep(&mut self, now: Timestamp) -> Vec<LaneId> {
         let mut lanes = Vec::new();
         if self.unused < SWEEP_AT.max(self.by_name.len() / 4) {
@@ -104,14 +114,14 @@ impl Domains {
             let Some(slot) = place else { continue };
             let lane = match slot.routing {
                 Routing::Known { lane, until } if until <= now => Some(lane),
-                Routing::Unknown => None,
+                Routing::Unknown | Routing::Barred(_) => None,
                 _ => continue,
             };
             if slot.parts > 0 {
                 continue;
             }
             lanes.extend(lane);
-            self.by_name.remove(&slot.name);
+            self.by_name.remove(&slot.flow);
             self.free.push(index as u32);
             self.unused -= 1;
             *place = None;
@@ -125,11 +135,12 @@ mod tests {
     use super::*;
 
     #[test]
-    fn unused_domains_are_forgotten_when_their_routes_are_stale_and_looked_for_once_a_minute() {
+    fn unused_flows_are_forgotten_when_their_routes_are_stale_and_looked_for_once_a_minute() {
         let (now, hour) = (Timestamp(1_795_485_950_000), Duration::from_secs(3600));
-        let mut domains = Domains::default();
+        let mut domains = Flows::default();
         for number in 0..10_000 {
-            let index = domains.enter(Domain::parse(&format!("d{number}.test")).unwrap());
+            let domain = repute_types::Domain::parse(&format!("d{number}.test")).unwrap();
+            let index = domains.enter(Flow { domain, sender: crate::Sender(0) });
             let until = now + hour;
             domains.at(index).routing = Routing::Known { lane: LaneId(number), until };
             domains.leave(index);

@@ -1,0 +1,208 @@
+//! What is known of permits, in memory and in the ledger, and what follows when it changes.
+
+use std::collections::{BTreeMap, HashMap};
+use std::net::IpAddr;
+use std::sync::Mutex;
+
+use repute_audit::{Key as AuditKey, Sending, Setup};
+use repute_ledger::{LedgerError, TrustChange};
+use repute_trust::checks::Finding;
+use repute_trust::permit::{Changed, Key, Permits, Record, Turn};
+use repute_types::event::Level;
+use repute_types::{Domain, Timestamp};
+use tokio::sync::mpsc;
+
+use super::{TrustDoors, incidents, way};
+use crate::config::Settings;
+use crate::works::{Works, lock};
+
+/// Checks that were asked for and have not been made yet; more are dropped, since what is asked
+/// for is in the end the same few.
+const ASKED_MOST: usize = 64;
+
+pub(crate) struct Board {
+    permits: Mutex<Permits>,
+    /// What the ledger has of each record.
+    saved: tokio::sync::Mutex<BTreeMap<String, String>>,
+    /// Checks that are wanted soon.
+    asked: mpsc::Sender<Vec<String>>,
+    asks: Mutex<Option<mpsc::Receiver<Vec<String>>>>,
+}
+
+impl Board {
+    pub fn new() -> Board {
+        let (asked, asks) = mpsc::channel(ASKED_MOST);
+        Board { permits: Mutex::default(), saved: tokio::sync::Mutex::default(), asked, asks: Mutex::new(Some(asks)) }
+    }
+
+    pub fn permits<T>(&self, touch: impl FnOnce(&mut Permits) -> T) -> T {
+        touch(&mut lock(&self.permits))
+    }
+
+    /// The watch's end of what is asked for; it is there once.
+    pub fn asks(&self) -> Option<mpsc::Receiver<Vec<String>>> {
+        lock(&self.asks).take()
+    }
+
+    /// Wants these checks, or all of a group, made soon.
+    pub fn ask(&self, checks: Vec<String>) {
+        let _ = self.asked.try_send(checks);
+    }
+}
+
+/// What is checked: every address and every domain.
+pub(crate) fn setup(settings: &Settings) -> Setup {
+    let egresses = way::egresses(settings);
+    let each = egresses.iter().flat_map(|egress| {
+        let ehlo = egress.ehlo.clone();
+        way::addresses(settings, egress).into_iter().map(move |address| (address, ehlo.clone()))
+    });
+    Setup {
+        hostname: settings.hostname.clone(),
+        egresses: each.map(|(address, ehlo)| repute_audit::Egress { address, ehlo }).collect(),
+        domains: settings.domains.iter().map(sending).collect(),
+    }
+}
+
+fn sending(domain: &crate::config::SendingDomain) -> Sending {
+    Sending {
+        name: domain.name.clone(),
+        return_path: domain.return_path.clone(),
+        keys: domain.keys.iter().map(AuditKey::of).collect(),
+    }
+}
+
+/// What the findings about an address or a domain hold for.
+fn made_of(setup: &Setup) -> (BTreeMap<IpAddr, String>, BTreeMap<Domain, String>) {
+    let addresses = setup.egresses.iter().map(|egress| (egress.address, egress.ehlo.to_string()));
+    let domains = setup.domains.iter().map(|domain| {
+        let keys: Vec<String> = domain.keys.iter().map(|key| format!("{}={}", key.selector, key.public_key)).collect();
+        (domain.name.clone(), format!("{} {}", domain.mail_from(), keys.join(" ")))
+    });
+    (addresses.collect(), domains.collect())
+}
+
+/// Brings back what was known before the restart.
+pub(crate) async fn restore(works: &Works, doors: &TrustDoors) -> Result<(), LedgerError> {
+    let kept = doors.store.kept().await?;
+    // A record of another version says nothing: what it knew is found out again.
+    let records = kept.values().filter_map(|text| serde_json::from_str::<Record>(text).ok()).collect::<Vec<_>>();
+    works.board.permits(|permits| *permits = Permits::restore(records));
+    *works.board.saved.lock().await = kept;
+    Ok(())
+}
+
+/// Takes on the addresses and domains of the configuration. Returns what was bad and is gone.
+pub(crate) fn configure(works: &Works) -> Vec<Changed> {
+    let settings = works.settings();
+    works.gate.know(&settings);
+    let (addresses, domains) = made_of(&setup(&settings));
+    let gone = works.board.permits(|permits| permits.configure(addresses, domains, settings.permit.assume.clone()));
+    let settings = works.settings();
+    let table = works.board.permits(|permits| works.gate.build(permits, &settings, works.now()));
+    works.gate.set(table);
+    // Ways and routes may be others now, whatever the permits say.
+    works.queue(|queue| queue.review(|_, _| false));
+    gone
+}
+
+/// Makes the gate agree with what is known now, and has the queue look again where it differs.
+pub(crate) fn refresh(works: &Works) {
+    let (settings, now) = (works.settings(), works.now());
+    let table = works.board.permits(|permits| works.gate.build(permits, &settings, now));
+    if works.gate.set(table) {
+        works.queue(|queue| {
+            queue.review(|flow, key| works.way(&settings, flow).is_some_and(|(way, _)| way.number() == key.way));
+        });
+    }
+}
+
+/// Takes the findings of a run in, and does all that follows from them.
+pub(crate) async fn learn(works: &Works, doors: &TrustDoors, findings: &[Finding], made: &[&str], at: Timestamp) {
+    let before = states(works, at);
+    let changes = works.board.permits(|permits| permits.observe(findings, |check| made.contains(&check), at));
+    refresh(works);
+    follow(works, doors, changes, before, at).await;
+}
+
+/// What every permit is, in a word, and why mail may not leave.
+pub(crate) type States = HashMap<Key, (&'static str, String)>;
+
+/// What every permit is now.
+pub(crate) fn states(works: &Works, at: Timestamp) -> States {
+    works.board.permits(|permits| {
+        let of = |key: Key| {
+            let rights = permits.rights(&key, at);
+            let text = if rights.may() { String::new() } else { rights.why_not() };
+            (key, (super::operator::word(&rights), text))
+        };
+        permits.keys().into_iter().map(of).collect()
+    })
+}
+
+/// Writes down what changed, opens and closes incidents, and saves.
+pub(crate) async fn follow(works: &Works, doors: &TrustDoors, changes: Vec<Changed>, before: States, at: Timestamp) {
+    let mut told: Vec<TrustChange> = changes.iter().map(|change| of_check(change, at)).collect();
+    for (key, (state, text)) in states(works, at) {
+        let earlier = before.get(&key).map(|(state, _)| *state);
+        let (Some(address), Some(domain)) = (key.address, key.domain) else { continue };
+        if earlier != Some(state) {
+            told.push(TrustChange {
+                at,
+                what: "permit".into(),
+                state: state.into(),
+                address: Some(address.to_string()),
+                domain: Some(domain.to_string()),
+                text,
+                who: None,
+            });
+        }
+    }
+    if !told.is_empty() {
+        noted(works, doors.store.note(told).await);
+    }
+    incidents::follow(works, doors, &changes, at).await;
+    save(works, doors).await;
+}
+
+fn of_check(change: &Changed, at: Timestamp) -> TrustChange {
+    let state = match change.turn {
+        Some(Turn::Failed) => "fail",
+        Some(Turn::Recovered) => "pass",
+        None => "gone",
+    };
+    TrustChange {
+        at,
+        what: change.subject.check.clone(),
+        state: state.into(),
+        address: change.subject.address.map(|a| a.to_string()),
+        domain: change.subject.domain.as_ref().map(Domain::to_string),
+        text: change.trail.verdict.clone(),
+        who: None,
+    }
+}
+
+/// Writes the records that differ from what the ledger has.
+pub(crate) async fn save(works: &Works, doors: &TrustDoors) {
+    let records = works.board.permits(|permits| permits.records());
+    let text = |record: &Record| serde_json::to_string(record).unwrap_or_default();
+    let now: BTreeMap<String, String> = records.iter().map(|(name, record)| (name.clone(), text(record))).collect();
+    let mut saved = works.board.saved.lock().await;
+    let mut writes: Vec<(String, Option<String>)> = Vec::new();
+    writes.extend(now.iter().filter(|(n, v)| saved.get(*n) != Some(v)).map(|(n, v)| (n.clone(), Some(v.clone()))));
+    writes.extend(saved.keys().filter(|name| !now.contains_key(*name)).map(|name| (name.clone(), None)));
+    if writes.is_empty() {
+        return;
+    }
+    match doors.store.keep(writes).await {
+        Ok(()) => *saved = now,
+        Err(error) => noted(works, Err(error)),
+    }
+}
+
+/// The ledger of trust could not be written: permits go on from memory.
+pub(crate) fn noted(works: &Works, result: Result<(), LedgerError>) {
+    if let Err(error) = result {
+        works.note(Level::Error, "trust", format!("the history of trust could not be written: {error}"));
+    }
+}

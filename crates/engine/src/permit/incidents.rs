@@ -1,0 +1,167 @@
+//! Incidents: a check that fails opens one, told once; when it passes again, or is not made any
+//! more, it closes. The operator is written to by a way that is permitted, or later.
+
+use repute_ledger::Incident;
+use repute_message::compose::{Letter, Person, compose};
+use repute_spool::MessageMeta;
+use repute_trust::permit::{Changed, Turn};
+use repute_types::envelope::EnvelopeOptions;
+use repute_types::event::{IncidentState, Level};
+use repute_types::{Address, Content, EventKind, Recipient, Stream, Timestamp};
+
+use super::{TrustDoors, board, way};
+use crate::config::SendingDomain;
+use crate::intake::{self, Accepted};
+use crate::works::Works;
+
+/// What an incident's letter is worth when it is late: then its closing is news too.
+const LETTER_EXPIRES: std::time::Duration = std::time::Duration::from_secs(24 * 3600);
+
+pub(crate) async fn follow(works: &Works, doors: &TrustDoors, changes: &[Changed], at: Timestamp) {
+    for change in changes {
+        let (what, subject) = (change.subject.check.clone(), change.subject.about.clone());
+        let changed = match change.turn {
+            // What follows from another failure is told with that one.
+            Some(Turn::Failed) if change.trail.follows.is_some() => continue,
+            Some(Turn::Failed) => {
+                let (text, cure) = (change.trail.verdict.clone(), change.trail.cure.clone());
+                doors.store.open_incident(at, what, subject, text, cure).await
+            }
+            _ => doors.store.close_incident(at, what, subject).await,
+        };
+        match changed {
+            Ok(Some(incident)) => works.emit(event(&incident)),
+            Ok(None) => {}
+            Err(error) => board::noted(works, Err(error)),
+        }
+    }
+}
+
+fn event(incident: &Incident) -> EventKind {
+    let closed = incident.closed.is_some();
+    EventKind::Incident {
+        id: incident.id,
+        state: if closed { IncidentState::Closed } else { IncidentState::Opened },
+        what: incident.what.clone(),
+        subject: incident.subject.clone(),
+        text: incident.text.clone(),
+        cure: if closed { String::new() } else { incident.cure.clone() },
+    }
+}
+
+/// Writes to the operator of what has not been told yet, all in one letter.
+pub(crate) async fn tell(works: &Works, doors: &TrustDoors) {
+    let settings = works.settings();
+    let Some(to) = &settings.permit.mail_to else { return };
+    let untold = match doors.store.untold().await {
+        Ok(untold) => untold,
+        Err(error) => return board::noted(works, Err(error)),
+    };
+    if untold.is_empty() {
+        return;
+    }
+    // Without a way that is permitted it is told when there is one.
+    let Some(author) = author(works, to) else { return };
+    match write(works, author, to, &untold).await {
+        Ok(()) => board::noted(works, doors.store.told(untold).await),
+        Err(why) => works.note(Level::Error, "watch", format!("{to} could not be written to: {why}")),
+    }
+}
+
+/// A domain of ours whose mail to the operator may leave now.
+fn author(works: &Works, to: &Address) -> Option<SendingDomain> {
+    let settings = works.settings();
+    let may = |domain: &&SendingDomain| {
+        let flow = repute_queue::Flow { domain: to.domain().clone(), sender: works.gate.sender(Some(&domain.name)) };
+        domain.is_usable() && works.way(&settings, &flow).is_some()
+    };
+    settings.domains.iter().find(may).cloned()
+}
+
+async fn write(works: &Works, author: SendingDomain, to: &Address, incidents: &[Incident]) -> Result<(), String> {
+    let (settings, now) = (works.settings(), works.now());
+    let id = works.ids.next(now);
+    let from = Address::parse(&format!("postmaster@{}", author.name)).map_err(|error| error.to_string())?;
+    let header_id = format!("{id}@{}", settings.hostname);
+    let letter = Letter {
+        from: Some(Person { name: "Repute".into(), address: from }),
+        to: vec![to.clone().into()],
+        subject: subject(settings.hostname.as_str(), incidents),
+        fields: vec![
+            ("Date".into(), now.rfc5322()),
+            ("Message-ID".into(), format!("<{header_id}>")),
+            // RFC 3834 §5: nobody's program answers it.
+            ("Auto-Submitted".into(), "auto-generated".into()),
+        ],
+        text: Some(text(works, incidents)),
+        ..Letter::default()
+    };
+    let content = compose(&letter).map_err(|error| error.to_string())?;
+    let content: Content = intake::signed(&author, content, now).map_err(|reply| reply.to_string())?;
+    let message = Accepted {
+        meta: MessageMeta {
+            id,
+            account: None,
+            stream: Stream::Transactional,
+            from: None,
+            author: Some(author.name),
+            options: EnvelopeOptions::default(),
+            received: now,
+            expires: now + LETTER_EXPIRES,
+            header_id,
+            size: content.len() as u64,
+            labels: None,
+            letter: None,
+            members: false,
+        },
+        recipients: vec![Recipient::to(to.clone())],
+        content,
+        due: now,
+    };
+    intake::commit(works, message, None, None).await.map(drop).map_err(|reply| reply.to_string())
+}
+
+fn subject(hostname: &str, incidents: &[Incident]) -> String {
+    let of = |closed: bool| incidents.iter().filter(move |i| i.closed.is_some() == closed);
+    match (of(false).count(), of(true).count()) {
+        (1, 0) | (0, 1) => {
+            let (state, one) = match of(false).next() {
+                Some(one) => ("failed", Some(one)),
+                None => ("passes again", of(true).next()),
+            };
+            let about = one.map_or(String::new(), |i| format!("{} {state} ({})", i.what, i.subject));
+            format!("{hostname}: {about}")
+        }
+        (opened, closed) => format!("{hostname}: {opened} checks failed, {closed} pass again"),
+    }
+}
+
+fn text(works: &Works, incidents: &[Incident]) -> String {
+    let mut text = String::new();
+    for one in incidents {
+        match one.closed {
+            None => {
+                text += &format!("FAILED  {} ({}), since {}\n  {}\n", one.what, one.subject, one.opened, one.text);
+                if !one.cure.is_empty() {
+                    text += &format!("  fix: {}\n", one.cure);
+                }
+            }
+            Some(at) => text += &format!("PASSES  {} ({}), since {at}\n", one.what, one.subject),
+        }
+        text.push('\n');
+    }
+    let settings = works.settings();
+    let table = works.gate.table();
+    let mut waits = Vec::new();
+    for domain in &settings.domains {
+        let sender = works.gate.sender(Some(&domain.name));
+        let held = (0..way::egresses(&settings).len()).all(|n| table.families(sender, n as u16).is_none());
+        if held {
+            waits.push(format!("  {}: {}\n", domain.name, table.why(sender)));
+        }
+    }
+    if !waits.is_empty() {
+        text += &format!("Mail waits, and goes by itself when this is put right:\n{}\n", waits.concat());
+    }
+    text + "repute incidents  says what is open, repute permit  what may leave.\n"
+}

@@ -1,0 +1,66 @@
+//! The permit at work: mail leaves directly only where it may.
+//!
+//! What is known of each check is kept by `repute_trust::permit` and judged there; here it is
+//! gathered while the server runs ([`watch`]), kept in the ledger ([`board`]), and turned into a
+//! table that the dispatch loop and each session ask ([`gate`]): which ways out mail of a sender
+//! may take ([`way`]). When the table changes, the queue looks again at what waits; no part is
+//! touched or written for it.
+
+pub(crate) mod board;
+pub(crate) mod gate;
+pub(crate) mod incidents;
+pub mod operator;
+pub(crate) mod schedule;
+pub(crate) mod watch;
+pub(crate) mod way;
+
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use repute_dns::Inspect;
+use repute_ledger::Trust;
+use repute_trust::dnsbl::{Keys, Table};
+use repute_types::Address;
+
+/// What permits and the watch need of the world.
+#[derive(Clone)]
+pub struct TrustDoors {
+    /// Without a cache of its own: an answer that was kept is no second answer.
+    pub dns: Arc<dyn Inspect>,
+    pub store: Arc<Trust>,
+}
+
+#[derive(Clone, Debug)]
+pub struct PermitSettings {
+    /// Mail without a permit waits. Otherwise it is only told of.
+    pub enforce: bool,
+    /// Checks, or groups of them, that are taken as passed.
+    pub assume: Vec<String>,
+    /// Checks are repeated while the server runs.
+    pub watch: bool,
+    /// Who is written to when something breaks.
+    pub mail_to: Option<Address>,
+    /// The addresses that the operating system chooses, where no egress is named.
+    pub chosen: Vec<IpAddr>,
+    /// The black lists that are asked, and keys to those that want one.
+    pub table: Arc<Table>,
+    pub keys: Arc<Keys>,
+    /// How long the history of trust is kept.
+    pub keep: Duration,
+}
+
+impl Default for PermitSettings {
+    fn default() -> PermitSettings {
+        PermitSettings {
+            enforce: true,
+            assume: Vec::new(),
+            watch: true,
+            mail_to: None,
+            chosen: Vec::new(),
+            table: Arc::new(Table::shipped().clone()),
+            keys: Arc::default(),
+            keep: Duration::from_secs(400 * 24 * 3600),
+        }
+    }
+}

@@ -1,0 +1,162 @@
+//! The watch: while the server runs, its checks are repeated, each as often as
+//! `data/permit.toml` says, sooner where something fails or was contradicted, and at once where a
+//! receiver's reply names a rule or a list.
+//!
+//! It asks DNS alone; what needs connections is for `repute check`.
+//!
+//! Bounds: one run at a time, few questions at once, each run with a deadline. It never makes
+//! mail wait for it: attempts ask a table that is there.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use repute_audit::{Options, Progress, Setup, contradicted};
+use repute_trust::checks::{Finding, Outcome};
+use repute_trust::permit::{Subject, Trail, suspending};
+use repute_types::Timestamp;
+use repute_types::event::Level;
+use tokio::sync::{mpsc, watch};
+
+use super::schedule::{Known, Schedule};
+use super::{TrustDoors, board, incidents};
+use crate::works::Works;
+
+/// Questions at once: the resolver is there for mail first.
+const AT_ONCE: usize = 16;
+/// A run of a small set-up ends by this; each domain more gives it a little longer.
+const DEADLINE: Duration = Duration::from_secs(30);
+const DEADLINE_A_DOMAIN: Duration = Duration::from_millis(100);
+const DEADLINE_MOST: Duration = Duration::from_secs(300);
+/// It looks at the time at least this often: words of operators end, clocks jump.
+const LONGEST_SLEEP: Duration = Duration::from_secs(30);
+/// For so long a doubt is asked about again and again, should the answers stay away.
+const DOUBT_ASKED: Duration = Duration::from_secs(120);
+/// How often the history of trust is cut to its length.
+const PRUNE_EVERY: Duration = Duration::from_secs(24 * 3600);
+
+pub(crate) async fn run(works: Arc<Works>, doors: TrustDoors, mut stop: watch::Receiver<bool>) {
+    let Some(mut asks) = works.board.asks() else { return };
+    let mut schedule = Schedule::new(works.now());
+    let mut pruned = Timestamp(0);
+    while !*stop.borrow() {
+        let now = works.now();
+        expire(&works, &doors, now).await;
+        if now.since(pruned) >= PRUNE_EVERY {
+            board::noted(&works, doors.store.forget_before(now - works.settings().permit.keep).await);
+            pruned = now;
+        }
+        let due = if works.settings().permit.watch { schedule.due(now) } else { Vec::new() };
+        if !due.is_empty() {
+            tokio::select! {
+                () = round(&works, &doors, &due) => {}
+                _ = stop.changed() => return,
+            }
+            let ended = works.now();
+            let known = known(&works, ended);
+            schedule.made(&due, |check| known(check), ended, &*works.doors.random);
+            continue;
+        }
+        let sleep = schedule.earliest().map_or(LONGEST_SLEEP, |at| at.since(now)).min(LONGEST_SLEEP);
+        tokio::select! {
+            asked = asks.recv() => heed(&mut schedule, &mut asks, asked.unwrap_or_default(), works.now()),
+            // A millisecond more, because times are whole milliseconds.
+            () = tokio::time::sleep(sleep + Duration::from_millis(1)) => {}
+            _ = stop.changed() => return,
+        }
+    }
+}
+
+/// Everything that was asked for. An empty wish is a new configuration.
+fn heed(schedule: &mut Schedule, asks: &mut mpsc::Receiver<Vec<String>>, first: Vec<String>, now: Timestamp) {
+    let mut next = Some(first);
+    while let Some(wanted) = next {
+        match wanted.is_empty() {
+            true => schedule.begin_again(now),
+            false => schedule.ask(&wanted, now),
+        }
+        next = asks.try_recv().ok();
+    }
+}
+
+/// One run of these checks, and all that follows from it.
+async fn round(works: &Works, doors: &TrustDoors, due: &[&'static str]) {
+    let settings = works.settings();
+    let setup = board::setup(&settings);
+    let deadline = DEADLINE + DEADLINE_A_DOMAIN * u32::try_from(setup.domains.len()).unwrap_or(u32::MAX).min(10_000);
+    let options = Options {
+        only: due.iter().map(|id| (*id).to_owned()).collect(),
+        at_once: AT_ONCE,
+        deadline: deadline.min(DEADLINE_MOST),
+        table: settings.permit.table.clone(),
+        keys: settings.permit.keys.clone(),
+        ..Options::default()
+    };
+    let (dns, progress) = (doors.dns.clone(), Arc::new(Progress::default()));
+    let report = repute_audit::run(setup.clone(), dns, &options, works.now(), progress).await;
+    let mut findings = report.findings;
+    for finding in &mut findings {
+        doubt(works, doors, &setup, &options, finding).await;
+    }
+    board::learn(works, doors, &findings, due, works.now()).await;
+    let now = works.now();
+    let scores = works.board.permits(|permits| scores(permits, &setup));
+    board::noted(works, doors.store.score(now, scores).await);
+    incidents::tell(works, doors).await;
+}
+
+/// A failure that would count against a permit is believed only where the servers of the names
+/// agree; else it is not known.
+async fn doubt(works: &Works, doors: &TrustDoors, setup: &Setup, options: &Options, finding: &mut Finding) {
+    let counts = finding.outcome == Outcome::Fail && suspending().iter().any(|rule| rule.check == finding.id);
+    let subject = Subject::of(finding);
+    let stands = |trails: &repute_trust::permit::Permits| trails.trail(&subject).is_some_and(Trail::is_bad);
+    if !counts || works.board.permits(|permits| stands(permits)) {
+        return;
+    }
+    if let Some(why) = contradicted(setup, doors.dns.clone(), finding, options).await {
+        finding.outcome = Outcome::Unknown;
+        finding.verdict = format!("{}; but {why}", finding.verdict);
+    }
+}
+
+fn scores(permits: &repute_trust::permit::Permits, setup: &Setup) -> Vec<(String, String, u32)> {
+    let pairs = setup.egresses.iter().flat_map(|egress| setup.domains.iter().map(move |domain| (egress, domain)));
+    // With very many pairs their scores are not what anybody looks at.
+    pairs
+        .take(1000)
+        .map(|(egress, domain)| {
+            let points = permits.trust(Some(egress.address), Some(&domain.name));
+            (egress.address.to_string(), domain.name.to_string(), points)
+        })
+        .collect()
+}
+
+/// What is known of each check, for its next time.
+fn known(works: &Works, now: Timestamp) -> impl Fn(&str) -> Known + use<> {
+    let mut table = std::collections::HashMap::<String, Known>::new();
+    works.board.permits(|permits| {
+        for (subject, trail) in permits.trails() {
+            let of = table.entry(subject.check.clone()).or_default();
+            of.fails |= trail.is_bad();
+            of.doubted |= trail.doubt.is_some_and(|at| now.since(at) < DOUBT_ASKED);
+            of.open |= trail.standing.is_none();
+        }
+    });
+    // A check that found nothing at all yet is as open as one that found nothing out.
+    move |check| table.get(check).copied().unwrap_or_default()
+}
+
+/// Words of operators whose time is over.
+async fn expire(works: &Works, doors: &TrustDoors, now: Timestamp) {
+    let before = board::states(works, now);
+    let over = works.board.permits(|permits| permits.expire(now));
+    if over.is_empty() {
+        return;
+    }
+    for said in &over {
+        let text = format!("an operator's word is over ({}): {}", said.word.as_str(), said.reason);
+        works.note(Level::Info, "permit", text);
+    }
+    board::refresh(works);
+    board::follow(works, doors, Vec::new(), before, now).await;
+}

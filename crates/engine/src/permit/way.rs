@@ -1,0 +1,148 @@
+//! Ways out: an egress, whole or with one of its two addresses alone.
+
+use std::hash::{DefaultHasher, Hash, Hasher};
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use repute_delivery::Egress;
+use repute_queue::Flow;
+use repute_types::Domain;
+
+use crate::config::Settings;
+use crate::works::Works;
+
+/// Which addresses of an egress.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Families {
+    Both,
+    V4,
+    V6,
+}
+
+impl Families {
+    /// Whether whoever may use these may use those.
+    pub fn cover(self, wanted: Families) -> bool {
+        self == wanted || self == Families::Both
+    }
+}
+
+/// An egress by its place in the configuration, and which of its addresses.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Way {
+    pub egress: u16,
+    pub families: Families,
+}
+
+impl Way {
+    /// As the queue knows it.
+    pub fn number(self) -> u16 {
+        self.egress.saturating_mul(3).saturating_add(self.families as u16)
+    }
+
+    /// The egress of a way that the queue knows by its number.
+    pub fn egress_of(number: u16) -> u16 {
+        number / 3
+    }
+}
+
+/// The egress of that place; where none is named, the one whose address the system chooses.
+fn egress_at(settings: &Settings, index: u16) -> Arc<Egress> {
+    match settings.egresses.get(usize::from(index)) {
+        Some(egress) => egress.clone(),
+        None => Arc::new(Egress::unbound(settings.hostname.clone())),
+    }
+}
+
+/// Every address of an egress.
+pub(crate) fn addresses(settings: &Settings, egress: &Egress) -> Vec<IpAddr> {
+    match egress.is_unbound() {
+        true => settings.permit.chosen.clone(),
+        false => egress.v4.map(IpAddr::V4).into_iter().chain(egress.v6.map(IpAddr::V6)).collect(),
+    }
+}
+
+/// All of them; at least one.
+pub(crate) fn egresses(settings: &Settings) -> Vec<Arc<Egress>> {
+    let count = u16::try_from(settings.egresses.len().max(1)).unwrap_or(u16::MAX);
+    (0..count).map(|index| egress_at(settings, index)).collect()
+}
+
+/// The places of all egresses, in the order in which mail to a domain prefers them: always the
+/// same, so that a greylist sees the same address again, and another for each domain, so that the
+/// mail of an egress that fails is shared among all others.
+fn preference(count: usize, domain: &Domain) -> Vec<u16> {
+    let mut order: Vec<u16> = (0..u16::try_from(count).unwrap_or(u16::MAX)).collect();
+    let weight = |index: &u16| {
+        let mut hasher = DefaultHasher::new();
+        (domain, index).hash(&mut hasher);
+        hasher.finish()
+    };
+    order.sort_by_cached_key(weight);
+    order
+}
+
+impl Works {
+    /// The way that mail of a flow takes now; `None` where its sender may take none.
+    pub(crate) fn way(&self, settings: &Settings, flow: &Flow) -> Option<(Way, Arc<Egress>)> {
+        let table = self.gate.table();
+        let count = settings.egresses.len().max(1);
+        if count == 1 && table.is_open() {
+            return Some((Way { egress: 0, families: Families::Both }, egress_at(settings, 0)));
+        }
+        let relayed = settings.routes.is_relayed(&flow.domain);
+        for index in preference(count, &flow.domain) {
+            let families = match relayed {
+                true => table.may_relay(flow.sender).then_some(Families::Both),
+                false => table.families(flow.sender, index),
+            };
+            if let Some(families) = families {
+                let egress = narrowed(settings, egress_at(settings, index), families);
+                return Some((Way { egress: index, families }, egress));
+            }
+        }
+        None
+    }
+}
+
+fn narrowed(settings: &Settings, egress: Arc<Egress>, families: Families) -> Arc<Egress> {
+    let wanted = |ip: &IpAddr| match families {
+        Families::Both => false,
+        Families::V4 => ip.is_ipv4(),
+        Families::V6 => ip.is_ipv6(),
+    };
+    match addresses(settings, &egress).into_iter().find(wanted) {
+        Some(address) => Arc::new(egress.narrowed_to(address)),
+        None => egress,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_mail_of_an_egress_that_fails_is_shared_among_the_others() {
+        let domains: Vec<Domain> = (0..600).map(|n| Domain::parse(&format!("d{n}.test")).unwrap()).collect();
+        let second = |first: u16| {
+            let of_first = domains.iter().map(|d| preference(4, d)).filter(|order| order[0] == first);
+            let mut counts = [0; 4];
+            of_first.for_each(|order| counts[usize::from(order[1])] += 1);
+            counts
+        };
+        for first in 0..4 {
+            let counts = second(first);
+            let others = counts.iter().enumerate().filter(|(n, _)| *n != usize::from(first));
+            assert!(others.clone().all(|(_, count)| *count > 20), "{counts:?}");
+        }
+    }
+
+    #[test]
+    fn ways_have_numbers_of_their_own() {
+        let mut seen = std::collections::HashSet::new();
+        for egress in 0..100 {
+            for families in [Families::Both, Families::V4, Families::V6] {
+                assert!(seen.insert(Way { egress, families }.number()));
+            }
+        }
+    }
+}

@@ -1,0 +1,80 @@
+//! Flows that may take no way, and what happens when what they may take has changed. Nothing here
+//! touches a part by itself: the parts of a flow follow when their turn comes.
+
+use repute_types::Timestamp;
+
+use super::Queue;
+use crate::flows::Routing;
+use crate::lane::{LaneId, LaneKey};
+use crate::part::Flow;
+
+impl Queue {
+    /// The third answer to [`Step::Route`](crate::Step::Route): the sender may take no way now. The
+    /// flow's parts wait until [`Queue::review`].
+    pub fn bar(&mut self, flow: &Flow) {
+        let Some(index) = self.flows.find(flow) else { return };
+        let slot = self.flows.at(index);
+        if let Routing::Asked(waiting) = &mut slot.routing {
+            slot.routing = Routing::Barred(std::mem::take(waiting));
+        }
+    }
+
+    /// What senders may do has changed: a flow whose lane does not stay its lane leaves it, parts
+    /// that are ready there included, and for what is barred the route is asked for again.
+    pub fn review(&mut self, stays: impl Fn(&Flow, &LaneKey) -> bool) {
+        let mut leaving = Vec::new();
+        let mut again = Vec::new();
+        for (index, slot) in self.flows.iter() {
+            match slot.routing {
+                Routing::Barred(_) => again.push(index),
+                Routing::Known { lane, .. } => {
+                    let key = self.lanes[lane.0 as usize].as_ref().map(|lane| &lane.key);
+                    if !key.is_some_and(|key| stays(&slot.flow, key)) {
+                        leaving.push((index, lane));
+                    }
+                }
+                Routing::Unknown | Routing::Asked(_) => {}
+            }
+        }
+        for index in again {
+            let slot = self.flows.at(index);
+            if let Routing::Barred(waiting) = &mut slot.routing {
+                slot.routing = Routing::Asked(std::mem::take(waiting));
+                self.to_route.push(index);
+            }
+        }
+        for (index, lane) in leaving {
+            let slot = self.flows.at(index);
+            (slot.routing, slot.moving) = (Routing::Unknown, true);
+            self.unroute(lane);
+        }
+    }
+
+    /// Parts whose sender may take no way now.
+    pub fn barred(&self) -> usize {
+        let barred = self.flows.iter().filter(|(_, slot)| matches!(slot.routing, Routing::Barred(_)));
+        barred.map(|(_, slot)| slot.parts as usize).sum()
+    }
+
+    /// Whether a part that is ready in a lane may still go by it.
+    pub(super) fn goes_by(&mut self, slot: u32, lane: LaneId) -> bool {
+        let flow = self.row(slot).flow;
+        let flow = self.flows.get(flow);
+        match &flow.routing {
+            Routing::Known { lane: known, .. } => *known == lane,
+            Routing::Barred(_) => false,
+            Routing::Unknown | Routing::Asked(_) => !flow.moving,
+        }
+    }
+
+    /// Looks on through lanes that were left half-way.
+    pub(super) fn go_on(&mut self, now: Timestamp) {
+        for id in std::mem::take(&mut self.unfinished) {
+            let Some(lane) = &self.lanes[id.0 as usize] else { continue };
+            if lane.idle > 0 {
+                self.wakes.push(id);
+            }
+            self.list(id, now);
+        }
+    }
+}
