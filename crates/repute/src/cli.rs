@@ -9,8 +9,8 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 
 use crate::commands::{
-    account, check, circuit, config as config_command, demo, domain, explain, incidents, man, message, permit, queue,
-    records, reports, send, sendmail, serve, setup, status, suppression, token, trust, why,
+    account, check, circuit, config as config_command, demo, domain, events, explain, incidents, man, message, permit,
+    queue, records, reports, send, sendmail, serve, setup, status, suppression, token, trust, webhook, why,
 };
 use crate::config::{self, Config, Faults, Files};
 use crate::out;
@@ -77,6 +77,10 @@ enum Command {
     Incidents(incidents::Args),
     /// Tell how trust changed over time
     Trust(trust::Args),
+    /// Tell what becomes of messages, as it happens
+    Events(events::Args),
+    /// Look after the programs that are told by HTTP what happens
+    Webhook(webhook::Args),
     /// Show what the server is doing
     Status(status::Args),
     /// Send one message and print the conversation
@@ -170,6 +174,8 @@ fn run(command: Command, context: &Context) -> anyhow::Result<Exit> {
         Command::Permit(args) => permit::run(args, context),
         Command::Incidents(args) => incidents::run(args, context),
         Command::Trust(args) => trust::run(args, context),
+        Command::Events(args) => events::run(args, context),
+        Command::Webhook(args) => webhook::run(args, context),
         Command::Status(args) => status::run(args, context),
         Command::Send(args) => send::run(args, context),
         Command::Sendmail(args) => sendmail::run(args, context),

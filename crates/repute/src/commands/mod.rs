@@ -6,6 +6,7 @@ pub mod circuit;
 pub mod config;
 pub mod demo;
 pub mod domain;
+pub mod events;
 pub mod explain;
 pub mod incidents;
 pub mod man;
@@ -23,6 +24,7 @@ mod stores;
 pub mod suppression;
 pub mod token;
 pub mod trust;
+pub mod webhook;
 pub mod why;
 
 use std::path::Path;

@@ -6,10 +6,12 @@
 //! reads, so there is no second place for it.
 
 mod back;
+mod outside;
 mod trust;
 mod web;
 
 use back::{CIRCUIT, RETURN, SUPPRESSION};
+use outside::{EVENTS, WEBHOOK};
 use trust::{CHECK, LISTS, RESOLVER};
 use web::{TOKEN, WEB};
 
@@ -57,6 +59,16 @@ pub enum Kind {
     OneOrMany(&'static Kind),
 }
 
+impl Kind {
+    /// Never printed, also not in a list.
+    pub fn is_secret(self) -> bool {
+        match self {
+            Kind::List(inner) | Kind::OneOrMany(inner) => inner.is_secret(),
+            kind => kind == Kind::Secret,
+        }
+    }
+}
+
 pub enum Need {
     Required,
     /// Without it, as the sentence says.
@@ -95,6 +107,8 @@ pub const SECTIONS: &[Section] = &[
     HISTORY,
     LOG,
     SENDMAIL,
+    WEBHOOK,
+    EVENTS,
     DELIVERY,
 ];
 

@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 
 use toml::de::{DeTable, DeValue};
 
-use super::schema::{Kind, Need, SECTIONS, Section};
+use super::schema::{Need, SECTIONS, Section};
 
 const MASK: &str = "\"********\"";
 
@@ -53,7 +53,7 @@ fn tables<'t, 'i>(root: &'t DeTable<'i>, section: &Section) -> Vec<&'t DeTable<'
 fn section_text(out: &mut String, table: &DeTable<'_>, section: &Section) {
     for key in section.keys {
         match table.get(key.name) {
-            Some(_) if key.kind == Kind::Secret => {
+            Some(_) if key.kind.is_secret() => {
                 let _ = writeln!(out, "{} = {MASK}", key.name);
             }
             Some(value) => {
@@ -71,9 +71,9 @@ fn section_text(out: &mut String, table: &DeTable<'_>, section: &Section) {
 fn section_json(table: &DeTable<'_>, section: &Section) -> serde_json::Map<String, serde_json::Value> {
     let shown = |key: &super::schema::Key| {
         let value = table.get(key.name)?;
-        let json = match key.kind {
-            Kind::Secret => serde_json::Value::from("********"),
-            _ => value_json(value.get_ref()),
+        let json = match key.kind.is_secret() {
+            true => serde_json::Value::from("********"),
+            false => value_json(value.get_ref()),
         };
         Some((key.name.to_owned(), json))
     };

@@ -44,6 +44,9 @@ pub struct Typed {
     pub history: History,
     pub log: Log,
     pub sendmail: Sendmail,
+    #[serde(default)]
+    pub webhook: Vec<Spanned<Webhook>>,
+    pub events: Events,
     pub delivery: Delivery,
 }
 
@@ -331,4 +334,29 @@ pub struct Sendmail {
 pub struct Delivery {
     pub mx_port: u16,
     pub danger_allow_loopback: bool,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Webhook {
+    pub name: Spanned<String>,
+    pub url: Spanned<String>,
+    #[serde(default)]
+    pub secret: Vec<Spanned<String>>,
+    pub secret_file: Option<Spanned<PathBuf>>,
+    pub events: Option<Vec<String>>,
+    pub account: Option<Spanned<String>>,
+    pub batch: usize,
+    pub batch_wait: Span,
+    pub timeout: Span,
+    pub connections: usize,
+    pub allow_private: bool,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Events {
+    pub keep: Option<Span>,
+    pub size: SizeOrOctets,
+    pub file: Option<PathBuf>,
 }

@@ -6,6 +6,7 @@
 
 pub mod accept;
 pub mod client;
+pub mod events;
 pub mod sendmail;
 pub mod server;
 pub mod wire;

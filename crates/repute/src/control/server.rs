@@ -2,22 +2,35 @@
 //!
 //! Bounds: 16 connections at once (more wait), a request of 256 KiB, a minute without one.
 
+use std::convert::Infallible;
+use std::fmt::Display;
 use std::path::Path;
+use std::sync::Arc;
 use std::time::Duration;
 
-use repute_engine::control::{Control, ControlError};
+use repute_engine::control::Control;
+use repute_hooks::Hooks;
 use serde::Serialize;
 use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, BufReader};
 use tokio::net::{UnixListener, UnixStream};
-use tokio::sync::watch;
+use tokio::sync::{Semaphore, watch};
 use tokio::time::timeout;
 
-use super::accept;
 use super::wire::{Answer, LONGEST_REQUEST, Request};
+use super::{accept, events};
 
 const CONNECTIONS: usize = 16;
 /// Between requests; people's commands send theirs at once.
 const IDLE: Duration = Duration::from_secs(60);
+
+/// What questions are asked of.
+#[derive(Clone)]
+pub struct Services {
+    pub control: Control,
+    pub hooks: Arc<Hooks>,
+    /// Places for those who follow events.
+    pub followers: Arc<Semaphore>,
+}
 
 /// Opens the socket, for root and the server's own user.
 pub fn bind(state: &Path) -> anyhow::Result<UnixListener> {
@@ -25,13 +38,13 @@ pub fn bind(state: &Path) -> anyhow::Result<UnixListener> {
 }
 
 /// Answers until `stop` is given; a question under way is answered `within` a time.
-pub async fn serve(listener: UnixListener, control: Control, stop: watch::Receiver<bool>, within: Duration) {
+pub async fn serve(listener: UnixListener, services: Services, stop: watch::Receiver<bool>, within: Duration) {
     let stopping = stop.clone();
     accept::serve(listener, CONNECTIONS, stop, within, move |stream| {
-        let (control, stopping) = (control.clone(), stopping.clone());
+        let (services, stopping) = (services.clone(), stopping.clone());
         async move {
             if is_allowed(&stream) {
-                converse(stream, &control, stopping).await;
+                converse(stream, &services, stopping).await;
             }
         }
     })
@@ -44,7 +57,7 @@ fn is_allowed(stream: &UnixStream) -> bool {
     stream.peer_cred().is_ok_and(|peer| peer.uid() == 0 || peer.uid() == own)
 }
 
-async fn converse(mut stream: UnixStream, control: &Control, mut stop: watch::Receiver<bool>) {
+async fn converse(mut stream: UnixStream, services: &Services, mut stop: watch::Receiver<bool>) {
     let (read, mut write) = stream.split();
     let mut read = BufReader::new(read);
     loop {
@@ -59,7 +72,7 @@ async fn converse(mut stream: UnixStream, control: &Control, mut stop: watch::Re
             return;
         }
         let answer = match serde_json::from_slice(&line) {
-            Ok(request) => answer(request, control).await,
+            Ok(request) => answer(request, services, &mut stop).await,
             Err(error) => Answer::Error(format!(
                 "this request is unknown here: {error}; is the command another version than the server?"
             )),
@@ -72,7 +85,8 @@ async fn converse(mut stream: UnixStream, control: &Control, mut stop: watch::Re
     }
 }
 
-async fn answer(request: Request, control: &Control) -> Answer {
+async fn answer(request: Request, services: &Services, stop: &mut watch::Receiver<bool>) -> Answer {
+    let Services { control, hooks, .. } = services;
     match request {
         Request::ListV1 { selector, limit } => said(control.list(&selector, limit).await),
         Request::HoldV1 { selector, reason } => said(control.hold(&selector, &reason).await),
@@ -80,22 +94,31 @@ async fn answer(request: Request, control: &Control) -> Answer {
         Request::RetryV1 { selector } => said(control.retry(&selector).await),
         Request::CancelV1 { selector } => said(control.cancel(&selector).await),
         Request::WhyV1 { about, limit } => said(control.why(&about, limit).await),
-        Request::StatusV1 {} => said(Ok(control.status())),
-        Request::CircuitListV1 {} => said(Ok(control.circuits())),
+        Request::CircuitListV1 {} => said(Ok::<_, Infallible>(control.circuits())),
         Request::CircuitContinueV1 { name } => said(control.continue_circuit(&name).await),
         Request::CircuitCancelV1 { name } => said(control.cancel_circuit(&name).await),
         Request::SuppressionListV1 { query } => said(control.suppressions(*query).await),
         Request::SuppressV1 { entries } => said(control.suppress(entries).await),
         Request::ReleaseSuppressedV1 { selection, all } => said(control.release_suppressed(*selection, all).await),
-        Request::PermitsV1 {} => said(Ok(control.permits())),
+        Request::PermitsV1 {} => said(Ok::<_, Infallible>(control.permits())),
         Request::SayV1(say) => said(control.say(say).await),
-        Request::RecheckV1 { checks } => said(Ok(control.recheck(checks))),
+        Request::RecheckV1 { checks } => said(Ok::<_, Infallible>(control.recheck(checks))),
         Request::IncidentsV1 { closed } => said(control.incidents(closed).await),
         Request::TrustV1 { since, limit } => said(control.trust_history(since, limit).await),
+        Request::StatusV1 {} => said(Ok::<_, Infallible>(control.status())),
+        Request::EventsV1 { since, account, types, wait } => {
+            said(events::answer(services, events::Question { since, account, types, wait }, stop).await)
+        }
+        Request::WebhookListV1 {} => said(hooks.list().await),
+        Request::WebhookShowV1 { name } => said(hooks.show(&name).await),
+        Request::WebhookTestV1 { name } => said(hooks.test(&name).await),
+        Request::WebhookRedeliverV1 { name, selection } => said(hooks.redeliver(&name, selection).await),
+        Request::WebhookPauseV1 { name } => said(hooks.pause(&name).await),
+        Request::WebhookResumeV1 { name } => said(hooks.resume(&name).await),
     }
 }
 
-fn said<T: Serialize>(result: Result<T, ControlError>) -> Answer {
+fn said<T: Serialize>(result: Result<T, impl Display>) -> Answer {
     match result {
         Ok(value) => match serde_json::to_value(value) {
             Ok(value) => Answer::Ok(value),

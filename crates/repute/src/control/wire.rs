@@ -3,6 +3,7 @@
 
 use repute_engine::control::Selector;
 use repute_engine::permit::operator::Say;
+use repute_hooks::EventId;
 use repute_ledger::suppression::{Entry, Query, Selection};
 use repute_types::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -63,6 +64,23 @@ pub enum Request {
         since: Timestamp,
         limit: usize,
     },
+    EventsV1 { since: EventsSince, account: Option<String>, types: Vec<String>, wait: u64 },
+    WebhookListV1 {},
+    WebhookShowV1 { name: String },
+    WebhookTestV1 { name: String },
+    WebhookRedeliverV1 { name: String, selection: repute_hooks::Selection },
+    WebhookPauseV1 { name: String },
+    WebhookResumeV1 { name: String },
+}
+
+/// Where a reader of events begins.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum EventsSince {
+    Now,
+    Start,
+    After(EventId),
+    Time(Timestamp),
 }
 
 #[derive(Debug, Serialize, Deserialize)]

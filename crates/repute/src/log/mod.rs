@@ -19,6 +19,7 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
+use repute_hooks::Feed;
 use repute_types::Event;
 use repute_types::event::EventSink;
 
@@ -133,15 +134,17 @@ fn write_all(shared: &Shared, mut out: impl Write) {
     }
 }
 
-/// The stream's readers: the log first, then the history, which keeps the event.
+/// The stream's readers: the log first, then what tells the outside, then the history, which keeps the event.
 pub struct FanOut<S> {
     pub log: Arc<Log>,
+    pub feed: Arc<Feed>,
     pub next: Arc<S>,
 }
 
 impl<S: EventSink> EventSink for FanOut<S> {
     fn emit(&self, event: Event) {
         self.log.record(&event);
+        self.feed.record(&event);
         self.next.emit(event);
     }
 }

@@ -7,6 +7,7 @@
 //! what they have; the works end the attempts under way; spool, history and log are written
 //! out, in that order, since each reads what the one before it says.
 
+pub mod outside;
 pub mod ports;
 pub mod reload;
 pub mod user;
@@ -22,6 +23,7 @@ use repute_dns::{DnsSettings, HickoryResolver, Resolver};
 use repute_engine::permit::TrustDoors;
 use repute_engine::{Doors, Engine};
 use repute_feedback::Tokens;
+use repute_hooks::Feed;
 use repute_ledger::requests::{RequestOptions, Requests};
 use repute_ledger::{Circuits, History, HistoryOptions, Returned, ReturnedOptions, Suppressions, Trust};
 use repute_net::{TcpNetwork, TlsClient};
@@ -39,6 +41,7 @@ use crate::log::{FanOut, Log};
 use crate::resolver;
 use crate::tls::{self, Certificate, SelfSigned};
 
+use self::outside::Outside;
 use self::ports::Port;
 
 /// What conversations on the local sockets may take beyond the drain to say their last words.
@@ -55,6 +58,7 @@ pub struct Running {
     web: repute_web::Face,
     certificate: Arc<Certificate>,
     history: Arc<History>,
+    outside: Outside,
     memory: HostMemory,
     log: Arc<Log>,
 }
@@ -73,7 +77,10 @@ pub async fn begin(config: Config, ports: Vec<Port>, log: Arc<Log>) -> anyhow::R
     let certificate = certificate(&config)?;
     let tls = TlsSource::new(Some(certificate.server_config()?));
     let history = open_history(&config)?;
-    let doors = doors(&config, &log, &history)?;
+    let feed = outside::open_feed(&config)?;
+    let doors = doors(&config, &log, &feed, &history)?;
+    outside::tell_missed(&feed, &*doors.spool).await?;
+    let outside = Outside::start(&config, feed, doors.events.clone()).await?;
     let memory = HostMemory::default();
     let engine = Engine::start(doors, settings::of(&config, &memory)).await.context("the works cannot start")?;
     let (stop_listeners, stopping) = watch::channel(false);
@@ -107,7 +114,12 @@ pub async fn begin(config: Config, ports: Vec<Port>, log: Arc<Log>) -> anyhow::R
     let sendmail = control::sendmail::Service::new(local, &config);
     let within = config.limits.drain.0 + LAST_WORDS;
     listeners.spawn(control::sendmail::serve(sendmail_socket, sendmail.clone(), stopping.clone(), within));
-    listeners.spawn(control::server::serve(control_socket, engine.control(), stopping, within));
+    let services = control::server::Services {
+        control: engine.control(),
+        hooks: outside.hooks.clone(),
+        followers: Arc::new(control::events::places()),
+    };
+    listeners.spawn(control::server::serve(control_socket, services, stopping, within));
     Ok(Running {
         config,
         engine,
@@ -118,6 +130,7 @@ pub async fn begin(config: Config, ports: Vec<Port>, log: Arc<Log>) -> anyhow::R
         web,
         certificate,
         history,
+        outside,
         memory,
         log,
     })
@@ -144,6 +157,7 @@ impl Running {
         for socket in [control::socket(&self.config.state), control::sendmail::socket(&self.config.state)] {
             let _ = std::fs::remove_file(socket);
         }
+        self.outside.stop().await;
         let history = self.history.clone();
         // The flush blocks until the history's thread has written.
         let _ = tokio::task::spawn_blocking(move || history.flush()).await;
@@ -188,7 +202,7 @@ fn open_history(config: &Config) -> anyhow::Result<Arc<History>> {
     Ok(Arc::new(History::open(&control::history_file(&config.state), options)?))
 }
 
-fn doors(config: &Config, log: &Arc<Log>, history: &Arc<History>) -> anyhow::Result<Doors> {
+fn doors(config: &Config, log: &Arc<Log>, feed: &Arc<Feed>, history: &Arc<History>) -> anyhow::Result<Doors> {
     let spool = SqliteSpool::open(&control::spool_folder(&config.state), sqlite::Options::default())?;
     let returned = Returned::open(&config.state.join("returned.sqlite"), ReturnedOptions::default())?;
     let requests = Requests::open(&config.state.join("requests.sqlite"), RequestOptions::default())?;
@@ -200,7 +214,7 @@ fn doors(config: &Config, log: &Arc<Log>, history: &Arc<History>) -> anyhow::Res
         network: Arc::new(TcpNetwork::new(TlsClient::with_native_roots())),
         clock: Arc::new(SystemClock),
         random: Arc::new(SystemRandom::new()),
-        events: Arc::new(FanOut { log: log.clone(), next: history.clone() }),
+        events: Arc::new(FanOut { log: log.clone(), feed: feed.clone(), next: history.clone() }),
         history: Some(history.clone()),
         returned: Some(Arc::new(returned)),
         suppressions: Some(Arc::new(suppressions)),

@@ -19,6 +19,7 @@ impl Running {
         let waiting = needs_restart(&self.config, &new);
         let web = super::web::of(&new)?;
         self.engine.reload(settings);
+        self.outside.reload(new.webhooks.clone());
         self.certificate.exchange(certificate);
         self.sendmail.exchange(Access::of(&new));
         self.web.reload(web);
@@ -32,6 +33,7 @@ impl Running {
             resolver: self.config.resolver.clone(),
             limits: self.config.limits.clone(),
             history_keep: self.config.history_keep,
+            events: self.config.events.clone(),
             ..new
         };
         Ok(waiting)
@@ -54,6 +56,8 @@ fn needs_restart(old: &Config, new: &Config) -> Vec<String> {
         ("[resolver]", old.resolver != new.resolver),
         ("[limits] of clients", limits(old) != limits(new)),
         ("[history]", old.history_keep != new.history_keep),
+        // A first [[webhook]] needs the file of events, too.
+        ("what is kept of events ([[webhook]], [events])", old.events != new.events),
     ];
     let sentence = |(what, _): &(&str, bool)| format!("{what} has changed and needs a restart");
     changed.iter().filter(|(_, changed)| *changed).map(sentence).collect()

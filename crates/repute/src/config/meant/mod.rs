@@ -11,6 +11,7 @@ mod listener;
 mod permit;
 mod route;
 mod web;
+mod webhook;
 
 use std::net::IpAddr;
 use std::path::{Path, PathBuf};
@@ -30,6 +31,7 @@ pub use listener::Listener;
 pub use permit::Permit;
 pub use route::Route;
 pub use web::{Token, Web};
+pub use webhook::Events;
 
 use super::Files;
 use super::fault::Fault;
@@ -65,6 +67,8 @@ pub struct Config {
     pub history_keep: Duration,
     pub log: LogFormat,
     pub sendmail: Option<Sendmail>,
+    pub webhooks: Vec<repute_hooks::Webhook>,
+    pub events: Events,
     pub mx_port: u16,
     pub danger_allow_loopback: bool,
 }
@@ -141,6 +145,7 @@ pub fn check(file: &Path, typed: Typed, look: Files) -> Result<Config, Vec<Fault
     let accounts = account::check(&mut c, typed.account, &domains);
     let mut listeners = listener::check(&mut c, typed.listener, &domains);
     web::listeners(&mut c, &typed.web, &mut listeners);
+    let webhooks = webhook::check(&mut c, typed.webhook, &accounts);
     let config = Config {
         hostname: hostname(&mut c, typed.hostname),
         user: user(&mut c, typed.user),
@@ -178,6 +183,8 @@ pub fn check(file: &Path, typed: Typed, look: Files) -> Result<Config, Vec<Fault
         history_keep: typed.history.keep.0,
         log: typed.log.format,
         sendmail: sendmail(&mut c, typed.sendmail, &accounts),
+        events: webhook::events(&c, typed.events, &webhooks),
+        webhooks,
         mx_port: typed.delivery.mx_port,
         danger_allow_loopback: typed.delivery.danger_allow_loopback,
         file: file.to_owned(),

@@ -1,0 +1,229 @@
+//! The reader of the stream of events: gives each its id and hands it on.
+//!
+//! Promise: [`Feed::record`] copies the event and never blocks; a thread of its own does the rest:
+//! it writes events in their outer form to the store (where there is one) as soon as they come,
+//! whatever waits as one transaction, and wakes the subscriptions. Where the disk refuses, events
+//! wait in memory up to a bound; the newest beyond it are left out, counted, and the count becomes
+//! a note.
+
+mod thread;
+
+use std::path::PathBuf;
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
+use std::thread::JoinHandle;
+
+use repute_types::event::EventSink;
+use repute_types::id::IdSource;
+use repute_types::{Clock, Event, MessageId, SystemClock};
+use tokio::sync::{oneshot, watch};
+
+use self::thread::Collector;
+use crate::ring::Ring;
+use crate::store::{Bounds, Store, StoreError};
+use crate::subscription::{Since, Subscription};
+use crate::wire::{self, EventId, Filter};
+
+pub struct FeedOptions {
+    /// The file of events, and what it may hold; `None` keeps the last events in memory alone.
+    pub store: Option<(PathBuf, Bounds)>,
+    /// Events that may wait for the thread; one more is left out and counted.
+    pub waiting: usize,
+    pub clock: Arc<dyn Clock>,
+    /// Does without a thread: whoever records or asks does the work. For tests in simulated time,
+    /// which must not wait for a thread that lives in real time.
+    pub inline: bool,
+}
+
+impl Default for FeedOptions {
+    fn default() -> FeedOptions {
+        FeedOptions { store: None, waiting: 50_000, clock: Arc::new(SystemClock), inline: false }
+    }
+}
+
+/// Something to be asked of the store by the thread that owns it.
+type Ask = Box<dyn FnOnce(&mut Store) + Send>;
+
+#[derive(Default)]
+struct Inbox {
+    events: Vec<(EventId, Event)>,
+    asks: Vec<Ask>,
+    /// Events left out since it was last told.
+    lost: u64,
+    closed: bool,
+}
+
+struct Shared {
+    inbox: Mutex<Inbox>,
+    /// There is something in the inbox, or the end.
+    wake: Condvar,
+    ids: IdSource,
+    ring: Mutex<Ring>,
+    newest: watch::Sender<EventId>,
+    /// Where the feed itself tells what an operator should know.
+    notes: OnceLock<Weak<dyn EventSink>>,
+}
+
+pub struct Feed {
+    shared: Arc<Shared>,
+    waiting: usize,
+    is_stored: bool,
+    clock: Arc<dyn Clock>,
+    thread: Mutex<Option<JoinHandle<()>>>,
+    /// Where there is no thread.
+    inline: Option<Mutex<Collector>>,
+}
+
+/// Nothing under these locks leaves its value half changed when it panics.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl Feed {
+    pub fn open(options: FeedOptions) -> Result<Arc<Feed>, StoreError> {
+        let FeedOptions { store, waiting, clock, inline } = options;
+        let store = store.map(|(path, bounds)| Store::open(&path, bounds)).transpose()?;
+        let is_stored = store.is_some();
+        let last = store.as_ref().map(Store::last).transpose()?;
+        // Without a store nothing from before this start is known.
+        let begin = last.unwrap_or(EventId::before(clock.now()));
+        let shared = Arc::new(Shared {
+            inbox: Mutex::default(),
+            wake: Condvar::new(),
+            ids: IdSource::after(MessageId(begin.0)),
+            ring: Mutex::new(Ring::after(begin)),
+            newest: watch::Sender::new(begin),
+            notes: OnceLock::new(),
+        });
+        let collector = Collector::new(shared.clone(), store, clock.clone());
+        let mut feed =
+            Feed { shared, waiting: waiting.max(1), is_stored, clock, thread: Mutex::default(), inline: None };
+        if inline {
+            feed.inline = Some(Mutex::new(collector));
+        } else {
+            let thread = std::thread::Builder::new().name("events".into()).spawn(move || collector.run());
+            feed.thread = Mutex::new(Some(thread.map_err(StoreError::Thread)?));
+        }
+        Ok(Arc::new(feed))
+    }
+
+    /// Where the feed tells what it had to leave out. Kept weakly: the sink may lead here.
+    pub fn tell_to(&self, notes: &Arc<dyn EventSink>) {
+        let _ = self.shared.notes.set(Arc::downgrade(notes));
+    }
+
+    /// Takes an event in, if it is one that is told outside. Never blocks.
+    pub fn record(&self, event: &Event) {
+        if wire::kind_of(&event.kind).is_none() {
+            return;
+        }
+        let mut inbox = lock(&self.shared.inbox);
+        if inbox.events.len() >= self.waiting {
+            inbox.lost += 1;
+            return;
+        }
+        if inbox.closed {
+            return;
+        }
+        // Under the lock, so that the order of ids is the order in which they are read.
+        let id = EventId(self.shared.ids.next(event.at).0);
+        inbox.events.push((id, event.clone()));
+        let first = inbox.events.len() == 1;
+        drop(inbox);
+        if first {
+            self.wake();
+        }
+    }
+
+    fn wake(&self) {
+        match &self.inline {
+            Some(collector) => lock(collector).turn_now(),
+            None => self.shared.wake.notify_one(),
+        }
+    }
+
+    /// An id that no event has.
+    pub fn new_id(&self) -> EventId {
+        EventId(self.shared.ids.next(self.clock.now()).0)
+    }
+
+    /// Those of some messages whose acceptance is not kept, as after a kill: whoever starts a server
+    /// asks about the last ones and tells it again.
+    pub async fn unknown(&self, messages: Vec<MessageId>) -> Result<Vec<MessageId>, StoreError> {
+        self.ask(move |store| {
+            let mut unknown = Vec::new();
+            for message in messages {
+                if !store.has(wire::chain_of(message), wire::Type::Accepted)? {
+                    unknown.push(message);
+                }
+            }
+            Ok(unknown)
+        })
+        .await
+    }
+
+    /// Whether events are kept on disk.
+    pub fn is_stored(&self) -> bool {
+        self.is_stored
+    }
+
+    /// Grows with each event that can be read.
+    pub fn newest(&self) -> watch::Receiver<EventId> {
+        self.shared.newest.subscribe()
+    }
+
+    /// Events from some point on, as they come.
+    pub fn subscribe(self: &Arc<Self>, since: Since, filter: Filter) -> Subscription {
+        Subscription::new(self.clone(), since, filter)
+    }
+
+    pub(crate) fn ring(&self) -> MutexGuard<'_, Ring> {
+        lock(&self.shared.ring)
+    }
+
+    /// Asks the store, after everything that was recorded before is in it.
+    pub(crate) async fn ask<T: Send + 'static>(
+        &self,
+        question: impl FnOnce(&mut Store) -> Result<T, StoreError> + Send + 'static,
+    ) -> Result<T, StoreError> {
+        if !self.is_stored {
+            return Err(StoreError::Absent);
+        }
+        let (answer, answered) = oneshot::channel();
+        {
+            let mut inbox = lock(&self.shared.inbox);
+            if inbox.closed {
+                return Err(StoreError::Closed);
+            }
+            // Who asked may have gone.
+            inbox.asks.push(Box::new(move |store| drop(answer.send(question(store)))));
+        }
+        self.wake();
+        answered.await.unwrap_or(Err(StoreError::Closed))
+    }
+
+    /// Takes nothing more, writes what waits, and ends the subscriptions; blocks for that long.
+    pub fn close(&self) {
+        lock(&self.shared.inbox).closed = true;
+        self.wake();
+        if let Some(thread) = lock(&self.thread).take() {
+            // A thread that panicked has nothing more to write.
+            let _ = thread.join();
+        }
+    }
+
+    pub(crate) fn is_closed(&self) -> bool {
+        lock(&self.shared.inbox).closed
+    }
+}
+
+impl EventSink for Feed {
+    fn emit(&self, event: Event) {
+        self.record(&event);
+    }
+}
+
+impl Drop for Feed {
+    fn drop(&mut self) {
+        self.close();
+    }
+}

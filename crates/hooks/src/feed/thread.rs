@@ -1,0 +1,151 @@
+//! The feed's thread: takes what came, writes it, shows it, and answers questions to the store.
+
+use std::sync::{Arc, PoisonError};
+use std::time::Duration;
+
+use repute_types::event::Level;
+use repute_types::{Clock, Event, EventKind, Timestamp};
+
+use super::{Ask, Inbox, Shared, lock};
+use crate::store::{Store, StoreError};
+use crate::wire::{self, EventId, Told};
+
+/// Between two tries where the disk refuses.
+const RETRY: Duration = Duration::from_secs(1);
+/// Between two looks for what is too old or too much.
+const TRIM_EVERY: Duration = Duration::from_secs(30);
+/// Between two steps where there is more to trim: new events go between them.
+const TRIM_AGAIN: Duration = Duration::from_millis(20);
+
+pub(super) struct Collector {
+    shared: Arc<Shared>,
+    store: Option<Store>,
+    clock: Arc<dyn Clock>,
+    trim_at: Timestamp,
+    told_failure: bool,
+}
+
+/// What one look into the inbox found.
+struct Taken {
+    events: Vec<(EventId, Event)>,
+    asks: Vec<Ask>,
+    lost: u64,
+    closed: bool,
+}
+
+impl Taken {
+    fn of(inbox: &mut Inbox) -> Taken {
+        Taken {
+            events: std::mem::take(&mut inbox.events),
+            asks: std::mem::take(&mut inbox.asks),
+            lost: std::mem::take(&mut inbox.lost),
+            closed: inbox.closed,
+        }
+    }
+}
+
+impl Collector {
+    pub fn new(shared: Arc<Shared>, store: Option<Store>, clock: Arc<dyn Clock>) -> Collector {
+        let trim_at = clock.now() + TRIM_EVERY;
+        Collector { shared, store, clock, trim_at, told_failure: false }
+    }
+
+    pub fn run(mut self) {
+        loop {
+            let taken = self.take(self.trim_at.since(self.clock.now()).min(TRIM_EVERY));
+            if self.turn(taken) {
+                return;
+            }
+        }
+    }
+
+    /// Does what there is to do, without waiting for it.
+    pub fn turn_now(&mut self) {
+        let taken = Taken::of(&mut lock(&self.shared.inbox));
+        self.turn(taken);
+    }
+
+    /// Returns whether this was the end.
+    fn turn(&mut self, taken: Taken) -> bool {
+        let events: Vec<Arc<Told>> =
+            taken.events.iter().filter_map(|(id, event)| wire::told(*id, event)).map(Arc::new).collect();
+        while let Err(error) = self.write(&events) {
+            if !std::mem::replace(&mut self.told_failure, true) {
+                self.note(Level::Error, format!("events wait in memory: {error}"));
+            }
+            if self.pause() {
+                break;
+            }
+        }
+        if !events.is_empty() {
+            self.told_failure = false;
+        }
+        self.show(events);
+        if taken.lost > 0 {
+            let text = format!("{} events came faster than they could be written: no reader gets them", taken.lost);
+            self.note(Level::Warning, text);
+        }
+        if let Some(store) = &mut self.store {
+            taken.asks.into_iter().for_each(|ask| ask(store));
+        }
+        let now = self.clock.now();
+        if taken.closed {
+            // Whoever waits for the next event sees that there is none.
+            self.shared.newest.send_modify(|_| {});
+        } else if now >= self.trim_at {
+            self.trim_at = now + self.trim();
+        }
+        taken.closed
+    }
+
+    /// Waits for something to do, at most `within`.
+    fn take(&self, within: Duration) -> Taken {
+        let idle = |inbox: &mut Inbox| inbox.events.is_empty() && inbox.asks.is_empty() && !inbox.closed;
+        let waited = self.shared.wake.wait_timeout_while(lock(&self.shared.inbox), within, idle);
+        Taken::of(&mut waited.unwrap_or_else(PoisonError::into_inner).0)
+    }
+
+    fn write(&mut self, events: &[Arc<Told>]) -> Result<(), StoreError> {
+        match &mut self.store {
+            Some(store) if !events.is_empty() => store.append(events),
+            _ => Ok(()),
+        }
+    }
+
+    fn show(&self, events: Vec<Arc<Told>>) {
+        let Some(newest) = events.last().map(|event| event.id) else { return };
+        let mut ring = lock(&self.shared.ring);
+        events.into_iter().for_each(|event| ring.push(event));
+        drop(ring);
+        self.shared.newest.send_replace(newest);
+    }
+
+    /// Waits before another try; `true` where there is no time for one.
+    fn pause(&self) -> bool {
+        let open = |inbox: &mut Inbox| !inbox.closed;
+        let waited = self.shared.wake.wait_timeout_while(lock(&self.shared.inbox), RETRY, open);
+        waited.unwrap_or_else(PoisonError::into_inner).0.closed
+    }
+
+    /// Returns when to look again.
+    fn trim(&mut self) -> Duration {
+        let now = self.clock.now();
+        let Some(Ok(trimmed)) = self.store.as_mut().map(|store| store.trim(now)) else { return TRIM_EVERY };
+        if trimmed.lost > 0 {
+            let text = format!(
+                "{} events were deleted, at the bound of what is kept ([events] `keep` and `size`), before a webhook had taken \
+                 them: `repute webhook list` says which",
+                trimmed.lost
+            );
+            self.note(Level::Warning, text);
+        }
+        if trimmed.more { TRIM_AGAIN } else { TRIM_EVERY }
+    }
+
+    fn note(&self, level: Level, text: String) {
+        let at = self.clock.now();
+        if let Some(notes) = self.shared.notes.get().and_then(std::sync::Weak::upgrade) {
+            notes.emit(Event { at, kind: EventKind::Note { level, what: "events", text } });
+        }
+    }
+}

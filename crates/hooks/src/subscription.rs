@@ -1,0 +1,111 @@
+//! Events as they come, from a point on that the reader names: the stream that the API, the
+//! command line and the file of lines read.
+//!
+//! A reader may be as slow as it likes: it asks for what comes next, from memory where it is nearly
+//! up to date, else from the store. What is no longer kept is told as a gap, never passed over.
+
+use std::sync::Arc;
+
+use repute_types::Timestamp;
+use tokio::sync::watch;
+
+use crate::feed::Feed;
+use crate::store::StoreError;
+use crate::wire::{EventId, Filter, Told};
+
+/// Events looked at for one batch.
+const PAGE: usize = 500;
+
+/// Where a stream begins.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Since {
+    /// With what comes.
+    Now,
+    /// After an event that the reader had.
+    After(EventId),
+    Time(Timestamp),
+    /// As far back as is kept.
+    Start,
+}
+
+#[derive(Clone, Debug)]
+pub struct Batch {
+    pub events: Vec<Arc<Told>>,
+    /// Events before these, after those that the reader had, are no longer kept.
+    pub gap: bool,
+}
+
+pub struct Subscription {
+    feed: Arc<Feed>,
+    filter: Filter,
+    newest: watch::Receiver<EventId>,
+    after: EventId,
+}
+
+impl Subscription {
+    pub(crate) fn new(feed: Arc<Feed>, since: Since, filter: Filter) -> Subscription {
+        let newest = feed.newest();
+        let after = match since {
+            Since::Now => *newest.borrow(),
+            Since::After(id) => id,
+            Since::Time(at) => EventId::before(at),
+            Since::Start => EventId(0),
+        };
+        Subscription { feed, filter, newest, after }
+    }
+
+    /// Up to here the reader has everything.
+    pub fn position(&self) -> EventId {
+        self.after
+    }
+
+    /// Nothing more comes after what there is.
+    pub fn is_closed(&self) -> bool {
+        self.feed.is_closed()
+    }
+
+    /// Waits for what comes next; `None` at the end of the feed. Safe to be dropped while it waits.
+    pub async fn next(&mut self) -> Result<Option<Batch>, StoreError> {
+        loop {
+            if let Some(batch) = self.ready().await? {
+                return Ok(Some(batch));
+            }
+            if self.is_closed() || self.newest.changed().await.is_err() {
+                return Ok(None);
+            }
+        }
+    }
+
+    /// What is there now; `None` where the reader is up to date.
+    pub async fn ready(&mut self) -> Result<Option<Batch>, StoreError> {
+        loop {
+            let newest = *self.newest.borrow_and_update();
+            if self.after >= newest {
+                return Ok(None);
+            }
+            let ((events, to), gap) = self.page().await?;
+            self.after = to;
+            if !events.is_empty() || gap {
+                return Ok(Some(Batch { events, gap }));
+            }
+        }
+    }
+
+    async fn page(&self) -> Result<((Vec<Arc<Told>>, EventId), bool), StoreError> {
+        let after = self.after;
+        {
+            let ring = self.feed.ring();
+            if ring.reaches(after) || !self.feed.is_stored() {
+                let gap = !ring.reaches(after) && after > EventId(0);
+                return Ok((ring.page(after, &self.filter, PAGE), gap));
+            }
+        }
+        let filter = self.filter.clone();
+        self.feed
+            .ask(move |store| {
+                let gap = after > EventId(0) && after < store.gone_to()?;
+                Ok((store.page(after, &filter, PAGE)?, gap))
+            })
+            .await
+    }
+}

@@ -1,0 +1,86 @@
+//! A disk that refuses, and what it costs: events, counted; never time of who records them.
+
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+
+use repute_hooks::{Bounds, Feed, FeedOptions, Filter, Since};
+use repute_testkit::State;
+use repute_types::event::EventSink;
+use repute_types::{Event, EventKind, MessageId, PartId, Timestamp};
+
+const ROOM: usize = 10_000;
+
+#[derive(Default)]
+struct Notes(Mutex<Vec<String>>);
+
+impl EventSink for Notes {
+    fn emit(&self, event: Event) {
+        if let EventKind::Note { text, .. } = event.kind {
+            self.0.lock().unwrap_or_else(std::sync::PoisonError::into_inner).push(text);
+        }
+    }
+}
+
+fn event(n: u64) -> Event {
+    let at = Timestamp(1_795_478_400_000);
+    let part = PartId { message: MessageId(MessageId::first_at(at).0 + n), number: 0 };
+    let kind = EventKind::Released { part, account: Some("shop".into()), labels: None, recipients: Vec::new() };
+    Event { at, kind }
+}
+
+#[tokio::test]
+async fn a_disk_that_refuses_costs_events_and_no_time() {
+    let state = State::new();
+    let path = state.join("events.sqlite");
+    let store = Some((path.clone(), Bounds::default()));
+    let feed = Feed::open(FeedOptions { store, waiting: ROOM, ..FeedOptions::default() }).unwrap();
+    let notes: Arc<Notes> = Arc::default();
+    let sink: Arc<dyn EventSink> = notes.clone();
+    feed.tell_to(&sink);
+    let mut events = feed.subscribe(Since::Now, Filter::ALL);
+
+    let other = rusqlite::Connection::open(&path).unwrap();
+    other.execute_batch("BEGIN IMMEDIATE").unwrap();
+    let began = Instant::now();
+    for n in 0..5 * ROOM as u64 {
+        feed.record(&event(n));
+    }
+    assert!(began.elapsed() < Duration::from_secs(4), "{:?}", began.elapsed());
+    other.execute_batch("ROLLBACK").unwrap();
+
+    let asked = feed.clone();
+    let closing = tokio::task::spawn_blocking(move || asked.close());
+    let mut ids = Vec::new();
+    while let Some(batch) = events.next().await.unwrap() {
+        assert!(!batch.gap);
+        ids.extend(batch.events.iter().map(|event| event.id));
+    }
+    closing.await.unwrap();
+    // What was taken up before the disk refused, and a whole room behind it.
+    assert!((ROOM..=3 * ROOM).contains(&ids.len()), "{}", ids.len());
+    assert!(ids.is_sorted());
+    let notes = notes.0.lock().unwrap();
+    let lost = 5 * ROOM - ids.len();
+    assert!(notes.iter().any(|note| note.starts_with(&format!("{lost} events came faster"))), "{lost}: {notes:?}");
+}
+
+#[tokio::test]
+async fn without_a_store_the_last_events_are_there_and_a_gap_is_told() {
+    let feed = Feed::open(FeedOptions::default()).unwrap();
+    for n in 0..15_000 {
+        feed.record(&event(n));
+    }
+    let asked = feed.clone();
+    tokio::task::spawn_blocking(move || asked.close()).await.unwrap();
+    let mut all = feed.subscribe(Since::Start, Filter::ALL);
+    let first = all.ready().await.unwrap().unwrap();
+    let mut count = first.events.len();
+    while let Some(batch) = all.ready().await.unwrap() {
+        count += batch.events.len();
+    }
+    assert_eq!(count, 10_000);
+    let before = repute_hooks::EventId(first.events[0].id.0 - 100);
+    let mut late = feed.subscribe(Since::After(before), Filter::ALL);
+    assert!(late.ready().await.unwrap().unwrap().gap);
+    assert!(!late.ready().await.unwrap().unwrap().gap);
+}
