@@ -135,7 +135,17 @@ impl Routes {
         self.relay_for(domain).is_some()
     }
 
+    /// Whether a route names this domain, or one above it: what the name servers say about it is
+    /// then not asked.
+    pub fn names(&self, domain: &Domain) -> bool {
+        self.named(domain).is_some()
+    }
+
     fn relay_for(&self, domain: &Domain) -> Option<&Relay> {
+        self.named(domain).or(self.fallback.as_deref())
+    }
+
+    fn named(&self, domain: &Domain) -> Option<&Relay> {
         let mut above = Some(domain.clone());
         while let Some(name) = above {
             if let Some(relay) = self.relays.get(&name) {
@@ -143,7 +153,7 @@ impl Routes {
             }
             above = name.parent();
         }
-        self.fallback.as_deref()
+        None
     }
 }
 

@@ -1,7 +1,150 @@
 //! Bulk mail: one letter to a list, as a campaign.
 //!
-//! The same operations for the command line and the HTTP interface: begin with a letter, add
-//! recipients in batches, commit, and from then on show, pause, resume and cancel.
+//! The same operations for the command line and the HTTP interface ([`crate::Control`]): begin with
+//! a letter, add recipients in batches, launch, and from then on show, pause, resume and cancel.
 //! What stands on disk at which instant: docs/bulk.md.
+//!
+//! Promise: a campaign's recipients are ours from the instant that its launch is on disk, and
+//! what a paused or cancelled campaign may do is asked before each attempt. A letter is merged and
+//! signed for an attempt and kept nowhere.
 
+mod check;
+mod fields;
+mod leave;
+mod list;
+mod operate;
+mod render;
 pub mod words;
+
+use std::collections::{HashMap, HashSet};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
+
+use repute_message::merge::FormLetter;
+use repute_spool::{Campaign, CampaignState, MessageMeta};
+use repute_types::{AccountName, MessageId};
+
+pub use self::check::{CheckAddresses, DomainTakes, Takes};
+pub(crate) use self::fields::add_to_single;
+pub use self::leave::{MAILTO, PAGE, unsubscribe_url};
+pub(crate) use self::operate::{go_on, sweep};
+pub(crate) use self::render::merged;
+use crate::works::lock;
+
+/// Letters that are kept ready to be merged; a campaign's is read again where there are more at once.
+const READY: usize = 8;
+
+/// What configuration says of bulk mail.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct BulkSettings {
+    /// Where recipients reach our pages, without a `/` at the end; `None`: no letters are sent.
+    pub url: Option<String>,
+    /// Whether mail of bulk accounts that has no List-Unsubscribe field gets one.
+    pub list_unsubscribe: bool,
+}
+
+/// The campaigns as the works see them.
+#[derive(Default)]
+pub(crate) struct Bulk {
+    campaigns: RwLock<HashMap<MessageId, Arc<Known>>>,
+    letters: Mutex<Vec<(MessageId, Arc<Ready>)>>,
+    /// One campaign is begun at a time, so that a name is taken once.
+    beginning: tokio::sync::Mutex<()>,
+}
+
+/// A campaign whose letter may be in the spool.
+pub(crate) struct Known {
+    pub id: MessageId,
+    pub name: String,
+    pub account: AccountName,
+    pub list: String,
+    state: Mutex<CampaignState>,
+    /// What changes it waits its turn here.
+    turn: tokio::sync::Mutex<Loading>,
+}
+
+/// What is known of a list while it comes in.
+#[derive(Default)]
+struct Loading {
+    next_row: u32,
+    /// Hashes of the addresses so far; `None` until they were read from the spool.
+    seen: Option<HashSet<u64>>,
+}
+
+/// A letter ready to be merged.
+pub(crate) struct Ready {
+    pub form: FormLetter,
+    pub meta: Arc<MessageMeta>,
+}
+
+impl Known {
+    fn of(campaign: &Campaign) -> Known {
+        Known {
+            id: campaign.id,
+            name: campaign.name.clone(),
+            account: campaign.account.clone(),
+            list: campaign.list.clone(),
+            state: Mutex::new(campaign.state.clone()),
+            turn: tokio::sync::Mutex::new(Loading { next_row: campaign.rows, seen: None }),
+        }
+    }
+
+    pub fn state(&self) -> CampaignState {
+        lock(&self.state).clone()
+    }
+
+    fn set(&self, state: CampaignState) {
+        *lock(&self.state) = state;
+    }
+}
+
+impl Bulk {
+    /// Takes in what the spool has, at start.
+    pub fn restore(&self, campaigns: &[Campaign]) {
+        let mut known = self.campaigns.write().unwrap_or_else(PoisonError::into_inner);
+        known.extend(campaigns.iter().map(|campaign| (campaign.id, Arc::new(Known::of(campaign)))));
+    }
+
+    pub fn known(&self, id: MessageId) -> Option<Arc<Known>> {
+        self.campaigns.read().unwrap_or_else(PoisonError::into_inner).get(&id).cloned()
+    }
+
+    /// What its campaign says about a message; `None` where it has none.
+    pub fn state(&self, id: MessageId) -> Option<CampaignState> {
+        self.known(id).map(|known| known.state())
+    }
+
+    pub fn is_cancelled(&self, id: MessageId) -> bool {
+        self.state(id) == Some(CampaignState::Cancelled)
+    }
+
+    fn insert(&self, known: Known) {
+        self.campaigns.write().unwrap_or_else(PoisonError::into_inner).insert(known.id, Arc::new(known));
+    }
+
+    /// Campaigns from before this one of which nothing is asked any more.
+    fn forget(&self, before: MessageId) {
+        let mut campaigns = self.campaigns.write().unwrap_or_else(PoisonError::into_inner);
+        campaigns.retain(|id, known| *id >= before || known.state() != CampaignState::Cancelled);
+    }
+
+    fn all(&self) -> Vec<Arc<Known>> {
+        self.campaigns.read().unwrap_or_else(PoisonError::into_inner).values().cloned().collect()
+    }
+
+    fn ready(&self, id: MessageId) -> Option<Arc<Ready>> {
+        lock(&self.letters).iter().find(|(of, _)| *of == id).map(|(_, ready)| ready.clone())
+    }
+
+    fn keep_ready(&self, id: MessageId, ready: &Arc<Ready>) {
+        let mut letters = lock(&self.letters);
+        letters.retain(|(of, _)| *of != id);
+        if letters.len() == READY {
+            letters.remove(0);
+        }
+        letters.push((id, ready.clone()));
+    }
+
+    fn forget_letter(&self, id: MessageId) {
+        lock(&self.letters).retain(|(of, _)| *of != id);
+    }
+}

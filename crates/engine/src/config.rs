@@ -11,6 +11,7 @@ use repute_queue::Retry;
 use repute_trust::dkim::SigningKey;
 use repute_types::{Address, Domain};
 
+use crate::bulk::BulkSettings;
 use crate::circuit::CircuitSettings;
 use crate::door::{Account, ScramSecret};
 use crate::permit::PermitSettings;
@@ -30,6 +31,7 @@ pub struct Settings {
     pub suppression: SuppressionSettings,
     pub returned: ReturnSettings,
     pub circuit: CircuitSettings,
+    pub bulk: BulkSettings,
     pub limits: Limits,
     pub permit: PermitSettings,
 }

@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use repute_ledger::{LedgerError, Step};
 use repute_queue::{Change as Changed, State};
-use repute_spool::{Change, MessageMeta, PartRecord, PartState, Settlement, Spool, SpoolError};
+use repute_spool::{CampaignState, Change, MessageMeta, PartRecord, PartState, Settlement, Spool, SpoolError};
 use repute_types::{Address, Domain, EventKind, MessageId, PartId, Timestamp};
 use serde::{Deserialize, Serialize};
 
@@ -382,7 +382,15 @@ impl Control {
         let view = self.works.queue(|queue| queue.view(part.id));
         let barred = view.as_ref().is_some_and(|view| view.state == State::Barred);
         let mut row = row(meta, part, view, now);
-        if barred {
+        let word = match self.works.bulk.state(meta.id) {
+            Some(CampaignState::Loading) => Some("its campaign is not launched yet".to_owned()),
+            Some(CampaignState::Paused(reason)) => Some(format!("its campaign is paused: {reason}")),
+            _ => None,
+        };
+        if let Some(word) = word.filter(|_| row.state != "sending") {
+            (row.state, row.next) = ("held", None);
+            row.reason.get_or_insert(word);
+        } else if barred {
             let sender = self.works.gate.sender(meta.author.as_ref());
             row.reason = Some(self.works.gate.table().why(sender).to_string());
         }

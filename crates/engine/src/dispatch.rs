@@ -6,13 +6,14 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use repute_queue::{Feedback, Flow, Intent, LaneKey, Lease, Queue, State, Step, Then};
-use repute_spool::{Change, PartRecord, PartState, Settlement, SpoolError};
+use repute_spool::{CampaignState, Change, PartRecord, PartState, Settlement, SpoolError};
 use repute_types::event::Level;
-use repute_types::{EventKind, Outcome, PartId};
+use repute_types::{Content, EventKind, Outcome, PartId};
 use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinSet;
 
 use crate::fresh::Loaded;
+use crate::intake::LoadError;
 use crate::settle::{self, Decided};
 use crate::works::Works;
 use crate::{courier, notice};
@@ -127,7 +128,35 @@ pub(crate) async fn settle_alike(works: &Works, lease: Lease, outcome: &Outcome)
 
 /// What is needed for an attempt.
 pub(crate) async fn load_for_attempt(works: &Works, part: PartId) -> Option<Loaded> {
+    match works.bulk.state(part.message) {
+        None | Some(CampaignState::Running) => {}
+        Some(CampaignState::Cancelled) => {
+            take_out(works, part).await;
+            return None;
+        }
+        Some(CampaignState::Loading | CampaignState::Paused(_)) => {
+            let now = works.now();
+            works.queue(|queue| queue.settle(part, Then::Unchanged { held: true }, Feedback::None, now));
+            if works.bulk.state(part.message) == Some(CampaignState::Running) {
+                // Resumed in this moment.
+                works.queue(|queue| queue.let_go(part, now));
+            }
+            return None;
+        }
+    }
     load_or_put_back(works, part, Then::Again(works.now() + DISK_RETRY)).await
+}
+
+/// Ends a leased part of a cancelled campaign: whoever takes the campaign out has passed it over.
+async fn take_out(works: &Works, part: PartId) {
+    let spool = &works.doors.spool;
+    match (spool.part(part).await, spool.meta(part.message).await) {
+        (Ok(record), Ok(meta)) => {
+            settle::cancel(works, Loaded { meta: Arc::new(meta), part: record, content: Content::new() });
+        }
+        // It is gone already, or cannot be read now and is taken out after the next start.
+        _ => works.queue(|queue| queue.settle(part, Then::Done, Feedback::None, works.now())),
+    }
 }
 
 /// Leases a part for something else than an attempt, and says what puts it back as it was.
@@ -141,17 +170,23 @@ pub(crate) fn lease_aside(works: &Works, part: PartId) -> Option<Then> {
 /// A leased part with all that belongs to it; where it cannot be had, the part is put where it
 /// belongs: `unread` is what becomes of it where the disk cannot be read now.
 pub(crate) async fn load_or_put_back(works: &Works, part: PartId, unread: Then) -> Option<Loaded> {
+    let now = works.now();
     let error = match works.load(part).await {
         Ok(loaded) => return Some(loaded),
-        Err(error) => error,
+        // Its time is over: no content is needed to say so.
+        Err(LoadError::Merge(loaded, _)) if now >= loaded.meta.expires => return Some(*loaded),
+        Err(LoadError::Merge(_, why)) => {
+            hold(works, part, why).await;
+            return None;
+        }
+        Err(LoadError::Spool(error)) => error,
     };
-    let now = works.now();
     match error {
         SpoolError::Missing(_) => {
             works.note(Level::Error, "spool", format!("part {part} is queued but not in the spool: it is forgotten"));
             works.queue(|queue| queue.settle(part, Then::Done, Feedback::None, now));
         }
-        SpoolError::Damaged(_) => hold_damaged(works, part).await,
+        SpoolError::Damaged(_) => hold(works, part, DAMAGED.to_owned()).await,
         SpoolError::Storage(_) | SpoolError::Closed => {
             works.note(Level::Error, "spool", format!("part {part} could not be read: {error}; tried again later"));
             works.queue(|queue| queue.settle(part, unread, Feedback::None, now));
@@ -160,9 +195,11 @@ pub(crate) async fn load_or_put_back(works: &Works, part: PartId, unread: Then) 
     None
 }
 
-/// A damaged message is never sent: it is held, named, and the rest goes on.
-async fn hold_damaged(works: &Works, part: PartId) {
-    let reason = "its content is damaged on disk (the checksum does not match)".to_owned();
+const DAMAGED: &str = "its content is damaged on disk (the checksum does not match)";
+
+/// What cannot be sent as it is (a damaged message, a letter that cannot be merged or signed now) is
+/// held, named, and the rest goes on.
+async fn hold(works: &Works, part: PartId, reason: String) {
     works.note(Level::Error, "spool", format!("message {} is held: {reason}", part.message));
     let spool = &works.doors.spool;
     match (spool.part(part).await, spool.meta(part.message).await) {

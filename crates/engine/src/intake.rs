@@ -7,14 +7,15 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use repute_message::whole::{self, Made, Whole};
-use repute_spool::{Committed, MessageMeta, NewMessage, PartRecord, PartState, Pending, SpoolError};
+use repute_message::whole::{self, Whole};
+use repute_spool::{CampaignState, Committed, MessageMeta, NewMessage, PartRecord, PartState, Pending, SpoolError};
 use repute_trust::dkim;
 use repute_types::event::Level;
 use repute_types::{
     Address, Body, Content, Domain, EnhancedCode, EventKind, MessageId, PartId, Recipient, Reply, Timestamp,
 };
 
+use crate::bulk;
 use crate::config::{SendingDomain, Settings};
 use crate::door::{Account, SEND_AT_MOST, Submitted};
 use crate::fresh::Loaded;
@@ -102,12 +103,18 @@ async fn accept_message(works: &Works, submitted: Submitted) -> Result<Committed
         },
     )
     .map_err(|fault| fault.into_reply())?;
-    let author = author_domain(&settings, &account, &made)?;
+    let author = author_domain(&settings, &account, &made.from)?;
     let mut options = envelope.options;
     // What the content is now, not what the client called it, decides what the next server is asked for.
     options.body = if made.needs_eight_bit { Body::EightBitMime } else { Body::SevenBit };
     options.smtputf8 |= made.needs_smtputf8;
-    let content = signed(author, made.content, now)?;
+    let mut content = made.content;
+    // One recipient is one who can leave with one click.
+    let members = recipients.len() == 1 && {
+        let list = labels.as_ref().and_then(|labels| labels.list.as_deref());
+        bulk::add_to_single(works, &settings, &account, author, id, list, &mut content)
+    };
+    let content = signed(author, content, now)?;
     let author = Some(author.name.clone());
     let message = Accepted {
         meta: MessageMeta {
@@ -123,7 +130,7 @@ async fn accept_message(works: &Works, submitted: Submitted) -> Result<Committed
             size: content.len() as u64,
             labels: labels.clone(),
             letter: None,
-            members: false,
+            members,
         },
         recipients,
         content,
@@ -156,9 +163,13 @@ fn only_recipient(recipients: &[Recipient]) -> Option<&Address> {
 }
 
 /// The domain that signs: that of the From field. Every author must be one of the account's.
-fn author_domain<'a>(settings: &'a Settings, account: &Account, made: &Made) -> Result<&'a SendingDomain, Reply> {
+pub(crate) fn author_domain<'a>(
+    settings: &'a Settings,
+    account: &Account,
+    from: &[Address],
+) -> Result<&'a SendingDomain, Reply> {
     let mut first = None;
-    for author in &made.from {
+    for author in from {
         let domain = may_use_domain(settings, account, author.domain(), "From")?;
         first.get_or_insert(domain);
     }
@@ -274,6 +285,13 @@ pub(crate) fn enter(works: &Works, message: NewMessage) {
     });
 }
 
+/// Why a part cannot be had for an attempt.
+pub(crate) enum LoadError {
+    Spool(SpoolError),
+    /// Its letter cannot be merged for it, or not be signed, by the configuration as it is now.
+    Merge(Box<Loaded>, String),
+}
+
 impl Works {
     /// How the queue is told of a part.
     pub(crate) fn entry(&self, meta: &MessageMeta, part: &PartRecord) -> repute_queue::Entry {
@@ -285,8 +303,12 @@ impl Works {
             due: part.due,
             alarm: self.next_alarm(meta, part),
             attempts: part.attempts,
-            held: part.state != PartState::Due,
+            held: part.state != PartState::Due || self.is_paused(meta.id),
         }
+    }
+
+    fn is_paused(&self, message: MessageId) -> bool {
+        matches!(self.bulk.state(message), Some(CampaignState::Paused(_)))
     }
 
     /// The delay notice first, if one is still owed, then expiry.
@@ -299,14 +321,21 @@ impl Works {
     }
 
     /// A part with what an attempt needs, from memory or from the spool.
-    pub(crate) async fn load(&self, id: PartId) -> Result<Loaded, SpoolError> {
+    pub(crate) async fn load(&self, id: PartId) -> Result<Loaded, LoadError> {
         if let Some(loaded) = self.fresh().take(id) {
             return Ok(loaded);
         }
         let spool = &self.doors.spool;
-        let part = spool.part(id).await?;
-        let meta = Arc::new(spool.meta(id.message).await?);
-        let content = spool.content(id.message).await?;
+        let part = spool.part(id).await.map_err(LoadError::Spool)?;
+        if self.bulk.known(id.message).is_some() {
+            let (meta, content) = bulk::merged(self, &part).await.map_err(LoadError::Spool)?;
+            return match content {
+                Ok(content) => Ok(Loaded { meta, part, content }),
+                Err(why) => Err(LoadError::Merge(Box::new(Loaded { meta, part, content: Content::new() }), why)),
+            };
+        }
+        let meta = Arc::new(spool.meta(id.message).await.map_err(LoadError::Spool)?);
+        let content = spool.content(id.message).await.map_err(LoadError::Spool)?;
         Ok(Loaded { meta, part, content })
     }
 }

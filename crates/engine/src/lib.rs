@@ -28,7 +28,7 @@ mod works;
 use std::sync::Arc;
 use std::time::Duration;
 
-use repute_spool::{Spool, SpoolError};
+use repute_spool::{CampaignState, MessageMeta, Spool, SpoolError};
 use repute_types::event::Level;
 use repute_types::id::IdSource;
 use repute_types::{MessageId, PartId, Timestamp};
@@ -59,7 +59,9 @@ impl Engine {
     pub async fn start(doors: Doors, settings: Settings) -> Result<Engine, SpoolError> {
         let last = doors.spool.last_id().await?;
         let ids = IdSource::after(last.unwrap_or(MessageId(0)));
+        let campaigns = doors.spool.campaigns().await?;
         let works = Arc::new(Works::new(doors, settings, ids));
+        works.bulk.restore(&campaigns);
         let (stop, stopped) = watch::channel(false);
         let mut tasks = Vec::new();
         if let Some(doors) = works.doors.trust.clone() {
@@ -67,6 +69,7 @@ impl Engine {
         }
         tasks.push(tokio::spawn(dispatch::run(works.clone(), stopped.clone())));
         tasks.push(tokio::spawn(refill(works.clone(), last, stopped.clone())));
+        tasks.push(tokio::spawn(bulk::sweep(works.clone(), stopped.clone())));
         tasks.push(tokio::spawn(suppress::run(works.clone(), stopped.clone())));
         tasks.push(tokio::spawn(returned::run(works.clone(), stopped.clone())));
         tasks.push(tokio::spawn(circuit::run(works.clone(), stopped)));
@@ -164,8 +167,11 @@ async fn refill(works: Arc<Works>, last: Option<MessageId>, stop: watch::Receive
         };
         let ended = page.len() < PAGE || page.last().is_some_and(|(meta, _)| meta.id > last);
         let now = works.now();
-        let entries: Vec<_> =
-            page.iter().filter(|(meta, _)| meta.id <= last).map(|(meta, part)| works.entry(meta, part)).collect();
+        let entries: Vec<_> = page
+            .iter()
+            .filter(|(meta, _)| meta.id <= last && may_wait(&works, meta))
+            .map(|(meta, part)| works.entry(meta, part))
+            .collect();
         after = page.last().map(|(_, part)| part.id);
         count += entries.len();
         works.queue(|queue| {
@@ -177,9 +183,15 @@ async fn refill(works: Arc<Works>, last: Option<MessageId>, stop: watch::Receive
             break;
         }
     }
+    bulk::go_on(&works).await;
     if count > 0 {
         works.note(Level::Info, "start", format!("{count} parts of messages from before are in the queue"));
     }
+}
+
+/// What belongs to a campaign that is loading is not ours yet, and what is cancelled not any more.
+fn may_wait(works: &Works, meta: &MessageMeta) -> bool {
+    !matches!(works.bulk.state(meta.id), Some(CampaignState::Loading | CampaignState::Cancelled))
 }
 
 /// Reads the queue of a spool that no server has open, for questions only.

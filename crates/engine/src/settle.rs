@@ -6,7 +6,7 @@ use std::net::IpAddr;
 use std::time::Duration;
 
 use repute_queue::{Feedback, Intent, Then};
-use repute_spool::{Change, PartRecord, PartState, Pending, Settlement};
+use repute_spool::{Change, Ended, PartRecord, PartState, Pending, Settlement};
 use repute_types::{Cause, Culprit, EnhancedCode, EventKind, Outcome, Recipient, Stage, Timestamp, Verdict};
 
 use crate::cause::{self, Plan};
@@ -50,7 +50,7 @@ pub(crate) fn settle(works: &Works, decided: Decided) {
     let now = works.now();
     let settings = works.settings();
     let intent = works.queue(|queue| queue.intent(loaded.part.id).cloned());
-    let cancelled = intent == Some(Intent::Cancel);
+    let cancelled = intent == Some(Intent::Cancel) || works.bulk.is_cancelled(loaded.part.id.message);
     let readings = cause::read(&outcomes);
     let wanted = cause::checks(&outcomes, &readings);
     if !wanted.is_empty() {
@@ -103,7 +103,7 @@ pub(crate) fn settle(works: &Works, decided: Decided) {
 
     let part = loaded.part.id;
     let (change, then) = if pending.is_empty() {
-        (Change::Done, Then::Done)
+        (end(&loaded, &finished, cancelled || !tell), Then::Done)
     } else {
         let held = match intent {
             Some(Intent::Hold(reason)) => {
@@ -127,6 +127,18 @@ pub(crate) fn settle(works: &Works, decided: Decided) {
     for notice in notices {
         intake::enter(works, notice);
     }
+}
+
+/// A campaign counts how its recipients end.
+fn end(loaded: &Loaded, finished: &[Finished], cancelled: bool) -> Change {
+    if loaded.meta.letter.is_none() {
+        return Change::Done;
+    }
+    Change::Ended(match finished.first().map(|f| f.outcome.verdict) {
+        Some(Verdict::Delivered) => Ended::Delivered,
+        _ if cancelled => Ended::Cancelled,
+        _ => Ended::Failed,
+    })
 }
 
 /// What an event says of one recipient.

@@ -19,6 +19,7 @@ use repute_types::{Clock, Event, EventKind, Random, Timestamp};
 use tokio::sync::Notify;
 
 use crate::accounts::Accounts;
+use crate::bulk::Bulk;
 use crate::circuit::Circuits;
 use crate::config::Settings;
 use crate::fresh::Fresh;
@@ -100,6 +101,7 @@ pub(crate) struct Works {
     /// Who reads what came back.
     pub reader: Reader,
     pub circuits: Circuits,
+    pub bulk: Bulk,
     /// Wakes the dispatch loop.
     pub news: Notify,
     /// When the dispatch loop wakes by itself, in milliseconds.
@@ -142,6 +144,7 @@ impl Works {
             learnt: Learnt::default(),
             reader: Reader::default(),
             circuits,
+            bulk: Bulk::default(),
             news: Notify::new(),
             wakes_at: AtomicI64::new(0),
         }

@@ -12,6 +12,7 @@ mod fault;
 pub mod header;
 pub mod judge;
 pub mod lint;
+pub mod merge;
 mod safe;
 pub mod scan;
 pub mod sendmail;

@@ -9,8 +9,8 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 
 use crate::commands::{
-    account, check, circuit, config as config_command, demo, domain, events, explain, incidents, man, message, permit,
-    queue, records, reports, send, sendmail, serve, setup, status, suppression, token, trust, webhook, why,
+    account, bulk, check, circuit, config as config_command, demo, domain, events, explain, incidents, man, message,
+    permit, queue, records, reports, send, sendmail, serve, setup, status, suppression, token, trust, webhook, why,
 };
 use crate::config::{self, Config, Faults, Files};
 use crate::out;
@@ -59,6 +59,8 @@ enum Command {
     Domain(domain::Args),
     /// List, hold, release, retry and cancel what waits
     Queue(queue::Args),
+    /// Send one letter to a list, and look after campaigns
+    Bulk(bulk::Args),
     /// Tell what became of a message, or of mail to an address
     Why(why::Args),
     /// List, add and release addresses that are not written to
@@ -165,6 +167,7 @@ fn run(command: Command, context: &Context) -> anyhow::Result<Exit> {
         Command::Token(args) => token::run(args, context),
         Command::Domain(args) => domain::run(args, context),
         Command::Queue(args) => queue::run(args, context),
+        Command::Bulk(args) => bulk::run(args, context),
         Command::Why(args) => why::run(args, context),
         Command::Suppression(args) => suppression::run(args, context),
         Command::Circuit(args) => circuit::run(args, context),

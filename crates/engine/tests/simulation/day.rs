@@ -393,6 +393,10 @@ fn settings(size: Size) -> Settings {
         // Its receivers refuse so many that nothing would go.
         circuit: CircuitSettings { unknown: 0, complaints: 0, spam: 0, ..CircuitSettings::default() },
         permit: Default::default(),
+        bulk: repute_engine::bulk::BulkSettings {
+            url: Some("https://mail.example.com".into()),
+            list_unsubscribe: true,
+        },
         limits: Limits {
             sessions_per_site: SESSIONS_PER_SITE,
             sessions: SESSIONS,

@@ -179,6 +179,15 @@ impl World {
         world
     }
 
+    /// A world whose works keep a suppression list.
+    pub async fn with_ledger() -> World {
+        let mut world = World::new().await;
+        world.stop().await;
+        world.state = Some(State::new());
+        world.start().await;
+        world
+    }
+
     /// Starts the works on what the spool has.
     pub async fn start(&mut self) {
         if let Some(state) = &self.state {
@@ -279,8 +288,18 @@ impl World {
     }
 
     pub async fn submit_text(&self, from: &str, to: &[&str], text: &str) -> Result<MessageId, Reply> {
+        self.submit_as(shop(), from, to, text).await
+    }
+
+    pub async fn submit_as(
+        &self,
+        account: Arc<Account>,
+        from: &str,
+        to: &[&str],
+        text: &str,
+    ) -> Result<MessageId, Reply> {
         let submitted = Submitted {
-            account: shop(),
+            account,
             envelope: Envelope {
                 from: (!from.is_empty()).then(|| address(from)),
                 recipients: to.iter().map(|a| Recipient::to(address(a))).collect(),
@@ -398,6 +417,11 @@ impl World {
             .collect()
     }
 
+    /// How many events are of a kind.
+    pub fn count(&self, is_it: impl Fn(&EventKind) -> bool) -> usize {
+        self.events.0.lock().unwrap().iter().filter(|event| is_it(&event.kind)).count()
+    }
+
     pub fn notes(&self) -> Vec<String> {
         let events = self.events.0.lock().unwrap();
         events
@@ -419,12 +443,24 @@ pub fn shop() -> Arc<Account> {
     })
 }
 
+/// An account for bulk mail, whose domain has a return path here.
+pub fn news() -> Arc<Account> {
+    Arc::new(Account {
+        name: "news".into(),
+        domains: vec![domain("news.example")],
+        stream: Stream::Bulk,
+        private: false,
+    })
+}
+
 fn domains() -> Vec<SendingDomain> {
     let key = |algorithm, selector| Arc::new(SigningKey::generate(algorithm, selector).unwrap());
     let sending =
         |name: &str, keys| SendingDomain { name: domain(name), keys, danger_unsigned: false, return_path: None };
+    let newsletter = sending("news.example", vec![key(Algorithm::Ed25519, "e")]);
     vec![
         sending("example.com", vec![key(Algorithm::Rsa, "r"), key(Algorithm::Ed25519, "e")]),
+        SendingDomain { return_path: Some(domain("back.news.example")), ..newsletter },
         sending("keyless.test", Vec::new()),
         sending("other.test", vec![key(Algorithm::Ed25519, "e")]),
     ]
@@ -433,7 +469,9 @@ fn domains() -> Vec<SendingDomain> {
 fn settings() -> Settings {
     Settings {
         hostname: domain("mail.example.com"),
-        accounts: vec![AccountSettings { account: shop(), password: None, scram: None, addresses: Vec::new() }],
+        accounts: [shop(), news()]
+            .map(|account| AccountSettings { account, password: None, scram: None, addresses: Vec::new() })
+            .into(),
         domains: Vec::new(),
         egresses: Vec::new(),
         routes: Arc::new(Routes::default()),
@@ -442,6 +480,10 @@ fn settings() -> Settings {
         suppression: SuppressionSettings::default(),
         returned: ReturnSettings::default(),
         circuit: CircuitSettings::default(),
+        bulk: repute_engine::bulk::BulkSettings {
+            url: Some("https://mail.example.com".into()),
+            list_unsubscribe: true,
+        },
         limits: Limits::default(),
         permit: PermitSettings::default(),
     }

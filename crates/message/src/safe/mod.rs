@@ -13,7 +13,7 @@ mod field;
 mod lines;
 pub(crate) mod parameters;
 mod recode;
-mod tree;
+pub(crate) mod tree;
 
 use repute_types::Content;
 

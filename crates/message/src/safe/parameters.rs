@@ -3,7 +3,7 @@
 
 use crate::encode::Folder;
 
-pub(super) struct Parameter {
+pub(crate) struct Parameter {
     pub name: Vec<u8>,
     /// Without quotes and backslashes.
     pub value: Vec<u8>,
@@ -12,7 +12,7 @@ pub(super) struct Parameter {
 
 /// What stands before the first semicolon, and the parameters after it; what is no parameter
 /// is passed over, as receivers do.
-pub(super) fn parse(text: &[u8]) -> (Vec<u8>, Vec<Parameter>) {
+pub(crate) fn parse(text: &[u8]) -> (Vec<u8>, Vec<Parameter>) {
     let mut pieces = pieces(text).into_iter();
     let media = pieces.next().unwrap_or_default().trim_ascii().to_vec();
     (media, pieces.filter_map(parameter).collect())
@@ -63,7 +63,7 @@ const PIECE: usize = 50;
 const LONGEST: usize = 700;
 
 /// The field written anew; `None` where a value is neither ASCII nor UTF-8, or a name is not ASCII.
-pub(super) fn rewrite(name: &str, text: &[u8]) -> Option<String> {
+pub(crate) fn rewrite(name: &str, text: &[u8]) -> Option<String> {
     let (media, parameters) = parse(text);
     let mut folder = Folder::field(name);
     folder.word(" ", std::str::from_utf8(&media).ok().filter(|m| m.is_ascii())?);

@@ -17,7 +17,7 @@ const DEPTH: usize = 32;
 const PARTS: usize = 10_000;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Kind {
+pub(crate) enum Kind {
     /// `text/*`, or nothing said.
     Text,
     Other,
@@ -27,7 +27,7 @@ pub(super) enum Kind {
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Encoding {
+pub(crate) enum Encoding {
     /// 7bit, 8bit, binary, or nothing said.
     Identity,
     QuotedPrintable,
@@ -36,7 +36,7 @@ pub(super) enum Encoding {
 }
 
 #[derive(Clone, Debug)]
-pub(super) struct Part {
+pub(crate) struct Part {
     pub kind: Kind,
     pub encoding: Encoding,
     /// The fields with their line ends.
@@ -72,7 +72,7 @@ impl Part {
     }
 }
 
-pub(super) fn walk(content: &Content, header: &Header) -> Result<Vec<Part>, Fault> {
+pub(crate) fn walk(content: &Content, header: &Header) -> Result<Vec<Part>, Fault> {
     let mut walk = Walk { parts: Vec::new(), open: Vec::new(), place: Place::Header(Vec::new()), frozen_from: None };
     walk.begin(0, true)?;
     walk.header_ends(header.octets(), header.octets().len(), header.body_start())?;

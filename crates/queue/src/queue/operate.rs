@@ -2,12 +2,12 @@
 //! bring it forward, take it out, look at it. Where the part is leased already, the word is
 //! kept as an [`Intent`] until its attempt ends.
 
-use repute_types::{PartId, Timestamp};
+use repute_types::{MessageId, PartId, Timestamp};
 
 use super::Queue;
 use crate::flows::Routing;
 use crate::lane::{LaneId, LaneView};
-use crate::part::{Change, Intent, Lease, State, View};
+use crate::part::{Change, Intent, Lease, Row, State, View};
 
 impl Queue {
     /// Takes a part out for good, or leases it to the caller for settling (expiry): `None`
@@ -36,6 +36,22 @@ impl Queue {
             queue.set_state(slot, State::Waiting);
             queue.schedule(slot, now, now);
         })
+    }
+
+    /// A part that is held becomes due at its own time again.
+    pub fn let_go(&mut self, part: PartId, now: Timestamp) {
+        let Some(&slot) = self.by_part.get(&part) else { return };
+        if self.row(slot).state == State::Held {
+            self.set_state(slot, State::Waiting);
+            let due = self.row(slot).due;
+            self.schedule(slot, due, now);
+        }
+    }
+
+    /// How many parts of a message wait after an attempt. Looks at every part there is.
+    pub fn tried(&self, message: MessageId) -> usize {
+        let is_it = |row: &&Row| row.part.message == message && row.attempts > 0;
+        self.rows.iter().flatten().filter(is_it).count()
     }
 
     /// Forgets a part; the caller has seen to its record.

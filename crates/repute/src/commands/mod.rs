@@ -1,6 +1,7 @@
 //! The subcommands, one file each.
 
 pub mod account;
+pub mod bulk;
 pub mod check;
 pub mod circuit;
 pub mod config;

@@ -93,6 +93,7 @@ pub const SECTIONS: &[Section] = &[
     TLS,
     WEB,
     TOKEN,
+    BULK,
     ROUTE,
     RESOLVER,
     CHECK,
@@ -275,6 +276,18 @@ const LISTENER: Section = Section {
             "Balancers whose PROXY v2 header is believed, and demanded.",
         ),
     ],
+};
+
+const BULK: Section = Section {
+    name: "bulk",
+    many: false,
+    doc: "Bulk mail (docs/bulk.md).",
+    keys: &[key(
+        "list_unsubscribe",
+        Bool,
+        Default("true"),
+        "Adds the fields for one-click unsubscribe to mail of bulk accounts that has none, where [web] has a `url` and there is one recipient.",
+    )],
 };
 
 const TLS: Section = Section {

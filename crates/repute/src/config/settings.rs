@@ -4,6 +4,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use repute_delivery::{DeliverySettings, Egress, HostMemory, Login, Relay, Routes, TlsNeed};
+use repute_engine::bulk::BulkSettings;
 use repute_engine::config::{AccountSettings, AddressRange, Limits, SendingDomain, Settings};
 use repute_engine::door::{Account, ScramSecret};
 use repute_engine::permit::PermitSettings;
@@ -30,6 +31,7 @@ pub fn of(config: &Config, memory: &HostMemory) -> Settings {
         suppression: config.suppression,
         returned: config.returned.clone(),
         circuit: config.circuit.clone(),
+        bulk: BulkSettings { url: config.web.url.clone(), list_unsubscribe: config.list_unsubscribe },
         limits: limits(config),
         permit: PermitSettings {
             enforce: config.permit.enforce,

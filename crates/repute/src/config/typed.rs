@@ -29,6 +29,7 @@ pub struct Typed {
     pub web: Web,
     #[serde(default)]
     pub token: Vec<Token>,
+    pub bulk: Bulk,
     #[serde(default)]
     pub route: Vec<Spanned<Route>>,
     pub resolver: Resolver,
@@ -145,6 +146,12 @@ pub enum Action {
     Read,
     Queue,
     Suppress,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Bulk {
+    pub list_unsubscribe: bool,
 }
 
 #[derive(Deserialize)]

@@ -41,19 +41,44 @@ pub fn not_running(state: &Path) -> anyhow::Error {
     Ended::temporary(text)
 }
 
-pub fn ask_over(mut stream: UnixStream, request: &Request) -> anyhow::Result<serde_json::Value> {
-    stream.set_read_timeout(Some(PATIENCE))?;
-    stream.set_write_timeout(Some(PATIENCE))?;
-    let mut line = serde_json::to_string(request)?;
-    line.push('\n');
-    stream.write_all(line.as_bytes()).context("the server does not listen")?;
-    let mut answer = String::new();
-    BufReader::new(stream).read_line(&mut answer).context("the server does not answer")?;
-    if answer.is_empty() {
-        bail!("the server closed the connection: it answers root and its own user only");
+pub fn ask_over(stream: UnixStream, request: &Request) -> anyhow::Result<serde_json::Value> {
+    Talk::over(stream)?.ask(request)
+}
+
+/// A connection for several questions, one after another.
+pub struct Talk {
+    stream: BufReader<UnixStream>,
+}
+
+impl Talk {
+    /// With the running server, which has to be there.
+    pub fn with_server(state: &Path) -> anyhow::Result<Talk> {
+        match connect(state)? {
+            Some(stream) => Talk::over(stream),
+            None => Err(not_running(state)),
+        }
     }
-    match serde_json::from_str(&answer).context("the server answered in words unknown here: is it another version?")? {
-        Answer::Ok(value) => Ok(value),
-        Answer::Error(text) => bail!("{text}"),
+
+    fn over(stream: UnixStream) -> anyhow::Result<Talk> {
+        stream.set_read_timeout(Some(PATIENCE))?;
+        stream.set_write_timeout(Some(PATIENCE))?;
+        Ok(Talk { stream: BufReader::new(stream) })
+    }
+
+    pub fn ask(&mut self, request: &Request) -> anyhow::Result<serde_json::Value> {
+        let mut line = serde_json::to_string(request)?;
+        line.push('\n');
+        self.stream.get_mut().write_all(line.as_bytes()).context("the server does not listen")?;
+        let mut answer = String::new();
+        self.stream.read_line(&mut answer).context("the server does not answer")?;
+        if answer.is_empty() {
+            bail!("the server closed the connection: it answers root and its own user only");
+        }
+        match serde_json::from_str(&answer)
+            .context("the server answered in words unknown here: is it another version?")?
+        {
+            Answer::Ok(value) => Ok(value),
+            Answer::Error(text) => bail!("{text}"),
+        }
     }
 }

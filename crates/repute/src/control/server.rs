@@ -1,6 +1,6 @@
 //! The answering side: a task that listens on the control socket until it is told to stop.
 //!
-//! Bounds: 16 connections at once (more wait), a request of 256 KiB, a minute without one.
+//! Bounds: 16 connections at once (more wait), a request of 16 MiB, a minute without one.
 
 use std::convert::Infallible;
 use std::fmt::Display;
@@ -115,6 +115,17 @@ async fn answer(request: Request, services: &Services, stop: &mut watch::Receive
         Request::WebhookRedeliverV1 { name, selection } => said(hooks.redeliver(&name, selection).await),
         Request::WebhookPauseV1 { name } => said(hooks.pause(&name).await),
         Request::WebhookResumeV1 { name } => said(hooks.resume(&name).await),
+        Request::BulkBeginV1(begin) => said(control.begin(begin).await),
+        Request::BulkAddV1(add) => said(control.add(add).await),
+        Request::BulkLaunchV1 { campaign } => said(control.launch(&campaign).await),
+        Request::BulkPauseV1 { campaign, reason } => said(control.pause(&campaign, &reason).await),
+        Request::BulkResumeV1 { campaign } => said(control.resume(&campaign).await),
+        Request::BulkCancelV1 { campaign } => said(control.cancel_campaign(&campaign).await),
+        Request::BulkShowV1 { campaign } => said(control.campaign(&campaign).await),
+        Request::BulkListV1 {} => said(control.campaigns().await),
+        Request::BulkPreviewV1 { begin, rows } => said(control.preview(&begin, &rows).await),
+        Request::BulkCheckAddressesV1(question) => said(control.check_addresses(&question)),
+        Request::BulkCheckDomainsV1 { domains } => said(control.check_domains(domains).await),
     }
 }
 

@@ -1,11 +1,13 @@
 //! The words of the control socket. Each request carries its version in its name; what it
 //! says is the works' own question (`repute_engine::control`), the answer is JSON.
 
+use repute_engine::bulk::CheckAddresses;
+use repute_engine::bulk::words::{Add, Begin, Row};
 use repute_engine::control::Selector;
 use repute_engine::permit::operator::Say;
 use repute_hooks::EventId;
 use repute_ledger::suppression::{Entry, Query, Selection};
-use repute_types::Timestamp;
+use repute_types::{Domain, Timestamp};
 use serde::{Deserialize, Serialize};
 
 #[derive(Debug, Serialize, Deserialize)]
@@ -64,6 +66,17 @@ pub enum Request {
         since: Timestamp,
         limit: usize,
     },
+    BulkBeginV1(Begin),
+    BulkAddV1(Add),
+    BulkLaunchV1 { campaign: String },
+    BulkPauseV1 { campaign: String, reason: String },
+    BulkResumeV1 { campaign: String },
+    BulkCancelV1 { campaign: String },
+    BulkShowV1 { campaign: String },
+    BulkListV1 {},
+    BulkPreviewV1 { begin: Begin, rows: Vec<Row> },
+    BulkCheckAddressesV1(CheckAddresses),
+    BulkCheckDomainsV1 { domains: Vec<Domain> },
     EventsV1 { since: EventsSince, account: Option<String>, types: Vec<String>, wait: u64 },
     WebhookListV1 {},
     WebhookShowV1 { name: String },
@@ -91,5 +104,5 @@ pub enum Answer {
     Error(String),
 }
 
-/// The longest line that either side reads: some ten thousand ids.
-pub const LONGEST_REQUEST: usize = 256 << 10;
+/// The longest line that a server reads: a letter with its attachments.
+pub const LONGEST_REQUEST: usize = 16 << 20;

@@ -31,7 +31,7 @@ const OVERSIGNED: [&str; 14] = [
 ];
 
 /// Signed where they stand. A relay or a list may add one where there was none.
-const SIGNED: [&str; 16] = [
+const SIGNED: [&str; 18] = [
     "In-Reply-To",
     "References",
     "Content-ID",
@@ -48,6 +48,9 @@ const SIGNED: [&str; 16] = [
     "List-Post",
     "List-Owner",
     "List-Archive",
+    // RFC 9477 §3.1: a report goes only where a signature covers the address for it.
+    "CFBL-Address",
+    "CFBL-Feedback-ID",
 ];
 
 /// The header of a content, in one piece, and where its body starts.

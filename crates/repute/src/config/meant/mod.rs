@@ -54,6 +54,8 @@ pub struct Config {
     pub tls: Option<TlsFiles>,
     pub web: Web,
     pub tokens: Vec<Token>,
+    /// Mail of bulk accounts gets the fields for one-click unsubscribe.
+    pub list_unsubscribe: bool,
     pub routes: Vec<Route>,
     pub resolver: Resolver,
     pub check: Check,
@@ -154,6 +156,7 @@ pub fn check(file: &Path, typed: Typed, look: Files) -> Result<Config, Vec<Fault
         tls: tls(&mut c, typed.tls),
         tokens: web::tokens(&mut c, typed.token, &accounts),
         web: web::check(&mut c, typed.web),
+        list_unsubscribe: typed.bulk.list_unsubscribe,
         routes: route::check(&mut c, typed.route),
         check: check::check(&mut c, typed.check),
         lists: check::lists(&mut c, typed.lists),

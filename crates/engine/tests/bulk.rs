@@ -1,0 +1,342 @@
+//! Campaigns through the whole works: loaded, launched, merged, paused, cancelled, left.
+#![allow(clippy::unwrap_used, reason = "a test says what it expects by failing")]
+
+mod world;
+
+use repute_engine::bulk::words::*;
+use repute_engine::bulk::{CheckAddresses, Takes};
+use repute_engine::control::Selector;
+use repute_ledger::suppression::{Entry, Scope, Why};
+use repute_message::Header;
+use repute_spool::Spool;
+use repute_types::Verdict::{Deferred, Delivered, Failed};
+use repute_types::{Content, EventKind, MessageId, Timestamp};
+use world::*;
+
+const LETTER: &str = "From: News <news@news.example>\nTo: {{ name }} <{{ email }}>\nSubject: Hello {{ name }}\n\n\
+                      Dear {{ name }}, leave at {{ unsubscribe_url }}\n";
+
+fn begin(campaign: &str) -> Begin {
+    Begin {
+        account: "news".into(),
+        campaign: campaign.into(),
+        list: Some("weekly".into()),
+        letter: LETTER.into(),
+        fields: vec!["name".into()],
+        tags: Vec::new(),
+    }
+}
+
+fn row(email: &str, name: &str) -> Row {
+    Row { email: email.into(), values: vec![name.into()] }
+}
+
+async fn add(world: &World, id: MessageId, first_row: u32, rows: &[Row]) -> Added {
+    world.control().add(Add { id, first_row, rows: rows.to_vec() }).await.unwrap()
+}
+
+/// A campaign to these, launched.
+async fn launched(world: &World, campaign: &str, to: &[&str]) -> MessageId {
+    let id = world.control().begin(begin(campaign)).await.unwrap().id;
+    let rows: Vec<Row> = to.iter().map(|email| row(email, "Ann")).collect();
+    assert_eq!(add(world, id, 0, &rows).await.refused, []);
+    world.control().launch(campaign).await.unwrap();
+    id
+}
+
+fn field(text: &str, name: &str) -> String {
+    let header = Header::read(&Content::from(text.as_bytes().to_vec())).unwrap();
+    let mut all = header.all(name);
+    let value = all.next().map(|f| String::from_utf8(f.text().into_owned()).unwrap()).unwrap_or_default();
+    assert!(all.next().is_none(), "{name} is there twice");
+    value
+}
+
+/// The token in a link to leave.
+fn token(text: &str) -> String {
+    let link = field(text, "List-Unsubscribe");
+    let start = link.find("/unsubscribe/").unwrap() + "/unsubscribe/".len();
+    link[start..].split('>').next().unwrap().to_owned()
+}
+
+#[tokio::test(start_paused = true)]
+async fn each_recipient_gets_a_letter_of_their_own() {
+    let mut world = World::new().await;
+    let b = world.receiver("b.test", |_, _| "250 2.1.5 ok");
+    let control = world.control();
+    let id = control.begin(begin("autumn")).await.unwrap().id;
+    let added = add(&world, id, 0, &[row("ann@b.test", "Ann"), row("bob@b.test", "Böb")]).await;
+    assert_eq!((added.taken, added.next_row), (2, 2));
+    pass(MINUTE).await;
+    assert!(b.taken().is_empty(), "nothing is sent before the launch");
+    let campaign = control.launch("autumn").await.unwrap();
+    assert_eq!((campaign.state, campaign.taken), (State::Running, 2));
+    pass(MINUTE).await;
+    let mut taken = b.taken();
+    taken.sort_by(|a, b| a.to.cmp(&b.to));
+    assert_eq!(taken.len(), 2);
+    let text = &taken[1].text;
+    assert_eq!(taken[1].to, ["bob@b.test"]);
+    assert_eq!(field(text, "To"), "=?utf-8?q?B=C3=B6b?= <bob@b.test>");
+    assert_eq!(field(text, "Message-ID"), format!("<{id}.1@mail.example.com>"));
+    assert_eq!(field(text, "List-Unsubscribe-Post"), "List-Unsubscribe=One-Click");
+    let token = token(text);
+    let leave = format!(
+        "<https://mail.example.com/unsubscribe/{token}>, <mailto:unsubscribe+{token}@back.news.example?subject=unsubscribe>"
+    );
+    assert_eq!(field(text, "List-Unsubscribe"), leave);
+    assert_eq!(field(text, "Feedback-ID"), "autumn:news:bulk:news.example");
+    assert_eq!(field(text, "List-Id"), "<weekly.news.example>");
+    assert!(field(text, "CFBL-Address").ends_with("@back.news.example; report=arf"));
+    let signature = field(text, "DKIM-Signature").replace([' ', '\t'], "");
+    for signed in ["List-Unsubscribe:List-Unsubscribe", "List-Unsubscribe-Post", "Feedback-ID", "CFBL-Address"] {
+        assert!(signature.contains(signed), "{signed} is not signed: {signature}");
+    }
+    assert!(text.contains("D=C3=B6b") || text.contains("B=C3=B6b,"));
+    let campaign = control.campaign("autumn").await.unwrap();
+    assert_eq!((campaign.state, campaign.delivered, campaign.waiting), (State::Done, 2, 0));
+    assert!(world.spool.is_empty(), "the letter goes with its last recipient");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_letter_is_the_same_at_every_attempt() {
+    let mut world = World::new().await;
+    let b = world.receiver("b.test", |_, times| if times == 1 { "451 4.7.1 greylisted" } else { "250 2.1.5 ok" });
+    launched(&world, "autumn", &["ann@b.test"]).await;
+    let at = world.control().campaign("autumn").await.unwrap().launched.unwrap();
+    pass(HOUR).await;
+    assert_eq!(world.verdicts("ann@b.test"), [(1, Deferred), (2, Delivered)]);
+    assert_eq!(field(&b.taken()[0].text, "Date"), at.rfc5322());
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_wrong_with_a_row_is_told_and_the_rest_comes_in() {
+    let world = World::with_ledger().await;
+    let scope = Scope::of(Some("news"), Some("weekly"));
+    let gone = Entry::new(address("gone@b.test"), scope, Why::Unsubscribed, Timestamp(1));
+    world.suppressions.as_ref().unwrap().add(gone).await.unwrap();
+    let id = world.control().begin(begin("autumn")).await.unwrap().id;
+    let rows = [
+        row("ann@b.test", "Ann"),
+        row("ann@", "Ann"),
+        row("Ann@B.test", "Ann"),
+        row("bob@b.test", ""),
+        row("gone@b.test", "Gone"),
+        Row { email: "two@b.test".into(), values: vec!["a".into(), "b".into()] },
+        row("carol@b.test", "Carol"),
+    ];
+    let added = add(&world, id, 0, &rows).await;
+    let refused: Vec<_> = added.refused.iter().map(|r| (r.row, r.why)).collect();
+    use WhyNot::{Duplicate, Field, Suppressed, Syntax};
+    assert_eq!(refused, [(1, Syntax), (2, Duplicate), (3, Field), (4, Suppressed), (5, Field)]);
+    assert!(added.refused[2].text.starts_with("the field \"name\" is empty"), "{}", added.refused[2].text);
+    let campaign = world.control().campaign("autumn").await.unwrap();
+    assert_eq!((campaign.taken, campaign.refused, campaign.left_out, campaign.rows), (2, 4, 1, 7));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_list_that_was_cut_off_is_gone_on_with() {
+    let mut world = World::new().await;
+    let b = world.receiver("b.test", |_, _| "250 2.1.5 ok");
+    let id = world.control().begin(begin("autumn")).await.unwrap().id;
+    let rows: Vec<Row> = ["a", "b", "c", "d"].map(|name| row(&format!("{name}@b.test"), name)).into();
+    add(&world, id, 0, &rows[..2]).await;
+    world.stop().await;
+    world.start().await;
+    let begun = world.control().begin(begin("autumn")).await.unwrap();
+    assert_eq!((begun.id, begun.next_row), (id, 2));
+    // The answer to the first batch was lost: it is sent again, with more.
+    let added = add(&world, id, 0, &rows).await;
+    assert_eq!((added.taken, added.next_row, added.refused.len()), (2, 4, 0));
+    let again = add(&world, id, 4, &[row("a@b.test", "a")]).await;
+    assert_eq!(again.refused[0].why, WhyNot::Duplicate, "also what came before the break");
+    let gap = world.control().add(Add { id, first_row: 9, rows: rows.clone() }).await.unwrap_err();
+    assert_eq!(gap.to_string(), "row 9 comes before row 5 that is awaited: go on from there");
+    let other = Begin { letter: LETTER.replace("Dear", "Hi"), ..begin("autumn") };
+    assert!(matches!(world.control().begin(other).await, Err(BulkError::Refused(_))));
+    world.control().launch("autumn").await.unwrap();
+    pass(MINUTE).await;
+    assert_eq!(b.taken().len(), 4);
+    let text = world.control().begin(begin("autumn")).await.unwrap_err().to_string();
+    assert_eq!(text, "there is a campaign autumn already: give this one another name");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_paused_campaign_waits_over_a_restart_and_goes_on() {
+    let mut world = World::new().await;
+    let b = world.receiver("b.test", |_, times| if times == 1 { "451 4.7.1 later" } else { "250 2.1.5 ok" });
+    launched(&world, "autumn", &["a@b.test", "b@b.test"]).await;
+    pass(MINUTE).await;
+    let campaign = world.control().pause("autumn", "too many bounces").await.unwrap();
+    assert_eq!((campaign.state, campaign.reason.as_deref()), (State::Paused, Some("too many bounces")));
+    assert_eq!(campaign.deferred, 2);
+    pass(HOUR).await;
+    assert!(b.taken().is_empty());
+    let rows = world.control().list(&Selector::default(), 9).await.unwrap().rows;
+    assert_eq!((rows[0].state, rows[0].reason.as_deref()), ("held", Some("its campaign is paused: too many bounces")));
+    world.stop().await;
+    world.start().await;
+    pass(HOUR).await;
+    assert!(b.taken().is_empty());
+    world.control().resume("autumn").await.unwrap();
+    pass(MINUTE).await;
+    assert_eq!(b.taken().len(), 2);
+    assert_eq!(world.control().campaign("autumn").await.unwrap().state, State::Done);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_cancelled_campaign_ends_with_its_counts() {
+    let mut world = World::new().await;
+    let b = world.receiver("b.test", |who, _| match who {
+        "a@b.test" => "250 2.1.5 ok",
+        "x@b.test" => "550 5.1.1 no such user",
+        _ => "451 4.7.1 later",
+    });
+    launched(&world, "autumn", &["a@b.test", "b@b.test", "x@b.test", "c@b.test"]).await;
+    pass(MINUTE).await;
+    let campaign = world.control().cancel_campaign("autumn").await.unwrap();
+    assert_eq!(campaign.state, State::Cancelled);
+    assert_eq!((campaign.delivered, campaign.failed, campaign.cancelled, campaign.waiting), (1, 1, 2, 0));
+    pass(DAY).await;
+    assert_eq!(b.taken().len(), 1);
+    assert_eq!(world.verdicts("b@b.test").last().unwrap().1, Failed);
+    assert!(world.spool.is_empty(), "and no notice to the sender");
+    // One that was never launched leaves nothing either.
+    let id = world.control().begin(begin("winter")).await.unwrap().id;
+    add(&world, id, 0, &[row("w@b.test", "W")]).await;
+    let campaign = world.control().cancel_campaign("winter").await.unwrap();
+    assert_eq!((campaign.state, campaign.cancelled), (State::Cancelled, 1));
+    assert!(world.spool.is_empty() && world.verdicts("w@b.test").is_empty());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_bounce_is_counted_and_nobody_is_sent_a_notice() {
+    let mut world = World::new().await;
+    world.receiver("b.test", |_, _| "550 5.1.1 no such user");
+    launched(&world, "autumn", &["a@b.test"]).await;
+    pass(MINUTE).await;
+    let campaign = world.control().campaign("autumn").await.unwrap();
+    assert_eq!((campaign.failed, campaign.state), (1, State::Done));
+    assert!(world.spool.is_empty());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_click_leaves_the_list_long_after_the_letter_is_gone() {
+    let mut world = World::with_ledger().await;
+    let b = world.receiver("b.test", |_, _| "250 2.1.5 ok");
+    launched(&world, "autumn", &["ann@b.test"]).await;
+    pass(MINUTE).await;
+    let token = token(&b.taken()[0].text);
+    pass(60 * DAY).await;
+    let control = world.control();
+    let leave = control.leave(&token).await.unwrap();
+    assert_eq!((leave.address.to_string().as_str(), leave.list.as_deref()), ("ann@b.test", Some("weekly")));
+    let list = world.suppressions.clone().unwrap();
+    assert!(list.is_empty(), "looking changes nothing");
+    for _ in 0..2 {
+        control.unsubscribe(&token.to_uppercase(), LeaveScope::List).await.unwrap();
+    }
+    let now = repute_types::Clock::now(&world.clock);
+    let found = list.find(Some("news"), Some("weekly"), &address("ann@b.test"), now).unwrap().unwrap();
+    assert_eq!((found.why, found.scope), (Why::Unsubscribed, Scope::of(Some("news"), Some("weekly"))));
+    assert!(list.find(Some("news"), Some("other"), &address("ann@b.test"), now).unwrap().is_none());
+    let left = world.count(|kind| matches!(kind, EventKind::CameBack { .. }));
+    assert_eq!(left, 1, "twice is once");
+    control.unsubscribe(&token, LeaveScope::Everything).await.unwrap();
+    assert!(list.find(Some("news"), Some("other"), &address("ann@b.test"), now).unwrap().is_some());
+    for forged in ["", "x", &token[1..], &format!("{token}0")] {
+        assert!(matches!(control.unsubscribe(forged, LeaveScope::List).await, Err(BulkError::NoSuchToken)), "{forged}");
+    }
+    pass(40 * DAY).await;
+    assert!(matches!(control.leave(&token).await, Err(BulkError::NoSuchToken)), "not for ever");
+}
+
+#[tokio::test(start_paused = true)]
+async fn bulk_mail_by_smtp_gets_the_fields_that_it_lacks() {
+    let mut world = World::with_ledger().await;
+    let b = world.receiver("b.test", |_, _| "250 2.1.5 ok");
+    let text = "From: news@news.example\r\nTo: ann@b.test\r\nSubject: hi\r\n\r\nhi\r\n";
+    world.submit_as(news(), "news@news.example", &["ann@b.test"], text).await.unwrap();
+    let own = format!("List-Unsubscribe: <https://own.example/>\r\n{text}");
+    world.submit_as(news(), "news@news.example", &["bob@b.test"], &own).await.unwrap();
+    world.submit_as(news(), "news@news.example", &["c@b.test", "d@b.test"], text).await.unwrap();
+    world.submit_text("shop@example.com", &["shop@b.test"], "From: shop@example.com\r\n\r\nhi\r\n").await.unwrap();
+    pass(MINUTE).await;
+    let of = |to: &str| b.taken().into_iter().find(|taken| taken.to.contains(&to.to_owned())).unwrap().text;
+    assert_eq!(field(&of("ann@b.test"), "List-Unsubscribe-Post"), "List-Unsubscribe=One-Click");
+    assert_eq!(field(&of("bob@b.test"), "List-Unsubscribe"), "<https://own.example/>");
+    assert_eq!(field(&of("c@b.test"), "List-Unsubscribe"), "", "one token cannot be two people's");
+    assert_eq!(field(&of("shop@b.test"), "List-Unsubscribe"), "");
+    let leave = world.control().unsubscribe(&token(&of("ann@b.test")), LeaveScope::List).await.unwrap();
+    assert_eq!((leave.address.to_string().as_str(), leave.account.as_deref()), ("ann@b.test", Some("news")));
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_cannot_be_begun_says_why() {
+    let world = World::new().await;
+    let check = async |begin: Begin, expect: &str| {
+        assert_eq!(world.control().begin(begin).await.unwrap_err().to_string(), expect);
+    };
+    check(
+        Begin { campaign: "a b".into(), ..begin("x") },
+        "\"a b\" cannot be a name: up to 64 letters, digits, `.`, `_` and `-`",
+    )
+    .await;
+    check(Begin { account: "nobody".into(), ..begin("x") }, "there is no [[account]] \"nobody\"").await;
+    check(
+        Begin { letter: LETTER.replace("news.example", "example.com"), ..begin("x") },
+        "account news may not send as example.com (From): add \"example.com\" to the domains of [[account]] \"news\"",
+    )
+    .await;
+    check(
+        Begin { fields: vec!["nam".into()], ..begin("x") },
+        "the body (text) uses the field \"name\", which the list does not have: is it \"nam\"?",
+    )
+    .await;
+    world.control().begin(begin("empty")).await.unwrap();
+    let text = world.control().launch("empty").await.unwrap_err().to_string();
+    assert_eq!(text, "the campaign empty has no recipients: add some first");
+    let text = world.control().campaign("nix").await.unwrap_err().to_string();
+    assert_eq!(text, "there is no campaign \"nix\": `repute bulk list` shows those that are known");
+}
+
+#[tokio::test(start_paused = true)]
+async fn addresses_and_domains_can_be_checked_before() {
+    let mut world = World::new().await;
+    world.host("b.test");
+    world.silence("quiet.test");
+    let emails = ["ann@b.test", "ann", "noreply@b.test"].map(str::to_owned).to_vec();
+    let refused =
+        world.control().check_addresses(&CheckAddresses { account: "news".into(), list: None, emails }).unwrap();
+    let refused: Vec<_> = refused.iter().map(|r| (r.row, r.why)).collect();
+    assert_eq!(refused, [(1, WhyNot::Syntax), (2, WhyNot::Role)]);
+    let domains = ["b.test", "no.test", "quiet.test"].map(domain).to_vec();
+    let takes: Vec<_> = world.control().check_domains(domains).await.unwrap().into_iter().map(|d| d.takes).collect();
+    assert_eq!(takes, [Takes::Mail, Takes::Nothing, Takes::Unknown]);
+    let previews = world.control().preview(&begin("x"), &[row("ann@b.test", "Ann")]).await.unwrap();
+    assert_eq!(field(&previews[0].message, "Subject"), "Hello Ann");
+    assert!(previews[0].message.starts_with("DKIM-Signature:") && world.spool.is_empty());
+    let missing = world.control().preview(&begin("x"), &[row("ann@b.test", "")]).await.unwrap_err().to_string();
+    assert!(missing.starts_with("row 1, ann@b.test: the field \"name\" is empty"), "{missing}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_operators_word_on_a_part_counts_in_a_campaign_too() {
+    let mut world = World::new().await;
+    let b = world.receiver("b.test", |_, _| "451 4.7.1 later");
+    let id = launched(&world, "autumn", &["a@b.test", "b@b.test"]).await;
+    pass(MINUTE).await;
+    let only = |recipient: &str| Selector { recipient: Some(address(recipient)), ..Selector::default() };
+    world.control().hold(&only("a@b.test"), "by hand").await.unwrap();
+    world.control().pause("autumn", "wait").await.unwrap();
+    world.control().resume("autumn").await.unwrap();
+    let asked = b.taken().len();
+    pass(HOUR).await;
+    assert_eq!(asked, 0);
+    let part = world.spool.part(repute_types::PartId { message: id, number: 0 }).await.unwrap();
+    assert_eq!(part.state, repute_spool::PartState::Held("by hand".into()), "resuming lets go what was paused alone");
+    assert_eq!(world.verdicts("a@b.test").len(), 1);
+    assert!(world.verdicts("b@b.test").len() > 2);
+    world.control().cancel(&only("b@b.test")).await.unwrap();
+    assert_eq!(world.control().campaign("autumn").await.unwrap().cancelled, 1);
+}

@@ -1,0 +1,191 @@
+//! The list as a file: CSV (RFC 4180) with a header row, or JSON lines. Read row by row, as often as it
+//! is needed, so that a million rows are never in memory.
+//!
+//! The names of fields are made fit for a letter: lower case, `_` for what is no letter or digit.
+//! `email`, `address`, `mail` or `e_mail` is the address. A mark of UTF-8 at the beginning is passed over.
+
+use std::fs::File;
+use std::io::{BufRead as _, BufReader, Read, Seek as _};
+use std::path::Path;
+
+use anyhow::{Context as _, bail};
+use repute_engine::bulk::words::Row;
+
+const ADDRESS: [&str; 4] = ["email", "address", "mail", "e_mail"];
+
+pub struct People {
+    fields: Vec<String>,
+    rows: Rows,
+}
+
+enum Rows {
+    Csv { reader: Box<csv::Reader<File>>, address: usize },
+    Lines { reader: BufReader<File>, number: usize },
+}
+
+/// A row, or why it is none.
+pub type Read1 = Result<Row, String>;
+
+impl People {
+    pub fn open(path: &Path) -> anyhow::Result<People> {
+        let in_file = || format!("{}", path.display());
+        let mut file = File::open(path).with_context(in_file)?;
+        let mut mark = [0; 3];
+        let marked = file.read(&mut mark).with_context(in_file)? == 3 && mark == *b"\xef\xbb\xbf";
+        file.seek(std::io::SeekFrom::Start(if marked { 3 } else { 0 })).with_context(in_file)?;
+        let lines = path.extension().is_some_and(|e| e == "jsonl" || e == "ndjson");
+        if lines { People::of_lines(file, path) } else { People::of_csv(file, path) }
+    }
+
+    fn of_csv(file: File, path: &Path) -> anyhow::Result<People> {
+        let mut reader = csv::ReaderBuilder::new().flexible(true).from_reader(file);
+        let names: Vec<String> = match reader.headers() {
+            Ok(header) => header.iter().map(name).collect(),
+            Err(error) => bail!("{}: the first row cannot be read: {error}", path.display()),
+        };
+        let address = address_of(&names, path)?;
+        let mut fields = names;
+        fields.remove(address);
+        once(&fields, path)?;
+        Ok(People { fields, rows: Rows::Csv { reader: Box::new(reader), address } })
+    }
+
+    /// The fields are those of the first line.
+    fn of_lines(file: File, path: &Path) -> anyhow::Result<People> {
+        let mut reader = BufReader::new(file);
+        let start = reader.stream_position()?;
+        let mut first = String::new();
+        reader.read_line(&mut first)?;
+        let object: serde_json::Map<String, serde_json::Value> =
+            serde_json::from_str(&first).with_context(|| format!("{}: line 1 is no JSON object", path.display()))?;
+        let names: Vec<String> = object.keys().map(|key| name(key)).collect();
+        let address = address_of(&names, path)?;
+        let mut fields = names;
+        fields.remove(address);
+        once(&fields, path)?;
+        reader.seek(std::io::SeekFrom::Start(start))?;
+        Ok(People { fields, rows: Rows::Lines { reader, number: 0 } })
+    }
+
+    /// Without the address.
+    pub fn fields(&self) -> &[String] {
+        &self.fields
+    }
+
+    /// The next row; `None` at the end.
+    pub fn next(&mut self) -> anyhow::Result<Option<Read1>> {
+        match &mut self.rows {
+            Rows::Csv { reader, address } => {
+                let mut record = csv::StringRecord::new();
+                match reader.read_record(&mut record) {
+                    Ok(false) => Ok(None),
+                    Ok(true) => Ok(Some(row_of(&record, *address, self.fields.len() + 1))),
+                    Err(error) if matches!(error.kind(), csv::ErrorKind::Utf8 { .. }) => {
+                        Ok(Some(Err("it is not in UTF-8: save the list as UTF-8".into())))
+                    }
+                    Err(error) => Err(error.into()),
+                }
+            }
+            Rows::Lines { reader, number } => {
+                let mut line = Vec::new();
+                reader.read_until(b'\n', &mut line)?;
+                *number += 1;
+                match line.trim_ascii() {
+                    [] if line.is_empty() => Ok(None),
+                    line => Ok(Some(row_of_line(line, &self.fields))),
+                }
+            }
+        }
+    }
+}
+
+fn row_of(record: &csv::StringRecord, address: usize, columns: usize) -> Read1 {
+    if record.len() != columns {
+        return Err(format!("it has {} columns where the first row has {columns}", record.len()));
+    }
+    let mut values: Vec<String> = record.iter().map(|value| value.trim().to_owned()).collect();
+    let email = values.remove(address);
+    Ok(Row { email, values })
+}
+
+fn row_of_line(line: &[u8], fields: &[String]) -> Read1 {
+    let object: serde_json::Map<String, serde_json::Value> =
+        serde_json::from_slice(line).map_err(|error| format!("it is no JSON object: {error}"))?;
+    let mut row = Row { email: String::new(), values: vec![String::new(); fields.len()] };
+    for (key, value) in object {
+        let key = name(&key);
+        let text = match value {
+            serde_json::Value::Null => String::new(),
+            serde_json::Value::String(text) => text,
+            other => other.to_string(),
+        };
+        if ADDRESS.contains(&key.as_str()) && row.email.is_empty() {
+            row.email = text;
+        } else if let Some(place) = fields.iter().position(|field| *field == key) {
+            row.values[place] = text;
+        } else {
+            return Err(format!("it has a field {key:?} that the first line has not"));
+        }
+    }
+    Ok(row)
+}
+
+fn name(text: &str) -> String {
+    let text: String = text.trim().to_lowercase().chars().map(|c| if c.is_alphanumeric() { c } else { '_' }).collect();
+    if text.starts_with(|c: char| c.is_numeric()) { format!("_{text}") } else { text }
+}
+
+fn address_of(names: &[String], path: &Path) -> anyhow::Result<usize> {
+    let found = ADDRESS.iter().find_map(|wanted| names.iter().position(|name| name == wanted));
+    found
+        .with_context(|| format!("{}: no column is called `email`: the first row must name the fields", path.display()))
+}
+
+fn once(fields: &[String], path: &Path) -> anyhow::Result<()> {
+    for (n, field) in fields.iter().enumerate() {
+        if field.is_empty() || fields[..n].contains(field) {
+            bail!("{}: each column needs a name of its own in the first row, and {field:?} is none", path.display());
+        }
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(name: &str, octets: &[u8]) -> (Vec<String>, Vec<Read1>) {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join(name);
+        std::fs::write(&path, octets).unwrap();
+        let mut people = People::open(&path).unwrap();
+        let rows = std::iter::from_fn(|| people.next().unwrap()).collect();
+        (people.fields().to_vec(), rows)
+    }
+
+    fn row(email: &str, value: &str) -> Read1 {
+        Ok(Row { email: email.into(), values: vec![value.into()] })
+    }
+
+    #[test]
+    fn a_spreadsheet_is_read_as_it_was_saved() {
+        let (fields, rows) = read(
+            "p.csv",
+            "\u{feff}First Name,E-Mail\r\n\"Lee, Ann\",ann@a.example\r\nBöb, bob@a.example\r\nx\r\n".as_bytes(),
+        );
+        assert_eq!(fields, ["first_name"]);
+        assert_eq!(rows[..2], [row("ann@a.example", "Lee, Ann"), row("bob@a.example", "Böb")]);
+        assert!(rows[2].as_ref().is_err_and(|text| text.contains("1 columns where the first row has 2")));
+        let (_, rows) = read("p.csv", b"email,name\na@a.example,J\xfcrgen\nb@a.example,B\n");
+        assert!(rows[0].is_err() && rows[1] == row("b@a.example", "B"));
+    }
+
+    #[test]
+    fn json_lines_are_rows() {
+        let (fields, rows) =
+            read("p.jsonl", b"{\"email\":\"a@a.example\",\"n\":1}\n{\"n\":null,\"email\":\"b@a.example\"}\nx\n");
+        assert_eq!(fields, ["n"]);
+        assert_eq!(rows[..2], [row("a@a.example", "1"), row("b@a.example", "")]);
+        assert!(rows[2].is_err());
+    }
+}
