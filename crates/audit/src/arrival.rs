@@ -15,6 +15,7 @@ use repute_trust::checks::catalogue::place;
 use repute_trust::checks::lists::{Asked, Target};
 use repute_trust::checks::names::outcome;
 use repute_trust::checks::{Finding, Outcome, lists as judge_lists};
+use repute_trust::dmarc::Policy;
 use repute_trust::dnsbl::Verdict;
 use repute_trust::names::{generic, helo};
 use repute_trust::receivers::View;
@@ -94,6 +95,8 @@ pub struct Sight {
     /// `None` where the connection is not known.
     pub spf: Option<spf::Report>,
     pub signatures: Vec<Signature>,
+    /// The DMARC record that holds, or what was not answered and why; `None` as below.
+    pub policy: Option<Result<Policy, (Domain, String)>>,
     /// `None` without a domain in From.
     pub dmarc: Option<Dmarc>,
     pub message: Judged,
@@ -163,6 +166,7 @@ pub async fn judge(arrival: &Arrival, dns: Arc<dyn Inspect>, limits: &Limits, no
         listed: by_lists.1,
         spf: by_sender.spf.map(|(_, report)| report),
         signatures,
+        policy: by_sender.policy,
         dmarc,
         message,
         trust: 0,
@@ -226,7 +230,7 @@ struct BySender {
     from: Option<Domain>,
     /// The identity, and what came of it.
     spf: Option<(String, spf::Report)>,
-    policy: Option<Result<repute_trust::dmarc::Policy, (Domain, String)>>,
+    policy: Option<Result<Policy, (Domain, String)>>,
 }
 
 /// Rule 4, and the domains in From and in the envelope.

@@ -48,7 +48,7 @@ impl Inspect for HickoryResolver {
     fn records<'a>(&'a self, name: &'a Domain, kind: Kind) -> BoxFuture<'a, Lookup<Data>> {
         Box::pin(async move {
             match absolute(name) {
-                Some(name) => self.fetch(name, kind.record_type(), take).await.0,
+                Some(name) => self.fetch(name, kind.record_type(), data_of).await.0,
                 None => Lookup::Failure("the name cannot be asked for".into()),
             }
         })
@@ -154,7 +154,7 @@ fn answer(reply: &Message, kind: RecordType, code: ResponseCode) -> Lookup<Data>
     if found.is_empty() {
         return Lookup::NoData { authentic: false };
     }
-    let items: Vec<Data> = found.iter().filter_map(|r| take(&r.data)).collect();
+    let items: Vec<Data> = found.iter().filter_map(|r| data_of(&r.data)).collect();
     if items.is_empty() {
         return Lookup::Failure(format!("no {kind} record names anything usable"));
     }
@@ -162,7 +162,8 @@ fn answer(reply: &Message, kind: RecordType, code: ResponseCode) -> Lookup<Data>
     Lookup::Found(Records { items, authentic: false, ttl: Duration::from_secs(ttl.into()) })
 }
 
-fn take(data: &RData) -> Option<Data> {
+/// The data of a record; `None` of a kind that nobody here asks for.
+pub fn data_of(data: &RData) -> Option<Data> {
     Some(match data {
         RData::A(a) => Data::V4(a.0),
         RData::AAAA(a) => Data::V6(a.0),

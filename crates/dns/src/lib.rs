@@ -18,6 +18,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::pin::Pin;
 use std::time::Duration;
 
+pub use direct::data_of;
 pub use fake::ZoneFake;
 pub use fake_servers::ServersFake;
 pub use hickory::{DnsError, DnsSettings, HickoryResolver};

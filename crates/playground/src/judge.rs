@@ -1,7 +1,9 @@
 //! How a receiver judges what it gets: facts of a connection and a message in, a report out.
 //!
-//! Promise: the checks are made by `mail-auth` with answers from the playground's own DNS, so
-//! that nothing of ours vouches for itself. What could not be found out is `Unknown`, and is
+//! Two judges stand side by side. `mail-auth`, with answers from the playground's own DNS, so that
+//! nothing of ours vouches for itself: SPF, DKIM, DMARC of a [`Report`]. And the trust engine of
+//! the house, which is what `repute check` judges with: the [`Sight`] that a receiver decides by
+//! ([`Judge::see`]). A test holds that they agree. Promise: What could not be found out is `Unknown`, and is
 //! neither a pass nor a failure. Here: FCrDNS, the EHLO name, SPF (RFC 7208), DKIM (RFC 6376,
 //! 8463) and DMARC (RFC 9989). What a receiver does with a report is its personality's matter.
 
@@ -20,7 +22,12 @@ use mail_auth::hickory_resolver::net::runtime::TokioRuntimeProvider;
 use mail_auth::spf::verify::SpfParameters;
 use mail_auth::{AuthenticatedMessage, DkimOutput, DkimResult, DmarcResult, Error, MessageAuthenticator, SpfResult};
 
-use crate::dns::ask;
+use repute_audit::{Arrival, Connection, Limits, Sight};
+use repute_dns::Inspect;
+use repute_trust::receivers::{Decision, Receiver};
+use repute_types::{Content, Timestamp};
+
+use crate::dns::{Asking, ask};
 
 /// A name server on loopback answers at once or not at all.
 const DNS_PATIENCE: Duration = Duration::from_secs(2);
@@ -94,9 +101,17 @@ impl Report {
     }
 }
 
-/// Judges by what one name server says; clones share its cache.
+/// Judges by what one name server says, or by a resolver of any kind; clones share it.
 #[derive(Clone)]
 pub struct Judge {
+    independent: Option<Independent>,
+    dns: Arc<dyn Inspect>,
+    limits: Limits,
+}
+
+/// `mail-auth`, with the one name server that it asks.
+#[derive(Clone)]
+struct Independent {
     dns: MessageAuthenticator,
     server: SocketAddr,
 }
@@ -124,10 +139,60 @@ impl Judge {
         options.timeout = DNS_PATIENCE;
         options.attempts = 2;
         let resolver = builder.build().map_err(|e| JudgeError { server, why: e.to_string() })?;
-        Ok(Judge { dns: MessageAuthenticator(resolver), server })
+        // Many receivers ask one small server at the same moment.
+        let limits = Limits { at_once: 16, ..Limits::default() };
+        let independent = Independent { dns: MessageAuthenticator(resolver), server };
+        Ok(Judge { independent: Some(independent), dns: Arc::new(Asking::new(server)), limits })
     }
 
-    pub async fn judge(&self, facts: &Facts) -> Report {
+    /// Judges by this resolver, with the trust engine alone.
+    pub fn by(dns: Arc<dyn Inspect>) -> Judge {
+        Judge { independent: None, dns, limits: Limits::default() }
+    }
+
+    /// Whether black lists are asked.
+    #[must_use]
+    pub fn with_lists(mut self, asked: bool) -> Judge {
+        self.limits.lists = asked;
+        self
+    }
+
+    /// What `mail-auth` says; `None` where it has no name server to ask.
+    pub async fn judge(&self, facts: &Facts) -> Option<Report> {
+        match &self.independent {
+            Some(independent) => Some(independent.judge(facts).await),
+            None => None,
+        }
+    }
+
+    /// What the trust engine sees. `bulk`: the sender is known to send to many.
+    pub async fn see(&self, facts: &Facts, bulk: bool, now: Timestamp) -> Seen {
+        let arrival = Arrival {
+            connection: Some(Connection { ip: facts.peer, helo: facts.helo.clone(), tls: facts.tls.is_some() }),
+            mail_from: Some(facts.from.clone().unwrap_or_default()),
+            content: Content::from(facts.content.clone()),
+            bulk,
+        };
+        let sight = repute_audit::judge(&arrival, self.dns.clone(), &self.limits, now).await;
+        Seen { arrival, sight }
+    }
+}
+
+/// What came, and everything that was found out about it.
+#[derive(Clone, Debug)]
+pub struct Seen {
+    pub arrival: Arrival,
+    pub sight: Sight,
+}
+
+impl Seen {
+    pub fn decide(&self, receiver: &Receiver) -> Decision {
+        receiver.decide(&self.sight.view(&self.arrival))
+    }
+}
+
+impl Independent {
+    async fn judge(&self, facts: &Facts) -> Report {
         let (reverse, helo) = self.names(facts).await;
         let spf = self.spf(facts).await;
         let Some(message) = AuthenticatedMessage::parse(&facts.content) else {

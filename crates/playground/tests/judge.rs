@@ -50,16 +50,19 @@ async fn court() -> Court {
 
 impl Court {
     async fn judge(&self, peer: &str, helo: &str, content: &str) -> Report {
-        let facts = Facts {
-            host: "mx.b.test".into(),
-            peer: peer.parse().unwrap(),
-            helo: helo.into(),
-            tls: None,
-            from: Some("a@shop.test".into()),
-            recipients: vec!["b@b.test".into()],
-            content: content.as_bytes().to_vec().into(),
-        };
-        self.judge.judge(&facts).await
+        self.judge.judge(&facts(peer, helo, content)).await.unwrap()
+    }
+}
+
+fn facts(peer: &str, helo: &str, content: &str) -> Facts {
+    Facts {
+        host: "mx.b.test".into(),
+        peer: peer.parse().unwrap(),
+        helo: helo.into(),
+        tls: None,
+        from: Some("a@shop.test".into()),
+        recipients: vec!["b@b.test".into()],
+        content: content.as_bytes().to_vec().into(),
     }
 }
 
@@ -117,4 +120,29 @@ async fn a_forged_sender_fails_and_what_cannot_be_found_out_is_unknown() {
     let report = fresh.judge("127.0.0.5", "mail.shop.test", &fresh.signed).await;
     assert!(matches!(report.spf, Verdict::Unknown(_)), "{:?}", report.spf);
     assert!(matches!(report.dkim[0].verdict, Verdict::Unknown(_)), "{:?}", report.dkim);
+}
+
+/// `mail-auth` and the trust engine judge the same messages, and agree.
+#[tokio::test]
+async fn both_judges_agree() {
+    let court = court().await;
+    let changed = court.signed.replace("order", "money");
+    for (peer, helo, content) in [
+        ("127.0.0.5", "mail.shop.test", court.signed.as_str()),
+        ("127.0.0.5", "mail.shop.test", changed.as_str()),
+        ("127.0.0.7", "other.shop.test", MESSAGE),
+        ("127.0.0.7", "other.shop.test", court.signed.as_str()),
+        ("127.0.0.6", "mail.shop.test", MESSAGE),
+        ("127.0.0.8", "mail.shop.test", MESSAGE),
+    ] {
+        let facts = facts(peer, helo, content);
+        let theirs = court.judge.judge(&facts).await.unwrap();
+        let ours = court.judge.see(&facts, false, repute_types::Timestamp(1_795_608_000_000)).await;
+        let has = |sign: &str| ours.sight.signs.iter().any(|s| s == sign);
+        let told = format!("{peer} {helo}: {theirs:?} {:?}", ours.sight.signs);
+        assert_eq!(theirs.spf == Verdict::Pass, has("spf.pass"), "{told}");
+        assert_eq!(theirs.dmarc == Verdict::Pass, has("dmarc.pass"), "{told}");
+        assert_eq!(theirs.all_verified(), has("dkim.pass"), "{told}");
+        assert_eq!(theirs.reverse != Verdict::Pass, has("rdns.none") || has("rdns.unconfirmed"), "{told}");
+    }
 }

@@ -10,7 +10,8 @@ use clap::{Parser, Subcommand};
 
 use crate::commands::{
     account, bulk, check, circuit, config as config_command, demo, domain, events, explain, incidents, man, message,
-    permit, queue, records, reports, send, sendmail, serve, setup, status, suppression, token, trust, webhook, why,
+    mirror, permit, queue, records, reports, send, sendmail, serve, setup, status, suppression, token, trust, webhook,
+    why,
 };
 use crate::config::{self, Config, Faults, Files};
 use crate::out;
@@ -83,6 +84,8 @@ enum Command {
     Events(events::Args),
     /// Look after the programs that are told by HTTP what happens
     Webhook(webhook::Args),
+    /// Take messages as a receiver would, and say all that one sees of them
+    Mirror(mirror::Args),
     /// Show what the server is doing
     Status(status::Args),
     /// Send one message and print the conversation
@@ -179,6 +182,7 @@ fn run(command: Command, context: &Context) -> anyhow::Result<Exit> {
         Command::Trust(args) => trust::run(args, context),
         Command::Events(args) => events::run(args, context),
         Command::Webhook(args) => webhook::run(args, context),
+        Command::Mirror(args) => mirror::run(args, context),
         Command::Status(args) => status::run(args, context),
         Command::Send(args) => send::run(args, context),
         Command::Sendmail(args) => sendmail::run(args, context),

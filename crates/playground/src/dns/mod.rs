@@ -5,11 +5,15 @@
 //! it runs. Known limits: no delegations below its own zones, no DNSSEC, no zone transfers.
 
 mod ask;
+mod asking;
+mod list_zones;
 mod server;
 mod zone;
 mod zones;
 
 pub use ask::ask;
+pub use asking::Asking;
+pub use list_zones::{Entry, lists};
 pub use server::DnsServer;
 pub use zone::{Zone, ZoneError};
 pub use zones::{Trouble, Zones};

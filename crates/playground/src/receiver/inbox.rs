@@ -10,17 +10,24 @@ use std::time::Duration;
 use bytes::Bytes;
 use tokio::sync::Notify;
 
-use crate::judge::{Facts, Report};
+use repute_trust::receivers::Decision;
+
+use crate::judge::{Facts, Report, Seen};
 
 const CONTENT_MOST: usize = 64 << 20;
+const REFUSED_MOST: usize = 100;
 const MESSAGES_MOST: usize = 200_000;
 
-/// A message that was answered 250.
+/// A message that came whole: taken, or refused at its last dot.
 #[derive(Clone, Debug)]
 pub struct Received {
     pub facts: Facts,
     /// Missing where the receiver has no judge.
     pub report: Option<Report>,
+    /// Where it decides as a receiver of the world, or mirrors: what it saw.
+    pub seen: Option<Arc<Seen>>,
+    /// What it decided by that.
+    pub decision: Option<Decision>,
     /// The Message-ID field, with its brackets; empty where there is none.
     pub message_id: String,
     /// Octets, also where the content is not kept any more.
@@ -42,6 +49,8 @@ pub struct Counts {
     pub ends_of_data: u64,
     /// Of these, those answered by closing.
     pub hung_up: u64,
+    /// Of these, those that were refused for what they are.
+    pub refused: u64,
     /// Commands that broke the protocol: a sender of ours makes none.
     pub protocol_errors: u64,
 }
@@ -56,6 +65,7 @@ pub struct Inbox {
 #[derive(Debug, Default)]
 struct State {
     messages: Vec<Received>,
+    refused: Vec<Received>,
     content: usize,
     counts: Counts,
 }
@@ -65,21 +75,39 @@ impl Inbox {
         change(&mut self.state.lock().unwrap_or_else(PoisonError::into_inner).counts)
     }
 
-    pub(crate) fn put(&self, mut facts: Facts, report: Option<Report>) {
-        let message_id = header_field(&facts.content, "message-id").unwrap_or_default();
-        let size = facts.content.len();
+    pub(crate) fn put(&self, mut received: Received) {
+        let size = received.size;
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         state.counts.messages += 1;
-        state.counts.recipients += facts.recipients.len() as u64;
+        state.counts.recipients += received.facts.recipients.len() as u64;
         if state.messages.len() < MESSAGES_MOST {
             if state.content + size > CONTENT_MOST {
-                facts.content = Bytes::new();
+                received.facts.content = Bytes::new();
+                received.seen = None;
             }
-            state.content += facts.content.len();
-            state.messages.push(Received { facts, report, message_id, size });
+            state.content += received.facts.content.len();
+            state.messages.push(received);
         }
         drop(state);
         self.arrived.notify_waiters();
+    }
+
+    /// Refused messages are kept without their content, the newest hundred of them.
+    pub(crate) fn refuse(&self, mut received: Received) {
+        received.facts.content = Bytes::new();
+        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        state.counts.refused += 1;
+        if state.refused.len() == REFUSED_MOST {
+            state.refused.remove(0);
+        }
+        state.refused.push(received);
+        drop(state);
+        self.arrived.notify_waiters();
+    }
+
+    /// The newest messages that were refused for what they are.
+    pub fn refused(&self) -> Vec<Received> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner).refused.clone()
     }
 
     pub fn counts(&self) -> Counts {
@@ -116,6 +144,14 @@ impl Inbox {
             }
         };
         tokio::time::timeout(within, enough).await.is_ok()
+    }
+}
+
+impl Received {
+    pub(crate) fn new(facts: Facts, report: Option<Report>) -> Received {
+        let message_id = header_field(&facts.content, "message-id").unwrap_or_default();
+        let size = facts.content.len();
+        Received { facts, report, seen: None, decision: None, message_id, size }
     }
 }
 

@@ -17,7 +17,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 pub use inbox::{Counts, Inbox, Received, header_field};
-pub use personality::{Down, Offers, Personality, Users};
+pub use personality::{Down, Mirror, Offers, Personality, Users};
 use tokio::net::TcpSocket;
 use tokio::sync::{Notify, Semaphore};
 use tokio::task::JoinSet;
@@ -134,7 +134,9 @@ async fn serve(listener: tokio::net::TcpListener, house: Arc<House>) {
         house.inbox.count(|c| c.connections += 1);
         sessions.spawn(async move {
             // A connection that breaks concerns its peer alone; what was taken is recorded.
-            let _ = session::run(socket, peer, &house, place.is_some()).await;
+            let _ =
+                tokio::time::timeout(house.personality.longest, session::run(socket, peer, &house, place.is_some()))
+                    .await;
         });
     }
 }

@@ -28,6 +28,23 @@ pub struct Personality {
     pub connections: usize,
     /// RCPT above so many in a message is answered 452 4.5.3 (RFC 5321 §4.5.3.1.10: at least 100).
     pub recipients: usize,
+    /// Decides as this receiver of the world does; without, everything is taken.
+    pub decides_as: Option<&'static repute_trust::receivers::Receiver>,
+    /// It knows its senders as such who send to many.
+    pub bulk: bool,
+    /// Looks at everything, keeps nothing: what came is handed over here, and the reply waits for
+    /// a place.
+    pub mirror: Option<Mirror>,
+    /// A connection is closed after this, whatever is under way.
+    pub longest: Duration,
+}
+
+/// Where a mirror tells what it saw.
+#[derive(Clone, Debug)]
+pub struct Mirror {
+    pub tell: tokio::sync::mpsc::Sender<super::Received>,
+    /// The reply to the last dot says in short what was seen.
+    pub reply_report: bool,
 }
 
 /// When connections are refused by the machine, as if no server ran.
@@ -76,6 +93,10 @@ impl Default for Personality {
             messages_per_connection: None,
             connections: 1000,
             recipients: 100,
+            decides_as: None,
+            bulk: false,
+            mirror: None,
+            longest: Duration::from_secs(24 * 3600),
         }
     }
 }

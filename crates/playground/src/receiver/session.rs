@@ -3,6 +3,7 @@
 
 use std::io;
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::{Buf, BytesMut};
@@ -12,9 +13,13 @@ use tokio::net::TcpStream;
 use tokio::time::timeout;
 use tokio_rustls::TlsAcceptor;
 
-use super::House;
+use repute_trust::receivers::{Decision, receivers};
+use repute_types::{Clock as _, SystemClock};
+
 use super::conversation::{Conversation, Next};
-use crate::judge::Facts;
+use super::inbox::Received;
+use super::{House, Personality};
+use crate::judge::{Facts, Seen};
 
 /// RFC 5321 §4.5.3.2.7: a server waits at least five minutes for the next command.
 const PATIENCE: Duration = Duration::from_secs(300);
@@ -71,6 +76,50 @@ pub(super) async fn run(socket: TcpStream, peer: SocketAddr, house: &House, has_
             }
         }
     }
+}
+
+/// What a receiver of the world would do with it; the reply to the last dot.
+async fn decide(house: &House, mut received: Received, number: u64) -> String {
+    let taken = format!("250 2.0.0 Ok: taken as {number}");
+    let Personality { decides_as, bulk, mirror, .. } = &house.personality;
+    if let (Some(judge), true) = (&house.judge, decides_as.is_some() || mirror.is_some()) {
+        let seen = judge.see(&received.facts, *bulk, SystemClock.now()).await;
+        received.decision = decides_as.map(|receiver| seen.decide(receiver));
+        received.seen = Some(Arc::new(seen));
+    }
+    if let Some(mirror) = mirror {
+        let reply = match (&received.seen, mirror.reply_report) {
+            (Some(seen), true) => format!("250 2.0.0 {}", short(seen)),
+            _ => taken,
+        };
+        // Whoever reads decides how fast mail comes; without a reader nothing is lost by it.
+        let _ = mirror.tell.send(received).await;
+        return reply;
+    }
+    if let Some(Decision::Refused { reply, .. }) = received.decision.clone() {
+        house.inbox.refuse(received);
+        return reply;
+    }
+    house.inbox.put(received);
+    taken
+}
+
+/// A line of a reply has 512 octets (RFC 5321 §4.5.3.1.5).
+const REPLY_MOST: usize = 480;
+
+/// What was seen, in a line.
+fn short(seen: &Seen) -> String {
+    let sight = &seen.sight;
+    let spf = sight.spf.as_ref().map_or("unknown", |report| report.verdict.as_str());
+    let dkim = if sight.signs.iter().any(|s| s == "dkim.pass") { "pass" } else { "no pass" };
+    let dmarc = if sight.signs.iter().any(|s| s == "dmarc.pass") { "pass" } else { "no pass" };
+    let mut text = format!("trust {}/100; spf {spf}; dkim {dkim}; dmarc {dmarc}", sight.trust);
+    for receiver in receivers() {
+        let decision = seen.decide(receiver);
+        let check = decision.check().map_or(String::new(), |check| format!(" ({check})"));
+        text += &format!("; {} {}{check}", receiver.name, decision.as_str());
+    }
+    text.chars().filter(|c| c.is_ascii() && !c.is_control()).take(REPLY_MOST).collect()
 }
 
 impl<'a> Session<'a> {
@@ -232,11 +281,11 @@ impl<'a> Session<'a> {
             content: content.freeze(),
         };
         let report = match &self.house.judge {
-            Some(judge) => Some(judge.judge(&facts).await),
+            Some(judge) => judge.judge(&facts).await,
             None => None,
         };
-        self.house.inbox.put(facts, report);
-        self.say(&format!("250 2.0.0 Ok: taken as {number}")).await;
+        let reply = decide(self.house, Received::new(facts, report), number).await;
+        self.say(&reply).await;
         Ok(())
     }
 }

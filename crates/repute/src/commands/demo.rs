@@ -8,6 +8,7 @@
 mod books;
 mod letters;
 mod show;
+mod story;
 mod submit;
 mod tally;
 mod world;
@@ -46,6 +47,9 @@ pub struct Args {
     /// How many messages are sent
     #[arg(long, default_value_t = 200, value_parser = clap::value_parser!(u32).range(40..=50_000))]
     messages: u32,
+    /// Leave out the story, and send the messages at once
+    #[arg(long)]
+    no_story: bool,
     /// Keep the server running and its folder until Ctrl-C, to look around
     #[arg(long)]
     keep: bool,
@@ -59,22 +63,39 @@ pub fn run(args: Args, context: &Context) -> anyhow::Result<Exit> {
     runtime.block_on(demo(&args, context))
 }
 
-/// What a demo is made of; the folder goes with it.
+/// What the run of many messages is made of.
 struct Stage {
-    folder: tempfile::TempDir,
-    config: PathBuf,
-    password: String,
+    door: Door,
     world: World,
 }
 
+/// A server's folder and the way in; the folder goes with it.
+struct Door {
+    folder: tempfile::TempDir,
+    config: PathBuf,
+    password: String,
+    /// The name in its certificate.
+    name: String,
+}
+
 async fn demo(args: &Args, context: &Context) -> anyhow::Result<Exit> {
+    let story = tokio::select! {
+        story = tell_story(args, context) => story?,
+        _ = tokio::signal::ctrl_c() => anyhow::bail!("interrupted; nothing is left behind"),
+    };
     let stage = Stage::build(args).await?;
     let since = SystemClock.now();
-    let server = serve::start(config::load(&stage.config, Files::Check)?, stage.log()?).await?;
-    let tally = tokio::select! {
+    let server = serve::start(config::load(&stage.door.config, Files::Check)?, stage.door.log()?).await?;
+    let mut tally = tokio::select! {
         played = play(args, &stage, &server, since, context) => played?,
         _ = tokio::signal::ctrl_c() => anyhow::bail!("interrupted; nothing is left behind"),
     };
+    if let Some(story) = story {
+        let mut checks = story::checks(&story);
+        checks.append(&mut tally.checks);
+        tally.checks = checks;
+        tally.story = Some(story);
+    }
     match context.json {
         true => out::json(&serde_json::to_value(&tally)?),
         false => show::tally(&tally),
@@ -82,6 +103,29 @@ async fn demo(args: &Args, context: &Context) -> anyhow::Result<Exit> {
     look_further(args, &stage, context).await?;
     server.stop().await;
     Ok(if tally.is_good() { Exit::Done } else { Exit::Problem })
+}
+
+/// The newsletter through its chapters; `None` where it is not wanted, or cannot be told here.
+async fn tell_story(args: &Args, context: &Context) -> anyhow::Result<Option<Vec<story::Told>>> {
+    if args.no_story || args.one_address {
+        return Ok(None);
+    }
+    if !context.json {
+        out::print(&story::head());
+    }
+    let told = story::play(|told| {
+        if !context.json {
+            out::print(&story::tell(told));
+        }
+    })
+    .await?;
+    if !context.json {
+        match told {
+            Some(_) => out::print(&story::moral()),
+            None => out::line("  This machine has 127.0.0.1 alone, so the story cannot be told here.\n"),
+        }
+    }
+    Ok(told)
 }
 
 /// Sends everything, waits for everything, and holds what came against what was sent.
@@ -92,8 +136,8 @@ async fn play(
     since: Timestamp,
     context: &Context,
 ) -> anyhow::Result<Tally> {
-    let (world, state) = (&stage.world, stage.folder.path());
-    let submission = stage.submission(server)?;
+    let (world, state) = (&stage.world, stage.door.folder.path());
+    let submission = stage.door.submission(server)?;
     if !context.json {
         show::world(world, submission.server, KEYS);
     }
@@ -119,9 +163,12 @@ impl Stage {
         let password = accounts::generate()?;
         let config = folder.path().join("repute.toml");
         private::write(&config, configuration(folder.path(), &world, &password)?.as_bytes())?;
-        Ok(Stage { folder, config, password, world })
+        let name = world.hostname();
+        Ok(Stage { door: Door { folder, config, password, name }, world })
     }
+}
 
+impl Door {
     /// The server's log, in its folder and not on the terminal.
     fn log(&self) -> anyhow::Result<Arc<Log>> {
         let file = std::fs::File::create(self.folder.path().join("log")).context("the log cannot be written")?;
@@ -142,7 +189,7 @@ impl Stage {
         let (_, address) = *server.addresses().first().context("the server listens nowhere")?;
         Ok(Submission {
             server: address,
-            name: self.world.hostname(),
+            name: self.name.clone(),
             tls: Arc::new(tls),
             user: ACCOUNT.to_owned(),
             password: self.password.clone(),
@@ -152,14 +199,19 @@ impl Stage {
 
 /// Both keys of the shop, as `repute domain add` makes them, and their records.
 fn make_keys(state: &Path, world: &World) -> anyhow::Result<()> {
+    for (name, record) in keys_of_shop(state)? {
+        world.publish(&name, &record)?;
+    }
+    Ok(())
+}
+
+/// Makes them; where each record stands, and what it says.
+fn keys_of_shop(state: &Path) -> anyhow::Result<Vec<(String, String)>> {
     let shop = shop()?;
     let folder = keys::folder(state, &shop);
     keys::make(&folder, Algorithm::Rsa, "r1")?;
     keys::make(&folder, Algorithm::Ed25519, "e1")?;
-    for key in keys::read_all(&folder)? {
-        world.publish(&key.record_name(&shop), &key.record())?;
-    }
-    Ok(())
+    Ok(keys::read_all(&folder)?.iter().map(|key| (key.record_name(&shop), key.record())).collect())
 }
 
 fn shop() -> anyhow::Result<Domain> {
@@ -274,7 +326,7 @@ async fn look_further(args: &Args, stage: &Stage, context: &Context) -> anyhow::
         }
         return Ok(());
     }
-    let config = stage.config.display();
+    let config = stage.door.config.display();
     let lines = format!(
         "The server goes on until Ctrl-C. In another terminal:\n\n\
          \x20 {program} -c {config} why ann@river.test      what became of mail to somebody\n\
@@ -282,7 +334,7 @@ async fn look_further(args: &Args, stage: &Stage, context: &Context) -> anyhow::
          \x20 {program} -c {config} queue list\n\
          \x20 {program} -c {config} status\n\n\
          The server's log is {}.\n",
-        stage.folder.path().join("log").display()
+        stage.door.folder.path().join("log").display()
     );
     match context.json {
         true => out::error(&lines),

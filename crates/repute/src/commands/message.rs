@@ -5,7 +5,7 @@
 //! 3: something could not be found out. Nothing is sent.
 
 mod sent;
-mod told;
+pub mod told;
 
 use std::io::Read as _;
 use std::net::IpAddr;

@@ -13,6 +13,7 @@ pub mod incidents;
 pub mod man;
 pub mod message;
 pub mod permit;
+pub mod mirror;
 pub mod queue;
 pub mod records;
 pub mod reports;

@@ -197,8 +197,14 @@ fn dmarc(facts: &Facts<'_>) -> (Dmarc, Finding) {
     let asks = policy.demand(from).map_or(String::new(), |d| format!(", which asks for p={}", d.as_str()));
     let finding = Finding::fail(id, from, format!("{said}{asks}"))
         .fix(format!("sign as {from}, or use a return path of {from} that permits the address"))
+        .follows(if signed_at_all(facts) { id } else { "dkim.sign.verify" })
         .for_domain(from);
     (policy.demand(from).map_or(Dmarc::None, Dmarc::Fail), finding)
+}
+
+/// Without a signature that verifies there is nothing that could be aligned.
+fn signed_at_all(facts: &Facts<'_>) -> bool {
+    facts.signatures.iter().any(|s| s.verdict == Verified::Pass)
 }
 
 /// Why it may still pass: something was not found out, or the connection is not known yet.

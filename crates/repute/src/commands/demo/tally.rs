@@ -54,6 +54,9 @@ pub struct Tally {
     pub checks: Vec<Check>,
     /// The first few recipients that did not get theirs, or not once.
     pub missing: Vec<String>,
+    /// How a newsletter fared as one rule after the other was put right.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub story: Option<Vec<super::story::Told>>,
 }
 
 impl Tally {
@@ -75,7 +78,7 @@ pub fn tally(world: &World, letters: &[Arc<Letter>], accepted: &[u32], books: &B
     let mut all = Row { domain: "all".to_owned(), ..Row::default() };
     domains.iter().for_each(|row| all.add(row));
     let accepted = accepted.len() as u64;
-    let mut tally = Tally { accepted, in_queue, domains, all, checks: Vec::new(), missing };
+    let mut tally = Tally { accepted, in_queue, domains, all, checks: Vec::new(), missing, story: None };
     tally.checks = checks(world, letters, books, &tally);
     tally
 }
