@@ -25,7 +25,7 @@ const TRIES: usize = 2;
 const PAYLOAD: u16 = 1232;
 
 impl Kind {
-    fn record_type(self) -> RecordType {
+    pub fn record_type(self) -> RecordType {
         match self {
             Kind::A => RecordType::A,
             Kind::Aaaa => RecordType::AAAA,

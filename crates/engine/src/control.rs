@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use repute_ledger::{LedgerError, Step};
 use repute_queue::{Change as Changed, State};
-use repute_spool::{CampaignState, Change, MessageMeta, PartRecord, PartState, Settlement, Spool, SpoolError};
+use repute_spool::{CampaignState, MessageMeta, PartRecord, PartState, Spool, SpoolError};
 use repute_types::{Address, Domain, EventKind, MessageId, PartId, Timestamp};
 use serde::{Deserialize, Serialize};
 
@@ -228,10 +228,7 @@ impl Control {
             let changed = self.works.queue(|queue| queue.hold(id, reason));
             changes.count(changed);
             if changed == Changed::Now {
-                // What is known of it from its acceptance says that it is not held.
-                self.works.fresh().take(id);
-                self.works.emit_held(&meta, &part, reason);
-                self.keep(PartRecord { state: PartState::Held(reason.to_owned()), ..part });
+                self.works.write_held(&meta, part, reason.to_owned());
             }
         }
         self.flushed(changes).await
@@ -267,7 +264,7 @@ impl Control {
                     labels: meta.labels,
                     recipients: part.addresses(),
                 });
-                self.keep(PartRecord { state: PartState::Due, due: now, ..part });
+                self.works.keep(PartRecord { state: PartState::Due, due: now, ..part });
             }
             changes.count(self.works.queue(|queue| queue.retry(id, now)));
         }
@@ -366,11 +363,6 @@ impl Control {
 
     async fn select(&self, selector: &Selector, limit: usize) -> Result<Vec<(MessageMeta, PartRecord)>, ControlError> {
         select(&*self.works.doors.spool, selector, limit, self.works.now()).await
-    }
-
-    fn keep(&self, record: PartRecord) {
-        let part = record.id;
-        self.works.doors.spool.settle(Settlement { part, change: Change::Keep(record), notices: Vec::new() });
     }
 
     async fn flushed(&self, changes: Changes) -> Result<Changes, ControlError> {

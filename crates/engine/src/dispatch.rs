@@ -175,8 +175,10 @@ pub(crate) async fn load_or_put_back(works: &Works, part: PartId, unread: Then) 
         Ok(loaded) => return Some(loaded),
         // Its time is over: no content is needed to say so.
         Err(LoadError::Merge(loaded, _)) if now >= loaded.meta.expires => return Some(*loaded),
-        Err(LoadError::Merge(_, why)) => {
-            hold(works, part, why).await;
+        // By the configuration as it is now its letter cannot be merged or signed: the rest goes on.
+        Err(LoadError::Merge(loaded, why)) => {
+            works.note(Level::Error, "bulk", format!("message {} is held: {why}", part.message));
+            hold(works, *loaded, why);
             return None;
         }
         Err(LoadError::Spool(error)) => error,
@@ -186,7 +188,7 @@ pub(crate) async fn load_or_put_back(works: &Works, part: PartId, unread: Then) 
             works.note(Level::Error, "spool", format!("part {part} is queued but not in the spool: it is forgotten"));
             works.queue(|queue| queue.settle(part, Then::Done, Feedback::None, now));
         }
-        SpoolError::Damaged(_) => hold(works, part, DAMAGED.to_owned()).await,
+        SpoolError::Damaged(_) => hold_unread(works, part, DAMAGED).await,
         SpoolError::Storage(_) | SpoolError::Closed => {
             works.note(Level::Error, "spool", format!("part {part} could not be read: {error}; tried again later"));
             works.queue(|queue| queue.settle(part, unread, Feedback::None, now));
@@ -197,21 +199,17 @@ pub(crate) async fn load_or_put_back(works: &Works, part: PartId, unread: Then) 
 
 const DAMAGED: &str = "its content is damaged on disk (the checksum does not match)";
 
-/// What cannot be sent as it is (a damaged message, a letter that cannot be merged or signed now) is
-/// held, named, and the rest goes on.
-async fn hold(works: &Works, part: PartId, reason: String) {
+/// What is damaged is held, named, and the rest goes on.
+async fn hold_unread(works: &Works, part: PartId, reason: &str) {
     works.note(Level::Error, "spool", format!("message {} is held: {reason}", part.message));
     let spool = &works.doors.spool;
     match (spool.part(part).await, spool.meta(part.message).await) {
-        (Ok(record), meta) => {
-            match meta {
-                Ok(meta) => works.emit_held(&meta, &record, &reason),
-                Err(_) => works.emit(nobodys(part, &reason)),
-            }
-            let change = Change::Keep(PartRecord { state: PartState::Held(reason), ..record });
-            spool.settle(Settlement { part, change, notices: Vec::new() });
+        (Ok(record), Ok(meta)) => drop(works.write_held(&meta, record, reason.to_owned())),
+        (Ok(record), Err(_)) => {
+            works.emit(nobodys(part, reason));
+            works.keep(PartRecord { state: PartState::Held(reason.to_owned()), ..record });
         }
-        (Err(_), _) => works.emit(nobodys(part, &reason)),
+        (Err(_), _) => works.emit(nobodys(part, reason)),
     }
     let now = works.now();
     works.queue(|queue| queue.settle(part, Then::Held, Feedback::None, now));
@@ -258,9 +256,7 @@ async fn alarm(works: &Works, part: PartId) {
 /// Holds a leased part in place of an attempt.
 pub(crate) fn hold(works: &Works, loaded: Loaded, reason: String) {
     let (part, now) = (loaded.part.id, works.now());
-    works.emit_held(&loaded.meta, &loaded.part, &reason);
-    let record = PartRecord { state: PartState::Held(reason), ..loaded.part.clone() };
-    works.doors.spool.settle(Settlement { part, change: Change::Keep(record.clone()), notices: Vec::new() });
+    let record = works.write_held(&loaded.meta, loaded.part.clone(), reason);
     put_back(works, Loaded { part: record, ..loaded }, |queue| {
         queue.settle(part, Then::Held, Feedback::None, now);
     });
@@ -283,15 +279,15 @@ pub(crate) fn put_back(works: &Works, loaded: Loaded, end_lease: impl FnOnce(&mu
     });
     match intent {
         Some(Intent::Hold(reason)) => {
-            // What is known of it from its acceptance says that it is not held.
-            works.fresh().take(part);
-            works.emit_held(&loaded.meta, &loaded.part, &reason);
-            let change = Change::Keep(PartRecord { state: PartState::Held(reason), ..loaded.part });
-            works.doors.spool.settle(Settlement { part, change, notices: Vec::new() });
+            works.write_held(&loaded.meta, loaded.part, reason);
         }
         Some(Intent::Cancel) => {
             works.fresh().take(part);
             settle::cancel(works, loaded);
+        }
+        // Held on disk a moment ago, and due by the operator's word: a crash must not hold it again.
+        Some(Intent::Retry) if loaded.part.state != PartState::Due => {
+            works.keep(PartRecord { state: PartState::Due, due: now, ..loaded.part });
         }
         Some(Intent::Retry) | None => {}
     }

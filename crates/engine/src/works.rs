@@ -12,7 +12,7 @@ use repute_ledger::requests::Requests;
 use repute_ledger::{History, Returned, Suppressions};
 use repute_net::Network;
 use repute_queue::{LaneId, LaneSettings, Queue};
-use repute_spool::{MessageMeta, PartRecord, Spool};
+use repute_spool::{Change, MessageMeta, PartRecord, PartState, Settlement, Spool};
 use repute_types::event::{EventSink, Level};
 use repute_types::id::IdSource;
 use repute_types::{Clock, Event, EventKind, Random, Timestamp};
@@ -224,6 +224,22 @@ impl Works {
             recipients: part.addresses(),
             reason: reason.to_owned(),
         });
+    }
+
+    /// Keeps a part as held, and tells of it. In the queue it is whoever calls this that holds it.
+    pub fn write_held(&self, meta: &MessageMeta, part: PartRecord, reason: String) -> PartRecord {
+        // What is known of it from its acceptance says that it is not held.
+        self.fresh().take(part.id);
+        self.emit_held(meta, &part, &reason);
+        let record = PartRecord { state: PartState::Held(reason), ..part };
+        self.keep(record.clone());
+        record
+    }
+
+    /// Keeps a part as it now is.
+    pub fn keep(&self, record: PartRecord) {
+        let part = record.id;
+        self.doors.spool.settle(Settlement { part, change: Change::Keep(record), notices: Vec::new() });
     }
 
     pub fn note(&self, level: Level, what: &'static str, text: impl Into<String>) {

@@ -11,7 +11,7 @@ use repute_spool::{
 };
 use repute_types::envelope::EnvelopeOptions;
 use repute_types::event::Level;
-use repute_types::{Address, Content, EventKind, Labels, MessageId, PartId, Stream};
+use repute_types::{Address, Content, Domain, EventKind, Labels, MessageId, PartId, Stream};
 
 use tokio::sync::watch;
 
@@ -62,6 +62,7 @@ impl Control {
             account: Some(campaign.account.clone()),
             stream: Stream::Bulk,
             from: Some(letter.from),
+            author: Some(letter.author),
             options: EnvelopeOptions::default(),
             received: now,
             expires: now + works.settings().retry.expire,
@@ -213,6 +214,8 @@ struct Letter {
     form: FormLetter,
     content: Content,
     from: Address,
+    /// The domain that it is signed as.
+    author: Domain,
 }
 
 fn read_letter(works: &Works, question: &Begin) -> Result<Letter, BulkError> {
@@ -246,8 +249,9 @@ fn read_letter(works: &Works, question: &Begin) -> Result<Letter, BulkError> {
     let content = Content::from(text.into_bytes());
     let form = FormLetter::read(&content, &question.fields).map_err(|fault| refused(fault.to_string()))?;
     let from = form.author().ok_or_else(|| refused("the letter has no From field with one address".into()))?;
-    render::author(&settings, &question.account, std::slice::from_ref(&from)).map_err(refused)?;
-    Ok(Letter { form, content, from })
+    let author = render::author(&settings, &question.account, std::slice::from_ref(&from)).map_err(refused)?;
+    let author = author.name.clone();
+    Ok(Letter { form, content, from, author })
 }
 
 fn named(works: &Works, account: &str, name: &str) -> Option<Arc<Known>> {

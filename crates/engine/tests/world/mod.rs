@@ -179,15 +179,6 @@ impl World {
         world
     }
 
-    /// A world whose works keep a suppression list.
-    pub async fn with_ledger() -> World {
-        let mut world = World::new().await;
-        world.stop().await;
-        world.state = Some(State::new());
-        world.start().await;
-        world
-    }
-
     /// Starts the works on what the spool has.
     pub async fn start(&mut self) {
         if let Some(state) = &self.state {

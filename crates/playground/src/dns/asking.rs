@@ -82,18 +82,7 @@ impl Resolver for Asking {
 
 impl Inspect for Asking {
     fn records<'a>(&'a self, of: &'a Domain, kind: Kind) -> BoxFuture<'a, Lookup<Data>> {
-        let kind = match kind {
-            Kind::A => RecordType::A,
-            Kind::Aaaa => RecordType::AAAA,
-            Kind::Mx => RecordType::MX,
-            Kind::Txt => RecordType::TXT,
-            Kind::Ptr => RecordType::PTR,
-            Kind::Ns => RecordType::NS,
-            Kind::Soa => RecordType::SOA,
-            Kind::Cname => RecordType::CNAME,
-            Kind::Tlsa => RecordType::TLSA,
-        };
-        self.of(of, kind, Some)
+        self.of(of, kind.record_type(), Some)
     }
 
     /// There is one server, and it has every zone.

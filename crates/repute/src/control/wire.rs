@@ -68,22 +68,54 @@ pub enum Request {
     },
     BulkBeginV1(Begin),
     BulkAddV1(Add),
-    BulkLaunchV1 { campaign: String },
-    BulkPauseV1 { campaign: String, reason: String },
-    BulkResumeV1 { campaign: String },
-    BulkCancelV1 { campaign: String },
-    BulkShowV1 { campaign: String },
+    BulkLaunchV1 {
+        campaign: String,
+    },
+    BulkPauseV1 {
+        campaign: String,
+        reason: String,
+    },
+    BulkResumeV1 {
+        campaign: String,
+    },
+    BulkCancelV1 {
+        campaign: String,
+    },
+    BulkShowV1 {
+        campaign: String,
+    },
     BulkListV1 {},
-    BulkPreviewV1 { begin: Begin, rows: Vec<Row> },
+    BulkPreviewV1 {
+        begin: Begin,
+        rows: Vec<Row>,
+    },
     BulkCheckAddressesV1(CheckAddresses),
-    BulkCheckDomainsV1 { domains: Vec<Domain> },
-    EventsV1 { since: EventsSince, account: Option<String>, types: Vec<String>, wait: u64 },
+    BulkCheckDomainsV1 {
+        domains: Vec<Domain>,
+    },
+    EventsV1 {
+        since: EventsSince,
+        account: Option<String>,
+        types: Vec<String>,
+        wait: u64,
+    },
     WebhookListV1 {},
-    WebhookShowV1 { name: String },
-    WebhookTestV1 { name: String },
-    WebhookRedeliverV1 { name: String, selection: repute_hooks::Selection },
-    WebhookPauseV1 { name: String },
-    WebhookResumeV1 { name: String },
+    WebhookShowV1 {
+        name: String,
+    },
+    WebhookTestV1 {
+        name: String,
+    },
+    WebhookRedeliverV1 {
+        name: String,
+        selection: repute_hooks::Selection,
+    },
+    WebhookPauseV1 {
+        name: String,
+    },
+    WebhookResumeV1 {
+        name: String,
+    },
 }
 
 /// Where a reader of events begins.
