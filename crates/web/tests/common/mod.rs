@@ -183,6 +183,7 @@ fn engine_settings() -> EngineSettings {
     };
     EngineSettings {
         permit: Default::default(),
+        bulk: Default::default(),
         hostname: domain("mail.example.com"),
         accounts: vec![account("shop"), account("other")],
         domains: vec![sending("example.com")],
