@@ -37,12 +37,19 @@ complete -c repute -n "__fish_repute_needs_command" -f -a "account" -d 'Make acc
 complete -c repute -n "__fish_repute_needs_command" -f -a "token" -d 'Make tokens for the HTTP API'
 complete -c repute -n "__fish_repute_needs_command" -f -a "domain" -d 'Set up domains to send as: keys and DNS records'
 complete -c repute -n "__fish_repute_needs_command" -f -a "queue" -d 'List, hold, release, retry and cancel what waits'
+complete -c repute -n "__fish_repute_needs_command" -f -a "bulk" -d 'Send one letter to a list, and look after campaigns'
 complete -c repute -n "__fish_repute_needs_command" -f -a "why" -d 'Tell what became of a message, or of mail to an address'
 complete -c repute -n "__fish_repute_needs_command" -f -a "suppression" -d 'List, add and release addresses that are not written to'
 complete -c repute -n "__fish_repute_needs_command" -f -a "circuit" -d 'List, continue and cancel accounts and campaigns that were stopped'
 complete -c repute -n "__fish_repute_needs_command" -f -a "explain" -d 'Tell what a receiver\'s reply means, whose fault it is, and what to do'
 complete -c repute -n "__fish_repute_needs_command" -f -a "message" -d 'Judge a message before it is sent'
 complete -c repute -n "__fish_repute_needs_command" -f -a "reports" -d 'What receivers report about mail in our name, and what a report or notice says'
+complete -c repute -n "__fish_repute_needs_command" -f -a "permit" -d 'Show which mail may leave from where, and say so for a time'
+complete -c repute -n "__fish_repute_needs_command" -f -a "incidents" -d 'List what is broken now, and what was'
+complete -c repute -n "__fish_repute_needs_command" -f -a "trust" -d 'Tell how trust changed over time'
+complete -c repute -n "__fish_repute_needs_command" -f -a "events" -d 'Tell what becomes of messages, as it happens'
+complete -c repute -n "__fish_repute_needs_command" -f -a "webhook" -d 'Look after the programs that are told by HTTP what happens'
+complete -c repute -n "__fish_repute_needs_command" -f -a "mirror" -d 'Take messages as a receiver would, and say all that one sees of them'
 complete -c repute -n "__fish_repute_needs_command" -f -a "status" -d 'Show what the server is doing'
 complete -c repute -n "__fish_repute_needs_command" -f -a "send" -d 'Send one message and print the conversation'
 complete -c repute -n "__fish_repute_needs_command" -f -a "sendmail" -d 'Take a message as the `sendmail` command does, for cron, PHP and others'
@@ -91,6 +98,7 @@ complete -c repute -n "__fish_repute_using_subcommand serve" -l json -d 'Answer 
 complete -c repute -n "__fish_repute_using_subcommand serve" -s h -l help -d 'Print help'
 complete -c repute -n "__fish_repute_using_subcommand demo" -l messages -d 'How many messages are sent' -r
 complete -c repute -n "__fish_repute_using_subcommand demo" -s c -l config -d 'The configuration file [default: /etc/repute/repute.toml, else ./repute.toml]' -r -F
+complete -c repute -n "__fish_repute_using_subcommand demo" -l no-story -d 'Leave out the story, and send the messages at once'
 complete -c repute -n "__fish_repute_using_subcommand demo" -l keep -d 'Keep the server running and its folder until Ctrl-C, to look around'
 complete -c repute -n "__fish_repute_using_subcommand demo" -l one-address -d 'Tell receivers apart by port on 127.0.0.1, as is done where loopback has no other address'
 complete -c repute -n "__fish_repute_using_subcommand demo" -l json -d 'Answer in JSON, for programs'
@@ -250,6 +258,54 @@ complete -c repute -n "__fish_repute_using_subcommand queue; and __fish_seen_sub
 complete -c repute -n "__fish_repute_using_subcommand queue; and __fish_seen_subcommand_from help" -f -a "retry" -d 'Try waiting messages now'
 complete -c repute -n "__fish_repute_using_subcommand queue; and __fish_seen_subcommand_from help" -f -a "cancel" -d 'Take messages out of the queue; their senders are not told'
 complete -c repute -n "__fish_repute_using_subcommand queue; and __fish_seen_subcommand_from help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
+complete -c repute -n "__fish_repute_using_subcommand bulk; and not __fish_seen_subcommand_from list show watch pause resume cancel help" -l list -d 'The list: CSV with a header row that names the fields, or JSON lines (.jsonl); `email` is the address' -r -F
+complete -c repute -n "__fish_repute_using_subcommand bulk; and not __fish_seen_subcommand_from list show watch pause resume cancel help" -l letter -d 'The letter: a MIME message with merge fields as {{ first_name }}' -r -F
+complete -c repute -n "__fish_repute_using_subcommand bulk; and not __fish_seen_subcommand_from list show watch pause resume cancel help" -l account -d 'The account that sends it' -r
+complete -c repute -n "__fish_repute_using_subcommand bulk; and not __fish_seen_subcommand_from list show watch pause resume cancel help" -l campaign -d 'What the campaign is called [default: the letter\'s file name]' -r
+complete -c repute -n "__fish_repute_using_subcommand bulk; and not __fish_seen_subcommand_from list show watch pause resume cancel help" -l list-name -d 'The list that recipients leave with one click [default: the list\'s file name]' -r
+complete -c repute -n "__fish_repute_using_subcommand bulk; and not __fish_seen_subcommand_from list show watch pause resume cancel help" -l preview -d 'Show the messages of the first rows, and send nothing' -r
+complete -c repute -n "__fish_repute_using_subcommand bulk; and not __fish_seen_subcommand_from list show watch pause resume cancel help" -l refused -d 'Where refused rows go, with the reasons [default: LIST.refused.csv]' -r -F
+complete -c repute -n "__fish_repute_using_subcommand bulk; and not __fish_seen_subcommand_from list show watch pause resume cancel help" -s c -l config -d 'The configuration file [default: /etc/repute/repute.toml, else ./repute.toml]' -r -F
+complete -c repute -n "__fish_repute_using_subcommand bulk; and not __fish_seen_subcommand_from list show watch pause resume cancel help" -l check -d 'Check the list, and send nothing'
+complete -c repute -n "__fish_repute_using_subcommand bulk; and not __fish_seen_subcommand_from list show watch pause resume cancel help" -l yes -d 'Send without asking'
+complete -c repute -n "__fish_repute_using_subcommand bulk; and not __fish_seen_subcommand_from list show watch pause resume cancel help" -l allow-roles -d 'Write also to postmaster@, noreply@ and their like'
+complete -c repute -n "__fish_repute_using_subcommand bulk; and not __fish_seen_subcommand_from list show watch pause resume cancel help" -l no-dns -d 'Do not ask the name servers which domains take mail'
+complete -c repute -n "__fish_repute_using_subcommand bulk; and not __fish_seen_subcommand_from list show watch pause resume cancel help" -l no-watch -d 'Launch and come back at once'
+complete -c repute -n "__fish_repute_using_subcommand bulk; and not __fish_seen_subcommand_from list show watch pause resume cancel help" -l json -d 'Answer in JSON, for programs'
+complete -c repute -n "__fish_repute_using_subcommand bulk; and not __fish_seen_subcommand_from list show watch pause resume cancel help" -s h -l help -d 'Print help'
+complete -c repute -n "__fish_repute_using_subcommand bulk; and not __fish_seen_subcommand_from list show watch pause resume cancel help" -f -a "list" -d 'List the campaigns of the last 90 days'
+complete -c repute -n "__fish_repute_using_subcommand bulk; and not __fish_seen_subcommand_from list show watch pause resume cancel help" -f -a "show" -d 'Show one campaign, by its name or id'
+complete -c repute -n "__fish_repute_using_subcommand bulk; and not __fish_seen_subcommand_from list show watch pause resume cancel help" -f -a "watch" -d 'Show how far a campaign is until it is done'
+complete -c repute -n "__fish_repute_using_subcommand bulk; and not __fish_seen_subcommand_from list show watch pause resume cancel help" -f -a "pause" -d 'Send nothing more of a campaign until it is resumed'
+complete -c repute -n "__fish_repute_using_subcommand bulk; and not __fish_seen_subcommand_from list show watch pause resume cancel help" -f -a "resume" -d 'Go on with a paused campaign'
+complete -c repute -n "__fish_repute_using_subcommand bulk; and not __fish_seen_subcommand_from list show watch pause resume cancel help" -f -a "cancel" -d 'Take out whoever was not written to yet'
+complete -c repute -n "__fish_repute_using_subcommand bulk; and not __fish_seen_subcommand_from list show watch pause resume cancel help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
+complete -c repute -n "__fish_repute_using_subcommand bulk; and __fish_seen_subcommand_from list" -s c -l config -d 'The configuration file [default: /etc/repute/repute.toml, else ./repute.toml]' -r -F
+complete -c repute -n "__fish_repute_using_subcommand bulk; and __fish_seen_subcommand_from list" -l json -d 'Answer in JSON, for programs'
+complete -c repute -n "__fish_repute_using_subcommand bulk; and __fish_seen_subcommand_from list" -s h -l help -d 'Print help'
+complete -c repute -n "__fish_repute_using_subcommand bulk; and __fish_seen_subcommand_from show" -s c -l config -d 'The configuration file [default: /etc/repute/repute.toml, else ./repute.toml]' -r -F
+complete -c repute -n "__fish_repute_using_subcommand bulk; and __fish_seen_subcommand_from show" -l json -d 'Answer in JSON, for programs'
+complete -c repute -n "__fish_repute_using_subcommand bulk; and __fish_seen_subcommand_from show" -s h -l help -d 'Print help'
+complete -c repute -n "__fish_repute_using_subcommand bulk; and __fish_seen_subcommand_from watch" -s c -l config -d 'The configuration file [default: /etc/repute/repute.toml, else ./repute.toml]' -r -F
+complete -c repute -n "__fish_repute_using_subcommand bulk; and __fish_seen_subcommand_from watch" -l json -d 'Answer in JSON, for programs'
+complete -c repute -n "__fish_repute_using_subcommand bulk; and __fish_seen_subcommand_from watch" -s h -l help -d 'Print help'
+complete -c repute -n "__fish_repute_using_subcommand bulk; and __fish_seen_subcommand_from pause" -l reason -d 'Why, for those who find it paused' -r
+complete -c repute -n "__fish_repute_using_subcommand bulk; and __fish_seen_subcommand_from pause" -s c -l config -d 'The configuration file [default: /etc/repute/repute.toml, else ./repute.toml]' -r -F
+complete -c repute -n "__fish_repute_using_subcommand bulk; and __fish_seen_subcommand_from pause" -l json -d 'Answer in JSON, for programs'
+complete -c repute -n "__fish_repute_using_subcommand bulk; and __fish_seen_subcommand_from pause" -s h -l help -d 'Print help'
+complete -c repute -n "__fish_repute_using_subcommand bulk; and __fish_seen_subcommand_from resume" -s c -l config -d 'The configuration file [default: /etc/repute/repute.toml, else ./repute.toml]' -r -F
+complete -c repute -n "__fish_repute_using_subcommand bulk; and __fish_seen_subcommand_from resume" -l json -d 'Answer in JSON, for programs'
+complete -c repute -n "__fish_repute_using_subcommand bulk; and __fish_seen_subcommand_from resume" -s h -l help -d 'Print help'
+complete -c repute -n "__fish_repute_using_subcommand bulk; and __fish_seen_subcommand_from cancel" -s c -l config -d 'The configuration file [default: /etc/repute/repute.toml, else ./repute.toml]' -r -F
+complete -c repute -n "__fish_repute_using_subcommand bulk; and __fish_seen_subcommand_from cancel" -l json -d 'Answer in JSON, for programs'
+complete -c repute -n "__fish_repute_using_subcommand bulk; and __fish_seen_subcommand_from cancel" -s h -l help -d 'Print help'
+complete -c repute -n "__fish_repute_using_subcommand bulk; and __fish_seen_subcommand_from help" -f -a "list" -d 'List the campaigns of the last 90 days'
+complete -c repute -n "__fish_repute_using_subcommand bulk; and __fish_seen_subcommand_from help" -f -a "show" -d 'Show one campaign, by its name or id'
+complete -c repute -n "__fish_repute_using_subcommand bulk; and __fish_seen_subcommand_from help" -f -a "watch" -d 'Show how far a campaign is until it is done'
+complete -c repute -n "__fish_repute_using_subcommand bulk; and __fish_seen_subcommand_from help" -f -a "pause" -d 'Send nothing more of a campaign until it is resumed'
+complete -c repute -n "__fish_repute_using_subcommand bulk; and __fish_seen_subcommand_from help" -f -a "resume" -d 'Go on with a paused campaign'
+complete -c repute -n "__fish_repute_using_subcommand bulk; and __fish_seen_subcommand_from help" -f -a "cancel" -d 'Take out whoever was not written to yet'
+complete -c repute -n "__fish_repute_using_subcommand bulk; and __fish_seen_subcommand_from help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
 complete -c repute -n "__fish_repute_using_subcommand why" -l limit -d 'At most so many steps' -r
 complete -c repute -n "__fish_repute_using_subcommand why" -s c -l config -d 'The configuration file [default: /etc/repute/repute.toml, else ./repute.toml]' -r -F
 complete -c repute -n "__fish_repute_using_subcommand why" -l json -d 'Answer in JSON, for programs'
@@ -392,6 +448,119 @@ complete -c repute -n "__fish_repute_using_subcommand reports; and __fish_seen_s
 complete -c repute -n "__fish_repute_using_subcommand reports; and __fish_seen_subcommand_from help" -f -a "sources" -d 'Who sends in our name, what passes, and how that changed'
 complete -c repute -n "__fish_repute_using_subcommand reports; and __fish_seen_subcommand_from help" -f -a "read" -d 'Say what a file is: a report, packed or not, or a message that came back'
 complete -c repute -n "__fish_repute_using_subcommand reports; and __fish_seen_subcommand_from help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
+complete -c repute -n "__fish_repute_using_subcommand permit; and not __fish_seen_subcommand_from list show allow suspend reset check help" -s c -l config -d 'The configuration file [default: /etc/repute/repute.toml, else ./repute.toml]' -r -F
+complete -c repute -n "__fish_repute_using_subcommand permit; and not __fish_seen_subcommand_from list show allow suspend reset check help" -l json -d 'Answer in JSON, for programs'
+complete -c repute -n "__fish_repute_using_subcommand permit; and not __fish_seen_subcommand_from list show allow suspend reset check help" -s h -l help -d 'Print help'
+complete -c repute -n "__fish_repute_using_subcommand permit; and not __fish_seen_subcommand_from list show allow suspend reset check help" -f -a "list" -d 'List every permit: each address with each domain (the default)'
+complete -c repute -n "__fish_repute_using_subcommand permit; and not __fish_seen_subcommand_from list show allow suspend reset check help" -f -a "show" -d 'Show the permits of one domain or address, with the evidence and what to do'
+complete -c repute -n "__fish_repute_using_subcommand permit; and not __fish_seen_subcommand_from list show allow suspend reset check help" -f -a "allow" -d 'Let mail leave although a check fails, for a time'
+complete -c repute -n "__fish_repute_using_subcommand permit; and not __fish_seen_subcommand_from list show allow suspend reset check help" -f -a "suspend" -d 'Keep mail from leaving although all is well, for a time'
+complete -c repute -n "__fish_repute_using_subcommand permit; and not __fish_seen_subcommand_from list show allow suspend reset check help" -f -a "reset" -d 'Take back what was said by `allow` or `suspend`'
+complete -c repute -n "__fish_repute_using_subcommand permit; and not __fish_seen_subcommand_from list show allow suspend reset check help" -f -a "check" -d 'Look again now instead of at the next time'
+complete -c repute -n "__fish_repute_using_subcommand permit; and not __fish_seen_subcommand_from list show allow suspend reset check help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
+complete -c repute -n "__fish_repute_using_subcommand permit; and __fish_seen_subcommand_from list" -s c -l config -d 'The configuration file [default: /etc/repute/repute.toml, else ./repute.toml]' -r -F
+complete -c repute -n "__fish_repute_using_subcommand permit; and __fish_seen_subcommand_from list" -l json -d 'Answer in JSON, for programs'
+complete -c repute -n "__fish_repute_using_subcommand permit; and __fish_seen_subcommand_from list" -s h -l help -d 'Print help'
+complete -c repute -n "__fish_repute_using_subcommand permit; and __fish_seen_subcommand_from show" -s c -l config -d 'The configuration file [default: /etc/repute/repute.toml, else ./repute.toml]' -r -F
+complete -c repute -n "__fish_repute_using_subcommand permit; and __fish_seen_subcommand_from show" -l json -d 'Answer in JSON, for programs'
+complete -c repute -n "__fish_repute_using_subcommand permit; and __fish_seen_subcommand_from show" -s h -l help -d 'Print help'
+complete -c repute -n "__fish_repute_using_subcommand permit; and __fish_seen_subcommand_from allow" -l for -d 'For how long: `30m`, `2h`, `3d`; 30 days at most' -r
+complete -c repute -n "__fish_repute_using_subcommand permit; and __fish_seen_subcommand_from allow" -l reason -d 'Why; it is kept with your name' -r
+complete -c repute -n "__fish_repute_using_subcommand permit; and __fish_seen_subcommand_from allow" -s c -l config -d 'The configuration file [default: /etc/repute/repute.toml, else ./repute.toml]' -r -F
+complete -c repute -n "__fish_repute_using_subcommand permit; and __fish_seen_subcommand_from allow" -l json -d 'Answer in JSON, for programs'
+complete -c repute -n "__fish_repute_using_subcommand permit; and __fish_seen_subcommand_from allow" -s h -l help -d 'Print help'
+complete -c repute -n "__fish_repute_using_subcommand permit; and __fish_seen_subcommand_from suspend" -l for -d 'For how long: `30m`, `2h`, `3d`; 30 days at most' -r
+complete -c repute -n "__fish_repute_using_subcommand permit; and __fish_seen_subcommand_from suspend" -l reason -d 'Why; it is kept with your name' -r
+complete -c repute -n "__fish_repute_using_subcommand permit; and __fish_seen_subcommand_from suspend" -s c -l config -d 'The configuration file [default: /etc/repute/repute.toml, else ./repute.toml]' -r -F
+complete -c repute -n "__fish_repute_using_subcommand permit; and __fish_seen_subcommand_from suspend" -l json -d 'Answer in JSON, for programs'
+complete -c repute -n "__fish_repute_using_subcommand permit; and __fish_seen_subcommand_from suspend" -s h -l help -d 'Print help'
+complete -c repute -n "__fish_repute_using_subcommand permit; and __fish_seen_subcommand_from reset" -s c -l config -d 'The configuration file [default: /etc/repute/repute.toml, else ./repute.toml]' -r -F
+complete -c repute -n "__fish_repute_using_subcommand permit; and __fish_seen_subcommand_from reset" -l json -d 'Answer in JSON, for programs'
+complete -c repute -n "__fish_repute_using_subcommand permit; and __fish_seen_subcommand_from reset" -s h -l help -d 'Print help'
+complete -c repute -n "__fish_repute_using_subcommand permit; and __fish_seen_subcommand_from check" -s c -l config -d 'The configuration file [default: /etc/repute/repute.toml, else ./repute.toml]' -r -F
+complete -c repute -n "__fish_repute_using_subcommand permit; and __fish_seen_subcommand_from check" -l json -d 'Answer in JSON, for programs'
+complete -c repute -n "__fish_repute_using_subcommand permit; and __fish_seen_subcommand_from check" -s h -l help -d 'Print help'
+complete -c repute -n "__fish_repute_using_subcommand permit; and __fish_seen_subcommand_from help" -f -a "list" -d 'List every permit: each address with each domain (the default)'
+complete -c repute -n "__fish_repute_using_subcommand permit; and __fish_seen_subcommand_from help" -f -a "show" -d 'Show the permits of one domain or address, with the evidence and what to do'
+complete -c repute -n "__fish_repute_using_subcommand permit; and __fish_seen_subcommand_from help" -f -a "allow" -d 'Let mail leave although a check fails, for a time'
+complete -c repute -n "__fish_repute_using_subcommand permit; and __fish_seen_subcommand_from help" -f -a "suspend" -d 'Keep mail from leaving although all is well, for a time'
+complete -c repute -n "__fish_repute_using_subcommand permit; and __fish_seen_subcommand_from help" -f -a "reset" -d 'Take back what was said by `allow` or `suspend`'
+complete -c repute -n "__fish_repute_using_subcommand permit; and __fish_seen_subcommand_from help" -f -a "check" -d 'Look again now instead of at the next time'
+complete -c repute -n "__fish_repute_using_subcommand permit; and __fish_seen_subcommand_from help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
+complete -c repute -n "__fish_repute_using_subcommand incidents" -l limit -d 'At most so many closed ones' -r
+complete -c repute -n "__fish_repute_using_subcommand incidents" -s c -l config -d 'The configuration file [default: /etc/repute/repute.toml, else ./repute.toml]' -r -F
+complete -c repute -n "__fish_repute_using_subcommand incidents" -l all -d 'The closed ones too'
+complete -c repute -n "__fish_repute_using_subcommand incidents" -l json -d 'Answer in JSON, for programs'
+complete -c repute -n "__fish_repute_using_subcommand incidents" -s h -l help -d 'Print help'
+complete -c repute -n "__fish_repute_using_subcommand trust" -l since -d 'How far back: `12h`, `30d`' -r
+complete -c repute -n "__fish_repute_using_subcommand trust" -l limit -d 'At most so many changes' -r
+complete -c repute -n "__fish_repute_using_subcommand trust" -s c -l config -d 'The configuration file [default: /etc/repute/repute.toml, else ./repute.toml]' -r -F
+complete -c repute -n "__fish_repute_using_subcommand trust" -l scores -d 'The points of each address and domain over time, instead of the changes'
+complete -c repute -n "__fish_repute_using_subcommand trust" -l json -d 'Answer in JSON, for programs'
+complete -c repute -n "__fish_repute_using_subcommand trust" -s h -l help -d 'Print help'
+complete -c repute -n "__fish_repute_using_subcommand events" -l since -d 'After an event (its id), since a time (2026-11-24T08:00:00Z), or of the last 2h' -r
+complete -c repute -n "__fish_repute_using_subcommand events" -l account -d 'Only of this account' -r
+complete -c repute -n "__fish_repute_using_subcommand events" -l type -d 'Only of these types; may be repeated' -r
+complete -c repute -n "__fish_repute_using_subcommand events" -l limit -d 'Without --follow: the last so many' -r
+complete -c repute -n "__fish_repute_using_subcommand events" -s c -l config -d 'The configuration file [default: /etc/repute/repute.toml, else ./repute.toml]' -r -F
+complete -c repute -n "__fish_repute_using_subcommand events" -s f -l follow -d 'Go on with what comes'
+complete -c repute -n "__fish_repute_using_subcommand events" -l json -d 'Answer in JSON, for programs'
+complete -c repute -n "__fish_repute_using_subcommand events" -s h -l help -d 'Print help'
+complete -c repute -n "__fish_repute_using_subcommand webhook; and not __fish_seen_subcommand_from list show test redeliver pause resume secret help" -s c -l config -d 'The configuration file [default: /etc/repute/repute.toml, else ./repute.toml]' -r -F
+complete -c repute -n "__fish_repute_using_subcommand webhook; and not __fish_seen_subcommand_from list show test redeliver pause resume secret help" -l json -d 'Answer in JSON, for programs'
+complete -c repute -n "__fish_repute_using_subcommand webhook; and not __fish_seen_subcommand_from list show test redeliver pause resume secret help" -s h -l help -d 'Print help'
+complete -c repute -n "__fish_repute_using_subcommand webhook; and not __fish_seen_subcommand_from list show test redeliver pause resume secret help" -f -a "list" -d 'List the webhooks: state, what waits, what was taken'
+complete -c repute -n "__fish_repute_using_subcommand webhook; and not __fish_seen_subcommand_from list show test redeliver pause resume secret help" -f -a "show" -d 'Show one webhook in full'
+complete -c repute -n "__fish_repute_using_subcommand webhook; and not __fish_seen_subcommand_from list show test redeliver pause resume secret help" -f -a "test" -d 'Post a test event now, and say what came of it'
+complete -c repute -n "__fish_repute_using_subcommand webhook; and not __fish_seen_subcommand_from list show test redeliver pause resume secret help" -f -a "redeliver" -d 'Send events again that were sent before, under the ids that they had'
+complete -c repute -n "__fish_repute_using_subcommand webhook; and not __fish_seen_subcommand_from list show test redeliver pause resume secret help" -f -a "pause" -d 'Send nothing until it is resumed; events are kept meanwhile'
+complete -c repute -n "__fish_repute_using_subcommand webhook; and not __fish_seen_subcommand_from list show test redeliver pause resume secret help" -f -a "resume" -d 'Go on, also after the webhook was disabled by itself'
+complete -c repute -n "__fish_repute_using_subcommand webhook; and not __fish_seen_subcommand_from list show test redeliver pause resume secret help" -f -a "secret" -d 'Print a new secret, for the configuration and for the receiver'
+complete -c repute -n "__fish_repute_using_subcommand webhook; and not __fish_seen_subcommand_from list show test redeliver pause resume secret help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
+complete -c repute -n "__fish_repute_using_subcommand webhook; and __fish_seen_subcommand_from list" -s c -l config -d 'The configuration file [default: /etc/repute/repute.toml, else ./repute.toml]' -r -F
+complete -c repute -n "__fish_repute_using_subcommand webhook; and __fish_seen_subcommand_from list" -l json -d 'Answer in JSON, for programs'
+complete -c repute -n "__fish_repute_using_subcommand webhook; and __fish_seen_subcommand_from list" -s h -l help -d 'Print help'
+complete -c repute -n "__fish_repute_using_subcommand webhook; and __fish_seen_subcommand_from show" -s c -l config -d 'The configuration file [default: /etc/repute/repute.toml, else ./repute.toml]' -r -F
+complete -c repute -n "__fish_repute_using_subcommand webhook; and __fish_seen_subcommand_from show" -l json -d 'Answer in JSON, for programs'
+complete -c repute -n "__fish_repute_using_subcommand webhook; and __fish_seen_subcommand_from show" -s h -l help -d 'Print help'
+complete -c repute -n "__fish_repute_using_subcommand webhook; and __fish_seen_subcommand_from test" -s c -l config -d 'The configuration file [default: /etc/repute/repute.toml, else ./repute.toml]' -r -F
+complete -c repute -n "__fish_repute_using_subcommand webhook; and __fish_seen_subcommand_from test" -l json -d 'Answer in JSON, for programs'
+complete -c repute -n "__fish_repute_using_subcommand webhook; and __fish_seen_subcommand_from test" -s h -l help -d 'Print help'
+complete -c repute -n "__fish_repute_using_subcommand webhook; and __fish_seen_subcommand_from redeliver" -l message -d 'All events of a message' -r
+complete -c repute -n "__fish_repute_using_subcommand webhook; and __fish_seen_subcommand_from redeliver" -l since -d 'All events since a time (2026-11-24T08:00:00Z), or of the last 2h' -r
+complete -c repute -n "__fish_repute_using_subcommand webhook; and __fish_seen_subcommand_from redeliver" -l until -d 'With --since: until a time, not included' -r
+complete -c repute -n "__fish_repute_using_subcommand webhook; and __fish_seen_subcommand_from redeliver" -s c -l config -d 'The configuration file [default: /etc/repute/repute.toml, else ./repute.toml]' -r -F
+complete -c repute -n "__fish_repute_using_subcommand webhook; and __fish_seen_subcommand_from redeliver" -l json -d 'Answer in JSON, for programs'
+complete -c repute -n "__fish_repute_using_subcommand webhook; and __fish_seen_subcommand_from redeliver" -s h -l help -d 'Print help'
+complete -c repute -n "__fish_repute_using_subcommand webhook; and __fish_seen_subcommand_from pause" -s c -l config -d 'The configuration file [default: /etc/repute/repute.toml, else ./repute.toml]' -r -F
+complete -c repute -n "__fish_repute_using_subcommand webhook; and __fish_seen_subcommand_from pause" -l json -d 'Answer in JSON, for programs'
+complete -c repute -n "__fish_repute_using_subcommand webhook; and __fish_seen_subcommand_from pause" -s h -l help -d 'Print help'
+complete -c repute -n "__fish_repute_using_subcommand webhook; and __fish_seen_subcommand_from resume" -s c -l config -d 'The configuration file [default: /etc/repute/repute.toml, else ./repute.toml]' -r -F
+complete -c repute -n "__fish_repute_using_subcommand webhook; and __fish_seen_subcommand_from resume" -l json -d 'Answer in JSON, for programs'
+complete -c repute -n "__fish_repute_using_subcommand webhook; and __fish_seen_subcommand_from resume" -s h -l help -d 'Print help'
+complete -c repute -n "__fish_repute_using_subcommand webhook; and __fish_seen_subcommand_from secret" -s c -l config -d 'The configuration file [default: /etc/repute/repute.toml, else ./repute.toml]' -r -F
+complete -c repute -n "__fish_repute_using_subcommand webhook; and __fish_seen_subcommand_from secret" -l json -d 'Answer in JSON, for programs'
+complete -c repute -n "__fish_repute_using_subcommand webhook; and __fish_seen_subcommand_from secret" -s h -l help -d 'Print help'
+complete -c repute -n "__fish_repute_using_subcommand webhook; and __fish_seen_subcommand_from help" -f -a "list" -d 'List the webhooks: state, what waits, what was taken'
+complete -c repute -n "__fish_repute_using_subcommand webhook; and __fish_seen_subcommand_from help" -f -a "show" -d 'Show one webhook in full'
+complete -c repute -n "__fish_repute_using_subcommand webhook; and __fish_seen_subcommand_from help" -f -a "test" -d 'Post a test event now, and say what came of it'
+complete -c repute -n "__fish_repute_using_subcommand webhook; and __fish_seen_subcommand_from help" -f -a "redeliver" -d 'Send events again that were sent before, under the ids that they had'
+complete -c repute -n "__fish_repute_using_subcommand webhook; and __fish_seen_subcommand_from help" -f -a "pause" -d 'Send nothing until it is resumed; events are kept meanwhile'
+complete -c repute -n "__fish_repute_using_subcommand webhook; and __fish_seen_subcommand_from help" -f -a "resume" -d 'Go on, also after the webhook was disabled by itself'
+complete -c repute -n "__fish_repute_using_subcommand webhook; and __fish_seen_subcommand_from help" -f -a "secret" -d 'Print a new secret, for the configuration and for the receiver'
+complete -c repute -n "__fish_repute_using_subcommand webhook; and __fish_seen_subcommand_from help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
+complete -c repute -n "__fish_repute_using_subcommand mirror" -l listen -d 'Where it takes mail' -r
+complete -c repute -n "__fish_repute_using_subcommand mirror" -l host -d 'The name that it says' -r
+complete -c repute -n "__fish_repute_using_subcommand mirror" -l resolver -d 'The name server to ask [default: that of the configuration, else of the machine]' -r
+complete -c repute -n "__fish_repute_using_subcommand mirror" -l folder -d 'Write each message and its report to this folder, too' -r -F
+complete -c repute -n "__fish_repute_using_subcommand mirror" -l count -d 'End after so many messages' -r
+complete -c repute -n "__fish_repute_using_subcommand mirror" -s c -l config -d 'The configuration file [default: /etc/repute/repute.toml, else ./repute.toml]' -r -F
+complete -c repute -n "__fish_repute_using_subcommand mirror" -l bulk -d 'Judge every message by the rules for those who send to many'
+complete -c repute -n "__fish_repute_using_subcommand mirror" -l no-lists -d 'Ask no black lists'
+complete -c repute -n "__fish_repute_using_subcommand mirror" -l reply-report -d 'Say in short what was seen in the reply to the last dot'
+complete -c repute -n "__fish_repute_using_subcommand mirror" -s v -l verbose -d 'Show what passes too'
+complete -c repute -n "__fish_repute_using_subcommand mirror" -l json -d 'Answer in JSON, for programs'
+complete -c repute -n "__fish_repute_using_subcommand mirror" -s h -l help -d 'Print help'
 complete -c repute -n "__fish_repute_using_subcommand status" -s c -l config -d 'The configuration file [default: /etc/repute/repute.toml, else ./repute.toml]' -r -F
 complete -c repute -n "__fish_repute_using_subcommand status" -l json -d 'Answer in JSON, for programs'
 complete -c repute -n "__fish_repute_using_subcommand status" -s h -l help -d 'Print help'
@@ -435,27 +604,34 @@ complete -c repute -n "__fish_repute_using_subcommand man" -s c -l config -d 'Th
 complete -c repute -n "__fish_repute_using_subcommand man" -l check -d 'Write nothing; exit code 1 if a file differs from what would be written'
 complete -c repute -n "__fish_repute_using_subcommand man" -l json -d 'Answer in JSON, for programs'
 complete -c repute -n "__fish_repute_using_subcommand man" -s h -l help -d 'Print help'
-complete -c repute -n "__fish_repute_using_subcommand help; and not __fish_seen_subcommand_from setup records check serve demo account token domain queue why suppression circuit explain message reports status send sendmail config man help" -f -a "setup" -d 'Set up from nothing: configuration, keys, DNS records'
-complete -c repute -n "__fish_repute_using_subcommand help; and not __fish_seen_subcommand_from setup records check serve demo account token domain queue why suppression circuit explain message reports status send sendmail config man help" -f -a "records" -d 'Print the DNS records to publish, or how those that are there differ'
-complete -c repute -n "__fish_repute_using_subcommand help; and not __fish_seen_subcommand_from setup records check serve demo account token domain queue why suppression circuit explain message reports status send sendmail config man help" -f -a "check" -d 'Check whether receivers will trust this server: DNS, black lists, SPF, keys'
-complete -c repute -n "__fish_repute_using_subcommand help; and not __fish_seen_subcommand_from setup records check serve demo account token domain queue why suppression circuit explain message reports status send sendmail config man help" -f -a "serve" -d 'Run the server'
-complete -c repute -n "__fish_repute_using_subcommand help; and not __fish_seen_subcommand_from setup records check serve demo account token domain queue why suppression circuit explain message reports status send sendmail config man help" -f -a "demo" -d 'Try everything on loopback: a playground with receivers, and 200 real messages'
-complete -c repute -n "__fish_repute_using_subcommand help; and not __fish_seen_subcommand_from setup records check serve demo account token domain queue why suppression circuit explain message reports status send sendmail config man help" -f -a "account" -d 'Make accounts for applications'
-complete -c repute -n "__fish_repute_using_subcommand help; and not __fish_seen_subcommand_from setup records check serve demo account token domain queue why suppression circuit explain message reports status send sendmail config man help" -f -a "token" -d 'Make tokens for the HTTP API'
-complete -c repute -n "__fish_repute_using_subcommand help; and not __fish_seen_subcommand_from setup records check serve demo account token domain queue why suppression circuit explain message reports status send sendmail config man help" -f -a "domain" -d 'Set up domains to send as: keys and DNS records'
-complete -c repute -n "__fish_repute_using_subcommand help; and not __fish_seen_subcommand_from setup records check serve demo account token domain queue why suppression circuit explain message reports status send sendmail config man help" -f -a "queue" -d 'List, hold, release, retry and cancel what waits'
-complete -c repute -n "__fish_repute_using_subcommand help; and not __fish_seen_subcommand_from setup records check serve demo account token domain queue why suppression circuit explain message reports status send sendmail config man help" -f -a "why" -d 'Tell what became of a message, or of mail to an address'
-complete -c repute -n "__fish_repute_using_subcommand help; and not __fish_seen_subcommand_from setup records check serve demo account token domain queue why suppression circuit explain message reports status send sendmail config man help" -f -a "suppression" -d 'List, add and release addresses that are not written to'
-complete -c repute -n "__fish_repute_using_subcommand help; and not __fish_seen_subcommand_from setup records check serve demo account token domain queue why suppression circuit explain message reports status send sendmail config man help" -f -a "circuit" -d 'List, continue and cancel accounts and campaigns that were stopped'
-complete -c repute -n "__fish_repute_using_subcommand help; and not __fish_seen_subcommand_from setup records check serve demo account token domain queue why suppression circuit explain message reports status send sendmail config man help" -f -a "explain" -d 'Tell what a receiver\'s reply means, whose fault it is, and what to do'
-complete -c repute -n "__fish_repute_using_subcommand help; and not __fish_seen_subcommand_from setup records check serve demo account token domain queue why suppression circuit explain message reports status send sendmail config man help" -f -a "message" -d 'Judge a message before it is sent'
-complete -c repute -n "__fish_repute_using_subcommand help; and not __fish_seen_subcommand_from setup records check serve demo account token domain queue why suppression circuit explain message reports status send sendmail config man help" -f -a "reports" -d 'What receivers report about mail in our name, and what a report or notice says'
-complete -c repute -n "__fish_repute_using_subcommand help; and not __fish_seen_subcommand_from setup records check serve demo account token domain queue why suppression circuit explain message reports status send sendmail config man help" -f -a "status" -d 'Show what the server is doing'
-complete -c repute -n "__fish_repute_using_subcommand help; and not __fish_seen_subcommand_from setup records check serve demo account token domain queue why suppression circuit explain message reports status send sendmail config man help" -f -a "send" -d 'Send one message and print the conversation'
-complete -c repute -n "__fish_repute_using_subcommand help; and not __fish_seen_subcommand_from setup records check serve demo account token domain queue why suppression circuit explain message reports status send sendmail config man help" -f -a "sendmail" -d 'Take a message as the `sendmail` command does, for cron, PHP and others'
-complete -c repute -n "__fish_repute_using_subcommand help; and not __fish_seen_subcommand_from setup records check serve demo account token domain queue why suppression circuit explain message reports status send sendmail config man help" -f -a "config" -d 'Check or show the configuration'
-complete -c repute -n "__fish_repute_using_subcommand help; and not __fish_seen_subcommand_from setup records check serve demo account token domain queue why suppression circuit explain message reports status send sendmail config man help" -f -a "man" -d 'Write manual pages, shell completions and the configuration reference'
-complete -c repute -n "__fish_repute_using_subcommand help; and not __fish_seen_subcommand_from setup records check serve demo account token domain queue why suppression circuit explain message reports status send sendmail config man help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
+complete -c repute -n "__fish_repute_using_subcommand help; and not __fish_seen_subcommand_from setup records check serve demo account token domain queue bulk why suppression circuit explain message reports permit incidents trust events webhook mirror status send sendmail config man help" -f -a "setup" -d 'Set up from nothing: configuration, keys, DNS records'
+complete -c repute -n "__fish_repute_using_subcommand help; and not __fish_seen_subcommand_from setup records check serve demo account token domain queue bulk why suppression circuit explain message reports permit incidents trust events webhook mirror status send sendmail config man help" -f -a "records" -d 'Print the DNS records to publish, or how those that are there differ'
+complete -c repute -n "__fish_repute_using_subcommand help; and not __fish_seen_subcommand_from setup records check serve demo account token domain queue bulk why suppression circuit explain message reports permit incidents trust events webhook mirror status send sendmail config man help" -f -a "check" -d 'Check whether receivers will trust this server: DNS, black lists, SPF, keys'
+complete -c repute -n "__fish_repute_using_subcommand help; and not __fish_seen_subcommand_from setup records check serve demo account token domain queue bulk why suppression circuit explain message reports permit incidents trust events webhook mirror status send sendmail config man help" -f -a "serve" -d 'Run the server'
+complete -c repute -n "__fish_repute_using_subcommand help; and not __fish_seen_subcommand_from setup records check serve demo account token domain queue bulk why suppression circuit explain message reports permit incidents trust events webhook mirror status send sendmail config man help" -f -a "demo" -d 'Try everything on loopback: a playground with receivers, and 200 real messages'
+complete -c repute -n "__fish_repute_using_subcommand help; and not __fish_seen_subcommand_from setup records check serve demo account token domain queue bulk why suppression circuit explain message reports permit incidents trust events webhook mirror status send sendmail config man help" -f -a "account" -d 'Make accounts for applications'
+complete -c repute -n "__fish_repute_using_subcommand help; and not __fish_seen_subcommand_from setup records check serve demo account token domain queue bulk why suppression circuit explain message reports permit incidents trust events webhook mirror status send sendmail config man help" -f -a "token" -d 'Make tokens for the HTTP API'
+complete -c repute -n "__fish_repute_using_subcommand help; and not __fish_seen_subcommand_from setup records check serve demo account token domain queue bulk why suppression circuit explain message reports permit incidents trust events webhook mirror status send sendmail config man help" -f -a "domain" -d 'Set up domains to send as: keys and DNS records'
+complete -c repute -n "__fish_repute_using_subcommand help; and not __fish_seen_subcommand_from setup records check serve demo account token domain queue bulk why suppression circuit explain message reports permit incidents trust events webhook mirror status send sendmail config man help" -f -a "queue" -d 'List, hold, release, retry and cancel what waits'
+complete -c repute -n "__fish_repute_using_subcommand help; and not __fish_seen_subcommand_from setup records check serve demo account token domain queue bulk why suppression circuit explain message reports permit incidents trust events webhook mirror status send sendmail config man help" -f -a "bulk" -d 'Send one letter to a list, and look after campaigns'
+complete -c repute -n "__fish_repute_using_subcommand help; and not __fish_seen_subcommand_from setup records check serve demo account token domain queue bulk why suppression circuit explain message reports permit incidents trust events webhook mirror status send sendmail config man help" -f -a "why" -d 'Tell what became of a message, or of mail to an address'
+complete -c repute -n "__fish_repute_using_subcommand help; and not __fish_seen_subcommand_from setup records check serve demo account token domain queue bulk why suppression circuit explain message reports permit incidents trust events webhook mirror status send sendmail config man help" -f -a "suppression" -d 'List, add and release addresses that are not written to'
+complete -c repute -n "__fish_repute_using_subcommand help; and not __fish_seen_subcommand_from setup records check serve demo account token domain queue bulk why suppression circuit explain message reports permit incidents trust events webhook mirror status send sendmail config man help" -f -a "circuit" -d 'List, continue and cancel accounts and campaigns that were stopped'
+complete -c repute -n "__fish_repute_using_subcommand help; and not __fish_seen_subcommand_from setup records check serve demo account token domain queue bulk why suppression circuit explain message reports permit incidents trust events webhook mirror status send sendmail config man help" -f -a "explain" -d 'Tell what a receiver\'s reply means, whose fault it is, and what to do'
+complete -c repute -n "__fish_repute_using_subcommand help; and not __fish_seen_subcommand_from setup records check serve demo account token domain queue bulk why suppression circuit explain message reports permit incidents trust events webhook mirror status send sendmail config man help" -f -a "message" -d 'Judge a message before it is sent'
+complete -c repute -n "__fish_repute_using_subcommand help; and not __fish_seen_subcommand_from setup records check serve demo account token domain queue bulk why suppression circuit explain message reports permit incidents trust events webhook mirror status send sendmail config man help" -f -a "reports" -d 'What receivers report about mail in our name, and what a report or notice says'
+complete -c repute -n "__fish_repute_using_subcommand help; and not __fish_seen_subcommand_from setup records check serve demo account token domain queue bulk why suppression circuit explain message reports permit incidents trust events webhook mirror status send sendmail config man help" -f -a "permit" -d 'Show which mail may leave from where, and say so for a time'
+complete -c repute -n "__fish_repute_using_subcommand help; and not __fish_seen_subcommand_from setup records check serve demo account token domain queue bulk why suppression circuit explain message reports permit incidents trust events webhook mirror status send sendmail config man help" -f -a "incidents" -d 'List what is broken now, and what was'
+complete -c repute -n "__fish_repute_using_subcommand help; and not __fish_seen_subcommand_from setup records check serve demo account token domain queue bulk why suppression circuit explain message reports permit incidents trust events webhook mirror status send sendmail config man help" -f -a "trust" -d 'Tell how trust changed over time'
+complete -c repute -n "__fish_repute_using_subcommand help; and not __fish_seen_subcommand_from setup records check serve demo account token domain queue bulk why suppression circuit explain message reports permit incidents trust events webhook mirror status send sendmail config man help" -f -a "events" -d 'Tell what becomes of messages, as it happens'
+complete -c repute -n "__fish_repute_using_subcommand help; and not __fish_seen_subcommand_from setup records check serve demo account token domain queue bulk why suppression circuit explain message reports permit incidents trust events webhook mirror status send sendmail config man help" -f -a "webhook" -d 'Look after the programs that are told by HTTP what happens'
+complete -c repute -n "__fish_repute_using_subcommand help; and not __fish_seen_subcommand_from setup records check serve demo account token domain queue bulk why suppression circuit explain message reports permit incidents trust events webhook mirror status send sendmail config man help" -f -a "mirror" -d 'Take messages as a receiver would, and say all that one sees of them'
+complete -c repute -n "__fish_repute_using_subcommand help; and not __fish_seen_subcommand_from setup records check serve demo account token domain queue bulk why suppression circuit explain message reports permit incidents trust events webhook mirror status send sendmail config man help" -f -a "status" -d 'Show what the server is doing'
+complete -c repute -n "__fish_repute_using_subcommand help; and not __fish_seen_subcommand_from setup records check serve demo account token domain queue bulk why suppression circuit explain message reports permit incidents trust events webhook mirror status send sendmail config man help" -f -a "send" -d 'Send one message and print the conversation'
+complete -c repute -n "__fish_repute_using_subcommand help; and not __fish_seen_subcommand_from setup records check serve demo account token domain queue bulk why suppression circuit explain message reports permit incidents trust events webhook mirror status send sendmail config man help" -f -a "sendmail" -d 'Take a message as the `sendmail` command does, for cron, PHP and others'
+complete -c repute -n "__fish_repute_using_subcommand help; and not __fish_seen_subcommand_from setup records check serve demo account token domain queue bulk why suppression circuit explain message reports permit incidents trust events webhook mirror status send sendmail config man help" -f -a "config" -d 'Check or show the configuration'
+complete -c repute -n "__fish_repute_using_subcommand help; and not __fish_seen_subcommand_from setup records check serve demo account token domain queue bulk why suppression circuit explain message reports permit incidents trust events webhook mirror status send sendmail config man help" -f -a "man" -d 'Write manual pages, shell completions and the configuration reference'
+complete -c repute -n "__fish_repute_using_subcommand help; and not __fish_seen_subcommand_from setup records check serve demo account token domain queue bulk why suppression circuit explain message reports permit incidents trust events webhook mirror status send sendmail config man help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
 complete -c repute -n "__fish_repute_using_subcommand help; and __fish_seen_subcommand_from account" -f -a "add" -d 'Make an account: asks for a password, prints the block for the configuration'
 complete -c repute -n "__fish_repute_using_subcommand help; and __fish_seen_subcommand_from token" -f -a "add" -d 'Make a token: prints it, and the block for the configuration'
 complete -c repute -n "__fish_repute_using_subcommand help; and __fish_seen_subcommand_from token" -f -a "ses" -d 'Print the access key id and the secret that clients of Amazon SES sign with'
@@ -469,6 +645,12 @@ complete -c repute -n "__fish_repute_using_subcommand help; and __fish_seen_subc
 complete -c repute -n "__fish_repute_using_subcommand help; and __fish_seen_subcommand_from queue" -f -a "release" -d 'Let held messages go: they are tried now'
 complete -c repute -n "__fish_repute_using_subcommand help; and __fish_seen_subcommand_from queue" -f -a "retry" -d 'Try waiting messages now'
 complete -c repute -n "__fish_repute_using_subcommand help; and __fish_seen_subcommand_from queue" -f -a "cancel" -d 'Take messages out of the queue; their senders are not told'
+complete -c repute -n "__fish_repute_using_subcommand help; and __fish_seen_subcommand_from bulk" -f -a "list" -d 'List the campaigns of the last 90 days'
+complete -c repute -n "__fish_repute_using_subcommand help; and __fish_seen_subcommand_from bulk" -f -a "show" -d 'Show one campaign, by its name or id'
+complete -c repute -n "__fish_repute_using_subcommand help; and __fish_seen_subcommand_from bulk" -f -a "watch" -d 'Show how far a campaign is until it is done'
+complete -c repute -n "__fish_repute_using_subcommand help; and __fish_seen_subcommand_from bulk" -f -a "pause" -d 'Send nothing more of a campaign until it is resumed'
+complete -c repute -n "__fish_repute_using_subcommand help; and __fish_seen_subcommand_from bulk" -f -a "resume" -d 'Go on with a paused campaign'
+complete -c repute -n "__fish_repute_using_subcommand help; and __fish_seen_subcommand_from bulk" -f -a "cancel" -d 'Take out whoever was not written to yet'
 complete -c repute -n "__fish_repute_using_subcommand help; and __fish_seen_subcommand_from suppression" -f -a "list" -d 'List who is not written to'
 complete -c repute -n "__fish_repute_using_subcommand help; and __fish_seen_subcommand_from suppression" -f -a "show" -d 'Show an address with cause, evidence and dates'
 complete -c repute -n "__fish_repute_using_subcommand help; and __fish_seen_subcommand_from suppression" -f -a "add" -d 'Write to an address no more'
@@ -483,5 +665,18 @@ complete -c repute -n "__fish_repute_using_subcommand help; and __fish_seen_subc
 complete -c repute -n "__fish_repute_using_subcommand help; and __fish_seen_subcommand_from reports" -f -a "show" -d 'One report with all it says'
 complete -c repute -n "__fish_repute_using_subcommand help; and __fish_seen_subcommand_from reports" -f -a "sources" -d 'Who sends in our name, what passes, and how that changed'
 complete -c repute -n "__fish_repute_using_subcommand help; and __fish_seen_subcommand_from reports" -f -a "read" -d 'Say what a file is: a report, packed or not, or a message that came back'
+complete -c repute -n "__fish_repute_using_subcommand help; and __fish_seen_subcommand_from permit" -f -a "list" -d 'List every permit: each address with each domain (the default)'
+complete -c repute -n "__fish_repute_using_subcommand help; and __fish_seen_subcommand_from permit" -f -a "show" -d 'Show the permits of one domain or address, with the evidence and what to do'
+complete -c repute -n "__fish_repute_using_subcommand help; and __fish_seen_subcommand_from permit" -f -a "allow" -d 'Let mail leave although a check fails, for a time'
+complete -c repute -n "__fish_repute_using_subcommand help; and __fish_seen_subcommand_from permit" -f -a "suspend" -d 'Keep mail from leaving although all is well, for a time'
+complete -c repute -n "__fish_repute_using_subcommand help; and __fish_seen_subcommand_from permit" -f -a "reset" -d 'Take back what was said by `allow` or `suspend`'
+complete -c repute -n "__fish_repute_using_subcommand help; and __fish_seen_subcommand_from permit" -f -a "check" -d 'Look again now instead of at the next time'
+complete -c repute -n "__fish_repute_using_subcommand help; and __fish_seen_subcommand_from webhook" -f -a "list" -d 'List the webhooks: state, what waits, what was taken'
+complete -c repute -n "__fish_repute_using_subcommand help; and __fish_seen_subcommand_from webhook" -f -a "show" -d 'Show one webhook in full'
+complete -c repute -n "__fish_repute_using_subcommand help; and __fish_seen_subcommand_from webhook" -f -a "test" -d 'Post a test event now, and say what came of it'
+complete -c repute -n "__fish_repute_using_subcommand help; and __fish_seen_subcommand_from webhook" -f -a "redeliver" -d 'Send events again that were sent before, under the ids that they had'
+complete -c repute -n "__fish_repute_using_subcommand help; and __fish_seen_subcommand_from webhook" -f -a "pause" -d 'Send nothing until it is resumed; events are kept meanwhile'
+complete -c repute -n "__fish_repute_using_subcommand help; and __fish_seen_subcommand_from webhook" -f -a "resume" -d 'Go on, also after the webhook was disabled by itself'
+complete -c repute -n "__fish_repute_using_subcommand help; and __fish_seen_subcommand_from webhook" -f -a "secret" -d 'Print a new secret, for the configuration and for the receiver'
 complete -c repute -n "__fish_repute_using_subcommand help; and __fish_seen_subcommand_from config" -f -a "check" -d 'Say what is wrong with the configuration: file, line, column, what, cure'
 complete -c repute -n "__fish_repute_using_subcommand help; and __fish_seen_subcommand_from config" -f -a "show" -d 'Print every value, defaults too, secrets masked'

@@ -12,7 +12,7 @@ mod web;
 
 use back::{CIRCUIT, RETURN, SUPPRESSION};
 use outside::{EVENTS, WEBHOOK};
-use trust::{CHECK, LISTS, RESOLVER};
+use trust::{CHECK, LISTS, PERMIT, RESOLVER, WATCH};
 use web::{TOKEN, WEB};
 
 /// A table of the file: `[log]`, or `[[domain]]` where `many`; the top has an empty name.
@@ -421,42 +421,6 @@ const RETRY: Section = Section {
             "How long a site that cannot be reached is left alone at first; each time twice as long.",
         ),
         key("max_pause", Duration, Default("\"15m\""), "The longest of these pauses."),
-    ],
-};
-
-const PERMIT: Section = Section {
-    name: "permit",
-    many: false,
-    doc: "Mail of a domain leaves directly from an address only while both are set up so that receivers take it; else it waits, or leaves from another [[egress]]. `repute permit` shows what may leave.",
-    keys: &[
-        key(
-            "enforce",
-            Bool,
-            Default("true"),
-            "Mail without a permit waits. With `false` it goes out all the same, and what is broken is only told.",
-        ),
-        key(
-            "assume",
-            List(&Text),
-            Default("[]"),
-            "Checks, or groups of them, that are taken as passed: `\"ip.public\"` in a test network. Each is one thing that receivers refuse mail for.",
-        ),
-    ],
-};
-
-const WATCH: Section = Section {
-    name: "watch",
-    many: false,
-    doc: "Checks are repeated while the server runs. What fails is an incident: it is told once, and ends by itself.",
-    keys: &[
-        key("enabled", Bool, Default("true"), "Without the watch nothing is found out, so `enforce` needs it."),
-        key(
-            "mail_to",
-            Text,
-            Optional("incidents are in the log and in `repute incidents` alone"),
-            "Who is written to when something breaks and when it is right again; best on another server than this domain's.",
-        ),
-        key("keep", Duration, Default("\"400d\""), "How long the history of trust is known."),
     ],
 };
 

@@ -102,7 +102,10 @@ async fn answer(request: Request, services: &Services, stop: &mut watch::Receive
         Request::ReleaseSuppressedV1 { selection, all } => said(control.release_suppressed(*selection, all).await),
         Request::PermitsV1 {} => said(Ok::<_, Infallible>(control.permits())),
         Request::SayV1(say) => said(control.say(say).await),
-        Request::RecheckV1 { checks } => said(Ok::<_, Infallible>(control.recheck(checks))),
+        Request::RecheckV1 { checks } => {
+            control.recheck(checks);
+            said(Ok::<_, Infallible>(()))
+        }
         Request::IncidentsV1 { closed } => said(control.incidents(closed).await),
         Request::TrustV1 { since, limit } => said(control.trust_history(since, limit).await),
         Request::StatusV1 {} => said(Ok::<_, Infallible>(control.status())),

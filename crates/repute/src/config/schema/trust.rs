@@ -1,5 +1,5 @@
-//! The keys of what is asked: who answers DNS questions, whom the checks ask beside it, and the black
-//! lists.
+//! The keys of trust: who answers DNS questions, whom the checks ask beside it, the black lists, and what is
+//! done when a rule is broken.
 
 use super::Kind::{Bool, Choice, Duration, Ip, List, Name, OneOrMany, Path, Secret, Socket, Text};
 use super::Need::{Default, Optional};
@@ -101,5 +101,41 @@ pub(super) const LISTS: Section = Section {
             Optional("the lists that come with the server"),
             "A TOML file with further `[[list]]`s, written as in the table that comes with the server; one of the same name takes its place. See docs/check.md.",
         ),
+    ],
+};
+
+pub(super) const PERMIT: Section = Section {
+    name: "permit",
+    many: false,
+    doc: "Mail of a domain leaves directly from an address only while both are set up so that receivers take it; else it waits, or leaves from another [[egress]]. `repute permit` shows what may leave.",
+    keys: &[
+        key(
+            "enforce",
+            Bool,
+            Default("true"),
+            "Mail without a permit waits. With `false` it goes out all the same, and what is broken is only told.",
+        ),
+        key(
+            "assume",
+            List(&Text),
+            Default("[]"),
+            "Checks, or groups of them, that are taken as passed: `\"ip.public\"` in a test network. Each is one thing that receivers refuse mail for.",
+        ),
+    ],
+};
+
+pub(super) const WATCH: Section = Section {
+    name: "watch",
+    many: false,
+    doc: "Checks are repeated while the server runs. What fails is an incident: it is told once, and ends by itself.",
+    keys: &[
+        key("enabled", Bool, Default("true"), "Without the watch nothing is found out, so `enforce` needs it."),
+        key(
+            "mail_to",
+            Text,
+            Optional("incidents are in the log and in `repute incidents` alone"),
+            "Who is written to when something breaks and when it is right again; best on another server than this domain's.",
+        ),
+        key("keep", Duration, Default("\"400d\""), "How long the history of trust is known."),
     ],
 };
