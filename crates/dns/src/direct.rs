@@ -16,7 +16,7 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpStream, UdpSocket};
 use tokio::time::timeout;
 
-use crate::hickory::{HickoryResolver, absolute, domain, take_mx};
+use crate::hickory::{HickoryResolver, absolute, domain, positive, take_mx};
 use crate::{BoxFuture, Data, Inspect, Kind, Lookup, Records, Said};
 
 /// Packets get lost; a second try finds out.
@@ -66,30 +66,70 @@ impl Inspect for HickoryResolver {
 }
 
 async fn ask(server: SocketAddr, name: Name, kind: RecordType, patience: Duration) -> Said {
+    match put(server, &name, kind, patience, false).await {
+        Ok(reply) => judge(&reply, &name, kind),
+        Err(error) => Said::Answered(unanswered(&error)),
+    }
+}
+
+/// Asks one recursive server, and believes what it says.
+pub(crate) async fn ask_recursive<T>(
+    server: SocketAddr,
+    name: Name,
+    kind: RecordType,
+    patience: Duration,
+    take: fn(&RData) -> Option<T>,
+) -> (Lookup<T>, Duration) {
+    let lookup = match put(server, &name, kind, patience, true).await {
+        Ok(reply) => match reply.metadata.response_code {
+            ResponseCode::NoError if !reply.answers.is_empty() => {
+                let ttl = reply.answers.iter().map(|record| record.ttl).min().unwrap_or(0);
+                return positive(&reply.answers, kind, take, Duration::from_secs(ttl.into()));
+            }
+            ResponseCode::NoError => Lookup::NoData { authentic: false },
+            ResponseCode::NXDomain => Lookup::NoName { authentic: false },
+            other => Lookup::Failure(other.to_string()),
+        },
+        Err(error) => unanswered(&error),
+    };
+    (lookup, Duration::ZERO)
+}
+
+fn unanswered<T>(error: &io::Error) -> Lookup<T> {
+    match error.kind() {
+        io::ErrorKind::InvalidData => Lookup::Failure("its answer is no DNS message".into()),
+        io::ErrorKind::InvalidInput => Lookup::Failure("the question cannot be written".into()),
+        io::ErrorKind::TimedOut => Lookup::NoAnswer("no answer in time".into()),
+        _ => Lookup::NoAnswer(format!("not reached: {error}")),
+    }
+}
+
+/// One question to one server, again after silence.
+async fn put(
+    server: SocketAddr,
+    name: &Name,
+    kind: RecordType,
+    patience: Duration,
+    recursion: bool,
+) -> io::Result<Message> {
     let mut question = Message::query();
     // Servers give signatures beside what they sign; asked for alone, many give none (RFC 8482).
     let asked = if kind == RecordType::RRSIG { RecordType::SOA } else { kind };
     question.add_query(Query::query(name.clone(), asked));
-    question.metadata.recursion_desired = false;
+    question.metadata.recursion_desired = recursion;
     let mut edns = Edns::new();
     edns.set_max_payload(PAYLOAD);
     edns.set_dnssec_ok(kind == RecordType::RRSIG);
     question.set_edns(edns);
-    let Ok(octets) = question.to_vec() else {
-        return Said::Answered(Lookup::Failure("the question cannot be written".into()));
-    };
+    let octets = question.to_vec().map_err(|error| io::Error::new(io::ErrorKind::InvalidInput, error))?;
     let mut last = io::Error::from(io::ErrorKind::TimedOut);
     for _ in 0..TRIES {
         match exchange(server, &octets, question.metadata.id, patience).await {
-            Ok(reply) => return judge(&reply, &name, kind),
+            Ok(reply) => return Ok(reply),
             Err(error) => last = error,
         }
     }
-    Said::Answered(match last.kind() {
-        io::ErrorKind::InvalidData => Lookup::Failure("its answer is no DNS message".into()),
-        io::ErrorKind::TimedOut => Lookup::NoAnswer("no answer in time".into()),
-        _ => Lookup::NoAnswer(format!("not reached: {last}")),
-    })
+    Err(last)
 }
 
 async fn exchange(server: SocketAddr, octets: &[u8], id: u16, patience: Duration) -> io::Result<Message> {

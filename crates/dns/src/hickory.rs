@@ -26,6 +26,7 @@ use repute_types::Domain;
 use tokio::time::{Instant, timeout};
 
 use crate::cache::Cache;
+use crate::direct;
 use crate::roots::Roots;
 use crate::validation::Validation;
 use crate::{BoxFuture, Lookup, Mx, Records, Resolver};
@@ -98,6 +99,8 @@ enum Source {
 
 pub struct HickoryResolver {
     source: Source,
+    /// The first of the servers that were named.
+    named: Option<SocketAddr>,
     deadline: Duration,
     direct_port: u16,
     direct_timeout: Duration,
@@ -122,6 +125,7 @@ impl HickoryResolver {
         let source = if settings.own { Source::Roots(Roots::new(settings)?) } else { from_servers(settings)? };
         Ok(HickoryResolver {
             source,
+            named: settings.servers.first().copied(),
             deadline: settings.deadline,
             direct_port: 53,
             direct_timeout: settings.timeout,
@@ -159,6 +163,11 @@ impl HickoryResolver {
         take: fn(&RData) -> Option<T>,
     ) -> (Lookup<T>, Duration) {
         let asking = async {
+            // hickory calls all of 127.0.0.0/8 `localhost` without asking. It is the server that has that zone
+            // (RFC 6303 §4.2), and in a little internet on loopback it says something else.
+            if let (true, Some(server)) = (kind == RecordType::PTR && is_of_loopback(&name), self.named) {
+                return direct::ask_recursive(server, name, kind, self.direct_timeout, take).await;
+            }
             match &self.source {
                 Source::Roots(roots) => roots.fetch(name, kind, take).await,
                 Source::Servers { plain, validation } => {
@@ -194,6 +203,10 @@ impl HickoryResolver {
         self.direct_port = port;
         self
     }
+}
+
+fn is_of_loopback(name: &Name) -> bool {
+    name.parse_arpa_name().is_ok_and(|net| net.addr().is_loopback())
 }
 
 /// The recursive servers, plain and, where that is wanted, validating.

@@ -9,6 +9,7 @@
 mod thread;
 
 use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
 use std::thread::JoinHandle;
 
@@ -59,6 +60,8 @@ struct Shared {
     ids: IdSource,
     ring: Mutex<Ring>,
     newest: watch::Sender<EventId>,
+    /// All that was recorded before the end is shown.
+    ended: AtomicBool,
     /// Where the feed itself tells what an operator should know.
     notes: OnceLock<Weak<dyn EventSink>>,
 }
@@ -92,6 +95,7 @@ impl Feed {
             ids: IdSource::after(MessageId(begin.0)),
             ring: Mutex::new(Ring::after(begin)),
             newest: watch::Sender::new(begin),
+            ended: AtomicBool::new(false),
             notes: OnceLock::new(),
         });
         let collector = Collector::new(shared.clone(), store, clock.clone());
@@ -211,8 +215,9 @@ impl Feed {
         }
     }
 
-    pub(crate) fn is_closed(&self) -> bool {
-        lock(&self.shared.inbox).closed
+    /// Nothing comes any more that is not there yet.
+    pub(crate) fn has_ended(&self) -> bool {
+        self.shared.ended.load(Ordering::Acquire)
     }
 }
 

@@ -109,7 +109,7 @@ impl Writer {
                 self.note(format!("{} cannot be written: {error}; its lines wait", self.path.display()));
             }
             // At the end of the server nothing is waited for.
-            if self.events.is_closed() {
+            if self.events.has_ended() {
                 return;
             }
             tokio::time::sleep(RETRY).await;

@@ -60,17 +60,19 @@ impl Subscription {
     }
 
     /// Nothing more comes after what there is.
-    pub fn is_closed(&self) -> bool {
-        self.feed.is_closed()
+    pub fn has_ended(&self) -> bool {
+        self.feed.has_ended()
     }
 
     /// Waits for what comes next; `None` at the end of the feed. Safe to be dropped while it waits.
     pub async fn next(&mut self) -> Result<Option<Batch>, StoreError> {
         loop {
+            // Asked first: what is shown before the end is ready then.
+            let ended = self.has_ended();
             if let Some(batch) = self.ready().await? {
                 return Ok(Some(batch));
             }
-            if self.is_closed() || self.newest.changed().await.is_err() {
+            if ended || self.newest.changed().await.is_err() {
                 return Ok(None);
             }
         }

@@ -1,5 +1,6 @@
 //! The feed's thread: takes what came, writes it, shows it, and answers questions to the store.
 
+use std::sync::atomic::Ordering;
 use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
@@ -74,6 +75,11 @@ impl Collector {
                 self.note(Level::Error, format!("events wait in memory: {error}"));
             }
             if self.pause() {
+                // The end: one last try, for a disk that takes things again.
+                if let Err(error) = self.write(&events) {
+                    let text = format!("{} events could not be kept before the end: {error}", events.len());
+                    self.note(Level::Error, text);
+                }
                 break;
             }
         }
@@ -91,6 +97,7 @@ impl Collector {
         let now = self.clock.now();
         if taken.closed {
             // Whoever waits for the next event sees that there is none.
+            self.shared.ended.store(true, Ordering::Release);
             self.shared.newest.send_modify(|_| {});
         } else if now >= self.trim_at {
             self.trim_at = now + self.trim();
