@@ -4,13 +4,12 @@
 //! closed by a person is synced before the answer.
 
 use std::path::Path;
-use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
 
 use repute_types::Timestamp;
 use rusqlite::{Connection, params};
 
-use crate::{LedgerError, migrate};
+use crate::LedgerError;
+use crate::file::{File, FileKind};
 
 const MIGRATIONS: &[&str] = &["
     CREATE TABLE counted (
@@ -64,23 +63,17 @@ pub struct Opened {
 /// Cheap to clone: all clones are one store.
 #[derive(Clone)]
 pub struct Circuits {
-    db: Arc<Mutex<Connection>>,
+    db: File,
 }
 
 impl Circuits {
     pub fn open(path: &Path) -> Result<Circuits, LedgerError> {
-        let failed = |source| LedgerError::Open { path: path.to_owned(), source };
-        let mut db = Connection::open(path).map_err(failed)?;
-        db.busy_timeout(Duration::from_secs(5)).map_err(failed)?;
-        db.execute_batch("PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA journal_size_limit = 4194304;")
-            .map_err(failed)?;
-        migrate(&mut db, path, MIGRATIONS)?;
-        Ok(Circuits { db: Arc::new(Mutex::new(db)) })
+        Ok(Circuits { db: File::open(path, FileKind::FACTS, MIGRATIONS)? })
     }
 
     /// All that is known, read once at start.
     pub fn load(&self) -> Result<(Vec<Counted>, Vec<Opened>), LedgerError> {
-        let db = self.db.lock().unwrap_or_else(PoisonError::into_inner);
+        let db = self.db.lock();
         let number = |n: i64| n.max(0) as u64;
         let mut statement = db.prepare("SELECT * FROM counted")?;
         let counted = statement.query_map([], |row| {
@@ -111,9 +104,7 @@ impl Circuits {
 
     /// Writes slices that changed and all open circuits, durably, and forgets slices from before `oldest`.
     pub async fn save(&self, changed: Vec<Counted>, open: Vec<Opened>, oldest: Timestamp) -> Result<(), LedgerError> {
-        let db = self.db.clone();
-        let done = tokio::task::spawn_blocking(move || {
-            let mut db = db.lock().unwrap_or_else(PoisonError::into_inner);
+        let work = move |db: &mut Connection| {
             let transaction = db.transaction()?;
             {
                 let mut add =
@@ -130,7 +121,7 @@ impl Circuits {
                 }
             }
             Ok(transaction.commit()?)
-        });
-        done.await.unwrap_or(Err(LedgerError::Closed))
+        };
+        self.db.blocking(work).await
     }
 }

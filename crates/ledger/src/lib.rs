@@ -5,6 +5,7 @@
 //! are durable before they answer. Each has its own SQLite file, so that none shares the spool's writer.
 
 pub mod circuits;
+pub mod file;
 pub mod history;
 pub mod reports;
 pub mod requests;

@@ -7,7 +7,6 @@
 
 use std::collections::HashMap;
 use std::path::Path;
-use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
 use repute_feedback::{Aggregate, TlsReport};
@@ -15,7 +14,8 @@ use repute_types::Timestamp;
 use rusqlite::{Connection, OptionalExtension, Transaction, params};
 use serde::Serialize;
 
-use crate::{LedgerError, give_back, migrate};
+use crate::file::{File, FileKind};
+use crate::{LedgerError, give_back};
 
 const MIGRATIONS: &[&str] = &["
     CREATE TABLE report (
@@ -157,25 +157,13 @@ pub struct Source {
 /// Cheap to clone: all clones are one store.
 #[derive(Clone)]
 pub struct Reports {
-    db: Arc<Mutex<Connection>>,
+    db: File,
     options: ReportsOptions,
 }
 
 impl Reports {
     pub fn open(path: &Path, options: ReportsOptions) -> Result<Reports, LedgerError> {
-        let failed = |source| LedgerError::Open { path: path.to_owned(), source };
-        let mut db = Connection::open(path).map_err(failed)?;
-        db.busy_timeout(Duration::from_secs(5)).map_err(failed)?;
-        db.execute_batch(
-            "PRAGMA auto_vacuum = INCREMENTAL;
-             PRAGMA journal_mode = WAL;
-             PRAGMA synchronous = FULL;
-             PRAGMA cache_size = -1024;
-             PRAGMA journal_size_limit = 4194304;",
-        )
-        .map_err(failed)?;
-        migrate(&mut db, path, MIGRATIONS)?;
-        Ok(Reports { db: Arc::new(Mutex::new(db)), options })
+        Ok(Reports { db: File::open(path, FileKind { shrinks: true, ..FileKind::FACTS }, MIGRATIONS)?, options })
     }
 
     /// Keeps a DMARC report that came `at`; `false` where it is known already.
@@ -190,7 +178,7 @@ impl Reports {
 
     /// The last ones, newest first. Blocks.
     pub fn list(&self, domain: Option<&str>, limit: usize) -> Result<Vec<ReportSummary>, LedgerError> {
-        let db = lock(&self.db);
+        let db = self.db.lock();
         let mut statement = db.prepare_cached(
             "SELECT id, kind, reporter, name, domain, at, span, policy, good, bad FROM report
              WHERE ?1 IS NULL OR domain = ?1 ORDER BY id DESC LIMIT ?2",
@@ -201,7 +189,7 @@ impl Reports {
 
     /// One report with what it says. Blocks.
     pub fn show(&self, id: i64) -> Result<Option<ReportDetail>, LedgerError> {
-        let db = lock(&self.db);
+        let db = self.db.lock();
         let found = db
             .prepare_cached(
                 "SELECT id, kind, reporter, name, domain, at, span, policy, good, bad FROM report WHERE id = ?1",
@@ -214,7 +202,7 @@ impl Reports {
 
     /// Who sends as us, the largest first: in the `span` up to `now`, and in the one before it. Blocks.
     pub fn sources(&self, domain: Option<&str>, span: Duration, now: Timestamp) -> Result<Vec<Source>, LedgerError> {
-        let db = lock(&self.db);
+        let db = self.db.lock();
         let (recent, before) = (now - span, now - span * 2);
         let mut sources: HashMap<(String, String), Source> = HashMap::new();
         for (is_recent, from, to) in [(true, recent, now), (false, before, recent)] {
@@ -244,17 +232,16 @@ impl Reports {
         at: Timestamp,
         insert: impl FnOnce(&Transaction<'_>) -> rusqlite::Result<bool> + Send + 'static,
     ) -> Result<bool, LedgerError> {
-        let (db, options) = (self.db.clone(), self.options.clone());
-        let done = tokio::task::spawn_blocking(move || {
-            let mut db = lock(&db);
+        let options = self.options.clone();
+        let work = move |db: &mut Connection| {
             let transaction = db.transaction()?;
             let is_new = insert(&transaction)?;
             transaction.commit()?;
             // The report is safe; what is too much goes now or with the next one.
-            let _ = make_room(&mut db, &options, at);
+            let _ = make_room(db, &options, at);
             Ok(is_new)
-        });
-        done.await.unwrap_or(Err(LedgerError::Closed))
+        };
+        self.db.blocking(work).await
     }
 }
 
@@ -283,11 +270,6 @@ impl Source {
             reporters: 0,
         }
     }
-}
-
-fn lock(db: &Mutex<Connection>) -> MutexGuard<'_, Connection> {
-    // A transaction that a panic cut off was rolled back when it was dropped.
-    db.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
 }
 
 /// What sums over reports cannot overflow.

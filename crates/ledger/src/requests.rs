@@ -6,13 +6,13 @@
 //! [`RequestOptions::age`], at most [`RequestOptions::most`] of them; beyond it the oldest go.
 
 use std::path::Path;
-use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use repute_types::{MessageId, Timestamp};
 use rusqlite::{Connection, OptionalExtension, params};
 
-use crate::{LedgerError, migrate};
+use crate::LedgerError;
+use crate::file::{File, FileKind};
 
 const MIGRATIONS: &[&str] = &["
     CREATE TABLE request (
@@ -69,79 +69,61 @@ pub enum Known {
 /// Cheap to clone: all clones are one store.
 #[derive(Clone)]
 pub struct Requests {
-    db: Arc<Mutex<Connection>>,
+    db: File,
     options: RequestOptions,
 }
 
 impl Requests {
     pub fn open(path: &Path, options: RequestOptions) -> Result<Requests, LedgerError> {
-        let failed = |source| LedgerError::Open { path: path.to_owned(), source };
-        let mut db = Connection::open(path).map_err(failed)?;
-        db.busy_timeout(Duration::from_secs(5)).map_err(failed)?;
-        db.execute_batch(
-            "PRAGMA journal_mode = WAL;
-             PRAGMA synchronous = FULL;
-             PRAGMA cache_size = -1024;
-             PRAGMA journal_size_limit = 4194304;",
-        )
-        .map_err(failed)?;
-        migrate(&mut db, path, MIGRATIONS)?;
-        Ok(Requests { db: Arc::new(Mutex::new(db)), options })
+        Ok(Requests { db: File::open(path, FileKind::FACTS, MIGRATIONS)?, options })
     }
 
     pub async fn find(&self, request: Request, now: Timestamp) -> Result<Known, LedgerError> {
         let since = now - self.options.age;
-        self.blocking(move |db| known(db, &request, since)).await
+        self.db.blocking(move |db| known(db, &request, since)).await
     }
 
     /// Keeps the ids that the request is going to use, synced.
     pub async fn reserve(&self, request: Request, ids: Vec<MessageId>, now: Timestamp) -> Result<(), LedgerError> {
         let (before, most) = (now - self.options.age, self.options.most);
-        self.blocking(move |db| {
-            let ids: Vec<u8> = ids.iter().flat_map(|id| id.0.to_be_bytes()).collect();
-            let transaction = db.transaction()?;
-            transaction
-                .prepare_cached("INSERT OR REPLACE INTO request VALUES (?1, ?2, ?3, ?4, ?5, NULL, NULL)")?
-                .execute(params![request.account, request.key, &request.digest[..], now.0, ids])?;
-            forget(&transaction, before, most)?;
-            transaction.commit()?;
-            Ok(())
-        })
-        .await
+        self.db
+            .blocking(move |db| {
+                let ids: Vec<u8> = ids.iter().flat_map(|id| id.0.to_be_bytes()).collect();
+                let transaction = db.transaction()?;
+                transaction
+                    .prepare_cached("INSERT OR REPLACE INTO request VALUES (?1, ?2, ?3, ?4, ?5, NULL, NULL)")?
+                    .execute(params![request.account, request.key, &request.digest[..], now.0, ids])?;
+                forget(&transaction, before, most)?;
+                transaction.commit()?;
+                Ok(())
+            })
+            .await
     }
 
     /// Keeps the answer to a reserved request. Not synced: it can be found again.
     pub async fn answer(&self, request: Request, status: u16, body: Vec<u8>) -> Result<(), LedgerError> {
-        self.blocking(move |db| {
-            db.execute_batch("PRAGMA synchronous = NORMAL")?;
-            let done = db
-                .prepare_cached("UPDATE request SET status = ?3, answer = ?4 WHERE account = ?1 AND key = ?2")
-                .and_then(|mut update| update.execute(params![request.account, request.key, status, body]));
-            db.execute_batch("PRAGMA synchronous = FULL")?;
-            done?;
-            Ok(())
-        })
-        .await
+        self.db
+            .blocking(move |db| {
+                db.execute_batch("PRAGMA synchronous = NORMAL")?;
+                let done = db
+                    .prepare_cached("UPDATE request SET status = ?3, answer = ?4 WHERE account = ?1 AND key = ?2")
+                    .and_then(|mut update| update.execute(params![request.account, request.key, status, body]));
+                db.execute_batch("PRAGMA synchronous = FULL")?;
+                done?;
+                Ok(())
+            })
+            .await
     }
 
     /// Nothing came of it: the key is free again.
     pub async fn release(&self, request: Request) -> Result<(), LedgerError> {
-        self.blocking(move |db| {
-            db.prepare_cached("DELETE FROM request WHERE account = ?1 AND key = ?2")?
-                .execute(params![request.account, request.key])?;
-            Ok(())
-        })
-        .await
-    }
-
-    async fn blocking<T: Send + 'static>(
-        &self,
-        work: impl FnOnce(&mut Connection) -> Result<T, LedgerError> + Send + 'static,
-    ) -> Result<T, LedgerError> {
-        let db = self.db.clone();
-        // A panic leaves no transaction open: it is rolled back where it is dropped.
-        let done = tokio::task::spawn_blocking(move || work(&mut db.lock().unwrap_or_else(PoisonError::into_inner)));
-        done.await.unwrap_or(Err(LedgerError::Closed))
+        self.db
+            .blocking(move |db| {
+                db.prepare_cached("DELETE FROM request WHERE account = ?1 AND key = ?2")?
+                    .execute(params![request.account, request.key])?;
+                Ok(())
+            })
+            .await
     }
 }
 
@@ -221,8 +203,7 @@ mod tests {
         for n in 0..30 {
             requests.reserve(request(&n.to_string(), 1), Vec::new(), Timestamp(1000 + n)).await.unwrap();
         }
-        let count: i64 =
-            requests.db.lock().unwrap().query_row("SELECT count(*) FROM request", [], |row| row.get(0)).unwrap();
+        let count: i64 = requests.db.lock().query_row("SELECT count(*) FROM request", [], |row| row.get(0)).unwrap();
         assert!(count <= 10, "{count}");
         assert_eq!(requests.find(request("29", 1), Timestamp(2000)).await.unwrap(), Known::Begun(Vec::new()));
     }

@@ -8,14 +8,14 @@
 //! what was heard and acted on, so that the same news, told again or forged again, does nothing.
 
 use std::path::Path;
-use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
 use repute_types::{Address, Content, MessageId, PartId, Timestamp};
 use rusqlite::{Connection, OptionalExtension, params};
 use serde::Serialize;
 
-use crate::{LedgerError, give_back, id_of_key, key, migrate};
+use crate::file::{File, FileKind};
+use crate::{LedgerError, give_back, id_of_key, key};
 
 const CHUNK_OCTETS: usize = 1 << 20;
 /// News is remembered for twice this time, or twice the age of what is kept.
@@ -106,129 +106,110 @@ pub struct ReturnedSummary {
 /// Cheap to clone: all clones are one store.
 #[derive(Clone)]
 pub struct Returned {
-    db: Arc<Mutex<Connection>>,
+    db: File,
     options: ReturnedOptions,
 }
 
 impl Returned {
     pub fn open(path: &Path, options: ReturnedOptions) -> Result<Returned, LedgerError> {
-        let failed = |source| LedgerError::Open { path: path.to_owned(), source };
-        let mut db = Connection::open(path).map_err(failed)?;
-        db.busy_timeout(Duration::from_secs(5)).map_err(failed)?;
-        db.execute_batch(
-            "PRAGMA auto_vacuum = INCREMENTAL;
-             PRAGMA journal_mode = WAL;
-             PRAGMA synchronous = FULL;
-             PRAGMA cache_size = -1024;
-             PRAGMA journal_size_limit = 4194304;",
-        )
-        .map_err(failed)?;
-        migrate(&mut db, path, MIGRATIONS)?;
-        Ok(Returned { db: Arc::new(Mutex::new(db)), options })
+        Ok(Returned { db: File::open(path, FileKind { shrinks: true, ..FileKind::FACTS }, MIGRATIONS)?, options })
     }
 
     /// Keeps a message, durably. The same id again replaces it.
     pub async fn keep(&self, mail: ReturnedMail) -> Result<(), LedgerError> {
         let options = self.options.clone();
-        self.blocking(move |db| {
-            insert(db, &mail)?;
-            // The message is safe; what is too much goes now or with the next one.
-            let _ = make_room(db, &options, mail.at);
-            Ok(())
-        })
-        .await
+        self.db
+            .blocking(move |db| {
+                insert(db, &mail)?;
+                // The message is safe; what is too much goes now or with the next one.
+                let _ = make_room(db, &options, mail.at);
+                Ok(())
+            })
+            .await
     }
 
     /// The last ones, newest first.
     pub async fn list(&self, limit: usize) -> Result<Vec<ReturnedSummary>, LedgerError> {
-        self.blocking(move |db| {
-            let mut statement =
-                db.prepare_cached("SELECT id, at, sender, recipients, size FROM returned ORDER BY id DESC LIMIT ?1")?;
-            let rows = statement.query_map([i64::try_from(limit).unwrap_or(i64::MAX)], |row| {
-                Ok(ReturnedSummary {
-                    id: id_of_key(row.get(0)?),
-                    at: Timestamp(row.get(1)?),
-                    from: row.get(2)?,
-                    recipients: row.get::<_, String>(3)?.split('\n').map(str::to_owned).collect(),
-                    size: row.get::<_, i64>(4)?.max(0) as u64,
-                })
-            })?;
-            Ok(rows.collect::<Result<_, _>>()?)
-        })
-        .await
+        self.db
+            .blocking(move |db| {
+                let mut statement = db.prepare_cached(
+                    "SELECT id, at, sender, recipients, size FROM returned ORDER BY id DESC LIMIT ?1",
+                )?;
+                let rows = statement.query_map([i64::try_from(limit).unwrap_or(i64::MAX)], |row| {
+                    Ok(ReturnedSummary {
+                        id: id_of_key(row.get(0)?),
+                        at: Timestamp(row.get(1)?),
+                        from: row.get(2)?,
+                        recipients: row.get::<_, String>(3)?.split('\n').map(str::to_owned).collect(),
+                        size: row.get::<_, i64>(4)?.max(0) as u64,
+                    })
+                })?;
+                Ok(rows.collect::<Result<_, _>>()?)
+            })
+            .await
     }
 
     pub async fn get(&self, id: MessageId) -> Result<Option<ReturnedMail>, LedgerError> {
-        self.blocking(move |db| read(db, id)).await
+        self.db.blocking(move |db| read(db, id)).await
     }
 
     /// The oldest that nobody has read, at most `limit`.
     pub async fn unread(&self, limit: usize) -> Result<Vec<MessageId>, LedgerError> {
-        self.blocking(move |db| {
-            let mut statement = db.prepare_cached("SELECT id FROM unread ORDER BY id LIMIT ?1")?;
-            let ids =
-                statement.query_map([i64::try_from(limit).unwrap_or(i64::MAX)], |row| row.get(0).map(id_of_key))?;
-            Ok(ids.collect::<Result<_, _>>()?)
-        })
-        .await
+        self.db
+            .blocking(move |db| {
+                let mut statement = db.prepare_cached("SELECT id FROM unread ORDER BY id LIMIT ?1")?;
+                let ids =
+                    statement.query_map([i64::try_from(limit).unwrap_or(i64::MAX)], |row| row.get(0).map(id_of_key))?;
+                Ok(ids.collect::<Result<_, _>>()?)
+            })
+            .await
     }
 
     /// Which of these news were acted on before, in their order.
     pub async fn was_heard(&self, news: Vec<Heard>) -> Result<Vec<bool>, LedgerError> {
-        self.blocking(move |db| {
-            let mut ask = db.prepare_cached(
-                "SELECT 1 FROM heard WHERE message = ?1 AND part = ?2 AND recipient = ?3 AND what = ?4",
-            )?;
-            let known = |n: &Heard| ask.exists(params![key(n.part.message), n.part.number, n.recipient, n.what]);
-            Ok(news.iter().map(known).collect::<Result<_, _>>()?)
-        })
-        .await
+        self.db
+            .blocking(move |db| {
+                let mut ask = db.prepare_cached(
+                    "SELECT 1 FROM heard WHERE message = ?1 AND part = ?2 AND recipient = ?3 AND what = ?4",
+                )?;
+                let known = |n: &Heard| ask.exists(params![key(n.part.message), n.part.number, n.recipient, n.what]);
+                Ok(news.iter().map(known).collect::<Result<_, _>>()?)
+            })
+            .await
     }
 
     /// A message has been read and these news acted on: in one transaction, durably. Without `keep` its
     /// content is deleted.
     pub async fn done(&self, id: MessageId, news: Vec<Heard>, at: Timestamp, keep: bool) -> Result<(), LedgerError> {
         let age = self.options.age;
-        self.blocking(move |db| {
-            let transaction = db.transaction()?;
-            {
-                let mut add = transaction.prepare_cached("INSERT OR IGNORE INTO heard VALUES (?1, ?2, ?3, ?4, ?5)")?;
-                for n in &news {
-                    add.execute(params![key(n.part.message), n.part.number, n.recipient, n.what, at.0])?;
+        self.db
+            .blocking(move |db| {
+                let transaction = db.transaction()?;
+                {
+                    let mut add =
+                        transaction.prepare_cached("INSERT OR IGNORE INTO heard VALUES (?1, ?2, ?3, ?4, ?5)")?;
+                    for n in &news {
+                        add.execute(params![key(n.part.message), n.part.number, n.recipient, n.what, at.0])?;
+                    }
+                    // A token is refused long before its news is forgotten.
+                    transaction
+                        .prepare_cached("DELETE FROM heard WHERE message < ?1")?
+                        .execute([key(MessageId::first_at(at - 2 * age.max(HEARD_AGE)))])?;
+                    transaction.prepare_cached("DELETE FROM unread WHERE id = ?1")?.execute([key(id)])?;
                 }
-                // A token is refused long before its news is forgotten.
-                transaction
-                    .prepare_cached("DELETE FROM heard WHERE message < ?1")?
-                    .execute([key(MessageId::first_at(at - 2 * age.max(HEARD_AGE)))])?;
-                transaction.prepare_cached("DELETE FROM unread WHERE id = ?1")?.execute([key(id)])?;
-            }
-            transaction.commit()?;
-            if !keep {
-                delete(db, key(id))?;
-            }
-            Ok(())
-        })
-        .await
+                transaction.commit()?;
+                if !keep {
+                    delete(db, key(id))?;
+                }
+                Ok(())
+            })
+            .await
     }
 
     /// Deletes one that has been read.
     pub async fn forget(&self, id: MessageId) -> Result<(), LedgerError> {
-        self.blocking(move |db| Ok(delete(db, key(id))?)).await
+        self.db.blocking(move |db| Ok(delete(db, key(id))?)).await
     }
-
-    async fn blocking<T: Send + 'static>(
-        &self,
-        work: impl FnOnce(&mut Connection) -> Result<T, LedgerError> + Send + 'static,
-    ) -> Result<T, LedgerError> {
-        let db = self.db.clone();
-        let done = tokio::task::spawn_blocking(move || work(&mut lock(&db)));
-        done.await.unwrap_or(Err(LedgerError::Closed))
-    }
-}
-
-fn lock(db: &Mutex<Connection>) -> MutexGuard<'_, Connection> {
-    // A transaction that a panic cut off was rolled back when it was dropped.
-    db.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
 }
 
 fn insert(db: &mut Connection, mail: &ReturnedMail) -> Result<(), LedgerError> {

@@ -7,14 +7,13 @@
 
 use std::collections::BTreeMap;
 use std::path::Path;
-use std::sync::{Arc, Mutex, MutexGuard};
-use std::time::Duration;
 
 use repute_types::Timestamp;
-use rusqlite::{Connection, OptionalExtension, Row, params};
+use rusqlite::{OptionalExtension, Row, params};
 use serde::Serialize;
 
-use crate::{LedgerError, migrate};
+use crate::LedgerError;
+use crate::file::{File, FileKind};
 
 const MIGRATIONS: &[&str] = &["
     CREATE TABLE kept (
@@ -92,93 +91,86 @@ pub struct Score {
 /// Cheap to clone: all clones are one store.
 #[derive(Clone)]
 pub struct Trust {
-    db: Arc<Mutex<Connection>>,
+    db: File,
 }
 
 impl Trust {
     pub fn open(path: &Path) -> Result<Trust, LedgerError> {
-        let failed = |source| LedgerError::Open { path: path.to_owned(), source };
-        let mut db = Connection::open(path).map_err(failed)?;
-        db.busy_timeout(Duration::from_secs(5)).map_err(failed)?;
-        db.execute_batch(
-            "PRAGMA journal_mode = WAL;
-             PRAGMA synchronous = FULL;
-             PRAGMA cache_size = -512;
-             PRAGMA journal_size_limit = 1048576;",
-        )
-        .map_err(failed)?;
-        migrate(&mut db, path, MIGRATIONS)?;
-        Ok(Trust { db: Arc::new(Mutex::new(db)) })
+        Ok(Trust { db: File::open(path, FileKind { cache: 512, log: 1 << 20, ..FileKind::FACTS }, MIGRATIONS)? })
     }
 
     /// Every kept record by its name.
     pub async fn kept(&self) -> Result<BTreeMap<String, String>, LedgerError> {
-        self.blocking(|db| {
-            let mut statement = db.prepare("SELECT name, value FROM kept")?;
-            let rows = statement.query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?;
-            Ok(rows.collect::<Result<_, _>>()?)
-        })
-        .await
+        self.db
+            .blocking(|db| {
+                let mut statement = db.prepare("SELECT name, value FROM kept")?;
+                let rows = statement.query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?;
+                Ok(rows.collect::<Result<_, _>>()?)
+            })
+            .await
     }
 
     /// Writes records, and takes out those without a value, durably and as a whole.
     pub async fn keep(&self, records: Vec<(String, Option<String>)>) -> Result<(), LedgerError> {
-        self.blocking(move |db| {
-            let transaction = db.transaction()?;
-            for (name, value) in &records {
-                match value {
-                    Some(value) => transaction
-                        .prepare_cached("INSERT OR REPLACE INTO kept VALUES (?1, ?2)")?
-                        .execute([name, value])?,
-                    None => transaction.prepare_cached("DELETE FROM kept WHERE name = ?1")?.execute([name])?,
-                };
-            }
-            transaction.commit()?;
-            Ok(())
-        })
-        .await
+        self.db
+            .blocking(move |db| {
+                let transaction = db.transaction()?;
+                for (name, value) in &records {
+                    match value {
+                        Some(value) => transaction
+                            .prepare_cached("INSERT OR REPLACE INTO kept VALUES (?1, ?2)")?
+                            .execute([name, value])?,
+                        None => transaction.prepare_cached("DELETE FROM kept WHERE name = ?1")?.execute([name])?,
+                    };
+                }
+                transaction.commit()?;
+                Ok(())
+            })
+            .await
     }
 
     pub async fn note(&self, changes: Vec<TrustChange>) -> Result<(), LedgerError> {
-        self.blocking(move |db| {
-            let transaction = db.transaction()?;
-            for c in &changes {
-                transaction
-                    .prepare_cached(
-                        "INSERT INTO change (at, what, state, address, domain, text, who)
+        self.db
+            .blocking(move |db| {
+                let transaction = db.transaction()?;
+                for c in &changes {
+                    transaction
+                        .prepare_cached(
+                            "INSERT INTO change (at, what, state, address, domain, text, who)
                          VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
-                    )?
-                    .execute(params![c.at.0, c.what, c.state, c.address, c.domain, c.text, c.who])?;
-            }
-            transaction.commit()?;
-            Ok(())
-        })
-        .await
+                        )?
+                        .execute(params![c.at.0, c.what, c.state, c.address, c.domain, c.text, c.who])?;
+                }
+                transaction.commit()?;
+                Ok(())
+            })
+            .await
     }
 
     /// What changed since then, the oldest first; of too many the newest.
     pub async fn changes(&self, since: Timestamp, limit: usize) -> Result<Vec<TrustChange>, LedgerError> {
-        self.blocking(move |db| {
-            let mut statement = db.prepare_cached(
-                "SELECT at, what, state, address, domain, text, who FROM change
+        self.db
+            .blocking(move |db| {
+                let mut statement = db.prepare_cached(
+                    "SELECT at, what, state, address, domain, text, who FROM change
                  WHERE at >= ?1 ORDER BY at DESC, id DESC LIMIT ?2",
-            )?;
-            let rows = statement.query_map(params![since.0, bound(limit)], |row| {
-                Ok(TrustChange {
-                    at: Timestamp(row.get(0)?),
-                    what: row.get(1)?,
-                    state: row.get(2)?,
-                    address: row.get(3)?,
-                    domain: row.get(4)?,
-                    text: row.get(5)?,
-                    who: row.get(6)?,
-                })
-            })?;
-            let mut found = rows.collect::<Result<Vec<_>, _>>()?;
-            found.reverse();
-            Ok(found)
-        })
-        .await
+                )?;
+                let rows = statement.query_map(params![since.0, bound(limit)], |row| {
+                    Ok(TrustChange {
+                        at: Timestamp(row.get(0)?),
+                        what: row.get(1)?,
+                        state: row.get(2)?,
+                        address: row.get(3)?,
+                        domain: row.get(4)?,
+                        text: row.get(5)?,
+                        who: row.get(6)?,
+                    })
+                })?;
+                let mut found = rows.collect::<Result<Vec<_>, _>>()?;
+                found.reverse();
+                Ok(found)
+            })
+            .await
     }
 
     /// Opens an incident; `None` where the same is open already. The ids only ever grow.
@@ -190,20 +182,21 @@ impl Trust {
         text: String,
         cure: String,
     ) -> Result<Option<Incident>, LedgerError> {
-        self.blocking(move |db| {
-            let inserted = db
-                .prepare_cached(
-                    "INSERT INTO incident (opened, what, subject, text, cure) VALUES (?1, ?2, ?3, ?4, ?5)
+        self.db
+            .blocking(move |db| {
+                let inserted = db
+                    .prepare_cached(
+                        "INSERT INTO incident (opened, what, subject, text, cure) VALUES (?1, ?2, ?3, ?4, ?5)
                      ON CONFLICT DO NOTHING",
-                )?
-                .execute(params![at.0, what, subject, text, cure])?;
-            if inserted == 0 {
-                return Ok(None);
-            }
-            let id = db.last_insert_rowid().unsigned_abs();
-            Ok(Some(Incident { id, opened: at, closed: None, what, subject, text, cure }))
-        })
-        .await
+                    )?
+                    .execute(params![at.0, what, subject, text, cure])?;
+                if inserted == 0 {
+                    return Ok(None);
+                }
+                let id = db.last_insert_rowid().unsigned_abs();
+                Ok(Some(Incident { id, opened: at, closed: None, what, subject, text, cure }))
+            })
+            .await
     }
 
     /// Closes the open incident about this, if there is one, and gives it back.
@@ -213,136 +206,134 @@ impl Trust {
         what: String,
         subject: String,
     ) -> Result<Option<Incident>, LedgerError> {
-        self.blocking(move |db| {
-            let found = db
-                .prepare_cached(
-                    "SELECT id, opened, closed, what, subject, text, cure FROM incident
+        self.db
+            .blocking(move |db| {
+                let found = db
+                    .prepare_cached(
+                        "SELECT id, opened, closed, what, subject, text, cure FROM incident
                      WHERE closed IS NULL AND what = ?1 AND subject = ?2",
-                )?
-                .query_row([&what, &subject], incident)
-                .optional()?;
-            let Some(mut found) = found else { return Ok(None) };
-            db.execute("UPDATE incident SET closed = ?1 WHERE id = ?2", params![at.0, found.id as i64])?;
-            found.closed = Some(at);
-            Ok(Some(found))
-        })
-        .await
+                    )?
+                    .query_row([&what, &subject], incident)
+                    .optional()?;
+                let Some(mut found) = found else { return Ok(None) };
+                db.execute("UPDATE incident SET closed = ?1 WHERE id = ?2", params![at.0, found.id as i64])?;
+                found.closed = Some(at);
+                Ok(Some(found))
+            })
+            .await
     }
 
     /// The open ones, and `closed` of the others, the newest first.
     pub async fn incidents(&self, closed: usize) -> Result<Vec<Incident>, LedgerError> {
-        self.blocking(move |db| {
-            let mut found = Vec::new();
-            for (which, limit) in [("closed IS NULL", usize::MAX), ("closed IS NOT NULL", closed)] {
-                let mut statement = db.prepare(&format!(
-                    "SELECT id, opened, closed, what, subject, text, cure FROM incident
+        self.db
+            .blocking(move |db| {
+                let mut found = Vec::new();
+                for (which, limit) in [("closed IS NULL", usize::MAX), ("closed IS NOT NULL", closed)] {
+                    let mut statement = db.prepare(&format!(
+                        "SELECT id, opened, closed, what, subject, text, cure FROM incident
                      WHERE {which} ORDER BY id DESC LIMIT ?1"
-                ))?;
-                let rows = statement.query_map([bound(limit)], incident)?;
-                found.extend(rows.collect::<Result<Vec<_>, _>>()?);
-            }
-            Ok(found)
-        })
-        .await
+                    ))?;
+                    let rows = statement.query_map([bound(limit)], incident)?;
+                    found.extend(rows.collect::<Result<Vec<_>, _>>()?);
+                }
+                Ok(found)
+            })
+            .await
     }
 
     /// Incidents whose opening or closing the operator has not been written of; those that opened
     /// and closed without a letter are nobody's concern any more.
     pub async fn untold(&self) -> Result<Vec<Incident>, LedgerError> {
-        self.blocking(|db| {
-            let mut statement = db.prepare_cached(
-                "SELECT id, opened, closed, what, subject, text, cure FROM incident
+        self.db
+            .blocking(|db| {
+                let mut statement = db.prepare_cached(
+                    "SELECT id, opened, closed, what, subject, text, cure FROM incident
                  WHERE (told = 0 AND closed IS NULL) OR (told = 1 AND closed IS NOT NULL) ORDER BY id LIMIT 200",
-            )?;
-            let rows = statement.query_map([], incident)?;
-            Ok(rows.collect::<Result<_, _>>()?)
-        })
-        .await
+                )?;
+                let rows = statement.query_map([], incident)?;
+                Ok(rows.collect::<Result<_, _>>()?)
+            })
+            .await
     }
 
     /// The operator has been written of these, as they are in the list.
     pub async fn told(&self, incidents: Vec<Incident>) -> Result<(), LedgerError> {
-        self.blocking(move |db| {
-            let transaction = db.transaction()?;
-            for one in &incidents {
-                let told = if one.closed.is_some() { 2 } else { 1 };
-                transaction
-                    .prepare_cached("UPDATE incident SET told = ?1 WHERE id = ?2")?
-                    .execute(params![told, one.id as i64])?;
-            }
-            transaction.commit()?;
-            Ok(())
-        })
-        .await
+        self.db
+            .blocking(move |db| {
+                let transaction = db.transaction()?;
+                for one in &incidents {
+                    let told = if one.closed.is_some() { 2 } else { 1 };
+                    transaction
+                        .prepare_cached("UPDATE incident SET told = ?1 WHERE id = ?2")?
+                        .execute(params![told, one.id as i64])?;
+                }
+                transaction.commit()?;
+                Ok(())
+            })
+            .await
     }
 
     /// Keeps the scores that differ from the last ones.
     pub async fn score(&self, at: Timestamp, scores: Vec<(String, String, u32)>) -> Result<(), LedgerError> {
-        self.blocking(move |db| {
-            let transaction = db.transaction()?;
-            for (address, domain, points) in &scores {
-                let last: Option<u32> = transaction
-                    .prepare_cached(
-                        "SELECT points FROM score WHERE address = ?1 AND domain = ?2 ORDER BY at DESC LIMIT 1",
-                    )?
-                    .query_row([address, domain], |row| row.get(0))
-                    .optional()?;
-                if last != Some(*points) {
-                    transaction
-                        .prepare_cached("INSERT OR REPLACE INTO score VALUES (?1, ?2, ?3, ?4)")?
-                        .execute(params![at.0, address, domain, points])?;
+        self.db
+            .blocking(move |db| {
+                let transaction = db.transaction()?;
+                for (address, domain, points) in &scores {
+                    let last: Option<u32> = transaction
+                        .prepare_cached(
+                            "SELECT points FROM score WHERE address = ?1 AND domain = ?2 ORDER BY at DESC LIMIT 1",
+                        )?
+                        .query_row([address, domain], |row| row.get(0))
+                        .optional()?;
+                    if last != Some(*points) {
+                        transaction
+                            .prepare_cached("INSERT OR REPLACE INTO score VALUES (?1, ?2, ?3, ?4)")?
+                            .execute(params![at.0, address, domain, points])?;
+                    }
                 }
-            }
-            transaction.commit()?;
-            Ok(())
-        })
-        .await
+                transaction.commit()?;
+                Ok(())
+            })
+            .await
     }
 
     /// Scores since then, the oldest first, with the one that each pair had then.
     pub async fn scores(&self, since: Timestamp) -> Result<Vec<Score>, LedgerError> {
-        self.blocking(move |db| {
-            let mut statement = db.prepare_cached(
-                "SELECT at, address, domain, points FROM score AS s WHERE at >= ?1 OR at =
+        self.db
+            .blocking(move |db| {
+                let mut statement = db.prepare_cached(
+                    "SELECT at, address, domain, points FROM score AS s WHERE at >= ?1 OR at =
                      (SELECT max(at) FROM score WHERE address = s.address AND domain = s.domain AND at < ?1)
                  ORDER BY at, address, domain LIMIT 100000",
-            )?;
-            let rows = statement.query_map([since.0], |row| {
-                Ok(Score { at: Timestamp(row.get(0)?), address: row.get(1)?, domain: row.get(2)?, points: row.get(3)? })
-            })?;
-            Ok(rows.collect::<Result<_, _>>()?)
-        })
-        .await
+                )?;
+                let rows = statement.query_map([since.0], |row| {
+                    Ok(Score {
+                        at: Timestamp(row.get(0)?),
+                        address: row.get(1)?,
+                        domain: row.get(2)?,
+                        points: row.get(3)?,
+                    })
+                })?;
+                Ok(rows.collect::<Result<_, _>>()?)
+            })
+            .await
     }
 
     /// Forgets what is over and older; the last score of each pair stays.
     pub async fn forget_before(&self, at: Timestamp) -> Result<(), LedgerError> {
-        self.blocking(move |db| {
-            db.execute("DELETE FROM change WHERE at < ?1", [at.0])?;
-            db.execute("DELETE FROM incident WHERE closed < ?1", [at.0])?;
-            db.execute(
-                "DELETE FROM score AS s WHERE at < ?1 AND EXISTS
+        self.db
+            .blocking(move |db| {
+                db.execute("DELETE FROM change WHERE at < ?1", [at.0])?;
+                db.execute("DELETE FROM incident WHERE closed < ?1", [at.0])?;
+                db.execute(
+                    "DELETE FROM score AS s WHERE at < ?1 AND EXISTS
                      (SELECT 1 FROM score WHERE address = s.address AND domain = s.domain AND at > s.at)",
-                [at.0],
-            )?;
-            Ok(())
-        })
-        .await
+                    [at.0],
+                )?;
+                Ok(())
+            })
+            .await
     }
-
-    async fn blocking<T: Send + 'static>(
-        &self,
-        work: impl FnOnce(&mut Connection) -> Result<T, LedgerError> + Send + 'static,
-    ) -> Result<T, LedgerError> {
-        let db = self.db.clone();
-        let done = tokio::task::spawn_blocking(move || work(&mut lock(&db)));
-        done.await.unwrap_or(Err(LedgerError::Closed))
-    }
-}
-
-fn lock(db: &Mutex<Connection>) -> MutexGuard<'_, Connection> {
-    // A transaction that a panic cut off was rolled back when it was dropped.
-    db.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
 }
 
 fn bound(limit: usize) -> i64 {

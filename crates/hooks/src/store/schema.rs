@@ -1,9 +1,9 @@
 //! The tables and settings of the file of events.
 
 use std::path::Path;
-use std::time::Duration;
 
-use repute_ledger::{LedgerError, migrate};
+use repute_ledger::LedgerError;
+use repute_ledger::file::{self, FileKind};
 use rusqlite::Connection;
 
 const MIGRATIONS: &[&str] = &["
@@ -53,22 +53,9 @@ const MIGRATIONS: &[&str] = &["
     CREATE TABLE mark (gone_to INTEGER NOT NULL);
 "];
 
+/// A commit is a write without a sync. The log is copied by `sync`; this copies what that leaves.
+const KIND: FileKind = FileKind { durable: false, shrinks: true, cache: 8192, log: 64 << 20, copied_after: 8192 };
+
 pub(super) fn open(path: &Path) -> Result<Connection, LedgerError> {
-    let failed = |source| LedgerError::Open { path: path.to_owned(), source };
-    let mut db = Connection::open(path).map_err(failed)?;
-    db.busy_timeout(Duration::from_secs(5)).map_err(failed)?;
-    // NORMAL: a commit is a write without a sync. A power cut may lose the last ones and never
-    // damages what was before. The log is copied by `sync`; this copies what that leaves.
-    db.execute_batch(
-        "PRAGMA auto_vacuum = INCREMENTAL;
-         PRAGMA journal_mode = WAL;
-         PRAGMA synchronous = NORMAL;
-         PRAGMA cache_size = -8192;
-         PRAGMA wal_autocheckpoint = 8192;
-         PRAGMA journal_size_limit = 67108864;",
-    )
-    .map_err(failed)?;
-    db.set_prepared_statement_cache_capacity(32);
-    migrate(&mut db, path, MIGRATIONS)?;
-    Ok(db)
+    file::open(path, KIND, MIGRATIONS)
 }

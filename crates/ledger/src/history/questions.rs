@@ -7,9 +7,10 @@ use std::path::Path;
 use repute_types::{Address, Domain, MessageId, Timestamp};
 use rusqlite::{Connection, OptionalExtension, Row};
 
+use super::find;
 use super::step::{Cause, Settled, Step, StepKind};
 use super::write::minute;
-use super::{find, schema};
+use crate::file::open_reader;
 use crate::{LedgerError, id_of_key, key};
 
 /// How often something happened: `accepted`, `refused`, `held`, `released`, `noticed`,
@@ -23,7 +24,7 @@ pub struct Questions {
 impl Questions {
     /// Opens a history that exists, also beside a server that writes it.
     pub fn open(path: &Path) -> Result<Questions, LedgerError> {
-        Ok(Questions { db: schema::open_reader(path)? })
+        Ok(Questions { db: open_reader(path, 1024)? })
     }
 
     pub(super) fn db(&self) -> &Connection {

@@ -1,11 +1,11 @@
 //! The history's tables and settings.
 
 use std::path::Path;
-use std::time::Duration;
 
-use rusqlite::{Connection, OpenFlags};
+use rusqlite::Connection;
 
-use crate::{LedgerError, migrate};
+use crate::LedgerError;
+use crate::file::{FileKind, open};
 
 const MIGRATIONS: &[&str] = &[
     "
@@ -80,31 +80,9 @@ const MIGRATIONS: &[&str] = &[
 ",
 ];
 
-pub(super) fn open_writer(path: &Path) -> Result<Connection, LedgerError> {
-    let failed = |source| LedgerError::Open { path: path.to_owned(), source };
-    let mut db = Connection::open(path).map_err(failed)?;
-    db.busy_timeout(Duration::from_secs(5)).map_err(failed)?;
-    // NORMAL: a power cut may lose the last batches but never damages what was before.
-    db.execute_batch(
-        "PRAGMA auto_vacuum = INCREMENTAL;
-         PRAGMA journal_mode = WAL;
-         PRAGMA synchronous = NORMAL;
-         PRAGMA cache_size = -8192;
-         PRAGMA wal_autocheckpoint = 4096;
-         PRAGMA journal_size_limit = 33554432;",
-    )
-    .map_err(failed)?;
-    db.set_prepared_statement_cache_capacity(32);
-    migrate(&mut db, path, MIGRATIONS)?;
-    Ok(db)
-}
+/// A power cut may lose the last batches.
+const KIND: FileKind = FileKind { durable: false, shrinks: true, cache: 8192, log: 32 << 20, copied_after: 4096 };
 
-pub(super) fn open_reader(path: &Path) -> Result<Connection, LedgerError> {
-    let failed = |source| LedgerError::Open { path: path.to_owned(), source };
-    // Write access is needed to share a write-ahead log; `query_only` keeps it to that.
-    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-    let db = Connection::open_with_flags(path, flags).map_err(failed)?;
-    db.busy_timeout(Duration::from_secs(5)).map_err(failed)?;
-    db.execute_batch("PRAGMA query_only = ON; PRAGMA cache_size = -1024;").map_err(failed)?;
-    Ok(db)
+pub(super) fn open_writer(path: &Path) -> Result<Connection, LedgerError> {
+    open(path, KIND, MIGRATIONS)
 }

@@ -7,8 +7,7 @@
 use std::collections::HashSet;
 use std::hash::{BuildHasherDefault, DefaultHasher, Hash, Hasher};
 use std::path::Path;
-use std::sync::{Arc, Mutex, MutexGuard, RwLock};
-use std::time::Duration;
+use std::sync::{Arc, Mutex, RwLock};
 
 use repute_types::{Address, Domain, Timestamp};
 use rusqlite::Connection;
@@ -16,7 +15,8 @@ use serde::{Deserialize, Serialize};
 
 use super::entry::{Entry, Scope, Why, spelling};
 use super::rows;
-use crate::{LedgerError, migrate};
+use crate::LedgerError;
+use crate::file::{FileKind, blocking, lock, open, open_reader};
 
 /// Entries deleted in one transaction.
 const STEP: usize = 1000;
@@ -85,27 +85,17 @@ impl Hasher for AsItIs {
     }
 }
 
+/// Of each of the two connections, in KiB.
+const CACHE: u32 = 8192;
+
 type Known = HashSet<u64, BuildHasherDefault<AsItIs>>;
 
 impl Suppressions {
     /// Opens the list in the file `path`, making it where there is none.
     pub fn open(path: &Path) -> Result<Suppressions, LedgerError> {
-        let failed = |source| LedgerError::Open { path: path.to_owned(), source };
-        let mut writer = Connection::open(path).map_err(failed)?;
-        writer.busy_timeout(Duration::from_secs(5)).map_err(failed)?;
-        writer
-            .execute_batch(
-                "PRAGMA journal_mode = WAL;
-                 PRAGMA synchronous = FULL;
-                 PRAGMA cache_size = -8192;
-                 PRAGMA journal_size_limit = 4194304;",
-            )
-            .map_err(failed)?;
-        migrate(&mut writer, path, rows::MIGRATIONS)?;
-        let known = load(&writer).map_err(failed)?;
-        let reader = Connection::open(path).map_err(failed)?;
-        reader.busy_timeout(Duration::from_secs(5)).map_err(failed)?;
-        reader.execute_batch("PRAGMA query_only = ON; PRAGMA cache_size = -8192;").map_err(failed)?;
+        let writer = open(path, FileKind { cache: CACHE, ..FileKind::FACTS }, rows::MIGRATIONS)?;
+        let known = load(&writer).map_err(|source| LedgerError::Open { path: path.to_owned(), source })?;
+        let reader = open_reader(path, CACHE)?;
         let shared = Shared { known: RwLock::new(known), reader: Mutex::new(reader), writer: Mutex::new(writer) };
         Ok(Suppressions { shared: Arc::new(shared) })
     }
@@ -222,12 +212,6 @@ impl Suppressions {
     }
 }
 
-async fn blocking<T: Send + 'static>(
-    work: impl FnOnce() -> Result<T, LedgerError> + Send + 'static,
-) -> Result<T, LedgerError> {
-    tokio::task::spawn_blocking(work).await.unwrap_or(Err(LedgerError::Closed))
-}
-
 /// Deletes entries, and their hashes where nothing else stands for the same address and scope.
 fn delete(shared: &Shared, db: &mut Connection, entries: &[Entry]) -> Result<(), LedgerError> {
     let transaction = db.transaction()?;
@@ -270,9 +254,4 @@ fn hash_of(account: &str, list: &str, spelled: &str) -> u64 {
     let mut hasher = DefaultHasher::new();
     (account, list, spelled).hash(&mut hasher);
     hasher.finish()
-}
-
-fn lock(db: &Mutex<Connection>) -> MutexGuard<'_, Connection> {
-    // A transaction that a panic cut off was rolled back when it was dropped.
-    db.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
 }
