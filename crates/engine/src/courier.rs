@@ -160,8 +160,8 @@ impl Session {
         first: bool,
     ) -> Result<(Vec<Outcome>, Feedback), Crowded> {
         let meta = &loaded.meta;
-        let path =
-            returned::path_of(&self.works, settings, meta.account.as_deref(), meta.from.as_ref(), loaded.part.id);
+        let (account, from) = (meta.account.as_deref(), meta.from.as_ref());
+        let path = returned::path_of(&self.works, settings, account, from, loaded.part.id, recipients);
         let transaction = Transaction {
             from: path.as_ref().or(meta.from.as_ref()),
             options: &loaded.meta.options,

@@ -72,7 +72,7 @@ async fn mail_leaves_with_a_return_path_of_ours_and_a_bounce_to_it_counts_once()
     let taken = there.taken();
     assert_eq!(taken.len(), 1, "one transaction for both");
     let path = taken[0].from.clone();
-    assert!(path.ends_with("@bounces.example.com") && !path.starts_with("me@"), "{path}");
+    assert!(path.ends_with("@bounces.example.com") && !path.starts_with("me@") && !path.contains('='), "{path}");
     comes_back(&world, &path.to_uppercase(), "", &unknown("Ann@a.test")).await.unwrap();
     assert_eq!(world.came_back(), [("bounced", "ann@a.test".to_owned(), Some("5.1.1".to_owned()))]);
     assert_eq!(listed(&world).await, [("ann@a.test".into(), Scope::All, Why::Unknown)]);
@@ -98,6 +98,7 @@ async fn what_is_not_tied_to_a_message_of_ours_does_nothing() {
     world.submit("me@example.com", &["ann@a.test"]).await.unwrap();
     pass(MINUTE).await;
     let path = there.taken()[0].from.clone();
+    assert!(path.ends_with("-ann=a.test@bounces.example.com"), "a recipient that is alone is named in it: {path}");
     // Somebody who never got it; an address with tokens of another key, or of a message that never was.
     comes_back(&world, &path, "", &unknown("victim@b.test")).await.unwrap();
     let part = PartId { message: MessageId::first_at(repute_types::Clock::now(&world.clock)), number: 0 };
@@ -141,8 +142,9 @@ async fn a_complaint_and_a_wish_to_leave_suppress_for_the_account() {
     );
     comes_back(&world, "fbl@bounces.example.com", "fbl@a.test", &complaint).await.unwrap();
     let tokens = Tokens::new(&[1; 32]);
-    let Some(Token::Return(part)) = tokens.read(paths[1].split('@').next().unwrap()) else { panic!("{paths:?}") };
-    let leave = format!("{}@bounces.example.com", tokens.write(&Token::Unsubscribe { part, recipient: 0 }));
+    let Some(Token::Return(part)) = tokens.read(paths[1].split('-').next().unwrap()) else { panic!("{paths:?}") };
+    // As List-Unsubscribe has it.
+    let leave = format!("unsubscribe+{}@bounces.example.com", tokens.write(&Token::Unsubscribe { part, recipient: 0 }));
     // A machine's answer is nobody's wish.
     let absent = "From: ben@a.test\r\nSubject: away\r\nAuto-Submitted: auto-replied\r\n\r\naway\r\n";
     comes_back(&world, &leave, "ben@a.test", absent).await.unwrap();

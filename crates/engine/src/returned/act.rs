@@ -45,7 +45,7 @@ struct News {
 pub(super) async fn read(works: &Works, store: &Returned, id: MessageId) -> Result<(), LedgerError> {
     let now = works.now();
     let Some(mail) = store.get(id).await? else { return store.done(id, Vec::new(), now, false).await };
-    let by_token = mail.recipients.iter().any(|to| works.doors.tokens.read(to.local()).is_some());
+    let by_token = mail.recipients.iter().any(|to| super::token_at(works, to).is_some());
     if let Some(role) = role_of(&mail).filter(|_| !by_token) {
         // For a person, or for who reads reports.
         if matches!(role, "postmaster" | "abuse") {
@@ -84,7 +84,7 @@ fn role_of(mail: &ReturnedMail) -> Option<&'static str> {
 /// The tokens by which it came; a complaint that came to a mailbox names the return path it is about.
 fn tokens_of(works: &Works, mail: &ReturnedMail, said: &Comeback) -> Vec<Token> {
     let mut tokens: Vec<Token> =
-        mail.recipients.iter().filter_map(|to| works.doors.tokens.read(to.local())).take(TOKENS).collect();
+        mail.recipients.iter().filter_map(|to| super::token_at(works, to)).take(TOKENS).collect();
     if let (Comeback::Complaint(complaint), true) = (said, tokens.is_empty()) {
         let paths = [complaint.return_path.as_deref(), complaint.original.return_path.as_deref()];
         let settings = works.settings();
