@@ -4,6 +4,7 @@
 
 mod about;
 pub mod circuit;
+mod first;
 mod server;
 pub mod suppression;
 
@@ -21,6 +22,7 @@ use crate::settle;
 use crate::works::Works;
 
 pub use about::About;
+pub use first::First;
 pub use server::{DomainRecord, DomainRow, EgressRow};
 
 /// Which parts of the queue are meant; everything that is set has to hold. An empty selector
@@ -192,6 +194,8 @@ pub enum ControlError {
     NoSuchEgress(std::net::IpAddr),
     #[error("mail is not sent as {0}: `repute permit` lists the domains")]
     NoSuchDomain(Domain),
+    #[error("the message was not taken: {0}")]
+    NotTaken(String),
 }
 
 const PAGE: usize = 1000;

@@ -19,6 +19,7 @@ mod fresh;
 mod intake;
 mod notice;
 pub mod once;
+mod own;
 pub mod permit;
 mod returned;
 mod settle;

@@ -19,29 +19,16 @@ NAME = "mx.receiver.example"
 RECORDS = f"@ IN MX 10 mx\nmx IN A {room.RECEIVER}\n@ IN A {room.RECEIVER}\n@ IN TXT \"v=spf1 mx -all\"\n"
 
 
-class Receiver:
-    """`domains` are received for besides receiver.example; `tls` is certificate and key."""
+class Mailbox:
+    """Postfix for receiver.example and `domains`, which delivers everything to one Maildir; `tls` is certificate and key,
+    `main` and `master` are further lines of its files."""
 
-    def __init__(self, case, domains=(), tls=None):
+    def __init__(self, case, domains=(), tls=None, main="", master=""):
         self.case = case
-        folder = case.folder / "receiver-etc"
-        folder.mkdir()
-        folder.chmod(0o755)
-        self._opendkim(folder)
-        self._opendmarc(folder)
-        (folder / "spf.conf").write_text(
-            f"debugLevel = 1\nTestOnly = 1\nHELO_reject = False\nMail_From_reject = False\n"
-            f"PermError_reject = False\nTempError_Defer = False\nskip_addresses = 127.0.0.0/8\n"
-            f"Header_Type = AR\nAuthserv_Id = {NAME}\n")
         self.mail = case.folder / "mail"
         self.mail.mkdir()
         nobody = pwd.getpwnam("nobody")
         shutil.chown(self.mail, "nobody")
-        python = "/usr/bin/python3"
-        master = f"""
-spf unix - n n - 0 spawn
-    user=nobody argv={python} /usr/bin/policyd-spf {folder}/spf.conf
-"""
         if room.ipv6():
             master += f"[{room.RECEIVER6}]:25 inet n - n - - smtpd\n"
         main = f"""
@@ -59,16 +46,52 @@ message_size_limit = 0
 mailbox_size_limit = 0
 virtual_mailbox_limit = 0
 smtpd_relay_restrictions = reject_unauth_destination
-smtpd_recipient_restrictions = reject_unauth_destination, check_policy_service unix:private/spf
-smtpd_milters = inet:127.0.0.1:8891, inet:127.0.0.1:8893
-milter_default_action = tempfail
-spf_time_limit = 3600s
-"""
+{main}"""
         if tls:
             main += f"smtpd_tls_cert_file = {tls[0]}\nsmtpd_tls_key_file = {tls[1]}\n"
         # The line from the base is overridden by a later one.
         main += "smtpd_tls_security_level = may\nsmtpd_tls_received_header = yes\n" if tls else ""
         self.postfix = Postfix(case, "receiver", f"{room.RECEIVER}:25", main, master)
+
+    def files(self):
+        """Every delivered message's file, in order of delivery."""
+        new = self.mail / "box" / "new"
+        return sorted(new.iterdir(), key=lambda f: f.stat().st_mtime_ns) if new.exists() else []
+
+    def messages(self):
+        """Every delivered message, parsed, in order of delivery."""
+        return [email.message_from_bytes(f.read_bytes(), policy=email.policy.default) for f in self.files()]
+
+    def wait(self, count=1, seconds=30):
+        """The messages, once there are `count`."""
+        return wait_for(f"{count} messages at the receiver", lambda: (m := self.messages()) and len(m) >= count and m, seconds)
+
+
+class Receiver(Mailbox):
+    """A Mailbox behind policyd-spf, opendkim and opendmarc."""
+
+    def __init__(self, case, domains=(), tls=None):
+        self.case = case
+        folder = case.folder / "receiver-etc"
+        folder.mkdir()
+        folder.chmod(0o755)
+        self._opendkim(folder)
+        self._opendmarc(folder)
+        (folder / "spf.conf").write_text(
+            f"debugLevel = 1\nTestOnly = 1\nHELO_reject = False\nMail_From_reject = False\n"
+            f"PermError_reject = False\nTempError_Defer = False\nskip_addresses = 127.0.0.0/8\n"
+            f"Header_Type = AR\nAuthserv_Id = {NAME}\n")
+        master = f"""
+spf unix - n n - 0 spawn
+    user=nobody argv=/usr/bin/python3 /usr/bin/policyd-spf {folder}/spf.conf
+"""
+        main = """
+smtpd_recipient_restrictions = reject_unauth_destination, check_policy_service unix:private/spf
+smtpd_milters = inet:127.0.0.1:8891, inet:127.0.0.1:8893
+milter_default_action = tempfail
+spf_time_limit = 3600s
+"""
+        super().__init__(case, domains, tls, main, master)
 
     def _opendkim(self, folder):
         (folder / "opendkim.conf").write_text(
@@ -82,16 +105,6 @@ spf_time_limit = 3600s
             f"RejectFailures true\nIgnoreAuthenticatedClients false\nSPFSelfValidate false\n"
             f"RequiredHeaders true\nBackground false\n")
         self.opendmarc = self.case.start("opendmarc", ["/usr/sbin/opendmarc", "-f", "-c", folder / "opendmarc.conf"], there=True, roughly=True)
-
-    def messages(self):
-        """Every delivered message, parsed, in order of delivery."""
-        new = self.mail / "box" / "new"
-        files = sorted(new.iterdir(), key=lambda f: f.stat().st_mtime_ns) if new.exists() else []
-        return [email.message_from_bytes(f.read_bytes(), policy=email.policy.default) for f in files]
-
-    def wait(self, count=1, seconds=30):
-        """The messages, once there are `count`."""
-        return wait_for(f"{count} messages at the receiver", lambda: (m := self.messages()) and len(m) >= count and m, seconds)
 
 
 def verdicts(message):

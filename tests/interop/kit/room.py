@@ -15,6 +15,9 @@ SENDER = "203.0.113.10"
 STRANGER = "203.0.113.66"
 NAMESERVER = "198.51.100.53"
 RECEIVER = "198.51.100.25"
+#: An address of ours that is not one for documentation, so that a check of it can be green. It is the
+#: one of the classic mistake, and leads nowhere: the room has no way out.
+PUBLIC = "125.42.17.10"
 #: A client somewhere else in the world.
 CLIENT = "198.51.100.99"
 #: The same two in IPv6, where the kernel has it.
@@ -80,7 +83,7 @@ def _furnish():
     _ip("link set lo up")
     _ip("link add cable0 type veth peer name cable1")
     _ip(f"link set cable1 netns {_internet.pid}")
-    for address in (SENDER, STRANGER):
+    for address in (SENDER, STRANGER, PUBLIC):
         _ip(f"addr add {address}/24 dev cable0")
     _ip("link set cable0 up")
     _ip("link set lo up", there=True)
@@ -88,7 +91,8 @@ def _furnish():
         _ip(f"addr add {address}/24 dev cable1", there=True)
     _ip("link set cable1 up", there=True)
     _ip(f"route add 198.51.100.0/24 dev cable0 src {SENDER}")
-    _ip(f"route add 203.0.113.0/24 dev cable1 src {RECEIVER}", there=True)
+    for network in ("203.0.113.0/24", "125.42.17.0/24"):
+        _ip(f"route add {network} dev cable1 src {RECEIVER}", there=True)
     _furnish_ipv6()
     # /run and /etc are the room's own from here on: nothing of the machine is touched.
     subprocess.run(["mount", "-t", "tmpfs", "none", "/run"], check=True)

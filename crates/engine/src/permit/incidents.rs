@@ -2,16 +2,13 @@
 //! more, it closes. The operator is written to by a way that is permitted, or later.
 
 use repute_ledger::Incident;
-use repute_message::compose::{Letter, Person, compose};
-use repute_spool::MessageMeta;
 use repute_trust::permit::{Changed, Turn};
-use repute_types::envelope::EnvelopeOptions;
 use repute_types::event::{IncidentState, Level};
-use repute_types::{Address, Content, EventKind, Recipient, Stream, Timestamp};
+use repute_types::{Address, EventKind, Timestamp};
 
 use super::{TrustDoors, board, way};
 use crate::config::SendingDomain;
-use crate::intake::{self, Accepted};
+use crate::own::{self, OwnLetter};
 use crate::works::Works;
 
 /// What an incident's letter is worth when it is late: then its closing is news too.
@@ -79,46 +76,15 @@ fn author(works: &Works, to: &Address) -> Option<SendingDomain> {
 }
 
 async fn write(works: &Works, author: SendingDomain, to: &Address, incidents: &[Incident]) -> Result<(), String> {
-    let (settings, now) = (works.settings(), works.now());
-    let id = works.ids.next(now);
-    let from = Address::parse(&format!("postmaster@{}", author.name)).map_err(|error| error.to_string())?;
-    let header_id = format!("{id}@{}", settings.hostname);
-    let letter = Letter {
-        from: Some(Person { name: "Repute".into(), address: from }),
-        to: vec![to.clone().into()],
-        subject: subject(settings.hostname.as_str(), incidents),
-        fields: vec![
-            ("Date".into(), now.rfc5322()),
-            ("Message-ID".into(), format!("<{header_id}>")),
-            // RFC 3834 §5: nobody's program answers it.
-            ("Auto-Submitted".into(), "auto-generated".into()),
-        ],
-        text: Some(text(works, incidents)),
-        ..Letter::default()
+    let letter = OwnLetter {
+        author: &author,
+        to,
+        subject: subject(works.settings().hostname.as_str(), incidents),
+        text: text(works, incidents),
+        returns: false,
+        expires: LETTER_EXPIRES,
     };
-    let content = compose(&letter).map_err(|error| error.to_string())?;
-    let content: Content = intake::signed(&author, content, now).map_err(|reply| reply.to_string())?;
-    let message = Accepted {
-        meta: MessageMeta {
-            id,
-            account: None,
-            stream: Stream::Transactional,
-            from: None,
-            author: Some(author.name),
-            options: EnvelopeOptions::default(),
-            received: now,
-            expires: now + LETTER_EXPIRES,
-            header_id,
-            size: content.len() as u64,
-            labels: None,
-            letter: None,
-            members: false,
-        },
-        recipients: vec![Recipient::to(to.clone())],
-        content,
-        due: now,
-    };
-    intake::commit(works, message, None, None).await.map(drop).map_err(|reply| reply.to_string())
+    own::send(works, letter).await.map(drop)
 }
 
 fn subject(hostname: &str, incidents: &[Incident]) -> String {

@@ -2,12 +2,14 @@
 //!
 //! Steps: answers (flags, configuration, proposals, questions); the configuration; keys;
 //! the records, published after the difference was shown and agreed to, or printed; what only
-//! the hoster can do; the wait while DNS spreads; the check; when the first mail may leave.
+//! the hoster can do; the wait while DNS spreads; the check; when the first mail may leave, or with `--to`
+//! the first mail itself.
 //!
-//! Promise: running it again changes nothing that is right. Exit code 0: all records are right;
-//! 1: something is left to do, which was said; 2: an answer is missing or wrong.
+//! Promise: running it again changes nothing that is right. Exit code 0: all records are right, and the first
+//! message was delivered, if one was asked for; 1: something is left to do, which was said; 2: an answer is missing or wrong.
 
 mod answers;
+mod first;
 mod found;
 mod hoster;
 pub mod publish;
@@ -21,7 +23,7 @@ use std::time::Duration;
 use anyhow::Context as _;
 use clap::CommandFactory as _;
 use repute_trust::records::{self, State, Wanted, Who};
-use repute_types::{Clock as _, Domain, SystemClock, Timestamp};
+use repute_types::{Address, Clock as _, Domain, SystemClock, Timestamp};
 
 use self::survey::Row;
 use crate::cli::{Cli, Context, Exit};
@@ -47,6 +49,9 @@ pub struct Args {
     /// Add the MTA-STS record, once https://mta-sts.RETURN_PATH/.well-known/mta-sts.txt serves the policy
     #[arg(long)]
     mta_sts: bool,
+    /// Where all is right, send the first message there and say what becomes of it
+    #[arg(long, value_name = "ADDRESS")]
+    to: Option<Address>,
     /// Whose address it is, if that is not seen from its name
     #[arg(long, value_name = "NAME")]
     hoster: Option<String>,
@@ -69,17 +74,47 @@ pub fn run(mut args: Args, context: &Context) -> anyhow::Result<Exit> {
     let runtime = tokio::runtime::Runtime::new().context("the runtime cannot be started")?;
     let end = runtime.block_on(in_dns(&config, &list, patience, &args))?;
     if args.dns.quiet {
-        out::json(&end.json(&config, &written, &made));
-        return Ok(if end.all_right() { Exit::Done } else { Exit::Problem });
+        return end_in_json(&end, &config, &written, &made, args.to.as_ref());
     }
     tell_records(&end);
     if !end.all_right() {
         tell_what_is_left(&end);
         return Ok(Exit::Problem);
     }
+    // It runs while the check looks, too: what it answers itself is looked at.
+    let server = args.to.is_some().then(|| first::Server::find_or_start(&config)).transpose()?;
     let checked = if checks_are_there() { run_check(&config)? } else { Checked::Good };
     tell_first_mail(&end, checked);
-    Ok(if checked == Checked::Good { Exit::Done } else { Exit::Problem })
+    let mut good = checked == Checked::Good;
+    if let (Some(to), true) = (&args.to, checked != Checked::Failures) {
+        let became = first::send(&config, to)?;
+        became.tell(to);
+        good &= became.is_delivered();
+    }
+    drop(server);
+    out::line("Next: `repute account add NAME --write` for whoever sends, then `repute serve`.");
+    Ok(if good { Exit::Done } else { Exit::Problem })
+}
+
+/// For programs, which run the check by themselves.
+fn end_in_json(
+    end: &End,
+    config: &Config,
+    written: &[String],
+    made: &[String],
+    to: Option<&Address>,
+) -> anyhow::Result<Exit> {
+    let mut value = end.json(config, written, made);
+    let mut good = end.all_right();
+    if let (Some(to), true) = (to, good) {
+        let server = first::Server::find_or_start(config)?;
+        let became = first::send(config, to)?;
+        drop(server);
+        value["first_message"] = became.json();
+        good = became.is_delivered();
+    }
+    out::json(&value);
+    Ok(if good { Exit::Done } else { Exit::Problem })
 }
 
 /// Keys of every domain that is to be signed, as `domain add` makes them.
@@ -193,7 +228,6 @@ fn tell_first_mail(end: &End, checked: Checked) {
             let text =
                 "\nThe records are right, and the check found something else: put that right before the first mail.";
             out::line(&out::tone(text, Tone::Warning));
-            return;
         }
         (Checked::Unknown, _) => {
             let text = "\nThe records are right; what could not be found out is above: `repute check` looks again.";
@@ -209,7 +243,6 @@ fn tell_first_mail(end: &End, checked: Checked) {
             out::line(&out::tone(&text, Tone::Good));
         }
     }
-    out::line("Next: `repute account add NAME --write` for whoever sends, then `repute serve`.");
 }
 
 /// Whether this program can check itself.

@@ -94,6 +94,7 @@ async fn answer(request: Request, services: &Services, stop: &mut watch::Receive
         Request::RetryV1 { selector } => said(control.retry(&selector).await),
         Request::CancelV1 { selector } => said(control.cancel(&selector).await),
         Request::WhyV1 { about, limit } => said(control.why(&about, limit).await),
+        Request::FirstMessageV1 { domain, to } => said(control.first_message(&domain, &to).await),
         Request::CircuitListV1 {} => said(Ok::<_, Infallible>(control.circuits())),
         Request::CircuitContinueV1 { name } => said(control.continue_circuit(&name).await),
         Request::CircuitCancelV1 { name } => said(control.cancel_circuit(&name).await),

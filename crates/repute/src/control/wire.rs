@@ -7,7 +7,7 @@ use repute_engine::control::Selector;
 use repute_engine::permit::operator::Say;
 use repute_hooks::EventId;
 use repute_ledger::suppression::{Entry, Query, Selection};
-use repute_types::{Domain, Timestamp};
+use repute_types::{Address, Domain, Timestamp};
 use serde::{Deserialize, Serialize};
 
 #[derive(Debug, Serialize, Deserialize)]
@@ -35,6 +35,10 @@ pub enum Request {
         limit: usize,
     },
     StatusV1 {},
+    FirstMessageV1 {
+        domain: Domain,
+        to: Address,
+    },
     CircuitListV1 {},
     CircuitContinueV1 {
         name: String,

@@ -1,0 +1,67 @@
+//! Letters of the server's own, from postmaster at a domain of ours: to the operator about incidents, and the
+//! first message of a new set-up. They are signed and leave as all mail does, under a permit.
+
+use std::time::Duration;
+
+use repute_message::compose::{Letter, Person, compose};
+use repute_spool::MessageMeta;
+use repute_types::envelope::EnvelopeOptions;
+use repute_types::{Address, Content, MessageId, Recipient, Stream};
+
+use crate::config::SendingDomain;
+use crate::intake::{self, Accepted};
+use crate::works::Works;
+
+pub(crate) struct OwnLetter<'a> {
+    pub author: &'a SendingDomain,
+    pub to: &'a Address,
+    pub subject: String,
+    pub text: String,
+    /// Whether word that it could not be delivered goes to postmaster; otherwise its sender is null.
+    pub returns: bool,
+    pub expires: Duration,
+}
+
+/// Committed when this returns; its id.
+pub(crate) async fn send(works: &Works, own: OwnLetter<'_>) -> Result<MessageId, String> {
+    let (settings, now) = (works.settings(), works.now());
+    let id = works.ids.next(now);
+    let from = Address::parse(&format!("postmaster@{}", own.author.name)).map_err(|error| error.to_string())?;
+    let header_id = format!("{id}@{}", settings.hostname);
+    let letter = Letter {
+        from: Some(Person { name: "Repute".into(), address: from.clone() }),
+        to: vec![own.to.clone().into()],
+        subject: own.subject,
+        fields: vec![
+            ("Date".into(), now.rfc5322()),
+            ("Message-ID".into(), format!("<{header_id}>")),
+            // RFC 3834 §5: nobody's program answers it.
+            ("Auto-Submitted".into(), "auto-generated".into()),
+        ],
+        text: Some(own.text),
+        ..Letter::default()
+    };
+    let content = compose(&letter).map_err(|error| error.to_string())?;
+    let content: Content = intake::signed(own.author, content, now).map_err(|reply| reply.to_string())?;
+    let message = Accepted {
+        meta: MessageMeta {
+            id,
+            account: None,
+            stream: Stream::Transactional,
+            from: own.returns.then_some(from),
+            author: Some(own.author.name.clone()),
+            options: EnvelopeOptions::default(),
+            received: now,
+            expires: now + own.expires,
+            header_id,
+            size: content.len() as u64,
+            labels: None,
+            letter: None,
+            members: false,
+        },
+        recipients: vec![Recipient::to(own.to.clone())],
+        content,
+        due: now,
+    };
+    intake::commit(works, message, None, None).await.map(|_| id).map_err(|reply| reply.to_string())
+}
