@@ -22,9 +22,14 @@ def reload(case, text):
 
 
 def wait_for(repute, word, patience):
-    """Until the permit of our address is in this state."""
+    """Until the permit of our address is in this state. The watch is told to look now, instead of in a minute; what it
+    finds counts when it is found twice, five seconds apart."""
     until = time.time() + patience
+    asked = 0
     while time.time() < until:
+        if time.time() > asked + 6:
+            repute.command("permit", "check", ok=None)
+            asked = time.time()
         rows = repute.json("permit", ok=None)["rows"]
         if [row["word"] for row in rows] == [word]:
             return rows[0]
@@ -52,6 +57,6 @@ def test_a_lost_reverse_name_holds_mail_until_it_is_back(case):
     assert [r["state"] for r in waiting] == ["barred"] and "no permit" in waiting[0]["reason"], waiting
     assert len(repute.json("incidents", ok=None)) == 1
     reload(case, good.replace("( 1 60", "( 3 60"))
-    there.wait(1, 150)
-    wait_for(repute, "permitted", 5)
+    wait_for(repute, "permitted", 120)
+    there.wait(1, 60)
     assert repute.json("incidents") == []
