@@ -91,6 +91,8 @@ pub struct Sight {
     pub ptr: Vec<String>,
     /// What makes the first of them look machine-made.
     pub generic: Vec<generic::Sign>,
+    /// The name in EHLO has no address at all.
+    pub helo_unknown: bool,
     pub listed: Vec<Listing>,
     /// `None` where the connection is not known.
     pub spf: Option<spf::Report>,
@@ -132,7 +134,7 @@ pub async fn judge(arrival: &Arrival, dns: Arc<dyn Inspect>, limits: &Limits, no
     let octets = arrival.content.to_vec();
     let (signatures, by_connection, by_sender, by_lists) = tokio::join!(
         signatures::of_message(&q, &octets, &message.signatures),
-        connection(&q, arrival),
+        connection(&q, arrival, &message),
         sender_of(&q, arrival, &message, now),
         listings(&q, arrival, &message, limits.lists),
     );
@@ -163,6 +165,7 @@ pub async fn judge(arrival: &Arrival, dns: Arc<dyn Inspect>, limits: &Limits, no
         signs: Vec::new(),
         ptr: by_connection.ptr,
         generic: by_connection.generic,
+        helo_unknown: by_connection.helo_unknown,
         listed: by_lists.1,
         spf: by_sender.spf.map(|(_, report)| report),
         signatures,
@@ -191,17 +194,25 @@ struct ByConnection {
     findings: Vec<Finding>,
     ptr: Vec<String>,
     generic: Vec<generic::Sign>,
+    helo_unknown: bool,
 }
 
 /// Rule 2, for whoever connected.
-async fn connection(q: &Questions, arrival: &Arrival) -> ByConnection {
+async fn connection(q: &Questions, arrival: &Arrival, message: &Judged) -> ByConnection {
     let Some(Connection { ip, helo: said, tls }) = &arrival.connection else { return ByConnection::default() };
     let ptr = q.ptr(*ip).await.names().to_vec();
-    let generic = ptr.first().map(|name| generic::signs(name, *ip)).unwrap_or_default();
+    let mut generic = ptr.first().map(|name| generic::signs(name, *ip)).unwrap_or_default();
+    if !message.names.iter().any(|name| name == "received") {
+        generic.extend(ptr.first().and_then(|name| generic::once_received(name)));
+    }
     let as_name = Domain::parse(said.trim_end_matches('.')).ok();
     // What is no name at all is judged by its form alone, and the address by its own name.
     let stand_in = || ptr.first().and_then(|name| Domain::parse(name).ok());
     let mut findings = Vec::new();
+    let helo_unknown = match &as_name {
+        Some(name) => q.addresses(name, *ip).await.is_void(),
+        None => false,
+    };
     if let Some(ehlo) = as_name.clone().or_else(stand_in) {
         findings = names::check(q.clone(), Egress { address: *ip, ehlo }, Vec::new()).await;
         // It came from there: that the address exists is no question.
@@ -221,7 +232,7 @@ async fn connection(q: &Questions, arrival: &Arrival) -> ByConnection {
             Finding::fail("tls.out", "the connection", "it came without TLS").fix("use STARTTLS where it is offered")
         }
     });
-    ByConnection { findings, ptr, generic }
+    ByConnection { findings, ptr, generic, helo_unknown }
 }
 
 #[derive(Default)]
@@ -336,6 +347,14 @@ fn entries(asked: &Asked) -> Vec<Listing> {
     asked.answers.iter().flat_map(of).collect()
 }
 
+/// Whether the return path is neither the author's address nor one that names the recipient (VERP), as
+/// far as is seen without the recipient. A bounce has none.
+fn is_other_path(path: &str, sight: &Sight) -> bool {
+    let (local, _) = path.rsplit_once('@').unwrap_or_default();
+    let is_from = sight.message.from.as_ref().is_some_and(|from| path.eq_ignore_ascii_case(&from.to_string()));
+    !path.is_empty() && !is_from && !local.contains('=')
+}
+
 /// What filters have symbols for.
 fn signs(arrival: &Arrival, sight: &Sight) -> Vec<String> {
     let fails =
@@ -353,25 +372,31 @@ fn signs(arrival: &Arrival, sight: &Sight) -> Vec<String> {
         add("rdns.none", fails("name.ptr.exists"));
         add("rdns.unconfirmed", fails("name.fcrdns"));
         add("helo.bad", fails("name.helo.fqdn"));
-        add("helo.mismatch", minds("name.helo.resolves"));
+        add("helo.mismatch", minds("name.helo.resolves") && !sight.helo_unknown);
+        add("helo.unknown", sight.helo_unknown);
         add("tls.none", !connection.tls);
     }
     add("from.no-answer", fails("name.from.mx") || fails("name.from.soa"));
     if let Some(report) = &sight.spf {
-        add(&format!("spf.{}", report.verdict), true);
         let plus_all = report.deciding().is_some_and(|(term, _)| term == "all" || term == "+all");
+        // A pass for everybody is none.
+        add(&format!("spf.{}", report.verdict), !plus_all);
         add("spf.everybody", plus_all);
     }
     let verified = |v: fn(&Verified) -> bool| sight.signatures.iter().any(|s| v(&s.verdict));
     let passes = verified(|v| *v == Verified::Pass);
     add("dkim.none", sight.signatures.is_empty());
     add("dkim.pass", passes);
-    add("dkim.fail", !passes && verified(|v| matches!(v, Verified::Fail(_))));
+    let broken = verified(|v| matches!(v, Verified::Fail(_)));
+    add("dkim.fail", !passes && broken);
+    add("dkim.nokey", !passes && !broken && verified(|v| matches!(v, Verified::NoKey(_))));
+    add("path.other", arrival.mail_from.as_deref().is_some_and(|path| is_other_path(path, sight)));
     match &sight.dmarc {
-        Some(Dmarc::None) | None => add("dmarc.none", true),
+        Some(Dmarc::None) => add("dmarc.none", true),
         Some(Dmarc::Pass) => add("dmarc.pass", true),
         Some(Dmarc::Fail(demand)) => add(&format!("dmarc.fail.{}", demand.as_str()), true),
-        Some(Dmarc::Unknown(_)) => {}
+        // Nobody's domain is asked where From has none.
+        Some(Dmarc::Unknown(_)) | None => {}
     }
     let spf = sight.spf.as_ref().map(|report| report.verdict);
     let open = verified(|v| matches!(v, Verified::Unknown(_))) || spf == Some(spf::Verdict::TempError);

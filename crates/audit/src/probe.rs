@@ -22,7 +22,7 @@ pub(crate) async fn verify(key: &SigningKey, domain: &Domain, record: &[u8], now
     let keys = Keys::new([(format!("{}._domainkey.{domain}", key.selector()), published)]);
     match signatures::verify(&letter.to_vec(), &keys).await?.first() {
         Some((_, Verified::Pass)) => Ok(()),
-        Some((_, Verified::Fail(why) | Verified::Unknown(why))) => Err(why.clone()),
+        Some((_, Verified::Fail(why) | Verified::NoKey(why) | Verified::Unknown(why))) => Err(why.clone()),
         None => Err("no signature was found".into()),
     }
 }

@@ -101,7 +101,7 @@ pub(crate) async fn of_message(questions: &Questions, octets: &[u8], values: &[V
         if let Some((_, answer)) = answers.iter().find(|(name, _)| *name == w.key_name()) {
             match answer {
                 Answer::Failure(why) => return Verified::Unknown(why.clone()),
-                answer if answer.is_void() => return Verified::Fail(format!("there is no key at {}", w.key_name())),
+                answer if answer.is_void() => return Verified::NoKey(format!("there is no key at {}", w.key_name())),
                 _ => {}
             }
         }

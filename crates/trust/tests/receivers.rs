@@ -5,7 +5,7 @@
 
 use repute_trust::checks::entry;
 use repute_trust::names::generic;
-use repute_trust::receivers::{Decision, View, receiver, receivers, scores, sign, signs};
+use repute_trust::receivers::{Decision, Filter, View, predicted, receiver, receivers, scores, sign, signs};
 use repute_trust::replies::{classify, parse_pasted};
 
 fn view<'a>(signs: &'a [String], bulk: bool) -> View<'a> {
@@ -42,6 +42,20 @@ fn the_tables_speak_of_checks_that_there_are() {
             }
         }
     }
+}
+
+#[test]
+fn a_check_predicts_what_filters_raise_for_it() {
+    let of = |check: &str, filter| -> Vec<(String, f64)> {
+        predicted(check).iter().flat_map(|sign| sign.rules(filter).to_vec()).collect()
+    };
+    let rule = |name: &str, points| (name.to_owned(), points);
+    assert_eq!(of("name.ptr.exists", Filter::Rspamd), [rule("RDNS_NONE", 1.0), rule("HFILTER_HOSTNAME_UNKNOWN", 2.5)]);
+    let machine_made = of("name.ptr.generic", Filter::Rspamd);
+    assert_eq!(machine_made.len(), 6, "{machine_made:?}");
+    assert!(machine_made.contains(&rule("ONCE_RECEIVED_STRICT", 4.0)), "{machine_made:?}");
+    assert_eq!(of("name.ptr.generic", Filter::SpamAssassin), [rule("RDNS_DYNAMIC", 0.98)]);
+    assert!(predicted("dns.ttl").is_empty());
 }
 
 #[test]

@@ -49,6 +49,14 @@ class Repute:
         if start:
             self.start()
 
+    @classmethod
+    def of(cls, case, file):
+        """A server whose configuration is there already; it is not started."""
+        self = cls.__new__(cls)
+        self.case, self.name, self.binary, self.file, self.folder = case, "repute", case.binary, file, file.parent
+        self.state, self.ports, self.process = file.parent / "state", {}, None
+        return self
+
     def append(self, text):
         with open(self.file, "a") as file:
             file.write(text + "\n")

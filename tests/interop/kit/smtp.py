@@ -67,10 +67,10 @@ class Raw:
         assert str(got[0]).startswith(str(code)), f"{text!r}: {got}, not {code}"
         return got
 
-    def starttls(self, context=None):
+    def starttls(self, context=None, ehlo="client.example"):
         self.expect("STARTTLS", 220)
         self.socket = (context or unverified()).wrap_socket(self.socket)
-        self.extensions = self.expect("EHLO client.example", 250)[1]
+        self.extensions = self.expect(f"EHLO {ehlo}", 250)[1]
 
     def rest(self):
         """Everything until the server closes, or has been silent for a moment."""

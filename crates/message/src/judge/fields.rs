@@ -48,7 +48,8 @@ fn id(letter: &Letter<'_>, remarks: &mut Vec<Remark>) {
     let right = id.rsplit_once('@').map_or("", |(_, right)| right);
     let fix = "end the Message-ID in the full name of your host or domain";
     if right.trim_matches(['[', ']']).parse::<IpAddr>().is_ok() {
-        add(Level::Warn, "mid.address", format!("the Message-ID ends in an address ({right}), not a name"), fix);
+        let sign = if right.starts_with('[') { "mid.literal" } else { "mid.address" };
+        add(Level::Warn, sign, format!("the Message-ID ends in an address ({right}), not a name"), fix);
     } else if !right.contains('.') || Domain::parse(right).is_err() {
         add(Level::Warn, "mid.short", format!("the Message-ID ends in \"{right}\", which is no full host name"), fix);
     }

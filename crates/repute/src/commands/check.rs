@@ -21,6 +21,7 @@ use repute_dns::{HickoryResolver, Inspect};
 use repute_net::{Network, TcpNetwork, TlsClient};
 use repute_trust::checks::catalogue::within;
 use repute_trust::checks::{catalogue, entry};
+use repute_trust::receivers::predicted;
 use repute_types::{Clock as _, SystemClock, Timestamp};
 
 use crate::cli::{Context, Ended, Exit};
@@ -272,7 +273,11 @@ fn list(context: &Context) -> anyhow::Result<Exit> {
 fn explain(id: &str, context: &Context) -> anyhow::Result<Exit> {
     let Some(entry) = entry(id) else { return Err(Ended::usage(unknown(id))) };
     match context.json {
-        true => out::json(&serde_json::to_value(entry)?),
+        true => {
+            let mut value = serde_json::to_value(entry)?;
+            value["filters"] = serde_json::to_value(predicted(&entry.id))?;
+            out::json(&value);
+        }
         false => out::print(&screen::explained(entry)),
     }
     Ok(Exit::Done)

@@ -23,6 +23,8 @@ pub enum Verified {
     Pass,
     /// It does not, and why.
     Fail(String),
+    /// It does not, since nobody published its key: the sentence names where.
+    NoKey(String),
     /// The key could not be got.
     Unknown(String),
 }
@@ -111,8 +113,10 @@ fn verifies(signature: &Signature) -> Finding {
     let about = signature.written.as_ref().map_or("DKIM-Signature".to_owned(), Written::key_name);
     match &signature.verdict {
         Verified::Pass => Finding::pass(id, about, format!("{says} verifies")),
-        Verified::Fail(why) => Finding::fail(id, about, format!("{says} does not verify: {why}"))
-            .fix("sign after the last change, and publish the key that signs"),
+        Verified::Fail(why) | Verified::NoKey(why) => {
+            Finding::fail(id, about, format!("{says} does not verify: {why}"))
+                .fix("sign after the last change, and publish the key that signs")
+        }
         Verified::Unknown(why) => Finding::unknown(id, about, format!("whether {says} verifies"), why),
     }
 }

@@ -1,7 +1,7 @@
 //! Whether the reverse name of an address looks machine-made, as the filters see it.
 //!
 //! The two filters that most receivers run give points for it. rspamd (`HFILTER_HOSTNAME_1` to
-//! `_5`, and `ONCE_RECEIVED_STRICT`) looks for words such as `dsl` or `pool` beside digits or
+//! `_5`) looks for words such as `dsl` or `pool` beside digits or
 //! between separators, the more telling the dearer. SpamAssassin (`RDNS_DYNAMIC`) looks for
 //! four numbers, or for the marks of dial-in lines. The points here are those of their default
 //! rules. Beyond filters, some receivers and lists want a name that does not spell the address.
@@ -41,18 +41,23 @@ pub fn points(signs: &[Sign]) -> Points {
     Points(u32::max(of(Filter::Rspamd), of(Filter::SpamAssassin)))
 }
 
-/// What is wrong with `name` as the reverse name of `ip`; nothing for a good one.
+/// What is wrong with `name` as the reverse name of `ip`; nothing for a good one. What is only wrong for
+/// a message without a Received field, which ours never is, is told by [`once_received`].
 pub fn signs(name: &str, ip: IpAddr) -> Vec<Sign> {
     let name = name.strip_suffix('.').unwrap_or(name).to_ascii_lowercase();
-    [hfilter::sign(&name), once_received(&name), dynrdns::sign(&name), spells_address(&name, ip)]
-        .into_iter()
-        .flatten()
-        .collect()
+    [hfilter::sign(&name), dynrdns::sign(&name), spells_address(&name, ip)].into_iter().flatten().collect()
 }
 
-/// rspamd minds these two words in the name of a host that hands a message in directly, as we
-/// do; a name with `mail` in it is spared.
-fn once_received(name: &str) -> Option<Sign> {
+/// Every rule of a filter that may fire, each with an example of what for.
+pub fn rules() -> impl Iterator<Item = Sign> {
+    let words = hfilter::rules().into_iter();
+    words.chain(once_received("static")).chain(dynrdns::sign("1-2-3-4.pool.example.net"))
+}
+
+/// rspamd minds these two words in the name of a host that hands in a message which had no Received
+/// field before; a name with `mail` in it is spared.
+pub fn once_received(name: &str) -> Option<Sign> {
+    let name = name.to_ascii_lowercase();
     let found = ["static", "dynamic"].into_iter().find(|word| name.contains(word))?;
     let because = format!("the word {found:?}, and not the word \"mail\"");
     let sign = Sign { rule: "ONCE_RECEIVED_STRICT", filter: Filter::Rspamd, points: Points(400), because };

@@ -13,9 +13,8 @@ pub fn lint(name: &str, ip: IpAddr) -> Vec<Remark> {
         let found = format!("EHLO says {name:?}: {why}");
         return vec![Remark::new("name.helo.fqdn", Level::Fail, found, FIX)];
     }
-    // The filters judge this name by the same words as the reverse name; of the words of
-    // trust in it (`mail`, `static`) only those of the reverse name count.
-    let signs: Vec<_> = generic::signs(&lower, ip).into_iter().filter(|s| s.rule != "ONCE_RECEIVED_STRICT").collect();
+    // The filters judge this name by the same words as the reverse name.
+    let signs = generic::signs(&lower, ip);
     if signs.is_empty() {
         return Vec::new();
     }

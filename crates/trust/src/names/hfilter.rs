@@ -114,18 +114,28 @@ const WORDS: &[Word] = &[
 /// The dearest word counts. `name` is lower case.
 pub(super) fn sign(name: &str) -> Option<Sign> {
     let found = WORDS.iter().filter(|word| word.is_in(name)).max_by_key(|word| word.weight)?;
-    let (rule, points) = match found.weight {
-        1 => ("HFILTER_HOSTNAME_1", 50),
-        2 => ("HFILTER_HOSTNAME_2", 100),
-        3 => ("HFILTER_HOSTNAME_3", 200),
-        4 => ("HFILTER_HOSTNAME_4", 250),
-        _ => ("HFILTER_HOSTNAME_5", 300),
-    };
-    let because = format!("the word {:?}", found.word);
-    Some(Sign { rule, filter: Filter::Rspamd, points: Points(points), because })
+    Some(found.sign())
+}
+
+/// One of each weight, the dearest first.
+pub(super) fn rules() -> Vec<Sign> {
+    let of = |weight| WORDS.iter().find(|word| word.weight == weight).map(Word::sign);
+    [5, 4, 3, 2, 1].into_iter().filter_map(of).collect()
 }
 
 impl Word {
+    fn sign(&self) -> Sign {
+        let (rule, points) = match self.weight {
+            1 => ("HFILTER_HOSTNAME_1", 50),
+            2 => ("HFILTER_HOSTNAME_2", 100),
+            3 => ("HFILTER_HOSTNAME_3", 200),
+            4 => ("HFILTER_HOSTNAME_4", 250),
+            _ => ("HFILTER_HOSTNAME_5", 300),
+        };
+        let because = format!("the word {:?}", self.word);
+        Sign { rule, filter: Filter::Rspamd, points: Points(points), because }
+    }
+
     fn is_in(&self, name: &str) -> bool {
         let bytes = name.as_bytes();
         // At every place, also where two finds overlap: `pppp-1`.

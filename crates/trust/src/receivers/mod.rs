@@ -9,4 +9,4 @@ mod decide;
 mod points;
 
 pub use decide::{Decision, Receiver, View, receiver, receivers};
-pub use points::{Filter, Score, Sign, Symbol, scores, sign, signs};
+pub use points::{Filter, Score, Sign, Symbol, predicted, scores, sign, signs};

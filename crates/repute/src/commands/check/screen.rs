@@ -2,6 +2,7 @@
 
 use repute_audit::{Change, Pair, Past, Report, rule_of};
 use repute_trust::checks::{Entry, Finding, Outcome, Rule};
+use repute_trust::receivers::{Filter, Sign, predicted};
 use repute_types::Timestamp;
 
 use crate::out::{self, Tone};
@@ -202,5 +203,18 @@ pub fn explained(entry: &Entry) -> String {
         }
         false => line("state", format!("not built: {}", entry.why_not)),
     }
+    for (n, sign) in predicted(&entry.id).iter().enumerate() {
+        line(if n == 0 { "filters" } else { "" }, raised(sign));
+    }
     text
+}
+
+/// What filters raise for a sign: `the address has no reverse name: rspamd RDNS_NONE 1; ...`.
+fn raised(sign: &Sign) -> String {
+    let of = |filter: &Filter| {
+        let rules: Vec<String> = sign.rules(*filter).iter().map(|(name, points)| format!("{name} {points}")).collect();
+        (!rules.is_empty()).then(|| format!("{} {}", filter.as_str(), rules.join(", ")))
+    };
+    let each: Vec<String> = Filter::ALL.iter().filter_map(of).collect();
+    format!("{}: {}", sign.says, each.join("; "))
 }
