@@ -4095,7 +4095,7 @@ _repute() {
             return 0
             ;;
         repute__subcmd__setup)
-            opts="-y -c -h --hostname --domain --address --yes --publish --server --key-name --key-file --zone --resolver --wait --no-return-path --mta-sts --hoster --config --json --help"
+            opts="-y -c -h --hostname --domain --address --yes --publish --server --key-name --key-file --zone --resolver --wait --no-return-path --mta-sts --to --hoster --config --json --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -4138,6 +4138,10 @@ _repute() {
                     return 0
                     ;;
                 --wait)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --to)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
