@@ -1,10 +1,10 @@
 //! The reader of the stream of events: gives each its id and hands it on.
 //!
 //! Promise: [`Feed::record`] copies the event and never blocks; a thread of its own does the rest:
-//! it writes events in their outer form to the store (where there is one) as soon as they come,
-//! whatever waits as one transaction, and wakes the subscriptions. Where the disk refuses, events
-//! wait in memory up to a bound; the newest beyond it are left out, counted, and the count becomes
-//! a note.
+//! it writes events in their outer form to the store (where there is one) as soon as they come, within
+//! milliseconds where thousands come in a second, whatever waits as one transaction, and wakes the
+//! subscriptions. Where the disk refuses, events wait in memory up to a bound; the newest beyond it are left
+//! out, counted, and the count becomes a note.
 
 mod thread;
 

@@ -2,7 +2,7 @@
 
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use repute_types::event::Level;
 use repute_types::{Clock, Event, EventKind, Timestamp};
@@ -11,6 +11,12 @@ use super::{Ask, Inbox, Shared, lock};
 use crate::store::{Store, StoreError};
 use crate::wire::{self, EventId, Told};
 
+/// So many events a second are many: then the first waits a moment for others, because each waking of this thread
+/// costs as much as writing some of them.
+const MANY: u32 = 2000;
+const LINGER: Duration = Duration::from_millis(3);
+/// Over which it is looked at how many there are.
+const LOOK: Duration = Duration::from_millis(100);
 /// Between two tries where the disk refuses.
 const RETRY: Duration = Duration::from_secs(1);
 /// Between two looks for what is too old or too much.
@@ -24,6 +30,25 @@ pub(super) struct Collector {
     clock: Arc<dyn Clock>,
     trim_at: Timestamp,
     told_failure: bool,
+    pace: Pace,
+}
+
+/// Whether events come fast.
+struct Pace {
+    since: Instant,
+    events: u32,
+    fast: bool,
+}
+
+impl Pace {
+    fn count(&mut self, events: usize) {
+        self.events = self.events.saturating_add(u32::try_from(events).unwrap_or(u32::MAX));
+        let passed = self.since.elapsed();
+        if passed >= LOOK {
+            self.fast = f64::from(self.events) >= f64::from(MANY) * passed.as_secs_f64();
+            (self.since, self.events) = (Instant::now(), 0);
+        }
+    }
 }
 
 /// What one look into the inbox found.
@@ -48,7 +73,8 @@ impl Taken {
 impl Collector {
     pub fn new(shared: Arc<Shared>, store: Option<Store>, clock: Arc<dyn Clock>) -> Collector {
         let trim_at = clock.now() + TRIM_EVERY;
-        Collector { shared, store, clock, trim_at, told_failure: false }
+        let pace = Pace { since: Instant::now(), events: 0, fast: false };
+        Collector { shared, store, clock, trim_at, told_failure: false, pace }
     }
 
     pub fn run(mut self) {
@@ -106,10 +132,19 @@ impl Collector {
     }
 
     /// Waits for something to do, at most `within`.
-    fn take(&self, within: Duration) -> Taken {
+    fn take(&mut self, within: Duration) -> Taken {
+        let wake = &self.shared.wake;
         let idle = |inbox: &mut Inbox| inbox.events.is_empty() && inbox.asks.is_empty() && !inbox.closed;
-        let waited = self.shared.wake.wait_timeout_while(lock(&self.shared.inbox), within, idle);
-        Taken::of(&mut waited.unwrap_or_else(PoisonError::into_inner).0)
+        let waited = wake.wait_timeout_while(lock(&self.shared.inbox), within, idle);
+        let mut inbox = waited.unwrap_or_else(PoisonError::into_inner).0;
+        if self.pace.fast {
+            let only_events = |inbox: &mut Inbox| inbox.asks.is_empty() && !inbox.closed;
+            inbox = wake.wait_timeout_while(inbox, LINGER, only_events).unwrap_or_else(PoisonError::into_inner).0;
+        }
+        let taken = Taken::of(&mut inbox);
+        drop(inbox);
+        self.pace.count(taken.events.len());
+        taken
     }
 
     fn write(&mut self, events: &[Arc<Told>]) -> Result<(), StoreError> {
