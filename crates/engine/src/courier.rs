@@ -117,7 +117,16 @@ impl Session {
         if recipients.is_empty() {
             let outcomes = left_out.with(&works, &loaded, Vec::new());
             let (feedback, egress) = (Feedback::None, None);
-            let none = Decided { loaded, attempt: 0, outcomes, feedback, egress, tell: true, relay_tells: false };
+            let none = Decided {
+                loaded,
+                attempt: 0,
+                outcomes,
+                feedback,
+                egress,
+                tell: true,
+                suppressed: true,
+                relay_tells: false,
+            };
             return settle::settle(&works, none);
         }
         let mut outcomes = Vec::with_capacity(recipients.len());
@@ -137,7 +146,16 @@ impl Session {
         let egress = self.connection.as_ref().and_then(Connection::local_address);
         settle::settle(
             &works,
-            Decided { loaded, attempt: lease.attempt, outcomes, feedback, egress, tell: true, relay_tells },
+            Decided {
+                loaded,
+                attempt: lease.attempt,
+                outcomes,
+                feedback,
+                egress,
+                tell: true,
+                suppressed: false,
+                relay_tells,
+            },
         );
     }
 

@@ -122,7 +122,16 @@ pub(crate) async fn settle_alike(works: &Works, lease: Lease, outcome: &Outcome)
     let attempt = lease.attempt;
     settle::settle(
         works,
-        Decided { loaded, attempt, outcomes, feedback: Feedback::None, egress: None, tell: true, relay_tells: false },
+        Decided {
+            loaded,
+            attempt,
+            outcomes,
+            feedback: Feedback::None,
+            egress: None,
+            tell: true,
+            suppressed: false,
+            relay_tells: false,
+        },
     );
 }
 

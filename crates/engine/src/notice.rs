@@ -29,6 +29,10 @@ const WAIT: Duration = Duration::from_secs(1);
 /// The notices that finished recipients cause: failures together in one, relays in another.
 /// `relay_tells` says that the next server promised the notices of success itself.
 pub(crate) fn about(works: &Works, loaded: &Loaded, finished: &[Finished], relay_tells: bool) -> Vec<NewMessage> {
+    if loaded.meta.letter.is_some() {
+        // What becomes of a campaign's recipients is told by its counts and by events, not by thousands of notices.
+        return Vec::new();
+    }
     let now = works.now();
     let told = |f: &Finished, wanted: Verdict, asked: bool| asked && f.outcome.verdict == wanted;
     fn tell(f: &Finished, at: repute_types::Timestamp) -> Told<'_> {

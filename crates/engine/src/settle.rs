@@ -32,6 +32,8 @@ pub(crate) struct Decided {
     pub egress: Option<IpAddr>,
     /// Whether senders are told of failures; not for what an operator cancelled.
     pub tell: bool,
+    /// Nobody was attempted, since mail to all of them is suppressed.
+    pub suppressed: bool,
     /// The server that took it promised to send the notices of success (RFC 3461 §5.2.2).
     pub relay_tells: bool,
 }
@@ -46,7 +48,7 @@ pub(crate) struct Finished {
 }
 
 pub(crate) fn settle(works: &Works, decided: Decided) {
-    let Decided { loaded, attempt, outcomes, feedback, egress, tell, relay_tells } = decided;
+    let Decided { loaded, attempt, outcomes, feedback, egress, tell, suppressed, relay_tells } = decided;
     let now = works.now();
     let settings = works.settings();
     let intent = works.queue(|queue| queue.intent(loaded.part.id).cloned());
@@ -103,7 +105,7 @@ pub(crate) fn settle(works: &Works, decided: Decided) {
 
     let part = loaded.part.id;
     let (change, then) = if pending.is_empty() {
-        (end(&loaded, &finished, cancelled || !tell), Then::Done)
+        (end(&loaded, &finished, cancelled || !tell, suppressed), Then::Done)
     } else {
         let held = match intent {
             Some(Intent::Hold(reason)) => {
@@ -130,13 +132,14 @@ pub(crate) fn settle(works: &Works, decided: Decided) {
 }
 
 /// A campaign counts how its recipients end.
-fn end(loaded: &Loaded, finished: &[Finished], cancelled: bool) -> Change {
+fn end(loaded: &Loaded, finished: &[Finished], cancelled: bool, suppressed: bool) -> Change {
     if loaded.meta.letter.is_none() {
         return Change::Done;
     }
     Change::Ended(match finished.first().map(|f| f.outcome.verdict) {
         Some(Verdict::Delivered) => Ended::Delivered,
         _ if cancelled => Ended::Cancelled,
+        _ if suppressed => Ended::Suppressed,
         _ => Ended::Failed,
     })
 }
@@ -170,15 +173,19 @@ fn emit<'a>(works: &Works, loaded: &Loaded, attempt: u32, egress: Option<IpAddr>
 /// Fails a leased part whose time is over, without an attempt.
 pub(crate) fn expire(works: &Works, loaded: Loaded) {
     let outcomes = loaded.part.recipients.iter().map(|p| expired_outcome(p.last.clone())).collect();
-    let feedback = Feedback::None;
-    settle(works, Decided { loaded, attempt: 0, outcomes, feedback, egress: None, tell: true, relay_tells: false });
+    settle_unattempted(works, loaded, outcomes, true);
 }
 
 /// Takes a leased part out of the queue, without a notice to its sender.
 pub(crate) fn cancel(works: &Works, loaded: Loaded) {
     let outcomes = vec![cancelled_outcome(); loaded.part.recipients.len()];
+    settle_unattempted(works, loaded, outcomes, false);
+}
+
+fn settle_unattempted(works: &Works, loaded: Loaded, outcomes: Vec<Outcome>, tell: bool) {
     let feedback = Feedback::None;
-    settle(works, Decided { loaded, attempt: 0, outcomes, feedback, egress: None, tell: false, relay_tells: false });
+    let (egress, suppressed, relay_tells) = (None, false, false);
+    settle(works, Decided { loaded, attempt: 0, outcomes, feedback, egress, tell, suppressed, relay_tells });
 }
 
 /// Time is over (RFC 3463 X.4.7). What the last attempt said is kept: it is the reason.

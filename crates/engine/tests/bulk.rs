@@ -221,6 +221,23 @@ async fn a_bounce_is_counted_and_nobody_is_sent_a_notice() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn who_is_suppressed_after_the_list_was_loaded_gets_nothing_and_is_counted_so() {
+    let mut world = World::with_ledger().await;
+    let b = world.receiver("b.test", |_, _| "250 2.1.5 ok");
+    let control = world.control();
+    let id = control.begin(begin("autumn")).await.unwrap().id;
+    add(&world, id, 0, &[row("ann@b.test", "Ann"), row("bob@b.test", "Bob")]).await;
+    let entry = Entry::new(address("bob@b.test"), Scope::All, Why::Manual, Timestamp(0));
+    control.suppress(vec![entry]).await.unwrap();
+    control.launch("autumn").await.unwrap();
+    pass(MINUTE).await;
+    assert_eq!(b.taken().len(), 1);
+    let campaign = control.campaign("autumn").await.unwrap();
+    assert_eq!((campaign.state, campaign.delivered, campaign.suppressed, campaign.failed), (State::Done, 1, 1, 0));
+    assert_eq!(world.suppressed(), [("bob@b.test".to_owned(), "manual")]);
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_click_leaves_the_list_long_after_the_letter_is_gone() {
     let mut world = World::with_ledger().await;
     let b = world.receiver("b.test", |_, _| "250 2.1.5 ok");

@@ -6,7 +6,7 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 use repute_ledger::suppression::spelling;
 use repute_message::merge::{FormLetter, Given};
 use repute_spool::{CampaignState, CampaignWrite, PartRecord, PartState, Pending};
-use repute_types::{Address, EventKind, Labels, MessageId, Notify, PartId, Recipient, Timestamp};
+use repute_types::{Address, EventKind, Labels, MessageId, PartId, Recipient, Timestamp};
 
 use super::words::{Add, Added, BulkError, MOST_ROWS, Refused, Row, WhyNot};
 use super::{Known, check};
@@ -152,8 +152,7 @@ fn labels(known: &Known) -> Option<std::sync::Arc<Labels>> {
 }
 
 fn part(message: MessageId, number: u32, address: Address, values: Vec<String>, now: Timestamp) -> PartRecord {
-    // What becomes of each is told by the campaign and by events, not by thousands of notices.
-    let recipient = Recipient { notify: Notify::Never, ..Recipient::to(address) };
+    let recipient = Recipient::to(address);
     PartRecord {
         id: PartId { message, number },
         domain: recipient.address.domain().clone(),

@@ -298,6 +298,10 @@ async fn tell_sender(
     if recipients.is_empty() || works.doors.spool.meta(id).await.is_ok() {
         return Ok(());
     }
+    if works.bulk.known(known.part.message).is_some() {
+        // Its counts and the events tell, as of what fails at once.
+        return Ok(());
+    }
     let original = match said {
         Comeback::Report(report) => header_of(&report.original),
         _ => Content::new(),
