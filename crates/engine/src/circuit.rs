@@ -6,8 +6,12 @@
 //! circuit: an incident with numbers and examples is told, once, and from then on every part of that account or
 //! campaign is held when it is due, until a person goes on or cancels. Other accounts' mail is not touched.
 //! What is open, and what was counted, survives a restart; a crash loses the counts of the last minute.
+//! Beside them stands the brake ([`brake`]): an account that suddenly writes to many strangers is stopped in the same way.
 
+pub(crate) mod brake;
 pub(crate) mod count;
+mod habit;
+mod known;
 
 use std::collections::{BTreeMap, HashMap};
 use std::fmt;
@@ -15,7 +19,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use repute_ledger::{Counted, Opened};
+use repute_ledger::{Counted, Habits, Opened};
 use repute_spool::MessageMeta;
 use repute_trust::replies::Class;
 use repute_types::event::{IncidentState, Level};
@@ -23,6 +27,8 @@ use repute_types::{AccountName, Culprit, EventKind, Labels, Timestamp, Verdict};
 use serde::Serialize;
 use tokio::sync::{Notify, watch};
 
+use self::brake::Brake;
+pub use self::brake::HabitRow;
 pub use self::count::CircuitSettings;
 use self::count::{Slice, Told, Window};
 use crate::settle::Finished;
@@ -32,6 +38,11 @@ use crate::works::{Works, lock};
 const SUBJECTS: usize = 10_000;
 /// How often counts are written down.
 const SAVE_EVERY: Duration = Duration::from_secs(60);
+
+/// What the brake's incidents are called.
+const STRANGERS: &str = "circuit.strangers";
+/// For so long what a person lets go on is meant, after the brake held it.
+const MEANT: Duration = Duration::from_secs(24 * 3600);
 
 /// An account, or a campaign of it.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -84,7 +95,7 @@ pub struct CircuitRow {
     pub name: String,
     pub account: String,
     pub campaign: Option<String>,
-    /// `circuit.unknown`, `circuit.complaints`, `circuit.spam`.
+    /// `circuit.unknown`, `circuit.complaints`, `circuit.spam`, `circuit.strangers`.
     pub what: String,
     pub since: Timestamp,
     pub text: String,
@@ -95,7 +106,10 @@ pub(crate) struct Circuits {
     state: Mutex<State>,
     /// Nobody's mail is looked at while nothing is open.
     any_open: AtomicBool,
+    /// Something opened or was closed, and is not written down.
+    changed: AtomicBool,
     news: Notify,
+    pub brake: Brake,
 }
 
 #[derive(Default)]
@@ -106,7 +120,7 @@ struct State {
 
 impl Circuits {
     /// What was known at the last stop.
-    pub fn restored(counted: Vec<Counted>, opened: Vec<Opened>) -> Circuits {
+    pub fn restored(counted: Vec<Counted>, opened: Vec<Opened>, habits: Habits) -> Circuits {
         let mut state = State::default();
         let subject = |account: String, campaign: String| Subject {
             account: account.into(),
@@ -128,7 +142,14 @@ impl Circuits {
         }
         state.open = opened.into_iter().map(|o| (subject(o.account.clone(), o.campaign.clone()), o)).collect();
         let any_open = AtomicBool::new(!state.open.is_empty());
-        Circuits { state: Mutex::new(state), any_open, news: Notify::new() }
+        let brake = Brake::restored(habits);
+        Circuits { state: Mutex::new(state), any_open, changed: AtomicBool::default(), news: Notify::new(), brake }
+    }
+
+    /// Whether the account as a whole is stopped.
+    pub fn is_open(&self, account: &AccountName) -> bool {
+        self.any_open.load(Ordering::Relaxed)
+            && lock(&self.state).open.contains_key(&Subject { account: account.clone(), campaign: None })
     }
 
     /// Why a message is not to be sent now, if it is not.
@@ -183,7 +204,10 @@ impl Circuits {
 }
 
 /// Counts what became of recipients of one message.
-pub(crate) fn count_settled(works: &Works, account: &AccountName, labels: Option<&Labels>, finished: &[Finished]) {
+pub(crate) fn count_settled(works: &Works, meta: &MessageMeta, finished: &[Finished]) {
+    let Some(account) = &meta.account else { return };
+    let reached = finished.iter().filter(|done| done.outcome.verdict == Verdict::Delivered);
+    brake::know_delivered(works, meta, reached.map(|done| &done.recipient.address));
     for done in finished {
         // What was decided here says nothing about the list or the message.
         if done.outcome.verdict != Verdict::Delivered && done.outcome.culprit != Culprit::Receiver {
@@ -196,7 +220,7 @@ pub(crate) fn count_settled(works: &Works, account: &AccountName, labels: Option
             _ => Told::Sent,
         };
         let example = || format!("{}: {}", done.recipient.address, brief(&done.outcome.reason()));
-        count(works, account, labels, told, &example);
+        count(works, account, meta.labels.as_deref(), told, &example);
     }
 }
 
@@ -212,7 +236,7 @@ pub(crate) fn count(
     let now = works.now();
     let campaign = labels.and_then(|labels| labels.campaign.clone());
     let subjects = [Some(None), campaign.map(Some)];
-    let mut opened = Vec::new();
+    let mut too_much = Vec::new();
     {
         let mut state = lock(&works.circuits.state);
         for campaign in subjects.into_iter().flatten() {
@@ -221,27 +245,38 @@ pub(crate) fn count(
                 continue;
             }
             let window = state.windows.entry(subject.clone()).or_default();
-            let Some((trouble, text)) = window.count(told, example, now, &settings.circuit) else { continue };
-            if state.open.contains_key(&subject) {
-                continue;
+            if let Some((trouble, text)) = window.count(told, example, now, &settings.circuit) {
+                too_much.push((subject, trouble, text));
             }
-            let open = Opened {
-                account: subject.account.to_string(),
-                campaign: subject.campaign.clone().unwrap_or_default(),
-                what: trouble.what().to_owned(),
-                at: now,
-                text,
-                incident: works.ids.next(now).0,
-            };
-            state.open.insert(subject.clone(), open.clone());
-            works.circuits.any_open.store(true, Ordering::Relaxed);
-            opened.push((subject, open));
         }
     }
-    for (subject, open) in opened {
-        tell(works, &subject, &open, IncidentState::Opened);
-        works.circuits.news.notify_one();
+    for (subject, trouble, text) in too_much {
+        open(works, subject, trouble.what(), text);
     }
+}
+
+/// Opens a circuit that is not open yet, and tells of it.
+fn open(works: &Works, subject: Subject, what: &str, text: String) {
+    let now = works.now();
+    let opened = Opened {
+        account: subject.account.to_string(),
+        campaign: subject.campaign.clone().unwrap_or_default(),
+        what: what.to_owned(),
+        at: now,
+        text,
+        incident: works.ids.next(now).0,
+    };
+    {
+        let mut state = lock(&works.circuits.state);
+        if state.open.contains_key(&subject) {
+            return;
+        }
+        state.open.insert(subject.clone(), opened.clone());
+        works.circuits.any_open.store(true, Ordering::Relaxed);
+    }
+    works.circuits.changed.store(true, Ordering::Relaxed);
+    tell(works, &subject, &opened, IncidentState::Opened);
+    works.circuits.news.notify_one();
 }
 
 /// Whether one more may be counted: who was silent for a window makes room.
@@ -258,10 +293,14 @@ fn brief(text: &str) -> String {
 }
 
 fn tell(works: &Works, subject: &Subject, open: &Opened, state: IncidentState) {
+    let name = subject.name();
     let cure = match state {
+        IncidentState::Opened if open.what == STRANGERS => format!(
+            "its mail is held; if it was not meant, its password is stolen: change that first, then `repute circuit cancel \
+             {name:?}`; if it was, `repute circuit continue {name:?}`"
+        ),
         IncidentState::Opened => format!(
-            "its mail is held; find out where the addresses are from, then `repute circuit continue {:?}` or `cancel`",
-            subject.name()
+            "its mail is held; find out where the addresses are from, then `repute circuit continue {name:?}` or `cancel`"
         ),
         IncidentState::Closed => String::new(),
     };
@@ -275,8 +314,15 @@ fn tell(works: &Works, subject: &Subject, open: &Opened, state: IncidentState) {
     });
 }
 
+/// What a person says of what was held.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Word {
+    Continue,
+    Cancel,
+}
+
 /// Closes a circuit and counts from nothing, durably; `false` where none of that name is open.
-pub(crate) async fn close(works: &Works, subject: &Subject) -> Result<bool, repute_ledger::LedgerError> {
+pub(crate) async fn close(works: &Works, subject: &Subject, word: Word) -> Result<bool, repute_ledger::LedgerError> {
     let opened = {
         let mut state = lock(&works.circuits.state);
         let opened = state.open.remove(subject);
@@ -287,6 +333,12 @@ pub(crate) async fn close(works: &Works, subject: &Subject) -> Result<bool, repu
         opened
     };
     let Some(opened) = opened else { return Ok(false) };
+    works.circuits.changed.store(true, Ordering::Relaxed);
+    match word {
+        _ if opened.what != STRANGERS => {}
+        Word::Continue => works.circuits.brake.mean(&subject.account, MEANT, works.now()),
+        Word::Cancel => works.circuits.brake.disown(&subject.account),
+    }
     save(works).await?;
     tell(works, subject, &opened, IncidentState::Closed);
     Ok(true)
@@ -313,12 +365,19 @@ pub(crate) async fn save_or_tell(works: &Works) {
     }
 }
 
-async fn save(works: &Works) -> Result<(), repute_ledger::LedgerError> {
+pub(crate) async fn save(works: &Works) -> Result<(), repute_ledger::LedgerError> {
     let Some(store) = &works.doors.circuits else { return Ok(()) };
+    let opened_or_closed = works.circuits.changed.swap(false, Ordering::Relaxed);
     let (changed, open) = works.circuits.snapshot();
-    // A circuit opens because of something that was counted, and one that is closed counts anew.
-    if changed.is_empty() {
+    let now = works.now();
+    if !changed.is_empty() || opened_or_closed {
+        let saved = store.save(changed, open, now - 2 * works.settings().circuit.window).await;
+        saved.inspect_err(|_| works.circuits.changed.store(true, Ordering::Relaxed))?;
+    }
+    let habits = works.circuits.brake.take_changed();
+    if habits.is_empty() {
         return Ok(());
     }
-    store.save(changed, open, works.now() - 2 * works.settings().circuit.window).await
+    let saved = store.save_habits(habits.clone(), habit::oldest(now)).await;
+    saved.inspect_err(|_| works.circuits.brake.mark(&habits))
 }

@@ -182,6 +182,8 @@ pub enum ControlError {
     NoAddressSelected,
     #[error("no circuit {0:?} is open: `repute circuit list` has the names")]
     NoSuchCircuit(String),
+    #[error("there is no account {0}: [[account]] in the configuration has the names")]
+    NoSuchAccount(String),
     #[error("what the circuits know cannot be written now")]
     Circuit(#[source] LedgerError),
     #[error("the history cannot be read now")]

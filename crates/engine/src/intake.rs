@@ -16,6 +16,7 @@ use repute_types::{
 };
 
 use crate::bulk;
+use crate::circuit::brake;
 use crate::config::{SendingDomain, Settings};
 use crate::door::{Account, SEND_AT_MOST, Submitted};
 use crate::fresh::Loaded;
@@ -258,6 +259,7 @@ pub(crate) async fn commit(
     let new = message.into_new();
     let committed = works.doors.spool.commit(new.clone()).await.map_err(|error| refused_by_spool(works, &error))?;
     works.emit(event);
+    brake::count_accepted(works, &new.meta, &new.parts, client);
     enter(works, new);
     Ok(committed)
 }

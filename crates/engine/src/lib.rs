@@ -36,7 +36,7 @@ use repute_types::{MessageId, PartId, Timestamp};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
-pub use circuit::{CircuitRow, CircuitSettings};
+pub use circuit::{CircuitRow, CircuitSettings, HabitRow};
 pub use config::Settings;
 pub use control::Control;
 pub use door::Door;

@@ -99,9 +99,7 @@ pub(crate) fn settle(works: &Works, decided: Decided) {
     });
     emit(works, &loaded, attempt, egress, done.chain(waiting));
     suppress::learn(works, &loaded, &finished);
-    if let Some(account) = &loaded.meta.account {
-        circuit::count_settled(works, account, loaded.meta.labels.as_deref(), &finished);
-    }
+    circuit::count_settled(works, &loaded.meta, &finished);
 
     let part = loaded.part.id;
     let (change, then) = if pending.is_empty() {

@@ -9,7 +9,7 @@ use repute_dns::Resolver;
 use repute_feedback::Tokens;
 use repute_ledger::Circuits as CircuitStore;
 use repute_ledger::requests::Requests;
-use repute_ledger::{History, Returned, Suppressions};
+use repute_ledger::{History, LedgerError, Returned, Suppressions};
 use repute_net::Network;
 use repute_queue::{LaneId, LaneSettings, Queue};
 use repute_spool::{Change, MessageMeta, PartRecord, PartState, Settlement, Spool};
@@ -118,9 +118,9 @@ impl Works {
     pub fn new(doors: Doors, settings: Settings, ids: IdSource) -> Works {
         let accounts = Accounts::new(&settings);
         let queue = Queue::new(lane_settings(&settings));
-        let circuits = match doors.circuits.as_ref().map(|store| store.load()) {
-            Some(Ok((counted, opened))) => Circuits::restored(counted, opened),
-            Some(Err(error)) => {
+        let circuits = match doors.circuits.as_ref().map(|store| Ok((store.load()?, store.load_habits()?))) {
+            Some(Ok(((counted, opened), habits))) => Circuits::restored(counted, opened, habits),
+            Some(Err::<_, LedgerError>(error)) => {
                 let text = format!("what the circuits counted cannot be read: {error}; they count from nothing");
                 let kind = EventKind::Note { level: Level::Error, what: "circuit", text };
                 doors.events.emit(Event { at: doors.clock.now(), kind });

@@ -5,7 +5,7 @@
 mod world;
 
 use repute_engine::control::Selector;
-use world::{HOUR, MINUTE, World, pass};
+use world::{DAY, HOUR, MINUTE, World, pass};
 
 async fn held(world: &World) -> usize {
     let held = Selector { held: true, ..Selector::default() };
@@ -76,5 +76,106 @@ async fn a_person_may_cancel_what_is_left_and_faults_of_ours_open_nothing() {
     pass(MINUTE).await;
     let to: Vec<_> = there.taken().into_iter().flat_map(|taken| taken.to).collect();
     assert_eq!(to, ["ben@a.test"], "ann's was cancelled, and the circuit is closed");
+    world.stop().await;
+}
+
+/// A month in which the shop writes to four customers an hour by day, half of whom it knows.
+async fn a_month_of_habit(world: &World) {
+    for day in 0..30 {
+        for n in 0..8 {
+            for to in [format!("old{n}@a.test"), format!("new{day}-{n}@a.test")] {
+                world.submit("me@example.com", &[&to]).await.unwrap();
+            }
+            pass(HOUR / 2).await;
+        }
+        pass(DAY - 4 * HOUR).await;
+    }
+}
+
+/// One message a second to so many people the shop never wrote to.
+async fn steal(world: &World, who: &str, messages: usize) {
+    for n in 0..messages {
+        world.submit("me@example.com", &[&format!("{who}{n}@a.test")]).await.unwrap();
+        pass(std::time::Duration::from_secs(1)).await;
+    }
+}
+
+fn to_strangers(there: &world::Receiver, who: &str) -> usize {
+    there.taken().into_iter().flat_map(|taken| taken.to).filter(|to| to.starts_with(who)).count()
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_stolen_password_is_stopped_in_the_night_and_the_address_keeps_its_name() {
+    let mut world = World::with_ledger().await;
+    let there = world.receiver("a.test", |_, _| "250 2.1.5 ok");
+    a_month_of_habit(&world).await;
+    assert_eq!(world.incidents().len(), 0);
+    // What was learnt is known after a restart, too.
+    world.stop().await;
+    world.start().await;
+    pass(15 * HOUR).await;
+    steal(&world, "victim", 600).await;
+    pass(MINUTE).await;
+    let incidents = world.incidents();
+    assert_eq!(incidents.len(), 1, "{incidents:?}");
+    let (state, what, subject, text) = &incidents[0];
+    assert_eq!((*state, what.as_str(), subject.as_str()), ("opened", "circuit.strangers", "account shop"));
+    let begins = "301 recipients within one hour to whom it never wrote before; its habit is ";
+    assert!(text.starts_with(begins), "{text}");
+    let out = to_strangers(&there, "victim");
+    assert!((290..=301).contains(&out), "{out} got out");
+    assert_eq!(held(&world).await, 600 - out);
+
+    // The owner is told, changes the password and throws away what is left. The next thief comes as far, no farther.
+    let cancelled = world.control().cancel_circuit("shop").await.unwrap().now;
+    assert_eq!(cancelled, 600 - out);
+    assert_eq!(world.incidents().pop().unwrap().0, "closed");
+    steal(&world, "other", 400).await;
+    pass(MINUTE).await;
+    assert!((290..=301).contains(&to_strangers(&there, "other")));
+    world.stop().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_was_meant_goes_on_and_is_not_asked_again_at_the_next_issue() {
+    let mut world = World::with_ledger().await;
+    let there = world.receiver("a.test", |_, _| "250 2.1.5 ok");
+    a_month_of_habit(&world).await;
+    // One message to many at once leaves to none of them.
+    let club: Vec<String> = (0..400).map(|n| format!("member{n}@a.test")).collect();
+    let club: Vec<&str> = club.iter().map(String::as_str).collect();
+    world.submit("me@example.com", &club).await.unwrap();
+    pass(MINUTE).await;
+    assert_eq!((to_strangers(&there, "member"), world.control().circuits().open.len()), (0, 1));
+    world.control().continue_circuit("shop").await.unwrap();
+    pass(HOUR).await;
+    assert_eq!(to_strangers(&there, "member"), 400);
+    // The rest of it on the same day.
+    steal(&world, "guest", 500).await;
+    pass(DAY).await;
+    assert_eq!(to_strangers(&there, "guest"), 500);
+    // And next week to all, with a few hundred more.
+    world.submit("me@example.com", &club).await.unwrap();
+    steal(&world, "more", 350).await;
+    pass(HOUR).await;
+    assert_eq!((to_strangers(&there, "member"), to_strangers(&there, "more")), (800, 350));
+    assert_eq!(world.control().circuits().open.len(), 0);
+    world.stop().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_announced_is_not_held_and_colleagues_are_no_strangers() {
+    let mut world = World::with_ledger().await;
+    let there = world.receiver("a.test", |_, _| "250 2.1.5 ok");
+    let here = world.receiver("example.com", |_, _| "250 2.1.5 ok");
+    a_month_of_habit(&world).await;
+    let staff: Vec<String> = (0..400).map(|n| format!("staff{n}@example.com")).collect();
+    world.submit("me@example.com", &staff.iter().map(String::as_str).collect::<Vec<_>>()).await.unwrap();
+    let expected = world.control().expect_much("shop", 2 * DAY).await.unwrap().accounts;
+    assert!(expected[0].until.is_some() && !expected[0].new, "{expected:?}");
+    steal(&world, "guest", 400).await;
+    pass(HOUR).await;
+    assert_eq!((to_strangers(&there, "guest"), to_strangers(&here, "staff")), (400, 400));
+    world.control().expect_much("nobody", DAY).await.unwrap_err();
     world.stop().await;
 }

@@ -3,15 +3,19 @@
 //! Written now and then: a crash loses what was counted in the last minute. A circuit that opens or is
 //! closed by a person is synced before the answer.
 
+mod habits;
+
 use std::path::Path;
 
 use repute_types::Timestamp;
 use rusqlite::{Connection, params};
 
+pub use self::habits::{Habits, KnownPage, LearntAccount, LearntDay};
 use crate::LedgerError;
 use crate::file::{File, FileKind};
 
-const MIGRATIONS: &[&str] = &["
+const MIGRATIONS: &[&str] = &[
+    "
     CREATE TABLE counted (
         account    TEXT NOT NULL,
         campaign   TEXT NOT NULL,
@@ -31,7 +35,9 @@ const MIGRATIONS: &[&str] = &["
         incident INTEGER NOT NULL,
         PRIMARY KEY (account, campaign)
     ) WITHOUT ROWID;
-"];
+",
+    habits::TABLES,
+];
 
 /// What was counted in one slice of time. An empty `campaign` is the account's mail as a whole.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -279,9 +279,10 @@ impl From<ControlError> for Problem {
     fn from(error: ControlError) -> Problem {
         match error {
             ControlError::NoSuchId(_) | ControlError::NotAskable(_) => Problem::new(NOT_FOUND, error.to_string()),
-            ControlError::NoSuchCircuit(_) | ControlError::NoSuchEgress(_) | ControlError::NoSuchDomain(_) => {
-                Problem::new(NOT_FOUND, error.to_string())
-            }
+            ControlError::NoSuchCircuit(_)
+            | ControlError::NoSuchAccount(_)
+            | ControlError::NoSuchEgress(_)
+            | ControlError::NoSuchDomain(_) => Problem::new(NOT_FOUND, error.to_string()),
             ControlError::NothingSelected | ControlError::NoAddressSelected => {
                 Problem::new(INVALID_FIELDS, error.to_string())
             }

@@ -5,10 +5,10 @@
 //! [`CircuitSettings::least`] had been sent, so that a handful of refusals at the beginning opens nothing, and
 //! a list that is bad from its first line is stopped long before its end.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
 
-use repute_types::Timestamp;
+use repute_types::{AccountName, Timestamp};
 
 const SLICES: u32 = 24;
 /// Fewer than this open nothing, whatever their share is.
@@ -26,12 +26,33 @@ pub struct CircuitSettings {
     pub unknown: u64,
     pub complaints: u64,
     pub spam: u64,
+    /// How many times its habit an account may write to strangers; 0 never opens.
+    pub brake: u64,
+    /// Strangers within an hour that are never too much.
+    pub brake_least: u64,
+    /// Accounts whose `brake` is another.
+    pub brakes: BTreeMap<AccountName, u64>,
+}
+
+impl CircuitSettings {
+    pub(crate) fn factor(&self, account: &AccountName) -> u64 {
+        self.brakes.get(account).copied().unwrap_or(self.brake)
+    }
 }
 
 impl Default for CircuitSettings {
     fn default() -> CircuitSettings {
         let day = Duration::from_secs(24 * 3600);
-        CircuitSettings { window: day, least: 200, unknown: 50, complaints: 3, spam: 50 }
+        CircuitSettings {
+            window: day,
+            least: 200,
+            unknown: 50,
+            complaints: 3,
+            spam: 50,
+            brake: 10,
+            brake_least: 300,
+            brakes: BTreeMap::new(),
+        }
     }
 }
 

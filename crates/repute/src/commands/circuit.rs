@@ -1,11 +1,13 @@
 //! `repute circuit`: accounts and campaigns that were stopped because their mail costs our name too
 //! much, and a person's word on them.
 
+use std::time::Duration;
+
 use clap::Subcommand;
 use repute_types::{Clock as _, SystemClock};
 
 use crate::cli::{Context, Exit};
-use crate::config::Files;
+use crate::config::{Files, value};
 use crate::control::client;
 use crate::control::wire::Request;
 use crate::out::{self, Tone};
@@ -30,6 +32,15 @@ enum Command {
         /// As `list` has it: ACCOUNT, or ACCOUNT/CAMPAIGN
         name: String,
     },
+    /// Show what each account is used to, and how many strangers would be too much
+    Habits,
+    /// Say that much is meant to come from an account: it is not held for that, and it is its habit from then on
+    Expect {
+        account: String,
+        /// For how long: `12h`, `2d`; 30 days at most
+        #[arg(long = "for", value_name = "TIME", default_value = "1d", value_parser = value::duration)]
+        time: Duration,
+    },
 }
 
 pub fn run(args: Args, context: &Context) -> anyhow::Result<Exit> {
@@ -53,7 +64,48 @@ pub fn run(args: Args, context: &Context) -> anyhow::Result<Exit> {
             let answer = client::ask(&config.state, &Request::CircuitCancelV1 { name })?;
             told(&answer, "cancelled", context)
         }
+        Command::Habits => {
+            let answer = client::ask(&config.state, &Request::HabitsV1 {})?;
+            let rows = answer["accounts"].as_array().cloned().unwrap_or_default();
+            match context.json {
+                true => out::json(&answer),
+                false if rows.is_empty() => out::line("no account has sent yet"),
+                false => out::print(&habits(&rows)),
+            }
+            Ok(Exit::Done)
+        }
+        Command::Expect { account, time } => {
+            let question = Request::ExpectV1 { account, seconds: time.as_secs() };
+            let answer = client::ask(&config.state, &question)?;
+            match context.json {
+                true => out::json(&answer),
+                false => {
+                    let until = answer["accounts"][0]["until"].as_str().unwrap_or_default();
+                    out::line(&format!("until {} nothing is held because of strangers", out::plain(until)));
+                }
+            }
+            Ok(Exit::Done)
+        }
     }
+}
+
+/// One line an account.
+fn habits(rows: &[serde_json::Value]) -> String {
+    let head = ["ACCOUNT", "HABIT/HOUR", "/DAY", "STRANGERS/HOUR", "/DAY", "HELD OVER", "/DAY", ""];
+    let line = |row: &serde_json::Value| {
+        let number = |key: &str| row[key].as_u64().map_or("never".to_owned(), |n| n.to_string());
+        let state = match (row["until"].as_str(), row["new"].as_bool()) {
+            (Some(until), _) => format!("nothing is held until {}", out::plain(until)),
+            (None, Some(true)) => "new".to_owned(),
+            _ => String::new(),
+        };
+        let mut cells = vec![out::plain(row["account"].as_str().unwrap_or_default())];
+        let keys = ["habit_hour", "habit_day", "strangers_hour", "strangers_day", "most_hour", "most_day"];
+        cells.extend(keys.iter().map(|key| number(key)));
+        cells.push(state);
+        cells
+    };
+    out::table(&head, &rows.iter().map(line).collect::<Vec<_>>())
 }
 
 fn page(row: &serde_json::Value) -> String {

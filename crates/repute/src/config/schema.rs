@@ -249,6 +249,12 @@ const ACCOUNT: Section = Section {
             Optional("log-in needed"),
             "Clients that are this account by their address alone: loopback and private networks, or single public hosts.",
         ),
+        key(
+            "brake",
+            Count(0, 1000),
+            Optional("that of [circuit]"),
+            "How many times its habit this account may write to people it never wrote to; 0 never holds it.",
+        ),
     ],
 };
 

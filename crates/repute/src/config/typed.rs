@@ -79,6 +79,7 @@ pub struct Account {
     pub private: bool,
     #[serde(default)]
     pub addresses: Vec<Spanned<Range>>,
+    pub brake: Option<u64>,
 }
 
 #[derive(Clone, Copy, Deserialize)]
@@ -292,6 +293,8 @@ pub struct Circuit {
     pub unknown: u64,
     pub complaints: u64,
     pub spam: u64,
+    pub brake: u64,
+    pub brake_least: u64,
 }
 
 #[derive(Deserialize)]

@@ -98,6 +98,10 @@ async fn answer(request: Request, services: &Services, stop: &mut watch::Receive
         Request::CircuitListV1 {} => said(Ok::<_, Infallible>(control.circuits())),
         Request::CircuitContinueV1 { name } => said(control.continue_circuit(&name).await),
         Request::CircuitCancelV1 { name } => said(control.cancel_circuit(&name).await),
+        Request::HabitsV1 {} => said(Ok::<_, Infallible>(control.habits())),
+        Request::ExpectV1 { account, seconds } => {
+            said(control.expect_much(&account, Duration::from_secs(seconds)).await)
+        }
         Request::SuppressionListV1 { query } => said(control.suppressions(*query).await),
         Request::SuppressV1 { entries } => said(control.suppress(entries).await),
         Request::ReleaseSuppressedV1 { selection, all } => said(control.release_suppressed(*selection, all).await),

@@ -46,6 +46,11 @@ pub enum Request {
     CircuitCancelV1 {
         name: String,
     },
+    HabitsV1 {},
+    ExpectV1 {
+        account: String,
+        seconds: u64,
+    },
     SuppressionListV1 {
         query: Box<Query>,
     },

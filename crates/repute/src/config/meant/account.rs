@@ -20,6 +20,8 @@ pub struct Account {
     pub stream: Stream,
     pub private: bool,
     pub addresses: Vec<Network>,
+    /// How many times its habit it may write to strangers, where that is not as for all.
+    pub brake: Option<u64>,
 }
 
 /// Networks whose members no stranger can be (RFC 1918, RFC 4193, loopback, link-local,
@@ -64,6 +66,7 @@ pub fn check(c: &mut Checking, typed: Vec<Spanned<typed::Account>>, domains: &[S
             },
             private: one.private,
             addresses: one.addresses.iter().map(|r| r.get_ref().0).collect(),
+            brake: one.brake,
             name: one.name.into_inner(),
         };
         accounts.push(account);

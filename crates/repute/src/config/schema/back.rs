@@ -35,6 +35,18 @@ pub(super) const CIRCUIT: Section = Section {
         key("unknown", Count(0, 1000), Default("50"), "Recipients that do not exist."),
         key("complaints", Count(0, 1000), Default("3"), "Recipients that complained."),
         key("spam", Count(0, 1000), Default("50"), "Recipients whose server took it for spam."),
+        key(
+            "brake",
+            Count(0, 1000),
+            Default("10"),
+            "How many times its habit an account may write to people it never wrote to; a stolen password does (docs/circuit.md).",
+        ),
+        key(
+            "brake_least",
+            Count(1, 1_000_000),
+            Default("300"),
+            "So many strangers within an hour, and five times as many within a day, are never held.",
+        ),
     ],
 };
 
