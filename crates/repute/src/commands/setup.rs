@@ -59,6 +59,7 @@ pub struct Args {
 
 pub fn run(mut args: Args, context: &Context) -> anyhow::Result<Exit> {
     args.dns.quiet = context.json;
+    args.dns.check()?;
     let patience = args.dns.patience()?;
     let file = write::place(context.config.as_deref());
     let old = write::read(&file)?;
@@ -164,7 +165,7 @@ async fn in_dns(config: &Config, list: &[Wanted], patience: Duration, args: &Arg
         if !args.dns.quiet {
             match done.changed {
                 0 => out::line("nothing was changed in DNS"),
-                n => out::line(&format!("{n} record sets changed at {}", target.primary.address)),
+                n => out::line(&format!("{n} record sets changed at {}", target.to)),
             }
         }
     } else if !args.dns.quiet {

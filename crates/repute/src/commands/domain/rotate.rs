@@ -43,6 +43,7 @@ pub struct Args {
 
 pub fn run(mut args: Args, config: &Config, context: &Context) -> anyhow::Result<Exit> {
     args.dns.quiet = context.json;
+    args.dns.check()?;
     let Some(domain) = config.domains.iter().find(|d| d.name == args.name) else {
         anyhow::bail!("{} is not set up: repute domain add {} --write", args.name, args.name);
     };

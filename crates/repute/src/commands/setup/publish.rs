@@ -1,4 +1,4 @@
-//! Publishing by DNS UPDATE: the difference at the primary server, shown, agreed to, made.
+//! Publishing by DNS UPDATE or through a DNS host's interface: the difference there, shown, agreed to, made.
 
 use std::io::IsTerminal as _;
 use std::net::SocketAddr;
@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 use clap::ValueEnum;
-use repute_publish::{Change, Directory, Guard, Primary, Server, TsigKey, UpdateError, update};
+use repute_publish::{Api, Base, Change, Directory, Guard, Host, Primary, Server, TsigKey, UpdateError, update};
 use repute_trust::records::{Found, Kind, TTL, Wanted};
 use repute_types::{Domain, SystemClock};
 
@@ -18,6 +18,9 @@ use crate::config::Config;
 use crate::config::value::{self, Socket};
 use crate::out;
 
+/// Holds the token where no file does.
+const TOKEN: &str = "REPUTE_DNS_TOKEN";
+
 /// How DNS is asked and changed; the same flags for every command that does.
 #[derive(clap::Args)]
 // Flattened into commands whose own group is called Args.
@@ -27,9 +30,9 @@ pub struct Args {
     #[arg(long, short = 'y')]
     pub yes: bool,
     /// Publish the records, and how
-    #[arg(long, value_enum, value_name = "HOW", requires_all = ["server", "key_file"])]
+    #[arg(long, value_enum, value_name = "HOW")]
     publish: Option<How>,
-    /// The DNS server that takes changes: the zone's primary, with or without a port
+    /// The DNS server that takes changes: the zone's primary, with or without a port; of a host, another URL than its own
     #[arg(long)]
     server: Option<String>,
     /// The name of the key, if it is not in the file
@@ -38,6 +41,9 @@ pub struct Args {
     /// The key that the server knows, as `tsig-keygen` writes it, or the secret in base64
     #[arg(long, requires = "publish", value_name = "FILE")]
     key_file: Option<PathBuf>,
+    /// A file whose first line is the token for the DNS host [default: what REPUTE_DNS_TOKEN holds]
+    #[arg(long, requires = "publish", value_name = "FILE")]
+    token_file: Option<PathBuf>,
     /// A zone that may be changed; may be given several times [default: those of the names]
     #[arg(long = "zone", requires = "publish", value_name = "ZONE")]
     zones: Vec<Domain>,
@@ -56,9 +62,45 @@ pub struct Args {
 enum How {
     /// DNS UPDATE with a TSIG key
     Rfc2136,
+    /// Cloudflare's interface
+    Cloudflare,
+    /// deSEC's interface
+    Desec,
+    /// DigitalOcean's interface
+    Digitalocean,
+    /// Hetzner's interface
+    Hetzner,
+}
+
+impl How {
+    fn host(self) -> Option<Host> {
+        Some(match self {
+            How::Rfc2136 => return None,
+            How::Cloudflare => Host::Cloudflare,
+            How::Desec => Host::Desec,
+            How::Digitalocean => Host::DigitalOcean,
+            How::Hetzner => Host::Hetzner,
+        })
+    }
 }
 
 impl Args {
+    /// What does not fit together is said before anything is done.
+    pub fn check(&self) -> anyhow::Result<()> {
+        let key = self.key_file.is_some() || self.key_name.is_some();
+        let wrong = match self.publish {
+            Some(How::Rfc2136) if self.token_file.is_some() => {
+                "a DNS server knows a key, not a token: --key-file".to_owned()
+            }
+            Some(How::Rfc2136) if self.server.is_none() || self.key_file.is_none() => {
+                "say which server takes the changes, and which key it knows: --server and --key-file".to_owned()
+            }
+            Some(how) if key && how.host().is_some() => "a DNS host knows a token, not a key: --token-file".to_owned(),
+            _ => return Ok(()),
+        };
+        Err(Ended::usage(wrong))
+    }
+
     pub fn patience(&self) -> anyhow::Result<Duration> {
         match &self.wait {
             Some(text) => value::duration(text).map_err(|why| Ended::usage(format!("--wait {text}: {why}"))),
@@ -71,17 +113,33 @@ impl Args {
     pub async fn directory(&self, config: &Config) -> anyhow::Result<Directory> {
         let directory = survey::directory(config, &self.resolver)?;
         match &self.server {
-            Some(server) => Ok(directory.with_server(address(server).await?)),
-            None => Ok(directory),
+            Some(server) if self.publish.is_none_or(|how| how.host().is_none()) => {
+                Ok(directory.with_server(address(server).await?))
+            }
+            _ => Ok(directory),
         }
     }
 }
 
-/// Where changes go, and what the key may change.
+/// Where changes go, and what may be changed there.
 pub struct Target {
-    pub primary: Primary,
+    pub to: To,
     /// Empty: the zones that the configured domains are in.
     zones: Vec<Domain>,
+}
+
+pub enum To {
+    Primary(Primary),
+    Host(Box<Api>),
+}
+
+impl std::fmt::Display for To {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            To::Primary(primary) => primary.address.fmt(f),
+            To::Host(api) => api.fmt(f),
+        }
+    }
 }
 
 /// What was changed.
@@ -94,16 +152,37 @@ pub struct Done {
     pub elsewhere: Vec<Domain>,
 }
 
-/// The server and the key of the flags; `None` where nothing is to be published.
+/// What the flags say; `None` where nothing is to be published.
 pub async fn target(args: &Args) -> anyhow::Result<Option<Target>> {
-    if args.publish.is_none() {
-        return Ok(None);
-    }
-    let server = args.server.as_deref().ok_or_else(|| Ended::usage("say which server takes the changes: --server"))?;
-    let file = args.key_file.as_deref().ok_or_else(|| Ended::usage("say which key it knows: --key-file"))?;
+    let Some(how) = args.publish else { return Ok(None) };
+    let to = match how.host() {
+        Some(host) => To::Host(Box::new(api(args, host)?)),
+        None => To::Primary(primary(args).await?),
+    };
+    Ok(Some(Target { to, zones: args.zones.clone() }))
+}
+
+async fn primary(args: &Args) -> anyhow::Result<Primary> {
+    args.check()?;
+    let (Some(server), Some(file)) = (&args.server, &args.key_file) else { anyhow::bail!("no server, or no key") };
     let text = std::fs::read_to_string(file).with_context(|| format!("{}", file.display()))?;
     let key = TsigKey::parse(args.key_name.as_deref(), &text).with_context(|| format!("{}", file.display()))?;
-    Ok(Some(Target { primary: Primary { address: address(server).await?, key }, zones: args.zones.clone() }))
+    Ok(Primary { address: address(server).await?, key })
+}
+
+fn api(args: &Args, host: Host) -> anyhow::Result<Api> {
+    let base = args.server.as_deref().map(Base::parse).transpose();
+    let base = base.map_err(|why| Ended::usage(format!("--server: {why}")))?;
+    let text = match &args.token_file {
+        Some(file) => std::fs::read_to_string(file).with_context(|| format!("{}", file.display()))?,
+        None => std::env::var(TOKEN).unwrap_or_default(),
+    };
+    let token = text.lines().next().unwrap_or_default().trim();
+    if token.is_empty() {
+        let cure = format!("say which token {} knows: --token-file FILE, or {TOKEN} in the environment", host.name());
+        return Err(Ended::usage(cure));
+    }
+    Ok(Api::new(host, token, base))
 }
 
 /// `192.0.2.1`, `192.0.2.1:5353`, `[2001:db8::1]:53`, `ns1.example.com`, `ns1.example.com:53`.
@@ -134,7 +213,7 @@ pub async fn publish(target: &Target, directory: &Directory, list: &[Wanted], ar
         return Ok(done);
     }
     if !args.quiet {
-        out::line(&format!("\nTo change at {}:\n", target.primary.address));
+        out::line(&format!("\nTo change at {}:\n", target.to));
         survey::show(&looked.rows);
         out::line("");
     }
@@ -142,7 +221,10 @@ pub async fn publish(target: &Target, directory: &Directory, list: &[Wanted], ar
         return Ok(Done { elsewhere: done.elsewhere, ..Done::default() });
     }
     for plan in &looked.plans {
-        make(target, directory, plan).await?;
+        match &target.to {
+            To::Primary(primary) => make(primary, directory, plan).await?,
+            To::Host(api) => api.change(&plan.zone, &plan.changes).await?,
+        }
         done.changed += plan.changes.len();
     }
     done.remembered = looked.remembered;
@@ -171,7 +253,33 @@ struct Looked {
     remembered: Duration,
 }
 
-/// What the primary server says now, and what has to become of it.
+/// What stands now where changes go. What an alias leads to is asked of DNS: it may be anybody's.
+async fn read(
+    target: &Target,
+    directory: &Directory,
+    zone: &Domain,
+    wanted: &Wanted,
+) -> anyhow::Result<(Found, Duration)> {
+    let api = match &target.to {
+        To::Primary(primary) => {
+            let answer = directory.look_at(&server(primary), &wanted.name, wanted.kind()).await;
+            return Ok((answer.found, answer.ttl));
+        }
+        To::Host(api) => api,
+    };
+    let (found, ttl) = api.read(zone, &wanted.name, wanted.kind()).await?;
+    if let Found::Records { alias: Some(alias), .. } = &found {
+        let answers = directory.look(alias, wanted.kind()).await.unwrap_or_default();
+        let end = answers
+            .into_iter()
+            .find_map(|a| if let Found::Records { records, .. } = a.found { Some(records) } else { None });
+        let records = end.unwrap_or_default();
+        return Ok((Found::Records { records, alias: Some(alias.clone()) }, ttl));
+    }
+    Ok((found, ttl))
+}
+
+/// What stands there now, and what has to become of it.
 async fn look(
     target: &Target,
     directory: &Directory,
@@ -186,23 +294,23 @@ async fn look(
             done.elsewhere.push(wanted.name.clone());
             continue;
         };
-        let answer = directory.look_at(&server(target), &wanted.name, wanted.kind()).await;
-        let verdict = wanted.compare(&answer.found);
-        if let Found::Unknown(why) = &answer.found {
-            anyhow::bail!("{} cannot be read at the server that takes changes: {why}", wanted.name);
+        let (found, ttl) = read(target, directory, zone, wanted).await?;
+        let verdict = wanted.compare(&found);
+        if let Found::Unknown(why) = &found {
+            anyhow::bail!("{} cannot be read where the changes go: {why}", wanted.name);
         }
         if verdict.add.is_empty() && verdict.remove.is_empty() {
             continue;
         }
         let change = Change {
             name: wanted.name.clone(),
-            seen: seen(&answer.found),
+            seen: seen(&found),
             remove: verdict.remove.clone(),
             add: verdict.add.clone(),
             ttl: TTL,
         };
         let negative = directory.zone_of(&wanted.name).await.map_or(Duration::ZERO, |zone| zone.negative_ttl);
-        looked.remembered = looked.remembered.max(if change.seen.is_empty() { negative } else { answer.ttl });
+        looked.remembered = looked.remembered.max(if change.seen.is_empty() { negative } else { ttl });
         looked.rows.push(Row { wanted: wanted.clone(), verdict, servers: 1, behind: Vec::new() });
         match looked.plans.iter_mut().find(|plan| plan.zone == *zone) {
             Some(plan) => plan.changes.push(change),
@@ -221,29 +329,28 @@ fn seen(found: &Found) -> Vec<repute_trust::records::Data> {
     }
 }
 
-fn server(target: &Target) -> Server {
+fn server(primary: &Primary) -> Server {
     let name = Domain::parse("primary").expect("a label is a name");
-    Server { name, address: target.primary.address }
+    Server { name, address: primary.address }
 }
 
 /// Makes a zone's changes. A conflict where nothing changed comes from a wildcard: what was seen
 /// does not stand at the name itself, and cannot be guarded.
-async fn make(target: &Target, directory: &Directory, plan: &Plan) -> anyhow::Result<()> {
-    let primary = &target.primary;
+async fn make(primary: &Primary, directory: &Directory, plan: &Plan) -> anyhow::Result<()> {
     match update(primary, &plan.zone, &plan.changes, Guard::AsSeen, &SystemClock).await {
-        Err(UpdateError::Conflict) if unchanged(target, directory, plan).await => {
+        Err(UpdateError::Conflict) if unchanged(primary, directory, plan).await => {
             Ok(update(primary, &plan.zone, &plan.changes, Guard::Off, &SystemClock).await?)
         }
         result => Ok(result?),
     }
 }
 
-async fn unchanged(target: &Target, directory: &Directory, plan: &Plan) -> bool {
+async fn unchanged(primary: &Primary, directory: &Directory, plan: &Plan) -> bool {
     for change in &plan.changes {
         let Some(kind) = change.add.first().or(change.remove.first()).map(repute_trust::records::Data::kind) else {
             continue;
         };
-        if seen(&directory.look_at(&server(target), &change.name, kind).await.found) != change.seen {
+        if seen(&directory.look_at(&server(primary), &change.name, kind).await.found) != change.seen {
             return false;
         }
     }
