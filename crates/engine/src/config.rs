@@ -43,6 +43,8 @@ pub struct AccountSettings {
     pub scram: Option<ScramSecret>,
     /// Clients that are this account by their address alone.
     pub addresses: Vec<AddressRange>,
+    /// Where letters of people to the return path of its mail are handed on to; `None` refuses them.
+    pub replies: Option<Address>,
 }
 
 /// A domain that mail may be sent as.

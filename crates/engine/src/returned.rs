@@ -10,6 +10,8 @@
 
 mod act;
 mod known;
+mod replies;
+mod reports;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -18,9 +20,10 @@ use std::time::Duration;
 use repute_feedback::Token;
 use repute_ledger::ReturnedMail;
 use repute_types::event::Level;
-use repute_types::{Address, EnhancedCode, EventKind, MessageId, Recipient, Reply};
+use repute_types::{Address, EnhancedCode, EventKind, MessageId, PartId, Recipient, Reply};
 use tokio::sync::{Notify, watch};
 
+use crate::bulk::MAILTO;
 use crate::config::Settings;
 use crate::door::Returned;
 use crate::works::Works;
@@ -53,12 +56,44 @@ impl Default for ReturnSettings {
     }
 }
 
+/// The address of a message for complaints (RFC 9477) is this, `+`, and the token of its return path.
+pub(crate) const COMPLAINTS: &str = "fbl";
+
 /// What an address on port 25 stands for.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Addressed {
     Token(Token),
+    /// Complaints about a part, and nothing else.
+    Complaints(PartId),
     /// One of [`ROLES`].
     Role,
+}
+
+impl Addressed {
+    /// The part that it was made for.
+    fn part(self) -> Option<PartId> {
+        match self {
+            Addressed::Token(Token::Return(part) | Token::Unsubscribe { part, .. }) | Addressed::Complaints(part) => {
+                Some(part)
+            }
+            Addressed::Role => None,
+        }
+    }
+}
+
+/// A token by itself, before the name of the one recipient (`TOKEN-bob=b.example`), or behind the word that says what
+/// it is for: `unsubscribe+`, `fbl+`.
+fn way_of(works: &Works, local: &str) -> Option<Addressed> {
+    let read = |word: &str| works.doors.tokens.read(word.split('-').next()?);
+    if let Some(token) = read(local) {
+        return Some(Addressed::Token(token));
+    }
+    let (word, token) = local.split_once('+')?;
+    match (word.to_ascii_lowercase().as_str(), read(token)?) {
+        (MAILTO, token @ Token::Unsubscribe { .. }) => Some(Addressed::Token(token)),
+        (COMPLAINTS, Token::Return(part)) => Some(Addressed::Complaints(part)),
+        _ => None,
+    }
 }
 
 /// What wakes the reader, and what was dropped since it was last told.
@@ -91,27 +126,33 @@ pub(crate) fn addressed(works: &Works, settings: &Settings, to: &Address) -> Res
     if ROLES.iter().any(|role| to.local().eq_ignore_ascii_case(role)) {
         return Ok(Addressed::Role);
     }
-    let Some(token) = token_at(works, to) else {
+    let Some(way) = way_of(works, to.local()) else {
         let text = "no mail is read at this address: it takes notices about messages that were sent from here, and \
                     nobody can make up its name; write to the address in From instead";
         return refuse(EnhancedCode(5, 1, 1), text.to_owned());
     };
-    let (part, lasts) = match token {
-        Token::Return(part) => (part, settings.returned.bounces),
-        Token::Unsubscribe { part, .. } => (part, settings.returned.unsubscribes),
+    let (part, lasts) = match way {
+        Addressed::Role => return Ok(way),
+        Addressed::Token(Token::Unsubscribe { part, .. }) => (part, settings.returned.unsubscribes),
+        Addressed::Token(Token::Return(part)) | Addressed::Complaints(part) => (part, settings.returned.bounces),
     };
     let age = works.now().since(part.message.time());
     if age > lasts {
         let text = format!("this address has expired: it was for a message of {}", part.message.time());
         return refuse(EnhancedCode(5, 1, 6), text);
     }
-    Ok(Addressed::Token(token))
+    Ok(way)
 }
 
-/// Mail to a return path is kept whole before it is taken; what it says is read afterwards.
+/// Mail to a return path is kept whole before it is taken; what it says is read afterwards. Only a person's
+/// letter that nobody would read is refused.
 pub(crate) async fn keep(works: &Works, returned: Returned) -> Result<MessageId, Reply> {
     let later = || Reply::new(452, EnhancedCode(4, 3, 1), "the message cannot be stored now; try again later");
     let store = works.doors.returned.as_ref().ok_or_else(later)?;
+    if let Err(reply) = replies::may_come(works, &returned).await {
+        works.emit(EventKind::Refused { account: None, client: returned.origin.client, reply: reply.clone() });
+        return Err(reply);
+    }
     let now = works.now();
     let id = works.ids.next(now);
     let Returned { from, recipients, content, origin } = returned;
@@ -194,12 +235,6 @@ fn sentence(text: &str) -> String {
     text.chars().map(|c| if c.is_control() { ' ' } else { c }).take(500).collect::<String>().trim().to_owned()
 }
 
-/// The token in an address at a return path, which may stand beside other words: `TOKEN-bob=b.example`,
-/// `unsubscribe+TOKEN`, `fbl+TOKEN`.
-pub(crate) fn token_at(works: &Works, to: &Address) -> Option<Token> {
-    to.local().split(['+', '-']).find_map(|word| works.doors.tokens.read(word))
-}
-
 /// The return path of an attempt: where the sender's domain has one of ours, an address that only
 /// we can make, the same for all recipients of the part. `None` leaves the sender's own: of notices, of the
 /// null sender, and where none is configured.
@@ -212,7 +247,7 @@ pub(crate) fn path_of(
     settings: &Settings,
     account: Option<&str>,
     from: Option<&Address>,
-    part: repute_types::PartId,
+    part: PartId,
     recipients: &[&Recipient],
 ) -> Option<Address> {
     account?;

@@ -9,7 +9,7 @@ use repute_dns::Resolver;
 use repute_feedback::Tokens;
 use repute_ledger::Circuits as CircuitStore;
 use repute_ledger::requests::Requests;
-use repute_ledger::{History, LedgerError, Returned, Suppressions};
+use repute_ledger::{History, LedgerError, Reports, Returned, Suppressions};
 use repute_net::Network;
 use repute_queue::{LaneId, LaneSettings, Queue};
 use repute_spool::{Change, MessageMeta, PartRecord, PartState, Settlement, Spool};
@@ -48,6 +48,8 @@ pub struct Doors {
     pub history: Option<Arc<History>>,
     /// Where mail to our return paths is kept; `None` refuses it.
     pub returned: Option<Arc<Returned>>,
+    /// Where DMARC and TLS reports are kept; `None` keeps them as they came.
+    pub reports: Option<Arc<Reports>>,
     /// Who is not written to; `None` asks nobody.
     pub suppressions: Option<Arc<Suppressions>>,
     /// Requests that are carried out once; `None` refuses their keys.

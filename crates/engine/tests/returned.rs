@@ -177,3 +177,175 @@ async fn the_null_sender_and_domains_without_a_return_path_stay_as_they_are() {
     assert_eq!(there.taken()[1].from, "me@example.com");
     world.stop().await;
 }
+
+/// A letter of a person.
+fn letter(from: &str, more: &str) -> String {
+    format!("From: Ann Lee <{from}>\r\nTo: <x@bounces.example.com>\r\nSubject: Re: hello\r\n{more}\r\nA question.\r\n")
+}
+
+fn field<'t>(text: &'t str, name: &str) -> &'t str {
+    text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(": ")).unwrap_or_default()
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_persons_reply_is_handed_on_once_as_our_own_message() {
+    let (mut world, there, home) = world().await;
+    world.stop().await;
+    world.replies = Some(address("support@example.com"));
+    world.start().await;
+    world.submit("me@example.com", &["ann@a.test"]).await.unwrap();
+    pass(MINUTE).await;
+    let path = there.taken()[0].from.clone();
+    let reply = letter("ann@a.test", "Message-ID: <r1@a.test>\r\nReply-To: desk@a.test\r\nDKIM-Signature: v=1\r\n");
+    for _ in 0..3 {
+        comes_back(&world, &path, "ann@a.test", &reply).await.unwrap();
+    }
+    pass(MINUTE).await;
+    let taken = home.taken();
+    assert_eq!(taken.len(), 1, "once");
+    assert_eq!(
+        (taken[0].from.as_str(), &taken[0].to[..]),
+        ("postmaster@bounces.example.com", &["support@example.com".to_owned()][..])
+    );
+    let text = &taken[0].text;
+    assert_eq!(field(text, "From"), "\"Ann Lee via example.com\" <postmaster@example.com>");
+    assert_eq!(field(text, "Reply-To"), "Ann Lee <desk@a.test>");
+    assert_eq!(field(text, "To"), "support@example.com");
+    assert_eq!((field(text, "Subject"), field(text, "Message-ID")), ("Re: hello", "<r1@a.test>"));
+    assert!(text.contains("\r\n\r\nA question.\r\n"), "{text}");
+    assert_eq!(text.matches("d=example.com;").count(), text.matches("DKIM-Signature:").count(), "{text}");
+    assert!(text.contains("DKIM-Signature: v=1; a=rsa-sha256"), "{text}");
+    // Its return path hands nothing on: no loop.
+    let absent = letter("support@example.com", "");
+    comes_back(&world, "postmaster@bounces.example.com", "support@example.com", &absent).await.unwrap();
+    // What a machine, a list or we ourselves wrote is dropped.
+    for more in [
+        "Auto-Submitted: auto-replied\r\n",
+        "Precedence: bulk\r\n",
+        "List-Id: <l.a.test>\r\n",
+        "X-Loop: replies@bounces.example.com\r\n",
+        "X-Autoreply: yes\r\n",
+    ] {
+        comes_back(&world, &path, "ann@a.test", &letter("ann@a.test", more)).await.unwrap();
+    }
+    comes_back(&world, &path, "", &letter("ann@a.test", "Message-ID: <r2@a.test>\r\n")).await.unwrap();
+    pass(MINUTE).await;
+    assert_eq!(home.taken().len(), 1);
+    // And nobody floods it by one address.
+    for n in 0..25 {
+        let more = format!("Message-ID: <f{n}@a.test>\r\n");
+        let answer = comes_back(&world, &path, "ann@a.test", &letter("ann@a.test", &more)).await;
+        assert_eq!(answer.is_ok(), n < 19, "{n}: {answer:?}");
+    }
+    pass(MINUTE).await;
+    assert_eq!(home.taken().len(), 20);
+    assert_eq!((world.came_back(), listed(&world).await), (vec![], vec![]));
+    world.stop().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_reply_that_nobody_would_read_is_refused_with_a_sentence_and_a_bounce_is_not() {
+    let (mut world, there, home) = world().await;
+    world.submit("me@example.com", &["ann@a.test"]).await.unwrap();
+    pass(MINUTE).await;
+    let path = there.taken()[0].from.clone();
+    let refused = comes_back(&world, &path, "ann@a.test", &letter("ann@a.test", "")).await.unwrap_err();
+    assert!(refused.to_string().starts_with("550 5.7.1 nobody reads letters at this address"), "{refused}");
+    let never_sent = PartId { message: MessageId::first_at(repute_types::Clock::now(&world.clock)), number: 0 };
+    let never_sent = format!("{}@bounces.example.com", Tokens::new(&[1; 32]).write(&Token::Return(never_sent)));
+    let refused = comes_back(&world, &never_sent, "ann@a.test", &letter("ann@a.test", "")).await.unwrap_err();
+    assert!(refused.to_string().starts_with("550 5.1.6"), "{refused}");
+    // Some servers' notices have a sender, and some answers of machines.
+    let absent = "From: ann@a.test\r\nSubject: Out of office\r\n\r\nI am away.\r\n";
+    comes_back(&world, &path, "ann@a.test", absent).await.unwrap();
+    comes_back(&world, &path, "MAILER-DAEMON@a.test", &unknown("ann@a.test")).await.unwrap();
+    assert_eq!(world.came_back().len(), 1);
+    pass(MINUTE).await;
+    assert_eq!(home.taken().len(), 1, "the notice to its sender");
+    world.stop().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_addresses_of_a_letter_for_leaving_and_for_complaints_work_once() {
+    let (mut world, there, _) = world().await;
+    for to in ["ann@a.test", "ben@a.test"] {
+        world.submit("me@example.com", &[to]).await.unwrap();
+        pass(MINUTE).await;
+    }
+    let tokens = Tokens::new(&[1; 32]);
+    let part = |path: &str| match tokens.read(path.split('@').next().unwrap()) {
+        Some(Token::Return(part)) => part,
+        other => panic!("{other:?}"),
+    };
+    let taken: Vec<_> = there.taken().into_iter().map(|taken| taken.from).collect();
+    let of = |word: &str, token: Token| format!("{word}+{}@bounces.example.com", tokens.write(&token));
+    let leave = of("UNSUBSCRIBE", Token::Unsubscribe { part: part(&taken[0]), recipient: 0 });
+    let complain = of("fbl", Token::Return(part(&taken[1])));
+    // A word with the token of the other is nobody's address.
+    for wrong in [
+        of("fbl", Token::Unsubscribe { part: part(&taken[0]), recipient: 0 }),
+        of("unsubscribe", Token::Return(part(&taken[1]))),
+        of("support", Token::Return(part(&taken[1]))),
+    ] {
+        assert_eq!(comes_back(&world, &wrong, "x@b.test", "Subject: x\r\n\r\nx\r\n").await.unwrap_err().code, 550);
+    }
+    let arf = "From: fbl@a.test\r\nSubject: abuse\r\nMIME-Version: 1.0\r\n\
+        Content-Type: multipart/report; report-type=feedback-report; boundary=\"b\"\r\n\r\n\
+        --b\r\nContent-Type: message/feedback-report\r\n\r\nFeedback-Type: abuse\r\nUser-Agent: t\r\nVersion: 1\r\n\r\n\
+        --b\r\nContent-Type: text/rfc822-headers\r\n\r\nSubject: hello\r\n\r\n--b--\r\n";
+    // Nothing but a complaint counts there.
+    comes_back(&world, &complain, "", &unknown("ben@a.test")).await.unwrap();
+    for _ in 0..2 {
+        comes_back(&world, &leave, "ann@a.test", &letter("ann@a.test", "")).await.unwrap();
+        comes_back(&world, &complain, "fbl@a.test", arf).await.unwrap();
+    }
+    let heard: Vec<_> = world.came_back().into_iter().map(|(what, to, _)| (what, to)).collect();
+    assert_eq!(heard, [("unsubscribed", "ann@a.test".to_owned()), ("complained", "ben@a.test".to_owned())]);
+    let shop = Scope::of(Some("shop"), None);
+    assert_eq!(
+        listed(&world).await,
+        [("ann@a.test".into(), shop.clone(), Why::Unsubscribed), ("ben@a.test".into(), shop, Why::Complaint)]
+    );
+    world.stop().await;
+}
+
+fn dmarc_report(domain: &str, id: &str) -> String {
+    format!(
+        "From: dmarc@r.test\r\nSubject: Report Domain: {domain} Submitter: r.test Report-ID: {id}\r\nMIME-Version: 1.0\r\n\
+         Content-Type: text/xml\r\n\r\n\
+         <feedback><report_metadata><org_name>r.test</org_name><report_id>{id}</report_id>\
+         <date_range><begin>1795400000</begin><end>1795486400</end></date_range></report_metadata>\
+         <policy_published><domain>{domain}</domain><p>reject</p></policy_published>\
+         <record><row><source_ip>198.51.100.9</source_ip><count>7</count><policy_evaluated><disposition>reject</disposition>\
+         <dkim>fail</dkim><spf>fail</spf></policy_evaluated></row>\
+         <identifiers><header_from>{domain}</header_from></identifiers></record></feedback>\r\n"
+    )
+}
+
+#[tokio::test(start_paused = true)]
+async fn reports_about_our_domains_are_kept_once_and_others_are_not() {
+    let (mut world, there, _) = world().await;
+    world.submit("me@example.com", &["ann@a.test"]).await.unwrap();
+    pass(MINUTE).await;
+    let path = there.taken()[0].from.clone();
+    for to in ["dmarc@bounces.example.com", "DMARC@bounces.example.com", "postmaster@bounces.example.com", &path] {
+        comes_back(&world, to, "dmarc@r.test", &dmarc_report("example.com", "1")).await.unwrap();
+    }
+    comes_back(&world, "dmarc@bounces.example.com", "dmarc@r.test", &dmarc_report("victim.test", "2")).await.unwrap();
+    comes_back(&world, "dmarc@bounces.example.com", "x@r.test", "Subject: hi\r\n\r\nhi\r\n").await.unwrap();
+    let broken = dmarc_report("example.com", "3").replace("<feedback>", "<!DOCTYPE a [<!ENTITY b \"c\">]><feedback>");
+    comes_back(&world, "dmarc@bounces.example.com", "dmarc@r.test", &broken).await.unwrap();
+    let tls = r#"{"organization-name": "r.test", "report-id": "t", "date-range": {}, "policies": [{"policy":
+        {"policy-type": "sts", "policy-domain": "bounces.example.com"}, "summary": {"total-successful-session-count": 9}}]}"#;
+    let tls = format!("From: t@r.test\r\nTLS-Report-Domain: x\r\nContent-Type: application/json\r\n\r\n{tls}\r\n");
+    comes_back(&world, "tls@bounces.example.com", "t@r.test", &tls).await.unwrap();
+    let reports = world.reports.clone().unwrap();
+    let kept: Vec<_> = reports.list(None, 10).unwrap().into_iter().map(|r| (r.kind, r.name, r.good, r.bad)).collect();
+    assert_eq!(kept, [("tls".into(), "t".into(), 9, 0), ("dmarc".into(), "1".into(), 0, 7)]);
+    let sources = reports.sources(Some("example.com"), DAY, repute_types::Clock::now(&world.clock)).unwrap();
+    assert_eq!((sources[0].source.as_str(), sources[0].count, sources[0].refused), ("198.51.100.9", 7, 7));
+    // Not as mail: what is kept of it is what it says.
+    assert_eq!(world.returned.as_ref().unwrap().list(10).await.unwrap(), []);
+    assert_eq!(world.came_back(), []);
+    world.stop().await;
+}

@@ -8,12 +8,15 @@ use crate::original::in_brackets;
 /// What is kept of the text.
 const TEXT: usize = 2000;
 const IDS: usize = 50;
+const NAME: usize = 100;
 
 /// A message that is no report.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Letter {
     /// From, without the name.
     pub from: Option<String>,
+    /// The name that stands with it, decoded.
+    pub name: Option<String>,
     /// Where an answer should go: Reply-To, or From.
     pub reply_to: Option<String>,
     pub subject: String,
@@ -51,10 +54,18 @@ pub(crate) fn letter(mail: &Mail<'_>) -> Letter {
     Letter {
         reply_to: address("reply-to").or_else(|| from.clone()),
         from,
+        name: name(mail),
         subject: mail.header.decoded("subject").unwrap_or_default(),
         answers,
         text: text[..text.floor_char_boundary(TEXT)].to_owned(),
     }
+}
+
+/// What stands before the address in From.
+fn name(mail: &Mail<'_>) -> Option<String> {
+    let from = mail.header.decoded("from")?;
+    let name = from.split_once('<')?.0.trim().trim_matches(['"', '\'']).trim();
+    (!name.is_empty()).then(|| name.chars().filter(|c| !c.is_control()).take(NAME).collect())
 }
 
 pub(crate) fn kind(mail: &Mail<'_>, letter: &Letter) -> Kind {

@@ -1,21 +1,23 @@
 //! DMARC and TLS reports that came in, and what they say together: who sends as us, what passes, what fails, and
 //! how that changed.
 //!
-//! Promise: a report is kept once, however often it comes, and it is synced when [`Reports::keep_dmarc`] or
-//! [`Reports::keep_tls`] returns. Bounded by number of reports, of records, and by age; at a bound the oldest go
-//! first. What strangers report is kept as they said it: nothing here believes it.
+//! Promise: a report is kept once, however often it comes, and it is synced when [`Reports::keep_dmarc`],
+//! [`Reports::keep_tls`] or [`Reports::keep_failure`] returns. Bounded by number of reports, of records, and by
+//! age; at a bound the oldest go first. What strangers report is kept as they said it: nothing here believes it.
 
 use std::collections::HashMap;
 use std::path::Path;
 use std::time::Duration;
 
-use repute_feedback::{Aggregate, TlsReport};
+use repute_feedback::{Aggregate, AuthFailure, TlsReport};
 use repute_types::Timestamp;
 use rusqlite::{Connection, OptionalExtension, Transaction, params};
 use serde::Serialize;
 
 use crate::file::{File, FileKind};
 use crate::{LedgerError, give_back};
+
+mod insert;
 
 const MIGRATIONS: &[&str] = &["
     CREATE TABLE report (
@@ -83,7 +85,7 @@ impl Default for ReportsOptions {
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct ReportSummary {
     pub id: i64,
-    /// `dmarc` or `tls`.
+    /// `dmarc`, `tls`, or `failure`: one message that did not pass DMARC.
     pub kind: String,
     pub reporter: String,
     /// The reporter's own name for it.
@@ -168,12 +170,18 @@ impl Reports {
 
     /// Keeps a DMARC report that came `at`; `false` where it is known already.
     pub async fn keep_dmarc(&self, report: Aggregate, at: Timestamp) -> Result<bool, LedgerError> {
-        self.keep(at, move |transaction| insert_dmarc(transaction, &report, at)).await
+        self.keep(at, move |transaction| insert::dmarc(transaction, &report, at)).await
     }
 
     /// Keeps a TLS report that came `at`; `false` where it is known already.
     pub async fn keep_tls(&self, report: TlsReport, at: Timestamp) -> Result<bool, LedgerError> {
-        self.keep(at, move |transaction| insert_tls(transaction, &report, at)).await
+        self.keep(at, move |transaction| insert::tls(transaction, &report, at)).await
+    }
+
+    /// Keeps a DMARC failure report that came `at`, without the people that it names; `false` where it is
+    /// known already.
+    pub async fn keep_failure(&self, report: AuthFailure, at: Timestamp) -> Result<bool, LedgerError> {
+        self.keep(at, move |transaction| insert::failure(transaction, &report, at)).await
     }
 
     /// The last ones, newest first. Blocks.
@@ -270,106 +278,6 @@ impl Source {
             reporters: 0,
         }
     }
-}
-
-/// What sums over reports cannot overflow.
-fn bounded(count: u64) -> i64 {
-    count.min(1 << 40) as i64
-}
-
-struct NewReport<'a> {
-    kind: &'a str,
-    reporter: &'a str,
-    name: &'a str,
-    domain: &'a str,
-    span: String,
-    policy: &'a str,
-    counts: (u64, u64),
-    records: usize,
-}
-
-/// The row's id; `None` where the report is known.
-fn insert_report(transaction: &Transaction<'_>, new: &NewReport<'_>, at: Timestamp) -> rusqlite::Result<Option<i64>> {
-    let added = transaction
-        .prepare_cached(
-            "INSERT OR IGNORE INTO report (kind, reporter, name, domain, span, policy, at, good, bad, records)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)",
-        )?
-        .execute(params![
-            new.kind,
-            new.reporter,
-            new.name,
-            new.domain,
-            new.span,
-            new.policy,
-            at.0,
-            bounded(new.counts.0),
-            bounded(new.counts.1),
-            new.records as i64,
-        ])?;
-    Ok((added > 0).then(|| transaction.last_insert_rowid()))
-}
-
-fn insert_dmarc(transaction: &Transaction<'_>, report: &Aggregate, at: Timestamp) -> rusqlite::Result<bool> {
-    let new = NewReport {
-        kind: "dmarc",
-        reporter: &report.reporter,
-        name: &report.id,
-        domain: &report.policy.domain,
-        span: format!("{} {}", report.begin, report.end),
-        policy: &report.policy.p,
-        counts: report.counts(),
-        records: report.records.len(),
-    };
-    let Some(id) = insert_report(transaction, &new, at)? else { return Ok(false) };
-    let mut add =
-        transaction.prepare_cached("INSERT INTO record VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)")?;
-    for record in &report.records {
-        let signers = record.signatures.iter().map(|s| format!("{}/{}={}", s.domain, s.selector, s.result));
-        add.execute(params![
-            id,
-            record.source.to_string(),
-            bounded(record.count),
-            record.dkim,
-            record.spf,
-            record.disposition,
-            record.header_from,
-            record.envelope_from,
-            signers.collect::<Vec<_>>().join(", "),
-            format!("{}={}", record.spf_domain, record.spf_result),
-            record.reasons.join(", "),
-        ])?;
-    }
-    Ok(true)
-}
-
-fn insert_tls(transaction: &Transaction<'_>, report: &TlsReport, at: Timestamp) -> rusqlite::Result<bool> {
-    let first = report.policies.first().map(|p| &p.policy);
-    let new = NewReport {
-        kind: "tls",
-        reporter: &report.organization_name,
-        name: &report.report_id,
-        domain: first.map_or("", |policy| &policy.policy_domain),
-        span: format!("{} {}", report.date_range.start_datetime, report.date_range.end_datetime),
-        policy: first.map_or("", |policy| &policy.policy_type),
-        counts: report.counts(),
-        records: report.policies.iter().map(|p| p.failure_details.len()).sum(),
-    };
-    let Some(id) = insert_report(transaction, &new, at)? else { return Ok(false) };
-    let mut add = transaction.prepare_cached("INSERT INTO failure VALUES (?1, ?2, ?3, ?4, ?5, ?6)")?;
-    for policy in &report.policies {
-        for failure in &policy.failure_details {
-            add.execute(params![
-                id,
-                policy.policy.policy_domain,
-                failure.result_type,
-                failure.receiving_mx_hostname.as_deref().unwrap_or_default(),
-                failure.sending_mta_ip.as_deref().unwrap_or_default(),
-                bounded(failure.failed_session_count),
-            ])?;
-        }
-    }
-    Ok(true)
 }
 
 fn summary(row: &rusqlite::Row<'_>) -> rusqlite::Result<ReportSummary> {

@@ -59,11 +59,11 @@ const MIGRATIONS: &[&str] = &[
 ",
 ];
 
-/// News about a recipient of a message: a bounce, a complaint, a wish to leave.
+/// News about a recipient of a message: a bounce, a complaint, a wish to leave; or a letter about it.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Heard {
     pub part: PartId,
-    /// As [`spelling`](crate::suppression::spelling) has it.
+    /// As [`spelling`](crate::suppression::spelling) has it; of a letter, what tells it from others.
     pub recipient: String,
     pub what: &'static str,
 }
@@ -174,6 +174,18 @@ impl Returned {
                 )?;
                 let known = |n: &Heard| ask.exists(params![key(n.part.message), n.part.number, n.recipient, n.what]);
                 Ok(news.iter().map(known).collect::<Result<_, _>>()?)
+            })
+            .await
+    }
+
+    /// How much news of this kind about a part was acted on.
+    pub async fn count_heard(&self, part: PartId, what: &'static str) -> Result<usize, LedgerError> {
+        self.db
+            .blocking(move |db| {
+                let mut count =
+                    db.prepare_cached("SELECT COUNT(*) FROM heard WHERE message = ?1 AND part = ?2 AND what = ?3")?;
+                Ok(count.query_row(params![key(part.message), part.number, what], |row| row.get::<_, i64>(0))?.max(0)
+                    as usize)
             })
             .await
     }

@@ -5,7 +5,7 @@
 use std::net::IpAddr;
 use std::time::Duration;
 
-use repute_feedback::{Aggregate, Policy, Record, TlsReport};
+use repute_feedback::{Aggregate, AuthFailure, Comeback, Policy, Record, TlsReport};
 use repute_ledger::{Reports, ReportsOptions};
 use repute_types::Timestamp;
 
@@ -102,4 +102,54 @@ async fn the_oldest_go_at_each_bound() {
     // Numbers that nobody can have counted do not break the sums.
     reports.keep_dmarc(report("7", &[("192.0.2.1", u64::MAX, true); 2]), NOW + DAY * 31).await.unwrap();
     assert_eq!(reports.sources(None, DAY * 7, NOW + DAY * 31).unwrap().len(), 1);
+}
+
+fn failure(id: &str) -> AuthFailure {
+    let text = format!(
+        "From: a@b.test\r\nMIME-Version: 1.0\r\n\
+         Content-Type: multipart/report; report-type=feedback-report; boundary=\"b\"\r\n\r\n\
+         --b\r\nContent-Type: message/feedback-report\r\n\r\nFeedback-Type: auth-failure\r\nVersion: 1\r\n\
+         User-Agent: Lua/1.0\r\nAuth-Failure: dmarc\r\nDelivery-Result: reject\r\nIdentity-Alignment: none\r\n\
+         Source-IP: 198.51.100.9\r\nReported-Domain: example.com\r\nOriginal-Mail-From: <ann@else.test>\r\n\
+         Arrival-Date: Wed, 25 Nov 2026 10:00:00 +0000\r\n\r\n\
+         --b\r\nContent-Type: text/rfc822-headers\r\n\r\nFrom: Boss <boss@example.com>\r\nMessage-ID: <{id}>\r\n\r\n\
+         --b--\r\n"
+    );
+    match repute_feedback::read(text.as_bytes()) {
+        Comeback::DmarcFailure(failure) => *failure,
+        other => panic!("{other:?}"),
+    }
+}
+
+#[tokio::test]
+async fn a_failure_report_is_a_record_without_people_and_counts_as_no_aggregate() {
+    let folder = tempfile::tempdir().unwrap();
+    let reports = open(&folder, ReportsOptions::default());
+    assert!(reports.keep_failure(failure("1@else.test"), NOW).await.unwrap());
+    assert!(!reports.keep_failure(failure("1@else.test"), NOW).await.unwrap());
+    assert!(reports.keep_failure(failure("2@else.test"), NOW).await.unwrap());
+    let list = reports.list(Some("example.com"), 10).unwrap();
+    let told: Vec<_> = list.iter().map(|r| (r.kind.as_str(), r.name.as_str(), r.good, r.bad)).collect();
+    assert_eq!(told, [("failure", "dmarc 2@else.test", 0, 1), ("failure", "dmarc 1@else.test", 0, 1)]);
+    let record = reports.show(list[0].id).unwrap().unwrap().records.remove(0);
+    let told = (record.source.as_str(), record.header_from.as_str(), record.envelope_from.as_str());
+    assert_eq!(told, ("198.51.100.9", "example.com", "else.test"));
+    assert_eq!((record.disposition.as_str(), record.reasons.as_str(), record.dkim), ("reject", "dmarc", false));
+    assert_eq!(reports.sources(None, DAY * 7, NOW).unwrap(), []);
+}
+
+#[tokio::test]
+async fn one_report_of_a_stranger_takes_a_bounded_room() {
+    let folder = tempfile::tempdir().unwrap();
+    let reports = open(&folder, ReportsOptions::default());
+    let detail = r#"{"result-type": "x"},"#.repeat(999) + "{}";
+    let policy = format!(r#"{{"policy": {{"policy-domain": "Example.com"}}, "failure-details": [{detail}]}}"#);
+    let name = "é".repeat(100_000);
+    let policies = vec![policy; 30].join(",");
+    let text = format!(r#"{{"organization-name": "{name}", "date-range": {{}}, "policies": [{policies}]}}"#);
+    let tls: TlsReport = serde_json::from_str(&text).unwrap();
+    assert!(reports.keep_tls(tls, NOW).await.unwrap());
+    let found = reports.list(Some("example.com"), 10).unwrap().remove(0);
+    assert_eq!(found.reporter.chars().count(), 255);
+    assert_eq!(reports.show(found.id).unwrap().unwrap().failures.len(), 20_000);
 }

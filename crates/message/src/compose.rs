@@ -77,7 +77,7 @@ pub fn compose(letter: &Letter) -> Result<Content, LetterFault> {
     Ok(content)
 }
 
-fn people(name: &str, people: &[Person]) -> String {
+pub(crate) fn people(name: &str, people: &[Person]) -> String {
     if people.is_empty() {
         return String::new();
     }

@@ -9,6 +9,7 @@ pub mod compose;
 pub mod dsn;
 pub mod encode;
 mod fault;
+pub mod forward;
 pub mod header;
 pub mod judge;
 pub mod lint;

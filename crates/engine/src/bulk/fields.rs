@@ -9,6 +9,7 @@ use repute_types::{Content, Domain, MessageId, PartId, Stream};
 use super::leave::{MAILTO, unsubscribe_url};
 use crate::config::{SendingDomain, Settings};
 use crate::door::Account;
+use crate::returned::COMPLAINTS;
 use crate::works::Works;
 
 /// What the fields of one message are about.
@@ -37,7 +38,7 @@ pub(super) fn write(works: &Works, url: &str, about: &About<'_>) -> String {
     out += &format!("Feedback-ID: {campaign}:{}:bulk:{name}\r\n", label(about.account));
     if let Some(domain) = return_path.as_ref().filter(|domain| is_within(domain, name)) {
         let token = works.doors.tokens.write(&Token::Return(about.part));
-        out += &format!("CFBL-Address: fbl+{token}@{domain}; report=arf\r\n");
+        out += &format!("CFBL-Address: {COMPLAINTS}+{token}@{domain}; report=arf\r\n");
     }
     out
 }

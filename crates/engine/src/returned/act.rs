@@ -18,13 +18,15 @@ use repute_types::{
 };
 
 use super::known::{self, Known};
-use super::{ROLES, sentence};
+use super::{Addressed, ROLES, replies, reports, sentence};
 use crate::circuit::count::Told;
 use crate::works::Works;
 use crate::{circuit, intake, notice, suppress};
 
 /// Tokens that one message is looked at for: a notice is about one.
-const TOKENS: usize = 4;
+pub(super) const TOKENS: usize = 4;
+/// How a recipient left.
+const BY_MAIL: &str = "by mail";
 /// Recipients that one message can say something about.
 const NEWS: usize = 1000;
 
@@ -45,26 +47,33 @@ struct News {
 pub(super) async fn read(works: &Works, store: &Returned, id: MessageId) -> Result<(), LedgerError> {
     let now = works.now();
     let Some(mail) = store.get(id).await? else { return store.done(id, Vec::new(), now, false).await };
-    let by_token = mail.recipients.iter().any(|to| super::token_at(works, to).is_some());
-    if let Some(role) = role_of(&mail).filter(|_| !by_token) {
-        // For a person, or for who reads reports.
-        if matches!(role, "postmaster" | "abuse") {
-            let from = mail.from.as_ref().map_or_else(|| "<>".to_owned(), ToString::to_string);
-            works.note(Level::Warning, "returned", format!("{from} wrote to {role}: kept as {id}"));
-        }
-        if role != "fbl" {
-            return store.done(id, Vec::new(), now, true).await;
-        }
-    }
-    let octets = mail.content.to_vec();
-    let said = tokio::task::spawn_blocking(move || repute_feedback::read(&octets)).await;
-    let Ok(said) = said else {
+    let Some(said) = understand(&mail.content).await else {
         works.note(Level::Error, "returned", format!("{id} cannot be read: it is kept and passed over"));
         return store.done(id, Vec::new(), now, true).await;
     };
+    if reports::keep(works, &said).await? {
+        return store.done(id, Vec::new(), now, false).await;
+    }
+    let ways = ways_of(works, &mail, &said);
+    if ways.is_empty()
+        && let Some(role @ ("postmaster" | "abuse")) = role_of(&mail)
+    {
+        let from = mail.from.as_ref().map_or_else(|| "<>".to_owned(), ToString::to_string);
+        works.note(Level::Warning, "returned", format!("{from} wrote to {role}: kept as {id}"));
+        return store.done(id, Vec::new(), now, true).await;
+    }
     let mut heard = Vec::new();
-    for token in tokens_of(works, &mail, &said) {
-        heard.extend(follow(works, store, id, token, &mail, &said).await?);
+    for way in ways {
+        match (way, &said) {
+            (Addressed::Token(Token::Return(part)), Comeback::Reply(letter)) => {
+                heard.extend(replies::hand_on(works, store, part, &mail, letter).await?);
+            }
+            _ => heard.extend(follow(works, store, id, way, &mail, &said).await?),
+        }
+        if matches!(said, Comeback::Reply(_)) && !heard.is_empty() {
+            // One letter is handed on once, whoever else it was for.
+            return store.done(id, heard, now, false).await;
+        }
     }
     if heard.is_empty() {
         match said {
@@ -76,28 +85,35 @@ pub(super) async fn read(works: &Works, store: &Returned, id: MessageId) -> Resu
     store.done(id, heard, now, keep).await
 }
 
+/// What a message says. It may be large, and is a stranger's: read beside the mail, not in its way. `None` is a
+/// fault of ours.
+pub(super) async fn understand(content: &Content) -> Option<Comeback> {
+    let octets = content.to_vec();
+    tokio::task::spawn_blocking(move || repute_feedback::read(&octets)).await.ok()
+}
+
 fn role_of(mail: &ReturnedMail) -> Option<&'static str> {
     let is_role = |role: &&str| mail.recipients.iter().any(|to| to.local().eq_ignore_ascii_case(role));
     ROLES.into_iter().find(is_role)
 }
 
 /// The tokens by which it came; a complaint that came to a mailbox names the return path it is about.
-fn tokens_of(works: &Works, mail: &ReturnedMail, said: &Comeback) -> Vec<Token> {
-    let mut tokens: Vec<Token> =
-        mail.recipients.iter().filter_map(|to| super::token_at(works, to)).take(TOKENS).collect();
-    if let (Comeback::Complaint(complaint), true) = (said, tokens.is_empty()) {
+fn ways_of(works: &Works, mail: &ReturnedMail, said: &Comeback) -> Vec<Addressed> {
+    let way_of = |to: &Address| super::way_of(works, to.local());
+    let mut ways: Vec<Addressed> = mail.recipients.iter().filter_map(way_of).take(TOKENS).collect();
+    if let (Comeback::Complaint(complaint), true) = (said, ways.is_empty()) {
         let paths = [complaint.return_path.as_deref(), complaint.original.return_path.as_deref()];
         let settings = works.settings();
         let of_path = |path: &str| {
             let address: Address = path.trim_matches(['<', '>', ' ']).parse().ok()?;
             match super::addressed(works, &settings, &address).ok()? {
-                super::Addressed::Token(token @ Token::Return(_)) => Some(token),
+                Addressed::Token(Token::Return(part)) => Some(Addressed::Complaints(part)),
                 _ => None,
             }
         };
-        tokens.extend(paths.into_iter().flatten().find_map(of_path));
+        ways.extend(paths.into_iter().flatten().find_map(of_path));
     }
-    tokens
+    ways
 }
 
 /// Acts on what is said of one part; returns what was news.
@@ -105,20 +121,24 @@ async fn follow(
     works: &Works,
     store: &Returned,
     id: MessageId,
-    token: Token,
+    way: Addressed,
     mail: &ReturnedMail,
     said: &Comeback,
 ) -> Result<Vec<Heard>, LedgerError> {
-    let part = match token {
-        Token::Return(part) | Token::Unsubscribe { part, .. } => part,
-    };
+    let Some(part) = way.part() else { return Ok(Vec::new()) };
     let Some(known) = known::of(works, part).await? else { return Ok(Vec::new()) };
-    let mut news = match (token, said) {
-        (Token::Unsubscribe { recipient, .. }, _) => by_unsubscribe_address(works, &known, recipient, mail, said),
-        (Token::Return(_), Comeback::Report(report)) => bounces(works, &known, report),
-        (Token::Return(_), Comeback::Complaint(complaint)) => complaints(works, &known, complaint),
-        (Token::Return(_), Comeback::Unsubscribe(letter)) => by_letter(works, &known, letter.from.as_deref()),
-        (Token::Return(_), _) => Vec::new(),
+    let mut news = match (way, said) {
+        (Addressed::Token(Token::Unsubscribe { recipient, .. }), _) => {
+            by_unsubscribe_address(works, &known, recipient, mail, said)
+        }
+        (Addressed::Token(Token::Return(_)) | Addressed::Complaints(_), Comeback::Complaint(complaint)) => {
+            complaints(works, &known, complaint)
+        }
+        (Addressed::Token(Token::Return(_)), Comeback::Report(report)) => bounces(works, &known, report),
+        (Addressed::Token(Token::Return(_)), Comeback::Unsubscribe(letter)) => {
+            by_letter(works, &known, letter.from.as_deref())
+        }
+        _ => Vec::new(),
     };
     let mut seen = HashSet::new();
     news.retain(|n| seen.insert(spelling(&n.recipient)));
@@ -130,6 +150,7 @@ async fn follow(
     if news.is_empty() {
         return Ok(Vec::new());
     }
+    leave_out_who_left(works, &known, &mut news)?;
     let entries: Vec<Entry> = news.iter_mut().filter_map(|n| n.entry.take()).collect();
     if let (Some(list), false) = (&works.doors.suppressions, entries.is_empty()) {
         list.import(entries).await?;
@@ -149,6 +170,22 @@ async fn follow(
         });
     }
     Ok(heard)
+}
+
+/// Who left by another way before has left: no news. An entry that this very news made, before a crash, is told.
+fn leave_out_who_left(works: &Works, known: &Known, news: &mut Vec<News>) -> Result<(), LedgerError> {
+    let Some(suppressions) = &works.doors.suppressions else { return Ok(()) };
+    let list = known.labels.as_ref().and_then(|labels| labels.list.as_deref());
+    let mut left = Vec::new();
+    for n in news.iter().filter(|n| n.what == Back::Unsubscribed) {
+        let found = suppressions.find(known.account.as_deref(), list, &n.recipient, works.now())?;
+        let is_ours = |entry: &Entry| entry.message == Some(known.part.message) && entry.reason == BY_MAIL;
+        if found.is_some_and(|entry| entry.why == Why::Unsubscribed && !is_ours(&entry)) {
+            left.push(n.recipient.clone());
+        }
+    }
+    news.retain(|n| n.what != Back::Unsubscribed || !left.contains(&n.recipient));
+    Ok(())
 }
 
 /// What the circuit of the account and the campaign hears of it.
@@ -274,11 +311,11 @@ fn unsubscribed(works: &Works, known: &Known, recipient: &Address) -> News {
     let list = known.labels.as_ref().and_then(|labels| labels.list.as_deref());
     let scope = Scope::of(known.account.as_deref(), list);
     let entry = Entry {
-        reason: "by mail".to_owned(),
+        reason: BY_MAIL.to_owned(),
         message: Some(known.part.message),
         ..Entry::new(recipient.clone(), scope, Why::Unsubscribed, works.now())
     };
-    plain(Back::Unsubscribed, recipient.clone(), "by mail".to_owned(), entry)
+    plain(Back::Unsubscribed, recipient.clone(), BY_MAIL.to_owned(), entry)
 }
 
 fn plain(what: Back, recipient: Address, text: String, entry: Entry) -> News {

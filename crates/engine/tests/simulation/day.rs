@@ -151,6 +151,7 @@ impl Day {
             events: Arc::new(Witness { book: self.book.clone(), life }),
             history: None,
             returned: None,
+            reports: None,
             suppressions: None,
             requests: None,
             circuits: None,
@@ -372,8 +373,13 @@ fn account(name: &str) -> Arc<Account> {
 }
 
 fn settings(size: Size) -> Settings {
-    let settings_of =
-        |name| AccountSettings { account: account(name), password: None, scram: None, addresses: Vec::new() };
+    let settings_of = |name| AccountSettings {
+        account: account(name),
+        password: None,
+        scram: None,
+        addresses: Vec::new(),
+        replies: None,
+    };
     Settings {
         hostname: Domain::parse("mail.example.com").unwrap(),
         accounts: vec![settings_of("shop"), settings_of("list")],

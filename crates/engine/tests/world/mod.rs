@@ -15,7 +15,9 @@ use repute_engine::config::{AccountSettings, Limits, SendingDomain};
 use repute_engine::door::{Account, Origin, Submitted};
 use repute_engine::permit::{PermitSettings, TrustDoors};
 use repute_engine::{CircuitSettings, Control, Door, Doors, Engine, ReturnSettings, Settings, SuppressionSettings};
-use repute_ledger::{Circuits, History, HistoryOptions, Returned, ReturnedOptions, Suppressions};
+use repute_ledger::{
+    Circuits, History, HistoryOptions, Reports, ReportsOptions, Returned, ReturnedOptions, Suppressions,
+};
 use repute_net::{MemoryNetwork, TlsClient};
 use repute_queue::Retry;
 use repute_spool::MemorySpool;
@@ -123,6 +125,9 @@ pub struct World {
     pub state: Option<State>,
     pub suppressions: Option<Arc<Suppressions>>,
     pub returned: Option<Arc<Returned>>,
+    pub reports: Option<Arc<Reports>>,
+    /// Where letters to the return path of the account `shop` go.
+    pub replies: Option<Address>,
     history: Option<Arc<History>>,
     circuits: Option<Arc<Circuits>>,
     /// Of example.com.
@@ -157,6 +162,8 @@ impl World {
             state: None,
             suppressions: None,
             returned: None,
+            reports: None,
+            replies: None,
             history: None,
             circuits: None,
             return_path: None,
@@ -185,6 +192,8 @@ impl World {
             self.suppressions = Some(Arc::new(Suppressions::open(&state.join("suppression.sqlite")).unwrap()));
             let returned = Returned::open(&state.join("returned.sqlite"), ReturnedOptions::default());
             self.returned = Some(Arc::new(returned.unwrap()));
+            let reports = Reports::open(&state.join("reports.sqlite"), ReportsOptions::default());
+            self.reports = Some(Arc::new(reports.unwrap()));
             self.circuits = Some(Arc::new(Circuits::open(&state.join("circuit.sqlite")).unwrap()));
             let options = HistoryOptions { clock: Arc::new(self.clock), ..HistoryOptions::default() };
             self.history = Some(Arc::new(History::open(&state.join("history.sqlite"), options).unwrap()));
@@ -199,6 +208,7 @@ impl World {
             events: Arc::new(Both(self.events.clone(), self.history.clone())),
             history: self.history.clone(),
             returned: self.returned.clone(),
+            reports: self.reports.clone(),
             suppressions: self.suppressions.clone(),
             circuits: self.circuits.clone(),
             tokens: Arc::new(repute_feedback::Tokens::new(&[1; 32])),
@@ -210,6 +220,7 @@ impl World {
         if let Some(first) = settings.domains.first_mut() {
             first.return_path.clone_from(&self.return_path);
         }
+        settings.accounts[0].replies.clone_from(&self.replies);
         settings.routes = self.routes.clone();
         settings.permit = self.permit.clone();
         settings.retry.expire = self.expire.unwrap_or(settings.retry.expire);
@@ -461,7 +472,13 @@ fn settings() -> Settings {
     Settings {
         hostname: domain("mail.example.com"),
         accounts: [shop(), news()]
-            .map(|account| AccountSettings { account, password: None, scram: None, addresses: Vec::new() })
+            .map(|account| AccountSettings {
+                account,
+                password: None,
+                scram: None,
+                addresses: Vec::new(),
+                replies: None,
+            })
             .into(),
         domains: Vec::new(),
         egresses: Vec::new(),

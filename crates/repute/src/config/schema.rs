@@ -255,6 +255,12 @@ const ACCOUNT: Section = Section {
             Optional("that of [circuit]"),
             "How many times its habit this account may write to people it never wrote to; 0 never holds it.",
         ),
+        key(
+            "replies",
+            Text,
+            Optional("they are refused"),
+            "The mail address to which what people answer to the return path of its mail is handed on.",
+        ),
     ],
 };
 

@@ -5,7 +5,7 @@
 use std::net::IpAddr;
 use std::path::PathBuf;
 
-use repute_types::Domain;
+use repute_types::{Address, Domain};
 use serde::Deserialize;
 use toml::Spanned;
 
@@ -80,6 +80,7 @@ pub struct Account {
     #[serde(default)]
     pub addresses: Vec<Spanned<Range>>,
     pub brake: Option<u64>,
+    pub replies: Option<Spanned<Address>>,
 }
 
 #[derive(Clone, Copy, Deserialize)]

@@ -25,7 +25,9 @@ use repute_engine::{Doors, Engine};
 use repute_feedback::Tokens;
 use repute_hooks::Feed;
 use repute_ledger::requests::{RequestOptions, Requests};
-use repute_ledger::{Circuits, History, HistoryOptions, Returned, ReturnedOptions, Suppressions, Trust};
+use repute_ledger::{
+    Circuits, History, HistoryOptions, Reports, ReportsOptions, Returned, ReturnedOptions, Suppressions, Trust,
+};
 use repute_net::{TcpNetwork, TlsClient};
 use repute_spool::{Spool, SqliteSpool, sqlite};
 use repute_submission::{Limits, ListenerConfig, LocalListener, SharedBounds, SharedLimits, TlsSource};
@@ -205,6 +207,7 @@ fn open_history(config: &Config) -> anyhow::Result<Arc<History>> {
 fn doors(config: &Config, log: &Arc<Log>, feed: &Arc<Feed>, history: &Arc<History>) -> anyhow::Result<Doors> {
     let spool = SqliteSpool::open(&control::spool_folder(&config.state), sqlite::Options::default())?;
     let returned = Returned::open(&config.state.join("returned.sqlite"), ReturnedOptions::default())?;
+    let reports = Reports::open(&control::reports_file(&config.state), ReportsOptions::default())?;
     let requests = Requests::open(&config.state.join("requests.sqlite"), RequestOptions::default())?;
     let suppressions = Suppressions::open(&control::suppression_file(&config.state))?;
     let circuits = Circuits::open(&config.state.join("circuit.sqlite"))?;
@@ -217,6 +220,7 @@ fn doors(config: &Config, log: &Arc<Log>, feed: &Arc<Feed>, history: &Arc<Histor
         events: Arc::new(FanOut { log: log.clone(), feed: feed.clone(), next: history.clone() }),
         history: Some(history.clone()),
         returned: Some(Arc::new(returned)),
+        reports: Some(Arc::new(reports)),
         suppressions: Some(Arc::new(suppressions)),
         requests: Some(Arc::new(requests)),
         tokens: Arc::new(Tokens::new(&crate::tokens::key(&config.state)?)),

@@ -180,6 +180,7 @@ fn engine_settings() -> EngineSettings {
         password: None,
         scram: None,
         addresses: Vec::new(),
+        replies: None,
     };
     EngineSettings {
         permit: Default::default(),
@@ -211,6 +212,7 @@ fn doors(spool: Arc<MemorySpool>, state: &Path) -> Doors {
         events: Arc::new(NoEvents),
         history: None,
         returned: None,
+        reports: None,
         suppressions: Some(Arc::new(suppressions)),
         requests: Some(Arc::new(requests)),
         circuits: None,

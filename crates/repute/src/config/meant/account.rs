@@ -1,7 +1,7 @@
 //! Who may submit. In no configuration does this server relay for strangers: an account that
 //! is known by its address alone names this machine, private networks, or single hosts.
 
-use repute_types::{Domain, Stream};
+use repute_types::{Address, Domain, Stream};
 use toml::Spanned;
 
 use super::domain::SendingDomain;
@@ -22,6 +22,7 @@ pub struct Account {
     pub addresses: Vec<Network>,
     /// How many times its habit it may write to strangers, where that is not as for all.
     pub brake: Option<u64>,
+    pub replies: Option<Address>,
 }
 
 /// Networks whose members no stranger can be (RFC 1918, RFC 4193, loopback, link-local,
@@ -52,6 +53,7 @@ pub fn check(c: &mut Checking, typed: Vec<Spanned<typed::Account>>, domains: &[S
         }
         check_addresses(c, &one.addresses, &accounts);
         check_domains(c, &one, domains);
+        check_replies(c, &one, domains);
         if one.password.is_none() && one.password_file.is_none() && one.scram.is_none() && one.addresses.is_empty() {
             let cure = format!("repute account add {name}");
             c.fault(header, format!("nobody can log in as `{name}`: it has no password"), cure);
@@ -67,6 +69,7 @@ pub fn check(c: &mut Checking, typed: Vec<Spanned<typed::Account>>, domains: &[S
             private: one.private,
             addresses: one.addresses.iter().map(|r| r.get_ref().0).collect(),
             brake: one.brake,
+            replies: one.replies.map(Spanned::into_inner),
             name: one.name.into_inner(),
         };
         accounts.push(account);
@@ -122,6 +125,15 @@ fn check_domains(c: &mut Checking, one: &typed::Account, domains: &[SendingDomai
             None => format!("repute domain add {name}"),
         };
         c.fault(named.span(), format!("{name} is not set up: there is no [[domain]] of that name"), cure);
+    }
+}
+
+/// What is handed on must not come back here.
+fn check_replies(c: &mut Checking, one: &typed::Account, domains: &[SendingDomain]) {
+    let Some(replies) = &one.replies else { return };
+    if domains.iter().any(|d| d.return_path.as_ref() == Some(replies.get_ref().domain())) {
+        let what = format!("{} is at a return path of this server, where nobody reads letters", replies.get_ref());
+        c.fault(replies.span(), what, "name a mailbox that a person reads");
     }
 }
 
