@@ -180,22 +180,24 @@ fn senders(setup: &Setup, list: &mut Vec<Wanted>) {
     }
 }
 
-/// DMARC and where reports of TLS failures go. Reports go to the return path, where this server reads them, if
-/// that is under the domain (others would have to permit it, RFC 9990 §4); else to postmaster, the one address that
-/// every domain with mail has (RFC 5321 §4.5.1). A record with another one is kept.
+/// DMARC and where reports of TLS failures go: to the return path, where this server reads them, or where there
+/// is none to postmaster, the one address that every domain with mail has (RFC 5321 §4.5.1). DMARC reports go to a
+/// return path under the domain alone: others would have to permit it (RFC 9990 §4). A record with another address
+/// is kept.
 fn policies(domain: &Sending, list: &mut Vec<Wanted>) {
-    let path = domain.return_path.as_ref().filter(|path| path.as_str().ends_with(&format!(".{}", domain.name)));
-    let reports = |local: &str| match path {
+    let path = domain.return_path.as_ref();
+    let to = |local: &str, path: Option<&Domain>| match path {
         Some(path) => format!("rua=mailto:{local}@{path}"),
         None => format!("rua=mailto:postmaster@{}", domain.name),
     };
     if let Some(name) = under("_dmarc", &domain.name) {
+        let own = path.filter(|path| path.as_str().ends_with(&format!(".{}", domain.name)));
         // p=none asks for reports and changes no delivery: the start of every ramp.
-        put(list, &name, Purpose::Dmarc(format!("v=DMARC1; p=none; {}", reports("dmarc"))));
+        put(list, &name, Purpose::Dmarc(format!("v=DMARC1; p=none; {}", to("dmarc", own))));
     }
-    for takes_mail in std::iter::once(&domain.name).chain(&domain.return_path) {
+    for takes_mail in std::iter::once(&domain.name).chain(path) {
         if let Some(name) = under("_smtp._tls", takes_mail) {
-            put(list, &name, Purpose::TlsRpt(format!("v=TLSRPTv1; {}", reports("tls"))));
+            put(list, &name, Purpose::TlsRpt(format!("v=TLSRPTv1; {}", to("tls", path))));
         }
     }
 }
