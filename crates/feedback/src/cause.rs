@@ -17,8 +17,20 @@ static NOTICES: LazyLock<Rules> = LazyLock::new(|| {
     Rules::parse(&[include_str!("../data/notices.toml")]).expect("a test reads the same file with the same code")
 });
 
+/// That it is over, whatever kept it waiting.
+static EXPIRED: LazyLock<Rules> = LazyLock::new(|| {
+    Rules::parse(&[include_str!("../data/expired.toml")]).expect("a test reads the same file with the same code")
+});
+
+/// What single words hint at where nothing else tells.
+static GUESSES: LazyLock<Rules> = LazyLock::new(|| {
+    Rules::parse(&[include_str!("../data/guesses.toml")]).expect("a test reads the same file with the same code")
+});
+
 /// Octets of sentences that are read for a cause.
 const EXPLANATION: usize = 4096;
+/// Other recipients that are looked for in it.
+const OTHERS: usize = 20;
 
 /// What a cause is, in words that events carry (`types::Cause`).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -45,8 +57,12 @@ pub(crate) struct Said<'a> {
     pub diagnostic: &'a str,
     /// For people; may be about other recipients too.
     pub explanation: &'a str,
+    /// Of the notice: old servers say there alone that they gave up.
+    pub subject: &'a str,
     pub remote: Option<&'a str>,
     pub recipient: &'a str,
+    /// All that the report is about: what is said of another is not said of this one.
+    pub recipients: &'a [String],
     pub action: Action,
 }
 
@@ -68,9 +84,17 @@ pub(crate) fn read(said: &Said<'_>) -> Read {
     // A good status of what did not go well is noise.
     let told = told.filter(|status| status.0 != 2);
     let class = class_of(said, told, code);
-    let about = about(said.explanation, said.recipient);
+    let about = about(said);
     let subject = Subject { class, status: told, code, remote: said.remote };
-    let mut found = subject.classify(said.diagnostic, about, said.explanation);
+    // The rest of what was said to several is about others.
+    let rest = if said.recipients.len() > 1 { "" } else { start(said.explanation) };
+    let mut found = subject.classify(said.diagnostic, about, rest);
+    if found.class == Class::Network {
+        let over = EXPIRED.classify(&subject.reply(said.subject), None);
+        if strength(&over) == Strength::Plain {
+            found = subject.cause(&over);
+        }
+    }
     if found.rule == "any.user-unknown" && is_after_acceptance(&subject, said.diagnostic, about) {
         found = Cause {
             class: Class::RecipientPolicy,
@@ -94,19 +118,31 @@ fn told_status(said: &Said<'_>, reply: Option<(u16, usize)>) -> Option<EnhancedC
         let status = find::status(words.split([' ', '\t', '\n', ')', ';', ',']).next()?)?;
         (u16::from(status.0) == code / 100 && (status.1, status.2) != (0, 0)).then_some(status)
     });
+    if let Some(inner) = quoted_status(said.diagnostic) {
+        return Some(inner);
+    }
     let code = reply.map(|(code, _)| code);
     let in_text = || find::statuses(said.diagnostic).find(|s| code.is_none_or(|code| code / 100 == u16::from(s.0)));
     match said.status {
         _ if beside.is_some() => beside,
         Some(EnhancedCode(class, 0, 0)) => {
             let of_class = |status: &EnhancedCode| status.0 == class;
-            let around = || find::statuses(about(said.explanation, said.recipient)).find(of_class);
+            let around = || find::statuses(about(said)).find(of_class);
             let found = in_text().filter(of_class).or_else(|| if reply.is_none() { around() } else { None });
             Some(found.unwrap_or(EnhancedCode(class, 0, 0)))
         }
         Some(status) => Some(status),
         None => in_text(),
     }
+}
+
+/// A service that gave up quotes the last reply that it got: `554 4.4.7 Message expired<421 4.4.2 timed out>`.
+fn quoted_status(diagnostic: &str) -> Option<EnhancedCode> {
+    let inner = diagnostic.rsplit_once('<')?.1.split_once('>')?.0;
+    let (code, words) = inner.split_once(' ')?;
+    let is_code = code.len() == 3 && code.starts_with(['4', '5']) && code.bytes().all(|b| b.is_ascii_digit());
+    let status = find::status(words.split(' ').next()?)?;
+    (is_code && code.starts_with(char::from(b'0' + status.0))).then_some(status)
 }
 
 /// 4 or 5.
@@ -129,13 +165,13 @@ struct Subject<'a> {
 
 impl Subject<'_> {
     /// By what was said; then by the sentences around it; then by status and code.
-    fn classify(&self, diagnostic: &str, about: &str, explanation: &str) -> Cause {
+    fn classify(&self, diagnostic: &str, about: &str, rest: &str) -> Cause {
         let reply = self.reply(diagnostic);
         let by_reply = Rules::shipped().classify(&reply, self.remote);
         if strength(&by_reply) == Strength::Plain {
             return self.cause(&by_reply);
         }
-        let by_notice = NOTICES.classify(&reply, self.remote);
+        let by_notice = self.noticed(&reply, self.remote);
         if strength(&by_notice) == Strength::Plain {
             return self.cause(&by_notice);
         }
@@ -143,9 +179,9 @@ impl Subject<'_> {
         if strength(&by_reply) == Strength::Words && !is_registered {
             return self.cause(&by_reply);
         }
-        for text in [about, start(explanation)].into_iter().filter(|text| !text.is_empty()) {
+        for text in [about, rest].into_iter().filter(|text| !text.is_empty()) {
             let around = self.reply(text);
-            let found = [NOTICES.classify(&around, None), Rules::shipped().classify(&around, None)];
+            let found = [self.noticed(&around, None), Rules::shipped().classify(&around, None)];
             if let Some(found) = found.iter().find(|found| strength(found) == Strength::Plain) {
                 return self.cause(found);
             }
@@ -158,7 +194,25 @@ impl Subject<'_> {
             let class = Class::Temporary;
             return Cause { class, fault: class.fault(), rule: by_reply.rule, suppresses: false };
         }
+        let is_vague = by_reply.rule == "none"
+            || by_reply.rule.starts_with("code.")
+            || matches!(by_reply.rule, "status.protocol" | "status.policy");
+        if is_vague {
+            let guessed = GUESSES.classify(&reply, None);
+            if strength(&guessed) == Strength::Plain {
+                return Cause { suppresses: false, ..self.cause(&guessed) };
+            }
+        }
         self.cause(&by_reply)
+    }
+
+    fn noticed(&self, reply: &Reply, remote: Option<&str>) -> Classification<'static> {
+        let found = NOTICES.classify(reply, remote);
+        if strength(&found) == Strength::Plain && found.class != Class::Network {
+            return found;
+        }
+        let over = EXPIRED.classify(reply, remote);
+        if strength(&over) == Strength::Plain { over } else { found }
     }
 
     fn reply(&self, text: &str) -> Reply {
@@ -219,14 +273,18 @@ fn is_after_acceptance(subject: &Subject<'_>, diagnostic: &str, about: &str) -> 
 
 /// Whether what is unknown is our address, not the recipient's.
 fn is_about_sender(subject: &Subject<'_>, diagnostic: &str) -> bool {
-    let said = ["after MAIL FROM:", "reply to MAIL FROM"];
+    let said = ["after MAIL FROM:", "reply to MAIL FROM", "ender verif"];
     matches!(subject.status, Some(EnhancedCode(_, 1, 7 | 8))) || said.iter().any(|words| diagnostic.contains(words))
 }
 
-/// The sentences from where the recipient is named first.
-fn about<'a>(explanation: &'a str, recipient: &str) -> &'a str {
-    let found = if recipient.is_empty() { None } else { explanation.find(recipient) };
-    start(&explanation[found.unwrap_or_default()..])
+/// The sentences from where the recipient is named first, up to where another one is.
+fn about<'a>(said: &Said<'a>) -> &'a str {
+    let named = |text: &str, address: &str| if address.is_empty() { None } else { text.find(address) };
+    let from = &said.explanation[named(said.explanation, said.recipient).unwrap_or_default()..];
+    let from = start(from);
+    let others = said.recipients.iter().filter(|other| *other != said.recipient).take(OTHERS);
+    let end = others.filter_map(|other| named(from, other)).min().unwrap_or(from.len());
+    &from[..end]
 }
 
 fn start(text: &str) -> &str {
@@ -267,6 +325,11 @@ mod tests {
 
     #[test]
     fn the_rules_for_notices_can_be_read() {
-        Rules::parse(&[include_str!("../data/notices.toml")]).unwrap();
+        let files = [
+            include_str!("../data/notices.toml"),
+            include_str!("../data/expired.toml"),
+            include_str!("../data/guesses.toml"),
+        ];
+        Rules::parse(&files).unwrap();
     }
 }

@@ -40,11 +40,11 @@ pub(crate) fn read(mail: &Mail<'_>) -> Option<Report> {
         let address = in_sentence(said, &failed, &sender, &original);
         blocks.push((address.unwrap_or_default(), one_line(said)));
     }
-    let recipients = blocks
-        .into_iter()
-        .take(RECIPIENTS)
-        .map(|(address, text)| reported(address, &text, said, form, action))
-        .collect();
+    blocks.truncate(RECIPIENTS);
+    let named: Vec<String> = blocks.iter().map(|(address, _)| address.clone()).collect();
+    let whole = Whole { said, named: &named, subject: &subject, form };
+    let recipients = blocks.into_iter().map(|(address, text)| reported(address, &text, &whole, action));
+    let recipients = recipients.collect();
     Some(Report { form, reporter: reporter(mail), envelope: None, recipients, original })
 }
 
@@ -62,7 +62,7 @@ fn explanation(mail: &Mail<'_>) -> String {
 
 fn form(mail: &Mail<'_>, subject: &str, text: &str) -> Option<&'static str> {
     let from = mail.header.first("from").unwrap_or_default().to_lowercase();
-    const DAEMONS: [&str; 14] = [
+    const DAEMONS: [&str; 16] = [
         "mailer-daemon",
         "mailer daemon",
         "mailerdaemon",
@@ -77,6 +77,8 @@ fn form(mail: &Mail<'_>, subject: &str, text: &str) -> Option<&'static str> {
         "bounce",
         "<>",
         "listserv",
+        "mail server",
+        "system@",
     ];
     let start = &text[..text.floor_char_boundary(8 * 1024)].to_lowercase();
     let is_daemon = DAEMONS.iter().any(|name| from.contains(name))
@@ -100,7 +102,7 @@ fn notice_and_original(text: &str) -> (&str, &str) {
     let mut at = 0;
     let mut seen_text = false;
     for line in text.split_inclusive('\n') {
-        let bare = line.trim().trim_start_matches(['-', '=', '*', '>', '_', ' ', '#']).to_lowercase();
+        let bare = line.trim().trim_start_matches(['-', '=', '*', '>', '_', ' ', '#', '|']).to_lowercase();
         if seen_text
             && bare.len() < 200
             && ORIGINALS.iter().any(|begin| bare.starts_with(begin))
@@ -265,18 +267,29 @@ fn in_sentence(text: &str, failed: &[String], sender: &str, original: &Original)
     led.or_else(|| find::addresses(text).take(50).find(|address| may_be(address, failed, sender))).or_else(to)
 }
 
-fn reported(last: String, text: &str, whole: &str, form: &'static str, action: Action) -> Reported {
+/// The notice that a recipient is named in.
+struct Whole<'a> {
+    said: &'a str,
+    /// All whom it is about.
+    named: &'a [String],
+    subject: &'a str,
+    form: &'static str,
+}
+
+fn reported(last: String, text: &str, whole: &Whole<'_>, action: Action) -> Reported {
     let remote = remote(text);
     let said = Said {
         status: None,
         diagnostic: text,
-        explanation: whole,
+        explanation: whole.said,
+        subject: whole.subject,
+        recipients: whole.named,
         remote: remote.as_deref(),
         recipient: &last,
         action,
     };
     let mut read = cause::read(&said);
-    if form == "exim"
+    if whole.form == "exim"
         && !read.is_status_told
         && read.cause.is_some_and(|c| c.class == repute_trust::replies::Class::Expired)
     {

@@ -48,8 +48,9 @@ impl Group {
 
 fn of_groups(groups: &[Group], mail: &Mail<'_>) -> Option<Report> {
     let explanation = explanation(mail);
-    let about = groups.iter().filter(|group| group.is_of_recipient()).take(RECIPIENTS);
-    let recipients: Vec<Reported> = about.map(|group| reported(group, &explanation)).collect();
+    let about: Vec<&Group> = groups.iter().filter(|group| group.is_of_recipient()).take(RECIPIENTS).collect();
+    let named: Vec<String> = about.iter().map(|group| last(group)).collect();
+    let recipients: Vec<Reported> = about.iter().map(|group| reported(group, &explanation, &named)).collect();
     if recipients.is_empty() {
         return None;
     }
@@ -74,17 +75,33 @@ fn explanation(mail: &Mail<'_>) -> String {
     mail.leaves.iter().find(|leaf| leaf.kind == "text/html").map(Leaf::text).unwrap_or_default()
 }
 
-fn reported(group: &Group, explanation: &str) -> Reported {
+fn original(group: &Group) -> Option<String> {
+    group.value("original-recipient").map(typed_address).filter(|address| !address.is_empty())
+}
+
+/// Whom the fields are about.
+fn last(group: &Group) -> String {
     let last = group.value("final-recipient").or_else(|| group.value("x-actual-recipient")).map(typed_address);
-    let original = group.value("original-recipient").map(typed_address).filter(|address| !address.is_empty());
-    let last = last.filter(|address| !address.is_empty()).or_else(|| original.clone()).unwrap_or_default();
+    last.filter(|address| !address.is_empty()).or_else(|| original(group)).unwrap_or_default()
+}
+
+fn reported(group: &Group, explanation: &str, recipients: &[String]) -> Reported {
+    let (original, last) = (original(group), last(group));
     let status = group.value("status").and_then(find::status);
     let mut diagnostic = group.value("diagnostic-code").map(|value| without_type(value).to_owned()).unwrap_or_default();
     diagnostic.truncate(diagnostic.floor_char_boundary(DIAGNOSTIC));
     let action = action(group.value("action"), status, &diagnostic);
     let remote = group.value("remote-mta").map(typed_name).filter(|name| !name.is_empty());
-    let said =
-        Said { status, diagnostic: &diagnostic, explanation, remote: remote.as_deref(), recipient: &last, action };
+    let said = Said {
+        status,
+        diagnostic: &diagnostic,
+        explanation,
+        subject: "",
+        remote: remote.as_deref(),
+        recipient: &last,
+        recipients,
+        action,
+    };
     let read = cause::read(&said);
     Reported {
         original,

@@ -52,6 +52,9 @@ pub(super) const FORMS: &[(&str, &[&str])] = &[
         ],
     ),
     ("groupwise", &["the message that you sent was undeliverable"]),
+    ("courier", &["running the courier mail server"]),
+    ("smail", &["failed addresses follow:"]),
+    ("barracuda", &["was blocked by our spam firewall"]),
     (
         "imail",
         &[
@@ -124,6 +127,9 @@ pub(super) const NOTICES: &[&str] = &[
     "message rejected",
     "bounce",
     "failed recipient",
+    "mail failed",
+    "mail delivery status",
+    "message you sent blocked",
     "non remis",
     "non remise",
     "unzustellbar",

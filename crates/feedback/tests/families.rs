@@ -1,0 +1,66 @@
+//! Notices of families of servers that the collection in `bounces/` has none of, written as these servers write
+//! them (`families/`): whom each is about, with which status, and why.
+#![allow(clippy::unwrap_used, reason = "a test says what it expects by failing")]
+
+use std::fs;
+use std::path::Path;
+
+use repute_feedback::{Comeback, read};
+
+#[test]
+fn notices_of_other_families_are_understood() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/families");
+    let mut files: Vec<_> = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
+    files.retain(|path| path.extension().is_some_and(|end| end == "txt"));
+    files.sort();
+    assert!(files.len() > 40, "{files:?}");
+    let mut wrong = Vec::new();
+    for path in files {
+        let text = fs::read_to_string(&path).unwrap();
+        let (expected, notice) = text.split_once('\n').unwrap();
+        let expected = expected.strip_prefix("Expect: ").unwrap();
+        let found = match read(notice.replace('\n', "\r\n").as_bytes()) {
+            Comeback::Report(report) => {
+                let of_one = |r: &repute_feedback::Reported| {
+                    let class = r.cause.map_or("none", |cause| cause.class.as_str());
+                    format!("{} {} {class}", r.address(), r.status)
+                };
+                report.recipients.iter().map(of_one).collect::<Vec<_>>().join(", ")
+            }
+            other => format!("{other:?}").chars().take(80).collect(),
+        };
+        if found != expected {
+            let name = path.file_name().unwrap().to_string_lossy().into_owned();
+            wrong.push(format!("{name}: expected {expected}\n    read as {found}"));
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+/// A report by the book about one recipient, of whom nothing but this was said.
+fn refusal(said: &str) -> String {
+    format!(
+        "From: MAILER-DAEMON@there.example\r\n\
+         Content-Type: multipart/report; report-type=delivery-status; boundary=b\r\n\r\n\
+         --b\r\nContent-Type: message/delivery-status\r\n\r\nReporting-MTA: dns; there.example\r\n\r\n\
+         Final-Recipient: rfc822; ann@there.example\r\nAction: failed\r\nDiagnostic-Code: smtp; {said}\r\n\r\n--b--\r\n"
+    )
+}
+
+#[test]
+fn words_of_many_servers_are_understood_and_a_guess_suppresses_nobody() {
+    let table = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/families/phrases.tsv")).unwrap();
+    let rows: Vec<_> = table.lines().filter_map(|line| line.split_once('\t')).collect();
+    assert!(rows.len() > 300, "{}", rows.len());
+    for (classes, said) in rows {
+        let Comeback::Report(report) = read(refusal(said).as_bytes()) else { panic!("{said}") };
+        let cause = report.recipients[0].cause.unwrap();
+        let class = cause.class.as_str();
+        assert!(
+            classes.split(',').any(|expected| expected == class),
+            "{said}: {class}, not {classes} ({})",
+            cause.rule
+        );
+        assert!(!(cause.suppresses && cause.rule.starts_with("guess.")), "{said}");
+    }
+}
