@@ -379,6 +379,33 @@ pub fn comeback(octets: &[u8]) {
     }
     assert_eq!(found, read(octets), "it is read in two ways");
     let _ = read_file(octets);
+    if let Comeback::Reply(letter) = found {
+        handed_on(octets, letter.name);
+    }
+}
+
+/// A stranger's letter that is handed on has one author, us.
+fn handed_on(octets: &[u8], name: Option<String>) {
+    use repute_message::compose::Person;
+    use repute_message::forward::{Forward, forward, is_personal};
+    let (ours, theirs) = ("postmaster@example.com", "ann@a.test");
+    let address = |text: &str| Address::parse(text).unwrap();
+    let wanted = Forward {
+        from: Person { name: format!("{} via us", name.as_deref().unwrap_or(theirs)), address: address(ours) },
+        reply_to: Person { name: name.unwrap_or_default(), address: address(theirs) },
+        to: address("support@example.com"),
+        mark: "replies@b.example.com".into(),
+    };
+    let content = Content::from(octets.to_vec());
+    let Ok(handed) = forward(&content, &wanted) else { return };
+    assert!(!is_personal(&handed, &wanted.mark), "it would be handed on again");
+    let hostname = domain();
+    let Ok(made) = whole::make_whole(handed, &settings(&hostname, false)) else { return };
+    assert_eq!(made.from, [address(ours)]);
+    let header = Header::read(&made.content).expect("what is made whole has a header");
+    for name in ["From", "Reply-To", "To", "Date", "Message-ID", "X-Loop"] {
+        assert_eq!(header.all(name).count(), 1, "{name}");
+    }
 }
 
 /// A stored record that is not one is told; one that is, is written as it was read.

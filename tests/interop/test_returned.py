@@ -1,10 +1,15 @@
-"""What comes back on port 25: a bounce that a program sends by smtplib, forged ones, and a crash in between."""
+"""What comes back on port 25, brought by smtplib: bounces, forged ones, complaints, reports, bombs, letters of people; and a
+crash in between."""
 import email.message
+import email.mime.application
 import email.mime.message
 import email.mime.multipart
 import email.mime.text
+import gzip
+import io
 import json
 import smtplib
+import zipfile
 
 from kit.case import wait_for
 from kit.repute import Repute
@@ -42,13 +47,15 @@ def bounce(recipient, about):
     return report.as_string()
 
 
-def send_back(repute, to, text):
+def send_back(repute, to, text, sender=""):
     """Brings a notice as a stranger does; the refusal, if it is refused."""
-    with smtplib.SMTP("127.0.0.1", repute.ports["return"], timeout=20) as client:
+    with smtplib.SMTP("127.0.0.1", repute.ports["return"], timeout=60) as client:
         try:
-            client.sendmail("", [to], text)
+            client.sendmail(sender, [to], text)
         except smtplib.SMTPRecipientsRefused as refused:
             return refused.recipients[to]
+        except smtplib.SMTPDataError as refused:
+            return refused.smtp_code, refused.smtp_error
     return None
 
 
@@ -123,3 +130,116 @@ def test_a_crash_loses_no_bounce(case):
     submit(repute, "here@receiver.example")
     told = [m for m in sink.wait(3) if not m.sender]
     assert len(told) == 1, told
+
+
+def complaint(about):
+    """A complaint (ARF) that hides who complained."""
+    report = email.mime.multipart.MIMEMultipart("report", **{"report-type": "feedback-report"})
+    report["From"], report["Subject"] = "fbl@receiver.example", "abuse report"
+    report.attach(email.mime.text.MIMEText("This is an abuse report."))
+    fields = email.mime.message.MIMENonMultipart("message", "feedback-report")
+    fields.set_payload("Feedback-Type: abuse\r\nUser-Agent: test/1.0\r\nVersion: 1\r\n")
+    report.attach(fields)
+    report.attach(email.mime.text.MIMEText(about.header().decode(), "rfc822-headers"))
+    return report.as_string()
+
+
+def test_a_complaint_comes_back(case):
+    """To the address that the message names for complaints (fbl+TOKEN), and to the return path: it counts once."""
+    sink = Sink(case)
+    repute = start(case, sink)
+    submit(repute, "ann@receiver.example")
+    sent = sink.wait()[0]
+    token = sent.sender.split("@")[0]
+    for to in (f"fbl+{token}@{BOUNCES}", sent.sender, f"fbl@{BOUNCES}"):
+        assert send_back(repute, to, complaint(sent), "fbl@receiver.example") is None
+    wait_for("the address is suppressed", lambda: suppressed(repute) == [("ann@receiver.example", "complaint")])
+    assert send_back(repute, f"leave+{token}@{BOUNCES}", complaint(sent), "fbl@receiver.example")[0] == 550
+
+
+def dmarc(domain, number, *, fill=""):
+    return (f"<?xml version='1.0'?>{fill}<feedback><report_metadata><org_name>receiver.example</org_name><report_id>{number}</report_id>"
+            "<date_range><begin>1795400000</begin><end>1795486400</end></date_range></report_metadata>"
+            f"<policy_published><domain>{domain}</domain><p>reject</p></policy_published>"
+            "<record><row><source_ip>198.51.100.9</source_ip><count>7</count><policy_evaluated><disposition>reject</disposition>"
+            "<dkim>fail</dkim><spf>fail</spf></policy_evaluated></row>"
+            f"<identifiers><header_from>{domain}</header_from></identifiers></record></feedback>").encode()
+
+
+def report(octets, kind, name):
+    """A mail that carries a report."""
+    mail = email.mime.multipart.MIMEMultipart()
+    mail["From"], mail["To"], mail["Subject"] = "dmarc@receiver.example", f"dmarc@{BOUNCES}", "Report Domain: sender.example Submitter: receiver.example"
+    attached = email.mime.application.MIMEApplication(octets, kind)
+    attached.add_header("Content-Disposition", "attachment", filename=name)
+    mail.attach(attached)
+    return mail.as_string()
+
+
+def zipped(octets):
+    file = io.BytesIO()
+    with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("report.xml", octets)
+    return file.getvalue()
+
+
+def memory(repute):
+    """The most that the server ever held, in MiB."""
+    status = open(f"/proc/{repute.process.pid}/status").read()
+    return int(next(line for line in status.splitlines() if line.startswith("VmHWM")).split()[1]) // 1024
+
+
+def test_reports_and_bombs(case):
+    """Reports in gzip and ZIP are kept and answer who sends as us; bombs of every kind take neither memory nor time, and mail goes on."""
+    sink = Sink(case)
+    repute = start(case, sink)
+    name = "receiver.example!sender.example!1795400000!1795486400.xml"
+    good = [(gzip.compress(dmarc("sender.example", 1)), "gzip", name + ".gz"), (zipped(dmarc("sender.example", 2)), "zip", name + ".zip")]
+    nest = b"<feedback>" + b"<a>" * 500_000
+    entities = dmarc("sender.example", 5, fill="<!DOCTYPE a [<!ENTITY a 'aaaaaaaaaa'>" + "".join(
+        f"<!ENTITY {b} '{f'&{a};' * 10}'>" for a, b in zip("abcdefgh", "bcdefghi")) + "]>")
+    bombs = [
+        (gzip.compress(b"<feedback>" + b" " * (1 << 26)), "gzip", name + ".gz"),
+        (zipped(b"<feedback>" + b"\0" * (1 << 26)), "zip", name + ".zip"),
+        (gzip.compress(gzip.compress(b"x" * (1 << 26))), "gzip", name + ".gz"),
+        (gzip.compress(nest), "gzip", name + ".gz"),
+        (entities, "xml", name),
+        (gzip.compress(dmarc("sender.example", 6))[:60], "gzip", name + ".gz"),
+        (gzip.compress(dmarc("victim.example", 7)), "gzip", name + ".gz"),
+    ]
+    before = memory(repute)
+    for octets, kind, file in bombs + good:
+        assert send_back(repute, f"dmarc@{BOUNCES}", report(octets, kind, file), "dmarc@receiver.example") is None, (kind, file)
+    listed = lambda: sorted(r["name"] for r in repute.json("reports", "list", ok=(0, 1))["reports"])
+    wait_for("both reports are kept, and nothing else", lambda: listed() == ["1", "2"])
+    sources = repute.json("reports", "sources")["sources"]
+    assert [(s["source"], s["count"], s["refused"]) for s in sources] == [("198.51.100.9", 14, 14)], sources
+    assert memory(repute) - before < 100, (before, memory(repute))
+    submit(repute, "ann@receiver.example")
+    assert sink.wait()[0].recipients == ["<ann@receiver.example>"]
+
+
+def test_a_letter_of_a_person(case):
+    """It is refused with a sentence where the account names no mailbox for replies, else handed on as our own message, once."""
+    sink = Sink(case)
+    letter = "From: Ann Lee <ann@receiver.example>\nTo: x\nSubject: Re: hello\nMessage-ID: <r1@receiver.example>\n\nA question.\n"
+    repute = start(case, sink)
+    submit(repute, "ann@receiver.example")
+    sent = sink.wait()[0]
+    code, text = send_back(repute, sent.sender, letter, "ann@receiver.example")
+    assert code == 550 and b"nobody reads letters at this address" in text, (code, text)
+    repute.stop()
+    repute.file.write_text(repute.file.read_text().replace('name = "local"\n', 'name = "local"\nreplies = "support@receiver.example"\n', 1))
+    repute.start()
+    wait_for("the history has it", lambda: "delivered ann@receiver.example" in repute.command("why", "ann@receiver.example"))
+    for _ in range(3):
+        assert send_back(repute, sent.sender, letter, "ann@receiver.example") is None
+    absent = letter.replace("Re: hello", "Out of office")
+    assert send_back(repute, sent.sender, absent, "ann@receiver.example") is None
+    handed = sink.wait(2)[1]
+    assert (handed.sender, handed.recipients) == (f"postmaster@{BOUNCES}", ["<support@receiver.example>"]), handed
+    assert handed.field("From") == ['"Ann Lee via sender.example" <postmaster@sender.example>'], handed.header()
+    assert handed.field("Reply-To") == ["Ann Lee <ann@receiver.example>"] and handed.body() == b"A question.\r\n"
+    assert all("d=sender.example;" in signature for signature in handed.field("DKIM-Signature")) and handed.field("DKIM-Signature")
+    submit(repute, "ben@receiver.example")
+    assert len(sink.wait(3)) == 3

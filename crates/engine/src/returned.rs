@@ -10,6 +10,7 @@
 
 mod act;
 mod known;
+mod news;
 mod replies;
 mod reports;
 

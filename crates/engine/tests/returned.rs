@@ -292,7 +292,7 @@ async fn the_addresses_of_a_letter_for_leaving_and_for_complaints_work_once() {
     let arf = "From: fbl@a.test\r\nSubject: abuse\r\nMIME-Version: 1.0\r\n\
         Content-Type: multipart/report; report-type=feedback-report; boundary=\"b\"\r\n\r\n\
         --b\r\nContent-Type: message/feedback-report\r\n\r\nFeedback-Type: abuse\r\nUser-Agent: t\r\nVersion: 1\r\n\r\n\
-        --b\r\nContent-Type: text/rfc822-headers\r\n\r\nSubject: hello\r\n\r\n--b--\r\n";
+        --b\r\nContent-Type: text/rfc822-headers\r\n\r\nTo: readers@lists.example.com\r\nSubject: hello\r\n\r\n--b--\r\n";
     // Nothing but a complaint counts there.
     comes_back(&world, &complain, "", &unknown("ben@a.test")).await.unwrap();
     for _ in 0..2 {

@@ -55,7 +55,8 @@ pub fn forward(content: &Content, forward: &Forward) -> Result<Content, Fault> {
         };
         if keeps {
             let raw = &header.octets()[field.range];
-            out.extend_from_slice(raw.strip_suffix(b"\r\n").unwrap_or(raw));
+            let end = raw.iter().rposition(|b| !matches!(b, b'\r' | b'\n')).map_or(0, |last| last + 1);
+            out.extend_from_slice(&raw[..end]);
             out.extend_from_slice(b"\r\n");
         }
     }

@@ -7,42 +7,24 @@
 
 use std::collections::HashSet;
 
-use repute_feedback::{Comeback, Complaint, Report, Reported, Token};
-use repute_ledger::suppression::{Entry, Scope, Why, spelling};
+use repute_feedback::{Comeback, Token};
+use repute_ledger::suppression::{Entry, Why, spelling};
 use repute_ledger::{Heard, LedgerError, Returned, ReturnedMail};
 use repute_spool::SpoolError;
 use repute_types::event::{Back, Level};
-use repute_types::{
-    Address, Cause, Content, Culprit, EnhancedCode, EventKind, MessageId, Outcome, PartId, Peer, Recipient, Reply,
-    Stage, Verdict,
-};
+use repute_types::{Address, Content, EventKind, MessageId, Outcome, PartId, Recipient};
 
 use super::known::{self, Known};
+use super::news::{self, BY_MAIL, News};
 use super::{Addressed, ROLES, replies, reports, sentence};
 use crate::circuit::count::Told;
 use crate::works::Works;
-use crate::{circuit, intake, notice, suppress};
+use crate::{circuit, intake, notice};
 
 /// Tokens that one message is looked at for: a notice is about one.
 pub(super) const TOKENS: usize = 4;
-/// How a recipient left.
-const BY_MAIL: &str = "by mail";
 /// Recipients that one message can say something about.
 const NEWS: usize = 1000;
-
-/// What is said of one recipient.
-struct News {
-    what: Back,
-    recipient: Address,
-    status: Option<EnhancedCode>,
-    cause: Option<Cause>,
-    text: String,
-    entry: Option<Entry>,
-    /// A permanent fault of the recipient's own.
-    suppresses: bool,
-    /// What a notice to the sender says.
-    outcome: Option<Outcome>,
-}
 
 pub(super) async fn read(works: &Works, store: &Returned, id: MessageId) -> Result<(), LedgerError> {
     let now = works.now();
@@ -127,36 +109,36 @@ async fn follow(
 ) -> Result<Vec<Heard>, LedgerError> {
     let Some(part) = way.part() else { return Ok(Vec::new()) };
     let Some(known) = known::of(works, part).await? else { return Ok(Vec::new()) };
-    let mut news = match (way, said) {
+    let mut told = match (way, said) {
         (Addressed::Token(Token::Unsubscribe { recipient, .. }), _) => {
-            by_unsubscribe_address(works, &known, recipient, mail, said)
+            news::by_unsubscribe_address(works, &known, recipient, mail, said)
         }
         (Addressed::Token(Token::Return(_)) | Addressed::Complaints(_), Comeback::Complaint(complaint)) => {
-            complaints(works, &known, complaint)
+            news::complaints(works, &known, complaint)
         }
-        (Addressed::Token(Token::Return(_)), Comeback::Report(report)) => bounces(works, &known, report),
+        (Addressed::Token(Token::Return(_)), Comeback::Report(report)) => news::bounces(works, &known, report),
         (Addressed::Token(Token::Return(_)), Comeback::Unsubscribe(letter)) => {
-            by_letter(works, &known, letter.from.as_deref())
+            news::by_letter(works, &known, letter.from.as_deref())
         }
         _ => Vec::new(),
     };
     let mut seen = HashSet::new();
-    news.retain(|n| seen.insert(spelling(&n.recipient)));
-    news.truncate(NEWS);
-    let heard: Vec<Heard> = news.iter().map(|n| heard(part, n)).collect();
+    told.retain(|n| seen.insert(spelling(&n.recipient)));
+    told.truncate(NEWS);
+    let heard: Vec<Heard> = told.iter().map(|n| heard(part, n)).collect();
     let before = store.was_heard(heard.clone()).await?;
     let mut fresh = before.into_iter().map(|known| !known);
-    news.retain(|_| fresh.next().unwrap_or(false));
-    if news.is_empty() {
+    told.retain(|_| fresh.next().unwrap_or(false));
+    if told.is_empty() {
         return Ok(Vec::new());
     }
-    leave_out_who_left(works, &known, &mut news)?;
-    let entries: Vec<Entry> = news.iter_mut().filter_map(|n| n.entry.take()).collect();
+    leave_out_who_left(works, &known, &mut told)?;
+    let entries: Vec<Entry> = told.iter_mut().filter_map(|n| n.entry.take()).collect();
     if let (Some(list), false) = (&works.doors.suppressions, entries.is_empty()) {
         list.import(entries).await?;
     }
-    tell_sender(works, id, &known, &news, said).await?;
-    for n in &news {
+    tell_sender(works, id, &known, &told, said).await?;
+    for n in &told {
         count(works, &known, n);
         works.emit(EventKind::CameBack {
             what: n.what,
@@ -203,123 +185,6 @@ fn count(works: &Works, known: &Known, news: &News) {
 
 fn heard(part: PartId, news: &News) -> Heard {
     Heard { part, recipient: spelling(&news.recipient), what: news.what.as_str() }
-}
-
-/// The recipient of the part that a stranger names; where no name is given, the only one.
-fn recipient_of<'k>(known: &'k Known, named: &str) -> Option<&'k Address> {
-    match named.trim() {
-        "" => match known.recipients.as_slice() {
-            [only] => Some(only),
-            _ => None,
-        },
-        named => {
-            let wanted = spelling(&named.trim_matches(['<', '>']).parse().ok()?);
-            known.recipients.iter().find(|address| spelling(address) == wanted)
-        }
-    }
-}
-
-/// Failures alone: a delay or a success changes nothing.
-fn bounces(works: &Works, known: &Known, report: &Report) -> Vec<News> {
-    let failed = report.recipients.iter().filter(|r| r.action == repute_feedback::Action::Failed);
-    let of_one = |reported: &Reported| {
-        let by_original = reported.original.as_deref().and_then(|named| recipient_of(known, named));
-        let recipient = by_original.or_else(|| recipient_of(known, &reported.last))?.clone();
-        let status = EnhancedCode(5, reported.status.1, reported.status.2);
-        let text = sentence(&reported.diagnostic);
-        let suppresses = reported.cause.as_ref().filter(|cause| cause.suppresses);
-        let entry = suppresses
-            .map(|cause| suppress::unknown(works, &recipient, cause.class.as_str(), &text, known.part.message));
-        let reply = Reply { code: 550, enhanced: Some(status), lines: vec![text.clone()] };
-        let outcome = Outcome {
-            verdict: Verdict::Failed,
-            stage: Stage::Body,
-            culprit: Culprit::Receiver,
-            status,
-            reply: (!text.is_empty()).then_some(reply),
-            text: "the receiving side took the message, and later sent word that it could not be delivered".to_owned(),
-            peer: reported.remote.as_deref().or(report.reporter.as_deref()).map(|name| Peer {
-                name: sentence(name),
-                address: None,
-                port: 25,
-            }),
-            tls: None,
-        };
-        let cause = reported.cause.as_ref().map(repute_feedback::Cause::told);
-        Some(News {
-            what: Back::Bounced,
-            recipient,
-            status: Some(status),
-            cause,
-            text,
-            suppresses: entry.is_some(),
-            entry,
-            outcome: Some(outcome),
-        })
-    };
-    failed.filter_map(of_one).collect()
-}
-
-/// Reports of spam and of wishes to leave; what else has the form of a complaint says nothing of people.
-fn complaints(works: &Works, known: &Known, complaint: &Complaint) -> Vec<News> {
-    if !matches!(complaint.kind.as_str(), "abuse" | "fraud" | "opt-out" | "opt-out-list" | "miscategorized") {
-        return Vec::new();
-    }
-    let named: Vec<&str> = match complaint.recipients.as_slice() {
-        // Many receivers hide who it was: known where there is only one.
-        [] => vec![""],
-        some => some.iter().map(String::as_str).collect(),
-    };
-    let of_one = |named: &str| {
-        let recipient = recipient_of(known, named)?.clone();
-        let text = sentence(&complaint.kind);
-        let scope = Scope::of(known.account.as_deref(), None);
-        let reporter = complaint.reporter.as_deref().map(sentence);
-        let entry = Entry {
-            reason: text.clone(),
-            reply: reporter,
-            message: Some(known.part.message),
-            ..Entry::new(recipient.clone(), scope, Why::Complaint, works.now())
-        };
-        Some(plain(Back::Complained, recipient, text, entry))
-    };
-    named.into_iter().filter_map(of_one).collect()
-}
-
-/// Mail to an unsubscribe address, whatever it says; but a machine's answer is nobody's wish.
-fn by_unsubscribe_address(
-    works: &Works,
-    known: &Known,
-    recipient: u32,
-    mail: &ReturnedMail,
-    said: &Comeback,
-) -> Vec<News> {
-    let of_machine = matches!(said, Comeback::Report(_) | Comeback::AutoReply(_) | Comeback::Challenge(_));
-    match known.recipients.get(recipient as usize) {
-        Some(recipient) if mail.from.is_some() && !of_machine => vec![unsubscribed(works, known, recipient)],
-        _ => Vec::new(),
-    }
-}
-
-/// A letter to the return path that asks for no more.
-fn by_letter(works: &Works, known: &Known, from: Option<&str>) -> Vec<News> {
-    let recipient = from.and_then(|from| recipient_of(known, from)).or_else(|| recipient_of(known, ""));
-    recipient.map(|recipient| unsubscribed(works, known, recipient)).into_iter().collect()
-}
-
-fn unsubscribed(works: &Works, known: &Known, recipient: &Address) -> News {
-    let list = known.labels.as_ref().and_then(|labels| labels.list.as_deref());
-    let scope = Scope::of(known.account.as_deref(), list);
-    let entry = Entry {
-        reason: BY_MAIL.to_owned(),
-        message: Some(known.part.message),
-        ..Entry::new(recipient.clone(), scope, Why::Unsubscribed, works.now())
-    };
-    plain(Back::Unsubscribed, recipient.clone(), BY_MAIL.to_owned(), entry)
-}
-
-fn plain(what: Back, recipient: Address, text: String, entry: Entry) -> News {
-    News { what, recipient, status: None, cause: None, text, entry: Some(entry), suppresses: false, outcome: None }
 }
 
 /// The sender is told of a bounce as of any failure, in one notice, once.
