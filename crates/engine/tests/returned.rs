@@ -273,7 +273,7 @@ async fn the_addresses_of_a_letter_for_leaving_and_for_complaints_work_once() {
         pass(MINUTE).await;
     }
     let tokens = Tokens::new(&[1; 32]);
-    let part = |path: &str| match tokens.read(path.split('@').next().unwrap()) {
+    let part = |path: &str| match tokens.read(path.split(['@', '-']).next().unwrap()) {
         Some(Token::Return(part)) => part,
         other => panic!("{other:?}"),
     };
