@@ -373,7 +373,8 @@ fn signs(arrival: &Arrival, sight: &Sight) -> Vec<String> {
         add("rdns.unconfirmed", fails("name.fcrdns"));
         add("helo.bad", fails("name.helo.fqdn"));
         add("helo.mismatch", minds("name.helo.resolves") && !sight.helo_unknown);
-        add("helo.unknown", sight.helo_unknown);
+        // What is no name is not looked up.
+        add("helo.unknown", sight.helo_unknown && !fails("name.helo.fqdn"));
         add("tls.none", !connection.tls);
     }
     add("from.no-answer", fails("name.from.mx") || fails("name.from.soa"));

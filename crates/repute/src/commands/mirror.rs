@@ -17,7 +17,6 @@ use repute_playground::receiver::{Mirror, Offers};
 use repute_playground::{Judge, Personality, Received, Receiver};
 use repute_trust::receivers::scores;
 
-use super::check::resolver;
 use super::message::told;
 use crate::cli::{Context, Exit};
 use crate::config::Files;
@@ -105,16 +104,17 @@ async fn mirror(args: &Args, context: &Context) -> anyhow::Result<Exit> {
     Ok(Exit::Done)
 }
 
+/// Nothing is remembered: whoever mends a record and sends again wants to see what stands there now.
 fn dns(args: &Args, context: &Context) -> anyhow::Result<Arc<dyn Inspect>> {
-    if let Some(server) = args.resolver {
-        let settings = DnsSettings { servers: vec![server], dnssec: false, ..DnsSettings::default() };
-        return Ok(Arc::new(HickoryResolver::new(&settings)?));
-    }
-    match (context.config.is_some(), context.load(Files::Ignore)) {
-        (_, Ok(config)) => resolver(&config, 53),
-        (true, Err(faults)) => Err(faults.into()),
-        (false, Err(_)) => Ok(Arc::new(HickoryResolver::new(&DnsSettings::default())?)),
-    }
+    let settings = match (args.resolver, context.load(Files::Ignore)) {
+        (Some(server), _) => DnsSettings { servers: vec![server], dnssec: false, ..DnsSettings::default() },
+        (None, Ok(config)) => crate::resolver::settings(&config),
+        (None, Err(faults)) if context.config.is_some() => return Err(faults.into()),
+        (None, Err(_)) => DnsSettings::default(),
+    };
+    // One that goes from the roots has to remember the way.
+    let cache = if settings.own { settings.cache } else { 0 };
+    Ok(Arc::new(HickoryResolver::new(&DnsSettings { cache, ..settings })?))
 }
 
 /// Everything that was seen, for people.

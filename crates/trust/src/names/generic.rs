@@ -59,7 +59,7 @@ pub fn rules() -> impl Iterator<Item = Sign> {
 pub fn once_received(name: &str) -> Option<Sign> {
     let name = name.to_ascii_lowercase();
     let found = ["static", "dynamic"].into_iter().find(|word| name.contains(word))?;
-    let because = format!("the word {found:?}, and not the word \"mail\"");
+    let because = format!("the word {found:?} without the word \"mail\", of a message without a Received field");
     let sign = Sign { rule: "ONCE_RECEIVED_STRICT", filter: Filter::Rspamd, points: Points(400), because };
     (!name.contains("mail")).then_some(sign)
 }
