@@ -60,6 +60,19 @@ fn what_is_not_known_or_contradicts_is_said_and_nothing_is_written() {
     assert_eq!(no_server.code, 2);
     assert!(no_server.err.contains("--server") && no_server.err.contains("--key-file"), "{}", no_server.err);
     assert!(!place.path("repute.toml").exists());
+    let refused = |more: &[&str], says: &str| {
+        let got = setup(&place, &[&NEW[..], more].concat());
+        assert_eq!(got.code, 2, "{more:?}: {}", got.err);
+        assert!(got.err.contains(says), "{more:?}: {}", got.err);
+        assert!(!place.path("repute.toml").exists(), "{more:?}");
+    };
+    refused(&["--publish", "hetzner"], "which token Hetzner knows: --token-file FILE, or REPUTE_DNS_TOKEN");
+    refused(&["--publish", "desec", "--key-file", "k"], "a DNS host knows a token, not a key: --token-file");
+    refused(&["--publish", "rfc2136", "--token-file", "t"], "a DNS server knows a key, not a token: --key-file");
+    std::fs::write(place.path("t"), "s3cret\n").unwrap();
+    let file = place.path("t").display().to_string();
+    let clear = ["--publish", "desec", "--server", "http://dns.example/api", "--token-file", &file];
+    refused(&clear, "a token is sent over https alone");
 
     let place = empty();
     setup(&place, &NEW);

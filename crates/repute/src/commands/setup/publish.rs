@@ -96,7 +96,8 @@ impl Args {
                 "say which server takes the changes, and which key it knows: --server and --key-file".to_owned()
             }
             Some(how) if key && how.host().is_some() => "a DNS host knows a token, not a key: --token-file".to_owned(),
-            _ => return Ok(()),
+            Some(how) => return how.host().map_or(Ok(()), |host| api(self, host).map(drop)),
+            None => return Ok(()),
         };
         Err(Ended::usage(wrong))
     }
