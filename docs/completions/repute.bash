@@ -160,6 +160,12 @@ _repute() {
             repute__subcmd__circuit,continue)
                 cmd="repute__subcmd__circuit__subcmd__continue"
                 ;;
+            repute__subcmd__circuit,expect)
+                cmd="repute__subcmd__circuit__subcmd__expect"
+                ;;
+            repute__subcmd__circuit,habits)
+                cmd="repute__subcmd__circuit__subcmd__habits"
+                ;;
             repute__subcmd__circuit,help)
                 cmd="repute__subcmd__circuit__subcmd__help"
                 ;;
@@ -171,6 +177,12 @@ _repute() {
                 ;;
             repute__subcmd__circuit__subcmd__help,continue)
                 cmd="repute__subcmd__circuit__subcmd__help__subcmd__continue"
+                ;;
+            repute__subcmd__circuit__subcmd__help,expect)
+                cmd="repute__subcmd__circuit__subcmd__help__subcmd__expect"
+                ;;
+            repute__subcmd__circuit__subcmd__help,habits)
+                cmd="repute__subcmd__circuit__subcmd__help__subcmd__habits"
                 ;;
             repute__subcmd__circuit__subcmd__help,help)
                 cmd="repute__subcmd__circuit__subcmd__help__subcmd__help"
@@ -336,6 +348,12 @@ _repute() {
                 ;;
             repute__subcmd__help__subcmd__circuit,continue)
                 cmd="repute__subcmd__help__subcmd__circuit__subcmd__continue"
+                ;;
+            repute__subcmd__help__subcmd__circuit,expect)
+                cmd="repute__subcmd__help__subcmd__circuit__subcmd__expect"
+                ;;
+            repute__subcmd__help__subcmd__circuit,habits)
+                cmd="repute__subcmd__help__subcmd__circuit__subcmd__habits"
                 ;;
             repute__subcmd__help__subcmd__circuit,list)
                 cmd="repute__subcmd__help__subcmd__circuit__subcmd__list"
@@ -1143,7 +1161,7 @@ _repute() {
             return 0
             ;;
         repute__subcmd__circuit)
-            opts="-c -h --config --json --help list continue cancel help"
+            opts="-c -h --config --json --help list continue cancel habits expect help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1208,8 +1226,56 @@ _repute() {
             COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
             return 0
             ;;
+        repute__subcmd__circuit__subcmd__expect)
+            opts="-c -h --for --config --json --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --for)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --config)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                -c)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        repute__subcmd__circuit__subcmd__habits)
+            opts="-c -h --config --json --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --config)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                -c)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
         repute__subcmd__circuit__subcmd__help)
-            opts="list continue cancel help"
+            opts="list continue cancel habits expect help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1237,6 +1303,34 @@ _repute() {
             return 0
             ;;
         repute__subcmd__circuit__subcmd__help__subcmd__continue)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        repute__subcmd__circuit__subcmd__help__subcmd__expect)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        repute__subcmd__circuit__subcmd__help__subcmd__habits)
             opts=""
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
@@ -1621,7 +1715,7 @@ _repute() {
             return 0
             ;;
         repute__subcmd__domain__subcmd__rotate)
-            opts="-y -c -h --keep --yes --publish --server --key-name --key-file --zone --resolver --wait --config --json --help"
+            opts="-y -c -h --keep --yes --publish --server --key-name --key-file --token-file --zone --resolver --wait --config --json --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1632,7 +1726,7 @@ _repute() {
                     return 0
                     ;;
                 --publish)
-                    COMPREPLY=($(compgen -W "rfc2136" -- "${cur}"))
+                    COMPREPLY=($(compgen -W "rfc2136 cloudflare desec digitalocean hetzner" -- "${cur}"))
                     return 0
                     ;;
                 --server)
@@ -1644,6 +1738,10 @@ _repute() {
                     return 0
                     ;;
                 --key-file)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --token-file)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -1893,7 +1991,7 @@ _repute() {
             return 0
             ;;
         repute__subcmd__help__subcmd__circuit)
-            opts="list continue cancel"
+            opts="list continue cancel habits expect"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1921,6 +2019,34 @@ _repute() {
             return 0
             ;;
         repute__subcmd__help__subcmd__circuit__subcmd__continue)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        repute__subcmd__help__subcmd__circuit__subcmd__expect)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        repute__subcmd__help__subcmd__circuit__subcmd__habits)
             opts=""
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
@@ -4095,7 +4221,7 @@ _repute() {
             return 0
             ;;
         repute__subcmd__setup)
-            opts="-y -c -h --hostname --domain --address --yes --publish --server --key-name --key-file --zone --resolver --wait --no-return-path --mta-sts --to --hoster --config --json --help"
+            opts="-y -c -h --hostname --domain --address --yes --publish --server --key-name --key-file --token-file --zone --resolver --wait --no-return-path --mta-sts --to --hoster --config --json --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -4114,7 +4240,7 @@ _repute() {
                     return 0
                     ;;
                 --publish)
-                    COMPREPLY=($(compgen -W "rfc2136" -- "${cur}"))
+                    COMPREPLY=($(compgen -W "rfc2136 cloudflare desec digitalocean hetzner" -- "${cur}"))
                     return 0
                     ;;
                 --server)
@@ -4126,6 +4252,10 @@ _repute() {
                     return 0
                     ;;
                 --key-file)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --token-file)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;

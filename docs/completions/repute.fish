@@ -59,10 +59,15 @@ complete -c repute -n "__fish_repute_needs_command" -f -a "help" -d 'Print this 
 complete -c repute -n "__fish_repute_using_subcommand setup" -l hostname -d 'What this server is called in DNS, such as mail.example.com' -r
 complete -c repute -n "__fish_repute_using_subcommand setup" -l domain -d 'The domain to send as; may be given several times' -r
 complete -c repute -n "__fish_repute_using_subcommand setup" -l address -d 'The address mail leaves from; once for IPv4 and once for IPv6, or more' -r
-complete -c repute -n "__fish_repute_using_subcommand setup" -l publish -d 'Publish the records, and how' -r -f -a "rfc2136\t'DNS UPDATE with a TSIG key'"
-complete -c repute -n "__fish_repute_using_subcommand setup" -l server -d 'The DNS server that takes changes: the zone\'s primary, with or without a port' -r
+complete -c repute -n "__fish_repute_using_subcommand setup" -l publish -d 'Publish the records, and how' -r -f -a "rfc2136\t'DNS UPDATE with a TSIG key'
+cloudflare\t'Cloudflare\'s interface'
+desec\t'deSEC\'s interface'
+digitalocean\t'DigitalOcean\'s interface'
+hetzner\t'Hetzner\'s interface'"
+complete -c repute -n "__fish_repute_using_subcommand setup" -l server -d 'The DNS server that takes changes: the zone\'s primary, with or without a port; of a host, another URL than its own' -r
 complete -c repute -n "__fish_repute_using_subcommand setup" -l key-name -d 'The name of the key, if it is not in the file' -r
 complete -c repute -n "__fish_repute_using_subcommand setup" -l key-file -d 'The key that the server knows, as `tsig-keygen` writes it, or the secret in base64' -r -F
+complete -c repute -n "__fish_repute_using_subcommand setup" -l token-file -d 'A file whose first line is the token for the DNS host [default: what REPUTE_DNS_TOKEN holds]' -r -F
 complete -c repute -n "__fish_repute_using_subcommand setup" -l zone -d 'A zone that may be changed; may be given several times [default: those of the names]' -r
 complete -c repute -n "__fish_repute_using_subcommand setup" -l resolver -d 'Ask these resolvers; a new configuration names them' -r
 complete -c repute -n "__fish_repute_using_subcommand setup" -l wait -d 'How long DNS is waited for [default: 10m where it publishes or a terminal looks on, else 0s]' -r
@@ -158,10 +163,15 @@ complete -c repute -n "__fish_repute_using_subcommand domain; and __fish_seen_su
 complete -c repute -n "__fish_repute_using_subcommand domain; and __fish_seen_subcommand_from records" -l json -d 'Answer in JSON, for programs'
 complete -c repute -n "__fish_repute_using_subcommand domain; and __fish_seen_subcommand_from records" -s h -l help -d 'Print help'
 complete -c repute -n "__fish_repute_using_subcommand domain; and __fish_seen_subcommand_from rotate" -l keep -d 'How long the record of an old key stays in DNS [default: 12d]' -r
-complete -c repute -n "__fish_repute_using_subcommand domain; and __fish_seen_subcommand_from rotate" -l publish -d 'Publish the records, and how' -r -f -a "rfc2136\t'DNS UPDATE with a TSIG key'"
-complete -c repute -n "__fish_repute_using_subcommand domain; and __fish_seen_subcommand_from rotate" -l server -d 'The DNS server that takes changes: the zone\'s primary, with or without a port' -r
+complete -c repute -n "__fish_repute_using_subcommand domain; and __fish_seen_subcommand_from rotate" -l publish -d 'Publish the records, and how' -r -f -a "rfc2136\t'DNS UPDATE with a TSIG key'
+cloudflare\t'Cloudflare\'s interface'
+desec\t'deSEC\'s interface'
+digitalocean\t'DigitalOcean\'s interface'
+hetzner\t'Hetzner\'s interface'"
+complete -c repute -n "__fish_repute_using_subcommand domain; and __fish_seen_subcommand_from rotate" -l server -d 'The DNS server that takes changes: the zone\'s primary, with or without a port; of a host, another URL than its own' -r
 complete -c repute -n "__fish_repute_using_subcommand domain; and __fish_seen_subcommand_from rotate" -l key-name -d 'The name of the key, if it is not in the file' -r
 complete -c repute -n "__fish_repute_using_subcommand domain; and __fish_seen_subcommand_from rotate" -l key-file -d 'The key that the server knows, as `tsig-keygen` writes it, or the secret in base64' -r -F
+complete -c repute -n "__fish_repute_using_subcommand domain; and __fish_seen_subcommand_from rotate" -l token-file -d 'A file whose first line is the token for the DNS host [default: what REPUTE_DNS_TOKEN holds]' -r -F
 complete -c repute -n "__fish_repute_using_subcommand domain; and __fish_seen_subcommand_from rotate" -l zone -d 'A zone that may be changed; may be given several times [default: those of the names]' -r
 complete -c repute -n "__fish_repute_using_subcommand domain; and __fish_seen_subcommand_from rotate" -l resolver -d 'Ask these resolvers; a new configuration names them' -r
 complete -c repute -n "__fish_repute_using_subcommand domain; and __fish_seen_subcommand_from rotate" -l wait -d 'How long DNS is waited for [default: 10m where it publishes or a terminal looks on, else 0s]' -r
@@ -375,13 +385,15 @@ complete -c repute -n "__fish_repute_using_subcommand suppression; and __fish_se
 complete -c repute -n "__fish_repute_using_subcommand suppression; and __fish_seen_subcommand_from help" -f -a "import" -d 'Add the addresses of a file: CSV with a head, a JSON object a line, or an address a line'
 complete -c repute -n "__fish_repute_using_subcommand suppression; and __fish_seen_subcommand_from help" -f -a "export" -d 'Write the list to the standard output'
 complete -c repute -n "__fish_repute_using_subcommand suppression; and __fish_seen_subcommand_from help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
-complete -c repute -n "__fish_repute_using_subcommand circuit; and not __fish_seen_subcommand_from list continue cancel help" -s c -l config -d 'The configuration file [default: /etc/repute/repute.toml, else ./repute.toml]' -r -F
-complete -c repute -n "__fish_repute_using_subcommand circuit; and not __fish_seen_subcommand_from list continue cancel help" -l json -d 'Answer in JSON, for programs'
-complete -c repute -n "__fish_repute_using_subcommand circuit; and not __fish_seen_subcommand_from list continue cancel help" -s h -l help -d 'Print help'
-complete -c repute -n "__fish_repute_using_subcommand circuit; and not __fish_seen_subcommand_from list continue cancel help" -f -a "list" -d 'List what is stopped, and why'
-complete -c repute -n "__fish_repute_using_subcommand circuit; and not __fish_seen_subcommand_from list continue cancel help" -f -a "continue" -d 'Let the mail of an account or campaign go on; counting starts from nothing'
-complete -c repute -n "__fish_repute_using_subcommand circuit; and not __fish_seen_subcommand_from list continue cancel help" -f -a "cancel" -d 'Take all waiting mail of an account or campaign out of the queue; its sender is not told'
-complete -c repute -n "__fish_repute_using_subcommand circuit; and not __fish_seen_subcommand_from list continue cancel help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
+complete -c repute -n "__fish_repute_using_subcommand circuit; and not __fish_seen_subcommand_from list continue cancel habits expect help" -s c -l config -d 'The configuration file [default: /etc/repute/repute.toml, else ./repute.toml]' -r -F
+complete -c repute -n "__fish_repute_using_subcommand circuit; and not __fish_seen_subcommand_from list continue cancel habits expect help" -l json -d 'Answer in JSON, for programs'
+complete -c repute -n "__fish_repute_using_subcommand circuit; and not __fish_seen_subcommand_from list continue cancel habits expect help" -s h -l help -d 'Print help'
+complete -c repute -n "__fish_repute_using_subcommand circuit; and not __fish_seen_subcommand_from list continue cancel habits expect help" -f -a "list" -d 'List what is stopped, and why'
+complete -c repute -n "__fish_repute_using_subcommand circuit; and not __fish_seen_subcommand_from list continue cancel habits expect help" -f -a "continue" -d 'Let the mail of an account or campaign go on; counting starts from nothing'
+complete -c repute -n "__fish_repute_using_subcommand circuit; and not __fish_seen_subcommand_from list continue cancel habits expect help" -f -a "cancel" -d 'Take all waiting mail of an account or campaign out of the queue; its sender is not told'
+complete -c repute -n "__fish_repute_using_subcommand circuit; and not __fish_seen_subcommand_from list continue cancel habits expect help" -f -a "habits" -d 'Show what each account is used to, and how many strangers would be too much'
+complete -c repute -n "__fish_repute_using_subcommand circuit; and not __fish_seen_subcommand_from list continue cancel habits expect help" -f -a "expect" -d 'Say that much is meant to come from an account: it is not held for that, and it is its habit from then on'
+complete -c repute -n "__fish_repute_using_subcommand circuit; and not __fish_seen_subcommand_from list continue cancel habits expect help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
 complete -c repute -n "__fish_repute_using_subcommand circuit; and __fish_seen_subcommand_from list" -s c -l config -d 'The configuration file [default: /etc/repute/repute.toml, else ./repute.toml]' -r -F
 complete -c repute -n "__fish_repute_using_subcommand circuit; and __fish_seen_subcommand_from list" -l json -d 'Answer in JSON, for programs'
 complete -c repute -n "__fish_repute_using_subcommand circuit; and __fish_seen_subcommand_from list" -s h -l help -d 'Print help'
@@ -391,9 +403,18 @@ complete -c repute -n "__fish_repute_using_subcommand circuit; and __fish_seen_s
 complete -c repute -n "__fish_repute_using_subcommand circuit; and __fish_seen_subcommand_from cancel" -s c -l config -d 'The configuration file [default: /etc/repute/repute.toml, else ./repute.toml]' -r -F
 complete -c repute -n "__fish_repute_using_subcommand circuit; and __fish_seen_subcommand_from cancel" -l json -d 'Answer in JSON, for programs'
 complete -c repute -n "__fish_repute_using_subcommand circuit; and __fish_seen_subcommand_from cancel" -s h -l help -d 'Print help'
+complete -c repute -n "__fish_repute_using_subcommand circuit; and __fish_seen_subcommand_from habits" -s c -l config -d 'The configuration file [default: /etc/repute/repute.toml, else ./repute.toml]' -r -F
+complete -c repute -n "__fish_repute_using_subcommand circuit; and __fish_seen_subcommand_from habits" -l json -d 'Answer in JSON, for programs'
+complete -c repute -n "__fish_repute_using_subcommand circuit; and __fish_seen_subcommand_from habits" -s h -l help -d 'Print help'
+complete -c repute -n "__fish_repute_using_subcommand circuit; and __fish_seen_subcommand_from expect" -l for -d 'For how long: `12h`, `2d`; 30 days at most' -r
+complete -c repute -n "__fish_repute_using_subcommand circuit; and __fish_seen_subcommand_from expect" -s c -l config -d 'The configuration file [default: /etc/repute/repute.toml, else ./repute.toml]' -r -F
+complete -c repute -n "__fish_repute_using_subcommand circuit; and __fish_seen_subcommand_from expect" -l json -d 'Answer in JSON, for programs'
+complete -c repute -n "__fish_repute_using_subcommand circuit; and __fish_seen_subcommand_from expect" -s h -l help -d 'Print help'
 complete -c repute -n "__fish_repute_using_subcommand circuit; and __fish_seen_subcommand_from help" -f -a "list" -d 'List what is stopped, and why'
 complete -c repute -n "__fish_repute_using_subcommand circuit; and __fish_seen_subcommand_from help" -f -a "continue" -d 'Let the mail of an account or campaign go on; counting starts from nothing'
 complete -c repute -n "__fish_repute_using_subcommand circuit; and __fish_seen_subcommand_from help" -f -a "cancel" -d 'Take all waiting mail of an account or campaign out of the queue; its sender is not told'
+complete -c repute -n "__fish_repute_using_subcommand circuit; and __fish_seen_subcommand_from help" -f -a "habits" -d 'Show what each account is used to, and how many strangers would be too much'
+complete -c repute -n "__fish_repute_using_subcommand circuit; and __fish_seen_subcommand_from help" -f -a "expect" -d 'Say that much is meant to come from an account: it is not held for that, and it is its habit from then on'
 complete -c repute -n "__fish_repute_using_subcommand circuit; and __fish_seen_subcommand_from help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
 complete -c repute -n "__fish_repute_using_subcommand explain" -l host -d 'The host that gave it, where the text does not tell: some codes differ by receiver' -r
 complete -c repute -n "__fish_repute_using_subcommand explain" -s c -l config -d 'The configuration file [default: /etc/repute/repute.toml, else ./repute.toml]' -r -F
@@ -661,6 +682,8 @@ complete -c repute -n "__fish_repute_using_subcommand help; and __fish_seen_subc
 complete -c repute -n "__fish_repute_using_subcommand help; and __fish_seen_subcommand_from circuit" -f -a "list" -d 'List what is stopped, and why'
 complete -c repute -n "__fish_repute_using_subcommand help; and __fish_seen_subcommand_from circuit" -f -a "continue" -d 'Let the mail of an account or campaign go on; counting starts from nothing'
 complete -c repute -n "__fish_repute_using_subcommand help; and __fish_seen_subcommand_from circuit" -f -a "cancel" -d 'Take all waiting mail of an account or campaign out of the queue; its sender is not told'
+complete -c repute -n "__fish_repute_using_subcommand help; and __fish_seen_subcommand_from circuit" -f -a "habits" -d 'Show what each account is used to, and how many strangers would be too much'
+complete -c repute -n "__fish_repute_using_subcommand help; and __fish_seen_subcommand_from circuit" -f -a "expect" -d 'Say that much is meant to come from an account: it is not held for that, and it is its habit from then on'
 complete -c repute -n "__fish_repute_using_subcommand help; and __fish_seen_subcommand_from message" -f -a "check" -d 'Judge a message before it is sent, as receivers will'
 complete -c repute -n "__fish_repute_using_subcommand help; and __fish_seen_subcommand_from reports" -f -a "list" -d 'The reports that came, newest first'
 complete -c repute -n "__fish_repute_using_subcommand help; and __fish_seen_subcommand_from reports" -f -a "show" -d 'One report with all it says'

@@ -1,0 +1,128 @@
+//! What the works told: questions to the events of a world.
+
+use std::net::IpAddr;
+
+use repute_types::{Cause, EventKind, Verdict};
+
+use super::World;
+
+impl World {
+    /// The verdicts about a recipient so far, with the stage and the attempt.
+    pub fn verdicts(&self, to: &str) -> Vec<(u32, Verdict)> {
+        let events = self.events.0.lock().unwrap();
+        events
+            .iter()
+            .filter_map(|event| match &event.kind {
+                EventKind::Settled { recipient, attempt, outcome, .. } if recipient.to_string() == to => {
+                    Some((*attempt, outcome.verdict))
+                }
+                _ => None,
+            })
+            .collect()
+    }
+
+    /// The addresses that mail to a recipient was delivered from.
+    pub fn left_from(&self, to: &str) -> Vec<IpAddr> {
+        let events = self.events.0.lock().unwrap();
+        let left = events.iter().filter_map(|event| match &event.kind {
+            EventKind::Settled { recipient, outcome, egress, .. }
+                if recipient.to_string() == to && outcome.verdict == Verdict::Delivered =>
+            {
+                *egress
+            }
+            _ => None,
+        });
+        left.collect()
+    }
+
+    /// Incidents so far: `opened name.fcrdns 203.0.113.10`.
+    pub fn incident_lines(&self) -> Vec<String> {
+        let events = self.events.0.lock().unwrap();
+        let told = events.iter().filter_map(|event| match &event.kind {
+            EventKind::Incident { state, what, subject, .. } => Some(format!("{} {what} {subject}", state.as_str())),
+            _ => None,
+        });
+        told.collect()
+    }
+
+    pub fn reasons(&self, to: &str) -> Vec<String> {
+        let events = self.events.0.lock().unwrap();
+        events
+            .iter()
+            .filter_map(|event| match &event.kind {
+                EventKind::Settled { recipient, outcome, .. } if recipient.to_string() == to => {
+                    Some(format!("{} {}", outcome.status, outcome.reason()))
+                }
+                _ => None,
+            })
+            .collect()
+    }
+
+    /// The causes of a recipient's outcomes so far: rule, class, fault.
+    pub fn causes(&self, to: &str) -> Vec<Option<Cause>> {
+        let events = self.events.0.lock().unwrap();
+        events
+            .iter()
+            .filter_map(|event| match &event.kind {
+                EventKind::Settled { recipient, cause, .. } if recipient.to_string() == to => Some(*cause),
+                _ => None,
+            })
+            .collect()
+    }
+
+    /// Whom messages were not sent to, and why, in the order of the events.
+    pub fn suppressed(&self) -> Vec<(String, &'static str)> {
+        let events = self.events.0.lock().unwrap();
+        events
+            .iter()
+            .filter_map(|event| match &event.kind {
+                EventKind::Suppressed { recipient, why, .. } => Some((recipient.to_string(), *why)),
+                _ => None,
+            })
+            .collect()
+    }
+
+    /// Incidents: whether opened or closed, what, about whom, and the text.
+    pub fn incidents(&self) -> Vec<(&'static str, String, String, String)> {
+        let events = self.events.0.lock().unwrap();
+        events
+            .iter()
+            .filter_map(|event| match &event.kind {
+                EventKind::Incident { state, what, subject, text, .. } => {
+                    Some((state.as_str(), what.clone(), subject.clone(), text.clone()))
+                }
+                _ => None,
+            })
+            .collect()
+    }
+
+    /// What came back: what, about whom, with which status.
+    pub fn came_back(&self) -> Vec<(&'static str, String, Option<String>)> {
+        let events = self.events.0.lock().unwrap();
+        events
+            .iter()
+            .filter_map(|event| match &event.kind {
+                EventKind::CameBack { what, recipient, status, .. } => {
+                    Some((what.as_str(), recipient.to_string(), status.map(|s| s.to_string())))
+                }
+                _ => None,
+            })
+            .collect()
+    }
+
+    /// How many events are of a kind.
+    pub fn count(&self, is_it: impl Fn(&EventKind) -> bool) -> usize {
+        self.events.0.lock().unwrap().iter().filter(|event| is_it(&event.kind)).count()
+    }
+
+    pub fn notes(&self) -> Vec<String> {
+        let events = self.events.0.lock().unwrap();
+        events
+            .iter()
+            .filter_map(|event| match &event.kind {
+                EventKind::Note { text, .. } => Some(text.clone()),
+                _ => None,
+            })
+            .collect()
+    }
+}
