@@ -5,7 +5,7 @@ import random
 import threading
 import time
 
-from kit.case import wait_for
+from kit.case import free_port, needs, wait_for
 from kit.repute import Repute
 from kit.sink import Sink
 
@@ -108,3 +108,31 @@ def test_bulk_killed_in_the_middle(case):
     # 100 ms of settlements may be lost with each kill (docs/queue-states.md), and what was under way.
     assert twice <= kills * 600, f"seed {seed}: {twice} came twice over {kills} kills"
     print(f"        seed {seed}: {kills} kills, {PEOPLE} recipients, 0 missing, {twice} came twice")
+
+
+@needs("curl")
+def test_one_click_leaves_the_list(case):
+    """The link of a letter: looking takes nobody off, one click does, in both forms of RFC 8058, and stays done."""
+    port = free_port()
+    more = NEWS.replace("[web]\n", f'[web]\nlisten = "127.0.0.1:{port}"\n')
+    sink = Sink(case)
+    repute = Repute(case, sink=sink, more=more, listeners=("submission",))
+    repute.command("bulk", *files(case, [["ann@d.example", "Ann"], ["bob@d.example", "Bob"]]), "--yes")
+    links = {m.recipients[0].split(">")[0].lstrip("<"): m.field("List-Unsubscribe")[0].split(">")[0].lstrip("<") for m in sink.messages}
+    here = {who: link.replace("https://mail.sender.example", f"http://127.0.0.1:{port}") for who, link in links.items()}
+    curl = ["curl", "--silent", "--show-error", "--write-out", "\n%{http_code} %{num_redirects} %header{set-cookie}"]
+    page = case.run([*curl, here["ann@d.example"]])
+    assert "Leave the list people" in page and page.endswith("\n200 0 "), page
+    assert repute.json("suppression", "list", ok=(0, 1))["entries"] == [], "looking changes nothing"
+    done = case.run([*curl, "--data", "List-Unsubscribe=One-Click", here["ann@d.example"]])
+    assert "<h1>You have left</h1>" in done and done.endswith("\n200 0 "), done
+    again = case.run([*curl, "--form", "List-Unsubscribe=One-Click", here["ann@d.example"]])
+    assert "Nothing has changed." in again, again
+    every = case.run([*curl, "--data", "scope=everything", here["bob@d.example"]])
+    assert "no more mail from this sender" in every, every
+    kept = {e["address"]: (e["why"], e["scope"]) for e in repute.json("suppression", "list")["entries"]}
+    assert {who: why for who, (why, _) in kept.items()} == {"ann@d.example": "unsubscribed", "bob@d.example": "unsubscribed"}, kept
+    forged = case.run([*curl, "--data", "List-Unsubscribe=One-Click", here["ann@d.example"][:-1]])
+    assert "This link does not work" in forged and forged.endswith("\n404 0 "), forged
+    checked = repute.json("bulk", *files(case, [["ann@d.example", "Ann"], ["bob@d.example", "Bob"], ["carol@d.example", "Carol"]]), "--check")
+    assert (checked["good"], checked["refused"]) == (1, {"suppressed": 2}), checked

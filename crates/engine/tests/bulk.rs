@@ -250,8 +250,9 @@ async fn a_click_leaves_the_list_long_after_the_letter_is_gone() {
     assert_eq!((leave.address.to_string().as_str(), leave.list.as_deref()), ("ann@b.test", Some("weekly")));
     let list = world.suppressions.clone().unwrap();
     assert!(list.is_empty(), "looking changes nothing");
-    for _ in 0..2 {
-        control.unsubscribe(&token.to_uppercase(), LeaveScope::List).await.unwrap();
+    for before in [None, Some(LeaveScope::List)] {
+        let leave = control.unsubscribe(&token.to_uppercase(), LeaveScope::List).await.unwrap();
+        assert_eq!(leave.left, before);
     }
     let now = repute_types::Clock::now(&world.clock);
     let found = list.find(Some("news"), Some("weekly"), &address("ann@b.test"), now).unwrap().unwrap();
@@ -260,6 +261,8 @@ async fn a_click_leaves_the_list_long_after_the_letter_is_gone() {
     let left = world.count(|kind| matches!(kind, EventKind::CameBack { .. }));
     assert_eq!(left, 1, "twice is once");
     control.unsubscribe(&token, LeaveScope::Everything).await.unwrap();
+    let again = control.unsubscribe(&token, LeaveScope::List).await.unwrap();
+    assert_eq!((again.left, list.len()), (Some(LeaveScope::Everything), 2), "everything holds the list");
     assert!(list.find(Some("news"), Some("other"), &address("ann@b.test"), now).unwrap().is_some());
     for forged in ["", "x", &token[1..], &format!("{token}0")] {
         assert!(matches!(control.unsubscribe(forged, LeaveScope::List).await, Err(BulkError::NoSuchToken)), "{forged}");

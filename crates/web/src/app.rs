@@ -19,6 +19,10 @@ pub(crate) struct App {
     pub limits: Limits,
     settings: RwLock<Arc<Settings>>,
     pub paces: Paces,
+    /// Of clients of the page by which recipients leave.
+    pub leaving: Paces,
+    /// Those who leave at once.
+    pub leaving_turns: Semaphore,
     /// Requests at once.
     pub turns: Arc<Semaphore>,
     /// Octets of bodies on their way in.
@@ -32,6 +36,8 @@ impl Face {
             control,
             settings: RwLock::new(Arc::new(settings)),
             paces: Paces::default(),
+            leaving: Paces::bounded(limits.leaving_clients),
+            leaving_turns: Semaphore::new(limits.leaving),
             turns: Arc::new(Semaphore::new(limits.requests)),
             bodies: Arc::default(),
             limits,

@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use axum::body::Body;
 use axum::extract::{FromRequest, Request};
+use axum::http::HeaderMap;
 use axum::http::header::{CONTENT_LENGTH, CONTENT_TYPE};
 use axum::http::request::Parts;
 use bytes::{Bytes, BytesMut};
@@ -32,11 +33,11 @@ impl<T: DeserializeOwned> FromRequest<Arc<App>> for Json<T> {
 
     async fn from_request(request: Request, app: &Arc<App>) -> Result<Self, Problem> {
         let (parts, body) = request.into_parts();
-        let media = media(&parts);
+        let media = media(&parts.headers);
         if !is_json(&media) {
             return Err(wrong_media(&media, "application/json"));
         }
-        let (octets, held) = read(app, &parts, body).await?;
+        let (octets, held) = read(app, &parts, body, app.limits.body).await?;
         Ok(Json { value: parse(&octets)?, octets, _held: held })
     }
 }
@@ -54,8 +55,8 @@ impl FromRequest<Arc<App>> for Raw {
 
     async fn from_request(request: Request, app: &Arc<App>) -> Result<Self, Problem> {
         let (parts, body) = request.into_parts();
-        let (octets, held) = read(app, &parts, body).await?;
-        Ok(Raw { media: media(&parts), octets, _held: held })
+        let (octets, held) = read(app, &parts, body, app.limits.body).await?;
+        Ok(Raw { media: media(&parts.headers), octets, _held: held })
     }
 }
 
@@ -72,8 +73,9 @@ pub(crate) fn is_json(media: &str) -> bool {
     media == "application/json" || (media.starts_with("application/") && media.ends_with("+json"))
 }
 
-fn media(parts: &Parts) -> String {
-    let value = parts.headers.get(CONTENT_TYPE).and_then(|v| v.to_str().ok()).unwrap_or_default();
+/// The type of the body, in lower case, without parameters.
+pub(crate) fn media(headers: &HeaderMap) -> String {
+    let value = headers.get(CONTENT_TYPE).and_then(|v| v.to_str().ok()).unwrap_or_default();
     value.split(';').next().unwrap_or_default().trim().to_ascii_lowercase()
 }
 
@@ -117,14 +119,15 @@ pub(crate) fn escaped(key: &str) -> String {
     key.replace('~', "~0").replace('/', "~1")
 }
 
-async fn read(app: &App, parts: &Parts, body: Body) -> Result<(Bytes, Held), Problem> {
+/// All of a body, of at most so many octets.
+pub(crate) async fn read(app: &App, parts: &Parts, body: Body, most: usize) -> Result<(Bytes, Held), Problem> {
     let limits = &app.limits;
     let announced = parts.headers.get(CONTENT_LENGTH).and_then(|v| v.to_str().ok()?.parse::<u64>().ok());
-    if announced.is_some_and(|octets| octets > limits.body as u64) {
-        return Err(too_large(limits.body));
+    if announced.is_some_and(|octets| octets > most as u64) {
+        return Err(too_large(most));
     }
     let mut held = app.hold();
-    let reading = collect(body, limits.body, limits.body_idle, &mut held);
+    let reading = collect(body, most, limits.body_idle, &mut held);
     let slow = || Problem::new(problem::TIMEOUT, "the body did not come in time: send it again, all at once");
     let octets = tokio::time::timeout(limits.body_whole, reading).await.map_err(|_| slow())??;
     Ok((octets, held))

@@ -12,6 +12,7 @@
 mod app;
 mod body;
 mod caller;
+mod form;
 mod http;
 mod object;
 mod once;
@@ -26,6 +27,7 @@ mod settings;
 mod sigv4;
 mod site;
 mod slow;
+mod unsubscribe;
 mod v1;
 
 pub use app::Face;

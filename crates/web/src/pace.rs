@@ -1,7 +1,8 @@
 //! How many requests a token may make: a bucket a token, filled evenly (the token bucket of
 //! draft-ietf-httpapi-ratelimit-headers).
 //!
-//! Promise: as many buckets as tokens. A token that was taken away is forgotten at the next
+//! Promise: as many buckets as tokens, and never more than the bound: at it, names whose bucket is full again are
+//! forgotten, and where there are none, new names share one bucket. A token that was taken away is forgotten at the next
 //! look that finds more buckets than there are names.
 
 use std::collections::HashMap;
@@ -12,8 +13,16 @@ use tokio::time::Instant;
 
 const WINDOW: Duration = Duration::from_secs(60);
 
-#[derive(Default)]
-pub(crate) struct Paces(Mutex<HashMap<String, Bucket>>);
+pub(crate) struct Paces {
+    buckets: Mutex<HashMap<String, Bucket>>,
+    most: usize,
+}
+
+impl Default for Paces {
+    fn default() -> Paces {
+        Paces::bounded(usize::MAX)
+    }
+}
 
 struct Bucket {
     left: f64,
@@ -32,16 +41,24 @@ pub(crate) struct Pace {
 }
 
 impl Paces {
+    /// At most so many buckets.
+    pub fn bounded(most: usize) -> Paces {
+        Paces { buckets: Mutex::default(), most }
+    }
+
     /// Takes one request of `cost` out of the bucket of `name`.
     pub fn take(&self, name: &str, quota: u32, cost: u32) -> Pace {
         let quota = quota.max(1);
         let now = Instant::now();
-        let mut buckets = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let per_second = f64::from(quota) / WINDOW.as_secs_f64();
+        let mut buckets = self.buckets.lock().unwrap_or_else(PoisonError::into_inner);
+        let name = self.room(&mut buckets, name, |bucket| {
+            bucket.left + now.duration_since(bucket.at).as_secs_f64() * per_second >= f64::from(quota)
+        });
         let bucket = match buckets.get_mut(name) {
             Some(bucket) => bucket,
             None => buckets.entry(name.to_owned()).or_insert(Bucket { left: f64::from(quota), at: now }),
         };
-        let per_second = f64::from(quota) / WINDOW.as_secs_f64();
         let filled = bucket.left + now.duration_since(bucket.at).as_secs_f64() * per_second;
         bucket.left = filled.min(f64::from(quota));
         bucket.at = now;
@@ -55,9 +72,23 @@ impl Paces {
         Pace { quota, left: bucket.left as u32, full_in, wait }
     }
 
+    /// The name whose bucket it is: the one given, or that of all for whom there is no room.
+    fn room<'a>(
+        &self,
+        buckets: &mut HashMap<String, Bucket>,
+        name: &'a str,
+        is_full: impl Fn(&Bucket) -> bool,
+    ) -> &'a str {
+        if buckets.len() < self.most || buckets.contains_key(name) {
+            return name;
+        }
+        buckets.retain(|_, bucket| !is_full(bucket));
+        if buckets.len() < self.most { name } else { "" }
+    }
+
     /// Forgets the buckets of tokens that are no more.
     pub fn keep(&self, is_known: impl Fn(&str) -> bool) {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).retain(|name, _| is_known(name));
+        self.buckets.lock().unwrap_or_else(PoisonError::into_inner).retain(|name, _| is_known(name));
     }
 }
 
@@ -79,5 +110,16 @@ mod tests {
         assert_eq!(paces.take("a", 60, 20).wait, Some(11));
         tokio::time::advance(Duration::from_secs(3600)).await;
         assert_eq!(paces.take("a", 60, 1).left, 59);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn beyond_the_bound_new_names_share_one_bucket() {
+        let paces = Paces::bounded(2);
+        paces.take("a", 60, 1);
+        paces.take("b", 60, 1);
+        assert_eq!((paces.take("c", 60, 60).left, paces.take("d", 60, 1).wait), (0, Some(1)));
+        assert_eq!(paces.take("a", 60, 1).left, 58);
+        tokio::time::advance(Duration::from_secs(60)).await;
+        assert_eq!(paces.take("e", 60, 1).left, 59, "the others are full again, and forgotten");
     }
 }

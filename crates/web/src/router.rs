@@ -15,7 +15,7 @@ use utoipa::openapi::{InfoBuilder, OpenApi, OpenApiBuilder};
 use utoipa_axum::router::OpenApiRouter;
 
 use crate::app::App;
-use crate::{caller, http, postmark, ses, site, v1};
+use crate::{caller, http, postmark, ses, site, unsubscribe, v1};
 
 const ABOUT: &str = "Hand in messages, ask what became of them, and operate the queue. Every request carries \
 `Authorization: Bearer TOKEN` with a token of `repute token add`. Every refusal is a problem (RFC 9457) whose \
@@ -29,6 +29,7 @@ pub(crate) fn router(app: Arc<App>) -> Router {
     let router = Router::new()
         .merge(api)
         .merge(site::router())
+        .merge(unsubscribe::router())
         .merge(postmark::router())
         .merge(ses::router())
         .route("/openapi.json", get(described))

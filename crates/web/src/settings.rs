@@ -123,6 +123,13 @@ pub struct Limits {
     pub bodies: usize,
     /// Requests at once; beyond: 503. 256.
     pub requests: usize,
+    /// Requests at once to the page by which recipients leave; beyond: 503. 32, a part of `requests`.
+    pub leaving: usize,
+    /// Requests of one client (a network of 64 bits in IPv6) to that page in a minute; beyond: 429. 600: the
+    /// large receivers click for many from few addresses.
+    pub leaving_per_minute: u32,
+    /// Clients of that page that are told apart; those beyond share one pace. 10,000.
+    pub leaving_clients: usize,
     /// Messages of a batch. 500.
     pub batch: usize,
     /// Recipients of a message. 1,000.
@@ -153,6 +160,9 @@ impl Default for Limits {
             body: 70 * 1024 * 1024,
             bodies: 512 * 1024 * 1024,
             requests: 256,
+            leaving: 32,
+            leaving_per_minute: 600,
+            leaving_clients: 10_000,
             batch: 500,
             recipients: 1_000,
             connections: 2_000,

@@ -6,7 +6,7 @@
 use std::time::Duration;
 
 use repute_feedback::Token;
-use repute_ledger::suppression::{Entry, Scope, Why};
+use repute_ledger::suppression::{Entry, Query, Scope, Selection, Suppressions, Why};
 use repute_types::event::Back;
 use repute_types::{EventKind, Labels, MessageId};
 
@@ -31,11 +31,15 @@ impl Control {
         Ok(find(&self.works, token).await?.1)
     }
 
-    /// Leaves. Doing it again, or with a link of another message, changes nothing.
+    /// Leaves. Doing it again, or with a link of another message, changes nothing; `left` of the answer says
+    /// what had been left before.
     pub async fn unsubscribe(&self, token: &str, scope: LeaveScope) -> Result<Leave, BulkError> {
         unsubscribe(&self.works, token, scope).await
     }
 }
+
+/// Entries about one address and account that are looked at: one a list.
+const LOOKED_AT: usize = 1000;
 
 async fn find(works: &Works, token: &str) -> Result<(MessageId, Leave), BulkError> {
     let Some(Token::Unsubscribe { part, recipient }) = works.doors.tokens.read(token) else {
@@ -47,11 +51,36 @@ async fn find(works: &Works, token: &str) -> Result<(MessageId, Leave), BulkErro
     let member = works.doors.spool.member(part).await.map_err(BulkError::Spool)?.ok_or(BulkError::NoSuchToken)?;
     let address = member.recipients.into_iter().nth(recipient as usize).ok_or(BulkError::NoSuchToken)?;
     let account = member.account.map(|account| account.to_string());
-    Ok((part.message, Leave { address, account, list: member.list, campaign: member.campaign }))
+    let mut leave = Leave { address, account, list: member.list, campaign: member.campaign, left: None };
+    if let Some(suppressions) = &works.doors.suppressions {
+        leave.left = left(works, suppressions, &leave).await?;
+    }
+    Ok((part.message, leave))
+}
+
+/// What the recipient has left before.
+async fn left(works: &Works, suppressions: &Suppressions, leave: &Leave) -> Result<Option<LeaveScope>, BulkError> {
+    let selection = Selection {
+        address: Some(leave.address.clone()),
+        account: leave.account.clone(),
+        why: Some(Why::Unsubscribed),
+        ..Selection::default()
+    };
+    let query = Query { selection, limit: LOOKED_AT, ..Query::default() };
+    let entries = suppressions.list(query, works.now()).await.map_err(BulkError::Suppressions)?;
+    let has = |list: Option<&str>| entries.iter().any(|e| e.scope == Scope::of(leave.account.as_deref(), list));
+    Ok(match (has(None), &leave.list) {
+        (true, _) => Some(LeaveScope::Everything),
+        (false, Some(list)) if has(Some(list)) => Some(LeaveScope::List),
+        _ => None,
+    })
 }
 
 pub(crate) async fn unsubscribe(works: &Works, token: &str, scope: LeaveScope) -> Result<Leave, BulkError> {
     let (message, leave) = find(works, token).await?;
+    if leave.has_left(scope) {
+        return Ok(leave);
+    }
     let list = leave.list.as_deref().filter(|_| scope == LeaveScope::List);
     let now = works.now();
     let mut entry =

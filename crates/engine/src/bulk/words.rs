@@ -231,6 +231,19 @@ pub struct Leave {
     /// `None` where the message was by no list: leaving is then about all that the account sends.
     pub list: Option<String>,
     pub campaign: Option<String>,
+    /// What the recipient had left before.
+    pub left: Option<LeaveScope>,
+}
+
+impl Leave {
+    /// Whether leaving would change nothing.
+    pub fn has_left(&self, scope: LeaveScope) -> bool {
+        match self.left {
+            Some(LeaveScope::Everything) => true,
+            Some(LeaveScope::List) => scope == LeaveScope::List,
+            None => false,
+        }
+    }
 }
 
 #[derive(Debug, thiserror::Error)]

@@ -1,5 +1,6 @@
 //! The form of `SendEmail` and `SendRawEmail`, version 1, and its answers in XML.
 
+use crate::form;
 use crate::pairs::Pairs;
 use crate::problem::{self, FieldFault, Problem};
 use crate::v1::letter::{Draft, Message};
@@ -23,14 +24,8 @@ struct Form(Vec<(String, String)>);
 
 impl Form {
     fn read(octets: &[u8]) -> Result<Form, Problem> {
-        let text =
-            std::str::from_utf8(octets).map_err(|_| Problem::new(problem::MALFORMED, "the form is not UTF-8"))?;
-        let pair = |pair: &str| {
-            let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
-            Some((decoded(name)?, decoded(value)?))
-        };
-        let pairs: Option<Vec<_>> = text.split('&').filter(|p| !p.is_empty()).map(pair).collect();
-        pairs.map(Form).ok_or_else(|| Problem::new(problem::MALFORMED, "the form is not percent-encoded UTF-8"))
+        let wrong = || Problem::new(problem::MALFORMED, "the form is not percent-encoded UTF-8");
+        form::pairs(octets).map(Form).ok_or_else(wrong)
     }
 
     fn one(&self, name: &str) -> Option<&str> {
@@ -82,23 +77,6 @@ impl Form {
             ..Message::default()
         }
     }
-}
-
-/// application/x-www-form-urlencoded.
-fn decoded(text: &str) -> Option<String> {
-    let mut out = Vec::with_capacity(text.len());
-    let mut octets = text.bytes();
-    while let Some(octet) = octets.next() {
-        match octet {
-            b'+' => out.push(b' '),
-            b'%' => {
-                let digits = [octets.next()?, octets.next()?];
-                out.push(u8::from_str_radix(std::str::from_utf8(&digits).ok()?, 16).ok()?);
-            }
-            octet => out.push(octet),
-        }
-    }
-    String::from_utf8(out).ok()
 }
 
 const NAMESPACE: &str = "http://ses.amazonaws.com/doc/2010-12-01/";

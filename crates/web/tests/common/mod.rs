@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use repute_delivery::{DeliverySettings, Routes};
 use repute_dns::{BoxFuture, Lookup, Mx, Resolver};
+use repute_engine::bulk::BulkSettings;
 use repute_engine::config::{AccountSettings, Limits as EngineLimits, SendingDomain};
 use repute_engine::door::Account;
 use repute_engine::{Doors, Engine, Settings as EngineSettings};
@@ -136,6 +137,8 @@ impl World {
 pub const SHOP: &str = "Authorization: Bearer repute_shop";
 /// May only read, for the account `other`.
 pub const READER: &str = "Authorization: Bearer repute_reader";
+/// May do everything for the account `news`, which sends bulk mail.
+pub const NEWS: &str = "Authorization: Bearer repute_news";
 /// May send two requests a minute.
 pub const SLOW: &str = "Authorization: Bearer repute_slow";
 pub const JSON: &str = "Content-Type: application/json";
@@ -156,6 +159,7 @@ fn settings() -> Settings {
             token("shop", "shop", &Action::ALL, None),
             token("reader", "other", &[Action::Read], None),
             token("slow", "shop", &Action::ALL, Some(2)),
+            token("news", "news", &Action::ALL, None),
         ],
         imprint: Some("Example Ltd.".into()),
         policies: vec![(domain("mta-sts.bounces.example.com"), "version: STSv1\r\n".into())],
@@ -165,7 +169,8 @@ fn settings() -> Settings {
 
 fn account_of(name: &str) -> Account {
     let domains = vec![domain("example.com"), domain("other.example")];
-    Account { name: name.into(), domains, stream: Stream::Transactional, private: false }
+    let stream = if name == "news" { Stream::Bulk } else { Stream::Transactional };
+    Account { name: name.into(), domains, stream, private: false }
 }
 
 pub fn domain(name: &str) -> Domain {
@@ -184,9 +189,9 @@ fn engine_settings() -> EngineSettings {
     };
     EngineSettings {
         permit: Default::default(),
-        bulk: Default::default(),
+        bulk: BulkSettings { url: Some("https://mail.example.com".into()), list_unsubscribe: true },
         hostname: domain("mail.example.com"),
-        accounts: vec![account("shop"), account("other")],
+        accounts: vec![account("shop"), account("other"), account("news")],
         domains: vec![sending("example.com")],
         egresses: Vec::new(),
         routes: Arc::new(Routes::default()),
