@@ -14,6 +14,7 @@ mod leave;
 mod list;
 mod operate;
 mod render;
+pub mod rows;
 pub mod words;
 
 use std::collections::{HashMap, HashSet};

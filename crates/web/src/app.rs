@@ -4,18 +4,29 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 
 use repute_engine::{Control, Door};
+use repute_hooks::Hooks;
 use tokio::sync::Semaphore;
 
 use crate::pace::Paces;
 use crate::settings::{Limits, Settings};
+use crate::v1::Followers;
 
 /// The HTTP face of running works; clones are one face.
 #[derive(Clone)]
 pub struct Face(pub(crate) Arc<App>);
 
+/// What the face asks.
+pub struct Services {
+    pub door: Arc<dyn Door>,
+    pub control: Control,
+    /// Webhooks, and the stream of events that they read.
+    pub hooks: Arc<Hooks>,
+}
+
 pub(crate) struct App {
     pub door: Arc<dyn Door>,
     pub control: Control,
+    pub hooks: Arc<Hooks>,
     pub limits: Limits,
     settings: RwLock<Arc<Settings>>,
     pub paces: Paces,
@@ -23,6 +34,10 @@ pub(crate) struct App {
     pub leaving: Paces,
     /// Those who leave at once.
     pub leaving_turns: Semaphore,
+    /// Who follows the stream of events.
+    pub followers: Followers,
+    /// Lists that come in at once.
+    pub lists: Semaphore,
     /// Requests at once.
     pub turns: Arc<Semaphore>,
     /// Octets of bodies on their way in.
@@ -30,14 +45,18 @@ pub(crate) struct App {
 }
 
 impl Face {
-    pub fn new(door: Arc<dyn Door>, control: Control, settings: Settings, limits: Limits) -> Face {
+    pub fn new(services: Services, settings: Settings, limits: Limits) -> Face {
+        let Services { door, control, hooks } = services;
         Face(Arc::new(App {
             door,
             control,
+            hooks,
             settings: RwLock::new(Arc::new(settings)),
             paces: Paces::default(),
             leaving: Paces::bounded(limits.leaving_clients),
             leaving_turns: Semaphore::new(limits.leaving),
+            followers: Followers::default(),
+            lists: Semaphore::new(limits.lists),
             turns: Arc::new(Semaphore::new(limits.requests)),
             bodies: Arc::default(),
             limits,

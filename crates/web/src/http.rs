@@ -3,6 +3,7 @@
 
 use std::net::IpAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::extract::{FromRequestParts, Request, State};
 use axum::http::header::{self, HeaderName, HeaderValue};
@@ -12,6 +13,7 @@ use axum::middleware::Next;
 use axum::response::{IntoResponse as _, Response};
 use repute_types::TlsUsed;
 use serde::de::DeserializeOwned;
+use tokio::sync::watch;
 
 use crate::app::App;
 use crate::problem::{self, Problem};
@@ -37,16 +39,16 @@ impl Peer {
     }
 }
 
-/// A turn among all requests, a deadline, and what browsers are told of every answer.
+/// Of a request: turns true when the server stops, for answers that would go on for ever.
+#[derive(Clone, Debug)]
+pub(crate) struct Stopping(pub watch::Receiver<bool>);
+
+/// A turn among all requests, and what browsers are told of every answer.
 pub(crate) async fn guard(State(app): State<Arc<App>>, request: Request, next: Next) -> Response {
     let Ok(_turn) = app.turns.clone().try_acquire_owned() else {
         return Problem::unavailable("too many requests are being answered: ask again in a moment").into_response();
     };
-    let deadline = app.limits.body_whole + app.limits.answer;
-    let mut response = match tokio::time::timeout(deadline, next.run(request)).await {
-        Ok(response) => response,
-        Err(_) => Problem::unavailable("the answer took too long: ask again").into_response(),
-    };
+    let mut response = next.run(request).await;
     let fields: [(HeaderName, &str); 3] = [
         (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
         (header::REFERRER_POLICY, "no-referrer"),
@@ -56,6 +58,21 @@ pub(crate) async fn guard(State(app): State<Arc<App>>, request: Request, next: N
         response.headers_mut().entry(name).or_insert(HeaderValue::from_static(value));
     }
     response
+}
+
+/// The deadline of a request whose body is one document.
+pub(crate) async fn in_time(State(app): State<Arc<App>>, request: Request, next: Next) -> Response {
+    within(app.limits.body_whole + app.limits.answer, request, next).await
+}
+
+/// The deadline of a request whose body is a list of any length.
+pub(crate) async fn in_long_time(State(app): State<Arc<App>>, request: Request, next: Next) -> Response {
+    within(app.limits.list_whole, request, next).await
+}
+
+async fn within(deadline: Duration, request: Request, next: Next) -> Response {
+    let answer = tokio::time::timeout(deadline, next.run(request)).await;
+    answer.unwrap_or_else(|_| Problem::unavailable("the answer took too long: ask again").into_response())
 }
 
 /// Refuses a body that is framed in two ways where the second is to be seen; the other order is the

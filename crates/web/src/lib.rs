@@ -30,7 +30,7 @@ mod slow;
 mod unsubscribe;
 mod v1;
 
-pub use app::Face;
+pub use app::{Face, Services};
 pub use router::description;
 pub use serve::{Transport, serve};
 pub use settings::{Action, Limits, Settings, Token, TokenHash};

@@ -8,6 +8,7 @@
 use axum::http::header::{self, HeaderName, HeaderValue};
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
+use repute_engine::bulk::words::BulkError;
 use repute_engine::control::ControlError;
 use repute_types::Reply;
 use serde::Serialize;
@@ -36,6 +37,9 @@ pub struct Problem {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(example = "5.7.1")]
     enhanced: Option<String>,
+    /// Where a list of recipients broke off: the number of the row to go on with.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    next_row: Option<u32>,
     #[serde(skip)]
     headers: HeaderMap,
 }
@@ -69,6 +73,8 @@ pub(crate) const KINDS: &[Kind] = &[
     MEDIA_TYPE,
     KEY_REUSED,
     REFUSED,
+    CAMPAIGN,
+    ROWS_MISSING,
     TOO_MANY,
     INTERNAL,
     UNAVAILABLE,
@@ -164,6 +170,18 @@ pub(crate) const REFUSED: Kind = kind(
     "The message was refused",
     "What is wrong with the message stands in the detail; the same message is refused again. Nothing was sent.",
 );
+pub(crate) const CAMPAIGN: Kind = kind(
+    "campaign",
+    422,
+    "The campaign cannot do this",
+    "The letter, the list or the state of the campaign does not allow it: the detail says why, and what to do. Nothing was done.",
+);
+pub(crate) const ROWS_MISSING: Kind = kind(
+    "rows-missing",
+    409,
+    "Rows of the list are missing",
+    "The rows that were sent are not those that come next: go on from `next_row`.",
+);
 pub(crate) const TOO_MANY: Kind = kind(
     "too-many-requests",
     429,
@@ -192,6 +210,7 @@ impl Problem {
             detail: detail.into(),
             errors: Vec::new(),
             enhanced: None,
+            next_row: None,
             headers: HeaderMap::new(),
         }
     }
@@ -226,6 +245,10 @@ impl Problem {
 
     pub fn with_errors(self, errors: Vec<FieldFault>) -> Problem {
         Problem { errors, ..self }
+    }
+
+    pub fn next_row(self, row: u32) -> Problem {
+        Problem { next_row: Some(row), ..self }
     }
 
     /// In seconds.
@@ -295,6 +318,18 @@ impl From<ControlError> for Problem {
             | ControlError::Trust(_)
             | ControlError::NotTaken(_)
             | ControlError::NoPermits => Problem::unavailable(error.to_string()),
+        }
+    }
+}
+
+impl From<BulkError> for Problem {
+    fn from(error: BulkError) -> Problem {
+        let text = error.to_string();
+        match error {
+            BulkError::Refused(_) => Problem::new(CAMPAIGN, text),
+            BulkError::NoSuchCampaign(_) | BulkError::NoSuchToken => Problem::new(NOT_FOUND, text),
+            BulkError::Gap { next, .. } => Problem::new(ROWS_MISSING, text).next_row(next),
+            BulkError::Spool(_) | BulkError::Suppressions(_) => Problem::unavailable(text),
         }
     }
 }

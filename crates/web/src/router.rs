@@ -24,15 +24,19 @@ many are left, 429 and 503 carry `Retry-After`.";
 
 /// All of it.
 pub(crate) fn router(app: Arc<App>) -> Router {
-    let (api, _) = api().split_for_parts();
-    let api = api.layer(from_fn_with_state(app.clone(), caller::authenticate));
+    let ((documents, _), (lists, _)) = (v1::routes().split_for_parts(), v1::lists().split_for_parts());
+    let known = from_fn_with_state(app.clone(), caller::authenticate);
+    let in_time = from_fn_with_state(app.clone(), http::in_time);
+    let in_long_time = from_fn_with_state(app.clone(), http::in_long_time);
     let router = Router::new()
-        .merge(api)
+        .merge(documents.layer(known.clone()))
         .merge(site::router())
         .merge(unsubscribe::router())
         .merge(postmark::router())
         .merge(ses::router())
         .route("/openapi.json", get(described))
+        .layer(in_time)
+        .merge(lists.layer(known).layer(in_long_time))
         .fallback(http::not_found)
         .method_not_allowed_fallback(http::wrong_method)
         .layer(from_fn_with_state(app.clone(), http::guard))
@@ -50,7 +54,7 @@ pub fn description() -> String {
 }
 
 fn api() -> OpenApiRouter<Arc<App>> {
-    OpenApiRouter::with_openapi(about()).merge(v1::routes())
+    OpenApiRouter::with_openapi(about()).merge(v1::routes()).merge(v1::lists())
 }
 
 fn about() -> OpenApi {

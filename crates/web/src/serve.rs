@@ -30,7 +30,7 @@ use tokio_rustls::TlsAcceptor;
 use tower::ServiceExt as _;
 
 use crate::app::{App, Face};
-use crate::http::Peer;
+use crate::http::{Peer, Stopping};
 use crate::router;
 use crate::slow::Slow;
 
@@ -143,6 +143,7 @@ async fn converse(service: &Service, stream: impl AsyncRead + AsyncWrite + Unpin
     let limits = &service.app.limits;
     let answer = service_fn(|mut request: Request<Incoming>| {
         request.extensions_mut().insert(peer.clone());
+        request.extensions_mut().insert(Stopping(service.stop.clone()));
         service.router.clone().oneshot(request)
     });
     let mut http = http1::Builder::new();

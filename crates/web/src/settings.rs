@@ -130,6 +130,16 @@ pub struct Limits {
     pub leaving_per_minute: u32,
     /// Clients of that page that are told apart; those beyond share one pace. 10,000.
     pub leaving_clients: usize,
+    /// Streams of events at once; beyond: 503. 200.
+    pub streams: usize,
+    /// Streams of one token; beyond: 429. 10.
+    pub streams_per_token: usize,
+    /// Between two signs of life of a stream in which nothing happens. 15 seconds: less than proxies wait.
+    pub heartbeat: Duration,
+    /// Lists of recipients that come in at once; beyond: 503. 8.
+    pub lists: usize,
+    /// For a list as a whole. 6 hours: a million rows take minutes, and a slow line has to have its time.
+    pub list_whole: Duration,
     /// Messages of a batch. 500.
     pub batch: usize,
     /// Recipients of a message. 1,000.
@@ -163,6 +173,11 @@ impl Default for Limits {
             leaving: 32,
             leaving_per_minute: 600,
             leaving_clients: 10_000,
+            streams: 200,
+            streams_per_token: 10,
+            heartbeat: Duration::from_secs(15),
+            lists: 8,
+            list_whole: Duration::from_secs(6 * 3600),
             batch: 500,
             recipients: 1_000,
             connections: 2_000,

@@ -8,7 +8,7 @@ use repute_message::merge::{FormLetter, Given};
 use repute_spool::{CampaignState, CampaignWrite, PartRecord, PartState, Pending};
 use repute_types::{Address, EventKind, Labels, MessageId, PartId, Recipient, Timestamp};
 
-use super::words::{Add, Added, BulkError, MOST_ROWS, Refused, Row, WhyNot};
+use super::words::{self, Add, Added, BulkError, MOST_ROWS, Refused, Row, WhyNot};
 use super::{Known, check};
 use crate::control::Control;
 use crate::works::Works;
@@ -20,6 +20,17 @@ const STEP: usize = 50;
 const PAGE: usize = 5_000;
 
 impl Control {
+    /// What a campaign expects whose list is coming in.
+    pub async fn loading(&self, id: MessageId) -> Result<words::Loading, BulkError> {
+        let works = &*self.works;
+        let known = works.bulk.known(id).ok_or_else(|| BulkError::NoSuchCampaign(id.to_string()))?;
+        let loading = known.turn.lock().await;
+        still_loads(&known)?;
+        let meta = works.doors.spool.meta(id).await.map_err(BulkError::Spool)?;
+        let fields = meta.letter.map(|fields| fields.to_vec()).unwrap_or_default();
+        Ok(words::Loading { id, fields, next_row: loading.next_row })
+    }
+
     /// Adds recipients to a campaign that is loading. What was refused is told and not tried again;
     /// the rest is on disk when this answers, and nothing is sent before the launch.
     pub async fn add(&self, question: Add) -> Result<Added, BulkError> {
@@ -29,10 +40,7 @@ impl Control {
         }
         let known = works.bulk.known(question.id).ok_or_else(|| BulkError::NoSuchCampaign(question.id.to_string()))?;
         let mut loading = known.turn.lock().await;
-        if known.state() != CampaignState::Loading {
-            let text = format!("the campaign {} takes no more recipients: it was launched or cancelled", known.name);
-            return Err(BulkError::Refused(text));
-        }
+        still_loads(&known)?;
         if question.first_row > loading.next_row {
             return Err(BulkError::Gap { row: question.first_row, next: loading.next_row });
         }
@@ -57,6 +65,16 @@ impl Control {
             loading.seen = Some(seen);
         }
         added
+    }
+}
+
+fn still_loads(known: &Known) -> Result<(), BulkError> {
+    match known.state() {
+        CampaignState::Loading => Ok(()),
+        _ => {
+            let text = format!("the campaign {} takes no more recipients: it was launched or cancelled", known.name);
+            Err(BulkError::Refused(text))
+        }
     }
 }
 

@@ -45,6 +45,16 @@ pub struct Begun {
     pub next_row: u32,
 }
 
+/// What a campaign that is loading expects.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Loading {
+    pub id: MessageId,
+    /// The names of [`Row::values`], in their order.
+    pub fields: Vec<String>,
+    /// The number of the row to go on with.
+    pub next_row: u32,
+}
+
 /// A batch of the list, in its order.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]

@@ -93,7 +93,7 @@ pub async fn begin(config: Config, ports: Vec<Port>, log: Arc<Log>) -> anyhow::R
         auth_failures: config.limits.auth_failures_per_client,
         auth_window: config.limits.auth_window.0,
     });
-    let web = web::face(&config, &engine)?;
+    let web = web::face(&config, &engine, outside.hooks.clone())?;
     let mut listeners = JoinSet::new();
     let addresses = ports.iter().map(|p| (p.kind, p.address)).collect();
     for port in ports {

@@ -3,18 +3,20 @@
 use std::sync::Arc;
 
 use repute_engine::Engine;
+use repute_hooks::Hooks;
 use repute_submission::TlsSource;
 use repute_trust::records;
 use repute_types::Domain;
-use repute_web::{Action, Face, Limits, Settings, Token, Transport};
+use repute_web::{Action, Face, Limits, Services, Settings, Token, Transport};
 
 use super::ports::Port;
 use crate::config::meant::{self, ListenerKind};
 use crate::config::{Config, settings};
 use crate::tokens;
 
-pub fn face(config: &Config, engine: &Engine) -> anyhow::Result<Face> {
-    Ok(Face::new(engine.door(), engine.control(), of(config)?, limits(config)))
+pub fn face(config: &Config, engine: &Engine, hooks: Arc<Hooks>) -> anyhow::Result<Face> {
+    let services = Services { door: engine.door(), control: engine.control(), hooks };
+    Ok(Face::new(services, of(config)?, limits(config)))
 }
 
 /// How a port of HTTP is reached.

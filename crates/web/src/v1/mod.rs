@@ -4,7 +4,9 @@
 //! asked to do is an operation of `engine`, the same that the command line uses.
 
 pub(crate) mod batch;
+mod campaigns;
 mod cancel;
+mod events;
 pub(crate) mod letter;
 mod messages;
 pub(crate) mod people;
@@ -23,6 +25,25 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use crate::app::App;
+use crate::problem::{FieldFault, Problem};
+
+pub(crate) use events::Followers;
+
+/// Lists of any length, which have a longer time.
+pub(crate) fn lists() -> OpenApiRouter<Arc<App>> {
+    OpenApiRouter::new().routes(routes!(campaigns::recipients::add))
+}
+
+/// Words of a person that are kept: short, and one line.
+fn reason(text: Option<String>, pointer: &str) -> Result<Option<String>, Problem> {
+    match text {
+        Some(text) if text.len() > 500 || text.contains(char::is_control) => {
+            let cure = "write at most 500 octets without control characters";
+            Err(Problem::fields(vec![FieldFault::new(pointer, cure)]))
+        }
+        text => Ok(text),
+    }
+}
 
 pub(crate) fn routes() -> OpenApiRouter<Arc<App>> {
     OpenApiRouter::new()
@@ -36,6 +57,15 @@ pub(crate) fn routes() -> OpenApiRouter<Arc<App>> {
         .routes(routes!(queue::retry))
         .routes(routes!(queue::cancel))
         .routes(routes!(suppressions::list, suppressions::add, suppressions::release))
+        .routes(routes!(events::follow))
+        .routes(routes!(campaigns::begin, campaigns::list))
+        .routes(routes!(campaigns::check::check))
+        .routes(routes!(campaigns::check::preview))
+        .routes(routes!(campaigns::show))
+        .routes(routes!(campaigns::launch))
+        .routes(routes!(campaigns::pause))
+        .routes(routes!(campaigns::resume))
+        .routes(routes!(campaigns::cancel))
         .routes(routes!(server::status))
         .routes(routes!(server::domains))
         .routes(routes!(server::egress))

@@ -14,6 +14,7 @@ use repute_engine::bulk::BulkSettings;
 use repute_engine::config::{AccountSettings, Limits as EngineLimits, SendingDomain};
 use repute_engine::door::Account;
 use repute_engine::{Doors, Engine, Settings as EngineSettings};
+use repute_hooks::{Caller, Feed, FeedOptions, Hooks};
 use repute_ledger::requests::{RequestOptions, Requests};
 use repute_ledger::suppression::Suppressions;
 use repute_net::{MemoryNetwork, TlsClient};
@@ -21,7 +22,7 @@ use repute_queue::Retry;
 use repute_spool::{MemorySpool, Spool};
 use repute_types::event::NoEvents;
 use repute_types::{Domain, MessageId, SeededRandom, Stream, SystemClock};
-use repute_web::{Action, Face, Limits, Settings, Token, TokenHash, Transport};
+use repute_web::{Action, Face, Limits, Services, Settings, Token, TokenHash, Transport};
 use serde_json::Value;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
@@ -32,6 +33,8 @@ pub struct World {
     pub address: SocketAddr,
     pub spool: Arc<MemorySpool>,
     pub engine: Engine,
+    pub feed: Arc<Feed>,
+    face: Face,
     stop: watch::Sender<bool>,
     serving: JoinHandle<std::io::Result<()>>,
     state: tempfile::TempDir,
@@ -73,13 +76,22 @@ impl World {
     pub async fn with(limits: Limits, transport: Transport) -> World {
         let state = tempfile::tempdir().unwrap();
         let spool = Arc::new(MemorySpool::new());
-        let engine = Engine::start(doors(spool.clone(), state.path()), engine_settings()).await.unwrap();
-        let face = Face::new(engine.door(), engine.control(), settings(), limits);
+        let feed = Feed::open(FeedOptions::default()).unwrap();
+        let engine = Engine::start(doors(spool.clone(), state.path(), feed.clone()), engine_settings()).await.unwrap();
+        let services = Services { door: engine.door(), control: engine.control(), hooks: hooks(&feed) };
+        let face = Face::new(services, settings(), limits);
         let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
         let address = listener.local_addr().unwrap();
         let (stop, stopping) = watch::channel(false);
-        let serving = tokio::spawn(repute_web::serve(listener, face, transport, stopping));
-        World { address, spool, engine, stop, serving, state }
+        let serving = tokio::spawn(repute_web::serve(listener, face.clone(), transport, stopping));
+        World { address, spool, engine, face, feed, stop, serving, state }
+    }
+
+    /// Takes a token out of the configuration.
+    pub fn revoke(&self, name: &str) {
+        let mut settings = settings();
+        settings.tokens.retain(|token| token.name != name);
+        self.face.reload(settings);
     }
 
     /// The file of the requests that are carried out once.
@@ -204,7 +216,18 @@ fn engine_settings() -> EngineSettings {
     }
 }
 
-fn doors(spool: Arc<MemorySpool>, state: &Path) -> Doors {
+/// Webhooks are none, and their stream is real.
+fn hooks(feed: &Arc<Feed>) -> Arc<Hooks> {
+    let caller = Caller {
+        network: Arc::new(MemoryNetwork::new(TlsClient::without_roots())),
+        resolver: Arc::new(NoNames),
+        clock: Arc::new(SystemClock),
+    };
+    let (random, runtime) = (Arc::new(SeededRandom::new(2)), tokio::runtime::Handle::current());
+    Arc::new(Hooks::new(feed.clone(), Arc::new(caller), random, Arc::new(NoEvents), runtime))
+}
+
+fn doors(spool: Arc<MemorySpool>, state: &Path, feed: Arc<Feed>) -> Doors {
     let requests = Requests::open(&state.join("requests.sqlite"), RequestOptions::default()).unwrap();
     let suppressions = Suppressions::open(&state.join("suppressions.sqlite")).unwrap();
     Doors {
@@ -214,7 +237,7 @@ fn doors(spool: Arc<MemorySpool>, state: &Path) -> Doors {
         network: Arc::new(MemoryNetwork::new(TlsClient::without_roots())),
         clock: Arc::new(SystemClock),
         random: Arc::new(SeededRandom::new(1)),
-        events: Arc::new(NoEvents),
+        events: feed,
         history: None,
         returned: None,
         reports: None,

@@ -1,17 +1,15 @@
 //! The list as a file: CSV (RFC 4180) with a header row, or JSON lines. Read row by row, as often as it
 //! is needed, so that a million rows are never in memory.
 //!
-//! The names of fields are made fit for a letter: lower case, `_` for what is no letter or digit.
-//! `email`, `address`, `mail` or `e_mail` is the address. A mark of UTF-8 at the beginning is passed over.
+//! Names and rows are as `repute_engine::bulk::rows` has them. A mark of UTF-8 at the beginning is passed over.
 
 use std::fs::File;
 use std::io::{BufRead as _, BufReader, Read, Seek as _};
 use std::path::Path;
 
 use anyhow::{Context as _, bail};
+use repute_engine::bulk::rows::{address_among, field_name, of_json};
 use repute_engine::bulk::words::Row;
-
-const ADDRESS: [&str; 4] = ["email", "address", "mail", "e_mail"];
 
 pub struct People {
     fields: Vec<String>,
@@ -40,7 +38,7 @@ impl People {
     fn of_csv(file: File, path: &Path) -> anyhow::Result<People> {
         let mut reader = csv::ReaderBuilder::new().flexible(true).from_reader(file);
         let names: Vec<String> = match reader.headers() {
-            Ok(header) => header.iter().map(name).collect(),
+            Ok(header) => header.iter().map(field_name).collect(),
             Err(error) => bail!("{}: the first row cannot be read: {error}", path.display()),
         };
         let address = address_of(&names, path)?;
@@ -58,7 +56,7 @@ impl People {
         reader.read_line(&mut first)?;
         let object: serde_json::Map<String, serde_json::Value> =
             serde_json::from_str(&first).with_context(|| format!("{}: line 1 is no JSON object", path.display()))?;
-        let names: Vec<String> = object.keys().map(|key| name(key)).collect();
+        let names: Vec<String> = object.keys().map(|key| field_name(key)).collect();
         let address = address_of(&names, path)?;
         let mut fields = names;
         fields.remove(address);
@@ -92,7 +90,7 @@ impl People {
                 *number += 1;
                 match line.trim_ascii() {
                     [] if line.is_empty() => Ok(None),
-                    line => Ok(Some(row_of_line(line, &self.fields))),
+                    line => Ok(Some(of_json(line, &self.fields))),
                 }
             }
         }
@@ -108,36 +106,8 @@ fn row_of(record: &csv::StringRecord, address: usize, columns: usize) -> Read1 {
     Ok(Row { email, values })
 }
 
-fn row_of_line(line: &[u8], fields: &[String]) -> Read1 {
-    let object: serde_json::Map<String, serde_json::Value> =
-        serde_json::from_slice(line).map_err(|error| format!("it is no JSON object: {error}"))?;
-    let mut row = Row { email: String::new(), values: vec![String::new(); fields.len()] };
-    for (key, value) in object {
-        let key = name(&key);
-        let text = match value {
-            serde_json::Value::Null => String::new(),
-            serde_json::Value::String(text) => text,
-            other => other.to_string(),
-        };
-        if ADDRESS.contains(&key.as_str()) && row.email.is_empty() {
-            row.email = text;
-        } else if let Some(place) = fields.iter().position(|field| *field == key) {
-            row.values[place] = text;
-        } else {
-            return Err(format!("it has a field {key:?} that the first line has not"));
-        }
-    }
-    Ok(row)
-}
-
-fn name(text: &str) -> String {
-    let text: String = text.trim().to_lowercase().chars().map(|c| if c.is_alphanumeric() { c } else { '_' }).collect();
-    if text.starts_with(|c: char| c.is_numeric()) { format!("_{text}") } else { text }
-}
-
 fn address_of(names: &[String], path: &Path) -> anyhow::Result<usize> {
-    let found = ADDRESS.iter().find_map(|wanted| names.iter().position(|name| name == wanted));
-    found
+    address_among(names)
         .with_context(|| format!("{}: no column is called `email`: the first row must name the fields", path.display()))
 }
 

@@ -1,0 +1,237 @@
+//! A list that comes in piece by piece, as rows: JSON lines, or CSV (RFC 4180) with a header row that names the
+//! fields.
+//!
+//! Promise: no more than one row is kept beside the piece that is read. A row that cannot be one of the list is
+//! told with the reason and the rest goes on; a list that cannot be one (no header, a row without an end) ends.
+
+use csv_core::ReadRecordResult;
+use repute_engine::bulk::rows::{address_among, field_name, of_json};
+use repute_engine::bulk::words::Row;
+
+/// Octets of one row at most: 16 KiB of fields, and what stands around them.
+const LONGEST: usize = 64 * 1024;
+/// More than a campaign has fields.
+const COLUMNS: usize = 100;
+
+/// A row, or why it is none.
+pub(super) type Read = Result<Row, String>;
+
+pub(super) enum Rows {
+    Lines(Lines),
+    Csv(Box<Csv>),
+}
+
+impl Rows {
+    /// `fields` are those of the campaign.
+    pub fn lines(fields: Vec<String>) -> Rows {
+        Rows::Lines(Lines { fields, line: Vec::new() })
+    }
+
+    pub fn csv(fields: Vec<String>) -> Rows {
+        let (record, ends) = (vec![0; LONGEST], vec![0; COLUMNS]);
+        Rows::Csv(Box::new(Csv { fields, reader: csv_core::Reader::new(), record, ends, at: (0, 0), columns: None }))
+    }
+
+    /// Reads on in a piece, to the end of a row; takes what it read off the piece. `None`: the row goes on in
+    /// the next one.
+    pub fn next(&mut self, piece: &mut &[u8]) -> Result<Option<Read>, String> {
+        match self {
+            Rows::Lines(lines) => lines.next(piece),
+            Rows::Csv(csv) => csv.next(piece),
+        }
+    }
+
+    /// The last row, where no line end stood after it.
+    pub fn end(&mut self) -> Result<Option<Read>, String> {
+        match self {
+            Rows::Lines(lines) => Ok(lines.take()),
+            Rows::Csv(csv) => csv.record(&mut &[][..]),
+        }
+    }
+}
+
+fn too_long() -> String {
+    format!("it is longer than {} KiB or has no end: is there a quote that is not closed?", LONGEST >> 10)
+}
+
+pub(super) struct Lines {
+    fields: Vec<String>,
+    line: Vec<u8>,
+}
+
+impl Lines {
+    fn next(&mut self, piece: &mut &[u8]) -> Result<Option<Read>, String> {
+        while let Some(end) = piece.iter().position(|b| *b == b'\n') {
+            self.add(&piece[..end])?;
+            *piece = &piece[end + 1..];
+            if let Some(read) = self.take() {
+                return Ok(Some(read));
+            }
+        }
+        self.add(piece)?;
+        *piece = &[];
+        Ok(None)
+    }
+
+    fn add(&mut self, octets: &[u8]) -> Result<(), String> {
+        if self.line.len() + octets.len() > LONGEST {
+            return Err(too_long());
+        }
+        self.line.extend_from_slice(octets);
+        Ok(())
+    }
+
+    /// The line; empty ones are none.
+    fn take(&mut self) -> Option<Read> {
+        let line = self.line.strip_prefix(b"\xef\xbb\xbf").unwrap_or(&self.line).trim_ascii();
+        let read = (!line.is_empty()).then(|| of_json(line, &self.fields));
+        self.line.clear();
+        read
+    }
+}
+
+pub(super) struct Csv {
+    fields: Vec<String>,
+    reader: csv_core::Reader,
+    record: Vec<u8>,
+    ends: Vec<usize>,
+    /// How far both are filled.
+    at: (usize, usize),
+    /// From the header row: for each column its place among the fields; `None` is the address.
+    columns: Option<Vec<Option<usize>>>,
+}
+
+impl Csv {
+    fn next(&mut self, piece: &mut &[u8]) -> Result<Option<Read>, String> {
+        while !piece.is_empty() {
+            if let Some(read) = self.record(piece)? {
+                return Ok(Some(read));
+            }
+        }
+        Ok(None)
+    }
+
+    /// Reads on in a record; an empty piece is the end of all.
+    fn record(&mut self, piece: &mut &[u8]) -> Result<Option<Read>, String> {
+        let (octets, ends) = self.at;
+        let (result, read, written, ended) =
+            self.reader.read_record(piece, &mut self.record[octets..], &mut self.ends[ends..]);
+        *piece = &piece[read..];
+        self.at = (octets + written, ends + ended);
+        match result {
+            ReadRecordResult::InputEmpty | ReadRecordResult::End => Ok(None),
+            ReadRecordResult::OutputFull | ReadRecordResult::OutputEndsFull => Err(too_long()),
+            ReadRecordResult::Record => {
+                let count = std::mem::take(&mut self.at).1;
+                let values = self.values(count);
+                match (&self.columns, values) {
+                    (Some(columns), values) => Ok(Some(values.and_then(|values| self.row(columns, values)))),
+                    (None, values) => {
+                        self.columns = Some(self.header(&values?)?);
+                        Ok(None)
+                    }
+                }
+            }
+        }
+    }
+
+    fn values(&self, count: usize) -> Result<Vec<String>, String> {
+        let mut begin = 0;
+        let mut values = Vec::with_capacity(count);
+        for end in &self.ends[..count] {
+            let value = std::str::from_utf8(&self.record[begin..*end])
+                .map_err(|_| "it is not in UTF-8: save the list as UTF-8".to_owned())?;
+            values.push(value.trim().to_owned());
+            begin = *end;
+        }
+        Ok(values)
+    }
+
+    fn header(&self, names: &[String]) -> Result<Vec<Option<usize>>, String> {
+        let names: Vec<String> = names.iter().map(|name| field_name(name)).collect();
+        let address = address_among(&names)
+            .ok_or("no column is called `email`: the first row must name the fields".to_owned())?;
+        let place = |(n, name): (usize, &String)| match n == address {
+            true => Ok(None),
+            false if names[..n].contains(name) => Err(format!("two columns are called {name:?}")),
+            false => match self.fields.iter().position(|field| field == name) {
+                Some(place) => Ok(Some(place)),
+                None => Err(format!("the campaign has no field {name:?}: take the column out, or begin with it")),
+            },
+        };
+        names.iter().enumerate().map(place).collect()
+    }
+
+    fn row(&self, columns: &[Option<usize>], values: Vec<String>) -> Read {
+        if values.len() != columns.len() {
+            return Err(format!("it has {} columns where the first row has {}", values.len(), columns.len()));
+        }
+        let mut row = Row { email: String::new(), values: vec![String::new(); self.fields.len()] };
+        for (column, value) in columns.iter().zip(values) {
+            match column {
+                Some(place) => row.values[*place] = value,
+                None => row.email = value,
+            }
+        }
+        Ok(row)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// All rows, whatever pieces the list comes in.
+    fn read(make: impl Fn(Vec<String>) -> Rows, text: &str) -> Result<Vec<String>, String> {
+        let one = |size: usize| {
+            let mut rows = make(vec!["name".into(), "plan".into()]);
+            let mut found = Vec::new();
+            for mut piece in text.as_bytes().chunks(size) {
+                while let Some(row) = rows.next(&mut piece)? {
+                    found.push(row);
+                }
+                assert!(piece.is_empty());
+            }
+            while let Some(row) = rows.end()? {
+                found.push(row);
+            }
+            let told =
+                |read: Read| read.map_or_else(|why| why, |row| format!("{}|{}", row.email, row.values.join("|")));
+            Ok(found.into_iter().map(told).collect::<Vec<_>>())
+        };
+        let whole = one(100_000);
+        for size in [1, 2, 3, 7] {
+            assert_eq!(one(size), whole, "in pieces of {size}");
+        }
+        whole
+    }
+
+    #[test]
+    fn a_list_of_csv_is_rows_in_whatever_pieces_it_comes() {
+        let check = |text: &str, expect: &[&str]| assert_eq!(read(Rows::csv, text).unwrap(), expect, "{text}");
+        check(
+            "E-Mail,Name\r\na@a.test,Ann\r\nb@b.test,\"B, \"\"Bob\"\"\nJr\"",
+            &["a@a.test|Ann|", "b@b.test|B, \"Bob\"\nJr|"],
+        );
+        check("\u{feff}plan,email,name\ngold,a@a.test,Ann\n\n", &["a@a.test|Ann|gold"]);
+        check("email,name\na@a.test\n", &["it has 1 columns where the first row has 2"]);
+        check("email\n", &[]);
+        let fails = |text: &str, expect: &str| assert_eq!(read(Rows::csv, text).unwrap_err(), expect, "{text}");
+        fails("name\nx\n", "no column is called `email`: the first row must name the fields");
+        fails("email,age\n", "the campaign has no field \"age\": take the column out, or begin with it");
+        fails("email,name,Name\n", "two columns are called \"name\"");
+        let endless = format!("email\n\"{}", "x\n".repeat(40_000));
+        assert!(read(Rows::csv, &endless).unwrap_err().contains("64 KiB"));
+    }
+
+    #[test]
+    fn lines_of_json_are_rows() {
+        let check = |text: &str, expect: &[&str]| assert_eq!(read(Rows::lines, text).unwrap(), expect, "{text}");
+        check(
+            "{\"email\":\"a@a.test\",\"plan\":1}\n\n{\"email\":\"b@b.test\",\"name\":null}",
+            &["a@a.test||1", "b@b.test||"],
+        );
+        check("{\"email\":\"a@a.test\",\"age\":1}\r\n", &["it has a field \"age\" that the others have not"]);
+        assert!(read(Rows::lines, &"x".repeat(70_000)).unwrap_err().contains("64 KiB"));
+    }
+}

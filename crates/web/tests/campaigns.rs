@@ -1,0 +1,192 @@
+//! One letter to a list, over HTTP.
+#![allow(clippy::unwrap_used, reason = "tests")]
+
+mod common;
+
+use std::fmt::Write as _;
+
+use common::{JSON, NEWS, READER, SHOP, World};
+use serde_json::{Value, json};
+use tokio::io::AsyncWriteExt as _;
+use tokio::net::TcpStream;
+
+const LINES: &str = "Content-Type: application/x-ndjson";
+const CSV: &str = "Content-Type: text/csv; charset=utf-8";
+const LETTER: &str = "From: News <news@example.com>\nTo: {{ email }}\nSubject: Hello {{ name }}\n\nDear {{ name }}, leave: {{ unsubscribe_url }}\n";
+
+fn letter(campaign: &str) -> Value {
+    json!({"campaign": campaign, "list": "weekly", "letter": LETTER, "fields": ["name"]})
+}
+
+async fn begun(world: &World, campaign: &str) -> String {
+    let begun = world.ask("POST /v1/campaigns", &[NEWS, JSON], letter(campaign).to_string().as_bytes()).await;
+    assert_eq!((begun.status, begun.json()["next_row"].as_u64()), (201, Some(0)), "{begun:?}");
+    begun.json()["id"].as_str().unwrap().to_owned()
+}
+
+/// Rows of JSON lines, from one number to another.
+fn rows(from: usize, to: usize) -> String {
+    (from..to).fold(String::new(), |mut text, n| {
+        let _ = writeln!(text, "{{\"email\": \"p{n}@d{}.test\", \"name\": \"Person {n}\"}}", n % 7);
+        text
+    })
+}
+
+async fn shown(world: &World, campaign: &str) -> Value {
+    world.ask(&format!("GET /v1/campaigns/{campaign}"), &[NEWS], b"").await.json()
+}
+
+#[tokio::test]
+async fn a_list_comes_in_as_one_body_and_is_launched() {
+    let world = World::new().await;
+    begun(&world, "autumn").await;
+    let text = rows(0, 3_000)
+        + "{\"email\": \"p7@d0.test\", \"name\": \"again\"}\nno json\n{\"email\": \"x@y.test\"}\n{\"email\": \"noreply@y.test\", \"name\": \"N\"}";
+    let taken = world.ask("POST /v1/campaigns/autumn/recipients", &[NEWS, LINES], text.as_bytes()).await;
+    let json = taken.json();
+    assert_eq!(
+        (taken.status, json["taken"].as_u64(), json["next_row"].as_u64()),
+        (200, Some(3_000), Some(3_004)),
+        "{taken:?}"
+    );
+    assert_eq!(json["refused"], json!({"duplicate": 1, "syntax": 1, "field": 1, "role": 1}));
+    let told: Vec<_> =
+        json["refused_rows"].as_array().unwrap().iter().map(|r| (r["row"].as_u64(), r["why"].as_str())).collect();
+    assert_eq!(told[0], (Some(3_000), Some("duplicate")));
+    assert_eq!(told[3], (Some(3_003), Some("role")));
+    let launched = world.ask("POST /v1/campaigns/autumn/launch", &[NEWS], b"").await;
+    assert_eq!((launched.status, launched.json()["state"].as_str()), (202, Some("running")), "{launched:?}");
+    assert_eq!(shown(&world, "autumn").await["waiting"].as_u64(), Some(3_000));
+    let again = world.ask("POST /v1/campaigns/autumn/launch", &[NEWS], b"").await;
+    assert_eq!((again.status, again.json()["type"].as_str()), (422, Some("/problems/campaign")));
+    let late = world.ask("POST /v1/campaigns/autumn/recipients", &[NEWS, LINES], b"{}").await;
+    assert_eq!((late.status, late.json()["type"].as_str()), (422, Some("/problems/campaign")));
+    world.end().await;
+}
+
+#[tokio::test]
+async fn what_broke_off_goes_on_at_the_row_that_was_kept() {
+    let world = World::new().await;
+    begun(&world, "autumn").await;
+    let text = rows(0, 2_500);
+    let mut stream = TcpStream::connect(world.address).await.unwrap();
+    let head = format!(
+        "POST /v1/campaigns/autumn/recipients HTTP/1.1\r\nHost: x\r\n{NEWS}\r\n{LINES}\r\nContent-Length: 999999\r\n\r\n{text}"
+    );
+    stream.write_all(head.as_bytes()).await.unwrap();
+    for attempt in 0.. {
+        if shown(&world, "autumn").await["rows"].as_u64() == Some(2_000) {
+            break;
+        }
+        assert!(attempt < 1_000, "two batches were not kept");
+        tokio::time::sleep(std::time::Duration::from_millis(10)).await;
+    }
+    drop(stream);
+    let gap = world.ask("POST /v1/campaigns/autumn/recipients?first_row=2001", &[NEWS, LINES], b"{}").await;
+    assert_eq!((gap.status, gap.json()["next_row"].as_u64()), (409, Some(2_000)), "{gap:?}");
+    let rest = world
+        .ask("POST /v1/campaigns/autumn/recipients?first_row=2000", &[NEWS, LINES], rows(2_000, 2_500).as_bytes())
+        .await;
+    assert_eq!((rest.json()["taken"].as_u64(), rest.json()["next_row"].as_u64()), (Some(500), Some(2_500)), "{rest:?}");
+    let whole =
+        world.ask("POST /v1/campaigns/autumn/recipients", &[NEWS, LINES], rows(0, 2_600).as_bytes()).await.json();
+    assert_eq!(
+        (whole["passed_over"].as_u64(), whole["taken"].as_u64(), &whole["refused"]),
+        (Some(2_500), Some(100), &json!({}))
+    );
+    let told = shown(&world, "autumn").await;
+    assert_eq!((told["rows"].as_u64(), told["taken"].as_u64()), (Some(2_600), Some(2_600)), "{told}");
+    world.end().await;
+}
+
+#[tokio::test]
+async fn a_list_of_csv_names_its_fields_and_says_where_it_cannot_be_read() {
+    let world = World::new().await;
+    begun(&world, "autumn").await;
+    let post =
+        async |text: &str| world.ask("POST /v1/campaigns/autumn/recipients", &[NEWS, CSV], text.as_bytes()).await;
+    let wrong = post("email,age\r\na@b.test,7\r\n").await;
+    assert_eq!((wrong.status, wrong.json()["next_row"].as_u64()), (400, Some(0)), "{wrong:?}");
+    assert!(wrong.json()["detail"].as_str().unwrap().contains("the campaign has no field \"age\""), "{wrong:?}");
+    let good = post("E-Mail,Name\r\na@b.test,\"Ann, A\"\r\nb@b.test\r\n").await.json();
+    assert_eq!((good["taken"].as_u64(), &good["refused"]), (Some(1), &json!({"syntax": 1})), "{good}");
+    for (kind, status) in [(JSON, 415), ("X: y", 415)] {
+        let answer = world.ask("POST /v1/campaigns/autumn/recipients", &[NEWS, kind], b"{}").await;
+        assert_eq!(answer.status, status, "{answer:?}");
+    }
+    world.end().await;
+}
+
+#[tokio::test]
+async fn a_campaign_is_its_accounts_alone() {
+    let world = World::new().await;
+    let id = begun(&world, "autumn").await;
+    for name in ["autumn", id.as_str(), "news%2Fautumn", "nothing"] {
+        for (method, fields) in
+            [("GET", ""), ("POST", "/launch"), ("POST", "/cancel"), ("POST", "/resume"), ("POST", "/recipients")]
+        {
+            let answer = world.ask(&format!("{method} /v1/campaigns/{name}{fields}"), &[SHOP, LINES], b"").await;
+            assert_eq!(answer.status, 404, "{method} {name}{fields}: {answer:?}");
+        }
+    }
+    assert_eq!(shown(&world, &id).await["campaign"].as_str(), Some("autumn"));
+    let all = world.ask("GET /v1/campaigns", &[SHOP], b"").await.json();
+    assert_eq!(all["campaigns"], json!([]));
+    let read_only = world.ask("POST /v1/campaigns", &[READER, JSON], letter("x").to_string().as_bytes()).await;
+    assert_eq!(read_only.status, 403);
+    world.end().await;
+}
+
+#[tokio::test]
+async fn a_campaign_is_paused_resumed_cancelled_and_listed_in_pages() {
+    let world = World::new().await;
+    for campaign in ["a", "b", "c"] {
+        begun(&world, campaign).await;
+    }
+    world.ask("POST /v1/campaigns/a/recipients", &[NEWS, LINES], rows(0, 3).as_bytes()).await;
+    world.ask("POST /v1/campaigns/a/launch", &[NEWS], b"").await;
+    let change = async |path: &str, body: &str| {
+        let answer = world.ask(&format!("POST /v1/campaigns/a/{path}"), &[NEWS, JSON], body.as_bytes()).await;
+        (answer.status, answer.json()["state"].as_str().map(str::to_owned))
+    };
+    assert_eq!(change("pause", r#"{"reason": "wrong price"}"#).await, (200, Some("paused".into())));
+    assert_eq!(shown(&world, "a").await["reason"].as_str(), Some("wrong price"));
+    assert_eq!(change("resume", "").await, (200, Some("running".into())));
+    assert_eq!(change("cancel", "").await, (200, Some("cancelled".into())));
+    assert_eq!(change("resume", "").await.0, 422);
+    let (mut seen, mut after) = (Vec::new(), String::new());
+    loop {
+        let page = world.ask(&format!("GET /v1/campaigns?limit=2{after}"), &[NEWS], b"").await.json();
+        seen.extend(page["campaigns"].as_array().unwrap().iter().map(|c| c["campaign"].as_str().unwrap().to_owned()));
+        let Some(next) = page["next"].as_str() else { break };
+        after = format!("&after={next}");
+    }
+    assert_eq!(seen, ["c", "b", "a"]);
+    world.end().await;
+}
+
+#[tokio::test]
+async fn addresses_are_checked_and_letters_shown_before_anything_is_begun() {
+    let world = World::new().await;
+    world.ask("POST /v1/suppressions", &[NEWS, JSON], br#"{"address": "gone@b.test"}"#).await;
+    let emails = json!({"list": "weekly", "emails": ["a@b.test", "A@b.test", "x", "noreply@b.test", "gone@b.test"], "domains": true});
+    let checked = world.ask("POST /v1/campaigns/check", &[NEWS, JSON], emails.to_string().as_bytes()).await.json();
+    let why: Vec<_> = checked["refused"].as_array().unwrap().iter().map(|r| r["why"].as_str().unwrap()).collect();
+    assert_eq!(
+        (checked["good"].as_u64(), why),
+        (Some(1), vec!["duplicate", "syntax", "role", "suppressed"]),
+        "{checked}"
+    );
+    assert_eq!(checked["unknown_domains"], json!(["b.test"]), "nobody answers in this test");
+    let row = json!([{"email": "ann@b.test", "values": ["Ann"]}]);
+    let preview = json!({"begin": letter("autumn"), "rows": row});
+    let shown = world.ask("POST /v1/campaigns/preview", &[NEWS, JSON], preview.to_string().as_bytes()).await;
+    let message = shown.json()["messages"][0]["message"].as_str().unwrap_or_default().to_owned();
+    assert!(message.contains("Subject: Hello Ann") && message.contains("List-Unsubscribe-Post"), "{shown:?}");
+    let wrong = json!({"begin": {"campaign": "a b", "letter": "x", "tags": [""]}, "rows": []});
+    let told = world.ask("POST /v1/campaigns/preview", &[NEWS, JSON], wrong.to_string().as_bytes()).await;
+    assert_eq!(told.errors(), ["/begin/tags/0 write 1 to 128 octets without control characters"]);
+    let all = world.ask("GET /v1/campaigns", &[NEWS], b"").await.json();
+    assert_eq!(all["campaigns"], json!([]), "nothing was begun");
+    world.end().await;
+}
