@@ -12,7 +12,7 @@ use axum::http::request::Parts;
 use axum::middleware::Next;
 use axum::response::{IntoResponse as _, Response};
 use repute_engine::door::{Account, Origin};
-use repute_types::{EnhancedCode, Reply, TlsUsed};
+use repute_types::{Domain, EnhancedCode, Reply, TlsUsed};
 
 use crate::app::App;
 use crate::http::Peer;
@@ -53,6 +53,32 @@ impl Caller {
     /// Whose messages it may see; `None`: everybody's.
     pub fn account(&self) -> Option<&str> {
         self.token.account.as_ref().map(|account| &*account.name)
+    }
+
+    /// Whether a domain is one that it may see: of its account, or any where it has none.
+    pub fn sees(&self, domain: &Domain) -> bool {
+        self.token.account.as_ref().is_none_or(|account| account.domains.contains(domain))
+    }
+
+    /// Whether it may see what concerns the whole server.
+    pub fn sees_the_server(&self) -> Result<(), Problem> {
+        self.may(Action::Read)?;
+        self.is_of_no_account("see")
+    }
+
+    /// Whether it may change what concerns the whole server.
+    pub fn operates(&self) -> Result<(), Problem> {
+        self.may(Action::Operate)?;
+        self.is_of_no_account("change")
+    }
+
+    fn is_of_no_account(&self, what: &str) -> Result<(), Problem> {
+        let Some(account) = self.account() else { return Ok(()) };
+        let name = &self.token.name;
+        let detail = format!(
+            "the token `{name}` is one of the account {account} and may not {what} what concerns all: make one without `--account`"
+        );
+        Err(Problem::new(problem::NOT_ALLOWED, detail))
     }
 
     /// For the Received field and the log.

@@ -99,10 +99,12 @@ pub enum Action {
     Queue,
     /// Change the suppression list.
     Suppress,
+    /// Say which mail may leave, close circuits, and handle webhooks; for a token without an account.
+    Operate,
 }
 
 impl Action {
-    pub const ALL: [Action; 4] = [Action::Send, Action::Read, Action::Queue, Action::Suppress];
+    pub const ALL: [Action; 5] = [Action::Send, Action::Read, Action::Queue, Action::Suppress, Action::Operate];
 
     pub fn as_str(self) -> &'static str {
         match self {
@@ -110,6 +112,7 @@ impl Action {
             Action::Read => "read",
             Action::Queue => "queue",
             Action::Suppress => "suppress",
+            Action::Operate => "operate",
         }
     }
 }

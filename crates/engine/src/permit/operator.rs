@@ -4,7 +4,7 @@ use std::net::IpAddr;
 use std::time::Duration;
 
 use repute_ledger::{Incident, Score, TrustChange};
-use repute_trust::permit::{Override, Rights, State, Word};
+use repute_trust::permit::{Override, Rights, Standing, State, Subject, Trail, Word};
 use repute_types::event::Level;
 use repute_types::{Domain, Timestamp};
 use serde::{Deserialize, Serialize};
@@ -61,6 +61,22 @@ pub struct Say {
     pub who: String,
 }
 
+/// What is known of one check about one subject.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct CheckRow {
+    pub check: String,
+    pub address: Option<IpAddr>,
+    pub domain: Option<Domain>,
+    pub about: String,
+    /// `good`, `warns`, `bad`, or `unknown` where nothing definite has been answered yet.
+    pub result: &'static str,
+    pub since: Timestamp,
+    /// What the last definite answer said.
+    pub verdict: String,
+    /// What to do about it; empty where nothing is.
+    pub cure: String,
+}
+
 #[derive(Clone, Debug, Serialize)]
 pub struct TrustHistory {
     pub changes: Vec<TrustChange>,
@@ -99,6 +115,26 @@ impl Control {
         let waiting = self.works.queue(|queue| queue.barred());
         let enforced = self.works.doors.trust.is_some() && settings.permit.enforce;
         PermitList { enforced, watched, assumed: settings.permit.assume.clone(), rows, waiting }
+    }
+
+    /// What the watch has found so far, by check.
+    pub fn checks(&self) -> Vec<CheckRow> {
+        let row = |(subject, trail): (&Subject, &Trail)| CheckRow {
+            check: subject.check.clone(),
+            address: subject.address,
+            domain: subject.domain.clone(),
+            about: subject.about.clone(),
+            result: match (trail.standing, trail.warns) {
+                (None, _) => "unknown",
+                (Some(Standing::Bad), _) => "bad",
+                (Some(Standing::Good), true) => "warns",
+                (Some(Standing::Good), false) => "good",
+            },
+            since: trail.since,
+            verdict: trail.verdict.clone(),
+            cure: trail.cure.clone(),
+        };
+        self.works.board.permits(|permits| permits.trails().map(row).collect())
     }
 
     /// Allows or suspends for a time, or takes that back. It is written down with the reason.

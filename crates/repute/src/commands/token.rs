@@ -50,6 +50,8 @@ enum Allow {
     Queue,
     /// Change the list of those who are to be left alone
     Suppress,
+    /// Say which mail may leave, close circuits, handle webhooks; without an account
+    Operate,
 }
 
 impl Allow {
@@ -59,6 +61,7 @@ impl Allow {
             Allow::Read => "read",
             Allow::Queue => "queue",
             Allow::Suppress => "suppress",
+            Allow::Operate => "operate",
         }
     }
 }
@@ -126,6 +129,9 @@ fn allowed(add: &Add) -> anyhow::Result<Vec<Allow>> {
         (true, None) => Ok(vec![Allow::Read]),
         (false, None) if add.allow.contains(&Allow::Send) => {
             Err(Ended::usage("a token that may send has an account to send as: --account NAME"))
+        }
+        (false, Some(_)) if add.allow.contains(&Allow::Operate) => {
+            Err(Ended::usage("a token that may operate the server is of no account: leave --account out"))
         }
         (false, _) => Ok(add.allow.clone()),
     }

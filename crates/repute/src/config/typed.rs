@@ -148,6 +148,7 @@ pub enum Action {
     Read,
     Queue,
     Suppress,
+    Operate,
 }
 
 #[derive(Deserialize)]

@@ -42,6 +42,7 @@ fn token(token: &meant::Token, config: &Config, key: &[u8; 32]) -> Token {
         meant::Action::Read => Action::Read,
         meant::Action::Queue => Action::Queue,
         meant::Action::Suppress => Action::Suppress,
+        meant::Action::Operate => Action::Operate,
     };
     let account = token.account.as_ref().and_then(|name| config.accounts.iter().find(|a| a.name == *name));
     Token {

@@ -6,10 +6,12 @@
 pub(crate) mod batch;
 mod campaigns;
 mod cancel;
+mod circuits;
 mod events;
 pub(crate) mod letter;
 mod messages;
 pub(crate) mod people;
+mod permits;
 mod problems;
 mod queue;
 mod raw;
@@ -17,7 +19,9 @@ mod server;
 mod show;
 pub(crate) mod submit;
 mod suppressions;
+mod trust;
 mod view;
+mod webhooks;
 
 use std::sync::Arc;
 
@@ -66,6 +70,22 @@ pub(crate) fn routes() -> OpenApiRouter<Arc<App>> {
         .routes(routes!(campaigns::pause))
         .routes(routes!(campaigns::resume))
         .routes(routes!(campaigns::cancel))
+        .routes(routes!(permits::list))
+        .routes(routes!(permits::allow))
+        .routes(routes!(permits::suspend))
+        .routes(routes!(permits::reset))
+        .routes(routes!(permits::checks, permits::recheck))
+        .routes(routes!(trust::incidents))
+        .routes(routes!(trust::history))
+        .routes(routes!(circuits::list))
+        .routes(routes!(circuits::go_on))
+        .routes(routes!(circuits::cancel))
+        .routes(routes!(webhooks::list))
+        .routes(routes!(webhooks::show))
+        .routes(routes!(webhooks::test))
+        .routes(routes!(webhooks::pause))
+        .routes(routes!(webhooks::resume))
+        .routes(routes!(webhooks::redeliver))
         .routes(routes!(server::status))
         .routes(routes!(server::domains))
         .routes(routes!(server::egress))

@@ -7,6 +7,7 @@ use axum::extract::State;
 use serde::Serialize;
 use utoipa::ToSchema;
 
+use super::permits::CheckResult;
 use super::problems::Reading;
 use crate::app::App;
 use crate::caller::Caller;
@@ -18,6 +19,8 @@ use crate::settings::Action;
 pub(crate) struct ServerStatus {
     /// Parts of messages that wait.
     queued: usize,
+    /// Of those: parts that wait for a permit.
+    barred: usize,
     /// Connections to receivers.
     sessions: u32,
     sites: Vec<Site>,
@@ -52,7 +55,7 @@ pub(crate) async fn status(State(app): State<Arc<App>>, caller: Caller) -> Resul
         paused_until: lane.paused_until.map(|at| at.to_string()),
     };
     let sites = status.lanes.into_iter().map(site).collect();
-    Ok(Answer(ServerStatus { queued: status.queued, sessions: status.sessions, sites }))
+    Ok(Answer(ServerStatus { queued: status.queued, barred: status.barred, sessions: status.sessions, sites }))
 }
 
 /// A domain that mail is sent as.
@@ -65,6 +68,8 @@ pub(crate) struct SendingDomain {
     return_path: Option<String>,
     /// The DNS records that it needs.
     records: Vec<Record>,
+    /// What the watch has found about it so far.
+    checks: Vec<CheckResult>,
 }
 
 #[derive(Debug, Serialize, ToSchema)]
@@ -83,17 +88,19 @@ pub(crate) struct Domains {
     domains: Vec<SendingDomain>,
 }
 
-/// List the domains that mail is sent as, with their records
+/// List the domains that mail is sent as, with their records and check results
 ///
 /// Those of the token's account; all without one.
 #[utoipa::path(get, path = "/v1/domains", operation_id = "listDomains", tag = "server",
-    responses((status = 200, description = "Domains and the records that they need", body = Domains), Reading))]
+    responses((status = 200, description = "Domains, the records that they need, and what was found", body = Domains), Reading))]
 pub(crate) async fn domains(State(app): State<Arc<App>>, caller: Caller) -> Result<Answer<Domains>, Problem> {
     caller.may(Action::Read)?;
-    let mine = |name: &repute_types::Domain| {
-        caller.token.account.as_ref().is_none_or(|account| account.domains.contains(name))
+    let found = app.control.domains().into_iter().filter(|domain| caller.sees(&domain.name));
+    let checks = app.control.checks();
+    let about = |name: &repute_types::Domain| {
+        let rows = checks.iter().filter(|row| row.domain.as_ref() == Some(name));
+        rows.cloned().map(CheckResult::from).collect()
     };
-    let found = app.control.domains().into_iter().filter(|domain| mine(&domain.name));
     let record = |record: repute_engine::control::DomainRecord| Record {
         name: record.name.to_string(),
         kind: record.kind,
@@ -101,6 +108,7 @@ pub(crate) async fn domains(State(app): State<Arc<App>>, caller: Caller) -> Resu
         purpose: record.purpose.to_owned(),
     };
     let domains = found.map(|domain| SendingDomain {
+        checks: about(&domain.name),
         name: domain.name.to_string(),
         usable: domain.usable,
         return_path: domain.return_path.map(|path| path.to_string()),

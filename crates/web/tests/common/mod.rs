@@ -9,12 +9,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use repute_delivery::{DeliverySettings, Routes};
-use repute_dns::{BoxFuture, Lookup, Mx, Resolver};
+use repute_dns::{BoxFuture, Lookup, Mx, Resolver, ServersFake};
 use repute_engine::bulk::BulkSettings;
 use repute_engine::config::{AccountSettings, Limits as EngineLimits, SendingDomain};
 use repute_engine::door::Account;
+use repute_engine::permit::TrustDoors;
 use repute_engine::{Doors, Engine, Settings as EngineSettings};
-use repute_hooks::{Caller, Feed, FeedOptions, Hooks};
+use repute_hooks::{Bounds, Caller, Feed, FeedOptions, Hooks, Types, Webhook};
+use repute_ledger::Trust;
 use repute_ledger::requests::{RequestOptions, Requests};
 use repute_ledger::suppression::Suppressions;
 use repute_net::{MemoryNetwork, TlsClient};
@@ -33,7 +35,7 @@ pub struct World {
     pub address: SocketAddr,
     pub spool: Arc<MemorySpool>,
     pub engine: Engine,
-    pub feed: Arc<Feed>,
+    hooks: Arc<Hooks>,
     face: Face,
     stop: watch::Sender<bool>,
     serving: JoinHandle<std::io::Result<()>>,
@@ -74,17 +76,53 @@ impl World {
     }
 
     pub async fn with(limits: Limits, transport: Transport) -> World {
+        World::start(limits, transport, false).await
+    }
+
+    /// With permits, and a watch that finds no names.
+    pub async fn with_trust() -> World {
+        World::start(Limits::default(), Transport::default(), true).await
+    }
+
+    async fn start(limits: Limits, transport: Transport, has_trust: bool) -> World {
         let state = tempfile::tempdir().unwrap();
         let spool = Arc::new(MemorySpool::new());
-        let feed = Feed::open(FeedOptions::default()).unwrap();
-        let engine = Engine::start(doors(spool.clone(), state.path(), feed.clone()), engine_settings()).await.unwrap();
-        let services = Services { door: engine.door(), control: engine.control(), hooks: hooks(&feed) };
+        let feed = Feed::open(FeedOptions {
+            store: Some((state.path().join("events.sqlite"), Bounds::default())),
+            ..FeedOptions::default()
+        })
+        .unwrap();
+        let mut doors = doors(spool.clone(), state.path(), feed.clone());
+        if has_trust {
+            let store = Arc::new(Trust::open(&state.path().join("trust.sqlite")).unwrap());
+            doors.trust = Some(TrustDoors { dns: Arc::new(ServersFake::parse("")), store });
+        }
+        let hooks = hooks(&feed);
+        let engine = Engine::start(doors, engine_settings()).await.unwrap();
+        let services = Services { door: engine.door(), control: engine.control(), hooks: hooks.clone() };
         let face = Face::new(services, settings(), limits);
         let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
         let address = listener.local_addr().unwrap();
         let (stop, stopping) = watch::channel(false);
         let serving = tokio::spawn(repute_web::serve(listener, face.clone(), transport, stopping));
-        World { address, spool, engine, face, feed, stop, serving, state }
+        World { address, spool, engine, face, hooks, stop, serving, state }
+    }
+
+    /// Webhooks of a name and perhaps an account, whose receivers nobody finds.
+    pub async fn webhooks(&self, webhooks: &[(&str, Option<&str>)]) {
+        let webhook = |(name, account): &(&str, Option<&str>)| Webhook {
+            name: (*name).into(),
+            target: "https://hooks.test/".parse().unwrap(),
+            secrets: vec!["whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw".parse().unwrap()],
+            types: Types::ALL,
+            account: account.map(str::to_owned),
+            batch: 1,
+            batch_wait: Duration::ZERO,
+            timeout: Duration::from_secs(15),
+            connections: 4,
+            allow_private: false,
+        };
+        self.hooks.configure(webhooks.iter().map(webhook).collect()).await.unwrap();
     }
 
     /// Takes a token out of the configuration.
@@ -151,6 +189,8 @@ pub const SHOP: &str = "Authorization: Bearer repute_shop";
 pub const READER: &str = "Authorization: Bearer repute_reader";
 /// May do everything for the account `news`, which sends bulk mail.
 pub const NEWS: &str = "Authorization: Bearer repute_news";
+/// Operates the server.
+pub const OPERATOR: &str = "Authorization: Bearer repute_ops";
 /// May send two requests a minute.
 pub const SLOW: &str = "Authorization: Bearer repute_slow";
 pub const JSON: &str = "Content-Type: application/json";
@@ -172,6 +212,14 @@ fn settings() -> Settings {
             token("reader", "other", &[Action::Read], None),
             token("slow", "shop", &Action::ALL, Some(2)),
             token("news", "news", &Action::ALL, None),
+            Arc::new(Token {
+                name: "ops".into(),
+                signing_secret: "secret of ops".into(),
+                hash: TokenHash::of("repute_ops"),
+                account: None,
+                actions: vec![Action::Read, Action::Operate],
+                requests_per_minute: None,
+            }),
         ],
         imprint: Some("Example Ltd.".into()),
         policies: vec![(domain("mta-sts.bounces.example.com"), "version: STSv1\r\n".into())],

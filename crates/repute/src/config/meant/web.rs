@@ -96,6 +96,11 @@ pub fn tokens(c: &mut Checking, typed: Vec<typed::Token>, accounts: &[Account]) 
         }
         if let Some(account) = &one.account {
             check_account(c, account, accounts);
+            if let Some(operate) = one.allow.iter().find(|a| *a.get_ref() == Action::Operate) {
+                let span = if operate.span().is_empty() { one.name.span() } else { operate.span() };
+                let cure = "take `account` out, or `operate`: an account's token does not change what concerns all";
+                c.fault(span, format!("the token `{name}` is one of an account and cannot operate the server"), cure);
+            }
         } else if let Some(send) = one.allow.iter().find(|a| *a.get_ref() == Action::Send) {
             let span = if send.span().is_empty() { one.name.span() } else { send.span() };
             let cure = "add `account = \"...\"`, or leave `send` out of `allow`";

@@ -69,9 +69,9 @@ pub(super) const TOKEN: Section = Section {
         ),
         key(
             "allow",
-            OneOrMany(&Choice(&["send", "read", "queue", "suppress"])),
+            OneOrMany(&Choice(&["send", "read", "queue", "suppress", "operate"])),
             Default("[\"send\", \"read\"]"),
-            "What it may do: `send` messages; `read` what became of them, and how the server is; hold, release, retry and cancel what is in the `queue`; change the list of those who are to be left alone (`suppress`).",
+            "What it may do: `send` messages; `read` what became of them, and how the server is; hold, release, retry and cancel what is in the `queue`; change the list of those who are to be left alone (`suppress`); and, for a token without an account, `operate` the server: permits, circuits, webhooks.",
         ),
         key(
             "requests_per_minute",

@@ -148,7 +148,8 @@ impl Csv {
     }
 
     fn header(&self, names: &[String]) -> Result<Vec<Option<usize>>, String> {
-        let names: Vec<String> = names.iter().map(|name| field_name(name)).collect();
+        // The mark of UTF-8 is no part of the first name, in however many pieces it came.
+        let names: Vec<String> = names.iter().map(|name| field_name(name.trim_start_matches('\u{feff}'))).collect();
         let address = address_among(&names)
             .ok_or("no column is called `email`: the first row must name the fields".to_owned())?;
         let place = |(n, name): (usize, &String)| match n == address {

@@ -1,0 +1,91 @@
+//! Circuits: accounts and campaigns that were stopped because their mail costs our name too much, and a person's
+//! word on them. The word is an operator's: whoever stole an account's token must not be able to say it.
+
+use std::sync::Arc;
+
+use axum::Json as Answer;
+use axum::extract::State;
+use repute_engine::CircuitRow;
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+use super::cancel::Changed;
+use super::problems::{Reading, Writing};
+use crate::app::App;
+use crate::body::Json;
+use crate::caller::Caller;
+use crate::problem::Problem;
+use crate::settings::Action;
+
+/// What is stopped, and why.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct Circuit {
+    /// What `continue` and `cancel` are given: ACCOUNT, or ACCOUNT/CAMPAIGN.
+    #[schema(example = "shop/spring")]
+    name: String,
+    account: String,
+    campaign: Option<String>,
+    /// `circuit.unknown`, `circuit.complaints`, `circuit.spam`.
+    what: String,
+    #[schema(format = DateTime)]
+    since: String,
+    /// The numbers, and examples.
+    text: String,
+}
+
+impl From<CircuitRow> for Circuit {
+    fn from(row: CircuitRow) -> Circuit {
+        let CircuitRow { name, account, campaign, what, since, text } = row;
+        Circuit { name, account, campaign, what, since: since.to_string(), text }
+    }
+}
+
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct Circuits {
+    circuits: Vec<Circuit>,
+}
+
+/// List what is stopped, and why
+#[utoipa::path(get, path = "/v1/circuits", operation_id = "listCircuits", tag = "circuits",
+    responses((status = 200, description = "Open circuits, of the token's account where it has one", body = Circuits), Reading))]
+pub(crate) async fn list(State(app): State<Arc<App>>, caller: Caller) -> Result<Answer<Circuits>, Problem> {
+    caller.may(Action::Read)?;
+    let mut open = app.control.circuits().open;
+    open.retain(|row| caller.account().is_none_or(|mine| row.account == mine));
+    Ok(Answer(Circuits { circuits: open.into_iter().map(Circuit::from).collect() }))
+}
+
+/// An open circuit.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Named {
+    /// As the list has it: ACCOUNT, or ACCOUNT/CAMPAIGN.
+    #[schema(example = "shop/spring")]
+    name: String,
+}
+
+/// Let the mail of an account or campaign go on
+///
+/// What was held is tried now; counting starts from nothing.
+#[utoipa::path(post, path = "/v1/circuits/continue", operation_id = "continueCircuit", tag = "circuits", request_body = Named,
+    responses((status = 200, description = "How many parts go on", body = Changed), Writing))]
+pub(crate) async fn go_on(
+    State(app): State<Arc<App>>,
+    caller: Caller,
+    named: Json<Named>,
+) -> Result<Answer<Changed>, Problem> {
+    caller.operates()?;
+    Ok(Answer(app.control.continue_circuit(&named.value.name).await?.into()))
+}
+
+/// Take all waiting mail of an account or campaign out of the queue; its sender is not told
+#[utoipa::path(post, path = "/v1/circuits/cancel", operation_id = "cancelCircuit", tag = "circuits", request_body = Named,
+    responses((status = 200, description = "How many parts are not sent any more", body = Changed), Writing))]
+pub(crate) async fn cancel(
+    State(app): State<Arc<App>>,
+    caller: Caller,
+    named: Json<Named>,
+) -> Result<Answer<Changed>, Problem> {
+    caller.operates()?;
+    Ok(Answer(app.control.cancel_circuit(&named.value.name).await?.into()))
+}
