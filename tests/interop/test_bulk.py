@@ -1,5 +1,6 @@
 """A letter to a list: checked, loaded, merged and signed; and killed in the middle of it."""
 import csv
+import json
 import os
 import random
 import threading
@@ -136,3 +137,37 @@ def test_one_click_leaves_the_list(case):
     assert "This link does not work" in forged and forged.endswith("\n404 0 "), forged
     checked = repute.json("bulk", *files(case, [["ann@d.example", "Ann"], ["bob@d.example", "Bob"], ["carol@d.example", "Carol"]]), "--check")
     assert (checked["good"], checked["refused"]) == (1, {"suppressed": 2}), checked
+
+
+@needs("curl")
+def test_curl_sends_a_list_and_follows_what_becomes_of_it(case):
+    """A campaign over HTTP: the list as one body of CSV, and the stream of events taken up where it was left."""
+    port = free_port()
+    more = NEWS.replace("[web]\n", f'[web]\nlisten = "127.0.0.1:{port}"\n')
+    sink = Sink(case)
+    repute = Repute(case, sink=sink, more=more, listeners=("submission",), start=False)
+    token = repute.json("token", "add", "list", "--account", "news", "--allow", "send,read", "--write")["token"]
+    repute.start()
+    api = f"http://127.0.0.1:{port}/v1"
+    curl = ["curl", "--silent", "--show-error", "--fail-with-body", "-H", f"Authorization: Bearer {token}"]
+    begin = json.dumps({"campaign": "autumn", "list": "weekly", "letter": LETTER, "fields": ["name"]})
+    case.run([*curl, "-H", "Content-Type: application/json", "--data-binary", "@-", f"{api}/campaigns"], stdin=begin)
+    files(case, [[f"p{n}@d{n % 5}.example", f"Person {n}"] for n in range(200)])
+    csv_body = ["-H", "Content-Type: text/csv", "-X", "POST", "-T", case.folder / "people.csv"]
+    taken = json.loads(case.run([*curl, *csv_body, f"{api}/campaigns/autumn/recipients"]))
+    assert (taken["taken"], taken["refused"]) == (200, {}), taken
+    again = json.loads(case.run([*curl, *csv_body, f"{api}/campaigns/autumn/recipients"]))
+    assert (again["taken"], again["passed_over"]) == (0, 200), again
+    assert not sink.messages, "nothing is sent before the launch"
+    case.run([*curl, "-X", "POST", f"{api}/campaigns/autumn/launch"])
+    wait_for("the campaign is done", lambda: json.loads(case.run([*curl, f"{api}/campaigns/autumn"]))["state"] == "done", 60)
+    assert len(arrived(sink)) == 200
+
+    def delivered(*since):
+        """Ids of the events that come within two seconds."""
+        follow = [*curl, "--no-buffer", "--max-time", "2", *since, f"{api}/events?types=delivered&since=start"]
+        lines = case.run(follow, ok=(28,)).splitlines()
+        return [lines[n - 1].removeprefix("id: ") for n, line in enumerate(lines) if line == "event: delivered"]
+    whole = delivered()
+    assert len(whole) == 200 and whole == sorted(set(whole)), len(whole)
+    assert delivered("-H", f"Last-Event-ID: {whole[149]}") == whole[150:]
