@@ -95,7 +95,7 @@ fn records_are_printed_in_every_form_and_always_the_same() {
     assert!(zone.contains("mail.example.test. 3600 IN A 203.0.113.10\n"), "{zone}");
     assert!(zone.contains("; 10.113.0.203.in-addr.arpa. 3600 IN PTR mail.example.test.\n"), "{zone}");
     assert!(
-        zone.contains("_dmarc.example.test. 3600 IN TXT \"v=DMARC1; p=none; rua=mailto:postmaster@example.test\"\n")
+        zone.contains("_dmarc.example.test. 3600 IN TXT \"v=DMARC1; p=none; rua=mailto:dmarc@bounces.example.test\"\n")
     );
     assert!(!zone.contains("_mta-sts"), "{zone}");
     let strings = zone.lines().filter_map(|line| line.split_once(" TXT ")).flat_map(|(_, data)| data.split("\" \""));
