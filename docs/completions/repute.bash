@@ -4724,7 +4724,7 @@ _repute() {
                     return 0
                     ;;
                 --allow)
-                    COMPREPLY=($(compgen -W "send read queue suppress" -- "${cur}"))
+                    COMPREPLY=($(compgen -W "send read queue suppress operate" -- "${cur}"))
                     return 0
                     ;;
                 --config)

@@ -133,7 +133,8 @@ complete -c repute -n "__fish_repute_using_subcommand token; and __fish_seen_sub
 complete -c repute -n "__fish_repute_using_subcommand token; and __fish_seen_subcommand_from add" -l allow -d 'What it may do; several with commas [default: send,read; without an account: read]' -r -f -a "send\t'Hand in messages'
 read\t'Ask what became of messages, and how the server is'
 queue\t'Hold, release, retry and cancel what waits'
-suppress\t'Change the list of those who are to be left alone'"
+suppress\t'Change the list of those who are to be left alone'
+operate\t'Say which mail may leave, close circuits, handle webhooks; without an account'"
 complete -c repute -n "__fish_repute_using_subcommand token; and __fish_seen_subcommand_from add" -s c -l config -d 'The configuration file [default: /etc/repute/repute.toml, else ./repute.toml]' -r -F
 complete -c repute -n "__fish_repute_using_subcommand token; and __fish_seen_subcommand_from add" -l write -d 'Append the block to the configuration file'
 complete -c repute -n "__fish_repute_using_subcommand token; and __fish_seen_subcommand_from add" -l json -d 'Answer in JSON, for programs'
