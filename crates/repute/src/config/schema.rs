@@ -47,6 +47,8 @@ pub enum Kind {
     Size,
     /// A domain name.
     Name,
+    /// A mail address.
+    Mail,
     /// An IP address.
     Ip,
     /// An IP address, or a network as `10.0.0.0/8`.
@@ -77,7 +79,7 @@ pub enum Need {
     Default(&'static str),
 }
 
-use Kind::{Bool, Choice, Count, Duration, Ip, List, Name, Network, OneOrMany, Path, Secret, Size, Socket, Text};
+use Kind::{Bool, Choice, Count, Duration, Ip, List, Mail, Name, Network, OneOrMany, Path, Secret, Size, Socket, Text};
 use Need::{Default, Optional, Required};
 
 const fn key(name: &'static str, kind: Kind, need: Need, doc: &'static str) -> Key {
@@ -257,7 +259,7 @@ const ACCOUNT: Section = Section {
         ),
         key(
             "replies",
-            Text,
+            Mail,
             Optional("they are refused"),
             "The mail address to which what people answer to the return path of its mail is handed on.",
         ),

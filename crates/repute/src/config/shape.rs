@@ -7,7 +7,7 @@
 use std::borrow::Cow;
 use std::ops::Range;
 
-use repute_types::Domain;
+use repute_types::{Address, Domain};
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
@@ -200,6 +200,9 @@ fn check_text(text: &str, kind: Kind) -> Option<String> {
         Kind::Ip => {
             let good = text.parse::<std::net::IpAddr>().is_ok();
             (!good).then(|| "write an IP address, such as \"203.0.113.10\"".to_owned())
+        }
+        Kind::Mail => {
+            Address::parse(text).err().map(|e| format!("{e}; write an address such as \"someone@example.com\""))
         }
         Kind::Name => Domain::parse(text).err().map(|e| format!("{e}; write a name such as \"mail.example.com\"")),
         Kind::Choice(choices) => {

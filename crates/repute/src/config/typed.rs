@@ -310,7 +310,7 @@ pub struct Permit {
 #[serde(deny_unknown_fields)]
 pub struct Watch {
     pub enabled: Spanned<bool>,
-    pub mail_to: Option<Spanned<String>>,
+    pub mail_to: Option<Address>,
     pub keep: Span,
 }
 

@@ -36,18 +36,11 @@ pub fn check(c: &mut Checking, permit: typed::Permit, watch: typed::Watch) -> Pe
             c.fault(id.span(), format!("there is no check `{}`", id.get_ref()), cure);
         }
     }
-    let mail_to = watch.mail_to.and_then(|written| match Address::parse(written.get_ref()) {
-        Ok(address) => Some(address),
-        Err(error) => {
-            c.fault(written.span(), format!("`{}` is no address: {error}", written.get_ref()), "write name@domain");
-            None
-        }
-    });
     Permit {
         enforce: *permit.enforce.get_ref(),
         assume: permit.assume.into_iter().map(Spanned::into_inner).collect(),
         watch: *watch.enabled.get_ref(),
-        mail_to,
+        mail_to: watch.mail_to,
         keep: watch.keep.0,
     }
 }

@@ -1,7 +1,7 @@
 //! The keys of trust: who answers DNS questions, whom the checks ask beside it, the black lists, and what is
 //! done when a rule is broken.
 
-use super::Kind::{Bool, Choice, Duration, Ip, List, Name, OneOrMany, Path, Secret, Socket, Text};
+use super::Kind::{Bool, Choice, Duration, Ip, List, Mail, Name, OneOrMany, Path, Secret, Socket, Text};
 use super::Need::{Default, Optional};
 use super::{Section, key};
 
@@ -132,7 +132,7 @@ pub(super) const WATCH: Section = Section {
         key("enabled", Bool, Default("true"), "Without the watch nothing is found out, so `enforce` needs it."),
         key(
             "mail_to",
-            Text,
+            Mail,
             Optional("incidents are in the log and in `repute incidents` alone"),
             "Who is written to when something breaks and when it is right again; best on another server than this domain's.",
         ),
