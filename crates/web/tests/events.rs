@@ -52,7 +52,7 @@ impl Reader {
         read > 0
     }
 
-    async fn until_its_end(mut self) -> String {
+    async fn until_it_ends(mut self) -> String {
         while self.more().await {}
         self.text
     }
@@ -131,8 +131,8 @@ async fn a_stream_ends_with_the_server_and_with_its_token() {
     let revoked = Reader::open(&world, "", &[READER]).await;
     let stays = Reader::open(&world, "", &[SHOP]).await;
     world.revoke("reader");
-    revoked.until_its_end().await;
-    let ended = tokio::spawn(stays.until_its_end());
+    revoked.until_it_ends().await;
+    let ended = tokio::spawn(stays.until_it_ends());
     world.end().await;
     ended.await.unwrap();
 }

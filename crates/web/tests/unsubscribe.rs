@@ -57,7 +57,7 @@ async fn one_click_leaves_the_list_and_a_replay_changes_nothing() {
     let done = post(FORM, CLICK).await;
     assert_eq!((done.status, done.field("location"), done.field("set-cookie")), (200, None, None));
     assert!(done.body.contains("<h1>You have left</h1>"), "{done:?}");
-    assert_eq!(left(&world).await, [weekly.clone()]);
+    assert_eq!(left(&world).await, std::slice::from_ref(&weekly));
     let multipart = b"--q\r\nContent-Disposition: form-data; name=\"List-Unsubscribe\"\r\n\r\nOne-Click\r\n--q--\r\n";
     for again in [post(FORM, CLICK).await, post("Content-Type: multipart/form-data; boundary=q", multipart).await] {
         assert!(again.status == 200 && again.body.contains("Nothing has changed."), "{again:?}");
