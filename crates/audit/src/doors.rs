@@ -6,6 +6,7 @@ use std::sync::Arc;
 use repute_dns::Inspect;
 use repute_net::Network;
 use repute_trust::checks::machine::Interface;
+use repute_trust::checks::reported::Reported;
 use repute_trust::checks::sent::Day;
 use repute_trust::checks::spf::Permits;
 use repute_types::{Domain, Timestamp};
@@ -47,6 +48,8 @@ pub struct Own {
     pub certificate: Option<Result<Timestamp, String>>,
     /// The mail of the last day; `None`: nothing was ever sent, for there is no history.
     pub day: Option<Result<Day, String>>,
+    /// What was reported of mail in our name in the last week; `None`: no report ever came.
+    pub reported: Option<Result<Vec<Reported>, String>>,
     pub kept: Kept,
 }
 
@@ -59,6 +62,7 @@ impl Default for Own {
             bounce: Vec::new(),
             certificate: None,
             day: None,
+            reported: None,
             kept: Kept::default(),
         }
     }

@@ -18,6 +18,7 @@ pub mod names;
 pub mod origin;
 pub mod outward;
 pub mod registration;
+pub mod reported;
 pub mod sender;
 pub mod sent;
 pub mod servers;

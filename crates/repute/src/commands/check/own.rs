@@ -3,18 +3,20 @@
 
 use std::net::{IpAddr, Ipv6Addr};
 use std::path::Path;
+use std::time::Duration;
 
 use repute_audit::{Own, Past, Setup};
-use repute_ledger::{LedgerError, Questions, SiteTraffic, Traffic};
+use repute_ledger::{LedgerError, Questions, Reports, ReportsOptions, SiteTraffic, Traffic};
 use repute_trust::certificate::Certificate;
 use repute_trust::checks::machine::Interface;
+use repute_trust::checks::reported::Reported;
 use repute_trust::checks::sent::{Day, Site};
 use repute_types::{Domain, Timestamp};
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject as _;
 
 use crate::config::Config;
-use crate::control::history_file;
+use crate::control::{history_file, reports_file};
 use crate::keys;
 
 pub fn look(config: &Config, setup: &Setup, past: Option<&Past>, now: Timestamp) -> Own {
@@ -25,6 +27,7 @@ pub fn look(config: &Config, setup: &Setup, past: Option<&Past>, now: Timestamp)
         bounce: Vec::new(),
         certificate: config.tls.as_ref().map(|tls| until(&tls.certificate)),
         day: day(&history_file(&config.state), now),
+        reported: reported(&reports_file(&config.state), setup, now),
         kept: past.map(|past| past.kept.clone()).unwrap_or_default(),
     }
 }
@@ -90,6 +93,26 @@ fn day(history: &Path, now: Timestamp) -> Option<Result<Day, String>> {
     }
     let read = || -> Result<Traffic, LedgerError> { Questions::open(history)?.traffic(now) };
     Some(read().map(of_traffic).map_err(|error| error.to_string()))
+}
+
+const WEEK: Duration = Duration::from_secs(7 * 86_400);
+
+/// `None` where no report ever came. What is no address, and names that are none of ours, are left out.
+fn reported(reports: &Path, setup: &Setup, now: Timestamp) -> Option<Result<Vec<Reported>, String>> {
+    if !reports.exists() {
+        return None;
+    }
+    let ours =
+        |name: &str| setup.domains.iter().any(|d| name == d.name.as_str() || name.ends_with(&format!(".{}", d.name)));
+    let read = || -> Result<Vec<Reported>, LedgerError> {
+        let sources = Reports::open(reports, ReportsOptions::default())?.sources(None, WEEK, now)?;
+        let of = |s: repute_ledger::Source| {
+            let source = s.source.parse().ok().filter(|_| s.count > 0 && ours(&s.header_from))?;
+            Some(Reported { source, domain: s.header_from, messages: s.count, passed: s.passed })
+        };
+        Ok(sources.into_iter().filter_map(of).collect())
+    };
+    Some(read().map_err(|error| error.to_string()))
 }
 
 fn of_traffic(traffic: Traffic) -> Day {
