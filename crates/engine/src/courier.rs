@@ -14,7 +14,7 @@ use crate::config::Settings;
 use crate::dispatch;
 use crate::fresh::Loaded;
 use crate::returned;
-use crate::settle::{self, Decided};
+use crate::settle::{self, By, Decided};
 use crate::suppress;
 use crate::works::{LaneWork, Works};
 
@@ -116,18 +116,7 @@ impl Session {
             all.filter(|(n, _)| !left_out.has(*n)).map(|(_, pending)| &pending.recipient).collect();
         if recipients.is_empty() {
             let outcomes = left_out.with(&works, &loaded, Vec::new());
-            let (feedback, egress) = (Feedback::None, None);
-            let none = Decided {
-                loaded,
-                attempt: 0,
-                outcomes,
-                feedback,
-                egress,
-                tell: true,
-                suppressed: true,
-                relay_tells: false,
-            };
-            return settle::settle(&works, none);
+            return settle::settle(&works, Decided::apart(loaded, By::Suppression, outcomes));
         }
         let mut outcomes = Vec::with_capacity(recipients.len());
         let mut feedback = Feedback::None;
@@ -144,19 +133,8 @@ impl Session {
         let outcomes = left_out.with(&works, &loaded, outcomes);
         let relay_tells = self.connection.as_ref().is_some_and(|c| c.offered().dsn);
         let egress = self.connection.as_ref().and_then(Connection::local_address);
-        settle::settle(
-            &works,
-            Decided {
-                loaded,
-                attempt: lease.attempt,
-                outcomes,
-                feedback,
-                egress,
-                tell: true,
-                suppressed: false,
-                relay_tells,
-            },
-        );
+        let by = By::Attempt(lease.attempt);
+        settle::settle(&works, Decided { loaded, by, outcomes, feedback, egress, relay_tells });
     }
 
     /// No attempt was made: the part is ready again at once, for the sessions that are open.

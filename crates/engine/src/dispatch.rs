@@ -14,7 +14,7 @@ use tokio::task::JoinSet;
 
 use crate::fresh::Loaded;
 use crate::intake::LoadError;
-use crate::settle::{self, Decided};
+use crate::settle::{self, By, Decided};
 use crate::works::Works;
 use crate::{courier, notice};
 
@@ -119,20 +119,7 @@ async fn route(works: &Works, flow: Flow) {
 pub(crate) async fn settle_alike(works: &Works, lease: Lease, outcome: &Outcome) {
     let Some(loaded) = load_for_attempt(works, lease.part).await else { return };
     let outcomes = vec![outcome.clone(); loaded.part.recipients.len()];
-    let attempt = lease.attempt;
-    settle::settle(
-        works,
-        Decided {
-            loaded,
-            attempt,
-            outcomes,
-            feedback: Feedback::None,
-            egress: None,
-            tell: true,
-            suppressed: false,
-            relay_tells: false,
-        },
-    );
+    settle::settle(works, Decided::apart(loaded, By::Attempt(lease.attempt), outcomes));
 }
 
 /// What is needed for an attempt.

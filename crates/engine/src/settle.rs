@@ -23,19 +23,34 @@ const LAST_CHANCE: Duration = Duration::from_secs(60);
 /// What was decided about every recipient of a part.
 pub(crate) struct Decided {
     pub loaded: Loaded,
-    /// Which attempt this was; 0 where none was made.
-    pub attempt: u32,
+    pub by: By,
     /// One for each recipient of the part, in their order.
     pub outcomes: Vec<Outcome>,
     pub feedback: Feedback,
     /// The address mail left from, if a session was had and it was bound.
     pub egress: Option<IpAddr>,
-    /// Whether senders are told of failures; not for what an operator cancelled.
-    pub tell: bool,
-    /// Nobody was attempted, since mail to all of them is suppressed.
-    pub suppressed: bool,
     /// The server that took it promised to send the notices of success (RFC 3461 §5.2.2).
     pub relay_tells: bool,
+}
+
+/// What decided.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum By {
+    /// The attempt of this number, from 1.
+    Attempt(u32),
+    /// Its time is over.
+    Expiry,
+    /// An operator cancelled it: its sender is not told of that.
+    Operator,
+    /// Mail to all of its recipients is suppressed.
+    Suppression,
+}
+
+impl Decided {
+    /// Decided without a session with a server.
+    pub fn apart(loaded: Loaded, by: By, outcomes: Vec<Outcome>) -> Decided {
+        Decided { loaded, by, outcomes, feedback: Feedback::None, egress: None, relay_tells: false }
+    }
 }
 
 /// A recipient that is done, for events and notices.
@@ -48,11 +63,13 @@ pub(crate) struct Finished {
 }
 
 pub(crate) fn settle(works: &Works, decided: Decided) {
-    let Decided { loaded, attempt, outcomes, feedback, egress, tell, suppressed, relay_tells } = decided;
+    let Decided { loaded, by, outcomes, feedback, egress, relay_tells } = decided;
+    let attempt = if let By::Attempt(number) = by { number } else { 0 };
     let now = works.now();
     let settings = works.settings();
     let intent = works.queue(|queue| queue.intent(loaded.part.id).cloned());
-    let cancelled = intent == Some(Intent::Cancel) || works.bulk.is_cancelled(loaded.part.id.message);
+    let cancelled =
+        by == By::Operator || intent == Some(Intent::Cancel) || works.bulk.is_cancelled(loaded.part.id.message);
     let readings = cause::read(&outcomes);
     let wanted = cause::checks(&outcomes, &readings);
     if !wanted.is_empty() {
@@ -91,7 +108,7 @@ pub(crate) fn settle(works: &Works, decided: Decided) {
         // Nothing is tried after expiry, but one last time shortly before it.
         _ => next.min((loaded.meta.expires - LAST_CHANCE).max(now + LAST_CHANCE)),
     };
-    let notices = if tell && !cancelled { notice::about(works, &loaded, &finished, relay_tells) } else { Vec::new() };
+    let notices = if !cancelled { notice::about(works, &loaded, &finished, relay_tells) } else { Vec::new() };
     let done =
         finished.iter().map(|f| Said { recipient: &f.recipient, outcome: &f.outcome, cause: f.cause, next: None });
     let waiting = pending.iter().zip(&pending_causes).filter_map(|(p, cause)| {
@@ -103,7 +120,7 @@ pub(crate) fn settle(works: &Works, decided: Decided) {
 
     let part = loaded.part.id;
     let (change, then) = if pending.is_empty() {
-        (end(&loaded, &finished, cancelled || !tell, suppressed), Then::Done)
+        (end(&loaded, &finished, cancelled, by == By::Suppression), Then::Done)
     } else {
         let held = match intent {
             Some(Intent::Hold(reason)) => {
@@ -171,19 +188,13 @@ fn emit<'a>(works: &Works, loaded: &Loaded, attempt: u32, egress: Option<IpAddr>
 /// Fails a leased part whose time is over, without an attempt.
 pub(crate) fn expire(works: &Works, loaded: Loaded) {
     let outcomes = loaded.part.recipients.iter().map(|p| expired_outcome(p.last.clone())).collect();
-    settle_unattempted(works, loaded, outcomes, true);
+    settle(works, Decided::apart(loaded, By::Expiry, outcomes));
 }
 
 /// Takes a leased part out of the queue, without a notice to its sender.
 pub(crate) fn cancel(works: &Works, loaded: Loaded) {
     let outcomes = vec![cancelled_outcome(); loaded.part.recipients.len()];
-    settle_unattempted(works, loaded, outcomes, false);
-}
-
-fn settle_unattempted(works: &Works, loaded: Loaded, outcomes: Vec<Outcome>, tell: bool) {
-    let feedback = Feedback::None;
-    let (egress, suppressed, relay_tells) = (None, false, false);
-    settle(works, Decided { loaded, attempt: 0, outcomes, feedback, egress, tell, suppressed, relay_tells });
+    settle(works, Decided::apart(loaded, By::Operator, outcomes));
 }
 
 /// Time is over (RFC 3463 X.4.7). What the last attempt said is kept: it is the reason.
