@@ -1,10 +1,10 @@
 //! The reader of the stream of events: gives each its id and hands it on.
 //!
-//! Promise: [`Feed::record`] copies the event and never blocks; a thread of its own does the rest:
-//! it writes events in their outer form to the store (where there is one) as soon as they come, within
+//! Promise: [`Feed::record`] never blocks. Where events are stored, a thread of its own does the rest:
+//! it writes events in their outer form to the store as soon as they come, within
 //! milliseconds where thousands come in a second, whatever waits as one transaction, and wakes the
 //! subscriptions. Where the disk refuses, events wait in memory up to a bound; the newest beyond it are left
-//! out, counted, and the count becomes a note.
+//! out, counted, and the count becomes a note. Where none are stored, an event goes into memory at once.
 
 mod thread;
 
@@ -46,7 +46,7 @@ type Ask = Box<dyn FnOnce(&mut Store) + Send>;
 
 #[derive(Default)]
 struct Inbox {
-    events: Vec<(EventId, Event)>,
+    events: Vec<(EventId, Arc<Event>)>,
     asks: Vec<Ask>,
     /// Events left out since it was last told.
     lost: u64,
@@ -98,9 +98,16 @@ impl Feed {
             ended: AtomicBool::new(false),
             notes: OnceLock::new(),
         });
-        let collector = Collector::new(shared.clone(), store, clock.clone());
-        let mut feed =
-            Feed { shared, waiting: waiting.max(1), is_stored, clock, thread: Mutex::default(), inline: None };
+        let mut feed = Feed {
+            shared: shared.clone(),
+            waiting: waiting.max(1),
+            is_stored,
+            clock,
+            thread: Mutex::default(),
+            inline: None,
+        };
+        let Some(store) = store else { return Ok(Arc::new(feed)) };
+        let collector = Collector::new(shared, store, feed.clock.clone());
         if inline {
             feed.inline = Some(Mutex::new(collector));
         } else {
@@ -116,9 +123,12 @@ impl Feed {
     }
 
     /// Takes an event in, if it is one that is told outside. Never blocks.
-    pub fn record(&self, event: &Event) {
+    pub fn record(&self, event: &Arc<Event>) {
         if wire::kind_of(&event.kind).is_none() {
             return;
+        }
+        if !self.is_stored {
+            return self.show(event);
         }
         let mut inbox = lock(&self.shared.inbox);
         if inbox.events.len() >= self.waiting {
@@ -136,6 +146,18 @@ impl Feed {
         if first {
             self.wake();
         }
+    }
+
+    /// Where nothing is stored.
+    fn show(&self, event: &Arc<Event>) {
+        let mut ring = self.ring();
+        if self.has_ended() {
+            return;
+        }
+        // Under the lock, so that ids stand in their order.
+        let id = EventId(self.shared.ids.next(event.at).0);
+        ring.push_raw(id, event.clone());
+        self.shared.newest.send_replace(id);
     }
 
     fn wake(&self) {
@@ -207,6 +229,9 @@ impl Feed {
 
     /// Takes nothing more, writes what waits, and ends the subscriptions; blocks for that long.
     pub fn close(&self) {
+        if !self.is_stored {
+            return self.shared.end();
+        }
         lock(&self.shared.inbox).closed = true;
         self.wake();
         if let Some(thread) = lock(&self.thread).take() {
@@ -221,9 +246,17 @@ impl Feed {
     }
 }
 
+impl Shared {
+    /// Whoever waits for the next event sees that there is none.
+    fn end(&self) {
+        self.ended.store(true, Ordering::Release);
+        self.newest.send_modify(|_| {});
+    }
+}
+
 impl EventSink for Feed {
     fn emit(&self, event: Event) {
-        self.record(&event);
+        self.record(&Arc::new(event));
     }
 }
 

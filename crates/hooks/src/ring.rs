@@ -1,15 +1,47 @@
 //! The last events in memory, for readers that are nearly up to date. Bounded by number and size.
+//!
+//! An event that came straight here, because none are stored, takes its outer form when it is read: where
+//! nobody reads, that costs nothing.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
 
-use crate::wire::{EventId, Filter, Told};
+use repute_types::{Event, EventKind};
+
+use crate::wire::{self, EventId, Told};
 
 const EVENTS: usize = 10_000;
 const OCTETS: usize = 16 << 20;
+/// What an event takes without its texts, and one recipient of it; near enough for a bound.
+const PLAIN: usize = 1024;
+const RECIPIENT: usize = 128;
+
+#[derive(Clone)]
+pub enum Kept {
+    Raw(EventId, Arc<Event>),
+    Told(Arc<Told>),
+}
+
+impl Kept {
+    pub fn id(&self) -> EventId {
+        match self {
+            Kept::Raw(id, _) => *id,
+            Kept::Told(told) => told.id,
+        }
+    }
+
+    /// The outer form; `None` where the event has none.
+    pub fn told(self) -> Option<Arc<Told>> {
+        match self {
+            Kept::Raw(id, event) => wire::told(id, &event).map(Arc::new),
+            Kept::Told(told) => Some(told),
+        }
+    }
+}
 
 pub struct Ring {
-    events: VecDeque<Arc<Told>>,
+    /// Each with its octets, as they were counted when it came.
+    events: VecDeque<(usize, Kept)>,
     octets: usize,
     /// What is not after this is not here.
     gone_to: EventId,
@@ -22,12 +54,20 @@ impl Ring {
     }
 
     pub fn push(&mut self, event: Arc<Told>) {
-        self.octets += event.json.len();
-        self.events.push_back(event);
+        self.add(event.json.len(), Kept::Told(event));
+    }
+
+    pub fn push_raw(&mut self, id: EventId, event: Arc<Event>) {
+        self.add(octets(&event.kind), Kept::Raw(id, event));
+    }
+
+    fn add(&mut self, octets: usize, event: Kept) {
+        self.octets += octets;
+        self.events.push_back((octets, event));
         while self.events.len() > EVENTS || self.octets > OCTETS {
-            let Some(oldest) = self.events.pop_front() else { break };
-            self.octets -= oldest.json.len();
-            self.gone_to = oldest.id;
+            let Some((octets, oldest)) = self.events.pop_front() else { break };
+            self.octets -= octets;
+            self.gone_to = oldest.id();
         }
     }
 
@@ -36,12 +76,23 @@ impl Ring {
         id >= self.gone_to
     }
 
-    /// The events after `id` that a filter takes, out of the next `looked_at`, and the id up to
-    /// which was looked.
-    pub fn page(&self, id: EventId, filter: &Filter, looked_at: usize) -> (Vec<Arc<Told>>, EventId) {
-        let start = self.events.partition_point(|event| event.id <= id);
-        let looked = self.events.range(start..).take(looked_at);
-        let to = looked.clone().next_back().map_or(id, |event| event.id);
-        (looked.filter(|event| filter.takes(event)).cloned().collect(), to)
+    /// The next `most` events after `id`.
+    pub fn page(&self, id: EventId, most: usize) -> Vec<Kept> {
+        let start = self.events.partition_point(|(_, event)| event.id() <= id);
+        self.events.range(start..).take(most).map(|(_, event)| event.clone()).collect()
     }
+}
+
+fn octets(kind: &EventKind) -> usize {
+    PLAIN
+        + match kind {
+            EventKind::Accepted { recipients, .. }
+            | EventKind::Held { recipients, .. }
+            | EventKind::Released { recipients, .. } => recipients.len() * RECIPIENT,
+            EventKind::CameBack { text, .. } | EventKind::Suppressed { text, .. } => text.len(),
+            EventKind::Settled { outcome, .. } => {
+                outcome.text.len() + outcome.reply.iter().flat_map(|reply| &reply.lines).map(|l| l.len()).sum::<usize>()
+            }
+            _ => 0,
+        }
 }

@@ -10,6 +10,7 @@ use repute_types::Timestamp;
 use tokio::sync::watch;
 
 use crate::feed::Feed;
+use crate::ring::Kept;
 use crate::store::StoreError;
 use crate::wire::{EventId, Filter, Told};
 
@@ -95,12 +96,15 @@ impl Subscription {
 
     async fn page(&self) -> Result<((Vec<Arc<Told>>, EventId), bool), StoreError> {
         let after = self.after;
-        {
+        let remembered = {
             let ring = self.feed.ring();
-            if ring.reaches(after) || !self.feed.is_stored() {
-                let gap = !ring.reaches(after) && after > EventId(0);
-                return Ok((ring.page(after, &self.filter, PAGE), gap));
-            }
+            let reaches = ring.reaches(after);
+            (reaches || !self.feed.is_stored()).then(|| (ring.page(after, PAGE), !reaches && after > EventId(0)))
+        };
+        if let Some((events, gap)) = remembered {
+            let to = events.last().map_or(after, Kept::id);
+            let told = events.into_iter().filter_map(Kept::told).filter(|told| self.filter.takes(told));
+            return Ok(((told.collect(), to), gap));
         }
         let filter = self.filter.clone();
         self.feed

@@ -42,7 +42,7 @@ async fn a_disk_that_refuses_costs_events_and_no_time() {
     other.execute_batch("BEGIN IMMEDIATE").unwrap();
     let began = Instant::now();
     for n in 0..5 * ROOM as u64 {
-        feed.record(&event(n));
+        feed.record(&Arc::new(event(n)));
     }
     assert!(began.elapsed() < Duration::from_secs(4), "{:?}", began.elapsed());
     other.execute_batch("ROLLBACK").unwrap();
@@ -72,7 +72,7 @@ async fn a_disk_that_refuses_costs_events_and_no_time() {
 async fn without_a_store_the_last_events_are_there_and_a_gap_is_told() {
     let feed = Feed::open(FeedOptions::default()).unwrap();
     for n in 0..15_000 {
-        feed.record(&event(n));
+        feed.record(&Arc::new(event(n)));
     }
     let asked = feed.clone();
     tokio::task::spawn_blocking(move || asked.close()).await.unwrap();

@@ -51,7 +51,7 @@ impl Default for HistoryOptions {
 
 #[derive(Default)]
 struct State {
-    events: Vec<Event>,
+    events: Vec<Arc<Event>>,
     /// Events dropped since the last note about it.
     lost: u64,
     /// Events taken in and events dealt with (written or given up), counted from the start.
@@ -117,8 +117,9 @@ impl History {
     }
 }
 
-impl EventSink for History {
-    fn emit(&self, event: Event) {
+impl History {
+    /// Takes an event in. Never blocks.
+    pub fn record(&self, event: Arc<Event>) {
         let mut state = self.shared.lock();
         if state.events.len() >= self.waiting {
             state.lost += 1;
@@ -131,6 +132,12 @@ impl EventSink for History {
         if waiting == 1 || waiting == BATCH {
             self.shared.wake.notify_one();
         }
+    }
+}
+
+impl EventSink for History {
+    fn emit(&self, event: Event) {
+        self.record(Arc::new(event));
     }
 }
 
@@ -153,7 +160,7 @@ impl Shared {
     }
 
     /// The next batch with the number of events lost before it; `None` at the end.
-    fn take(&self) -> Option<(Vec<Event>, u64)> {
+    fn take(&self) -> Option<(Vec<Arc<Event>>, u64)> {
         let mut state = self.lock();
         while state.events.is_empty() {
             if state.closed {
@@ -196,7 +203,7 @@ fn run(mut writer: Writer, shared: &Shared) {
 }
 
 /// Writes a batch; returns how many events, and losses before them, are not in the history after all.
-fn write(writer: &mut Writer, events: &[Event], lost: u64, mut pause: impl FnMut() -> bool) -> u64 {
+fn write(writer: &mut Writer, events: &[Arc<Event>], lost: u64, mut pause: impl FnMut() -> bool) -> u64 {
     loop {
         match writer.write(events, lost) {
             Ok(()) => return 0,
@@ -252,7 +259,7 @@ mod tests {
                     BEGIN SELECT RAISE(ABORT, 'never'); END";
         rusqlite::Connection::open(&path).unwrap().execute_batch(trap).unwrap();
         let pause = || panic!("nothing is waited for: the disk is not the cause");
-        let events = [note("before"), note("poison"), note("after")];
+        let events = [note("before"), note("poison"), note("after")].map(Arc::new);
         assert_eq!(write(&mut writer, &events, 7, pause), 1);
         let said = notes(&path).join("\n");
         assert!(said.contains("before") && said.contains("after") && !said.contains("poison"), "{said}");

@@ -1,6 +1,5 @@
 //! The feed's thread: takes what came, writes it, shows it, and answers questions to the store.
 
-use std::sync::atomic::Ordering;
 use std::sync::{Arc, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -26,7 +25,7 @@ const TRIM_AGAIN: Duration = Duration::from_millis(20);
 
 pub(super) struct Collector {
     shared: Arc<Shared>,
-    store: Option<Store>,
+    store: Store,
     clock: Arc<dyn Clock>,
     trim_at: Timestamp,
     told_failure: bool,
@@ -53,7 +52,7 @@ impl Pace {
 
 /// What one look into the inbox found.
 struct Taken {
-    events: Vec<(EventId, Event)>,
+    events: Vec<(EventId, Arc<Event>)>,
     asks: Vec<Ask>,
     lost: u64,
     closed: bool,
@@ -71,7 +70,7 @@ impl Taken {
 }
 
 impl Collector {
-    pub fn new(shared: Arc<Shared>, store: Option<Store>, clock: Arc<dyn Clock>) -> Collector {
+    pub fn new(shared: Arc<Shared>, store: Store, clock: Arc<dyn Clock>) -> Collector {
         let trim_at = clock.now() + TRIM_EVERY;
         let pace = Pace { since: Instant::now(), events: 0, fast: false };
         Collector { shared, store, clock, trim_at, told_failure: false, pace }
@@ -117,14 +116,10 @@ impl Collector {
             let text = format!("{} events came faster than they could be written: no reader gets them", taken.lost);
             self.note(Level::Warning, text);
         }
-        if let Some(store) = &mut self.store {
-            taken.asks.into_iter().for_each(|ask| ask(store));
-        }
+        taken.asks.into_iter().for_each(|ask| ask(&mut self.store));
         let now = self.clock.now();
         if taken.closed {
-            // Whoever waits for the next event sees that there is none.
-            self.shared.ended.store(true, Ordering::Release);
-            self.shared.newest.send_modify(|_| {});
+            self.shared.end();
         } else if now >= self.trim_at {
             self.trim_at = now + self.trim();
         }
@@ -148,10 +143,7 @@ impl Collector {
     }
 
     fn write(&mut self, events: &[Arc<Told>]) -> Result<(), StoreError> {
-        match &mut self.store {
-            Some(store) if !events.is_empty() => store.append(events),
-            _ => Ok(()),
-        }
+        if events.is_empty() { Ok(()) } else { self.store.append(events) }
     }
 
     fn show(&self, events: Vec<Arc<Told>>) {
@@ -172,7 +164,7 @@ impl Collector {
     /// Returns when to look again.
     fn trim(&mut self) -> Duration {
         let now = self.clock.now();
-        let Some(Ok(trimmed)) = self.store.as_mut().map(|store| store.trim(now)) else { return TRIM_EVERY };
+        let Ok(trimmed) = self.store.trim(now) else { return TRIM_EVERY };
         if trimmed.lost > 0 {
             let text = format!(
                 "{} events were deleted, at the bound of what is kept ([events] `keep` and `size`), before a webhook had taken \

@@ -94,7 +94,7 @@ impl EventSink for Heard {
     fn emit(&self, event: Event) {
         let feed = self.feed.lock().unwrap().clone();
         if let Some(feed) = feed {
-            feed.record(&event);
+            feed.record(&Arc::new(event.clone()));
         }
         self.events.lock().unwrap().push(event);
     }

@@ -36,7 +36,7 @@ impl Writer {
         Ok(Writer { db, seq, retention, clock, forget_next: Timestamp(i64::MIN) })
     }
 
-    pub fn write(&mut self, events: &[Event], lost: u64) -> rusqlite::Result<()> {
+    pub fn write(&mut self, events: &[Arc<Event>], lost: u64) -> rusqlite::Result<()> {
         let transaction = self.db.transaction()?;
         let mut batch = Batch { db: &transaction, seq: self.seq, tally: HashMap::new(), finds: Vec::new() };
         for event in events {

@@ -20,6 +20,7 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 use repute_hooks::Feed;
+use repute_ledger::History;
 use repute_types::Event;
 use repute_types::event::EventSink;
 
@@ -135,17 +136,18 @@ fn write_all(shared: &Shared, mut out: impl Write) {
 }
 
 /// The stream's readers: the log first, then what tells the outside, then the history, which keeps the event.
-pub struct FanOut<S> {
+pub struct FanOut {
     pub log: Arc<Log>,
     pub feed: Arc<Feed>,
-    pub next: Arc<S>,
+    pub history: Arc<History>,
 }
 
-impl<S: EventSink> EventSink for FanOut<S> {
+impl EventSink for FanOut {
     fn emit(&self, event: Event) {
+        let event = Arc::new(event);
         self.log.record(&event);
         self.feed.record(&event);
-        self.next.emit(event);
+        self.history.record(event);
     }
 }
 

@@ -217,7 +217,7 @@ fn doors(config: &Config, log: &Arc<Log>, feed: &Arc<Feed>, history: &Arc<Histor
         network: Arc::new(TcpNetwork::new(TlsClient::with_native_roots())),
         clock: Arc::new(SystemClock),
         random: Arc::new(SystemRandom::new()),
-        events: Arc::new(FanOut { log: log.clone(), feed: feed.clone(), next: history.clone() }),
+        events: Arc::new(FanOut { log: log.clone(), feed: feed.clone(), history: history.clone() }),
         history: Some(history.clone()),
         returned: Some(Arc::new(returned)),
         reports: Some(Arc::new(reports)),

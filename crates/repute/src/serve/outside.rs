@@ -111,7 +111,7 @@ pub async fn tell_missed(feed: &Feed, spool: &dyn Spool) -> anyhow::Result<()> {
         let unknown = feed.unknown(ids).await?;
         for group in page.chunk_by(|(a, _), (b, _)| a.id == b.id) {
             if unknown.contains(&group[0].0.id) {
-                feed.record(&accepted(group));
+                feed.record(&Arc::new(accepted(group)));
             }
         }
         if ended {
