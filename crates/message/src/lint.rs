@@ -55,8 +55,8 @@ pub fn lint(header: &Header, hops: usize) -> Result<Passed, Fault> {
 
 fn unique(header: &Header) -> Result<(), Fault> {
     let mut counts = [0usize; UNIQUE.len()];
-    for field in header.fields() {
-        if let Some(i) = UNIQUE.iter().position(|name| field.is(name)) {
+    for name in header.names() {
+        if let Some(i) = UNIQUE.iter().position(|unique| name.eq_ignore_ascii_case(unique.as_bytes())) {
             counts[i] += 1;
         }
     }

@@ -46,6 +46,12 @@ struct Span {
     end: u32,
 }
 
+impl Span {
+    fn has_blank_before_colon(self) -> bool {
+        self.name_end + 1 < self.value
+    }
+}
+
 /// One field, borrowed from the header.
 #[derive(Clone, Debug)]
 pub struct Field<'a> {
@@ -86,13 +92,26 @@ impl Header {
         self.spans.iter().map(|span| self.field(span))
     }
 
+    /// The fields' names as written, in their order.
+    pub fn names(&self) -> impl Iterator<Item = &[u8]> {
+        self.spans.iter().map(|span| self.name(span))
+    }
+
     /// The first field of this name.
     pub fn find(&self, name: &str) -> Option<Field<'_>> {
-        self.fields().find(|field| field.is(name))
+        self.all(name).next()
     }
 
     pub fn all(&self, name: &str) -> impl Iterator<Item = Field<'_>> {
-        self.fields().filter(move |field| field.is(name))
+        self.spans
+            .iter()
+            .filter(|span| self.name(span).eq_ignore_ascii_case(name.as_bytes()))
+            .map(|span| self.field(span))
+    }
+
+    /// The fields with blanks before their colons.
+    pub fn blank_before_colon(&self) -> impl Iterator<Item = Field<'_>> {
+        self.spans.iter().filter(|span| span.has_blank_before_colon()).map(|span| self.field(span))
     }
 
     /// Where the body starts in the content.
@@ -110,13 +129,17 @@ impl Header {
         self.separated
     }
 
+    fn name(&self, span: &Span) -> &[u8] {
+        &self.raw[span.start as usize..span.name_end as usize]
+    }
+
     fn field(&self, span: &Span) -> Field<'_> {
-        let name = &self.raw[span.start as usize..span.name_end as usize];
         let value = &self.raw[span.value as usize..span.end as usize];
         Field {
-            name: std::str::from_utf8(name).expect("a field name is printable ASCII: `split` has seen to it"),
+            name: std::str::from_utf8(self.name(span))
+                .expect("a field name is printable ASCII: `split` has seen to it"),
             value: value.strip_suffix(b"\r\n").unwrap_or(value),
-            has_blank_before_colon: span.name_end + 1 < span.value,
+            has_blank_before_colon: span.has_blank_before_colon(),
             range: span.start as usize..span.end as usize,
         }
     }

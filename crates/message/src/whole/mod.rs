@@ -119,8 +119,8 @@ pub fn make_whole(content: Content, whole: &Whole<'_>) -> Result<Made, Fault> {
 }
 
 fn remove(header: &Header, names: &[&'static str], edits: &mut Edits, changed: &mut Vec<Change>) {
-    for field in header.fields() {
-        if let Some(name) = names.iter().find(|name| field.is(name)) {
+    for name in names {
+        for field in header.all(name) {
             edits.remove(field.range);
             changed.push(Change::Removed(name));
         }
@@ -130,7 +130,7 @@ fn remove(header: &Header, names: &[&'static str], edits: &mut Edits, changed: &
 /// Blanks between a name and its colon are obsolete (RFC 5322 §4.5.8), and verifiers of
 /// signatures stumble over them.
 fn close_names(header: &Header, edits: &mut Edits) {
-    for field in header.fields().filter(|field| field.has_blank_before_colon) {
+    for field in header.blank_before_colon() {
         if !edits.touches(&field.range) {
             let name = field.range.start + field.name.len();
             let colon = memchr::memchr(b':', &header.octets()[name..]).map_or(name, |i| name + i);
@@ -153,8 +153,8 @@ impl Add<'_> {
         self.field("Message-ID", &format!("<{header_id}>"), &|_| passed.message_id.is_some());
         self.field("Date", &whole.now.rfc5322(), &header::is_date);
         self.field("To", "undisclosed-recipients:;", &is_there);
-        let is_mime = |f: header::Field<'_>| f.is("Content-Type") || f.is("Content-Transfer-Encoding");
-        if mime_added || self.header.fields().any(is_mime) {
+        let has = |name| self.header.find(name).is_some();
+        if mime_added || has("Content-Type") || has("Content-Transfer-Encoding") {
             self.field("MIME-Version", "1.0", &is_there);
         }
     }
