@@ -20,10 +20,15 @@ use super::{Hook, OpenError, Step};
 
 /// Of the bound, so much may be left for the writer: about 4 MiB, some milliseconds.
 const REST: u64 = 8;
+/// Of the bound, so much may be written before it is looked again how long the log is: that costs as much as a
+/// small transaction.
+const LOOK: u64 = 16;
 /// Passes after which the writer takes whatever is left.
 const PASSES: u32 = 4;
 
 pub(super) struct Checkpointer {
+    /// Octets written since the last look, more or less.
+    written: u64,
     /// Frames of the log at which it is copied.
     bound: u64,
     /// Copies of the log since it was last begun again.
@@ -71,11 +76,20 @@ impl Checkpointer {
             })
             .map_err(OpenError::Thread)?;
         let bound = (log_octets / PAGE_OCTETS).max(1);
-        Ok(Checkpointer { bound, passes: 0, busy, ask: Some(ask), thread: Some(thread) })
+        Ok(Checkpointer { written: 0, bound, passes: 0, busy, ask: Some(ask), thread: Some(thread) })
+    }
+
+    /// The writer has added about so much to the log.
+    pub fn added(&mut self, octets: u64) {
+        self.written += octets;
     }
 
     /// Called by the writer between two transactions.
     pub fn look_after(&mut self, db: &Connection, hook: &dyn Hook) -> rusqlite::Result<()> {
+        if self.written < self.bound * PAGE_OCTETS / LOOK {
+            return Ok(());
+        }
+        self.written = 0;
         let too_long = self.bound + self.bound / 2;
         let mut log = Log::look(db)?;
         if self.busy.load(Ordering::Acquire) {

@@ -15,10 +15,14 @@ use super::checkpoint::{self, Checkpointer};
 use super::inbox::Work;
 use super::reserve::Reserve;
 use super::rows::{Rows, Statements};
+use super::schema::PAGE_OCTETS;
 use super::vacuum::Vacuum;
 use super::{Fault, Hook, Step};
 use crate::{Settlement, SpoolError};
 
+/// Pages of the log for a message or a settlement beside content, and not too few: of all tables and of what
+/// tells which pages are free.
+const PAGES_OF_CHANGE: u64 = 4;
 /// Small steps of giving space back in a row, so that the writer soon looks at its work again.
 const MOST_SQUEEZES: usize = 64;
 
@@ -116,7 +120,10 @@ impl Store {
             return Err(Failure::Full(text));
         }
         let next_content = self.next_content;
-        let written = self.transaction(settlements, works);
+        let written = self.transaction(settlements, works.clone());
+        let pages = PAGES_OF_CHANGE * (settlements.len() + works.clone().count()) as u64;
+        let octets: usize = works.map(Work::size).sum();
+        self.checkpointer.added(pages * PAGE_OCTETS + octets as u64);
         match &written {
             Ok(()) => self.passed(Step::AfterCommit),
             Err(failure) => {
@@ -164,7 +171,9 @@ impl Store {
     /// it fails; a disk that fails here fails the next transaction too, and that one says so.
     pub fn tidy(&mut self) {
         let _ = self.checkpointer.look_after(&self.db, &*self.hook);
-        let _ = self.vacuum.look_after(&self.db);
+        if let Ok(freed) = self.vacuum.look_after(&self.db) {
+            self.checkpointer.added(freed);
+        }
     }
 
     /// Whether a quiet moment is of use.
@@ -184,9 +193,8 @@ impl Store {
             return;
         }
         let was_wanted = self.vacuum.wanted;
-        if self.vacuum.step(&self.db).is_err() {
-            return;
-        }
+        let Ok(freed) = self.vacuum.step(&self.db) else { return };
+        self.checkpointer.added(freed);
         if was_wanted && !self.vacuum.wanted {
             // The file shrinks when the log that says so is copied.
             let _ = checkpoint::copy(&self.db, &*self.hook);

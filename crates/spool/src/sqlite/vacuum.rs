@@ -23,17 +23,17 @@ pub(super) struct Vacuum {
 }
 
 impl Vacuum {
-    /// Called by the writer after each transaction.
-    pub fn look_after(&mut self, db: &Connection) -> rusqlite::Result<()> {
+    /// Called by the writer after each transaction; says how many octets were given back.
+    pub fn look_after(&mut self, db: &Connection) -> rusqlite::Result<u64> {
         self.rounds += 1;
         if self.rounds < ROUNDS {
-            return Ok(());
+            return Ok(0);
         }
         self.step(db)
     }
 
-    /// One step, if there is much to give back; whether there is more is in `wanted`.
-    pub fn step(&mut self, db: &Connection) -> rusqlite::Result<()> {
+    /// One step, if there is much to give back; says how many octets. Whether there is more is in `wanted`.
+    pub fn step(&mut self, db: &Connection) -> rusqlite::Result<u64> {
         self.give_back(db, KEPT_OCTETS / PAGE_OCTETS as i64, STEP_PAGES)
     }
 
@@ -44,19 +44,20 @@ impl Vacuum {
         Ok(self.wanted)
     }
 
-    fn give_back(&mut self, db: &Connection, kept: i64, most: i64) -> rusqlite::Result<()> {
+    fn give_back(&mut self, db: &Connection, kept: i64, most: i64) -> rusqlite::Result<u64> {
         self.rounds = 0;
         self.wanted = false;
         let excess = free_pages(db)? - kept;
-        if excess > 0 {
-            let pages = excess.min(most);
-            // The statement frees a page for each row that is taken from it.
-            let mut statement = db.prepare(&format!("PRAGMA incremental_vacuum({pages})"))?;
-            let mut rows = statement.query([])?;
-            while rows.next()?.is_some() {}
-            self.wanted = excess > pages;
+        if excess <= 0 {
+            return Ok(0);
         }
-        Ok(())
+        let pages = excess.min(most);
+        // The statement frees a page for each row that is taken from it.
+        let mut statement = db.prepare(&format!("PRAGMA incremental_vacuum({pages})"))?;
+        let mut rows = statement.query([])?;
+        while rows.next()?.is_some() {}
+        self.wanted = excess > pages;
+        Ok(pages as u64 * PAGE_OCTETS)
     }
 
     /// For a quiet moment: whether to look at all. A spool that was just used may have
