@@ -39,6 +39,7 @@ pub struct Connection {
     offered: Extensions,
     tls: Option<TlsUsed>,
     peer: Peer,
+    local_address: Option<IpAddr>,
     timeouts: Timeouts,
     authentic: bool,
     messages: u32,
@@ -64,6 +65,7 @@ impl Connection {
         let rule = TlsRule::prepare(route, require_tls)?;
         let opened = Opener { route, egress, settings, rule, network }.open(resolver).await?;
         Ok(Connection {
+            local_address: opened.wire.stream().local_address(),
             wire: opened.wire,
             offered: opened.offered,
             tls: opened.tls,
@@ -196,7 +198,7 @@ impl Connection {
 
     /// The address that this session left from.
     pub fn local_address(&self) -> Option<IpAddr> {
-        self.wire.stream().local_address()
+        self.local_address
     }
 
     /// Says goodbye, within a short time.
