@@ -1,5 +1,5 @@
-//! libFuzzer's way into the target `client_session`; what it checks stands in src/targets.rs.
+//! libFuzzer's way into the target `client_session`; what it checks stands in src/targets/smtp.rs.
 
 #![no_main]
 
-libfuzzer_sys::fuzz_target!(|octets: &[u8]| repute_fuzz::targets::client_session(octets));
+libfuzzer_sys::fuzz_target!(|octets: &[u8]| repute_fuzz::targets::smtp::client_session(octets));

@@ -1,5 +1,5 @@
-//! libFuzzer's way into the target `message`; what it checks stands in src/targets.rs.
+//! libFuzzer's way into the target `message`; what it checks stands in src/targets/mail.rs.
 
 #![no_main]
 
-libfuzzer_sys::fuzz_target!(|octets: &[u8]| repute_fuzz::targets::message(octets));
+libfuzzer_sys::fuzz_target!(|octets: &[u8]| repute_fuzz::targets::mail::message(octets));

@@ -1,5 +1,5 @@
-//! libFuzzer's way into the target `spf`; what it checks stands in src/targets.rs.
+//! libFuzzer's way into the target `spf`; what it checks stands in src/targets/dns.rs.
 
 #![no_main]
 
-libfuzzer_sys::fuzz_target!(|octets: &[u8]| repute_fuzz::targets::spf_record(octets));
+libfuzzer_sys::fuzz_target!(|octets: &[u8]| repute_fuzz::targets::dns::spf_record(octets));

@@ -1,5 +1,5 @@
-//! libFuzzer's way into the target `spool_record`; what it checks stands in src/targets.rs.
+//! libFuzzer's way into the target `spool_record`; what it checks stands in src/targets/inside.rs.
 
 #![no_main]
 
-libfuzzer_sys::fuzz_target!(|octets: &[u8]| repute_fuzz::targets::spool_record(octets));
+libfuzzer_sys::fuzz_target!(|octets: &[u8]| repute_fuzz::targets::inside::spool_record(octets));

@@ -33,4 +33,6 @@ pub use store::{Bounds, StoreError};
 pub use subscription::{Batch, Since, Subscription};
 pub use target::{Target, TargetError};
 pub use webhook::Webhook;
+#[doc(hidden)]
+pub use wire::told;
 pub use wire::{EventId, Filter, Told, Type, Types, VERSION};

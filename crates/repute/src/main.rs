@@ -1,22 +1,4 @@
-//! Floor 6, the program: command line, configuration, wiring, signals. It orders what the
-//! other crates do and holds no logic of mail.
-//!
-//! Called as `sendmail` it is that command; see `commands::sendmail`.
-
-mod accounts;
-mod cli;
-mod commands;
-mod config;
-mod control;
-mod keys;
-mod log;
-mod out;
-mod private;
-mod resolver;
-mod serve;
-mod talk;
-mod tls;
-mod tokens;
+//! The program: see the library beside it, which is apart so that its parsers can be fuzzed.
 
 use std::process::ExitCode;
 
@@ -25,10 +7,5 @@ use std::process::ExitCode;
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() -> ExitCode {
-    let called = std::env::args_os().next().unwrap_or_default();
-    let name = std::path::Path::new(&called).file_name().and_then(|n| n.to_str()).unwrap_or_default();
-    match name {
-        "sendmail" => commands::sendmail::main(std::env::args_os().skip(1).collect()).into(),
-        _ => cli::main().into(),
-    }
+    repute::main()
 }

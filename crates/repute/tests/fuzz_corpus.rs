@@ -6,8 +6,10 @@
 
 #![allow(clippy::unwrap_used, reason = "a test fails by a panic")]
 
-#[path = "../../../fuzz/src/targets.rs"]
+#[path = "../../../fuzz/src/targets/mod.rs"]
 mod targets;
+
+mod fuzz_seeds;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -50,54 +52,81 @@ fn with_crlf(octets: &[u8]) -> Vec<u8> {
 }
 
 fn seeds() -> BTreeMap<&'static str, Vec<Vec<u8>>> {
-    let front = |choices: &[u8], octets: Vec<u8>| [choices, &octets].concat();
     let to_server = all("crates/submission/tests/dialogues");
     let to_client = all("crates/delivery/tests/dialogues");
     let mut messages: Vec<_> = all("crates/trust/tests/dkim");
     messages.extend(all("crates/message/tests"));
     let messages: Vec<_> = messages.iter().map(|m| with_crlf(m)).collect();
     let replies: Vec<_> = to_client.iter().map(|d| side(d, "S:")).collect();
-    let texts = |list: &[&str]| list.iter().map(|t| t.as_bytes().to_vec()).collect::<Vec<_>>();
-    BTreeMap::from([
+    let mut seeds = BTreeMap::from([
         ("server_session", to_server.iter().map(|d| front(&[1, 3, 40], side(d, "C:"))).collect()),
         ("client_session", replies.iter().map(|r| front(&[0, 1, 0, 1, 5, 1], r.clone())).collect()),
         ("reply", replies.iter().map(|r| front(&[5], r.clone())).collect()),
+        ("receiver_reply", receiver_replies()),
         ("message", messages.iter().map(|m| front(&[64, 0, 0], m.clone())).collect()),
-        (
-            "address",
-            texts(&[
-                "a@example.com",
-                "\"a b\"@example.com",
-                "a@[192.0.2.1]",
-                "ä@bücher.example",
-                "xn--bcher-kva.example",
-            ]),
-        ),
+        ("judge", messages.iter().map(|m| front(&[1], m.clone())).collect()),
         ("comeback", comebacks()),
+        ("report", reports().into_iter().map(|r| front(&[u8::from(r[0] == b'{')], r)).collect()),
+        ("config", configs()),
         ("dkim", messages.iter().map(|m| front(&[9], m.clone())).collect()),
         ("dsn", messages.iter().map(|m| front(&[0, 1, 20], m.clone())).collect()),
-        ("spool_record", texts(&["\u{1}\u{1}\u{4}shop\0\0\0\0\0\0", "\u{1}\u{b}example.net\0\0\u{1}"])),
+        ("http", requests()),
         (
-            "spf",
-            texts(&[
-                "xv=spf1 ip4:192.0.2.0/24 a mx include:other.example -all",
-                "xv=spf1 exists:%{ir}.%{v}._spf.%{d2} redirect=_spf.%{d}\nv=spf1 ptr ?all",
-                "xv=spf1 a:%{l1r-}.example mx/24//64 exp=why.%{o}\n%{i} may not send as %{s}",
-            ]),
+            "event",
+            (0..9).map(|n| front(&[n, n], b"ann@example.net\nTLSv1.3\n550 \"no\"\nmx.example.net".to_vec())).collect(),
         ),
-    ])
+    ]);
+    seeds.extend(fuzz_seeds::texts());
+    seeds
+}
+
+/// Octets for the choices that a target makes, and what they are made about.
+fn front(choices: &[u8], octets: Vec<u8>) -> Vec<u8> {
+    [choices, &octets].concat()
+}
+
+/// Configurations: those that are wrong, and the ten lines of the README.
+fn configs() -> Vec<Vec<u8>> {
+    let mut paths = Vec::new();
+    files(&root().join("crates/repute/tests/bad_configs"), &mut paths);
+    paths.retain(|path| path.extension().is_some_and(|end| end == "toml"));
+    paths.sort();
+    let mut seeds: Vec<_> = paths.iter().map(|path| std::fs::read(path).unwrap()).collect();
+    let readme = std::fs::read_to_string(root().join("README.md")).unwrap();
+    seeds
+        .extend(readme.split("```toml").skip(1).filter_map(|part| Some(part.split_once("```")?.0.as_bytes().to_vec())));
+    seeds
+}
+
+/// What real receivers say, from the notices.
+fn receiver_replies() -> Vec<Vec<u8>> {
+    let notices = all("crates/feedback/tests/bounces");
+    let said = |notice: &Vec<u8>| {
+        let text = String::from_utf8_lossy(notice);
+        let start = text.to_ascii_lowercase().find("diagnostic-code:")?;
+        let text: String = text.get(start..)?.chars().take(300).collect();
+        Some(text.replace("Diagnostic-Code: smtp; ", "").into_bytes())
+    };
+    notices.iter().filter_map(said).step_by(5).collect()
+}
+
+/// A request to each of the paths that the target knows.
+fn requests() -> Vec<Vec<u8>> {
+    let bodies = fuzz_seeds::BODIES;
+    bodies.iter().map(|(which, whose, body)| front(&[*which, *whose], body.as_bytes().to_vec())).collect()
 }
 
 /// Every sixth real notice, and reports in the forms in which they are attached.
 fn comebacks() -> Vec<Vec<u8>> {
     let notices = all("crates/feedback/tests/bounces");
     let mut seeds: Vec<_> = notices.into_iter().filter(|n| n.len() < 32 * 1024).step_by(6).collect();
-    seeds.push(b"{\"date-range\":{},\"policies\":[{\"policy\":{}}]}".to_vec());
-    seeds.push(
-        b"<feedback><policy_published><domain>a</domain></policy_published><record><row><source_ip>192.0.2.1</source_ip>\
-          <count>1</count></row></record></feedback>"
-            .to_vec(),
-    );
+    seeds.extend(reports());
+    seeds.extend(fuzz_seeds::BACK.iter().map(|text| with_crlf(text.as_bytes())));
+    seeds
+}
+
+fn reports() -> Vec<Vec<u8>> {
+    let mut seeds: Vec<_> = fuzz_seeds::REPORTS.iter().map(|text| text.as_bytes().to_vec()).collect();
     seeds.push(b"PK\x03\x04\x14\0\0\0\0\0\0\0\0\0\0\0\0\0\x01\0\0\0\x01\0\0\0\x01\0\0\0r<".to_vec());
     seeds
 }
@@ -107,26 +136,41 @@ fn the_targets_hold_for_the_seeds_and_their_near_relations() {
     let seeds = seeds();
     let random = SeededRandom::new(76);
     let corpus = std::env::var_os("REPUTE_CORPUS").map(|folder| root().join(folder));
+    let mut fallen = Vec::new();
     for (name, target) in targets::ALL {
         let seeds = seeds.get(name).unwrap_or_else(|| panic!("no seeds for {name}"));
         assert!(!seeds.is_empty(), "{name}");
-        for (number, seed) in seeds.iter().enumerate() {
+        let began = std::time::Instant::now();
+        for (number, seed) in seeds.iter().filter(|seed| !seed.is_empty()).enumerate() {
             if let Some(corpus) = &corpus {
                 std::fs::create_dir_all(corpus.join(name)).unwrap();
                 std::fs::write(corpus.join(name).join(format!("seed-{number}")), seed).unwrap();
             }
-            target(seed);
+            fallen.extend(tried(name, *target, seed));
             for _ in 0..COPIES {
-                let mut copy = seed.clone();
-                copy.truncate(1 + random.below(copy.len() as u64) as usize);
-                for _ in 0..random.below(4) {
-                    let at = random.below(copy.len() as u64) as usize;
-                    copy[at] = random.next() as u8;
-                }
-                target(&copy);
+                fallen.extend(tried(name, *target, &near(seed, &random)));
             }
         }
+        println!("{name}: {} seeds, {} ms", seeds.len(), began.elapsed().as_millis());
     }
+    assert!(fallen.is_empty(), "{} times:\n{}", fallen.len(), fallen.join("\n"));
+}
+
+/// A copy, cut short and with some octets changed.
+fn near(seed: &[u8], random: &SeededRandom) -> Vec<u8> {
+    let mut copy = seed.to_vec();
+    copy.truncate(1 + random.below(copy.len() as u64) as usize);
+    for _ in 0..random.below(4) {
+        let at = random.below(copy.len() as u64) as usize;
+        copy[at] = random.next() as u8;
+    }
+    copy
+}
+
+/// Says with which octets the target fell over, if it did; why is above it.
+fn tried(name: &str, target: targets::Target, octets: &[u8]) -> Option<String> {
+    let fell = std::panic::catch_unwind(|| target(octets)).is_err();
+    fell.then(|| format!("{name}: b\"{}\"", octets.escape_ascii()))
 }
 
 /// What the fuzzer found, kept for ever.

@@ -33,6 +33,15 @@ pub fn try_record(octets: &[u8]) {
         part_to_octets(&part, &mut written);
         assert_eq!(part_from_octets(id, &written), Ok(part));
     }
+    if let Ok(campaign) = campaign_from_octets(message, 7, Default::default(), &sealed) {
+        campaign_to_octets(&campaign, &mut written);
+        assert_eq!(campaign_from_octets(message, 7, Default::default(), &written), Ok(campaign));
+    }
+    if let Ok(member) = member_from_octets(&sealed) {
+        let of = member.1.as_ref().map(|(account, list)| (account.as_deref(), list.as_deref()));
+        member_to_octets(member.0.iter(), of, &mut written);
+        assert_eq!(member_from_octets(&written), Ok(member));
+    }
 }
 
 /// The octets are not a record: damaged, or written by a later version.

@@ -24,5 +24,7 @@ mod tls;
 pub use accept::serve;
 pub use config::{Limits, ListenerConfig, ListenerKind};
 pub use local::LocalListener;
+#[doc(hidden)]
+pub use proxy::try_proxy;
 pub use shared::{SharedBounds, SharedLimits};
 pub use tls::TlsSource;

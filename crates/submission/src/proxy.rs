@@ -33,6 +33,19 @@ pub(crate) async fn read(stream: &mut (impl AsyncRead + Unpin)) -> Result<Option
     parse(head[12] & 15, head[13], &body).ok_or(ProxyError::Malformed)
 }
 
+/// For the fuzz target: how many octets a header takes, and the client that it names; `None` where it is none.
+#[doc(hidden)]
+pub fn try_proxy(octets: &[u8]) -> Option<(usize, Option<IpAddr>)> {
+    let mut rest = octets;
+    let mut context = std::task::Context::from_waker(std::task::Waker::noop());
+    let client = match std::pin::pin!(read(&mut rest)).poll(&mut context) {
+        std::task::Poll::Ready(client) => client.ok()?,
+        // Never: octets in memory are there at once.
+        std::task::Poll::Pending => return None,
+    };
+    Some((octets.len() - rest.len(), client))
+}
+
 fn parse(command: u8, family: u8, body: &[u8]) -> Option<Option<IpAddr>> {
     match (command, family) {
         (0, _) => Some(None),

@@ -12,6 +12,8 @@
 mod app;
 mod body;
 mod caller;
+#[doc(hidden)]
+pub mod dry;
 mod form;
 mod http;
 mod object;

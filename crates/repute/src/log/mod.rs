@@ -90,6 +90,16 @@ impl Log {
     }
 }
 
+/// The event's line by itself.
+pub fn line(format: LogFormat, event: &Event) -> Vec<u8> {
+    let mut line = Vec::new();
+    match format {
+        LogFormat::Json => json::line(&mut line, event),
+        LogFormat::Text => text::line(&mut line, event),
+    }
+    line
+}
+
 impl Drop for Log {
     /// Writes what waits, then ends.
     fn drop(&mut self) {

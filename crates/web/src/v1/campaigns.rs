@@ -27,6 +27,8 @@ use crate::http::{Path, Query};
 use crate::problem::{self, FieldFault, Problem};
 use crate::settings::Action;
 
+pub(crate) use rows::Rows;
+
 /// A letter, and what its list will bring.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]

@@ -31,6 +31,7 @@ use utoipa_axum::routes;
 use crate::app::App;
 use crate::problem::{FieldFault, Problem};
 
+pub(crate) use campaigns::Rows;
 pub(crate) use events::Followers;
 
 /// Lists of any length, which have a longer time.

@@ -14,9 +14,9 @@ const LONGEST: usize = 64 * 1024;
 const COLUMNS: usize = 100;
 
 /// A row, or why it is none.
-pub(super) type Read = Result<Row, String>;
+pub(crate) type Read = Result<Row, String>;
 
-pub(super) enum Rows {
+pub(crate) enum Rows {
     Lines(Lines),
     Csv(Box<Csv>),
 }
@@ -54,7 +54,7 @@ fn too_long() -> String {
     format!("it is longer than {} KiB or has no end: is there a quote that is not closed?", LONGEST >> 10)
 }
 
-pub(super) struct Lines {
+pub(crate) struct Lines {
     fields: Vec<String>,
     line: Vec<u8>,
 }
@@ -90,7 +90,7 @@ impl Lines {
     }
 }
 
-pub(super) struct Csv {
+pub(crate) struct Csv {
     fields: Vec<String>,
     reader: csv_core::Reader,
     record: Vec<u8>,

@@ -1,0 +1,157 @@
+//! Seeds that no other test has as a file: small, and with every word that a parser knows.
+
+type Seeds = Vec<Vec<u8>>;
+
+fn of(list: &[&str]) -> Seeds {
+    list.iter().map(|text| text.as_bytes().to_vec()).collect()
+}
+
+/// Targets that take a text.
+pub fn texts() -> [(&'static str, Seeds); 10] {
+    [
+        ("address", of(&ADDRESSES)),
+        ("control", of(&CONTROL)),
+        ("dns_record", of(&RECORDS)),
+        ("key_file", of(&KEYS)),
+        ("letter", of(&LETTERS)),
+        ("list", of(&LISTS)),
+        ("proxy", proxy()),
+        ("spf", of(&SPF)),
+        (
+            "spool_record",
+            of(&["\u{1}\u{1}\u{4}shop\0\0\0\0\0\0", "\u{1}\u{b}example.net\0\0\u{1}", "\u{1}\u{1}a\u{1}b\u{1}c\0\0\0"]),
+        ),
+        ("words", of(&WORDS)),
+    ]
+}
+
+const ADDRESSES: [&str; 5] =
+    ["a@example.com", "\"a b\"@example.com", "a@[192.0.2.1]", "ä@bücher.example", "xn--bcher-kva.example"];
+
+const SPF: [&str; 3] = [
+    "xv=spf1 ip4:192.0.2.0/24 a mx include:other.example -all",
+    "xv=spf1 exists:%{ir}.%{v}._spf.%{d2} redirect=_spf.%{d}\nv=spf1 ptr ?all",
+    "xv=spf1 a:%{l1r-}.example mx/24//64 exp=why.%{o}\n%{i} may not send as %{s}",
+];
+
+const RECORDS: [&str; 6] = [
+    "v=DKIM1; k=rsa; h=sha256; s=email; t=y:s; n=note; p=MIGfMA0G",
+    "v=1; a=rsa-sha256; c=relaxed/simple; d=example.com; s=s1; h=From:To; bh=YQ==; b=YQ==; l=10; x=99; q=dns/txt",
+    "v=DMARC1; p=reject; sp=none; np=quarantine; adkim=s; aspf=r; pct=50; t=y; psd=n; fo=1; ri=86400; rua=mailto:a@example.com!10m\nv=DMARC1; psd=y",
+    "v=spf1 ip4:192.0.2.0/24 ip6:2001:db8::/32 a:b.example mx include:_spf.example.net ~all\nv=spf1 +all",
+    "v=spf1 a mx/24//64 exists:%{ir}.example redirect=_spf.%{d} exp=why.%{o}",
+    "23028 | 216.90.108.0/24 | US | arin | 1998-09-25\n1.2.0.192.in-addr.arpa\nip-192-0-2-1.dynamic.example.net",
+];
+
+const KEYS: [&str; 4] = [
+    "key \"k1\" { algorithm hmac-sha256; secret \"c2VjcmV0\"; };",
+    "-----BEGIN PRIVATE KEY-----\nMC4CAQAwBQYDK2VwBCIEIAABAgMEBQYHCAkKCwwNDg8QERITFBUWFxgZGhscHR4f\n-----END PRIVATE KEY-----\n",
+    "[[list]]\nname = \"Own\"\nzone = \"bl.example\"\ncovers = [\"ip4\"]\ntier = 1\n[[list.codes]]\ncode = \"127.0.0.2\"\nmeaning = \"listed\"\n",
+    "0\u{1}0\u{2}\u{1}\u{1}0\0",
+];
+
+const LETTERS: [&str; 4] = [
+    "Ann\ngold\nFrom: News <news@example.com>\nTo: {{ name }} <{{ email }}>\nSubject: Hello {{ name }}, {{ plan | default(\"x\") }}\nMIME-Version: 1.0\nContent-Type: text/plain; charset=utf-8\n\nDear {{ name | upper }}\n{% if plan == \"gold\" %}you{% else %}we{% endif %} {{ unsubscribe_url }}\n",
+    "A <b>\n\nFrom: a@example.com\nReply-To: \"{{ plan }}\" <{{ email }}>\nSubject: =?utf-8?q?{{_name_}}?=\nMIME-Version: 1.0\nContent-Type: multipart/alternative; boundary=x\n\n--x\nContent-Type: text/html; charset=utf-8\nContent-Transfer-Encoding: quoted-printable\n\n<p title=3D\"{{ name }}\">{{ plan }}</p>\n--x--\n",
+    "x\ny\nFrom: a@example.com\nContent-Transfer-Encoding: base64\nContent-Type: text/plain; charset=utf-8\nMIME-Version: 1.0\n\ne3sgbmFtZSB9fQo=\n",
+    "x\ny\nFrom: a@example.com\nList-Id: {{ name }}\nX-A: {% for i in range(3) %}{{ i }}{% endfor %}\n\n{% set a = name %}{{ a }}{{ plan|replace(\"a\", \"b\") }}\n",
+];
+
+const LISTS: [&str; 4] = [
+    "\u{1}\u{3}E-Mail,Name\r\na@a.test,Ann\r\nb@b.test,\"B, \"\"Bob\"\"\nJr\"",
+    "\u{1}\u{5}\u{feff}plan,email,name\ngold,a@a.test,Ann\n\n",
+    "\0\u{2}{\"email\":\"a@a.test\",\"plan\":1}\n\n{\"e-mail\":\"b@b.test\",\"name\":null}",
+    "\0\u{9}{\"address\":\"a@a.test\",\"name\":{\"x\":[1]}}\r\nx\n",
+];
+
+const CONTROL: [&str; 5] = [
+    "{\"list_v1\":{\"selector\":{\"domain\":\"a.example\",\"held\":true},\"limit\":10}}",
+    "{\"why_v1\":{\"about\":\"a@a.example\",\"limit\":3}}",
+    "{\"status_v1\":{}}",
+    "{\"events_v1\":{\"since\":{\"time\":\"2026-11-24T00:00:00Z\"},\"account\":null,\"types\":[\"bounced\"],\"wait\":5}}",
+    "{\"bulk_preview_v1\":{\"begin\":{},\"rows\":[{\"email\":\"a@a.example\",\"values\":[\"x\"]}]}}",
+];
+
+const WORDS: [&str; 5] = [
+    "1m7qw3g0w000h",
+    "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw",
+    "https://[2001:db8::1]:8443/a?b=c",
+    "bounced",
+    "2026-11-24T00:00:00.123Z",
+];
+
+/// PROXY version 2 over IPv4, over IPv6, and of the proxy itself.
+fn proxy() -> Seeds {
+    let with = |rest: &[u8]| [&b"\r\n\r\n\0\r\nQUIT\n"[..], rest].concat();
+    vec![
+        with(&[0x21, 0x11, 0, 12, 192, 0, 2, 7, 10, 0, 0, 1, 0, 9, 0, 25]),
+        with(&[[0x21, 0x21, 0, 36].as_slice(), &[32; 36]].concat()),
+        with(&[0x20, 0, 0, 0]),
+    ]
+}
+
+/// Which path and whose token (see the target), and a body that goes far.
+pub const BODIES: &[(u8, u8, &str)] = &[
+    (
+        0,
+        0,
+        r#"{"from":"Shop <shop@example.com>","to":["a@example.net"],"cc":"b@example.net","subject":"Grüße","text":"x","html":"<p>x","headers":{"List-Id":"<n.example.com>"},"attachments":[{"name":"a.txt","type":"text/plain","content":"YQ==","content_id":"c"}],"tags":["t"],"metadata":{"k":"v"},"campaign":"c","list":"l","stream":"bulk"}"#,
+    ),
+    (
+        0,
+        0,
+        r#"{"raw":"RnJvbTogc2hvcEBleGFtcGxlLmNvbQ0KVG86IGFAZXhhbXBsZS5uZXQNCg0KeA0K","to":["a@example.net"],"from":{"address":"shop@example.com","name":"S"},"send_at":"2026-11-27T08:00:00Z"}"#,
+    ),
+    (1, 0, r#"{"messages":[{"from":"shop@example.com","to":"a@example.net","subject":"x","text":"y"},{}]}"#),
+    (
+        2,
+        1,
+        r#"{"campaign":"autumn","list":"weekly","letter":"From: news@example.com\nTo: {{ email }}\nSubject: Hello {{ name }}\n\nDear {{ name }}\n","fields":["name"],"tags":["t"]}"#,
+    ),
+    (3, 1, r#"{"emails":["a@example.net","noreply@example.net","x"],"list":"weekly","domains":false}"#),
+    (
+        4,
+        1,
+        r#"{"campaign":"a","letter":"From: news@example.com\nTo: {{ email }}\n\n{{ name }}\n","fields":["name"],"rows":[{"email":"a@example.net","values":{"name":"A"}}]}"#,
+    ),
+    (5, 1, "email,name\na@example.net,Ann\n"),
+    (6, 0, r#"{"entries":[{"address":"a@example.net","reason":"asked"}],"list":"l"}"#),
+    (7, 2, r#"{"domain":"example.net","reason":"a test"}"#),
+    (8, 0, r#"{"id":"1m7qw3g0w000h"}"#),
+    (9, 2, r#"{"subject":"example.com","word":"grant","until":"2026-11-27T08:00:00Z","reason":"x"}"#),
+    (10, 2, r#"{"name":"shop"}"#),
+    (
+        11,
+        0,
+        r#"{"From":"shop@example.com","To":"a@example.net, B <b@example.net>","Subject":"x","TextBody":"y","Tag":"t","Metadata":{"k":"v"},"Headers":[{"Name":"X-A","Value":"b"}],"Attachments":[{"Name":"a.txt","Content":"YQ==","ContentType":"text/plain"}],"MessageStream":"broadcast"}"#,
+    ),
+    (12, 0, r#"[{"From":"shop@example.com","To":"a@example.net","HtmlBody":"y"}]"#),
+    (
+        13,
+        0,
+        r#"{"FromEmailAddress":"shop@example.com","Destination":{"ToAddresses":["a@example.net"]},"Content":{"Simple":{"Subject":{"Data":"x"},"Body":{"Text":{"Data":"y"}}}}}"#,
+    ),
+    (
+        14,
+        0,
+        "Action=SendEmail&Source=shop%40example.com&Destination.ToAddresses.member.1=a%40example.net&Message.Subject.Data=x&Message.Body.Text.Data=y",
+    ),
+    (15, 0, "List-Unsubscribe=One-Click"),
+    (16, 0, "--x\r\nContent-Disposition: form-data; name=\"List-Unsubscribe\"\r\n\r\nOne-Click\r\n--x--\r\n"),
+    (17, 0, "/v1/queue?domain=example.net&limit=3"),
+    (17, 2, "/v1/campaigns/shop%2Fautumn"),
+];
+
+pub const REPORTS: &[&str] = &[
+    "{\"organization-name\":\"R\",\"date-range\":{\"start-datetime\":\"2026-11-24T00:00:00Z\",\"end-datetime\":\"2026-11-25T00:00:00Z\"},\"report-id\":\"1\",\"policies\":[{\"policy\":{\"policy-type\":\"sts\",\"policy-domain\":\"example.com\",\"mx-host\":[\"*.example.com\"]},\"summary\":{\"total-successful-session-count\":1,\"total-failure-session-count\":2},\"failure-details\":[{\"result-type\":\"certificate-expired\",\"failed-session-count\":2,\"sending-mta-ip\":\"192.0.2.1\"}]}]}",
+    "<?xml version=\"1.0\"?><feedback><report_metadata><org_name>R</org_name><email>d@receiver.example</email><report_id>1</report_id><date_range><begin>1</begin><end>2</end></date_range></report_metadata><policy_published><domain>a.example</domain><p>none</p></policy_published><record><row><source_ip>192.0.2.1</source_ip><count>1</count><policy_evaluated><disposition>none</disposition><dkim>pass</dkim><spf>fail</spf></policy_evaluated></row><identifiers><header_from>a.example</header_from></identifiers><auth_results><dkim><domain>a.example</domain><selector>s</selector><result>pass</result></dkim></auth_results></record></feedback>",
+    "{\"date-range\":{},\"policies\":[{\"policy\":{}}]}",
+];
+
+/// A complaint, a failure report, a wish to leave, and an answer of a person.
+pub const BACK: &[&str] = &[
+    "From: fbl@receiver.example\nTo: complaints+x@b.example.com\nMIME-Version: 1.0\nContent-Type: multipart/report; report-type=feedback-report; boundary=x\n\n--x\nContent-Type: text/plain\n\nspam\n--x\nContent-Type: message/feedback-report\n\nFeedback-Type: abuse\nUser-Agent: F/1\nVersion: 1\nOriginal-Rcpt-To: a@receiver.example\nSource-IP: 192.0.2.1\nArrival-Date: Tue, 24 Nov 2026 10:00:00 +0000\n\n--x\nContent-Type: message/rfc822\n\nFrom: shop@example.com\nMessage-ID: <1@example.com>\n\nx\n--x--\n",
+    "From: d@receiver.example\nMIME-Version: 1.0\nContent-Type: multipart/report; report-type=feedback-report; boundary=x\n\n--x\nContent-Type: message/feedback-report\n\nFeedback-Type: auth-failure\nAuth-Failure: dkim\nDKIM-Domain: example.com\nReported-Domain: example.com\n\n--x\nContent-Type: text/rfc822-headers\n\nFrom: shop@example.com\n\n--x--\n",
+    "From: ann@receiver.example\nTo: leave+x@b.example.com\nSubject: unsubscribe\n\n",
+    "From: Ann <ann@receiver.example>\nTo: shop@example.com\nSubject: Re: Your order\nIn-Reply-To: <1@example.com>\nAuto-Submitted: no\n\nThank you\n> Dear Ann\n",
+];

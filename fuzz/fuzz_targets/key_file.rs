@@ -1,0 +1,5 @@
+//! libFuzzer's way into the target `key_file`; what it checks stands in src/targets/dns.rs.
+
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|octets: &[u8]| repute_fuzz::targets::dns::key_file(octets));

@@ -1,0 +1,5 @@
+//! libFuzzer's way into the target `receiver_reply`; what it checks stands in src/targets/smtp.rs.
+
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|octets: &[u8]| repute_fuzz::targets::smtp::receiver_reply(octets));
