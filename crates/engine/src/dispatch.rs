@@ -8,9 +8,10 @@ use std::time::Duration;
 use repute_queue::{Feedback, Flow, Intent, LaneKey, Lease, Queue, State, Step, Then};
 use repute_spool::{CampaignState, Change, PartRecord, PartState, Settlement, SpoolError};
 use repute_types::event::Level;
-use repute_types::{Content, EventKind, Outcome, PartId};
+use repute_types::{Content, EventKind, Outcome, PartId, Timestamp};
 use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinSet;
+use tokio::time::Instant;
 
 use crate::fresh::Loaded;
 use crate::intake::LoadError;
@@ -28,12 +29,40 @@ const DISK_LOOK: Duration = Duration::from_secs(1);
 /// A part that could not be loaded because the disk failed is looked at again after this.
 const DISK_RETRY: Duration = Duration::from_secs(60);
 
+/// A clock that is set back by less does not matter.
+const SET_BACK_LEAST: Duration = Duration::from_secs(5);
+
+/// The wall's clock beside one that only goes on.
+struct Watched {
+    wall: Timestamp,
+    since: Instant,
+}
+
+impl Watched {
+    fn new(wall: Timestamp) -> Watched {
+        Watched { wall, since: Instant::now() }
+    }
+
+    /// By how much the clock was set back since it was looked at last.
+    fn set_back(&mut self, now: Timestamp) -> Option<Duration> {
+        let by = (self.wall + self.since.elapsed()).since(now);
+        *self = Watched::new(now);
+        (by >= SET_BACK_LEAST).then_some(by)
+    }
+}
+
 /// Runs until `stop` turns true, then waits for the sessions under way.
 pub(crate) async fn run(works: Arc<Works>, mut stop: watch::Receiver<bool>) {
     let chores = Arc::new(Semaphore::new(CONCURRENT_CHORES));
     let mut tasks = JoinSet::new();
+    let mut clock = Watched::new(works.now());
     while !*stop.borrow() {
         let now = works.now();
+        if let Some(by) = clock.set_back(now) {
+            let text = format!("the clock was set back by {} s: retries go on when they would have", by.as_secs());
+            works.note(Level::Warning, "clock", text);
+            works.queue(|queue| queue.set_back(by, now));
+        }
         let may_start = works.may_start_attempts();
         let (steps, sessions, wake) = works.queue(|queue| {
             let steps = queue.advance(now);

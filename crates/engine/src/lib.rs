@@ -29,7 +29,7 @@ mod works;
 use std::sync::Arc;
 use std::time::Duration;
 
-use repute_spool::{CampaignState, MessageMeta, Spool, SpoolError};
+use repute_spool::{CampaignState, MessageMeta, PartRecord, Spool, SpoolError};
 use repute_types::event::Level;
 use repute_types::id::IdSource;
 use repute_types::{MessageId, PartId, Timestamp};
@@ -59,7 +59,7 @@ impl Engine {
     /// in the queue in the background.
     pub async fn start(doors: Doors, settings: Settings) -> Result<Engine, SpoolError> {
         let last = doors.spool.last_id().await?;
-        let ids = IdSource::after(last.unwrap_or(MessageId(0)));
+        let ids = IdSource::after(last.unwrap_or(MessageId(0))).salted(doors.random.next());
         let campaigns = doors.spool.campaigns().await?;
         let works = Arc::new(Works::new(doors, settings, ids));
         works.bulk.restore(&campaigns);
@@ -171,7 +171,10 @@ async fn refill(works: Arc<Works>, last: Option<MessageId>, stop: watch::Receive
         let entries: Vec<_> = page
             .iter()
             .filter(|(meta, _)| meta.id <= last && may_wait(&works, meta))
-            .map(|(meta, part)| works.entry(meta, part))
+            .map(|(meta, part)| repute_queue::Entry {
+                due: due_at_start(&works, meta, part),
+                ..works.entry(meta, part)
+            })
             .collect();
         after = page.last().map(|(_, part)| part.id);
         count += entries.len();
@@ -187,6 +190,21 @@ async fn refill(works: Arc<Works>, last: Option<MessageId>, stop: watch::Receive
     bulk::go_on(&works).await;
     if count > 0 {
         works.note(Level::Info, "start", format!("{count} parts of messages from before are in the queue"));
+    }
+}
+
+/// No receiver asks for a longer wait than this (`data/replies.toml`), whatever the retries are.
+const LONGEST_PAUSE: Duration = Duration::from_secs(2 * 3600);
+
+/// When a part of before is due. Where the clock has been set back meanwhile, a first attempt is due now and a retry
+/// no later than retries ever are: the mail does not wait until the clock is where it was.
+fn due_at_start(works: &Works, meta: &MessageMeta, part: &PartRecord) -> Timestamp {
+    let now = works.now();
+    match part.attempts {
+        // A time to be sent at is later than the time it came in.
+        0 if part.due <= meta.received => part.due.min(now),
+        0 => part.due,
+        _ => part.due.min(now + works.settings().retry.longest().max(LONGEST_PAUSE)),
     }
 }
 

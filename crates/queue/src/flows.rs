@@ -100,6 +100,16 @@ impl Flows {
         self.slots.iter().enumerate().filter_map(|(index, slot)| Some((index as u32, slot.as_ref()?)))
     }
 
+    /// The clock says so much less than before.
+    pub fn set_back(&mut self, by: Duration) {
+        self.swept = self.swept - by;
+        for slot in self.slots.iter_mut().flatten() {
+            if let Routing::Known { until, .. } = &mut slot.routing {
+                *until = *until - by;
+            }
+        }
+    }
+
     /// Forgets unused flows whose route is stale; returns the lanes they were routed to.
     pub fn sweep(&mut self, now: Timestamp) -> Vec<LaneId> {
         let mut lanes = Vec::new();

@@ -176,6 +176,12 @@ impl Lane {
         self.paused_until = self.paused_until.max(Some(now + pause));
     }
 
+    /// The clock says so much less than before.
+    pub fn set_back(&mut self, by: Duration) {
+        self.paused_until = self.paused_until.map(|until| until - by);
+        self.ceiling = self.ceiling.map(|(most, until)| (most, until - by));
+    }
+
     pub fn resume(&mut self) {
         (self.paused_until, self.told_to_wait) = (None, false);
     }

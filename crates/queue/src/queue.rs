@@ -4,6 +4,7 @@
 //! it → ready in the lane → `lease` by a session of the lane → `settle`.
 
 mod bar;
+mod clock;
 mod operate;
 
 use std::collections::{HashMap, VecDeque};

@@ -30,6 +30,11 @@ impl Default for Retry {
 }
 
 impl Retry {
+    /// The longest wait between two attempts.
+    pub fn longest(&self) -> Duration {
+        self.max_interval.max(self.first) * 6 / 5
+    }
+
     /// The time of the next attempt after `attempts` (at least 1) that ended in a deferral:
     /// the back-off interval, give or take a fifth, so that a thousand parts that failed
     /// together do not come back together.

@@ -81,19 +81,36 @@ impl<'de> serde::Deserialize<'de> for MessageId {
 }
 
 /// Hands out ids that grow strictly, also where the clock stands still or is set back.
+///
+/// Messages that are gone leave no trace by which the next start could know their ids; so where the clock was set back
+/// between two starts, their times come again. `salt`, another at each start, keeps the ids apart.
 #[derive(Debug, Default)]
-pub struct IdSource(AtomicU64);
+pub struct IdSource {
+    last: AtomicU64,
+    /// Stands where the ids of one millisecond are told apart, above room for 256 of them.
+    salt: u64,
+}
+
+const SALT_SHIFT: u32 = 8;
 
 impl IdSource {
     /// Starts above `last`, the highest id known to the spool.
     pub fn after(last: MessageId) -> IdSource {
-        IdSource(AtomicU64::new(last.0))
+        IdSource { last: AtomicU64::new(last.0), salt: 0 }
+    }
+
+    /// With any number as the salt, of which 14 bits are used. What is known last may not have been the last: ids begin
+    /// in the millisecond after it.
+    pub fn salted(self, salt: u64) -> IdSource {
+        let salt = (salt & ((1 << (SEQUENCE_BITS - SALT_SHIFT)) - 1)) << SALT_SHIFT;
+        let last = self.last.into_inner() >> SEQUENCE_BITS;
+        IdSource { last: AtomicU64::new((last + 1) << SEQUENCE_BITS | salt), salt }
     }
 
     pub fn next(&self, now: Timestamp) -> MessageId {
-        let floor = MessageId::first_at(now).0;
+        let floor = MessageId::first_at(now).0 | self.salt;
         let grow = |last: u64| Some(floor.max(last + 1));
-        match self.0.fetch_update(Ordering::Relaxed, Ordering::Relaxed, grow) {
+        match self.last.fetch_update(Ordering::Relaxed, Ordering::Relaxed, grow) {
             Ok(last) | Err(last) => MessageId(floor.max(last + 1)),
         }
     }
@@ -121,6 +138,20 @@ impl fmt::Debug for PartId {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn another_start_at_the_same_time_gives_other_ids() {
+        let now = Timestamp(1_795_485_950_120);
+        let ids = |last, salt| IdSource::after(last).salted(salt).next(now);
+        let none = MessageId(0);
+        assert_ne!(ids(none, 1), ids(none, 2));
+        assert_eq!(ids(none, u64::MAX).time(), now);
+        // The clock was set back: of the ids of then only some are still known.
+        let later = Timestamp(now.0 + 86_400_000);
+        let source = IdSource::after(none).salted(1);
+        let [known, gone] = [source.next(later), source.next(later)];
+        assert!(ids(known, 1) > gone && ids(known, 2) > gone);
+    }
 
     #[test]
     fn ids_grow_and_read_back() {

@@ -56,13 +56,26 @@ impl Schedule {
     }
 
     /// The checks to make now, by name.
-    pub fn due(&self, now: Timestamp) -> Vec<&'static str> {
+    pub fn due(&mut self, now: Timestamp) -> Vec<&'static str> {
+        self.follow_clock(now);
         if self.next.values().all(|at| *at > now) {
             return Vec::new();
         }
         let mut due: Vec<_> = self.next.iter().filter(|(_, at)| **at <= now + TOGETHER).map(|(id, _)| *id).collect();
         due.sort_unstable();
         due
+    }
+
+    /// A check that was made later than now tells that the clock was set back: all times follow it, so that a rule
+    /// that is broken is not found a day later for it.
+    fn follow_clock(&mut self, now: Timestamp) {
+        let last = self.made.values().max().copied().unwrap_or(self.began);
+        let by = last.since(now);
+        if by.is_zero() {
+            return;
+        }
+        self.began = self.began - by;
+        self.next.values_mut().chain(self.made.values_mut()).for_each(|at| *at = *at - by);
     }
 
     /// When something is due next.
@@ -149,7 +162,7 @@ mod tests {
 
     #[test]
     fn what_permits_need_comes_first_and_all_else_soon() {
-        let schedule = Schedule::new(T0);
+        let mut schedule = Schedule::new(T0);
         let first = schedule.due(T0);
         assert!(first.contains(&"name.fcrdns") && first.contains(&"spf.pass.each") && !first.contains(&"bl.ip"));
         assert!(schedule.due(T0 + AFTER_START).contains(&"bl.ip"));
@@ -164,6 +177,15 @@ mod tests {
         assert!((4..=5).contains(&after(fails, "bl.ip").as_secs().div_ceil(60)));
         assert_eq!(after(Known { doubted: true, ..fails }, "bl.ip"), CONFIRM);
         assert_eq!(after(Known { open: true, ..good }, "name.fcrdns"), PROVE);
+    }
+
+    #[test]
+    fn a_clock_that_is_set_back_puts_no_check_off() {
+        let mut schedule = Schedule::new(T0);
+        schedule.made(&["name.fcrdns"], |_| Known::default(), T0, &SeededRandom::new(1));
+        let day = MINUTE * 60 * 24;
+        assert!(!schedule.due(T0 - day).contains(&"name.fcrdns"));
+        assert!(schedule.due(T0 - day + MINUTE).contains(&"name.fcrdns"));
     }
 
     #[test]

@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use repute_testkit::TokioClock;
 use repute_types::event::EventSink;
-use repute_types::{Clock, Event, EventKind, MessageId, Notify, Timestamp, Verdict};
+use repute_types::{Event, EventKind, MessageId, Notify, Timestamp, Verdict};
 use tokio::sync::mpsc;
 
 /// Where a crash may be aimed at.
@@ -80,6 +80,8 @@ struct Pages {
     seen: BTreeMap<Moment, u32>,
     aimed: Option<(Moment, u32, Duration)>,
     crash: Option<mpsc::UnboundedSender<Duration>>,
+    /// When the machine's clock was set last, by how many milliseconds, and what that comes to in all.
+    set: (Timestamp, i64, i64),
     /// Everything that happened, for comparing one run with its replay.
     trace: u64,
 }
@@ -108,7 +110,7 @@ impl Book {
     }
 
     fn write<T>(&self, with: impl FnOnce(&mut Pages, Timestamp) -> T) -> T {
-        with(&mut self.pages.lock().unwrap(), self.clock.now())
+        with(&mut self.pages.lock().unwrap(), self.clock.steady())
     }
 
     // ---- what the driver writes ----
@@ -159,12 +161,25 @@ impl Book {
         self.pages.lock().unwrap().life
     }
 
-    /// What the disk says at the start of a life.
-    pub fn is_due(&self, address: &str, at: Timestamp) {
-        self.write(|pages, _| {
+    /// What the disk says at the start of a life, after so many attempts. Where the clock was set back meanwhile, no
+    /// wait is longer than the longest that there is.
+    pub fn is_due(&self, address: &str, at: Timestamp, attempts: u32, longest: Duration) {
+        self.write(|pages, now| {
+            let at = pages.steady(at).min(if attempts == 0 { now } else { now + longest });
             if let Some(line) = pages.lines.get_mut(address) {
                 line.not_before = at;
             }
+        });
+    }
+
+    /// The machine's clock is set.
+    pub fn clock_set(&self, millis: i64) {
+        self.clock.jump(millis);
+        self.write(|pages, now| {
+            pages.set = (now, millis, pages.set.2 + millis);
+            // What is due by the clock may be tried; where it is set back, the works go on as they would have.
+            let earlier = millis.max(0);
+            pages.lines.values_mut().for_each(|line| line.not_before.0 -= earlier);
         });
     }
 
@@ -240,7 +255,10 @@ impl Book {
             if now < line.not_before {
                 broken.push(format!("tried before its time, {}", line.not_before));
             }
-            if mail_at > line.expires + patience {
+            // An attempt that was under way when the clock was set forward may end after its expiry.
+            let (set_at, by, all) = pages.set;
+            let slack = if now.since(set_at) <= patience { by.max(0) } else { 0 };
+            if mail_at.0 + all > (line.expires + patience).0 + slack {
                 broken.push(format!("tried after its expiry, {}", line.expires));
             }
             if line.gone {
@@ -336,13 +354,28 @@ impl Pages {
         let address = recipient.to_string();
         self.mix(event.at, &address, 2 + outcome.verdict as u64);
         let life = self.life;
+        let next = self.next_attempt(next_attempt.unwrap_or_default(), event.at);
         // A notice's own recipient is in no line.
         let Some(line) = self.lines.get_mut(&address) else { return };
         line.message = Some(part.message);
         match next_attempt {
-            Some(next) => line.not_before = *next,
+            Some(_) => line.not_before = next,
             None => line.last_word = Some((life, outcome.verdict)),
         }
+    }
+}
+
+impl Pages {
+    /// A time of the machine's clock as it is set now, by one that nobody sets.
+    fn steady(&self, at: Timestamp) -> Timestamp {
+        Timestamp(at.0 - self.set.2)
+    }
+
+    /// That the clock was set back is noticed within a minute; what was put off in it may be tried earlier by as much.
+    fn next_attempt(&self, next: Timestamp, now: Timestamp) -> Timestamp {
+        let (set_at, by, _) = self.set;
+        let unnoticed = by < 0 && self.steady(now).since(set_at) <= Duration::from_secs(61);
+        Timestamp(self.steady(next).0 + if unnoticed { by } else { 0 })
     }
 }
 

@@ -44,6 +44,8 @@ struct Day {
     sites: Vec<Arc<Site>>,
     doorway: Doorway,
     sync: Duration,
+    /// By how much expiry comes later, because the clock was set back.
+    put_off: Duration,
     life: Option<Life>,
     crash: (mpsc::UnboundedSender<Duration>, mpsc::UnboundedReceiver<Duration>),
 }
@@ -113,6 +115,7 @@ impl Day {
             sites,
             doorway: Doorway::default(),
             sync: plan.sync,
+            put_off: Duration::ZERO,
             life: None,
             crash: mpsc::unbounded_channel(),
         }
@@ -130,15 +133,17 @@ impl Day {
         }
         self.wait_until(begin + self.size.day).await;
         // A message that came last may be tried until it expires, and its notice after that.
-        self.wait_until(Instant::now() + self.size.expire + 3 * HOUR).await;
+        self.wait_until(Instant::now() + self.size.expire + self.put_off + 3 * HOUR).await;
         self.check_end().await;
     }
 
     async fn start(&mut self) {
         let disk = Arc::new(Disk::new(self.platter.clone(), self.book.clone(), self.sync));
+        // Two hours: the longest pause that a receiver asks for.
+        let longest = settings(self.size).retry.longest().max(2 * HOUR);
         for (_, part) in self.platter.scan(None, usize::MAX).await.unwrap() {
             for pending in &part.recipients {
-                self.book.is_due(&pending.recipient.address.to_string(), part.due);
+                self.book.is_due(&pending.recipient.address.to_string(), part.due, part.attempts, longest);
             }
         }
         let life = self.book.life();
@@ -202,6 +207,10 @@ impl Day {
                 self.names.set_silent(true);
                 self.wait_until(Instant::now() + time).await;
                 self.names.set_silent(false);
+            }
+            Fault::ClockSet(millis) => {
+                self.put_off += Duration::from_millis(u64::try_from(-millis).unwrap_or(0));
+                self.book.clock_set(millis);
             }
             Fault::Hold(site, time) => self.hold(site, time).await,
         }
@@ -303,7 +312,7 @@ fn open(network: &Arc<MemoryNetwork>, at: Ipv4Addr, habit: Habit, book: &Arc<Boo
             network.fail(address, kind);
             let (network, site) = (network.clone(), site.clone());
             tokio::spawn(async move {
-                tokio::time::sleep(site.habit.until.since(clock.now())).await;
+                tokio::time::sleep(site.habit.until.since(clock.steady())).await;
                 serve(network.listen(address), site).await;
             });
         }

@@ -17,6 +17,7 @@ mod site;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
+use book::Sums;
 use day::live;
 use plan::{HOUR, Size};
 
@@ -25,6 +26,11 @@ const SMALL: Size = Size { sites: 25, messages: 40, day: Duration::from_secs(24 
 fn seed_from_environment(name: &str) -> Option<u64> {
     let text = std::env::var(name).ok()?;
     Some(text.parse().unwrap_or_else(|_| panic!("{name}={text} is no number")))
+}
+
+/// A panic is told with its seed.
+fn live_or_fall(seed: u64, size: Size) -> Result<Sums, String> {
+    std::panic::catch_unwind(|| live(seed, size)).unwrap_or_else(|_| Err(format!("REPUTE_SEED={seed} falls over")))
 }
 
 #[test]
@@ -47,7 +53,7 @@ fn days_with_accidents_lose_nothing_and_repeat_little() {
                         if seed > count {
                             return broken;
                         }
-                        broken.extend(live(seed, size).err());
+                        broken.extend(live_or_fall(seed, size).err());
                     }
                 })
             })

@@ -49,6 +49,8 @@ pub enum Fault {
     DiskFull(Duration),
     DiskUnreadable(Duration),
     DnsSilence(Duration),
+    /// The machine's clock is set forward by so many milliseconds, or back.
+    ClockSet(i64),
     /// Mail to a site is held for so long.
     Hold(usize, Duration),
 }
@@ -146,7 +148,7 @@ fn letter(dice: &Dice, size: Size, tag: usize) -> Letter {
 
 fn fault(dice: &Dice, size: Size) -> Fault {
     let while_down = dice.of(&[Duration::ZERO, MINUTE, HOUR]);
-    match dice.below(12) {
+    match dice.below(14) {
         0 => Fault::Restart(while_down),
         1 => Fault::Crash(while_down),
         // Mail that comes back to life after its time.
@@ -158,6 +160,7 @@ fn fault(dice: &Dice, size: Size) -> Fault {
         7 => Fault::DiskFull(dice.of(&[MINUTE, HOUR])),
         8 => Fault::DiskUnreadable(dice.of(&[MINUTE, HOUR])),
         9 => Fault::DnsSilence(dice.of(&[MINUTE, HOUR])),
+        10 | 11 => Fault::ClockSet(dice.of(&[3_600_000, 90_000, -3_600_000, -86_400_000])),
         _ => Fault::Hold(dice.below(size.sites), dice.of(&[MINUTE, 5 * HOUR])),
     }
 }

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use repute_net::ConnectKind;
 use repute_testkit::TokioClock;
-use repute_types::{Clock, Timestamp};
+use repute_types::Timestamp;
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader, DuplexStream};
 
 use super::book::Book;
@@ -103,7 +103,7 @@ impl Site {
     }
 
     fn will(&self) -> Will {
-        if self.clock.now() < self.habit.until { self.habit.will } else { Will::Good }
+        if self.clock.steady() < self.habit.until { self.habit.will } else { Will::Good }
     }
 
     pub async fn serve(self: Arc<Self>, stream: DuplexStream) {
@@ -185,7 +185,7 @@ impl Visit<'_> {
             return Ok(false);
         } else if upper.starts_with("MAIL FROM:") {
             self.null_sender = command.contains("<>");
-            self.mail_at = self.site.clock.now();
+            self.mail_at = self.site.clock.steady();
             self.to.clear();
             self.say("250 2.1.0 ok").await?;
         } else if upper.starts_with("RCPT TO:") {
@@ -257,7 +257,7 @@ impl Visit<'_> {
             Will::RejectsUsers if who.len().is_multiple_of(3) => "550 5.1.1 no such user",
             Will::TakesFew(most) if self.to.len() >= most => "452 4.5.3 too many recipients",
             Will::Greylists(wait) => {
-                let now = self.site.clock.now();
+                let now = self.site.clock.steady();
                 let mut named = self.site.first_named.lock().unwrap();
                 let first = *named.entry(who.to_owned()).or_insert(now);
                 if now.since(first) < wait { "451 4.7.1 greylisted, come back" } else { "250 2.1.5 ok" }

@@ -14,7 +14,8 @@ use serde_json::Value;
 
 use crate::common::Place;
 
-pub const PATIENCE: Duration = Duration::from_secs(30);
+/// Long, because a campaign may run on a machine that does much else.
+pub const PATIENCE: Duration = Duration::from_secs(120);
 
 /// A folder with configuration and state, used by one server after the other.
 pub struct House {
