@@ -315,23 +315,3 @@ async fn more_commits_than_may_wait_wait_their_turn() {
     }
     assert_eq!(spool.scan(None, 1000).await.unwrap().len(), 100);
 }
-
-#[tokio::test]
-async fn the_file_shrinks_after_a_backlog() {
-    const MIB: u64 = 1 << 20;
-    let dir = tempfile::tempdir().unwrap();
-    let spool = SqliteSpool::open(dir.path(), Options { log_octets: 4 * MIB, ..Options::default() }).unwrap();
-    let size = || std::fs::metadata(dir.path().join("spool.sqlite")).unwrap().len();
-    for n in 1..=100 {
-        spool.commit(message(n, octets(n, 1 << 20), &["a.example"])).await.unwrap();
-    }
-    assert!(size() > 80 * MIB, "{}", size());
-    for n in 1..=100 {
-        spool.settle(done(n, 0));
-    }
-    spool.flush().await.unwrap();
-    eventually("the file is small", || size() < 20 * MIB).await;
-    // The log is bounded too.
-    let log = std::fs::metadata(dir.path().join("spool.sqlite-wal")).unwrap().len();
-    assert!(log <= 16 * MIB, "{log}");
-}
