@@ -4,21 +4,19 @@ import hashlib
 import hmac
 import http.server
 import json
-import os
-import random
 import re
 import ssl
 import threading
 import time
 
 from kit.case import free_port, needs, wait_for
+from kit.load import Killer, Load
 from kit.repute import Repute
 from kit.sink import Sink
-from kit.smtp import Closed, Raw, content
+from kit.smtp import Raw, content
 
 FROM, TO = "app@sender.example", "bob@receiver.example"
 SECRETS = ["whsec_" + base64.b64encode(bytes([n]) * 32).decode() for n in (1, 2)]
-ROUNDS = int(os.environ.get("CRASH_ROUNDS", "6"))
 
 
 def genuine(secret, headers, body):
@@ -161,49 +159,14 @@ def test_signed_events(case):
     assert count < len(receiver.got)
 
 
-class Load:
-    """Clients that submit as fast as they can and note the id of every 250 that they have read."""
-
-    def __init__(self, port, clients=4):
-        self.port, self.accepted, self.lock, self.on = port, set(), threading.Lock(), True
-        self.threads = [threading.Thread(target=self._client, daemon=True) for _ in range(clients)]
-        for thread in self.threads:
-            thread.start()
-
-    def stop(self):
-        self.on = False
-        for thread in self.threads:
-            thread.join(30)
-
-    def _client(self):
-        while self.on:
-            try:
-                with Raw("127.0.0.1", self.port, timeout=10) as connection:
-                    while self.on:
-                        code, lines = connection.message(FROM, [TO], content())
-                        if code == 250:
-                            with self.lock:
-                                self.accepted.add(queue_id(lines))
-            except (Closed, OSError, AssertionError, ValueError):
-                time.sleep(0.02)
-
-
 def test_kill_under_load(case):
     """Killed over and over: every accepted message is told as accepted and as delivered, in this order, under stable ids."""
-    seed = int(os.environ.get("CRASH_SEED", time.time_ns() % 1_000_000))
-    dice = random.Random(seed)
-    receiver = Receiver(case, answer=lambda _: 500 if dice.random() < 0.02 else 204)
+    killer = Killer(6)
+    receiver = Receiver(case, answer=lambda _: 500 if killer.dice.random() < 0.02 else 204)
     _, repute = world(case, webhook("shop", receiver.port, more='batch = 50\nbatch_wait = "100ms"\n'),
                       sink=Sink(case, keep_content=False), ports={"submission": free_port()}, listeners=("submission",))
-    load = Load(repute.port)
-    for _ in range(ROUNDS):
-        time.sleep(dice.uniform(0.2, 1.2))
-        repute.kill()
-        repute.start()
-    time.sleep(0.5)
-    load.stop()
-    repute.kill()
-    repute.start()
+    load = Load(repute.port, mark=lambda lines, *_: [queue_id(lines)], clients=4)
+    killer.go(repute, load, (0.2, 1.2))
     missing = None
 
     def all_told():
@@ -216,7 +179,7 @@ def test_kill_under_load(case):
     try:
         wait_for("every event", all_told, 90)
     except AssertionError:
-        raise AssertionError(f"seed {seed}: of {len(load.accepted)} messages are not told: "
+        raise AssertionError(f"seed {killer.seed}: of {len(load.accepted)} messages are not told: "
                              + ", ".join(f"{len(m)} {kind} {sorted(m)[:3]}" for kind, m in missing.items())) from None
     seen, order, twice = {}, {}, 0
     for event in events(receiver.taken()):
@@ -228,9 +191,9 @@ def test_kill_under_load(case):
         seen[event["id"]] = event
     wrong = [message for message, ids in order.items() if ids != sorted(ids) or seen[ids[0]]["type"] != "accepted"]
     # What was accepted in the last moment before a kill is told as accepted after the start.
-    assert not wrong, f"seed {seed}: out of order: {[(m, [seen[i]['type'] for i in order[m]]) for m in wrong[:5]]}"
-    print(f"        seed {seed}: {ROUNDS + 1} kills, {len(load.accepted)} messages, {len(seen)} events, {twice} came twice, 0 missing")
-    assert len(load.accepted) > 10 * ROUNDS, len(load.accepted)
+    assert not wrong, f"seed {killer.seed}: out of order: {[(m, [seen[i]['type'] for i in order[m]]) for m in wrong[:5]]}"
+    print(f"        seed {killer.seed}: {killer.kills} kills, {len(load.accepted)} messages, {len(seen)} events, {twice} came twice, 0 missing")
+    assert len(load.accepted) > 10 * killer.rounds, len(load.accepted)
 
 
 def test_a_receiver_that_hangs_delays_nobody(case):
