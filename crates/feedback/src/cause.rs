@@ -74,7 +74,8 @@ pub(crate) struct Read {
 }
 
 pub(crate) fn read(said: &Said<'_>) -> Read {
-    let reply = find::reply_code(said.diagnostic).filter(|(code, _)| *code >= 400 || said.action.is_good());
+    // A transcript has good replies before the bad one.
+    let reply = find::reply_codes(said.diagnostic).find(|(code, _)| *code >= 400 || said.action.is_good());
     let told = told_status(said, reply);
     let code = reply.map(|(code, _)| code);
     if said.action.is_good() {
@@ -88,7 +89,8 @@ pub(crate) fn read(said: &Said<'_>) -> Read {
     let subject = Subject { class, status: told, code, remote: said.remote };
     // The rest of what was said to several is about others.
     let rest = if said.recipients.len() > 1 { "" } else { start(said.explanation) };
-    let mut found = subject.classify(said.diagnostic, about, rest);
+    let answered = reply.map_or("", |(_, place)| &said.diagnostic[place..]);
+    let mut found = subject.classify(answered, said.diagnostic, about, rest);
     if found.class == Class::Network {
         let over = EXPIRED.classify(&subject.reply(said.subject), None);
         if strength(&over) == Strength::Plain {
@@ -164,8 +166,16 @@ struct Subject<'a> {
 }
 
 impl Subject<'_> {
-    /// By what was said; then by the sentences around it; then by status and code.
-    fn classify(&self, diagnostic: &str, about: &str, rest: &str) -> Cause {
+    /// By what the other side answered; by all that was said of it; then by the sentences around that; then by
+    /// status and code.
+    fn classify(&self, answered: &str, diagnostic: &str, about: &str, rest: &str) -> Cause {
+        if !answered.is_empty() && answered.len() < diagnostic.len() {
+            let reply = self.reply(answered);
+            let found = [Rules::shipped().classify(&reply, self.remote), self.noticed(&reply, self.remote)];
+            if let Some(found) = found.iter().find(|found| strength(found) == Strength::Plain) {
+                return self.cause(found);
+            }
+        }
         let reply = self.reply(diagnostic);
         let by_reply = Rules::shipped().classify(&reply, self.remote);
         if strength(&by_reply) == Strength::Plain {

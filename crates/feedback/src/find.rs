@@ -32,8 +32,9 @@ fn local_length(before: &str) -> usize {
     }
     let is_local = |c: char| c.is_alphanumeric() || "!#$%&'*+-/=?^_`{|}~.".contains(c);
     let Some((start, _)) = before.char_indices().rev().take_while(|(_, c)| is_local(*c)).last() else { return 0 };
-    // A quote or mark before it is none of the address.
-    before[start..].trim_start_matches(['\'', '`', '.', '*', '=', '?']).len()
+    // A quote or mark before it is none of the address, nor what kind it is: `SMTP=u@example.com`.
+    let local = before[start..].trim_start_matches(['\'', '`', '.', '*', '=', '?']);
+    ["SMTP=", "smtp=", "RFC822=", "rfc822="].iter().find_map(|kind| local.strip_prefix(kind)).unwrap_or(local).len()
 }
 
 fn domain_length(after: &str) -> usize {
@@ -63,8 +64,13 @@ pub(crate) fn statuses(text: &str) -> impl Iterator<Item = EnhancedCode> + '_ {
 
 /// A code of three digits that begins a reply in the text, and where it stands.
 pub(crate) fn reply_code(text: &str) -> Option<(u16, usize)> {
+    reply_codes(text).next()
+}
+
+/// All of them.
+pub(crate) fn reply_codes(text: &str) -> impl Iterator<Item = (u16, usize)> + '_ {
     let bytes = text.as_bytes();
-    (0..bytes.len().saturating_sub(2)).find_map(|place| {
+    (0..bytes.len().saturating_sub(2)).filter_map(|place| {
         let code = &bytes[place..place + 3];
         let good =
             matches!(code[0], b'2' | b'4' | b'5') && (b'0'..=b'7').contains(&code[1]) && code[2].is_ascii_digit();

@@ -8,8 +8,10 @@
 //! Only what comes from a machine is taken for a notice: a human who quotes one has written a reply.
 
 mod forms;
+mod named;
 
 use self::forms::{FORMS, NOTICES, ORIGINALS};
+use self::named::{blocks, in_sentence, one_line};
 use crate::cause::{self, Said};
 use crate::find;
 use crate::letter::mail_is_from_a_machine;
@@ -62,7 +64,8 @@ fn explanation(mail: &Mail<'_>) -> String {
 
 fn form(mail: &Mail<'_>, subject: &str, text: &str) -> Option<&'static str> {
     let from = mail.header.first("from").unwrap_or_default().to_lowercase();
-    const DAEMONS: [&str; 16] = [
+    const DAEMONS: [&str; 17] = [
+        "mail service",
         "mailer-daemon",
         "mailer daemon",
         "mailerdaemon",
@@ -88,7 +91,17 @@ fn form(mail: &Mail<'_>, subject: &str, text: &str) -> Option<&'static str> {
     let known = FORMS.iter().find(|(_, marks)| marks.iter().any(|mark| start.contains(mark))).map(|(name, _)| *name);
     let is_notice = NOTICES.iter().any(|words| subject.contains(words))
         || (is_daemon && NOTICES.iter().any(|words| start.contains(words)));
-    let is_machine = is_daemon || mail_is_from_a_machine(mail) || is_report || mail.leaves.iter().any(Leaf::is_message);
+    // A human who answers has something to answer to.
+    let is_answer = ["in-reply-to", "references"].iter().any(|name| mail.header.has(name))
+        || ["re:", "aw:", "fw:", "fwd:", "sv:"].iter().any(|prefix| subject.trim_start().starts_with(prefix));
+    let says_twice = !is_answer
+        && NOTICES.iter().any(|words| subject.contains(words))
+        && (known.is_some() || NOTICES.iter().any(|words| start.contains(words)));
+    let is_machine = is_daemon
+        || says_twice
+        || mail_is_from_a_machine(mail)
+        || is_report
+        || mail.leaves.iter().any(Leaf::is_message);
     let without_sender = from.trim().is_empty();
     match known {
         Some(known) if is_machine || without_sender => Some(known),
@@ -135,7 +148,10 @@ fn original(mail: &Mail<'_>, after: &str) -> Original {
 }
 
 fn action(subject: &str, text: &str) -> Action {
-    const DELAYS: [&str; 16] = [
+    const DELAYS: [&str; 19] = [
+        "has been postponed",
+        "continue to try to deliver",
+        "delivery attempts will continue to be made",
         "has been delayed",
         "delivery delayed",
         "delayed mail",
@@ -163,110 +179,6 @@ fn action(subject: &str, text: &str) -> Action {
     }
 }
 
-/// The addresses that stand at the beginning of a line, each with what follows up to the next.
-fn blocks(text: &str, failed: &[String], sender: &str) -> Vec<(String, String)> {
-    let mut blocks: Vec<(String, String)> = Vec::new();
-    let mut before = String::new();
-    let mut previous = "";
-    for line in text.lines() {
-        let named = recipient_line(line).filter(|(address, _)| {
-            (may_be(address, failed, sender) || (failed.is_empty() && is_headed(line)))
-                && !previous.ends_with(" sent by")
-                && !previous.ends_with(" from")
-        });
-        match named {
-            Some((address, rest)) => match blocks.iter().position(|(known, _)| known.eq_ignore_ascii_case(&address)) {
-                // Told again: what is said goes on.
-                Some(nth) => {
-                    let mut block = blocks.remove(nth);
-                    block.1 = format!("{} {rest}", block.1);
-                    blocks.push(block);
-                }
-                None => blocks.push((address, rest.to_owned())),
-            },
-            None => {
-                let into = blocks.last_mut().map_or(&mut before, |(_, said)| said);
-                into.push(' ');
-                into.push_str(line);
-            }
-        }
-        if !line.trim().is_empty() {
-            previous = line.trim_end().trim_end_matches(':');
-        }
-    }
-    let said_later = blocks.last().map(|(_, said)| said.clone()).unwrap_or_default();
-    for (_, said) in &mut blocks {
-        // Some say first what was wrong, or list addresses first and say it for all.
-        if said.trim().len() < 4 {
-            *said = if said_later.trim().len() < 4 { before.clone() } else { said_later.clone() };
-        }
-        *said = one_line(said);
-    }
-    blocks
-}
-
-fn may_be(address: &str, failed: &[String], sender: &str) -> bool {
-    let address = address.to_lowercase();
-    let is_failed = failed.iter().any(|f| f.eq_ignore_ascii_case(&address));
-    is_failed
-        || (failed.is_empty()
-            && address != sender
-            && !address.starts_with("postmaster@")
-            && !address.starts_with("mailer-daemon@"))
-}
-
-/// `<u@example.com>:` heads what is said of a recipient, and of nobody else.
-fn is_headed(line: &str) -> bool {
-    line.starts_with('<') && line.trim_end().ends_with(">:")
-}
-
-/// `<u@example.com>:`, `  u@example.com`, `* u@example.com`, `u@example.com: 550 …`, `>>> u@example.com <u@example.com>`.
-fn recipient_line(line: &str) -> Option<(String, &str)> {
-    let bare = line.trim().trim_start_matches(['*', '>', '-', '•', ' ', '"', '\'']);
-    let bare = ["To:", "Recipient:", "Recipient address:", "RCPT TO:", "Address:"]
-        .iter()
-        .fold(bare, |b, lead| b.strip_prefix(lead).unwrap_or(b))
-        .trim_start();
-    let inside = bare.strip_prefix('<').unwrap_or(bare);
-    if bare.len() > 2000 {
-        return None;
-    }
-    let address = find::address(inside).filter(|address| inside.starts_with(address.as_str()))?;
-    let rest = inside[address.len()..].trim_start_matches(['>', '"', '\'']);
-    let rest = rest.trim_start();
-    let good = rest.is_empty()
-        || rest.starts_with([':', '(', '<', ',', ';'])
-        || rest.starts_with("...")
-        || rest.starts_with("- ");
-    good.then(|| (address, rest.trim_start_matches([':', ' ', ',', ';'])))
-}
-
-/// The address in a sentence, where none stands on its own.
-fn in_sentence(text: &str, failed: &[String], sender: &str, original: &Original) -> Option<String> {
-    if let Some(first) = failed.first() {
-        return Some(first.clone());
-    }
-    let lower = text.to_lowercase();
-    let same = lower.len() == text.len();
-    let leads = [
-        "rcpt to:",
-        "recipient: ",
-        "recipient <",
-        "delivered to: ",
-        "deliver message to: ",
-        "your mail to ",
-        "undeliverable to ",
-        "mailing list <",
-    ];
-    let led = leads.iter().filter(|_| same).find_map(|lead| {
-        let after = lower.find(lead)? + lead.len();
-        let line = text[after..].lines().next()?;
-        find::address(line)
-    });
-    let to = || original.field("to").and_then(find::address);
-    led.or_else(|| find::addresses(text).take(50).find(|address| may_be(address, failed, sender))).or_else(to)
-}
-
 /// The notice that a recipient is named in.
 struct Whole<'a> {
     said: &'a str,
@@ -278,9 +190,10 @@ struct Whole<'a> {
 
 fn reported(last: String, text: &str, whole: &Whole<'_>, action: Action) -> Reported {
     let remote = remote(text);
+    let reason = reason(text);
     let said = Said {
         status: None,
-        diagnostic: text,
+        diagnostic: reason.unwrap_or(text),
         explanation: whole.said,
         subject: whole.subject,
         recipients: whole.named,
@@ -310,6 +223,15 @@ fn reported(last: String, text: &str, whole: &Whole<'_>, action: Action) -> Repo
     }
 }
 
+/// What sendmail says that the other side said: `(reason: 550 5.7.1 no)`. The transcript behind it holds sendmail's own
+/// words as well, which call whatever it was "User unknown".
+fn reason(text: &str) -> Option<&str> {
+    let (_, inside) = text.split_once("(reason: ")?;
+    let ends = [") (expanded from: ", ") ----- ", ")  "].iter().filter_map(|end| inside.find(end)).min();
+    let inside = &inside[..ends.unwrap_or_else(|| inside.trim_end().trim_end_matches(')').len())];
+    find::reply_code(inside).is_some_and(|(code, place)| code >= 400 && place == 0).then_some(inside)
+}
+
 /// The host that is said to have refused: `host mx.example.net [192.0.2.1]`, `by mx.example.net. [192.0.2.1]`.
 fn remote(text: &str) -> Option<String> {
     let names = ["host ", "by ", "Server ", "Server <", "connect to "].iter().filter_map(|lead| {
@@ -327,8 +249,4 @@ fn remote(text: &str) -> Option<String> {
 fn reporter(mail: &Mail<'_>) -> Option<String> {
     let from = mail.header.first("from").and_then(|from| find::address(&from))?;
     from.rsplit_once('@').map(|(_, domain)| domain.to_ascii_lowercase())
-}
-
-fn one_line(text: &str) -> String {
-    text.split_whitespace().collect::<Vec<_>>().join(" ")
 }

@@ -75,6 +75,9 @@ pub fn read(content: &[u8]) -> Comeback {
     if let Some(report) = standard::read(&mail) {
         return Comeback::Report(report);
     }
+    if let Some(report) = wrapped(&mail) {
+        return Comeback::Report(report);
+    }
     let letter = letter::letter(&mail);
     let kind = letter::kind(&mail, &letter);
     if kind != letter::Kind::Unsubscribe
@@ -90,14 +93,28 @@ pub fn read(content: &[u8]) -> Comeback {
     }
 }
 
-/// Reads a file by hand: a message as [`read`] does, or a DMARC or TLS report as it was attached, packed or not.
-pub fn read_file(octets: &[u8]) -> Comeback {
-    if !octets.starts_with(b"<") && !octets.starts_with(b"{") && !unpack::is_packed(octets) {
-        return read(octets);
+/// A report that a gateway has put whole into a message that says it is one (`report-type`), and has no fields itself.
+fn wrapped(mail: &Mail<'_>) -> Option<Report> {
+    if mail.report_type.as_deref() != Some("delivery-status") {
+        return None;
     }
-    match packed::of_file(octets) {
+    let inner = mail.leaf(&["message/rfc822"])?.octets(mail::TEXT_OCTETS);
+    let inner = Mail::read(&inner);
+    if inner.report_type.as_deref() != Some("delivery-status") {
+        return None;
+    }
+    standard::read(&inner)
+}
+
+/// Reads a file by hand: messages as [`read`] does (one, or those of an mbox), or a DMARC or TLS report as it was attached,
+/// packed or not. Never empty.
+pub fn read_file(octets: &[u8]) -> Vec<Comeback> {
+    if !octets.starts_with(b"<") && !octets.starts_with(b"{") && !unpack::is_packed(octets) {
+        return mail::messages(octets).into_iter().map(read).collect();
+    }
+    vec![match packed::of_file(octets) {
         Some(Ok(found)) => found,
         Some(Err(why)) => Comeback::Unreadable(Unreadable { why }),
         None => Comeback::Unreadable(Unreadable { why: "there is neither XML nor JSON in it".to_owned() }),
-    }
+    }]
 }

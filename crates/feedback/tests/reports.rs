@@ -6,7 +6,7 @@ use std::io::Write as _;
 
 use flate2::Compression;
 use flate2::write::GzEncoder;
-use repute_feedback::{Comeback, read, read_file};
+use repute_feedback::{Comeback, read};
 
 const DMARC: &str = r#"<?xml version="1.0" encoding="UTF-8"?>
 <feedback xmlns="urn:ietf:params:xml:ns:dmarc-2.0">
@@ -75,6 +75,13 @@ fn mail(subject: &str, kind: &str, name: &str, octets: &[u8]) -> Vec<u8> {
 
 const SUBJECT: &str = "Report Domain: example.com Submitter: example.net Report-ID: <4711>";
 const NAME: &str = "example.net!example.com!1795392000!1795478399.xml.gz";
+
+/// A file with one thing in it.
+fn read_file(octets: &[u8]) -> Comeback {
+    let mut found = repute_feedback::read_file(octets);
+    assert_eq!(found.len(), 1);
+    found.remove(0)
+}
 
 #[test]
 fn a_dmarc_report_says_who_sent_and_what_passed() {

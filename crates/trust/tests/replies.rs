@@ -89,7 +89,7 @@ fn only_permanent_replies_about_the_recipient_suppress() {
         let found = classify(&parsed, host.as_deref());
         if found.suppresses() {
             assert!(parsed.is_permanent() && found.fault == Fault::Recipient, "{reply}");
-            assert!(matches!(found.class, Class::UnknownUser | Class::DisabledMailbox), "{reply}");
+            assert!(matches!(found.class, Class::UnknownUser | Class::DisabledMailbox | Class::TakesNoMail), "{reply}");
         }
     }
     let later = parse_pasted("450 4.1.1 user unknown, being verified").unwrap().reply;

@@ -8,11 +8,13 @@
 mod decode;
 mod header;
 mod html;
+mod mbox;
 mod words;
 
 pub(crate) use decode::text_of;
 pub(crate) use header::{Header, split};
 pub(crate) use html::to_text;
+pub(crate) use mbox::messages;
 
 /// Multiparts within multiparts; a notice has two.
 const DEPTH: usize = 8;

@@ -21,10 +21,25 @@ pub fn run(file: &Path, context: &Context) -> anyhow::Result<Exit> {
     read.map_err(|error| Ended::usage(format!("{} cannot be read: {error}", file.display())))?;
     let found = repute_feedback::read_file(&octets);
     match context.json {
-        true => out::json(&value(&found)),
-        false => out::print(&text(&found)),
+        true => out::json(&all(&found)),
+        false => out::print(&found.iter().map(text).collect::<Vec<_>>().join("\n")),
     }
-    Ok(if matches!(found, Comeback::Unreadable(_)) { Exit::Problem } else { Exit::Done })
+    let is_unreadable = found.iter().any(|found| matches!(found, Comeback::Unreadable(_)));
+    Ok(if is_unreadable { Exit::Problem } else { Exit::Done })
+}
+
+/// One as it is; of a file with several messages each, and whom they are about together.
+fn all(found: &[Comeback]) -> Value {
+    if let [one] = found {
+        return value(one);
+    }
+    let reports =
+        found.iter().filter_map(|found| if let Comeback::Report(report) = found { Some(report) } else { None });
+    json!({
+        "what": "mailbox",
+        "messages": found.iter().map(value).collect::<Vec<_>>(),
+        "recipients": reports.flat_map(|report| report.recipients.iter().map(recipient)).collect::<Vec<_>>(),
+    })
 }
 
 fn value(found: &Comeback) -> Value {

@@ -1,0 +1,158 @@
+//! Whom a notice in free form is about: the addresses that stand on lines of their own, each with what is said of it, or
+//! the one that stands in a sentence.
+
+use crate::find;
+use crate::original::Original;
+
+/// The addresses that stand at the beginning of a line, each with what follows up to the next.
+pub(super) fn blocks(text: &str, failed: &[String], sender: &str) -> Vec<(String, String)> {
+    let text = behind_the_description(text);
+    let mut blocks: Vec<(String, String)> = Vec::new();
+    let mut before = String::new();
+    let mut previous = "";
+    for line in text.lines() {
+        let named = recipient_line(line).filter(|(address, _)| {
+            (may_be(address, failed, sender) || (failed.is_empty() && is_headed(line)))
+                && !previous.ends_with(" sent by")
+                && !previous.ends_with(" from")
+        });
+        match named {
+            Some((address, rest)) => match blocks.iter().position(|(known, _)| known.eq_ignore_ascii_case(&address)) {
+                // Told again: what is said goes on.
+                Some(nth) => {
+                    let mut block = blocks.remove(nth);
+                    block.1 = format!("{} {rest}", block.1);
+                    blocks.push(block);
+                }
+                None => blocks.push((address, rest.to_owned())),
+            },
+            None => {
+                let into = blocks.last_mut().map_or(&mut before, |(_, said)| said);
+                into.push(' ');
+                into.push_str(line);
+            }
+        }
+        if !line.trim().is_empty() {
+            previous = line.trim_end().trim_end_matches(':');
+        }
+    }
+    let said_later = blocks.last().map(|(_, said)| said.clone()).unwrap_or_default();
+    for (_, said) in &mut blocks {
+        // Some say first what was wrong, or list addresses first and say it for all.
+        if said.trim().len() < 4 {
+            *said = if said_later.trim().len() < 4 { before.clone() } else { said_later.clone() };
+        }
+        *said = one_line(said);
+    }
+    blocks
+}
+
+/// Exchange describes the message first, with whom it was written to; whom it did not reach stands behind that.
+fn behind_the_description(text: &str) -> &str {
+    const LEADS: [&str; 2] = ["did not reach the following recipient(s):", "Did not reach the following recipient:"];
+    let behind = LEADS.iter().find_map(|lead| text.split_once(lead)).map(|(_, behind)| behind);
+    behind.filter(|behind| find::address(behind).is_some()).unwrap_or(text)
+}
+
+fn may_be(address: &str, failed: &[String], sender: &str) -> bool {
+    let address = address.to_lowercase();
+    let is_failed = failed.iter().any(|f| f.eq_ignore_ascii_case(&address));
+    is_failed
+        || (failed.is_empty()
+            && address != sender
+            && !address.starts_with("postmaster@")
+            && !address.starts_with("mailer-daemon@"))
+}
+
+/// `<u@example.com>:` heads what is said of a recipient, and of nobody else.
+fn is_headed(line: &str) -> bool {
+    line.starts_with('<') && line.trim_end().ends_with(">:")
+}
+
+/// `<u@example.com>:`, `  u@example.com`, `* u@example.com`, `u@example.com: 550 …`, `>>> u@example.com <u@example.com>`.
+fn recipient_line(line: &str) -> Option<(String, &str)> {
+    let line = line.trim();
+    if line.len() > 2000 {
+        return None;
+    }
+    if let Some(address) = behind_its_fault(line) {
+        return Some((address, line));
+    }
+    let bare = line.trim_start_matches(['*', '>', '-', '•', ' ', '"', '\'']);
+    const LEADS: [&str; 8] = [
+        "To:",
+        "Recipient:",
+        "Recipient address:",
+        "RCPT TO:",
+        "Address:",
+        "Failed Recipient:",
+        "Undeliverable Address:",
+        "Intended recipient:",
+    ];
+    let bare = LEADS.iter().fold(bare, |b, lead| b.strip_prefix(lead).unwrap_or(b)).trim_start();
+    let inside = bare.strip_prefix('<').unwrap_or(bare);
+    let address = find::address(inside).filter(|address| inside.starts_with(address.as_str()))?;
+    let rest = inside[address.len()..].trim_start_matches(['>', '"', '\'']);
+    let rest = rest.trim_start();
+    let good = rest.is_empty()
+        // `ann@example.net on Fri, 20 Jul`
+        || rest.strip_prefix("on ").is_some_and(|when| when.get(3..5) == Some(", "))
+        || rest.starts_with([':', '(', '<', ',', ';'])
+        || rest.starts_with("...")
+        || rest.starts_with("- ");
+    good.then(|| (address, rest.trim_start_matches([':', ' ', ',', ';'])))
+}
+
+/// The address of `Unknown user: u@example.com`, which names the fault first.
+fn behind_its_fault(line: &str) -> Option<String> {
+    const FAULTS: [&str; 6] = [
+        "unknown user: ",
+        "unknown host: ",
+        "user mailbox exceeds allowed size: ",
+        "invalid final delivery userid: ",
+        "delivery failed 20 attempts: ",
+        "undeliverable to ",
+    ];
+    let fault = FAULTS.iter().find(|fault| line.get(..fault.len()).is_some_and(|l| l.eq_ignore_ascii_case(fault)))?;
+    let behind = line[fault.len()..].trim().trim_start_matches('<').trim_end_matches(['>', '.']);
+    find::address(behind).filter(|address| address == behind)
+}
+
+/// The address in a sentence, where none stands on its own.
+pub(super) fn in_sentence(text: &str, failed: &[String], sender: &str, original: &Original) -> Option<String> {
+    if let Some(first) = failed.first() {
+        return Some(first.clone());
+    }
+    let lower = text.to_lowercase();
+    let same = lower.len() == text.len();
+    let leads = [
+        "rcpt to:",
+        "recipient: ",
+        "recipient <",
+        "delivered to: ",
+        "deliver message to: ",
+        "your mail to ",
+        "undeliverable to ",
+        "mailing list <",
+    ];
+    const AHEAD: [&str; 4] =
+        ["the following recipient", "the following address", "the following user", "recipients of your message"];
+    let ahead = |text: &str| find::addresses(text).take(5).find(|address| may_be(address, failed, sender));
+    let led_below = || {
+        let after = AHEAD.iter().filter(|_| same).find_map(|lead| lower.find(lead))?;
+        ahead(&text[after..text.floor_char_boundary(after + 400)])
+    };
+    let led = leads.iter().filter(|_| same).find_map(|lead| {
+        let after = lower.find(lead)? + lead.len();
+        let line = text[after..].lines().next()?;
+        find::address(line)
+    });
+    let to = || original.field("to").and_then(find::address);
+    led.or_else(led_below)
+        .or_else(|| find::addresses(text).take(50).find(|address| may_be(address, failed, sender)))
+        .or_else(to)
+}
+
+pub(super) fn one_line(text: &str) -> String {
+    text.split_whitespace().collect::<Vec<_>>().join(" ")
+}
