@@ -10,7 +10,6 @@ use repute_hooks::{EventId, Secret, Target, Type};
 use repute_types::event::{Back, IncidentState, Level};
 use repute_types::{
     Address, Cause, Event, EventKind, Labels, MessageId, Outcome, PartId, Peer, Reply, Stage, Timestamp, TlsUsed,
-    Verdict,
 };
 
 use super::{Choices, pieces};
