@@ -5,33 +5,25 @@
 //! such state, with any selection of the sectors written since: none, all, the first so many,
 //! or at random. Whatever remains is opened. Promise: every message answered by then is
 //! there whole; the one under way is there whole or not at all; nothing else is.
+//! `REPUTE_POWER_SEEDS=100 cargo test -p repute-spool --test power` cuts more often.
 #![allow(clippy::unwrap_used, reason = "a test says what it expects by failing")]
 
 mod common;
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Condvar, Mutex};
 
 use common::*;
 use repute_spool::sqlite::{Options, Step};
 use repute_spool::{NewMessage, Spool, SqliteSpool};
+use repute_testkit::power::{Image, each_cut, image, lay};
 use repute_types::{Random, SeededRandom};
 
-const SECTOR: usize = 512;
 /// The log's header, and a frame: its own header and a page (sqlite.org/fileformat2.html §4).
 const HEADER: usize = 32;
 const FRAME: usize = 24 + 4096;
-const FILES: [&str; 2] = ["spool.sqlite", "spool.sqlite-wal"];
-/// The log's place among them.
-const LOG: usize = 1;
-
-/// The two files' octets.
-type Image = [Vec<u8>; 2];
-
-fn image(dir: &Path) -> Image {
-    FILES.map(|file| std::fs::read(dir.join(file)).unwrap_or_default())
-}
+const DATABASE: &str = "spool.sqlite";
 
 /// One thing at a time: a transaction or a copy of the log, so that the copies are of one instant.
 #[derive(Default)]
@@ -68,7 +60,7 @@ fn record(log_octets: u64, messages: &[NewMessage]) -> Vec<(Image, usize)> {
                 Step::AfterCommit | Step::AfterCheckpoint => {
                     let mut committed = committed.lock().unwrap();
                     *committed += usize::from(step == Step::AfterCommit);
-                    images.lock().unwrap().push((image(&path), *committed));
+                    images.lock().unwrap().push((image(&path, DATABASE), *committed));
                     turn.give();
                 }
                 _ => {}
@@ -78,7 +70,7 @@ fn record(log_octets: u64, messages: &[NewMessage]) -> Vec<(Image, usize)> {
     };
     let options = Options { log_octets, ..watched(hook) };
     let spool = SqliteSpool::open(dir.path(), options).unwrap();
-    images.lock().unwrap().push((image(dir.path()), 0));
+    images.lock().unwrap().push((image(dir.path(), DATABASE), 0));
     started.store(true, Ordering::SeqCst);
     let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
     for message in messages {
@@ -88,39 +80,9 @@ fn record(log_octets: u64, messages: &[NewMessage]) -> Vec<(Image, usize)> {
     std::mem::take(&mut *images.lock().unwrap())
 }
 
-/// `before` with those sectors of `after` that `choose` selects. One order is certain: when the
-/// log is begun again, SQLite syncs its new header before it writes a frame behind it (`syncHeader`
-/// in wal.c, for this very reason: old frames behind an old header would be believed), so frames
-/// of the new log never stand behind the header of the old one.
-fn torn(before: &Image, after: &Image, mut choose: impl FnMut() -> bool) -> Image {
-    std::array::from_fn(|file| {
-        let (old, new) = (&before[file], &after[file]);
-        let mut octets = old.clone();
-        octets.resize(old.len().max(new.len()), 0);
-        let mut end = old.len();
-        for at in (0..new.len()).step_by(SECTOR) {
-            let sector = &new[at..new.len().min(at + SECTOR)];
-            if octets[at..at + sector.len()] != *sector && choose() {
-                octets[at..at + sector.len()].copy_from_slice(sector);
-                end = end.max(at + sector.len());
-            }
-        }
-        octets.truncate(end);
-        let begun_again = file == LOG && old.len() >= HEADER && octets != *old && old[..HEADER] != new[..HEADER];
-        if begun_again {
-            octets[..HEADER].copy_from_slice(&new[..HEADER]);
-        }
-        octets
-    })
-}
-
 fn check_opens(disk: &Image, messages: &[NewMessage], surely: usize, at_most: usize, what: &str) {
     let dir = tempfile::tempdir().unwrap();
-    for (file, octets) in FILES.iter().zip(disk) {
-        if !octets.is_empty() {
-            std::fs::write(dir.path().join(file), octets).unwrap();
-        }
-    }
+    lay(dir.path(), DATABASE, disk);
     let spool = SqliteSpool::open(dir.path(), Options { log_octets: 64 << 10, ..Options::default() })
         .unwrap_or_else(|error| panic!("{what}: {error:?}"));
     let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
@@ -143,30 +105,9 @@ fn check_cuts(log_octets: u64, seed: u64) -> usize {
     let mut cuts = 0;
     for (n, pair) in states.windows(2).enumerate() {
         let [(before, surely), (after, at_most)] = pair else { unreachable!("pairs") };
-        let mut check = |how: &str, disk: &Image| {
-            cuts += 1;
+        cuts += each_cut(before, after, &random, |how, disk| {
             check_opens(disk, &messages, *surely, *at_most, &format!("seed {seed}, state {n}, {how}"));
-        };
-        check("nothing written", before);
-        check("all written", after);
-        let mut sectors = 0;
-        torn(before, after, || {
-            sectors += 1;
-            true
         });
-        for written in 0..sectors.min(12) {
-            let up_to = written * sectors / sectors.min(12);
-            let mut seen = 0;
-            let disk = torn(before, after, || {
-                seen += 1;
-                seen <= up_to
-            });
-            check(&format!("the first {up_to} of {sectors} sectors"), &disk);
-        }
-        for choice in 0..6 {
-            let disk = torn(before, after, || random.below(6) > choice);
-            check(&format!("sectors at random, {choice}"), &disk);
-        }
     }
     cuts
 }
@@ -174,7 +115,9 @@ fn check_cuts(log_octets: u64, seed: u64) -> usize {
 #[test]
 fn a_cut_leaves_what_was_answered() {
     // The log is begun again every few messages, and not at all.
-    for (log_octets, seed) in [(64 << 10, 1), (16 << 10, 4), (32 << 20, 3)] {
+    let seeds = std::env::var("REPUTE_POWER_SEEDS").ok().and_then(|n| n.parse().ok()).unwrap_or(3);
+    for seed in 1..=seeds {
+        let log_octets = [32 << 20, 64 << 10, 16 << 10][seed as usize % 3];
         let cuts = check_cuts(log_octets, seed);
         assert!(cuts > 300, "{cuts}");
     }

@@ -12,6 +12,7 @@ pub mod dialogue;
 mod pattern;
 pub mod peer;
 mod player;
+pub mod power;
 pub mod state;
 pub mod stream;
 pub mod tls;

@@ -24,9 +24,8 @@ use super::names::Names;
 use super::plan::{Fault, HOUR, Letter, MINUTE, Plan, SECOND, Size, plan};
 use super::site::{Habit, Site, Will};
 
-/// Sessions to a site, and to all, at most; small, so that the bounds are met.
+/// Sessions to a site at most; few, so that the bound is met.
 const SESSIONS_PER_SITE: u32 = 4;
-const SESSIONS: u32 = 30;
 /// Accidents do not last longer than it takes to see what they did.
 const PATIENCE: Duration = Duration::from_secs(30);
 
@@ -263,7 +262,7 @@ impl Day {
         let Some(life) = &self.life else { return };
         let status = life.engine.control().status();
         let in_lanes: u32 = status.lanes.iter().map(|lane| lane.sessions).sum();
-        if status.sessions > SESSIONS || in_lanes != status.sessions {
+        if status.sessions > self.size.sessions || in_lanes != status.sessions {
             self.book.breach(format!("{} sessions, {in_lanes} of them in lanes", status.sessions));
         }
         for lane in &status.lanes {
@@ -414,7 +413,7 @@ fn settings(size: Size) -> Settings {
         },
         limits: Limits {
             sessions_per_site: SESSIONS_PER_SITE,
-            sessions: SESSIONS,
+            sessions: size.sessions,
             // So little that much is read back.
             fresh_content: 20_000,
             ..Limits::default()

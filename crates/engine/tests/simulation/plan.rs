@@ -23,6 +23,8 @@ pub struct Size {
     /// After which a message is given up.
     pub expire: Duration,
     pub faults: usize,
+    /// Sessions to all sites at most; few, so that the bound is met.
+    pub sessions: u32,
 }
 
 #[derive(Clone, Debug)]

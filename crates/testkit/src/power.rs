@@ -1,0 +1,92 @@
+//! A power cut, for SQLite with a write-ahead log: what is on the disk is copied at each instant at which a
+//! promise was given; a cut then leaves the last such state with any selection of the sectors written since.
+
+use std::path::Path;
+
+use repute_types::{Random, SeededRandom};
+
+const SECTOR: usize = 512;
+/// The log's header (sqlite.org/fileformat2.html §4).
+const HEADER: usize = 32;
+
+/// The octets of a database and of its log.
+pub type Image = [Vec<u8>; 2];
+
+/// The log's place in an image.
+pub const LOG: usize = 1;
+
+fn names(database: &str) -> [String; 2] {
+    [database.to_owned(), format!("{database}-wal")]
+}
+
+/// The files of `database` in `dir` as they are now. Nobody may be writing them.
+pub fn image(dir: &Path, database: &str) -> Image {
+    names(database).map(|file| std::fs::read(dir.join(file)).unwrap_or_default())
+}
+
+/// Puts the files of an image into `dir`.
+///
+/// # Panics
+/// Where they cannot be written.
+pub fn lay(dir: &Path, database: &str, image: &Image) {
+    for (file, octets) in names(database).iter().zip(image) {
+        if !octets.is_empty() {
+            std::fs::write(dir.join(file), octets).expect("a folder of the test's own takes a file");
+        }
+    }
+}
+
+/// `before` with those sectors of `after` that `choose` selects. One order is certain: when the
+/// log is begun again, SQLite syncs its new header before it writes a frame behind it (`syncHeader`
+/// in wal.c, for this very reason: old frames behind an old header would be believed), so frames
+/// of the new log never stand behind the header of the old one.
+pub fn torn(before: &Image, after: &Image, mut choose: impl FnMut() -> bool) -> Image {
+    std::array::from_fn(|file| {
+        let (old, new) = (&before[file], &after[file]);
+        let mut octets = old.clone();
+        octets.resize(old.len().max(new.len()), 0);
+        let mut end = old.len();
+        for at in (0..new.len()).step_by(SECTOR) {
+            let sector = &new[at..new.len().min(at + SECTOR)];
+            if octets[at..at + sector.len()] != *sector && choose() {
+                octets[at..at + sector.len()].copy_from_slice(sector);
+                end = end.max(at + sector.len());
+            }
+        }
+        octets.truncate(end);
+        let begun_again = file == LOG && old.len() >= HEADER && octets != *old && old[..HEADER] != new[..HEADER];
+        if begun_again {
+            octets[..HEADER].copy_from_slice(&new[..HEADER]);
+        }
+        octets
+    })
+}
+
+/// Cuts between two states: nothing written, all of it, the first so many sectors, and sectors at random. Says how
+/// many there were.
+pub fn each_cut(before: &Image, after: &Image, random: &SeededRandom, mut check: impl FnMut(&str, &Image)) -> usize {
+    check("nothing written", before);
+    check("all written", after);
+    let mut cuts = 2;
+    let mut sectors = 0;
+    torn(before, after, || {
+        sectors += 1;
+        true
+    });
+    for written in 0..sectors.min(12) {
+        let up_to = written * sectors / sectors.min(12);
+        let mut seen = 0;
+        let disk = torn(before, after, || {
+            seen += 1;
+            seen <= up_to
+        });
+        check(&format!("the first {up_to} of {sectors} sectors"), &disk);
+        cuts += 1;
+    }
+    for choice in 0..6 {
+        let disk = torn(before, after, || random.below(6) > choice);
+        check(&format!("sectors at random, {choice}"), &disk);
+        cuts += 1;
+    }
+    cuts
+}
