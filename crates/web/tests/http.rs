@@ -5,8 +5,10 @@ mod common;
 
 use std::time::Duration;
 
-use common::{SHOP, World};
+use common::{JSON, SHOP, World};
 use repute_web::{Limits, Transport};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::TcpStream;
 
 #[tokio::test]
 async fn every_refusal_is_a_problem() {
@@ -79,5 +81,36 @@ async fn a_request_framed_twice_ends_the_connection() {
         let text = world.raw(format!("POST /readyz HTTP/1.1\r\nHost: x\r\n{bad}\r\n\r\n").as_bytes()).await;
         assert!(text.starts_with("HTTP/1.1 400 ") && text.matches("HTTP/1.1 ").count() == 1, "{bad}: {text}");
     }
+    world.end().await;
+}
+
+/// Two large bodies come at once, and there is room for one: the other is told to come again, and loses nothing.
+#[tokio::test]
+async fn all_bodies_together_have_a_bound() {
+    let limits = Limits { bodies: 30_000, ..Limits::default() };
+    let world = World::with(limits, Transport::default()).await;
+    let text = "x".repeat(9_000);
+    let body = format!(r#"{{"from":"shop@example.com","to":"a@example.net","subject":"x","text":"{text}"}}"#);
+    let mut first = TcpStream::connect(world.address).await.unwrap();
+    let head = format!(
+        "POST /v1/messages HTTP/1.1\r\nHost: x\r\n{JSON}\r\n{SHOP}\r\nConnection: close\r\nContent-Length: {}\r\n\r\n",
+        body.len()
+    );
+    let (most, rest) = body.split_at(body.len() - 10);
+    first.write_all(format!("{head}{most}").as_bytes()).await.unwrap();
+    // The second is refused as soon as the first is there, and only then.
+    let refused = loop {
+        let answer = world.post("/v1/messages", &body).await;
+        if answer.status != 202 {
+            break answer;
+        }
+    };
+    assert_eq!(refused.status, 503, "{refused:?}");
+    assert!(refused.field("retry-after").is_some(), "{refused:?}");
+    first.write_all(rest.as_bytes()).await.unwrap();
+    let mut answer = String::new();
+    first.read_to_string(&mut answer).await.unwrap();
+    assert!(answer.starts_with("HTTP/1.1 202 "), "{answer}");
+    assert_eq!(world.post("/v1/messages", &body).await.status, 202, "there is room again");
     world.end().await;
 }
