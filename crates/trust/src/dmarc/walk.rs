@@ -162,6 +162,37 @@ mod tests {
         check("example.com", &[("example.com", none), ("example.com", none)], None, "example.com");
     }
 
+    /// RFC 9989 Appendix B.4, and what §4.10 says besides.
+    #[test]
+    fn the_examples_of_the_rfc() {
+        let reject = "v=DMARC1; p=reject";
+        let simple = [("example.com", reject), ("signing.example.com", reject)];
+        check("example.com", &simple, Some("example.com"), "example.com");
+        check("signing.example.com", &simple, Some("signing.example.com"), "example.com");
+        // A name of fourteen labels costs eight questions, and finds the same.
+        let deep = "a.b.c.d.e.f.g.h.i.j.k.example.com";
+        let asked: Vec<String> = walk(&d(deep)).iter().map(ToString::to_string).collect();
+        assert_eq!((asked.len(), asked[1].as_str()), (8, "g.h.i.j.k.example.com"));
+        check(deep, &simple, Some("example.com"), "example.com");
+        // Public suffixes that speak for what is registered below them.
+        let bank = [("giant.bank.example", reject), ("bank.example", "v=DMARC1; p=none; psd=y")];
+        check("giant.bank.example", &bank, Some("giant.bank.example"), "giant.bank.example");
+        check("mail.giant.bank.example", &bank, Some("giant.bank.example"), "giant.bank.example");
+        check("mega.bank.example", &bank, Some("bank.example"), "mega.bank.example");
+        check("bank.example", &bank, Some("bank.example"), "bank.example");
+        // Eight labels lose one, nine lose two.
+        let second = |name: &str| walk(&d(name))[1].to_string();
+        assert_eq!(second("a.b.c.d.e.f.example.com"), "b.c.d.e.f.example.com");
+        assert_eq!(second("x.a.b.c.d.e.f.example.com"), "b.c.d.e.f.example.com");
+        // Where several stand, none does, and the walk goes on.
+        let two = [("mail.example.com", reject), ("mail.example.com", "v=DMARC1; p=none"), ("example.com", reject)];
+        check("mail.example.com", &two, Some("example.com"), "example.com");
+        // What is nearest is not what is highest; without anything above, a name stands for itself.
+        let between = [("b.example.com", "v=DMARC1; p=none"), ("example.com", reject)];
+        check("a.b.example.com", &between, Some("example.com"), "example.com");
+        check("mail.example.com", &[("mail.example.com", reject)], Some("mail.example.com"), "mail.example.com");
+    }
+
     #[test]
     fn subdomains_have_a_policy_of_their_own() {
         let policy = find("mail.example.com", &[("example.com", "v=DMARC1; p=none; sp=reject")]);
