@@ -175,6 +175,20 @@ fn term() -> impl Strategy<Value = String> {
     ]
 }
 
+#[test]
+fn a_first_mx_never_takes_the_place_of_another() {
+    let wanted = Wanted { name: d("example.com"), purpose: Purpose::FirstMx(d("mx.example.com")) };
+    let compare = |records: &[Data]| wanted.compare(&Found::Records { records: records.to_vec(), alias: None });
+    let ours = Data::Mx(10, Some(d("mx.example.com")));
+    let none = compare(&[]);
+    assert_eq!((none.state, none.add, none.remove), (State::Missing, vec![ours.clone()], Vec::new()));
+    for there in [vec![ours], vec![Data::Mx(5, Some(d("mail.other.example")))], vec![Data::Mx(0, None)]] {
+        let verdict = compare(&there);
+        assert_eq!((verdict.state, verdict.add.len(), verdict.remove.len()), (State::Right, 0, 0), "{there:?}");
+    }
+    assert_eq!(wanted.compare(&Found::Unknown("SERVFAIL".into())).state, State::Unknown);
+}
+
 proptest! {
     #[test]
     fn merging_keeps_every_term_and_every_other_record(

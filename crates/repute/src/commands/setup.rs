@@ -49,6 +49,9 @@ pub struct Args {
     /// Add the MTA-STS record, once https://mta-sts.RETURN_PATH/.well-known/mta-sts.txt serves the policy
     #[arg(long)]
     mta_sts: bool,
+    /// The host that is to take the mail of a domain that has no MX yet; one that is there stays
+    #[arg(long, value_name = "HOST")]
+    mx: Option<Domain>,
     /// Where all is right, send the first message there and say what becomes of it
     #[arg(long, value_name = "ADDRESS")]
     to: Option<Address>,
@@ -68,7 +71,10 @@ pub fn run(mut args: Args, context: &Context) -> anyhow::Result<Exit> {
     let config = config::load(&file, Files::Ignore)?;
     let made = make_keys(&config)?;
     let setup = super::records::of(&config, None, args.mta_sts)?;
-    let list = records::wanted(&setup);
+    let mut list = records::wanted(&setup);
+    if let Some(host) = &args.mx {
+        list.extend(records::first_mx(&setup, host));
+    }
     if !args.dns.quiet {
         tell_local(&config, &written, &made);
     }
@@ -153,6 +159,8 @@ struct End {
     /// By then nobody remembers what stood there before.
     remembered_until: Option<Timestamp>,
     advice: Vec<String>,
+    /// Sending domains whose mail nobody takes.
+    without_mx: Vec<Domain>,
 }
 
 /// Publishes or prints, then waits and looks.
@@ -178,7 +186,9 @@ async fn in_dns(config: &Config, list: &[Wanted], patience: Duration, args: &Arg
     let rows = spread::wait(&directory, list, in_reach, patience).await;
     let hoster = hoster::recognise(&directory, &rows, args.hoster.as_deref()).await;
     let advice = hoster::advice(&rows, hoster);
-    Ok(End { rows, changed: done.changed, remembered_until, advice })
+    let names: Vec<Domain> = config.domains.iter().map(|domain| domain.name.clone()).collect();
+    let without_mx = survey::without_mx(&directory, &names).await;
+    Ok(End { rows, changed: done.changed, remembered_until, advice, without_mx })
 }
 
 impl End {
@@ -195,6 +205,7 @@ impl End {
             "ready": self.all_right(),
             "remembered_until": self.remembered_until,
             "hoster": self.advice,
+            "without_mx": self.without_mx,
             "records": self.rows.iter().map(Row::json).collect::<Vec<_>>(),
         })
     }
@@ -204,6 +215,13 @@ fn tell_records(end: &End) {
     out::line("");
     survey::show(&end.rows);
     hoster::tell(&end.advice);
+    for domain in &end.without_mx {
+        let text = format!(
+            "{domain} has no MX record: answers to its mail are lost, and receivers distrust it. Say which host takes its \
+             mail, and run this again: --mx HOST"
+        );
+        out::line(&out::tone(&text, Tone::Warning));
+    }
     out::line("");
 }
 

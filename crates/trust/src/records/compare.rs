@@ -79,6 +79,7 @@ impl Wanted {
             Purpose::Address(addresses) => address(addresses, records),
             Purpose::Reverse { host, .. } => reverse(host, records),
             Purpose::Mx(host) => exchange(host, records),
+            Purpose::FirstMx(host) => first_exchange(host, records),
             Purpose::Spf(wanted) => sender_policy(wanted, records),
             Purpose::Dkim(ours) => key(ours, records),
             Purpose::Dmarc(ours) => dmarc(ours, records),
@@ -132,6 +133,19 @@ fn exchange(host: &Domain, found: &[Data]) -> Verdict {
         true if found.len() == 1 => Verdict::right(),
         true => Verdict::right().note("other hosts take bounces too: they have to know them"),
         false => replace_all_but(found, ours, || Data::Mx(10, Some(host.clone()))),
+    }
+}
+
+/// Whoever takes the mail of the domain goes on with it.
+fn first_exchange(host: &Domain, found: &[Data]) -> Verdict {
+    let ours = |data: &Data| matches!(data, Data::Mx(_, Some(name)) if name == host);
+    match found {
+        [] => Verdict { state: State::Missing, add: vec![Data::Mx(10, Some(host.clone()))], ..Verdict::right() },
+        found if found.iter().any(ours) => Verdict::right(),
+        found => {
+            let others = found.iter().map(Data::to_string).collect::<Vec<_>>().join(" and ");
+            Verdict::right().note(format!("it stays as it is ({others}), and {host} is not added"))
+        }
     }
 }
 

@@ -67,6 +67,8 @@ pub enum Purpose {
     },
     /// The host that takes mail for the name.
     Mx(Domain),
+    /// The host that takes mail for the name where none does yet; who takes it already is not touched.
+    FirstMx(Domain),
     Spf(spf::Wanted),
     /// A public key.
     Dkim(String),
@@ -109,6 +111,13 @@ pub fn wanted(setup: &Setup) -> Vec<Wanted> {
         }
     }
     list
+}
+
+/// The MX of every sending domain that has none: this host, which is to take its mail. A domain without one gets
+/// no answers, and receivers distrust it.
+pub fn first_mx(setup: &Setup, host: &Domain) -> Vec<Wanted> {
+    let names = setup.domains.iter().filter(|domain| domain.return_path.as_ref() != Some(&domain.name));
+    names.map(|domain| Wanted { name: domain.name.clone(), purpose: Purpose::FirstMx(host.clone()) }).collect()
 }
 
 /// Adds a record, once.
@@ -226,7 +235,7 @@ impl Wanted {
         match &self.purpose {
             Purpose::Address(addresses) => addresses.first().map_or(Kind::A, |a| Kind::of(*a)),
             Purpose::Reverse { .. } => Kind::Ptr,
-            Purpose::Mx(_) => Kind::Mx,
+            Purpose::Mx(_) | Purpose::FirstMx(_) => Kind::Mx,
             _ => Kind::Txt,
         }
     }
@@ -240,7 +249,7 @@ impl Wanted {
         match &self.purpose {
             Purpose::Address(addresses) => addresses.iter().copied().map(Data::address).collect(),
             Purpose::Reverse { host, .. } => vec![Data::Ptr(host.clone())],
-            Purpose::Mx(host) => vec![Data::Mx(10, Some(host.clone()))],
+            Purpose::Mx(host) | Purpose::FirstMx(host) => vec![Data::Mx(10, Some(host.clone()))],
             Purpose::Spf(record) => vec![Data::text(&spf::propose(&[], record).text)],
             Purpose::Dkim(text) | Purpose::Dmarc(text) | Purpose::TlsRpt(text) | Purpose::MtaSts(text) => {
                 vec![Data::text(text)]
@@ -255,7 +264,7 @@ impl Purpose {
         match self {
             Purpose::Address(_) => "address",
             Purpose::Reverse { .. } => "reverse",
-            Purpose::Mx(_) => "mx",
+            Purpose::Mx(_) | Purpose::FirstMx(_) => "mx",
             Purpose::Spf(_) => "spf",
             Purpose::Dkim(_) => "dkim",
             Purpose::Dmarc(_) => "dmarc",

@@ -4,7 +4,9 @@ use std::net::SocketAddr;
 
 use anyhow::Context as _;
 use repute_publish::{Answer, Directory, Unasked};
-use repute_trust::records::{Found, State, Verdict, Wanted};
+use repute_trust::records::{Found, Kind, State, Verdict, Wanted};
+
+use repute_types::Domain;
 
 use crate::config::Config;
 use crate::config::value::Socket;
@@ -77,6 +79,15 @@ pub async fn survey(directory: &Directory, list: &[Wanted]) -> Vec<Row> {
         Err(error) => of_answers(wanted, &[]).unknown(error.to_string()),
     };
     list.iter().zip(answers).map(row).collect()
+}
+
+/// Those of the domains that have no MX at any of their servers; where that is not known they are left out.
+pub async fn without_mx(directory: &Directory, domains: &[Domain]) -> Vec<Domain> {
+    let names: Vec<_> = domains.iter().map(|domain| (domain.clone(), Kind::Mx)).collect();
+    let none = |answer: &Answer| matches!(&answer.found, Found::Records { records, .. } if records.is_empty());
+    let found = directory.look_all(&names).await.into_iter().zip(domains);
+    let lacks = |answers: Result<Vec<Answer>, Unasked>| answers.is_ok_and(|a| !a.is_empty() && a.iter().all(none));
+    found.filter_map(|(answers, domain)| lacks(answers).then(|| domain.clone())).collect()
 }
 
 impl Row {
