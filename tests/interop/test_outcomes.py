@@ -6,7 +6,8 @@ import time
 
 from kit import internet, receiver, room
 from kit.case import needs, needs_room, wait_port
-from test_checks import CHILDREN, TLD, Internet, check
+from kit.signed import CHILDREN, TLD, Internet
+from test_checks import check
 
 DOMAIN, HOST = "example.org", "mail.example.org"
 ZONE, LAST = internet.reverse_zone(room.PUBLIC)

@@ -41,7 +41,8 @@ pub struct Connection {
     peer: Peer,
     local_address: Option<IpAddr>,
     timeouts: Timeouts,
-    authentic: bool,
+    /// It is known that the host is one of the domain's.
+    safe: bool,
     messages: u32,
     alive: bool,
     /// RSET has to come before the next MAIL.
@@ -71,7 +72,7 @@ impl Connection {
             tls: opened.tls,
             peer: opened.peer,
             timeouts: settings.timeouts.clone(),
-            authentic: route.authentic,
+            safe: route.is_safe(),
             messages: 0,
             alive: true,
             unclean: false,
@@ -170,7 +171,7 @@ impl Connection {
 
     /// Whether this session is as safe as the message asks for.
     pub fn suits(&self, transaction: &Transaction<'_>) -> bool {
-        !transaction.options.require_tls || rules::suits_require_tls(self.authentic, self.tls.as_ref(), &self.offered)
+        !transaction.options.require_tls || rules::suits_require_tls(self.safe, self.tls.as_ref(), &self.offered)
     }
 
     /// Transactions so far.

@@ -15,8 +15,8 @@ use crate::{DeliverySettings, Egress, HostName, MxHost, Route};
 const ADDRESSES_MOST: usize = 5;
 
 pub(crate) enum Found {
-    /// At least one, in the order in which they are tried.
-    Addresses(Vec<SocketAddr>),
+    /// At least one, in the order in which they are tried; and whether they are validated.
+    Addresses(Vec<SocketAddr>, bool),
     /// One of them is ours: this host and all that are not better drop out (RFC 5321 §5.1).
     Ourselves,
     Nothing(Outcome),
@@ -30,10 +30,10 @@ pub(crate) async fn addresses(
     resolver: &dyn Resolver,
 ) -> Found {
     let name = match &host.name {
-        HostName::Address(address) => return Found::Addresses(vec![SocketAddr::new(*address, route.port)]),
+        HostName::Address(address) => return Found::Addresses(vec![SocketAddr::new(*address, route.port)], false),
         HostName::Name(name) => name,
     };
-    let mut found = match look_up(name, egress, resolver).await {
+    let (mut found, authentic) = match look_up(name, egress, resolver).await {
         Ok(found) => found,
         Err(outcome) => return Found::Nothing(outcome),
     };
@@ -50,12 +50,12 @@ pub(crate) async fn addresses(
         }
     }
     found.truncate(ADDRESSES_MOST);
-    Found::Addresses(found.into_iter().map(|ip| SocketAddr::new(ip, route.port)).collect())
+    Found::Addresses(found.into_iter().map(|ip| SocketAddr::new(ip, route.port)).collect(), authentic)
 }
 
 /// All addresses of the families that the egress has, the preferred one's and the other's in
-/// turn, each family in the order of the answer (RFC 5321 §5.1).
-async fn look_up(name: &Domain, egress: &Egress, resolver: &dyn Resolver) -> Result<Vec<IpAddr>, Outcome> {
+/// turn, each family in the order of the answer (RFC 5321 §5.1); and whether they are validated.
+async fn look_up(name: &Domain, egress: &Egress, resolver: &dyn Resolver) -> Result<(Vec<IpAddr>, bool), Outcome> {
     let v4 = async {
         match egress.reaches_v4() {
             true => resolver.a(name).await,
@@ -69,12 +69,13 @@ async fn look_up(name: &Domain, egress: &Egress, resolver: &dyn Resolver) -> Res
         }
     };
     let (v4, v6) = tokio::join!(v4, v6);
+    let authentic = is_authentic(&v4) && is_authentic(&v6);
     let failed = failure(&v4).or(failure(&v6)).map(ToOwned::to_owned);
     let v4 = items(v4).into_iter().map(IpAddr::V4).collect::<Vec<_>>();
     let v6 = items(v6).into_iter().map(IpAddr::V6).collect::<Vec<_>>();
     let found = if egress.prefers_v6() { in_turn(v6, v4) } else { in_turn(v4, v6) };
     if !found.is_empty() {
-        return Ok(found);
+        return Ok((found, authentic));
     }
     Err(match failed {
         Some(why) => {
@@ -90,6 +91,11 @@ async fn look_up(name: &Domain, egress: &Egress, resolver: &dyn Resolver) -> Res
             nothing(Verdict::Failed, EnhancedCode(5, 4, 4), text)
         }
     })
+}
+
+/// Not where addresses were found that are not validated.
+fn is_authentic<T>(lookup: &Lookup<T>) -> bool {
+    if let Lookup::Found(found) = lookup { found.authentic } else { true }
 }
 
 fn items<T>(lookup: Lookup<T>) -> Vec<T> {
@@ -113,7 +119,7 @@ fn in_turn(first: Vec<IpAddr>, second: Vec<IpAddr>) -> Vec<IpAddr> {
 }
 
 /// Whether another's mail server can be there at all.
-fn can_be_public_host(address: IpAddr) -> bool {
+pub(crate) fn can_be_public_host(address: IpAddr) -> bool {
     match address.to_canonical() {
         // 0/8 is "this network" (RFC 1122 §3.2.1.3); 240/4 holds the broadcast address.
         IpAddr::V4(ip) => !ip.is_loopback() && !matches!(ip.octets()[0], 0 | 224..=255),

@@ -13,13 +13,16 @@
 #![allow(clippy::result_large_err, reason = "an outcome is what a failed step is for; it is made once an attempt")]
 
 mod connection;
+mod dane;
 mod egress;
 mod hosts;
 mod memory;
 mod opening;
 mod route;
 mod rules;
+mod secured;
 mod settings;
+pub mod sts;
 mod wire;
 
 pub use connection::{Connection, Sent};

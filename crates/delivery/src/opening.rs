@@ -13,6 +13,7 @@
 //! never takes mail" (RFC 7504 §3), is final, if all hosts say it.
 
 use std::net::SocketAddr;
+use std::sync::Arc;
 
 use bytes::BytesMut;
 use repute_dns::Resolver;
@@ -22,7 +23,7 @@ use repute_types::{Culprit, EnhancedCode, Outcome, Peer, Reply, Stage, TlsUsed, 
 use tokio::time::Instant;
 
 use crate::hosts::{self, Found};
-use crate::rules::TlsRule;
+use crate::rules::{HostRule, TlsRule};
 use crate::wire::Wire;
 use crate::{DeliverySettings, Egress, HostName, Route};
 
@@ -42,7 +43,7 @@ pub(crate) struct Opener<'a> {
     pub route: &'a Route,
     pub egress: &'a Egress,
     pub settings: &'a DeliverySettings,
-    pub rule: TlsRule,
+    pub rule: TlsRule<'a>,
     pub network: &'a dyn Network,
 }
 
@@ -81,31 +82,39 @@ impl Opener<'_> {
         let mut later = Vec::new();
         let mut tries = Tries { left: TRIES_MOST, until: Instant::now() + self.settings.timeouts.opening };
         for host in self.route.hosts_in_turn() {
-            let addresses = match hosts::addresses(host, self.route, self.egress, self.settings, resolver).await {
-                Found::Addresses(addresses) => addresses,
-                Found::Ourselves => {
-                    worst = Some(more_telling(worst, loops(&host.name)));
-                    break;
-                }
-                Found::Nothing(outcome) => {
+            let (addresses, authentic) =
+                match hosts::addresses(host, self.route, self.egress, self.settings, resolver).await {
+                    Found::Addresses(addresses, authentic) => (addresses, authentic),
+                    Found::Ourselves => {
+                        worst = Some(more_telling(worst, loops(&host.name)));
+                        break;
+                    }
+                    Found::Nothing(outcome) => {
+                        worst = Some(more_telling(worst, outcome));
+                        continue;
+                    }
+                };
+            let rule = match self.rule.for_host(&host.name, authentic, resolver).await {
+                Ok(rule) => Arc::new(rule),
+                Err(outcome) => {
                     worst = Some(more_telling(worst, outcome));
                     continue;
                 }
             };
             for address in addresses {
                 if self.settings.memory.is_unreachable(address) {
-                    later.push((&host.name, address));
+                    later.push((&host.name, rule.clone(), address));
                 } else if tries.another() {
-                    match self.attempt(&host.name, address).await {
+                    match self.attempt(&host.name, &rule, address).await {
                         Ok(opened) => return Ok(opened),
                         Err(outcome) => worst = Some(more_telling(worst, outcome)),
                     }
                 }
             }
         }
-        for (name, address) in later {
+        for (name, rule, address) in later {
             if tries.another() {
-                match self.attempt(name, address).await {
+                match self.attempt(name, &rule, address).await {
                     Ok(opened) => return Ok(opened),
                     Err(outcome) => worst = Some(more_telling(worst, outcome)),
                 }
@@ -115,14 +124,14 @@ impl Opener<'_> {
     }
 
     /// Step 3.
-    async fn attempt(&self, host: &HostName, address: SocketAddr) -> Result<Opened, Outcome> {
+    async fn attempt(&self, host: &HostName, rule: &HostRule, address: SocketAddr) -> Result<Opened, Outcome> {
         let memory = &self.settings.memory;
         let peer = Peer { name: host.to_string(), address: Some(address.ip()), port: address.port() };
-        let wish = self.rule.wish(memory.is_tls_broken(address));
-        let opened = match self.session(&peer, address, wish).await {
-            Err(Fault::Handshake(_)) if self.rule.may_go_clear() => {
+        let wish = rule.wish(memory.is_tls_broken(address));
+        let opened = match self.session(&peer, rule, address, wish).await {
+            Err(Fault::Handshake(_)) if rule.may_go_clear() => {
                 memory.tls_broke(address);
-                self.session(&peer, address, TlsWish::Never).await
+                self.session(&peer, rule, address, TlsWish::Never).await
             }
             other => other,
         };
@@ -132,14 +141,15 @@ impl Opener<'_> {
         })
     }
 
-    async fn session(&self, peer: &Peer, address: SocketAddr, wish: TlsWish) -> Result<Opened, Fault> {
+    async fn session(&self, peer: &Peer, rule: &HostRule, address: SocketAddr, wish: TlsWish) -> Result<Opened, Fault> {
         let timeouts = &self.settings.timeouts;
         let from = self.egress.source_for(address);
         let connected = self.network.connect(address, from, timeouts.connect).await;
         let stream = connected.map_err(|e| self.not_connected(address, e))?;
         self.settings.memory.was_reached(address);
-        let mut session = Session { wire: Wire::new(stream), tls: None, out: BytesMut::new(), peer, opener: self };
-        if self.rule.is_implicit() {
+        let mut session =
+            Session { wire: Wire::new(stream), tls: None, out: BytesMut::new(), peer, rule, opener: self };
+        if rule.is_implicit() {
             session = session.handshake().await?;
         }
         let mut opening = Opening::new(&self.egress.ehlo, wish, self.route.login.as_ref());
@@ -148,7 +158,7 @@ impl Opener<'_> {
             step = match step {
                 Step::Reply(stage) => {
                     let reply = session.ask(stage).await?;
-                    opening.reply(reply, &mut session.out).map_err(|refusal| self.refused(refusal))?
+                    opening.reply(reply, &mut session.out).map_err(|refusal| refused(rule, refusal))?
                 }
                 Step::StartTls => {
                     session = session.handshake().await?;
@@ -158,7 +168,7 @@ impl Opener<'_> {
             };
         }
         let offered = opening.finish();
-        self.rule.check_offer(&offered)?;
+        rule.check_offer(&offered)?;
         Ok(Opened { wire: session.wire, offered, tls: session.tls, peer: peer.clone() })
     }
 
@@ -170,27 +180,25 @@ impl Opener<'_> {
         self.settings.memory.was_unreachable(address);
         Outcome::ours(Verdict::Deferred, Stage::Connect, Culprit::Network, EnhancedCode(4, 4, 1), error.text)
     }
+}
 
-    fn refused(&self, refusal: Refusal) -> Outcome {
-        let ours = |text: &str| Outcome::ours(Verdict::Deferred, Stage::Auth, Culprit::Us, EnhancedCode(4, 7, 0), text);
-        match refusal {
-            Refusal::Reply(Stage::StartTls, reply) => {
-                let outcome = self.rule.unmet(Stage::StartTls, "TLS is needed, and the server refused STARTTLS");
-                Outcome { reply: Some(reply), ..outcome }
-            }
-            Refusal::Reply(Stage::Auth, reply) => {
-                let text = "the relay host refused our name and password: correct them in [[route]]";
-                let status = EnhancedCode(4, 7, 8);
-                let outcome = Outcome::ours(Verdict::Deferred, Stage::Auth, Culprit::Us, status, text);
-                Outcome { reply: Some(reply), ..outcome }
-            }
-            Refusal::Reply(stage, reply) => before_mail(stage, reply),
-            Refusal::NoStartTls => {
-                self.rule.unmet(Stage::StartTls, "TLS is needed, and the server does not offer STARTTLS")
-            }
-            Refusal::NoAuth => ours("the relay host offers neither AUTH PLAIN nor AUTH LOGIN"),
-            Refusal::AuthWithoutTls => ours("the relay host offers no TLS, and a password is not sent in clear"),
+fn refused(rule: &HostRule, refusal: Refusal) -> Outcome {
+    let ours = |text: &str| Outcome::ours(Verdict::Deferred, Stage::Auth, Culprit::Us, EnhancedCode(4, 7, 0), text);
+    match refusal {
+        Refusal::Reply(Stage::StartTls, reply) => {
+            let outcome = rule.unmet(Stage::StartTls, "TLS is needed, and the server refused STARTTLS");
+            Outcome { reply: Some(reply), ..outcome }
         }
+        Refusal::Reply(Stage::Auth, reply) => {
+            let text = "the relay host refused our name and password: correct them in [[route]]";
+            let status = EnhancedCode(4, 7, 8);
+            let outcome = Outcome::ours(Verdict::Deferred, Stage::Auth, Culprit::Us, status, text);
+            Outcome { reply: Some(reply), ..outcome }
+        }
+        Refusal::Reply(stage, reply) => before_mail(stage, reply),
+        Refusal::NoStartTls => rule.unmet(Stage::StartTls, "TLS is needed, and the server does not offer STARTTLS"),
+        Refusal::NoAuth => ours("the relay host offers neither AUTH PLAIN nor AUTH LOGIN"),
+        Refusal::AuthWithoutTls => ours("the relay host offers no TLS, and a password is not sent in clear"),
     }
 }
 
@@ -201,6 +209,7 @@ struct Session<'a> {
     /// What is to be said next.
     out: BytesMut,
     peer: &'a Peer,
+    rule: &'a HostRule,
     opener: &'a Opener<'a>,
 }
 
@@ -226,13 +235,16 @@ impl Session<'_> {
     }
 
     async fn handshake(self) -> Result<Self, Fault> {
-        let rule = self.opener.rule;
+        let rule = self.rule;
         let tls = self.opener.network.tls();
         let name = self.peer.name.as_str();
-        let start = tls.start(self.wire.into_stream(), name, rule.policy());
+        let start = tls.start(self.wire.into_stream(), rule.server_name(name), rule.policy());
         let started = tokio::time::timeout(self.opener.settings.timeouts.handshake, start).await;
         let text = match started {
-            Ok(Ok((stream, used))) => return Ok(Session { wire: Wire::new(stream), tls: Some(used), ..self }),
+            Ok(Ok((stream, used))) => {
+                let used = rule.check_session(&stream, used, name)?;
+                return Ok(Session { wire: Wire::new(stream), tls: Some(used), ..self });
+            }
             Ok(Err(TlsError::Certificate(why))) => format!("the certificate is not valid for {name}: {why}"),
             Ok(Err(TlsError::Handshake(why))) => format!("the TLS handshake with {name} failed: {why}"),
             Ok(Err(TlsError::Name)) => format!("a certificate cannot be asked for {name}"),

@@ -15,9 +15,10 @@ use std::time::Duration;
 
 use repute_dns::{Lookup, Mx, Resolver};
 use repute_smtp::client::Login;
+use repute_trust::sts::Policy;
 use repute_types::{Culprit, Domain, EnhancedCode, Outcome, Random, Stage, Verdict};
 
-use crate::{DeliverySettings, Egress, TlsNeed};
+use crate::{DeliverySettings, Egress, TlsNeed, secured};
 
 /// Hosts of a domain that are looked at, the best first: the largest providers have five.
 const HOSTS_MOST: usize = 10;
@@ -25,7 +26,8 @@ const HOSTS_MOST: usize = 10;
 const RELAY_TTL: Duration = Duration::from_secs(3600);
 
 /// The group of domains that share their hosts: `mx1.example.net,mx2.example.net>mx3.example.net`
-/// (a comma between equals, `>` before worse ones), or `relay:user@host:587`.
+/// (a comma between equals, `>` before worse ones; `+dnssec`, `+sts` where the domain asks for TLS by them), or
+/// `relay:user@host:587`.
 pub type SiteKey = Arc<str>;
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -73,6 +75,12 @@ pub struct Route {
     pub login: Option<Login>,
     /// The hosts were found safely: validated by DNSSEC, or named by the operator.
     pub authentic: bool,
+    /// The domain that the route is for; `None` where hosts were named for many.
+    pub(crate) domain: Option<Domain>,
+    /// Hosts are asked for TLSA records.
+    pub(crate) dane: bool,
+    /// What the domain's MTA-STS policy asks for, where it is in force.
+    pub(crate) policy: Option<Arc<Policy>>,
     /// Hosts named by the operator may be anywhere, also on loopback.
     pub is_relay: bool,
     pub expires_in: Duration,
@@ -81,6 +89,11 @@ pub struct Route {
 }
 
 impl Route {
+    /// Whether it is known that these are the domain's hosts.
+    pub(crate) fn is_safe(&self) -> bool {
+        self.authentic || self.policy.is_some()
+    }
+
     /// The hosts in the order in which this connection tries them. Among equals each
     /// connection begins one further than the last.
     pub(crate) fn hosts_in_turn(&self) -> Vec<&MxHost> {
@@ -126,7 +139,11 @@ impl Routes {
     ) -> Result<Route, Outcome> {
         match self.relay_for(domain) {
             Some(relay) => Ok(relay_route(relay)),
-            None => by_mx(domain, egress, settings, resolver, random).await,
+            None => {
+                let route = by_mx(domain, egress, settings, resolver, random);
+                let (route, policy) = tokio::join!(route, secured::policy(domain, settings, resolver));
+                secured::secured(route?, domain, policy, settings, resolver).await
+            }
         }
     }
 
@@ -178,6 +195,9 @@ fn relay_route(relay: &Relay) -> Route {
         implicit_tls: relay.implicit_tls,
         login: relay.login.clone(),
         authentic: true,
+        domain: None,
+        dane: false,
+        policy: None,
         is_relay: true,
         expires_in: RELAY_TTL,
         turn: AtomicUsize::new(0),
@@ -311,6 +331,9 @@ fn public_route(hosts: Vec<MxHost>, settings: &DeliverySettings, authentic: bool
         implicit_tls: false,
         login: None,
         authentic,
+        domain: None,
+        dane: false,
+        policy: None,
         is_relay: false,
         expires_in: ttl,
         turn: AtomicUsize::new(0),

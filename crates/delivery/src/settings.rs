@@ -1,11 +1,13 @@
 //! What an attempt is bound by: times, ports, and who we are.
 
 use std::net::IpAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use repute_types::{Domain, Stage};
 
 use crate::HostMemory;
+use crate::sts::Policies;
 
 #[derive(Clone, Debug)]
 pub struct DeliverySettings {
@@ -21,6 +23,10 @@ pub struct DeliverySettings {
     pub own_addresses: Vec<IpAddr>,
     /// What was learnt about hosts. A clone shares it, so that it outlives a reload.
     pub memory: HostMemory,
+    /// Hosts that DNSSEC vouches for are asked for TLSA records (RFC 7672).
+    pub dane: bool,
+    /// The MTA-STS policies of domains (RFC 8461); `None`: nobody's is asked for.
+    pub policies: Option<Arc<Policies>>,
 }
 
 impl Default for DeliverySettings {
@@ -32,6 +38,8 @@ impl Default for DeliverySettings {
             own_names: Vec::new(),
             own_addresses: Vec::new(),
             memory: HostMemory::default(),
+            dane: true,
+            policies: None,
         }
     }
 }

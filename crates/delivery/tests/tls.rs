@@ -3,60 +3,18 @@
 
 #![allow(clippy::unwrap_used, reason = "what cannot be set up has failed")]
 
-use std::sync::Arc;
+#[path = "common/authority.rs"]
+mod authority;
+
 use std::time::Duration;
 
-use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
+use authority::{Authority, Certificate};
 use repute_delivery::{Connection, DeliverySettings, Egress, HostName, Relay, Routes, Sent, TlsNeed, Transaction};
 use repute_dns::ZoneFake;
-use repute_net::{TcpNetwork, TlsClient};
+use repute_net::TcpNetwork;
 use repute_testkit::{Dialogue, Peer};
 use repute_types::envelope::EnvelopeOptions;
 use repute_types::{Address, Content, Domain, Outcome, Recipient, SeededRandom};
-use rustls::pki_types::PrivateKeyDer;
-
-struct Authority(CertifiedIssuer<'static, KeyPair>);
-
-#[derive(Clone, Copy)]
-enum Certificate {
-    Good,
-    Expired,
-    OtherName,
-    SelfSigned,
-}
-
-impl Authority {
-    fn new() -> Authority {
-        let mut params = CertificateParams::new(Vec::new()).unwrap();
-        params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
-        Authority(CertifiedIssuer::self_signed(params, KeyPair::generate().unwrap()).unwrap())
-    }
-
-    fn client(&self) -> TlsClient {
-        let file = tempfile::NamedTempFile::new().unwrap();
-        std::fs::write(file.path(), self.0.pem()).unwrap();
-        TlsClient::with_roots_from(file.path()).unwrap()
-    }
-
-    fn server(&self, what: Certificate) -> Arc<rustls::ServerConfig> {
-        let name = if matches!(what, Certificate::OtherName) { "other.test" } else { "mx.b.test" };
-        let mut params = CertificateParams::new(vec![name.to_owned()]).unwrap();
-        if matches!(what, Certificate::Expired) {
-            params.not_before = rcgen::date_time_ymd(2020, 1, 1);
-            params.not_after = rcgen::date_time_ymd(2021, 1, 1);
-        }
-        let key = KeyPair::generate().unwrap();
-        let made = match what {
-            Certificate::SelfSigned => params.self_signed(&key).unwrap(),
-            _ => params.signed_by(&key, &self.0).unwrap(),
-        };
-        let key = PrivateKeyDer::try_from(key.serialize_der()).unwrap();
-        let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
-        let builder = rustls::ServerConfig::builder_with_provider(provider);
-        let builder = builder.with_safe_default_protocol_versions().unwrap().with_no_client_auth();
-        Arc::new(builder.with_single_cert(vec![made.der().clone()], key).unwrap())
-    }
-}
 
 const CLEAR: &str = "S: 220 mx\nC: EHLO mail.a.test\nS: 250-mx\nS: 250 STARTTLS\n";
 const START: &str = "C: STARTTLS\nS: 220 go\nTLS\nC: EHLO mail.a.test\nS: 250-mx\nS: 250 REQUIRETLS\n";
@@ -72,7 +30,7 @@ struct Ask {
 /// One message to a server with such a certificate, which plays these dialogues.
 async fn send(what: Certificate, ask: Ask, dialogues: &[&str]) -> Outcome {
     let authority = Authority::new();
-    let server = authority.server(what);
+    let server = authority.server(what).config;
     let network = TcpNetwork::new(authority.client());
     let mut scripts = Vec::new();
     for text in dialogues {
@@ -158,7 +116,7 @@ async fn a_route_that_verifies_never_goes_on_with_another_certificate() {
         let authority = Authority::new();
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let port = listener.local_addr().unwrap().port();
-        let server = authority.server(what);
+        let server = authority.server(what).config;
         let played = tokio::spawn(async move {
             let (socket, _) = listener.accept().await.unwrap();
             let mut dialogue = Dialogue::parse("tls", &whole());

@@ -33,7 +33,7 @@ use std::time::Duration;
 
 use repute_types::Domain;
 
-use crate::{BoxFuture, Lookup, Mx, Records, Resolver};
+use crate::{BoxFuture, Data, Lookup, Mx, Records, Resolver, Tlsa};
 
 /// How long nobody answers before that is known.
 const SILENCE: Duration = Duration::from_secs(5);
@@ -259,6 +259,24 @@ impl Resolver for ZoneFake {
 
     fn ptr(&self, address: IpAddr) -> BoxFuture<'_, Lookup<Domain>> {
         Box::pin(self.look_up(address.to_string(), Kind::Ptr, take_ptr))
+    }
+
+    fn tlsa<'a>(&'a self, name: &'a Domain) -> BoxFuture<'a, Lookup<Tlsa>> {
+        let take = |value: &str| match crate::fake_servers::take_tlsa(value) {
+            Some(Data::Tlsa { usage, selector, matching, data }) => Some(Tlsa { usage, selector, matching, data }),
+            _ => None,
+        };
+        Box::pin(self.look_up(name.to_string(), Kind::Tlsa, take))
+    }
+
+    fn cname<'a>(&'a self, name: &'a Domain) -> BoxFuture<'a, Lookup<Domain>> {
+        let entry = lock(&self.names).get(name.as_str()).cloned().unwrap_or_default();
+        let authentic = entry.authentic;
+        let answer = match entry.alias.and_then(|to| Domain::parse(&to).ok()) {
+            Some(to) => Lookup::Found(Records { items: vec![to], authentic, ttl: Duration::from_secs(300) }),
+            None => Lookup::NoData { authentic },
+        };
+        Box::pin(async { answer })
     }
 }
 

@@ -7,7 +7,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use repute_types::Domain;
 
 use crate::fake::{self, Kind as FakeKind};
-use crate::{BoxFuture, Data, Inspect, Kind, Lookup, Mx, Records, Resolver, Said, ZoneFake};
+use crate::{BoxFuture, Data, Inspect, Kind, Lookup, Mx, Records, Resolver, Said, Tlsa, ZoneFake};
 
 /// Every server says what the resolver sees, but for those with a zone of their own.
 pub struct ServersFake {
@@ -144,5 +144,13 @@ impl Resolver for ServersFake {
 
     fn ptr(&self, address: IpAddr) -> BoxFuture<'_, Lookup<Domain>> {
         self.resolver.ptr(address)
+    }
+
+    fn tlsa<'a>(&'a self, name: &'a Domain) -> BoxFuture<'a, Lookup<Tlsa>> {
+        self.resolver.tlsa(name)
+    }
+
+    fn cname<'a>(&'a self, name: &'a Domain) -> BoxFuture<'a, Lookup<Domain>> {
+        self.resolver.cname(name)
     }
 }

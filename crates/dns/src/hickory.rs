@@ -29,7 +29,7 @@ use crate::cache::Cache;
 use crate::direct;
 use crate::roots::Roots;
 use crate::validation::Validation;
-use crate::{BoxFuture, Lookup, Mx, Records, Resolver};
+use crate::{BoxFuture, Lookup, Mx, Records, Resolver, Tlsa};
 
 /// How names are looked up.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -109,6 +109,8 @@ pub struct HickoryResolver {
     aaaa: Cache<Domain, Ipv6Addr>,
     txt: Cache<Domain, Vec<u8>>,
     ptr: Cache<IpAddr, Domain>,
+    tlsa: Cache<Domain, Tlsa>,
+    cname: Cache<Domain, Domain>,
 }
 
 /// What is kept for a negative answer without a TTL of its own (a validated one carries it
@@ -134,6 +136,8 @@ impl HickoryResolver {
             aaaa: Cache::new(settings.cache),
             txt: Cache::new(settings.cache),
             ptr: Cache::new(settings.cache),
+            tlsa: Cache::new(settings.cache),
+            cname: Cache::new(settings.cache),
         })
     }
 
@@ -381,6 +385,16 @@ fn take_ptr(data: &RData) -> Option<Domain> {
     if let RData::PTR(name) = data { domain(name) } else { None }
 }
 
+fn take_tlsa(data: &RData) -> Option<Tlsa> {
+    let RData::TLSA(tlsa) = data else { return None };
+    let (usage, selector, matching) = (tlsa.cert_usage.into(), tlsa.selector.into(), tlsa.matching.into());
+    Some(Tlsa { usage, selector, matching, data: tlsa.cert_data.clone() })
+}
+
+fn take_cname(data: &RData) -> Option<Domain> {
+    if let RData::CNAME(name) = data { domain(name) } else { None }
+}
+
 impl Resolver for HickoryResolver {
     fn mx<'a>(&'a self, name: &'a Domain) -> BoxFuture<'a, Lookup<Mx>> {
         Box::pin(self.look_up(&self.mx, name, absolute(name), RecordType::MX, take_mx))
@@ -403,5 +417,13 @@ impl Resolver for HickoryResolver {
             let name = Some(Name::from(address));
             self.look_up(&self.ptr, &address, name, RecordType::PTR, take_ptr).await
         })
+    }
+
+    fn tlsa<'a>(&'a self, name: &'a Domain) -> BoxFuture<'a, Lookup<Tlsa>> {
+        Box::pin(self.look_up(&self.tlsa, name, absolute(name), RecordType::TLSA, take_tlsa))
+    }
+
+    fn cname<'a>(&'a self, name: &'a Domain) -> BoxFuture<'a, Lookup<Domain>> {
+        Box::pin(self.look_up(&self.cname, name, absolute(name), RecordType::CNAME, take_cname))
     }
 }

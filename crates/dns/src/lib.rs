@@ -57,6 +57,15 @@ pub struct Mx {
     pub exchange: Option<Domain>,
 }
 
+/// RFC 6698 §2.1.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Tlsa {
+    pub usage: u8,
+    pub selector: u8,
+    pub matching: u8,
+    pub data: Vec<u8>,
+}
+
 /// DNS as everything above sees it: [`HickoryResolver`] asks real servers, [`ZoneFake`] a text.
 pub trait Resolver: Send + Sync + 'static {
     fn mx<'a>(&'a self, name: &'a Domain) -> BoxFuture<'a, Lookup<Mx>>;
@@ -64,4 +73,17 @@ pub trait Resolver: Send + Sync + 'static {
     fn aaaa<'a>(&'a self, name: &'a Domain) -> BoxFuture<'a, Lookup<Ipv6Addr>>;
     fn txt<'a>(&'a self, name: &'a Domain) -> BoxFuture<'a, Lookup<Vec<u8>>>;
     fn ptr(&self, address: IpAddr) -> BoxFuture<'_, Lookup<Domain>>;
+
+    /// What is promised about certificates at a name like `_25._tcp.mx.example.net`. A resolver that
+    /// validates nothing has none that anybody could use.
+    fn tlsa<'a>(&'a self, name: &'a Domain) -> BoxFuture<'a, Lookup<Tlsa>> {
+        let _ = name;
+        Box::pin(async { Lookup::NoData { authentic: false } })
+    }
+
+    /// Where a name leads that is an alias, one step far.
+    fn cname<'a>(&'a self, name: &'a Domain) -> BoxFuture<'a, Lookup<Domain>> {
+        let _ = name;
+        Box::pin(async { Lookup::NoData { authentic: false } })
+    }
 }

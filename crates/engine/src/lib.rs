@@ -21,6 +21,7 @@ mod notice;
 pub mod once;
 mod own;
 pub mod permit;
+pub mod policies;
 mod returned;
 mod settle;
 mod suppress;
@@ -73,6 +74,7 @@ impl Engine {
         tasks.push(tokio::spawn(bulk::sweep(works.clone(), stopped.clone())));
         tasks.push(tokio::spawn(suppress::run(works.clone(), stopped.clone())));
         tasks.push(tokio::spawn(returned::run(works.clone(), stopped.clone())));
+        tasks.push(tokio::spawn(policies::run(works.clone(), stopped.clone())));
         tasks.push(tokio::spawn(circuit::run(works.clone(), stopped)));
         Ok(Engine { works, stop, tasks })
     }

@@ -7,6 +7,7 @@
 pub mod circuits;
 pub mod file;
 pub mod history;
+pub mod policies;
 pub mod reports;
 pub mod requests;
 pub mod returned;
@@ -15,6 +16,7 @@ pub mod trust;
 
 pub use circuits::{Circuits, Counted, Habits, KnownPage, LearntAccount, LearntDay, Opened};
 pub use history::{Cause, Counts, History, HistoryOptions, Questions, Settled, SiteTraffic, Step, StepKind, Traffic};
+pub use policies::{KeptPolicies, KeptPolicy};
 pub use reports::{ReportDetail, ReportFailure, ReportRecord, ReportSummary, Reports, ReportsOptions, Source};
 pub use returned::{Heard, Returned, ReturnedMail, ReturnedOptions, ReturnedSummary};
 pub use suppression::Suppressions;

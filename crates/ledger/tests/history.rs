@@ -8,7 +8,7 @@ use repute_ledger::{History, HistoryOptions, LedgerError, Questions, Step, StepK
 use repute_types::event::{EventSink, Level};
 use repute_types::{
     Address, Cause, Culprit, EnhancedCode, Event, EventKind, ManualClock, MessageId, Outcome, PartId, Peer, Reply,
-    Stage, Timestamp, TlsUsed, Verdict,
+    Stage, Timestamp, TlsAsked, TlsUsed, Verdict,
 };
 use serde::Deserialize as _;
 
@@ -43,7 +43,12 @@ fn accepted(n: u64, to: &[&str]) -> Event {
 }
 
 fn tls() -> TlsUsed {
-    TlsUsed { version: "TLSv1.3".into(), cipher: "TLS13_AES_256_GCM_SHA384".into(), verified: true }
+    TlsUsed {
+        version: "TLSv1.3".into(),
+        cipher: "TLS13_AES_256_GCM_SHA384".into(),
+        verified: true,
+        asked: TlsAsked::Opportunistic,
+    }
 }
 
 fn settled(n: u64, later: u64, to: &str, reply: (u16, &str)) -> Event {

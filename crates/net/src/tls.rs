@@ -3,11 +3,13 @@
 //!
 //! Known limit: servers that speak nothing newer than TLS 1.1 cannot be reached by TLS (RFC 8996).
 
+mod anchor;
 mod client;
 
+pub use anchor::leads_to;
 pub use client::{RootsError, TlsClient, TlsError, TlsPolicy};
 
-use repute_types::TlsUsed;
+use repute_types::{TlsAsked, TlsUsed};
 use rustls::ServerConnection;
 
 /// What a handshake with a client agreed on.
@@ -20,5 +22,6 @@ pub fn used(connection: &ServerConnection) -> TlsUsed {
         cipher: cipher.to_owned(),
         // No client certificate is asked for.
         verified: false,
+        asked: TlsAsked::Opportunistic,
     }
 }

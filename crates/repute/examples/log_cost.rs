@@ -19,7 +19,7 @@ mod config {
 use std::time::{Duration, Instant};
 
 use config::meant::LogFormat;
-use repute_types::{Event, EventKind, MessageId, Timestamp, TlsUsed};
+use repute_types::{Event, EventKind, MessageId, Timestamp, TlsAsked, TlsUsed};
 
 /// Events between pauses, in which the writer catches up as it would in service.
 const BURST: u32 = 5_000;
@@ -52,7 +52,12 @@ fn accepted() -> EventKind {
         size: 4096,
         header_id: "6h0pkb0n00000@mail.example.com".into(),
         client: "192.0.2.7".parse().ok(),
-        tls: Some(TlsUsed { version: "TLSv1.3".into(), cipher: "TLS13_AES_256_GCM_SHA384".into(), verified: false }),
+        tls: Some(TlsUsed {
+            version: "TLSv1.3".into(),
+            cipher: "TLS13_AES_256_GCM_SHA384".into(),
+            verified: false,
+            asked: TlsAsked::Opportunistic,
+        }),
         labels: None,
     }
 }

@@ -13,5 +13,6 @@ pub mod receivers;
 pub mod records;
 pub mod replies;
 pub mod spf;
+pub mod sts;
 
 pub use repute_types::remark;

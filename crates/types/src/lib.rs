@@ -26,7 +26,7 @@ pub use envelope::{Body, Envelope, Notify, Recipient, Ret};
 pub use event::{Event, EventKind};
 pub use id::{MessageId, PartId};
 pub use labels::Labels;
-pub use outcome::{Cause, Culprit, Outcome, Peer, Stage, TlsUsed, Verdict};
+pub use outcome::{Cause, Culprit, Outcome, Peer, Stage, TlsAsked, TlsUsed, Verdict};
 pub use random::{Random, SeededRandom, SystemRandom};
 pub use remark::{Level, Remark};
 pub use reply::{EnhancedCode, Reply};

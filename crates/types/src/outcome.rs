@@ -3,6 +3,7 @@
 //! A reason carries the stage at which it was decided, by whom, the reply where there was
 //! one, and a sentence of ours where there was none.
 
+use std::fmt;
 use std::net::IpAddr;
 
 use serde::{Deserialize, Serialize};
@@ -95,8 +96,56 @@ pub struct TlsUsed {
     pub version: String,
     /// `TLS13_AES_256_GCM_SHA384`
     pub cipher: String,
-    /// Whether the certificate was checked and names the host.
+    /// Whether the certificate was checked: it names the host, or is the one that DANE promises.
     pub verified: bool,
+    /// Who wanted it to be there.
+    #[serde(default)]
+    pub asked: TlsAsked,
+}
+
+/// `TLSv1.3`, or `TLSv1.3 (dane)` where somebody asked for it.
+impl fmt::Display for TlsUsed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.asked.demand() {
+            None => f.write_str(&self.version),
+            Some(who) => write!(f, "{} ({who})", self.version),
+        }
+    }
+}
+
+/// Who asked for the TLS of a session.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum TlsAsked {
+    /// Nobody: it was offered.
+    #[default]
+    Opportunistic,
+    /// The operator, for this route.
+    Route,
+    /// The sender of the message (RFC 8689).
+    #[serde(rename = "requiretls")]
+    RequireTls,
+    /// The host's TLSA records (RFC 7672).
+    Dane,
+    /// The domain's policy (RFC 8461).
+    MtaSts,
+}
+
+impl TlsAsked {
+    /// The word, where it was asked for.
+    pub fn demand(self) -> Option<&'static str> {
+        (self != TlsAsked::Opportunistic).then(|| self.as_str())
+    }
+
+    pub fn as_str(self) -> &'static str {
+        match self {
+            TlsAsked::Opportunistic => "opportunistic",
+            TlsAsked::Route => "route",
+            TlsAsked::RequireTls => "requiretls",
+            TlsAsked::Dane => "dane",
+            TlsAsked::MtaSts => "mta-sts",
+        }
+    }
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

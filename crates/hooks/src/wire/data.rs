@@ -79,6 +79,9 @@ pub(super) struct Data<'a> {
     tls: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     tls_verified: Option<bool>,
+    /// Who asked for it, where somebody did.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    tls_asked: Option<&'static str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     egress: Option<IpAddr>,
     /// Seconds from acceptance.
@@ -177,6 +180,7 @@ impl<'a> Data<'a> {
             ip: peer.as_ref().and_then(|p| p.address),
             tls: tls.as_ref().map(|t| t.version.as_str()),
             tls_verified: tls.as_ref().map(|t| t.verified),
+            tls_asked: tls.as_ref().and_then(|t| t.asked.demand()),
             egress: *egress,
             after: Some(age.as_secs_f64()),
             next_attempt: *next_attempt,

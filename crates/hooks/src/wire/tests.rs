@@ -3,7 +3,9 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use repute_types::{Cause, Culprit, EnhancedCode, Labels, Outcome, PartId, Peer, Reply, Stage, Timestamp, TlsUsed};
+use repute_types::{
+    Cause, Culprit, EnhancedCode, Labels, Outcome, PartId, Peer, Reply, Stage, Timestamp, TlsAsked, TlsUsed,
+};
 
 use super::*;
 
@@ -20,7 +22,8 @@ fn settled(outcome: Outcome, attempt: u32) -> EventKind {
         outcome.peer =
             Some(Peer { name: "mx.example.net".into(), address: Some("192.0.2.1".parse().unwrap()), port: 25 });
         let cipher = "TLS13_AES_256_GCM_SHA384".into();
-        outcome.tls = Some(TlsUsed { version: "TLSv1.3".into(), cipher, verified: true });
+        outcome.tls =
+            Some(TlsUsed { version: "TLSv1.3".into(), cipher, verified: true, asked: TlsAsked::Opportunistic });
     }
     let cause = match (outcome.verdict, attempt) {
         (Verdict::Delivered, _) | (_, 0) => None,

@@ -258,7 +258,7 @@ impl Batch<'_> {
             peer.as_ref().map(|p| p.name.as_str()),
             peer.as_ref().and_then(|p| p.address).map(|ip| ip.to_string()),
             peer.as_ref().map(|p| p.port),
-            tls.as_ref().map(|t| t.version.as_str()),
+            tls.as_ref().map(ToString::to_string),
             egress.map(|ip| ip.to_string()),
             next_attempt.map(|t| t.0),
             i64::try_from(age.as_millis()).unwrap_or(i64::MAX),

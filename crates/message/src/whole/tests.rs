@@ -1,6 +1,6 @@
 //! A message made whole, case by case: what is added, taken away, refused, and left alone.
 
-use repute_types::{Address, Content, Domain, MessageId, Timestamp, TlsUsed};
+use repute_types::{Address, Content, Domain, MessageId, Timestamp, TlsAsked, TlsUsed};
 
 use super::*;
 
@@ -98,7 +98,12 @@ fn the_empty_line_and_the_last_line_end_are_there() {
 fn received_keeps_a_private_submitter_to_itself() {
     let hostname = Domain::parse("mail.example.com").unwrap();
     let recipient = Address::parse("bob@b.example").unwrap();
-    let tls = TlsUsed { version: "TLSv1.3".into(), cipher: "TLS13_AES_256_GCM_SHA384".into(), verified: false };
+    let tls = TlsUsed {
+        version: "TLSv1.3".into(),
+        cipher: "TLS13_AES_256_GCM_SHA384".into(),
+        verified: false,
+        asked: TlsAsked::Opportunistic,
+    };
     let check = |received: Received<'_>, expect: &str| {
         let message = format!("From: a@b.example\nTo: c@d.example\n{REST}\nbody\n");
         let (output, _) = make_with(&message, &hostname, received).unwrap();

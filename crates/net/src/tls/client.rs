@@ -9,7 +9,7 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use repute_types::TlsUsed;
+use repute_types::{TlsAsked, TlsUsed};
 use rustls::client::WebPkiServerVerifier;
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::crypto::{CryptoProvider, aws_lc_rs};
@@ -114,6 +114,7 @@ impl TlsClient {
             version: state.protocol_version().map_or("unknown", version).to_owned(),
             cipher: state.negotiated_cipher_suite().map_or(String::new(), |s| format!("{:?}", s.suite())),
             verified,
+            asked: TlsAsked::Opportunistic,
         };
         Ok((Stream::tls(session), used))
     }

@@ -6,11 +6,13 @@
 //! reads, so there is no second place for it.
 
 mod back;
+mod delivery;
 mod outside;
 mod trust;
 mod web;
 
 use back::{CIRCUIT, RETURN, SUPPRESSION};
+use delivery::DELIVERY;
 use outside::{EVENTS, WEBHOOK};
 use trust::{CHECK, LISTS, PERMIT, RESOLVER, WATCH};
 use web::{TOKEN, WEB};
@@ -468,26 +470,6 @@ const SENDMAIL: Section = Section {
             OneOrMany(&Text),
             Optional("every user of the machine"),
             "The users who may use the command; root always may.",
-        ),
-    ],
-};
-
-const DELIVERY: Section = Section {
-    name: "delivery",
-    many: false,
-    doc: "How mail goes out. Nothing here needs to be touched outside tests.",
-    keys: &[
-        key(
-            "mx_port",
-            Count(1, 65535),
-            Default("25"),
-            "The port of MX hosts. Only test networks have another than 25.",
-        ),
-        key(
-            "danger_allow_loopback",
-            Bool,
-            Default("false"),
-            "Delivers to loopback addresses too. For tests: elsewhere it makes mail go in circles.",
         ),
     ],
 };

@@ -3,6 +3,7 @@
 use std::net::IpAddr;
 use std::sync::Arc;
 
+use repute_delivery::sts::Policies;
 use repute_delivery::{DeliverySettings, Egress, HostMemory, Login, Relay, Routes, TlsNeed};
 use repute_engine::bulk::BulkSettings;
 use repute_engine::config::{AccountSettings, AddressRange, Limits, SendingDomain, Settings};
@@ -13,15 +14,20 @@ use repute_queue::Retry;
 use super::Config;
 use super::meant::{self, ListenerKind, RouteTls};
 
-/// `memory` is what was learnt about hosts; it outlives a reload.
-pub fn of(config: &Config, memory: &HostMemory) -> Settings {
+/// What is known of the hosts of others; it outlives a reload.
+pub struct Known {
+    pub memory: HostMemory,
+    pub policies: Arc<Policies>,
+}
+
+pub fn of(config: &Config, known: &Known) -> Settings {
     Settings {
         hostname: config.hostname.clone(),
         accounts: config.accounts.iter().map(account).collect(),
         domains: config.domains.iter().map(domain).collect(),
         egresses: config.egresses.iter().map(|e| Arc::new(egress(e, config))).collect(),
         routes: Arc::new(routes(&config.routes)),
-        delivery: Arc::new(delivery(config, memory)),
+        delivery: Arc::new(delivery(config, known)),
         retry: Retry {
             first: config.retry.first,
             max_interval: config.retry.max_interval,
@@ -118,7 +124,7 @@ fn routes(written: &[meant::Route]) -> Routes {
     routes
 }
 
-fn delivery(config: &Config, memory: &HostMemory) -> DeliverySettings {
+fn delivery(config: &Config, known: &Known) -> DeliverySettings {
     let mut own_names = vec![config.hostname.clone()];
     own_names.extend(config.egresses.iter().filter_map(|e| e.ehlo.clone()));
     let listening = config.listeners.iter().filter(|l| l.kind == ListenerKind::Return).map(|l| l.address.ip());
@@ -127,7 +133,9 @@ fn delivery(config: &Config, memory: &HostMemory) -> DeliverySettings {
         mx_port: config.mx_port,
         own_names,
         own_addresses: listening.filter(|ip| !ip.is_unspecified()).collect(),
-        memory: memory.clone(),
+        memory: known.memory.clone(),
+        dane: config.dane,
+        policies: config.mta_sts.then(|| known.policies.clone()),
         ..DeliverySettings::default()
     }
 }

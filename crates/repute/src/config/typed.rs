@@ -344,6 +344,8 @@ pub struct Sendmail {
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Delivery {
+    pub dane: bool,
+    pub mta_sts: bool,
     pub mx_port: u16,
     pub danger_allow_loopback: bool,
 }

@@ -165,6 +165,7 @@ impl Object<'_> {
         if let Some(tls) = &outcome.tls {
             self.put("tls", &tls.version);
             self.put("tls_verified", tls.verified);
+            self.maybe("tls_asked", tls.asked.demand());
         }
         self.put("stage", outcome.stage.as_str());
         self.put("status", Shown(outcome.status));

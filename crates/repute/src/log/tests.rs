@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use repute_types::event::Level;
 use repute_types::{
-    Cause, Culprit, EnhancedCode, MessageId, Outcome, PartId, Peer, Reply, Stage, Timestamp, TlsUsed, Verdict,
+    Cause, Culprit, EnhancedCode, MessageId, Outcome, PartId, Peer, Reply, Stage, Timestamp, TlsAsked, TlsUsed, Verdict,
 };
 
 use super::*;
@@ -33,8 +33,12 @@ fn settled(outcome: Outcome) -> EventKind {
 fn delivered() -> EventKind {
     let mut outcome = Outcome::from_reply(Stage::Body, Reply::new(250, EnhancedCode(2, 0, 0), "ok \"queued\""));
     outcome.peer = Some(Peer { name: "mx.example.net".into(), address: Some("192.0.2.1".parse().unwrap()), port: 25 });
-    outcome.tls =
-        Some(TlsUsed { version: "TLSv1.3".into(), cipher: "TLS13_AES_256_GCM_SHA384".into(), verified: false });
+    outcome.tls = Some(TlsUsed {
+        version: "TLSv1.3".into(),
+        cipher: "TLS13_AES_256_GCM_SHA384".into(),
+        verified: false,
+        asked: TlsAsked::Opportunistic,
+    });
     settled(outcome)
 }
 

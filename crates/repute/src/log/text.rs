@@ -116,7 +116,10 @@ impl Line<'_> {
             }
         }
         match &outcome.tls {
-            Some(tls) => write!(self, " tls={}", tls.version)?,
+            Some(tls) => {
+                write!(self, " tls={}", tls.version)?;
+                self.maybe("tls_asked", tls.asked.demand().as_ref())?;
+            }
             None if outcome.peer.is_some() => write!(self, " tls=none")?,
             None => {}
         }

@@ -19,14 +19,16 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 use repute_delivery::HostMemory;
+use repute_delivery::sts::PolicyHosts;
 use repute_dns::{DnsSettings, HickoryResolver, Resolver};
 use repute_engine::permit::TrustDoors;
-use repute_engine::{Doors, Engine};
+use repute_engine::{Doors, Engine, policies};
 use repute_feedback::Tokens;
 use repute_hooks::Feed;
 use repute_ledger::requests::{RequestOptions, Requests};
 use repute_ledger::{
-    Circuits, History, HistoryOptions, Reports, ReportsOptions, Returned, ReturnedOptions, Suppressions, Trust,
+    Circuits, History, HistoryOptions, KeptPolicies, Reports, ReportsOptions, Returned, ReturnedOptions, Suppressions,
+    Trust,
 };
 use repute_net::{TcpNetwork, TlsClient};
 use repute_spool::{Spool, SqliteSpool, sqlite};
@@ -61,7 +63,7 @@ pub struct Running {
     certificate: Arc<Certificate>,
     history: Arc<History>,
     outside: Outside,
-    memory: HostMemory,
+    known: settings::Known,
     log: Arc<Log>,
 }
 
@@ -83,8 +85,8 @@ pub async fn begin(config: Config, ports: Vec<Port>, log: Arc<Log>) -> anyhow::R
     let doors = doors(&config, &log, &feed, &history)?;
     outside::tell_missed(&feed, &*doors.spool).await?;
     let outside = Outside::start(&config, feed, doors.events.clone()).await?;
-    let memory = HostMemory::default();
-    let engine = Engine::start(doors, settings::of(&config, &memory)).await.context("the works cannot start")?;
+    let known = known(&config, &doors)?;
+    let engine = Engine::start(doors, settings::of(&config, &known)).await.context("the works cannot start")?;
     let (stop_listeners, stopping) = watch::channel(false);
     let shared = SharedLimits::new(SharedBounds {
         connections: config.limits.connections,
@@ -133,7 +135,7 @@ pub async fn begin(config: Config, ports: Vec<Port>, log: Arc<Log>) -> anyhow::R
         certificate,
         history,
         outside,
-        memory,
+        known,
         log,
     })
 }
@@ -227,6 +229,13 @@ fn doors(config: &Config, log: &Arc<Log>, feed: &Arc<Feed>, history: &Arc<Histor
         circuits: Some(Arc::new(circuits)),
         trust: Some(trust(config)?),
     })
+}
+
+/// What is known of the hosts of others.
+fn known(config: &Config, doors: &Doors) -> anyhow::Result<settings::Known> {
+    let store = KeptPolicies::open(&config.state.join("policies.sqlite"))?;
+    let hosts = PolicyHosts { danger_allow_loopback: config.danger_allow_loopback, ..PolicyHosts::default() };
+    Ok(settings::Known { memory: HostMemory::default(), policies: policies::open(doors, store, hosts)? })
 }
 
 /// The watch asks with a resolver of its own, which keeps no answers.

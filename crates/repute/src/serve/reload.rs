@@ -14,7 +14,7 @@ impl Running {
     /// Returns what needs a restart.
     pub fn reload(&mut self) -> anyhow::Result<Vec<String>> {
         let new = config::load(&self.config.file, Files::Check)?;
-        let settings = settings::of(&new, &self.memory);
+        let settings = settings::of(&new, &self.known);
         let certificate = load_certificate(&new).context("the certificate cannot be taken on")?;
         let waiting = needs_restart(&self.config, &new);
         let web = super::web::of(&new)?;

@@ -2,14 +2,16 @@
 
 use std::net::IpAddr;
 
-use repute_types::{Culprit, EnhancedCode, Outcome, Peer, Reply, Stage, TlsUsed, Verdict};
+use repute_types::{Culprit, EnhancedCode, Outcome, Peer, Reply, Stage, TlsAsked, TlsUsed, Verdict};
 
-use super::records::read_bool;
 use super::{Bad, Read, Reader, Writer};
 
 /// The position in these tables is what is stored: append, never reorder.
 const VERDICTS: [Verdict; 3] = [Verdict::Delivered, Verdict::Deferred, Verdict::Failed];
 const CULPRITS: [Culprit; 4] = [Culprit::Receiver, Culprit::Network, Culprit::Dns, Culprit::Us];
+/// Stored above the bit that says whether the certificate was verified.
+const ASKED: [TlsAsked; 5] =
+    [TlsAsked::Opportunistic, TlsAsked::Route, TlsAsked::RequireTls, TlsAsked::Dane, TlsAsked::MtaSts];
 const STAGES: [Stage; 11] = [
     Stage::Queue,
     Stage::Route,
@@ -40,7 +42,7 @@ pub(super) fn write_outcome(w: &mut Writer<'_>, outcome: &Outcome) {
     w.option(outcome.tls.as_ref(), |w, tls| {
         w.text(&tls.version);
         w.text(&tls.cipher);
-        w.octet(u8::from(tls.verified));
+        w.octet(u8::from(tls.verified) | place(&ASKED, tls.asked) << 1);
     });
 }
 
@@ -54,7 +56,10 @@ pub(super) fn read_outcome(r: &mut Reader<'_>) -> Read<Outcome> {
         text: r.text()?.to_owned(),
         peer: r.option(read_peer)?,
         tls: r.option(|r| {
-            Ok(TlsUsed { version: r.text()?.to_owned(), cipher: r.text()?.to_owned(), verified: read_bool(r)? })
+            let (version, cipher) = (r.text()?.to_owned(), r.text()?.to_owned());
+            let last = r.octet()?;
+            let asked = *ASKED.get(usize::from(last >> 1)).ok_or(Bad)?;
+            Ok(TlsUsed { version, cipher, verified: last & 1 == 1, asked })
         })?,
     })
 }

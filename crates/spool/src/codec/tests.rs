@@ -6,7 +6,7 @@ use proptest::prelude::*;
 use repute_types::envelope::EnvelopeOptions;
 use repute_types::{
     Address, Body, Culprit, Domain, EnhancedCode, Labels, MessageId, Notify, Outcome, PartId, Peer, Recipient, Reply,
-    Ret, Stage, Stream, Timestamp, TlsUsed, Verdict,
+    Ret, Stage, Stream, Timestamp, TlsAsked, TlsUsed, Verdict,
 };
 
 use super::*;
@@ -28,11 +28,10 @@ fn outcome() -> impl Strategy<Value = Outcome> {
         .prop_map(|(code, enhanced, lines)| Reply { code, enhanced, lines });
     let peer = (".{0,30}", proptest::option::of(any::<std::net::IpAddr>()), any::<u16>())
         .prop_map(|(name, address, port)| Peer { name, address, port });
-    let tls = ("[ -~]{0,10}", "[ -~]{0,30}", any::<bool>()).prop_map(|(version, cipher, verified)| TlsUsed {
-        version,
-        cipher,
-        verified,
-    });
+    use TlsAsked::{Dane, MtaSts, Opportunistic, RequireTls};
+    let asked = proptest::sample::select(vec![Opportunistic, TlsAsked::Route, RequireTls, Dane, MtaSts]);
+    let tls = ("[ -~]{0,10}", "[ -~]{0,30}", any::<bool>(), asked)
+        .prop_map(|(version, cipher, verified, asked)| TlsUsed { version, cipher, verified, asked });
     (
         prop_oneof![Just(Verdict::Delivered), Just(Verdict::Deferred), Just(Verdict::Failed)],
         proptest::sample::select(stages),

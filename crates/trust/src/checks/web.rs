@@ -5,6 +5,7 @@ use repute_types::Domain;
 
 use super::Finding;
 use crate::lookup::Answer;
+use crate::sts::{self, Announced};
 
 /// What a web host answered.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -66,35 +67,28 @@ pub struct Policy {
 pub fn mta_sts(facts: &Policy) -> Finding {
     let (id, domain) = ("in.mtasts", &facts.domain);
     let url = format!("https://mta-sts.{domain}/.well-known/mta-sts.txt");
-    let records: Vec<String> = facts.record.texts().iter().map(|t| String::from_utf8_lossy(t).into_owned()).collect();
-    let ours: Vec<&String> = records.iter().filter(|t| t.trim_start().starts_with("v=STSv1")).collect();
-    let finding = match (&facts.record, ours.as_slice()) {
+    let finding = match (&facts.record, sts::announced(facts.record.texts())) {
         (Answer::Failure(why), _) => Finding::unknown(id, domain, format!("the record at _mta-sts.{domain}"), why),
         // No receiver of our mail looks at it; it protects what comes to us.
-        (_, []) => Finding::pass(id, domain, format!("{domain} does not ask senders for TLS (no MTA-STS)"))
-            .fix(format!("serve a policy at {url}, and publish this record"))
-            .record(format!("_mta-sts.{domain}. IN TXT \"v=STSv1; id=1\"")),
-        (_, [one]) if !has_id(one) => Finding::warn(
+        (_, Announced::Nothing) => {
+            Finding::pass(id, domain, format!("{domain} does not ask senders for TLS (no MTA-STS)"))
+                .fix(format!("serve a policy at {url}, and publish this record"))
+                .record(format!("_mta-sts.{domain}. IN TXT \"v=STSv1; id=1\""))
+        }
+        (_, Announced::Malformed) => Finding::warn(
             id,
             domain,
             format!("the record at _mta-sts.{domain} has no id= of letters and digits, so senders pass over it"),
         )
         .fix("publish this record in place of it")
         .record(format!("_mta-sts.{domain}. IN TXT \"v=STSv1; id=1\"")),
-        (_, [_]) => behind(facts, &url),
-        (_, several) => Finding::warn(
-            id,
-            domain,
-            format!("_mta-sts.{domain} has {} records, so none of them counts", several.len()),
-        )
-        .fix("keep one of them"),
+        (_, Announced::Policy(_)) => behind(facts, &url),
+        (_, Announced::Several(n)) => {
+            Finding::warn(id, domain, format!("_mta-sts.{domain} has {n} records, so none of them counts"))
+                .fix("keep one of them")
+        }
     };
     finding.for_domain(domain)
-}
-
-fn has_id(record: &str) -> bool {
-    let id = record.split(';').find_map(|tag| tag.trim().strip_prefix("id="));
-    id.is_some_and(|id| (1..=32).contains(&id.len()) && id.bytes().all(|b| b.is_ascii_alphanumeric()))
 }
 
 fn behind(facts: &Policy, url: &str) -> Finding {
@@ -113,35 +107,23 @@ fn behind(facts: &Policy, url: &str) -> Finding {
     if page.status != 200 {
         return wrong(format!("{url} answers {}, and senders want 200", page.status));
     }
-    let field = |name: &str| {
-        let of = page.body.lines().filter_map(|l| l.split_once(':')).filter(|(n, _)| n.trim() == name);
-        of.map(|(_, value)| value.trim().to_owned()).collect::<Vec<_>>()
+    let policy = match sts::Policy::parse(page.body.as_bytes()) {
+        Ok(policy) => policy,
+        Err(why) => return wrong(format!("senders pass over the policy at {url}: {why}")),
     };
-    let (mode, patterns) = (field("mode"), field("mx"));
-    if field("version") != ["STSv1"] || mode.len() != 1 || !["enforce", "testing", "none"].contains(&mode[0].as_str()) {
-        return wrong(format!("the policy at {url} has no version: STSv1 or no mode: that senders know"));
-    }
-    if field("max_age").iter().filter_map(|n| n.parse::<u32>().ok()).all(|n| n > 31_557_600) {
-        return wrong(format!("the policy at {url} has no max_age: within a year"));
-    }
-    let covered = |host: &&String| patterns.iter().any(|pattern| covers(pattern, host));
-    match facts.mx.iter().find(|host| !covered(host)) {
-        Some(host) if mode[0] == "enforce" => Finding::fail(
+    match facts.mx.iter().find(|host| !policy.names(host)) {
+        Some(host) if policy.mode == sts::Mode::Enforce => Finding::fail(
             id,
             domain,
             format!("the policy at {url} does not name {host}, which takes mail of {domain}: senders hold it back"),
         )
         .fix(format!("add the line `mx: {host}` to the policy, then change id= in the record")),
-        Some(host) => wrong(format!("the policy at {url} does not name {host}, which takes mail of {domain}")),
-        None => Finding::pass(id, domain, format!("senders are asked for TLS to {domain} (MTA-STS, mode {})", mode[0])),
-    }
-}
-
-/// RFC 8461 §4.1: a star stands for one label, the first.
-fn covers(pattern: &str, host: &str) -> bool {
-    match pattern.strip_prefix("*.") {
-        Some(rest) => host.split_once('.').is_some_and(|(_, parent)| parent.eq_ignore_ascii_case(rest)),
-        None => pattern.eq_ignore_ascii_case(host),
+        Some(host) if policy.mode == sts::Mode::Testing => {
+            wrong(format!("the policy at {url} does not name {host}, which takes mail of {domain}"))
+        }
+        _ => {
+            Finding::pass(id, domain, format!("senders are asked for TLS to {domain} (MTA-STS, mode {})", policy.mode))
+        }
     }
 }
 

@@ -71,6 +71,8 @@ pub struct Config {
     pub sendmail: Option<Sendmail>,
     pub webhooks: Vec<repute_hooks::Webhook>,
     pub events: Events,
+    pub dane: bool,
+    pub mta_sts: bool,
     pub mx_port: u16,
     pub danger_allow_loopback: bool,
 }
@@ -191,6 +193,8 @@ pub fn check(file: &Path, typed: Typed, look: Files) -> Result<Config, Vec<Fault
         sendmail: sendmail(&mut c, typed.sendmail, &accounts),
         events: webhook::events(&c, typed.events, &webhooks),
         webhooks,
+        dane: typed.delivery.dane,
+        mta_sts: typed.delivery.mta_sts,
         mx_port: typed.delivery.mx_port,
         danger_allow_loopback: typed.delivery.danger_allow_loopback,
         file: file.to_owned(),
