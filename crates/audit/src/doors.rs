@@ -5,6 +5,8 @@ use std::sync::Arc;
 
 use repute_dns::Inspect;
 use repute_net::Network;
+use repute_trust::checks::asked::Asked;
+use repute_trust::checks::left::Ignored;
 use repute_trust::checks::machine::Interface;
 use repute_trust::checks::reported::Reported;
 use repute_trust::checks::sent::Day;
@@ -50,6 +52,10 @@ pub struct Own {
     pub day: Option<Result<Day, String>>,
     /// What was reported of mail in our name in the last week; `None`: no report ever came.
     pub reported: Option<Result<Vec<Reported>, String>>,
+    /// Who left and was written to; `None`: nobody ever left.
+    pub left: Option<Result<(usize, Vec<Ignored>), String>>,
+    /// What of that which other domains ask of mail to them is kept; `None`: it is not known.
+    pub asked: Option<Asked>,
     pub kept: Kept,
 }
 
@@ -63,6 +69,8 @@ impl Default for Own {
             certificate: None,
             day: None,
             reported: None,
+            left: None,
+            asked: None,
             kept: Kept::default(),
         }
     }

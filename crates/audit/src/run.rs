@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use repute_trust::checks::asked;
 use repute_trust::checks::catalogue::{is_within, place};
 use repute_trust::checks::sent::v6_whole;
 use repute_trust::checks::{Finding, Outcome, catalogue};
@@ -123,6 +124,10 @@ pub async fn run(
         found.neighbours.extend(kept.neighbours);
     }
     whole_v6(&run, &mut findings);
+    if let Some(asked) = doors.own.as_ref().and_then(|own| own.asked) {
+        let validates = findings.iter().find(|f| f.id == "dns.dnssec").map(|f| f.outcome);
+        findings.extend([asked::dane(asked, validates), asked::mta_sts(asked)]);
+    }
     precheck(&mut findings);
     findings.retain(|finding| options.takes(finding.id));
     findings.sort_by(|a, b| (place(a.id), &a.about).cmp(&(place(b.id), &b.about)));
@@ -142,7 +147,7 @@ fn ask_dns(run: &Run, groups: &mut JoinSet<Gathered>) {
     if run.wants(&["dns.resolver"]) {
         start(groups, servers::check_resolver(run.clone()));
     }
-    if run.wants(&["dns.dnssec"]) {
+    if run.wants(&["dns.dnssec", "tls.out.dane"]) {
         start(groups, leftovers::check_resolver(run.clone()));
     }
     if run.wants(&["dns.authoritative", "dns.ttl"]) {

@@ -80,6 +80,11 @@ impl File {
         Ok(File(Arc::new(Mutex::new(open(path, kind, migrations)?))))
     }
 
+    /// See [`open_reader`].
+    pub fn open_reader(path: &Path, cache: u32) -> Result<File, LedgerError> {
+        Ok(File(Arc::new(Mutex::new(open_reader(path, cache)?))))
+    }
+
     pub fn lock(&self) -> MutexGuard<'_, Connection> {
         lock(&self.0)
     }

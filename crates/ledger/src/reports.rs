@@ -168,6 +168,11 @@ impl Reports {
         Ok(Reports { db: File::open(path, FileKind { shrinks: true, ..FileKind::FACTS }, MIGRATIONS)?, options })
     }
 
+    /// Opens a store that exists, for questions alone, also beside a server that writes it.
+    pub fn open_reader(path: &Path) -> Result<Reports, LedgerError> {
+        Ok(Reports { db: File::open_reader(path, FileKind::FACTS.cache)?, options: ReportsOptions::default() })
+    }
+
     /// Keeps a DMARC report that came `at`; `false` where it is known already.
     pub async fn keep_dmarc(&self, report: Aggregate, at: Timestamp) -> Result<bool, LedgerError> {
         self.keep(at, move |transaction| insert::dmarc(transaction, &report, at)).await

@@ -4,7 +4,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
 use repute_trust::checks::machine::{Port, clock, greeting, network_of, one_name, open_to_strangers, own_name};
-use repute_trust::checks::{Finding, reported, sent};
+use repute_trust::checks::{Finding, left, reported, sent};
 use repute_types::Domain;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::time::{Instant, timeout_at};
@@ -53,6 +53,9 @@ pub(crate) fn check_own(run: &Run) -> Vec<Finding> {
     }
     if let Some(day) = &own.day {
         findings.extend(sent::judge(day));
+    }
+    if let Some(left) = &own.left {
+        findings.push(left::judge(left));
     }
     if let Some(reported) = &own.reported {
         let ours: Vec<IpAddr> = run.setup.egresses.iter().map(|egress| egress.address).collect();

@@ -100,6 +100,11 @@ impl Suppressions {
         Ok(Suppressions { shared: Arc::new(shared) })
     }
 
+    /// A page of the list in a file that exists, for questions alone, also beside a server that writes it.
+    pub fn peek(path: &Path, query: &Query, now: Timestamp) -> Result<Vec<Entry>, LedgerError> {
+        Ok(rows::page(&open_reader(path, FileKind::FACTS.cache)?, query, now)?)
+    }
+
     /// Whether mail of this account by this list to the address is suppressed, and by what: the
     /// entry that weighs most. Reads one row where the address is listed, memory alone where not.
     ///

@@ -6,6 +6,7 @@
 //! 1: warnings; 2: something fails (or the configuration is wrong); 3: something could not be
 //! found out. The last whole run is kept in the state folder, and what changed since is told.
 
+mod left;
 mod own;
 pub(crate) mod screen;
 

@@ -7,7 +7,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use repute_ledger::{ReportDetail, ReportSummary, Reports, ReportsOptions, Source};
+use repute_ledger::{ReportDetail, ReportSummary, Reports, Source};
 use repute_types::{Clock as _, SystemClock};
 
 use crate::cli::{Context, Ended, Exit};
@@ -96,7 +96,7 @@ fn store(context: &Context) -> anyhow::Result<Option<Reports>> {
     if !file.exists() {
         return Ok(None);
     }
-    Ok(Some(Reports::open(&file, ReportsOptions::default())?))
+    Ok(Some(Reports::open_reader(&file)?))
 }
 
 fn lower(domain: Option<String>) -> Option<String> {

@@ -6,10 +6,12 @@
 
 pub mod address;
 pub mod arrival;
+pub mod asked;
 pub mod catalogue;
 pub mod dkim;
 pub mod dmarc;
 mod finding;
+pub mod left;
 pub mod leftovers;
 pub mod lists;
 pub mod machine;

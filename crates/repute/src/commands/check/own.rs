@@ -6,8 +6,9 @@ use std::path::Path;
 use std::time::Duration;
 
 use repute_audit::{Own, Past, Setup};
-use repute_ledger::{LedgerError, Questions, Reports, ReportsOptions, SiteTraffic, Traffic};
+use repute_ledger::{LedgerError, Questions, Reports, SiteTraffic, Traffic};
 use repute_trust::certificate::Certificate;
+use repute_trust::checks::asked::Asked;
 use repute_trust::checks::machine::Interface;
 use repute_trust::checks::reported::Reported;
 use repute_trust::checks::sent::{Day, Site};
@@ -15,8 +16,9 @@ use repute_types::{Domain, Timestamp};
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject as _;
 
+use super::left;
 use crate::config::Config;
-use crate::control::{history_file, reports_file};
+use crate::control::{history_file, reports_file, suppression_file};
 use crate::keys;
 
 pub fn look(config: &Config, setup: &Setup, past: Option<&Past>, now: Timestamp) -> Own {
@@ -27,6 +29,8 @@ pub fn look(config: &Config, setup: &Setup, past: Option<&Past>, now: Timestamp)
         bounce: Vec::new(),
         certificate: config.tls.as_ref().map(|tls| until(&tls.certificate)),
         day: day(&history_file(&config.state), now),
+        left: left::look(&suppression_file(&config.state), &history_file(&config.state), now),
+        asked: Some(Asked { dane: config.dane, mta_sts: config.mta_sts }),
         reported: reported(&reports_file(&config.state), setup, now),
         kept: past.map(|past| past.kept.clone()).unwrap_or_default(),
     }
@@ -105,7 +109,7 @@ fn reported(reports: &Path, setup: &Setup, now: Timestamp) -> Option<Result<Vec<
     let ours =
         |name: &str| setup.domains.iter().any(|d| name == d.name.as_str() || name.ends_with(&format!(".{}", d.name)));
     let read = || -> Result<Vec<Reported>, LedgerError> {
-        let sources = Reports::open(reports, ReportsOptions::default())?.sources(None, WEEK, now)?;
+        let sources = Reports::open_reader(reports)?.sources(None, WEEK, now)?;
         let of = |s: repute_ledger::Source| {
             let source = s.source.parse().ok().filter(|_| s.count > 0 && ours(&s.header_from))?;
             Some(Reported { source, domain: s.header_from, messages: s.count, passed: s.passed })
