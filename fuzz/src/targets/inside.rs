@@ -9,7 +9,8 @@ use repute_feedback::{Token, Tokens};
 use repute_hooks::{EventId, Secret, Target, Type};
 use repute_types::event::{Back, IncidentState, Level};
 use repute_types::{
-    Address, Cause, Event, EventKind, Labels, MessageId, Outcome, PartId, Peer, Reply, Stage, Timestamp, TlsUsed,
+    Address, Cause, Event, EventKind, Labels, MessageId, Outcome, PartId, Peer, Reply, Stage, Timestamp, TlsAsked,
+    TlsUsed,
 };
 
 use super::{Choices, pieces};
@@ -126,7 +127,12 @@ fn kind(which: u8, number: u8, texts: &[String; 4]) -> EventKind {
 
 /// The library's words, not the peer's.
 fn tls() -> TlsUsed {
-    TlsUsed { version: "TLSv1.3".into(), cipher: "TLS13_AES_256_GCM_SHA384".into(), verified: true }
+    TlsUsed {
+        version: "TLSv1.3".into(),
+        cipher: "TLS13_AES_256_GCM_SHA384".into(),
+        verified: true,
+        asked: TlsAsked::Dane,
+    }
 }
 
 /// Ids, tokens, and the words that the configuration has for webhooks: what is read is written as it was, in its
