@@ -53,7 +53,9 @@ fn sign(outcome: Outcome, rule: Option<Rule>) -> String {
 
 /// A rule with what is wrong, the worst first, or with the sentence of the check that leads it.
 pub fn block(rule: Rule, findings: &[&Finding], all: &[&Finding], verbose: bool) -> String {
-    let worst = findings.iter().map(|f| f.outcome).max().unwrap_or(Outcome::Pass);
+    // A warning that follows from what another rule tells is told there.
+    let counts = |f: &&&Finding| f.outcome > Outcome::Warn || is_cause(f, all);
+    let worst = findings.iter().filter(counts).map(|f| f.outcome).max().unwrap_or(Outcome::Pass);
     let mut wrong: Vec<&Finding> = findings.iter().copied().filter(|f| is_cause(f, all)).collect();
     wrong.sort_by_key(|f| std::cmp::Reverse(f.outcome));
     let more = fold(&mut wrong);
@@ -118,8 +120,10 @@ fn is_cause(finding: &Finding, findings: &[&Finding]) -> bool {
 
 /// The sentences of the first check of the rule that has any.
 fn passes(findings: &[&Finding]) -> String {
-    let Some(first) = findings.first() else { return String::new() };
-    let of: Vec<&str> = findings.iter().filter(|f| f.id == first.id).map(|f| f.verdict.as_str()).collect();
+    let mut passed = findings.iter().filter(|f| f.outcome == Outcome::Pass);
+    let Some(first) = passed.next() else { return String::new() };
+    let of: Vec<&str> =
+        std::iter::once(first).chain(passed.filter(|f| f.id == first.id)).map(|f| f.verdict.as_str()).collect();
     of.join("; ")
 }
 
