@@ -1,12 +1,13 @@
 # What to run. `make` alone says it.
 #   make test      everything: unit, house and interoperation tests
 #   make check     what CI runs
+#   make foreign   clients that Debian has not, from PyPI and npm, and schemathesis against the API
 #   make demo      200 messages through a private little internet
 #   make bench     Repute and Postfix side by side
 
 CARGO ?= cargo
 .DEFAULT_GOAL := help
-.PHONY: help test unit interop packages check demo bench generate
+.PHONY: help test unit interop foreign packages check demo bench generate
 
 help:
 	@sed -n 's/^#   //p' Makefile
@@ -27,6 +28,11 @@ interop: packages
 	$(CARGO) build --workspace --all-targets --locked
 	$(CARGO) test --workspace --locked --test bind --test setup_bind -- --ignored
 	tests/interop/run
+
+# Clients from PyPI and npm, installed under target/foreign: needs the internet once.
+foreign:
+	$(CARGO) build --workspace --all-targets --locked
+	tests/interop/foreign --install
 
 # Installs what is missing where it may (Debian, root); else says what to install.
 packages:

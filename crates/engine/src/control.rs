@@ -5,6 +5,7 @@
 mod about;
 pub mod circuit;
 mod first;
+mod reports;
 mod server;
 pub mod suppression;
 
@@ -190,6 +191,8 @@ pub enum ControlError {
     History(#[source] LedgerError),
     #[error("the history of trust cannot be read or written now")]
     Trust(#[source] LedgerError),
+    #[error("the reports cannot be read now")]
+    Reports(#[source] LedgerError),
     #[error("this server keeps no permits")]
     NoPermits,
     #[error("mail does not leave from {0}: `repute permit` lists the addresses")]

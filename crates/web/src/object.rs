@@ -6,7 +6,7 @@ use std::marker::PhantomData;
 
 use serde::Deserialize;
 use serde::de::value::MapAccessDeserializer;
-use serde::de::{Deserializer, MapAccess, Visitor};
+use serde::de::{Deserializer, Error as _, MapAccess, Visitor};
 
 /// Read from an object alone.
 #[derive(Debug)]
@@ -29,6 +29,27 @@ impl<'de, T: Deserialize<'de>> Visitor<'de> for Members<T> {
 
     fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Object<T>, A::Error> {
         T::deserialize(MapAccessDeserializer::new(map)).map(Object)
+    }
+}
+
+/// A whole number, also one written `60.0`: to JSON (RFC 8259 §6) both are one number.
+pub(crate) fn whole<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<u64>, D::Error> {
+    #[derive(Deserialize)]
+    #[serde(untagged)]
+    enum Number {
+        Whole(u64),
+        Real(f64),
+    }
+    /// Beyond it not every whole number has a floating one.
+    const EXACT: f64 = 9_007_199_254_740_992.0;
+    match Option::<Number>::deserialize(deserializer).map_err(|_| D::Error::custom("write a whole number"))? {
+        None => Ok(None),
+        Some(Number::Whole(number)) => Ok(Some(number)),
+        #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "it is whole and within the range")]
+        Some(Number::Real(number)) if number.fract() == 0.0 && (0.0..=EXACT).contains(&number) => {
+            Ok(Some(number as u64))
+        }
+        Some(Number::Real(_)) => Err(D::Error::custom("write a whole number, 0 or more")),
     }
 }
 

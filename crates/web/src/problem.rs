@@ -316,6 +316,7 @@ impl From<ControlError> for Problem {
             | ControlError::NoSuppression
             | ControlError::Circuit(_)
             | ControlError::Trust(_)
+            | ControlError::Reports(_)
             | ControlError::NotTaken(_)
             | ControlError::NoPermits => Problem::unavailable(error.to_string()),
         }

@@ -59,7 +59,6 @@ async fn outbound(State(app): State<Arc<App>>, request: Request) -> Response {
             let kind = match code_of(&problem) {
                 "Throttling" => "TooManyRequestsException",
                 "MessageRejected" => "MessageRejected",
-                "MailFromDomainNotVerified" => "MailFromDomainNotVerifiedException",
                 "InvalidParameterValue" => "BadRequestException",
                 other => other,
             };
@@ -113,7 +112,8 @@ async fn send(app: &Arc<App>, caller: Caller, draft: Draft) -> Result<String, Pr
 fn code_of(problem: &Problem) -> &'static str {
     match problem.status() {
         401 => "SignatureDoesNotMatch",
-        403 if problem.enhanced().is_some() => "MailFromDomainNotVerified",
+        // As SES answers for an identity that is not verified.
+        403 if problem.enhanced().is_some() => "MessageRejected",
         403 => "AccessDenied",
         413 => "MessageRejected",
         429 => "Throttling",

@@ -18,6 +18,7 @@ use repute_types::MessageId;
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
+use super::circuits::{self, Circuit};
 use super::problems::{Reading, Writing};
 use super::show::within;
 use crate::app::App;
@@ -34,10 +35,10 @@ pub(crate) use rows::Rows;
 #[serde(deny_unknown_fields)]
 pub(crate) struct Begin {
     /// What the campaign is called, once an account: letters, digits, `.`, `_` and `-`.
-    #[schema(max_length = 64, example = "autumn-2026")]
+    #[schema(min_length = 1, max_length = 64, pattern = r"^[A-Za-z0-9._-]+$", example = "autumn-2026")]
     campaign: String,
     /// The list that recipients leave with one click; without it the campaign's name.
-    #[schema(max_length = 64, example = "weekly")]
+    #[schema(min_length = 1, max_length = 64, pattern = r"^[A-Za-z0-9._-]+$", example = "weekly")]
     list: Option<String>,
     /// A MIME message in UTF-8 with merge fields (docs/bulk.md).
     #[schema(
@@ -121,6 +122,8 @@ pub(crate) struct Campaign {
     waiting: u64,
     /// Of those waiting: tried before, and to be tried again.
     deferred: u64,
+    /// What stopped it, or its account, by itself; null where nothing did, and in lists.
+    circuit: Option<Circuit>,
 }
 
 impl From<words::Campaign> for Campaign {
@@ -144,6 +147,7 @@ impl From<words::Campaign> for Campaign {
             cancelled: c.cancelled,
             waiting: c.waiting,
             deferred: c.deferred,
+            circuit: None,
         }
     }
 }
@@ -241,7 +245,9 @@ pub(crate) async fn show(
     Path(campaign): Path<String>,
 ) -> Result<Answer<Campaign>, Problem> {
     caller.may(Action::Read)?;
-    Ok(Answer(find(&app, &caller, &campaign).await?.into()))
+    let found = find(&app, &caller, &campaign).await?;
+    let circuit = circuits::of_campaign(&app, &found.account, &found.campaign);
+    Ok(Answer(Campaign { circuit, ..found.into() }))
 }
 
 /// Launch a campaign
@@ -265,7 +271,7 @@ pub(crate) async fn launch(
 #[derive(Debug, Default, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Pause {
-    #[schema(max_length = 500)]
+    #[schema(max_length = 500, pattern = r"^[^\x00-\x1f\x7f-\x9f]*$")]
     reason: Option<String>,
 }
 

@@ -1,5 +1,6 @@
 //! Circuits: accounts and campaigns that were stopped because their mail costs our name too much, and a person's
-//! word on them. The word is an operator's: whoever stole an account's token must not be able to say it.
+//! word on them. That mail goes on is an operator's word: whoever stole an account's token must not be able to say it. That it
+//! is not sent at all, the account may say too.
 
 use std::sync::Arc;
 
@@ -14,7 +15,7 @@ use super::problems::{Reading, Writing};
 use crate::app::App;
 use crate::body::Json;
 use crate::caller::Caller;
-use crate::problem::Problem;
+use crate::problem::{self, Problem};
 use crate::settings::Action;
 
 /// What is stopped, and why.
@@ -78,7 +79,17 @@ pub(crate) async fn go_on(
     Ok(Answer(app.control.continue_circuit(&named.value.name).await?.into()))
 }
 
+/// The open circuit of a campaign, or else of its account.
+pub(super) fn of_campaign(app: &App, account: &str, campaign: &str) -> Option<Circuit> {
+    let mut open: Vec<CircuitRow> = app.control.circuits().open;
+    open.retain(|row| row.account == account && row.campaign.as_deref().is_none_or(|name| name == campaign));
+    open.sort_by_key(|row| row.campaign.is_none());
+    open.into_iter().next().map(Circuit::from)
+}
+
 /// Take all waiting mail of an account or campaign out of the queue; its sender is not told
+///
+/// An account's token with `queue` may do it to the account's own; letting it go on is for operators.
 #[utoipa::path(post, path = "/v1/circuits/cancel", operation_id = "cancelCircuit", tag = "circuits", request_body = Named,
     responses((status = 200, description = "How many parts are not sent any more", body = Changed), Writing))]
 pub(crate) async fn cancel(
@@ -86,6 +97,16 @@ pub(crate) async fn cancel(
     caller: Caller,
     named: Json<Named>,
 ) -> Result<Answer<Changed>, Problem> {
-    caller.operates()?;
+    let name = &named.value.name;
+    match caller.account() {
+        Some(mine) => {
+            caller.may(Action::Queue)?;
+            if name != mine && name.split_once('/').is_none_or(|(account, _)| account != mine) {
+                let detail = format!("no circuit {name:?} of this account is open: GET /v1/circuits has the names");
+                return Err(Problem::new(problem::NOT_FOUND, detail));
+            }
+        }
+        None => caller.operates()?,
+    }
     Ok(Answer(app.control.cancel_circuit(&named.value.name).await?.into()))
 }

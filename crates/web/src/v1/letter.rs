@@ -54,10 +54,10 @@ pub(crate) struct Message {
     #[serde(default)]
     pub metadata: Pairs,
     /// The campaign that the message is part of.
-    #[schema(max_length = 128)]
+    #[schema(min_length = 1, max_length = 128, pattern = r"^[^\x00-\x1f\x7f-\x9f]*$")]
     pub campaign: Option<String>,
     /// The list that it goes to: who wants to leave it leaves this list.
-    #[schema(max_length = 128)]
+    #[schema(min_length = 1, max_length = 128, pattern = r"^[^\x00-\x1f\x7f-\x9f]*$")]
     pub list: Option<String>,
     /// The kind of mail; without it that of the account. Bulk mail goes after transactional mail.
     pub stream: Option<Kind>,

@@ -15,6 +15,7 @@ mod permits;
 mod problems;
 mod queue;
 mod raw;
+mod reports;
 mod server;
 mod show;
 pub(crate) mod submit;
@@ -78,6 +79,9 @@ pub(crate) fn routes() -> OpenApiRouter<Arc<App>> {
         .routes(routes!(permits::checks, permits::recheck))
         .routes(routes!(trust::incidents))
         .routes(routes!(trust::history))
+        .routes(routes!(reports::list))
+        .routes(routes!(reports::show))
+        .routes(routes!(reports::sources))
         .routes(routes!(circuits::list))
         .routes(routes!(circuits::go_on))
         .routes(routes!(circuits::cancel))

@@ -140,9 +140,15 @@ pub(crate) struct SayWord {
     domain: Option<String>,
     /// For how long, in seconds; 2 hours where nothing is said, 30 days at most.
     #[schema(minimum = 1, maximum = 2_592_000)]
+    #[serde(default, deserialize_with = "crate::object::whole")]
     seconds: Option<u64>,
     /// Why; it is kept with the name of the token.
-    #[schema(max_length = 500, example = "the hoster changes the PTR tonight")]
+    #[schema(
+        min_length = 1,
+        max_length = 500,
+        pattern = r"^[^\x00-\x1f\x7f]*[^\x00-\x20\x7f][^\x00-\x1f\x7f]*$",
+        example = "the hoster changes the PTR tonight"
+    )]
     reason: String,
 }
 

@@ -92,9 +92,11 @@ pub(crate) struct QueuePage {
 #[into_params(parameter_in = Query)]
 pub(crate) struct Which {
     /// The recipients' domain.
+    #[param(format = "hostname")]
     domain: Option<String>,
     /// The envelope's sender, or all of a domain: `@example.com`.
     sender: Option<String>,
+    #[param(format = "email")]
     recipient: Option<String>,
     /// Only what is held.
     held: Option<bool>,
@@ -147,11 +149,14 @@ pub(crate) struct Selection {
     #[serde(default)]
     #[schema(max_items = 10_000)]
     ids: Vec<String>,
+    #[schema(format = "hostname")]
     domain: Option<String>,
     sender: Option<String>,
+    #[schema(format = "email")]
     recipient: Option<String>,
     /// Seconds since acceptance, up to ten years.
     #[schema(maximum = 315_360_000)]
+    #[serde(default, deserialize_with = "crate::object::whole")]
     older_than: Option<u64>,
     #[serde(default)]
     held: bool,
@@ -159,6 +164,7 @@ pub(crate) struct Selection {
     #[serde(default)]
     all: bool,
     /// For `hold`: why, for those who find it held.
+    #[schema(max_length = 500, pattern = r"^[^\x00-\x1f\x7f-\x9f]*$")]
     reason: Option<String>,
 }
 

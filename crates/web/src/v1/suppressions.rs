@@ -72,8 +72,10 @@ pub(crate) struct SuppressionPage {
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
 pub(crate) struct Listed {
+    #[param(format = "email")]
     address: Option<String>,
     /// The domain of the address, exactly.
+    #[param(format = "hostname")]
     domain: Option<String>,
     /// `unknown`, `manual`, `unsubscribed`, `complaint`.
     why: Option<String>,
@@ -141,14 +143,14 @@ fn cursor(text: &str) -> Result<Entry, Problem> {
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Suppress {
-    #[schema(example = "bob@example.net")]
+    #[schema(format = "email", example = "bob@example.net")]
     address: String,
     /// Only mail by this list of the account.
-    #[schema(max_length = 128)]
+    #[schema(min_length = 1, max_length = 128, pattern = r"^[^\x00-\x1f\x7f-\x9f]*$")]
     list: Option<String>,
     /// Why, for people.
     #[serde(default)]
-    #[schema(max_length = 500)]
+    #[schema(max_length = 500, pattern = r"^[^\x00-\x1f\x7f-\x9f]*$")]
     reason: String,
     /// `manual` where nothing is said.
     why: Option<WhyGiven>,
@@ -229,6 +231,7 @@ pub(crate) async fn add(
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
 pub(crate) struct Released {
+    #[param(format = "email")]
     address: String,
     /// Only entries of this cause.
     why: Option<String>,

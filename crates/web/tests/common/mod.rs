@@ -16,9 +16,9 @@ use repute_engine::door::Account;
 use repute_engine::permit::TrustDoors;
 use repute_engine::{Doors, Engine, Settings as EngineSettings};
 use repute_hooks::{Bounds, Caller, Feed, FeedOptions, Hooks, Types, Webhook};
-use repute_ledger::Trust;
 use repute_ledger::requests::{RequestOptions, Requests};
 use repute_ledger::suppression::Suppressions;
+use repute_ledger::{Reports, ReportsOptions, Trust};
 use repute_net::{MemoryNetwork, TlsClient};
 use repute_queue::Retry;
 use repute_spool::{MemorySpool, Spool};
@@ -106,6 +106,11 @@ impl World {
         let (stop, stopping) = watch::channel(false);
         let serving = tokio::spawn(repute_web::serve(listener, face.clone(), transport, stopping));
         World { address, spool, engine, face, hooks, stop, serving, state }
+    }
+
+    /// Where its state is.
+    pub fn folder(&self) -> &Path {
+        self.state.path()
     }
 
     /// Webhooks of a name and perhaps an account, whose receivers nobody finds.
@@ -288,7 +293,7 @@ fn doors(spool: Arc<MemorySpool>, state: &Path, feed: Arc<Feed>) -> Doors {
         events: feed,
         history: None,
         returned: None,
-        reports: None,
+        reports: Some(Arc::new(Reports::open(&state.join("reports.sqlite"), ReportsOptions::default()).unwrap())),
         suppressions: Some(Arc::new(suppressions)),
         requests: Some(Arc::new(requests)),
         circuits: None,
