@@ -4221,7 +4221,7 @@ _repute() {
             return 0
             ;;
         repute__subcmd__setup)
-            opts="-y -c -h --hostname --domain --address --yes --publish --server --key-name --key-file --token-file --zone --resolver --wait --no-return-path --mta-sts --to --hoster --config --json --help"
+            opts="-y -c -h --hostname --domain --address --yes --publish --server --key-name --key-file --token-file --zone --resolver --wait --no-return-path --mta-sts --mx --to --hoster --config --json --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -4268,6 +4268,10 @@ _repute() {
                     return 0
                     ;;
                 --wait)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --mx)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;

@@ -71,6 +71,7 @@ complete -c repute -n "__fish_repute_using_subcommand setup" -l token-file -d 'A
 complete -c repute -n "__fish_repute_using_subcommand setup" -l zone -d 'A zone that may be changed; may be given several times [default: those of the names]' -r
 complete -c repute -n "__fish_repute_using_subcommand setup" -l resolver -d 'Ask these resolvers; a new configuration names them' -r
 complete -c repute -n "__fish_repute_using_subcommand setup" -l wait -d 'How long DNS is waited for [default: 10m where it publishes or a terminal looks on, else 0s]' -r
+complete -c repute -n "__fish_repute_using_subcommand setup" -l mx -d 'The host that is to take the mail of a domain that has no MX yet; one that is there stays' -r
 complete -c repute -n "__fish_repute_using_subcommand setup" -l to -d 'Where all is right, send the first message there and say what becomes of it' -r
 complete -c repute -n "__fish_repute_using_subcommand setup" -l hoster -d 'Whose address it is, if that is not seen from its name' -r
 complete -c repute -n "__fish_repute_using_subcommand setup" -s c -l config -d 'The configuration file [default: /etc/repute/repute.toml, else ./repute.toml]' -r -F
