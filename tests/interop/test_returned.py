@@ -1,5 +1,6 @@
 """What comes back on port 25, brought by smtplib: bounces, forged ones, complaints, reports, bombs, letters of people; and a
 crash in between."""
+import base64
 import email.message
 import email.mime.application
 import email.mime.message
@@ -9,9 +10,10 @@ import gzip
 import io
 import json
 import smtplib
+import subprocess
 import zipfile
 
-from kit.case import wait_for
+from kit.case import Skip, wait_for
 from kit.repute import Repute
 from kit.sink import Sink
 from kit.smtp import Raw, content
@@ -217,6 +219,44 @@ def test_reports_and_bombs(case):
     assert memory(repute) - before < 100, (before, memory(repute))
     submit(repute, "ann@receiver.example")
     assert sink.wait()[0].recipients == ["<ann@receiver.example>"]
+
+
+VERIFY = """
+import base64, json, sys, dkim
+w = json.load(sys.stdin)
+content, records = base64.b64decode(w["content"]), w["records"]
+def txt(name, timeout=5):
+    return records[name.decode().rstrip(".").lower()].encode()
+signatures = (b"\\n" + content).split(b"\\r\\n\\r\\n")[0].lower().count(b"\\ndkim-signature:")
+print(json.dumps([dkim.DKIM(content).verify(idx=n, dnsfunc=txt) for n in range(signatures)]))
+"""
+
+
+def test_a_letter_that_is_handed_on_passes_at_the_next_hop(case):
+    """A letter of a domain with DMARC p=reject: handed on it is ours, and dkimpy verifies each signature, aligned with From; so is MAIL FROM."""
+    if subprocess.run(["/usr/bin/python3", "-c", "import dkim, nacl"], capture_output=True).returncode:
+        raise Skip("python3-dkim and python3-nacl not installed")
+    sink = Sink(case)
+    repute = start(case, sink)
+    repute.stop()
+    repute.file.write_text(repute.file.read_text().replace('name = "local"\n', 'name = "local"\nreplies = "support@receiver.example"\n', 1))
+    repute.start()
+    submit(repute, "ann@bank.example")
+    sent = sink.wait()[0]
+    wait_for("the history has it", lambda: "delivered ann@bank.example" in repute.command("why", "ann@bank.example"))
+    letter = ("DKIM-Signature: v=1; a=rsa-sha256; c=simple/simple; d=bank.example; s=x; h=from:subject; bh=AAAA; b=AAAA\n"
+              "From: Ann =?utf-8?q?L=C3=A9e?= <ann@bank.example>\nTo: x\nSubject: Re: =?utf-8?q?Gr=C3=BC=C3=9Fe?=\nMessage-ID: <r2@bank.example>\n"
+              "Content-Type: text/plain; charset=utf-8\nContent-Transfer-Encoding: 8bit\n\nSchöne Grüße.  \n.\n\tx\n\n\n")
+    assert send_back(repute, sent.sender, letter.encode().replace(b"\n", b"\r\n"), "ann@bank.example") is None
+    handed = sink.wait(2)[1]
+    assert handed.sender.endswith("@" + BOUNCES) and "<postmaster@sender.example>" in handed.field("From")[0], handed.header()
+    ours = [s for s in handed.field("DKIM-Signature") if "d=sender.example;" in s]
+    assert len(ours) == 2, handed.header()
+    records = {r["name"].rstrip(".").lower(): "".join(r["value"].split('"')[1::2]) or r["value"] for r in repute.records if "DKIM1" in r["value"]}
+    words = {"content": base64.b64encode(handed.content).decode(), "records": records}
+    verified = json.loads(case.run(["/usr/bin/python3", "-c", VERIFY], stdin=json.dumps(words)))
+    # What the bank signed is not kept: it could not verify any more.
+    assert verified == [True, True], (verified, handed.header())
 
 
 def test_a_letter_of_a_person(case):

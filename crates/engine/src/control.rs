@@ -4,6 +4,7 @@
 
 mod about;
 pub mod circuit;
+mod error;
 mod first;
 mod reports;
 mod server;
@@ -11,9 +12,9 @@ pub mod suppression;
 
 use std::time::Duration;
 
-use repute_ledger::{LedgerError, Step};
+use repute_ledger::Step;
 use repute_queue::{Change as Changed, State};
-use repute_spool::{CampaignState, MessageMeta, PartRecord, PartState, Spool, SpoolError};
+use repute_spool::{CampaignState, MessageMeta, PartRecord, PartState, Spool};
 use repute_types::{Address, Domain, EventKind, MessageId, PartId, Timestamp};
 use serde::{Deserialize, Serialize};
 
@@ -23,6 +24,7 @@ use crate::settle;
 use crate::works::Works;
 
 pub use about::About;
+pub use error::ControlError;
 pub use first::First;
 pub use server::{DomainRecord, DomainRow, EgressRow};
 
@@ -159,48 +161,6 @@ pub struct LaneRow {
     pub sessions: u32,
     pub window: u32,
     pub paused_until: Option<Timestamp>,
-}
-
-#[derive(Debug, thiserror::Error)]
-pub enum ControlError {
-    #[error("{0:?} is not a message id: an id is 13 letters and digits, as `repute queue list` prints it")]
-    NoSuchId(String),
-    #[error("{0:?} is neither a message id nor an address")]
-    NotAskable(String),
-    #[error("say which messages are meant: --id, --domain, --sender, --older-than, or --all")]
-    NothingSelected,
-    #[error("{0:?} is not the end of a page: it is an id, a dot and a number")]
-    NoSuchPlace(String),
-    #[error("requests are not kept here, so that none can be carried out once: leave the key out")]
-    NoRequests,
-    #[error("the spool cannot be read or written now")]
-    Spool(#[source] SpoolError),
-    #[error("the suppression list cannot be read or written now")]
-    Suppression(#[source] LedgerError),
-    #[error("this server keeps no suppression list")]
-    NoSuppression,
-    #[error("say who is meant: an address, a domain, an account, a cause, a time, or all")]
-    NoAddressSelected,
-    #[error("no circuit {0:?} is open: `repute circuit list` has the names")]
-    NoSuchCircuit(String),
-    #[error("there is no account {0}: [[account]] in the configuration has the names")]
-    NoSuchAccount(String),
-    #[error("what the circuits know cannot be written now")]
-    Circuit(#[source] LedgerError),
-    #[error("the history cannot be read now")]
-    History(#[source] LedgerError),
-    #[error("the history of trust cannot be read or written now")]
-    Trust(#[source] LedgerError),
-    #[error("the reports cannot be read now")]
-    Reports(#[source] LedgerError),
-    #[error("this server keeps no permits")]
-    NoPermits,
-    #[error("mail does not leave from {0}: `repute permit` lists the addresses")]
-    NoSuchEgress(std::net::IpAddr),
-    #[error("mail is not sent as {0}: `repute permit` lists the domains")]
-    NoSuchDomain(Domain),
-    #[error("the message was not taken: {0}")]
-    NotTaken(String),
 }
 
 const PAGE: usize = 1000;

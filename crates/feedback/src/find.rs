@@ -34,7 +34,7 @@ fn local_length(before: &str) -> usize {
     let Some((start, _)) = before.char_indices().rev().take_while(|(_, c)| is_local(*c)).last() else { return 0 };
     // A quote or mark before it is none of the address, nor what kind it is: `SMTP=u@example.com`.
     let local = before[start..].trim_start_matches(['\'', '`', '.', '*', '=', '?']);
-    ["SMTP=", "smtp=", "RFC822=", "rfc822="].iter().find_map(|kind| local.strip_prefix(kind)).unwrap_or(local).len()
+    ["SMTP=", "smtp=", "rfc822="].iter().find_map(|kind| local.strip_prefix(kind)).unwrap_or(local).len()
 }
 
 fn domain_length(after: &str) -> usize {

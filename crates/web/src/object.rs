@@ -32,7 +32,7 @@ impl<'de, T: Deserialize<'de>> Visitor<'de> for Members<T> {
     }
 }
 
-/// A whole number, also one written `60.0`: to JSON (RFC 8259 §6) both are one number.
+/// A whole number, also one written `60.0`: to JSON both are one number.
 pub(crate) fn whole<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<u64>, D::Error> {
     #[derive(Deserialize)]
     #[serde(untagged)]

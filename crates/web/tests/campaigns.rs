@@ -37,6 +37,21 @@ async fn shown(world: &World, campaign: &str) -> Value {
 }
 
 #[tokio::test]
+async fn nobody_at_a_domain_that_takes_no_mail_is_written_to() {
+    let world = World::new().await;
+    begun(&world, "winter").await;
+    let gone = "{\"email\": \"x@gone.test\", \"name\": \"X\"}\n";
+    let first = world.ask("POST /v1/campaigns/winter/recipients", &[NEWS, LINES], (rows(0, 3) + gone).as_bytes()).await;
+    assert_eq!(first.json()["refused"], json!({"domain": 1}), "{first:?}");
+    assert_eq!(first.json()["refused_rows"][0]["email"], json!("x@gone.test"));
+    // No answer refuses nobody, and who does not want to ask need not.
+    let rest = "POST /v1/campaigns/winter/recipients?first_row=4&domains=false";
+    let second = world.ask(rest, &[NEWS, LINES], gone.as_bytes()).await;
+    assert_eq!((second.json()["taken"].as_u64(), &second.json()["refused"]), (Some(1), &json!({})), "{second:?}");
+    world.end().await;
+}
+
+#[tokio::test]
 async fn a_list_comes_in_as_one_body_and_is_launched() {
     let world = World::new().await;
     begun(&world, "autumn").await;

@@ -1,4 +1,4 @@
-//! Files of mail as people keep them: one message, or several behind lines that begin with `From ` (mbox, RFC 4155).
+//! Files of mail as people keep them: one message, or several behind lines that begin with `From ` (mbox).
 
 /// Messages of one file.
 const MESSAGES: usize = 10_000;

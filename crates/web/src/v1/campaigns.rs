@@ -5,6 +5,7 @@
 //! all of them, by id or as ACCOUNT/NAME with the slash written %2F.
 
 pub(crate) mod check;
+mod domains;
 pub(crate) mod recipients;
 mod rows;
 

@@ -17,6 +17,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
 use super::check::RefusedRow;
+use super::domains::Domains;
 use super::find;
 use super::rows::{Read, Rows};
 use crate::app::App;
@@ -40,6 +41,9 @@ pub(crate) struct Place {
     first_row: Option<u32>,
     /// Whether mailboxes of offices (`noreply@`, `postmaster@`) are written to.
     roles: Option<bool>,
+    /// Whether name servers are asked which domains take no mail, whom then nothing is written to. They are where nothing
+    /// is said.
+    domains: Option<bool>,
 }
 
 /// What came of a list.
@@ -105,6 +109,7 @@ pub(crate) async fn add(
         app: &app,
         loading,
         question: (!place.roles.unwrap_or_default()).then_some(question),
+        domains: Domains::new(place.domains.unwrap_or(true)),
         number: first,
         batch: Vec::new(),
         octets: 0,
@@ -122,6 +127,7 @@ struct List<'a> {
     loading: Loading,
     /// For asking about mailboxes of offices; `None` writes to them.
     question: Option<CheckAddresses>,
+    domains: Domains,
     /// Of the next row.
     number: u32,
     batch: Vec<Read>,
@@ -188,7 +194,12 @@ impl List<'_> {
         }
         // Not `next_row`: that may have gone on meanwhile, where another call adds to the same list.
         let first_row = self.number - self.batch.len() as u32;
-        let (rows, wrong) = self.judge(first_row)?;
+        let (mut rows, mut wrong) = self.judge(first_row)?;
+        for (place, refused) in self.domains.refused(&self.app.control, &rows).await? {
+            let row = first_row + refused.row;
+            rows[place] = Row { email: String::new(), values: Vec::new() };
+            wrong.insert(row, RefusedRow::from(repute_engine::bulk::words::Refused { row, ..refused }));
+        }
         let add = Add { id: self.loading.id, first_row, rows };
         // A task of its own: a batch is never half done, also where the client goes away.
         let control = self.app.control.clone();
