@@ -52,3 +52,44 @@ async fn a_notice_waits_until_it_is_on_disk() {
     pass(MINUTE / 60).await;
     assert_eq!(home.taken().len(), 1);
 }
+
+/// The clock was set back while the works were down. Their first ids were those of messages that had been delivered
+/// before, and the strict spool found two messages under one.
+#[tokio::test(start_paused = true)]
+async fn a_message_that_is_gone_leaves_its_id_to_nobody() {
+    let mut world = World::new().await;
+    let at = world.host("down.test");
+    world.network.fail(at, ConnectKind::Refused);
+    world.receiver("b.test", |_, _| "250 2.1.5 ok");
+    let mut ids = std::collections::BTreeSet::new();
+    // What waits is known at the next start; what was delivered after it is not.
+    ids.insert(world.submit("shop@example.com", &["bob@down.test"]).await.unwrap());
+    ids.insert(world.submit("shop@example.com", &["bob@b.test"]).await.unwrap());
+    pass(MINUTE).await;
+    world.stop().await;
+    world.clock.jump(-86_400_000);
+    world.start().await;
+    for _ in 0..3 {
+        ids.insert(world.submit("shop@example.com", &["bob@b.test"]).await.unwrap());
+    }
+    assert_eq!(ids.len(), 5, "{ids:?}");
+}
+
+/// A clock that was set back a day kept deferred mail for a day, in the works and at their next start.
+#[tokio::test(start_paused = true)]
+async fn deferred_mail_does_not_wait_until_the_day_comes_again() {
+    for restart in [false, true] {
+        let mut world = World::new().await;
+        let b = world.receiver("b.test", |_, times| if times == 1 { "451 4.7.1 greylisted" } else { "250 2.1.5 ok" });
+        world.submit("shop@example.com", &["bob@b.test"]).await.unwrap();
+        pass(MINUTE / 2).await;
+        assert_eq!(b.taken().len(), 0);
+        world.clock.jump(-86_400_000);
+        if restart {
+            world.stop().await;
+            world.start().await;
+        }
+        pass(if restart { 5 * HOUR } else { 5 * MINUTE }).await;
+        assert_eq!(b.taken().len(), 1, "after a restart: {restart}");
+    }
+}
