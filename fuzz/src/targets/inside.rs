@@ -80,7 +80,7 @@ fn kind(which: u8, number: u8, texts: &[String; 4]) -> EventKind {
         1 => EventKind::Refused { account, client: None, reply },
         2 => {
             let outcome = Outcome {
-                peer: Some(Peer { name: four.clone(), address: None, port: 25 }),
+                peer: Some(Peer { name: "mx.example.net".into(), address: None, port: 25 }),
                 tls: Some(tls()),
                 text: four,
                 ..Outcome::from_reply(Stage::Rcpt, reply)

@@ -12,6 +12,8 @@ use repute_engine::bulk::words::Row;
 const LONGEST: usize = 64 * 1024;
 /// More than a campaign has fields.
 const COLUMNS: usize = 100;
+/// With which some programs begin a file in UTF-8.
+const MARK: &[u8; 3] = b"\xef\xbb\xbf";
 
 /// A row, or why it is none.
 pub(crate) type Read = Result<Row, String>;
@@ -28,8 +30,11 @@ impl Rows {
     }
 
     pub fn csv(fields: Vec<String>) -> Rows {
-        let (record, ends) = (vec![0; LONGEST], vec![0; COLUMNS]);
-        Rows::Csv(Box::new(Csv { fields, reader: csv_core::Reader::new(), record, ends, at: (0, 0), columns: None }))
+        let (mut record, mut ends) = (vec![0; LONGEST], vec![0; COLUMNS]);
+        let mut reader = csv_core::Reader::new();
+        // An empty line is nothing; after it the reader knows no mark of UTF-8, which it would only know whole.
+        let _ = reader.read_record(b"\n", &mut record, &mut ends);
+        Rows::Csv(Box::new(Csv { fields, reader, record, ends, at: (0, 0), mark: 0, columns: None }))
     }
 
     /// Reads on in a piece, to the end of a row; takes what it read off the piece. `None`: the row goes on in
@@ -45,7 +50,7 @@ impl Rows {
     pub fn end(&mut self) -> Result<Option<Read>, String> {
         match self {
             Rows::Lines(lines) => Ok(lines.take()),
-            Rows::Csv(csv) => csv.record(&mut &[][..]),
+            Rows::Csv(csv) => csv.end(),
         }
     }
 }
@@ -97,18 +102,46 @@ pub(crate) struct Csv {
     ends: Vec<usize>,
     /// How far both are filled.
     at: (usize, usize),
+    /// So many octets of the mark of UTF-8 have been passed over, or all that could be.
+    mark: usize,
     /// From the header row: for each column its place among the fields; `None` is the address.
     columns: Option<Vec<Option<usize>>>,
 }
 
 impl Csv {
     fn next(&mut self, piece: &mut &[u8]) -> Result<Option<Read>, String> {
+        self.pass_mark(piece)?;
         while !piece.is_empty() {
             if let Some(read) = self.record(piece)? {
                 return Ok(Some(read));
             }
         }
         Ok(None)
+    }
+
+    /// Passes over the mark of UTF-8 at the beginning, in however many pieces it comes.
+    fn pass_mark(&mut self, piece: &mut &[u8]) -> Result<(), String> {
+        while let (Some(wanted), Some((first, rest))) = (MARK.get(self.mark), piece.split_first()) {
+            if first != wanted {
+                return self.take_back();
+            }
+            self.mark += 1;
+            *piece = rest;
+        }
+        Ok(())
+    }
+
+    /// What was passed over was no mark, or only a part of one.
+    fn take_back(&mut self) -> Result<(), String> {
+        match std::mem::replace(&mut self.mark, MARK.len()) {
+            0 | 3 => Ok(()),
+            seen => self.record(&mut &MARK[..seen]).map(drop),
+        }
+    }
+
+    fn end(&mut self) -> Result<Option<Read>, String> {
+        self.take_back()?;
+        self.record(&mut &[][..])
     }
 
     /// Reads on in a record; an empty piece is the end of all.
@@ -148,8 +181,7 @@ impl Csv {
     }
 
     fn header(&self, names: &[String]) -> Result<Vec<Option<usize>>, String> {
-        // The mark of UTF-8 is no part of the first name, in however many pieces it came.
-        let names: Vec<String> = names.iter().map(|name| field_name(name.trim_start_matches('\u{feff}'))).collect();
+        let names: Vec<String> = names.iter().map(|name| field_name(name)).collect();
         let address = address_among(&names)
             .ok_or("no column is called `email`: the first row must name the fields".to_owned())?;
         let place = |(n, name): (usize, &String)| match n == address {
@@ -217,6 +249,8 @@ mod tests {
         check("\u{feff}plan,email,name\ngold,a@a.test,Ann\n\n", &["a@a.test|Ann|gold"]);
         check("email,name\na@a.test\n", &["it has 1 columns where the first row has 2"]);
         check("email\n", &[]);
+        check("\u{feff}", &[]);
+        check("\u{feff}\"email\"\na@a.test\n", &["a@a.test||"]);
         let fails = |text: &str, expect: &str| assert_eq!(read(Rows::csv, text).unwrap_err(), expect, "{text}");
         fails("name\nx\n", "no column is called `email`: the first row must name the fields");
         fails("email,age\n", "the campaign has no field \"age\": take the column out, or begin with it");
