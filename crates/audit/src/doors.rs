@@ -13,6 +13,8 @@ use repute_trust::checks::sent::Day;
 use repute_trust::checks::spf::Permits;
 use repute_types::{Domain, Timestamp};
 
+use crate::Remembered;
+
 /// Whoever only asks DNS hands in that alone: checks that need more are left out then.
 #[derive(Clone)]
 pub struct Doors {
@@ -21,17 +23,19 @@ pub struct Doors {
     pub network: Option<Arc<dyn Network>>,
     /// `None`: nothing is said about this machine, the history and earlier runs.
     pub own: Option<Arc<Own>>,
+    /// What black lists said in earlier runs of this process; `None`: every list is asked.
+    pub remembered: Option<Arc<Remembered>>,
 }
 
 impl From<Arc<dyn Inspect>> for Doors {
     fn from(dns: Arc<dyn Inspect>) -> Doors {
-        Doors { dns, network: None, own: None }
+        Doors { dns, network: None, own: None, remembered: None }
     }
 }
 
 impl<T: Inspect> From<Arc<T>> for Doors {
     fn from(dns: Arc<T>) -> Doors {
-        Doors { dns, network: None, own: None }
+        Doors { dns, network: None, own: None, remembered: None }
     }
 }
 

@@ -14,6 +14,7 @@ use tokio::task::JoinSet;
 use crate::doors::{Doors, Kept, Own};
 use crate::gather::{dkim, dmarc, leftovers, lists, machine, mailboxes, names, outward, sender, servers, spf};
 use crate::questions::{Progress, Questions};
+use crate::remembered::Remembered;
 use crate::report::Report;
 use crate::setup::Setup;
 
@@ -88,6 +89,7 @@ pub(crate) struct Run {
     pub setup: Arc<Setup>,
     pub options: Arc<Options>,
     pub own: Option<Arc<Own>>,
+    pub remembered: Option<Arc<Remembered>>,
     pub now: Timestamp,
 }
 
@@ -111,7 +113,14 @@ pub async fn run(
     let doors = doors.into();
     let questions = Questions::new(&doors, options.at_once, options.deadline, progress);
     let (setup, options) = (Arc::new(setup), Arc::new(options.clone()));
-    let run = Run { questions, setup: setup.clone(), options: options.clone(), own: doors.own.clone(), now };
+    let run = Run {
+        questions,
+        setup: setup.clone(),
+        options: options.clone(),
+        own: doors.own.clone(),
+        remembered: doors.remembered.clone(),
+        now,
+    };
     let mut groups: JoinSet<Gathered> = JoinSet::new();
     ask_dns(&run, &mut groups);
     if doors.network.is_some() {

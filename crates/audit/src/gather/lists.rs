@@ -6,10 +6,12 @@ use std::sync::Arc;
 use repute_trust::checks::lists::{Asked, Target, allowed, judge, tells_ill};
 use repute_trust::dnsbl::{Health, Holds, Keys, List, Subject, Table, Verdict};
 use repute_trust::lookup::{Answer, Kind, Query};
+use repute_types::Timestamp;
 
 use super::around;
 use crate::doors::Kept;
 use crate::questions::{Questions, all};
+use crate::remembered::Remembered;
 use crate::run::{Gathered, Run};
 use crate::setup::Setup;
 
@@ -45,13 +47,14 @@ async fn ask_all(run: &Run, targets: &[Target], wanted: fn(&List) -> bool) -> Ve
     let knows =
         |list: &&List| !ranges_alone || list.codes.iter().any(|c| c.name.starts_with("PBL") || c.name == "DROP");
     let lists = run.options.table.lists().iter().filter(|list| wanted(list)).filter(knows);
-    ask_each(&run.questions, lists, &run.options.keys, targets).await
+    let remembered = run.remembered.clone().map(|remembered| (remembered, run.now));
+    ask_each(&run.questions, lists, &run.options.keys, targets, remembered).await
 }
 
 /// Every black list of the shipped table that could hold one of them, with what it says.
 pub(crate) async fn asked(questions: &Questions, targets: &[Target]) -> Vec<Asked> {
     let lists = Table::shipped().lists().iter().filter(|list| tells_ill(list));
-    ask_each(questions, lists, &Keys::new(), targets).await
+    ask_each(questions, lists, &Keys::new(), targets, None).await
 }
 
 async fn ask_each(
@@ -59,12 +62,21 @@ async fn ask_each(
     lists: impl Iterator<Item = &List>,
     keys: &Keys,
     targets: &[Target],
+    remembered: Option<(Arc<Remembered>, Timestamp)>,
 ) -> Vec<Asked> {
     let asking = lists.filter_map(|list| {
         let zone = Table::zone(list, keys)?;
         let targets: Vec<Target> = targets.iter().filter(|t| list.covers(t.subject())).cloned().collect();
-        let (questions, list) = (questions.clone(), Arc::new(list.clone()));
-        (!targets.is_empty()).then_some(async move { ask(questions, list, zone, targets).await })
+        let (questions, list, remembered) = (questions.clone(), Arc::new(list.clone()), remembered.clone());
+        (!targets.is_empty()).then_some(async move {
+            let Some((remembered, now)) = remembered else { return ask(questions, list, zone, targets).await };
+            if let Some(said) = remembered.recall(&zone, &targets, now) {
+                return said;
+            }
+            let said = ask(questions, list, zone.clone(), targets).await;
+            remembered.keep(&zone, &said, now);
+            said
+        })
     });
     let asking: Vec<_> = asking.collect();
     all(asking).await

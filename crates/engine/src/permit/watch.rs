@@ -10,9 +10,9 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use repute_audit::{Options, Progress, Setup, contradicted};
+use repute_audit::{Doors, Options, Progress, Remembered, Setup, contradicted};
 use repute_trust::checks::{Finding, Outcome};
-use repute_trust::permit::{Subject, Trail, suspending};
+use repute_trust::permit::{Subject, Trail, list_every, suspending};
 use repute_types::Timestamp;
 use repute_types::event::Level;
 use tokio::sync::{mpsc, watch};
@@ -38,6 +38,7 @@ pub(crate) async fn run(works: Arc<Works>, doors: TrustDoors, mut stop: watch::R
     let Some(mut asks) = works.board.asks() else { return };
     let mut schedule = Schedule::new(works.now());
     let mut pruned = Timestamp(0);
+    let lists = Arc::new(Remembered::new(list_every));
     while !*stop.borrow() {
         let now = works.now();
         expire(&works, &doors, now).await;
@@ -48,7 +49,7 @@ pub(crate) async fn run(works: Arc<Works>, doors: TrustDoors, mut stop: watch::R
         let due = if works.settings().permit.watch { schedule.due(now) } else { Vec::new() };
         if !due.is_empty() {
             tokio::select! {
-                () = round(&works, &doors, &due) => {}
+                () = round(&works, &doors, &due, &lists) => {}
                 _ = stop.changed() => return,
             }
             let ended = works.now();
@@ -58,7 +59,10 @@ pub(crate) async fn run(works: Arc<Works>, doors: TrustDoors, mut stop: watch::R
         }
         let sleep = schedule.earliest().map_or(LONGEST_SLEEP, |at| at.since(now)).min(LONGEST_SLEEP);
         tokio::select! {
-            asked = asks.recv() => heed(&mut schedule, &mut asks, asked.unwrap_or_default(), works.now()),
+            asked = asks.recv() => {
+                lists.forget();
+                heed(&mut schedule, &mut asks, asked.unwrap_or_default(), works.now());
+            }
             // A millisecond more, because times are whole milliseconds.
             () = tokio::time::sleep(sleep + Duration::from_millis(1)) => {}
             _ = stop.changed() => return,
@@ -79,7 +83,7 @@ fn heed(schedule: &mut Schedule, asks: &mut mpsc::Receiver<Vec<String>>, first: 
 }
 
 /// One run of these checks, and all that follows from it.
-async fn round(works: &Works, doors: &TrustDoors, due: &[&'static str]) {
+async fn round(works: &Works, doors: &TrustDoors, due: &[&'static str], lists: &Arc<Remembered>) {
     let settings = works.settings();
     let setup = board::setup(&settings);
     let deadline = DEADLINE + DEADLINE_A_DOMAIN * u32::try_from(setup.domains.len()).unwrap_or(u32::MAX).min(10_000);
@@ -91,8 +95,9 @@ async fn round(works: &Works, doors: &TrustDoors, due: &[&'static str]) {
         keys: settings.permit.keys.clone(),
         ..Options::default()
     };
-    let (dns, progress) = (doors.dns.clone(), Arc::new(Progress::default()));
-    let report = repute_audit::run(setup.clone(), dns, &options, works.now(), progress).await;
+    let progress = Arc::new(Progress::default());
+    let asks = Doors { remembered: Some(lists.clone()), ..Doors::from(doors.dns.clone()) };
+    let report = repute_audit::run(setup.clone(), asks, &options, works.now(), progress).await;
     let mut findings = report.findings;
     for finding in &mut findings {
         doubt(works, doors, &setup, &options, finding).await;

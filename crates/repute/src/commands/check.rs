@@ -75,6 +75,7 @@ pub fn run(args: Args, context: &Context) -> anyhow::Result<Exit> {
         dns: resolver(&config, args.dns_port)?,
         network: (!args.dns_only).then(network),
         own: Some(Arc::new(own::look(&config, &setup, past.as_ref(), now))),
+        remembered: None,
     };
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
     let report = runtime.block_on(watched(setup, doors, &options, now))?;

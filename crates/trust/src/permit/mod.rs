@@ -15,5 +15,5 @@ mod trail;
 
 pub use override_::{Override, Word};
 pub use permits::{Changed, Key, Permits, Record, Rights, State};
-pub use rules::{Cadence, Scope, Suspending, cadence, suspending};
+pub use rules::{Cadence, Scope, Suspending, cadence, list_every, suspending};
 pub use trail::{CONFIRM_AFTER, Standing, Subject, Trail, Turn};

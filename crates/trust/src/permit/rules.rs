@@ -6,6 +6,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use crate::checks::catalogue::is_within;
+use crate::dnsbl::Tier;
 
 /// What a failure stops.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -52,6 +53,15 @@ pub struct Cadence {
 struct Table {
     suspends: Vec<Suspending>,
     cadence: Vec<Times>,
+    lists: Vec<ListTimes>,
+}
+
+/// How often the watch asks lists of a tier.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct ListTimes {
+    tier: Tier,
+    every: String,
 }
 
 #[derive(Deserialize)]
@@ -82,6 +92,13 @@ pub fn cadence(check: &str) -> Cadence {
     let every = seconds(&times.every);
     let failing = times.failing.as_deref().map_or(FAILING, seconds);
     Cadence { every, failing: failing.min(every) }
+}
+
+/// How often lists of this tier are asked while they have none of ours: as the table says, else with every
+/// check of lists.
+pub fn list_every(tier: Tier) -> Duration {
+    let times = TABLE.lists.iter().find(|times| times.tier == tier);
+    times.map_or(Duration::ZERO, |times| seconds(&times.every))
 }
 
 /// `5m`, `1h`; the table is ours, and a test reads all of it.
@@ -121,6 +138,8 @@ mod tests {
         assert_eq!(minutes("name.from.soa"), 60);
         assert_eq!(minutes("spf.pass.each"), 5);
         assert_eq!(minutes("ip.rpki"), 24 * 60);
+        let hours = |tier| list_every(tier).as_secs() / 3600;
+        assert_eq!([Tier::Blocking, Tier::Notice, Tier::Minor, Tier::Info].map(hours), [1, 6, 24, 24]);
         assert_eq!(cadence("bl.ip"), Cadence { every: Duration::from_secs(3600), failing: Duration::from_secs(300) });
     }
 }
