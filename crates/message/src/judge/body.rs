@@ -21,7 +21,14 @@ pub(super) fn judge(letter: &Letter<'_>, remarks: &mut Vec<Remark>) -> Vec<Domai
         let found = "there are MIME fields and no MIME-Version".to_owned();
         add(Level::Warn, "mime.version", found, "Repute adds MIME-Version: 1.0 at submission");
     }
-    let Some(message) = MessageParser::default().parse(letter.octets) else { return Vec::new() };
+    // The library stops itself at some damaged multiparts ("could not find multipart", mail-parser 0.11).
+    let parsed = std::panic::catch_unwind(|| MessageParser::default().parse(letter.octets));
+    let Ok(parsed) = parsed else {
+        let found = "its parts cannot be told from each other".to_owned();
+        add(Level::Warn, "", found, "end each multipart with its boundary, and each inner one before the outer");
+        return Vec::new();
+    };
+    let Some(message) = parsed else { return Vec::new() };
     let (mut html, mut text, mut links) = (0, 0, Vec::new());
     for part in &message.parts {
         match &part.body {
