@@ -79,9 +79,7 @@ def from_repute(case, egress=None):
 
 
 def zone_line(record):
-    value = record["value"]
-    strings = " ".join(f'"{value[i:i + 250]}"' for i in range(0, len(value), 250))
-    return f"{record['name'].rstrip('.')}. IN {record['type']} {strings}\n"
+    return f"{record['name'].rstrip('.')}. IN {record['type']} {bind.quoted(record['value'])}\n"
 
 
 #: Messages that are easily broken on the way from signing to verifying.

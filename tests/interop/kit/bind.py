@@ -13,6 +13,11 @@ HEAD = """$TTL 60
 REVERSE = {"113.0.203.in-addr.arpa": "203.0.113.", "100.51.198.in-addr.arpa": "198.51.100."}
 
 
+def quoted(text):
+    """A text of any length as a TXT record has it."""
+    return " ".join(f'"{text[at:at + 250]}"' for at in range(0, len(text), 250))
+
+
 def names(records, pointers):
     """The zones: `records` by zone as zone file text, `pointers` as address to name."""
     zones = {"world.example": f"ns IN A {room.NAMESERVER}\n", **records}
