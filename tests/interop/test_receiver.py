@@ -1,6 +1,8 @@
 """A receiver as a careful postmaster runs it: Postfix with policyd-spf, opendkim, opendmarc, behind BIND."""
+import smtplib
+
 from kit import bind, receiver, room
-from kit.case import needs, needs_room
+from kit.case import needs, needs_room, wait_for
 from kit.postfix import Postfix
 from kit.repute import Repute
 from kit.smtp import Raw, content
@@ -150,6 +152,34 @@ def test_repute_says_why_there_is_no_way(case):
     for message in there.wait(3):
         # Our notices are mail of ours: they pass as well.
         assert ("dmarc", "pass") in {(m, r) for m, r, _ in receiver.verdicts(message)}, receiver.verdicts(message)
+
+
+@needs_room
+@needs(*TOOLS)
+def test_a_letter_that_is_handed_on_passes(case):
+    """A stranger answers to the return path: what reaches the mailbox for replies passes SPF, DKIM and DMARC as ours."""
+    bounces = "bounces.sender.example"
+    repute = Repute(case, local=True, listeners=("submission", "return"), start=False, more=f'[[egress]]\naddress = "{room.SENDER}"\n')
+    text = repute.file.read_text().replace('name = "sender.example"\n', f'name = "sender.example"\nreturn_path = "{bounces}"\n', 1)
+    repute.file.write_text(text.replace('name = "local"\n', 'name = "local"\nreplies = "box@receiver.example"\n', 1))
+    world(case, "".join(zone_line(r) for r in repute.records) + f'bounces IN MX 10 mail\nbounces IN TXT "v=spf1 ip4:{room.SENDER} -all"\n')
+    there = receiver.Receiver(case)
+    repute.start()
+    with Raw("127.0.0.1", repute.port) as client:
+        code, lines = client.message("app@sender.example", ["box@receiver.example"], content(subject="to the list"))
+        assert code == 250, lines
+    [sent] = there.wait(1)
+    path = str(sent["Return-Path"]).strip("<>")
+    assert path.endswith("@" + bounces), sent.as_string()
+    letter = "From: Ann <ann@stranger.example>\r\nTo: x\r\nSubject: Re: to the list\r\nMessage-ID: <r1@stranger.example>\r\n\r\nA question.\r\n"
+    wait_for("the history has it", lambda: "delivered box@receiver.example" in repute.command("why", "box@receiver.example"))
+    with smtplib.SMTP("127.0.0.1", repute.ports["return"], timeout=60) as client:
+        client.sendmail("ann@stranger.example", [path], letter)
+    handed = there.wait(2)[1]
+    assert "postmaster@sender.example" in str(handed["From"]) and str(handed["Reply-To"]) == "Ann <ann@stranger.example>", handed.as_string()
+    found = receiver.verdicts(handed)
+    results = {(method, result) for method, result, _ in found}
+    assert {("spf", "pass"), ("dkim", "pass"), ("dmarc", "pass")} <= results, found
 
 
 @needs_room
