@@ -43,8 +43,8 @@ def arrived(sink):
 
 
 def on_disk(repute):
-    """Octets of the spool."""
-    return sum(file.stat().st_size for file in repute.state.glob("**/spool*") if file.is_file())
+    """Octets of the spool, without its log."""
+    return sum(file.stat().st_size for file in repute.state.glob("**/spool.sqlite"))
 
 
 def show(repute):
@@ -111,7 +111,11 @@ def test_bulk_killed_in_the_middle(case):
     if not repute.json("bulk", "list") or show(repute)["state"] == "loading":
         assert not sink.messages, "nothing is sent before the launch"
         repute.command("bulk", *arguments, "--yes", "--no-watch")
-    loaded, spent = on_disk(repute), time.monotonic() - began
+    spent = time.monotonic() - began
+    # The log is copied when the server ends: what is in the file then is what the list takes.
+    repute.stop()
+    loaded = on_disk(repute)
+    repute.start()
     each = (loaded - before - own) / PEOPLE
     # A small list is a few pages more or less.
     assert PEOPLE < 20_000 or each <= 200, f"{each:.0f} octets for a recipient beside its fields"
@@ -121,7 +125,7 @@ def test_bulk_killed_in_the_middle(case):
         repute.kill()
         kills += 1
         repute.start()
-    wait_for("the campaign is done", lambda: show(repute)["state"] == "done", 120)
+    wait_for("the campaign is done", lambda: show(repute)["state"] == "done", 120 + PEOPLE / 200)
     end, counts = show(repute), arrived(sink)
     assert counts.keys() == people, f"seed {seed}: {len(people - counts.keys())} are missing, {len(counts.keys() - people)} were not asked for"
     twice = sum(1 for n in counts.values() if n > 1)
