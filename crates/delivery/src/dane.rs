@@ -7,8 +7,8 @@
 
 use repute_dns::{Lookup, Resolver};
 use repute_net::tls;
-use repute_trust::dane::{self, Tlsa};
-use repute_types::{Culprit, Domain, EnhancedCode, Outcome, Stage, Verdict};
+use repute_trust::dane;
+use repute_types::{Culprit, Domain, EnhancedCode, Outcome, Stage, Tlsa, Verdict};
 
 use crate::Route;
 
@@ -51,14 +51,7 @@ pub(crate) async fn promise(host: &Domain, route: &Route, resolver: &dyn Resolve
         let Ok(at) = Domain::parse(&format!("_{}._tcp.{base}", route.port)) else { continue };
         match resolver.tlsa(&at).await {
             Lookup::Found(found) if found.authentic => {
-                let to_rule = |t: repute_dns::Tlsa| Tlsa {
-                    usage: t.usage,
-                    selector: t.selector,
-                    matching: t.matching,
-                    data: t.data,
-                };
-                let records: Vec<Tlsa> = found.items.into_iter().map(to_rule).collect();
-                let records = dane::usable(&records);
+                let records = dane::usable(&found.items);
                 if records.is_empty() {
                     return Ok(Promise::Unusable);
                 }

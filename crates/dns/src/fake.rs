@@ -31,9 +31,9 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use repute_types::Domain;
+use repute_types::{Domain, Tlsa};
 
-use crate::{BoxFuture, Data, Lookup, Mx, Records, Resolver, Tlsa};
+use crate::{BoxFuture, Data, Lookup, Mx, Records, Resolver};
 
 /// How long nobody answers before that is known.
 const SILENCE: Duration = Duration::from_secs(5);

@@ -4,10 +4,10 @@
 use std::collections::HashMap;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
-use repute_types::Domain;
+use repute_types::{Domain, Tlsa};
 
 use crate::fake::{self, Kind as FakeKind};
-use crate::{BoxFuture, Data, Inspect, Kind, Lookup, Mx, Records, Resolver, Said, Tlsa, ZoneFake};
+use crate::{BoxFuture, Data, Inspect, Kind, Lookup, Mx, Records, Resolver, Said, ZoneFake};
 
 /// Every server says what the resolver sees, but for those with a zone of their own.
 pub struct ServersFake {

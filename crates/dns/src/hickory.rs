@@ -22,14 +22,14 @@ use hickory_resolver::net::runtime::TokioRuntimeProvider;
 use hickory_resolver::net::{DnsError as Semantic, NetError, NoRecords};
 use hickory_resolver::recursor::RecursorError;
 use hickory_resolver::{TokioResolver, system_conf};
-use repute_types::Domain;
+use repute_types::{Domain, Tlsa};
 use tokio::time::{Instant, timeout};
 
 use crate::cache::Cache;
 use crate::direct;
 use crate::roots::Roots;
 use crate::validation::Validation;
-use crate::{BoxFuture, Lookup, Mx, Records, Resolver, Tlsa};
+use crate::{BoxFuture, Lookup, Mx, Records, Resolver};
 
 /// How names are looked up.
 #[derive(Clone, Debug, PartialEq, Eq)]

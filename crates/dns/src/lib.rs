@@ -23,7 +23,7 @@ pub use fake::ZoneFake;
 pub use fake_servers::ServersFake;
 pub use hickory::{DnsError, DnsSettings, HickoryResolver};
 pub use inspect::{Data, Inspect, Kind, Said};
-use repute_types::Domain;
+use repute_types::{Domain, Tlsa};
 
 pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
 
@@ -55,15 +55,6 @@ pub struct Mx {
     pub preference: u16,
     /// `None` is the null MX `.` (RFC 7505).
     pub exchange: Option<Domain>,
-}
-
-/// RFC 6698 §2.1.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Tlsa {
-    pub usage: u8,
-    pub selector: u8,
-    pub matching: u8,
-    pub data: Vec<u8>,
 }
 
 /// DNS as everything above sees it: [`HickoryResolver`] asks real servers, [`ZoneFake`] a text.

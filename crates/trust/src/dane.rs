@@ -6,37 +6,28 @@
 //! Known limit: an authority's bare key (`2 1 0`) is found only where the server sends its certificate.
 
 use aws_lc_rs::digest::{SHA256, SHA512, digest};
+use repute_types::Tlsa;
 
 use crate::certificate::Certificate;
-
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Tlsa {
-    pub usage: u8,
-    pub selector: u8,
-    pub matching: u8,
-    pub data: Vec<u8>,
-}
 
 const AUTHORITY: u8 = 2;
 const SERVER: u8 = 3;
 
-impl Tlsa {
-    /// Whether a mail client can act on it (RFC 7672 §3.1.3).
-    pub fn is_usable(&self) -> bool {
-        let length = match self.matching {
-            0 => !self.data.is_empty(),
-            1 => self.data.len() == 32,
-            2 => self.data.len() == 64,
-            _ => false,
-        };
-        matches!(self.usage, AUTHORITY | SERVER) && matches!(self.selector, 0 | 1) && length
-    }
+/// Whether a mail client can act on it (RFC 7672 §3.1.3).
+fn is_usable(record: &Tlsa) -> bool {
+    let length = match record.matching {
+        0 => !record.data.is_empty(),
+        1 => record.data.len() == 32,
+        2 => record.data.len() == 64,
+        _ => false,
+    };
+    matches!(record.usage, AUTHORITY | SERVER) && matches!(record.selector, 0 | 1) && length
 }
 
 /// Those of the records that count: usable, and not hashed more weakly than another of the same
 /// usage and selector (RFC 7671 §9: else a broken hash could be fallen back on).
 pub fn usable(records: &[Tlsa]) -> Vec<Tlsa> {
-    let usable: Vec<&Tlsa> = records.iter().filter(|record| record.is_usable()).collect();
+    let usable: Vec<&Tlsa> = records.iter().filter(|record| is_usable(record)).collect();
     let stronger =
         |weak: &Tlsa| usable.iter().any(|r| (r.usage, r.selector, r.matching) == (weak.usage, weak.selector, 2));
     usable.iter().filter(|r| r.matching != 1 || !stronger(r)).map(|r| (*r).clone()).collect()
@@ -125,7 +116,7 @@ mod tests {
             (tlsa(3, 1, 2, &[0; 32]), false),
             (tlsa(2, 0, 0, &[]), false),
         ] {
-            assert_eq!(record.is_usable(), expected, "{record:?}");
+            assert_eq!(is_usable(&record), expected, "{record:?}");
         }
     }
 

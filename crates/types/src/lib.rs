@@ -17,6 +17,7 @@ pub mod outcome;
 pub mod random;
 pub mod remark;
 pub mod reply;
+pub mod tlsa;
 
 pub use address::{Address, AddressError};
 pub use clock::{Clock, ManualClock, SystemClock, Timestamp};
@@ -30,6 +31,7 @@ pub use outcome::{Cause, Culprit, Outcome, Peer, Stage, TlsAsked, TlsUsed, Verdi
 pub use random::{Random, SeededRandom, SystemRandom};
 pub use remark::{Level, Remark};
 pub use reply::{EnhancedCode, Reply};
+pub use tlsa::Tlsa;
 
 /// The name of an account, as the configuration gives it; it also stands in log lines.
 pub type AccountName = std::sync::Arc<str>;

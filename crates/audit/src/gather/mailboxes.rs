@@ -5,9 +5,8 @@ use std::net::{IpAddr, SocketAddr};
 use repute_dns::{Data, Kind, Lookup};
 use repute_trust::checks::Finding;
 use repute_trust::checks::mailbox::{Host, Met, Promised, Said, Shown, accepts, backscatter, encrypts, promised};
-use repute_trust::dane::Tlsa;
 use repute_trust::lookup::{self, Query};
-use repute_types::Domain;
+use repute_types::{Domain, Tlsa};
 
 use crate::questions::{Questions, all};
 use crate::run::Run;

@@ -78,11 +78,8 @@ impl Log {
             waiting.lost += 1;
             return;
         }
-        let first = waiting.lines.is_empty();
-        match waiting.format {
-            Some(LogFormat::Json) => json::line(&mut waiting.lines, event),
-            _ => text::line(&mut waiting.lines, event),
-        }
+        let (first, format) = (waiting.lines.is_empty(), waiting.format);
+        add_line(&mut waiting.lines, format, event);
         drop(waiting);
         if first {
             self.shared.wake.notify_one();
@@ -93,11 +90,15 @@ impl Log {
 /// The event's line by itself.
 pub fn line(format: LogFormat, event: &Event) -> Vec<u8> {
     let mut line = Vec::new();
-    match format {
-        LogFormat::Json => json::line(&mut line, event),
-        LogFormat::Text => text::line(&mut line, event),
-    }
+    add_line(&mut line, Some(format), event);
     line
+}
+
+fn add_line(lines: &mut Vec<u8>, format: Option<LogFormat>, event: &Event) {
+    match format {
+        Some(LogFormat::Json) => json::line(lines, event),
+        Some(LogFormat::Text) | None => text::line(lines, event),
+    }
 }
 
 impl Drop for Log {

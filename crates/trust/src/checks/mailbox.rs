@@ -3,11 +3,11 @@
 
 use std::time::Duration;
 
-use repute_types::{Domain, Timestamp};
+use repute_types::{Domain, Timestamp, Tlsa};
 
 use super::Finding;
 use crate::certificate::Certificate;
-use crate::dane::{self, Tlsa};
+use crate::dane;
 
 /// What one MX host said.
 #[derive(Clone, Debug, PartialEq, Eq)]
