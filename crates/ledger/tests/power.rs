@@ -14,6 +14,7 @@ use repute_testkit::power::{each_cut, image, lay};
 use repute_types::{Address, Content, MessageId, Random, SeededRandom, Timestamp};
 
 const FILE: &str = "facts.sqlite";
+const FILES: [&str; 2] = [FILE, "facts.sqlite-wal"];
 const NOW: Timestamp = Timestamp(1_795_485_950_000);
 /// Facts that are written one after the other.
 const FACTS: u64 = 8;
@@ -133,16 +134,16 @@ fn check<F: Facts>(seed: u64) {
     let sizes: Vec<usize> = (0..FACTS).map(|_| random.below(12_000) as usize).collect();
     let size = |number: u64| sizes[number as usize - 1];
     let store = F::open(&dir.path().join(FILE));
-    let mut states = vec![image(dir.path(), FILE)];
+    let mut states = vec![image(dir.path(), &FILES)];
     for number in 1..=FACTS {
         runtime.block_on(store.write(number, size(number)));
-        states.push(image(dir.path(), FILE));
+        states.push(image(dir.path(), &FILES));
     }
     for (answered, pair) in (0u64..).zip(states.windows(2)) {
         each_cut(&pair[0], &pair[1], &random, |how, disk| {
             let what = format!("seed {seed}, {answered} answered, {how}");
             let dir = tempfile::tempdir().unwrap();
-            lay(dir.path(), FILE, disk);
+            lay(dir.path(), disk);
             let store = F::open(&dir.path().join(FILE));
             runtime.block_on(async {
                 for number in 1..=answered {

@@ -1,21 +1,25 @@
-//! The embedded spool: one SQLite database in a folder of its own, one thread that writes.
+//! The embedded spool: a journal and an SQLite database in a folder of its own, one thread that writes.
 //!
-//! Promise: whatever commits and settlements wait are one transaction and one sync
-//! (`synchronous=FULL` on a write-ahead log), and only then are the commits answered. The
-//! order of the instants, the schema and the measurements stand in docs/spool.md.
+//! Promise: whatever commits and settlements wait are one block of the journal and one sync, and only then are
+//! the commits answered. What is not delivered soon goes on into the database. The order of the instants,
+//! the formats and the measurements stand in docs/spool.md.
 //! Reads have their own connections and never wait for the writer. One process at a time:
 //! the folder holds a lock file.
 //! Fails: a disk that is full, read-only or broken fails the commits that met it; nothing of
 //! them is kept, settlements are kept in memory and tried again, and the thread goes on.
 
 mod checkpoint;
+mod database;
 mod inbox;
+mod journal;
+mod pending;
 mod reader;
 mod reserve;
 mod rows;
 mod schema;
 mod store;
 mod vacuum;
+mod view;
 mod writer;
 
 use std::path::{Path, PathBuf};
@@ -26,13 +30,16 @@ use repute_types::{Content, MessageId, PartId, Timestamp};
 use tokio::sync::{Semaphore, oneshot};
 
 use self::checkpoint::Checkpointer;
+use self::database::Database;
 use self::inbox::{Inbox, Work};
+use self::journal::{Found, Journal};
 use self::reader::Readers;
 use self::reserve::Reserve;
 use self::store::Store;
+use self::view::View;
 use crate::{
-    BoxFuture, Campaign, CampaignWrite, Change, Committed, Member, MessageMeta, NewMessage, PartRecord, Settlement,
-    Spool, SpoolError,
+    BoxFuture, Campaign, CampaignWrite, Committed, Member, MessageMeta, NewMessage, PartRecord, Settlement, Spool,
+    SpoolError,
 };
 
 /// Where a test may watch, delay, fail or kill the writer.
@@ -40,7 +47,7 @@ use crate::{
 pub enum Step {
     /// A batch is taken, nothing is written.
     BeforeTransaction,
-    /// A message's rows are written, the transaction is open.
+    /// A message is put down, in memory or in a transaction that is open.
     AfterInsert,
     /// Everything of the batch is written, nothing is synced.
     BeforeCommit,
@@ -48,6 +55,11 @@ pub enum Step {
     AfterCommit,
     /// The callers have been told.
     AfterAnswer,
+    /// A step of the journal is about to go into the database.
+    BeforeDrain,
+    /// All of a segment is in the database, and synced.
+    Drained,
+    AfterDrain,
     /// The log is about to be copied into the database.
     BeforeCheckpoint,
     AfterCheckpoint,
@@ -80,8 +92,9 @@ impl Hook for NoHook {
 pub struct Options {
     /// Commits that may wait for the writer at once; one more waits for its turn to wait.
     pub waiting: usize,
-    /// Octets of the write-ahead log at which it is copied into the database and begun again.
-    /// Twice as much of the disk is set aside; where that cannot be had, no mail is accepted.
+    /// Octets of each of the journal's two segments, and of the database's write-ahead log at which it is copied
+    /// into the database and begun again. Twice as much of the disk is set aside; where that cannot be had, no
+    /// mail is accepted.
     pub log_octets: u64,
     /// Octets that the database may have; a bound for tests of a full disk. `None`: the disk's.
     pub max_octets: Option<u64>,
@@ -104,59 +117,83 @@ pub enum OpenError {
     Newer { found: i64, known: i64 },
     #[error("the spool's database {path} cannot be opened or is damaged: restore it, or move it away to start empty")]
     Database { path: PathBuf, source: rusqlite::Error },
+    #[error(
+        "the spool's journal in {path} cannot be opened: make room for it on the disk, or see what is wrong with that"
+    )]
+    Journal { path: PathBuf, source: std::io::Error },
     #[error("cannot start the spool's thread")]
     Thread(#[source] std::io::Error),
 }
 
 pub struct SqliteSpool {
-    inbox: Arc<Inbox>,
+    /// What readers see.
+    view: View,
     /// Bounds the commits that wait: backpressure instead of memory.
     turns: Semaphore,
-    readers: Arc<Readers>,
     writer: Option<JoinHandle<()>>,
     /// Held as long as the spool is open; the lock goes with the file.
     _lock: std::fs::File,
 }
 
 impl SqliteSpool {
-    /// Opens the spool in `dir`, making the folder and the database where there are none.
+    /// Opens the spool in `dir`, making the folder, the journal and the database where there are none.
     pub fn open(dir: &Path, options: Options) -> Result<SqliteSpool, OpenError> {
         let lock = schema::lock_folder(dir)?;
         let path = dir.join("spool.sqlite");
         let failed = |source| OpenError::Database { path: path.clone(), source };
         let connection = schema::open_writer(&path, &options)?;
         let checkpointer = Checkpointer::start(&path, options.log_octets, options.hook.clone())?;
-        let reserve = Reserve::new(dir.join("reserve"), 2 * options.log_octets);
-        let store = Store::new(connection, options.hook.clone(), checkpointer, reserve).map_err(failed)?;
+        let mut reserve = Reserve::new(dir.join("reserve"), 2 * options.log_octets);
+        let taken = schema::taken(&connection).map_err(failed)?;
+        let journal = open_journal(dir, &options, taken, &mut reserve)?;
+        let database = Database::new(connection, &options, checkpointer, reserve).map_err(failed)?;
         let readers = Arc::new(Readers::new(path.clone()));
         readers.warm().map_err(failed)?;
         schema::sync_folder(dir).map_err(|source| OpenError::Folder { path: dir.to_owned(), source })?;
 
-        let inbox = Arc::new(Inbox::default());
+        let most_content = inbox::MOST_CONTENT.min(journal.0.octets() as usize / 4);
+        let inbox = Arc::new(Inbox::new(most_content));
+        let store = Store::new(database, taken, journal, options.hook.clone()).map_err(failed)?;
+        let (pending, files) = (store.pending().clone(), store.files());
         let for_thread = inbox.clone();
         let writer = std::thread::Builder::new()
             .name("spool".into())
             .spawn(move || writer::run(store, &for_thread))
             .map_err(OpenError::Thread)?;
+        let view = View { inbox, pending, files, readers };
         let turns = Semaphore::new(options.waiting.max(1));
-        Ok(SqliteSpool { inbox, turns, readers, writer: Some(writer), _lock: lock })
+        Ok(SqliteSpool { view, turns, writer: Some(writer), _lock: lock })
     }
-}
 
-impl SqliteSpool {
     /// Waits its turn, then until the writer has it on disk.
     async fn write(&self, work: Work) -> Result<(), SpoolError> {
         let _turn = self.turns.acquire().await.map_err(|_| SpoolError::Closed)?;
         let (answer, answered) = oneshot::channel();
-        self.inbox.commit(work, answer);
+        self.view.inbox.commit(work, answer);
         answered.await.unwrap_or(Err(SpoolError::Closed))
     }
+}
+
+/// On a full disk what is set aside for that makes room for a journal, where there is none yet.
+fn open_journal(
+    dir: &Path,
+    options: &Options,
+    taken: u64,
+    reserve: &mut Reserve,
+) -> Result<(Journal, Vec<Found>), OpenError> {
+    let open = || Journal::open(dir, options.log_octets, taken);
+    open()
+        .or_else(|_| {
+            reserve.give_up();
+            open()
+        })
+        .map_err(|source| OpenError::Journal { path: dir.to_owned(), source })
 }
 
 impl Drop for SqliteSpool {
     /// Writes what waits, then ends the thread.
     fn drop(&mut self) {
-        self.inbox.close();
+        self.view.inbox.close();
         if let Some(writer) = self.writer.take() {
             // A thread that panicked has answered nobody; there is nothing to add here.
             let _ = writer.join();
@@ -174,49 +211,27 @@ impl Spool for SqliteSpool {
     }
 
     fn settle(&self, settlement: Settlement) {
-        self.inbox.settle(settlement);
+        self.view.inbox.settle(settlement);
     }
 
     fn unsettled(&self) -> usize {
-        self.inbox.unsettled()
+        self.view.inbox.unsettled()
     }
 
     fn flush(&self) -> BoxFuture<'_, Result<(), SpoolError>> {
-        let (answer, answered) = oneshot::channel();
-        self.inbox.flush(answer);
-        Box::pin(async move { answered.await.unwrap_or(Err(SpoolError::Closed)) })
+        Box::pin(self.view.flush())
     }
 
     fn meta(&self, id: MessageId) -> BoxFuture<'_, Result<MessageMeta, SpoolError>> {
-        Box::pin(async move {
-            if let Some(notice) = self.inbox.notice(id, |notice| notice.meta.clone()) {
-                return Ok(notice);
-            }
-            self.readers.ask(move |db| reader::meta(db, id)).await
-        })
+        Box::pin(self.view.meta(id))
     }
 
     fn content(&self, id: MessageId) -> BoxFuture<'_, Result<Content, SpoolError>> {
-        Box::pin(async move {
-            if let Some(content) = self.inbox.notice(id, |notice| notice.content.clone()) {
-                return Ok(content);
-            }
-            self.readers.ask(move |db| reader::content(db, id)).await
-        })
+        Box::pin(self.view.content(id))
     }
 
     fn part(&self, id: PartId) -> BoxFuture<'_, Result<PartRecord, SpoolError>> {
-        Box::pin(async move {
-            match self.inbox.change(id) {
-                Some(Change::Done | Change::Ended(_)) => Err(SpoolError::Missing(id.message)),
-                // A change of a part that is gone does nothing, so what is on disk decides.
-                Some(Change::Keep(record)) => self.readers.ask(move |db| reader::part(db, id)).await.map(|_| record),
-                None => match self.inbox.notice(id.message, |n| n.parts.get(id.number as usize).cloned()) {
-                    Some(record) => record.ok_or(SpoolError::Missing(id.message)),
-                    None => self.readers.ask(move |db| reader::part(db, id)).await,
-                },
-            }
-        })
+        Box::pin(self.view.part(id))
     }
 
     fn scan(
@@ -224,28 +239,11 @@ impl Spool for SqliteSpool {
         after: Option<PartId>,
         limit: usize,
     ) -> BoxFuture<'_, Result<Vec<(MessageMeta, PartRecord)>, SpoolError>> {
-        Box::pin(async move {
-            if self.inbox.unsettled() > 0 {
-                // Where the disk refuses, what is known of the changes is laid over what it has.
-                let _ = self.flush().await;
-            }
-            let mut rows = self.readers.ask(move |db| reader::scan(db, after, limit)).await?;
-            if self.inbox.unsettled() > 0 {
-                rows.retain_mut(|(_, part)| match self.inbox.change(part.id) {
-                    Some(Change::Done | Change::Ended(_)) => false,
-                    Some(Change::Keep(record)) => {
-                        *part = record;
-                        true
-                    }
-                    None => true,
-                });
-            }
-            Ok(rows)
-        })
+        Box::pin(self.view.scan(after, limit))
     }
 
     fn last_id(&self) -> BoxFuture<'_, Result<Option<MessageId>, SpoolError>> {
-        Box::pin(async move { self.readers.ask(reader::last_id).await })
+        Box::pin(self.view.last_id())
     }
 
     fn change_campaign(&self, write: CampaignWrite) -> BoxFuture<'_, Result<(), SpoolError>> {
@@ -253,17 +251,11 @@ impl Spool for SqliteSpool {
     }
 
     fn campaigns(&self) -> BoxFuture<'_, Result<Vec<Campaign>, SpoolError>> {
-        Box::pin(async move {
-            if self.inbox.unsettled() > 0 {
-                // Where the disk refuses, the counts are those it has.
-                let _ = self.flush().await;
-            }
-            self.readers.ask(reader::campaigns).await
-        })
+        Box::pin(self.view.campaigns())
     }
 
     fn member(&self, part: PartId) -> BoxFuture<'_, Result<Option<Member>, SpoolError>> {
-        Box::pin(async move { self.readers.ask(move |db| reader::member(db, part)).await })
+        Box::pin(self.view.member(part))
     }
 
     fn forget_members(&self, before: Timestamp) -> BoxFuture<'_, Result<(), SpoolError>> {

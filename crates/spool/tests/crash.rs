@@ -23,12 +23,15 @@ use repute_spool::sqlite::{Options, Step};
 use repute_spool::{NewMessage, Spool, SqliteSpool};
 use repute_types::{Random, SeededRandom, SystemRandom};
 
-const STEPS: [Step; 7] = [
+const STEPS: [Step; 10] = [
     Step::BeforeTransaction,
     Step::AfterInsert,
     Step::BeforeCommit,
     Step::AfterCommit,
     Step::AfterAnswer,
+    Step::BeforeDrain,
+    Step::Drained,
+    Step::AfterDrain,
     Step::BeforeCheckpoint,
     Step::AfterCheckpoint,
 ];

@@ -1,7 +1,8 @@
 //! A power cut at every sync boundary.
 //!
 //! What is on the disk is copied at each instant at which the writer relies on it: after each
-//! commit, before it is answered, and after each copy of the log. A cut then leaves the last
+//! commit, before it is answered, after all of a segment of the journal has gone into the database, and after
+//! each copy of the database's log. A cut then leaves the last
 //! such state, with any selection of the sectors written since: none, all, the first so many,
 //! or at random. Whatever remains is opened. Promise: every message answered by then is
 //! there whole; the one under way is there whole or not at all; nothing else is.
@@ -13,6 +14,7 @@ mod common;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Condvar, Mutex};
+use std::thread::ThreadId;
 
 use common::*;
 use repute_spool::sqlite::{Options, Step};
@@ -20,25 +22,30 @@ use repute_spool::{NewMessage, Spool, SqliteSpool};
 use repute_testkit::power::{Image, each_cut, image, lay};
 use repute_types::{Random, SeededRandom};
 
-/// The log's header, and a frame: its own header and a page (sqlite.org/fileformat2.html §4).
-const HEADER: usize = 32;
-const FRAME: usize = 24 + 4096;
-const DATABASE: &str = "spool.sqlite";
+const FILES: [&str; 4] = ["journal-0", "journal-1", "spool.sqlite", "spool.sqlite-wal"];
+/// Of a block in the journal: its header (docs/spool.md), and where the next one may begin.
+const HEADER: usize = 40;
+const PAGE: usize = 4096;
 
-/// One thing at a time: a transaction or a copy of the log, so that the copies are of one instant.
+/// One thing at a time: a transaction or a copy of the log, so that the copies are of one instant. A step of the
+/// drain may be part of a transaction.
 #[derive(Default)]
 struct Turn {
-    taken: Mutex<bool>,
+    taken: Mutex<Option<(ThreadId, u32)>>,
     free: Condvar,
 }
 
 impl Turn {
     fn take(&self) {
-        *self.free.wait_while(self.taken.lock().unwrap(), |taken| *taken).unwrap() = true;
+        let me = std::thread::current().id();
+        let taken = self.taken.lock().unwrap();
+        let mut taken = self.free.wait_while(taken, |taken| taken.is_some_and(|(by, _)| by != me)).unwrap();
+        *taken = Some((me, taken.map_or(1, |(_, times)| times + 1)));
     }
 
     fn give(&self) {
-        *self.taken.lock().unwrap() = false;
+        let mut taken = self.taken.lock().unwrap();
+        *taken = taken.and_then(|(by, times)| (times > 1).then(|| (by, times - 1)));
         self.free.notify_one();
     }
 }
@@ -56,13 +63,16 @@ fn record(log_octets: u64, messages: &[NewMessage]) -> Vec<(Image, usize)> {
                 return Ok(());
             }
             match step {
-                Step::BeforeTransaction | Step::BeforeCheckpoint => turn.take(),
-                Step::AfterCommit | Step::AfterCheckpoint => {
+                Step::BeforeTransaction | Step::BeforeDrain | Step::BeforeCheckpoint => turn.take(),
+                Step::AfterCommit | Step::Drained | Step::AfterCheckpoint => {
                     let mut committed = committed.lock().unwrap();
                     *committed += usize::from(step == Step::AfterCommit);
-                    images.lock().unwrap().push((image(&path, DATABASE), *committed));
-                    turn.give();
+                    images.lock().unwrap().push((image(&path, &FILES), *committed));
+                    if step != Step::Drained {
+                        turn.give();
+                    }
                 }
+                Step::AfterDrain => turn.give(),
                 _ => {}
             }
             Ok(())
@@ -70,7 +80,7 @@ fn record(log_octets: u64, messages: &[NewMessage]) -> Vec<(Image, usize)> {
     };
     let options = Options { log_octets, ..watched(hook) };
     let spool = SqliteSpool::open(dir.path(), options).unwrap();
-    images.lock().unwrap().push((image(dir.path(), DATABASE), 0));
+    images.lock().unwrap().push((image(dir.path(), &FILES), 0));
     started.store(true, Ordering::SeqCst);
     let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
     for message in messages {
@@ -82,7 +92,7 @@ fn record(log_octets: u64, messages: &[NewMessage]) -> Vec<(Image, usize)> {
 
 fn check_opens(disk: &Image, messages: &[NewMessage], surely: usize, at_most: usize, what: &str) {
     let dir = tempfile::tempdir().unwrap();
-    lay(dir.path(), DATABASE, disk);
+    lay(dir.path(), disk);
     let spool = SqliteSpool::open(dir.path(), Options { log_octets: 64 << 10, ..Options::default() })
         .unwrap_or_else(|error| panic!("{what}: {error:?}"));
     let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
@@ -114,41 +124,49 @@ fn check_cuts(log_octets: u64, seed: u64) -> usize {
 
 #[test]
 fn a_cut_leaves_what_was_answered() {
-    // The log is begun again every few messages, and not at all.
+    // The journal and the log are begun again every few messages, and not at all.
     let seeds = std::env::var("REPUTE_POWER_SEEDS").ok().and_then(|n| n.parse().ok()).unwrap_or(3);
     for seed in 1..=seeds {
-        let log_octets = [32 << 20, 64 << 10, 16 << 10][seed as usize % 3];
+        let log_octets = [256 << 10, 64 << 10, 16 << 10][seed as usize % 3];
         let cuts = check_cuts(log_octets, seed);
         assert!(cuts > 300, "{cuts}");
     }
 }
 
-/// Where in the log the last frame ends that was written between two states.
-fn last_frame_written(before: &[u8], after: &[u8]) -> usize {
-    let differs = |at: &usize| before.get(*at) != after.get(*at);
-    let last = (0..after.len()).rev().find(differs).unwrap();
-    HEADER + (last - HEADER + 1).div_ceil(FRAME) * FRAME
+/// Where each block of a journal begins and ends.
+fn blocks(journal: &[u8]) -> Vec<(usize, usize)> {
+    let (mut at, mut found) = (0, Vec::new());
+    while journal[at..].starts_with(b"RPJ1") {
+        let length =
+            |field: usize| u32::from_le_bytes(journal[at + field..at + field + 4].try_into().unwrap()) as usize;
+        let end = at + HEADER + length(8) + length(12);
+        found.push((at, end));
+        at = end.next_multiple_of(PAGE);
+    }
+    found
 }
 
-/// The log's tail cut off, zeroed or scribbled over at every frame and beside it.
+/// The journal's tail zeroed or scribbled over at every block and beside it.
 #[test]
-fn a_torn_log_gives_what_was_answered_before_the_tear() {
+fn a_torn_journal_gives_what_was_answered_before_the_tear() {
     let messages: Vec<_> =
         (1..=12).map(|n| message(n, octets(n, 3_000 * n as usize % 9_000), &["a.example"])).collect();
-    let states = record(32 << 20, &messages);
-    let ends: Vec<usize> = states.windows(2).map(|pair| last_frame_written(&pair[0].0[1], &pair[1].0[1])).collect();
-    assert!(ends.is_sorted() && ends.len() == messages.len());
+    let states = record(256 << 10, &messages);
     let (last, _) = states.last().unwrap();
-    let frames = (HEADER..last[1].len()).step_by(FRAME).flat_map(|at| [at - 1, at, at + 1, at + 24, at + 2000]);
-    for cut in frames.filter(|cut| *cut < last[1].len()) {
-        let surely = ends.iter().filter(|end| **end <= cut).count();
-        for (how, fill) in [("cut off", None), ("zeroed", Some(0)), ("scribbled over", Some(0x5a))] {
-            let mut log = last[1].clone();
-            match fill {
-                None => log.truncate(cut),
-                Some(octet) => log[cut..].fill(octet),
+    let journal = &last[0].1;
+    let blocks = blocks(journal);
+    assert_eq!(blocks.len(), messages.len());
+    let cuts = blocks.iter().flat_map(|(at, end)| [*at, at + 1, at + HEADER, at + 60, end - 1, *end]);
+    for cut in cuts {
+        let surely = blocks.iter().filter(|(_, end)| *end <= cut).count();
+        for (how, fill) in [("zeroed", 0), ("scribbled over", 0x5a)] {
+            let mut disk = last.clone();
+            // What is left of a page is zero, and nothing stands behind the last block.
+            if journal[cut..].iter().all(|octet| *octet == fill) {
+                continue;
             }
-            check_opens(&[last[0].clone(), log], &messages, surely, surely, &format!("{how} at {cut}"));
+            disk[0].1[cut..].fill(fill);
+            check_opens(&disk, &messages, surely, surely, &format!("{how} at {cut}"));
         }
     }
 }

@@ -157,6 +157,60 @@ async fn damage_names_its_message_and_the_rest_goes_on() {
     assert_eq!(seen, [(1, 0), (1, 1), (2, 0), (2, 1), (4, 0), (5, 0), (5, 1)]);
 }
 
+/// A process that was killed leaves what it accepted last in the journal. Bit rot there damages a content, whose message
+/// is named, or a block, which does not hide those behind it.
+#[tokio::test]
+async fn damage_in_the_journal_is_named_and_the_rest_goes_on() {
+    let (dir, killed) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let spool = open(dir.path());
+    for n in 1..=4 {
+        spool.commit(message(n, octets(n, 10_000), &["a.example"])).await.unwrap();
+    }
+    let mut journal = std::fs::read(dir.path().join("journal-0")).unwrap();
+    let find = |octets: &[u8]| journal.windows(octets.len()).position(|there| there == octets).unwrap();
+    let (content, header) = (find(&octets(2, 10_000)[5_000..5_100]), find(&octets(3, 10_000)[..100]) - 40);
+    journal[content] ^= 0x10;
+    journal[header + 20] ^= 0x10;
+    std::fs::write(killed.path().join("journal-0"), journal).unwrap();
+    drop(spool);
+    for _ in 0..2 {
+        let spool = open(killed.path());
+        let left: Vec<_> = spool.scan(None, 10).await.unwrap().iter().map(|(meta, _)| meta.id.0).collect();
+        assert_eq!(left, [1, 2, 4]);
+        assert!(matches!(spool.content(id(2)).await, Err(SpoolError::Damaged(damaged)) if damaged == id(2)));
+        assert!(spool.content(id(4)).await.unwrap().to_vec() == octets(4, 10_000));
+        // The second time it is all in the database.
+    }
+}
+
+/// Mail that waits goes from the journal into the database and can be asked for all the time.
+#[tokio::test]
+async fn what_goes_into_the_database_is_never_out_of_sight() {
+    let dir = tempfile::tempdir().unwrap();
+    let spool =
+        Arc::new(SqliteSpool::open(dir.path(), Options { log_octets: 256 << 10, ..Options::default() }).unwrap());
+    for n in 1..=200 {
+        spool.commit(message(n, octets(n, 6_000), &["a.example", "b.example"])).await.unwrap();
+        spool.settle(done(n, 0));
+        let mut later = part(n, 1, "b.example");
+        later.attempts = 1;
+        spool.settle(keep(later.clone()));
+        let first = n.saturating_sub(100).max(1);
+        assert_eq!(spool.part(part_id(first, 1)).await.unwrap().attempts, 1, "{first} at {n}");
+        assert!(spool.content(id(first)).await.unwrap().to_vec() == octets(first, 6_000));
+        if n % 20 == 0 {
+            let seen = spool.scan(None, 1000).await.unwrap();
+            assert_eq!(seen.iter().map(|(meta, _)| meta.id.0).collect::<Vec<_>>(), (1..=n).collect::<Vec<_>>());
+            assert!(seen.iter().all(|(_, part)| part.id.number == 1 && part.attempts == 1));
+        }
+    }
+    let (mut pages, mut after) = (0, None);
+    while let Some((_, last)) = spool.scan(after, 7).await.unwrap().last() {
+        (pages, after) = (pages + 1, Some(last.id));
+    }
+    assert_eq!((pages, after), (200usize.div_ceil(7), Some(part_id(200, 1))));
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn whatever_waits_shares_one_transaction() {
     let dir = tempfile::tempdir().unwrap();

@@ -1,48 +1,41 @@
-//! A power cut, for SQLite with a write-ahead log: what is on the disk is copied at each instant at which a
-//! promise was given; a cut then leaves the last such state with any selection of the sectors written since.
+//! A power cut: what is on the disk is copied at each instant at which a promise was given; a cut then leaves the
+//! last such state with any selection of the sectors written since.
 
 use std::path::Path;
 
 use repute_types::{Random, SeededRandom};
 
 const SECTOR: usize = 512;
-/// The log's header (sqlite.org/fileformat2.html §4).
+/// The header of SQLite's write-ahead log (sqlite.org/fileformat2.html §4).
 const HEADER: usize = 32;
 
-/// The octets of a database and of its log.
-pub type Image = [Vec<u8>; 2];
+/// Files by name, and what is in them; none where there is no such file.
+pub type Image = Vec<(&'static str, Vec<u8>)>;
 
-/// The log's place in an image.
-pub const LOG: usize = 1;
-
-fn names(database: &str) -> [String; 2] {
-    [database.to_owned(), format!("{database}-wal")]
-}
-
-/// The files of `database` in `dir` as they are now. Nobody may be writing them.
-pub fn image(dir: &Path, database: &str) -> Image {
-    names(database).map(|file| std::fs::read(dir.join(file)).unwrap_or_default())
+/// The files in `dir` as they are now. Nobody may be writing them.
+pub fn image(dir: &Path, files: &[&'static str]) -> Image {
+    files.iter().map(|file| (*file, std::fs::read(dir.join(file)).unwrap_or_default())).collect()
 }
 
 /// Puts the files of an image into `dir`.
 ///
 /// # Panics
 /// Where they cannot be written.
-pub fn lay(dir: &Path, database: &str, image: &Image) {
-    for (file, octets) in names(database).iter().zip(image) {
+pub fn lay(dir: &Path, image: &Image) {
+    for (file, octets) in image {
         if !octets.is_empty() {
             std::fs::write(dir.join(file), octets).expect("a folder of the test's own takes a file");
         }
     }
 }
 
-/// `before` with those sectors of `after` that `choose` selects. One order is certain: when the
-/// log is begun again, SQLite syncs its new header before it writes a frame behind it (`syncHeader`
+/// `before` with those sectors of `after` that `choose` selects. One order is certain: when its
+/// log (`-wal`) is begun again, SQLite syncs its new header before it writes a frame behind it (`syncHeader`
 /// in wal.c, for this very reason: old frames behind an old header would be believed), so frames
 /// of the new log never stand behind the header of the old one.
 pub fn torn(before: &Image, after: &Image, mut choose: impl FnMut() -> bool) -> Image {
-    std::array::from_fn(|file| {
-        let (old, new) = (&before[file], &after[file]);
+    let mut files = Vec::new();
+    for ((name, old), (_, new)) in before.iter().zip(after) {
         let mut octets = old.clone();
         octets.resize(old.len().max(new.len()), 0);
         let mut end = old.len();
@@ -54,12 +47,13 @@ pub fn torn(before: &Image, after: &Image, mut choose: impl FnMut() -> bool) -> 
             }
         }
         octets.truncate(end);
-        let begun_again = file == LOG && old.len() >= HEADER && octets != *old && old[..HEADER] != new[..HEADER];
-        if begun_again {
+        let is_log = name.ends_with("-wal");
+        if is_log && old.len() >= HEADER && octets != *old && old[..HEADER] != new[..HEADER] {
             octets[..HEADER].copy_from_slice(&new[..HEADER]);
         }
-        octets
-    })
+        files.push((*name, octets));
+    }
+    files
 }
 
 /// Cuts between two states: nothing written, all of it, the first so many sectors, and sectors at random. Says how

@@ -117,11 +117,18 @@ impl Checkpointer {
             return copy(db, hook).map(drop);
         }
         self.passes += 1;
-        self.busy.store(true, Ordering::Release);
+        self.ask();
+        Ok(())
+    }
+
+    /// Has what is there copied, unless that is under way.
+    pub fn ask(&self) {
+        if self.busy.swap(true, Ordering::AcqRel) {
+            return;
+        }
         if self.ask.as_ref().is_none_or(|ask| ask.try_send(()).is_err()) {
             self.busy.store(false, Ordering::Release);
         }
-        Ok(())
     }
 }
 

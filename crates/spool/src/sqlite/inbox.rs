@@ -20,7 +20,7 @@ pub(super) const LINGER: Duration = Duration::from_millis(100);
 /// One transaction's bounds: it must neither hold up the first message in it for long, nor
 /// outgrow the log.
 const MOST_COMMITS: usize = 512;
-const MOST_CONTENT: usize = 8 << 20;
+pub(super) const MOST_CONTENT: usize = 8 << 20;
 const MOST_SETTLEMENTS: usize = 4096;
 
 pub(super) type Answer = oneshot::Sender<Result<(), SpoolError>>;
@@ -43,6 +43,13 @@ impl Work {
         }
     }
 
+    pub fn message(&self) -> Option<&NewMessage> {
+        match self {
+            Work::Message(message) => Some(message),
+            Work::Campaign(_) | Work::Forget(_) => None,
+        }
+    }
+
     /// Whether it is refused on a full disk without being tried.
     pub fn wants_room(&self) -> bool {
         match self {
@@ -62,11 +69,13 @@ pub(super) struct Waiting {
 pub(super) struct Batch {
     pub commits: Vec<Waiting>,
     pub settlements: Vec<Arc<Settlement>>,
+    /// Whether somebody waits until readers of the database see the settlements.
+    pub flushes: bool,
 }
 
 impl Batch {
     pub fn is_empty(&self) -> bool {
-        self.commits.is_empty() && self.settlements.is_empty()
+        self.commits.is_empty() && self.settlements.is_empty() && !self.flushes
     }
 }
 
@@ -91,14 +100,19 @@ struct State {
     closed: bool,
 }
 
-#[derive(Default)]
 pub(super) struct Inbox {
+    /// Octets of content in one batch, and one message more.
+    most_content: usize,
     state: Mutex<State>,
     /// Signalled when there is reason for the writer to look before its time.
     wake: Condvar,
 }
 
 impl Inbox {
+    pub fn new(most_content: usize) -> Inbox {
+        Inbox { most_content, state: Mutex::default(), wake: Condvar::new() }
+    }
+
     pub fn commit(&self, work: Work, answer: Answer) {
         let mut state = self.lock();
         if !state.closed {
@@ -130,15 +144,13 @@ impl Inbox {
 
     pub fn flush(&self, answer: Answer) {
         let mut state = self.lock();
-        let when = state.handed_in;
-        if state.on_disk == when {
-            // The caller may have gone; then nobody needs the answer.
-            let _ = answer.send(Ok(()));
-        } else {
-            state.flushes.push(Flush { when, answer });
-            drop(state);
-            self.wake.notify_one();
+        if state.closed {
+            return;
         }
+        let when = state.handed_in;
+        state.flushes.push(Flush { when, answer });
+        drop(state);
+        self.wake.notify_one();
     }
 
     pub fn close(&self) {
@@ -180,10 +192,10 @@ impl Inbox {
         if !state.settlements.is_empty() {
             state = self.wait_while(state, linger, |s| !s.is_urgent());
         }
-        if state.closed && state.commits.is_empty() && state.settlements.is_empty() {
+        if state.closed && state.commits.is_empty() && state.settlements.is_empty() && state.flushes.is_empty() {
             return None;
         }
-        Some(state.next_batch())
+        Some(state.next_batch(self.most_content))
     }
 
     /// The settlements of a batch are on disk.
@@ -202,9 +214,15 @@ impl Inbox {
             }
         }
         state.on_disk += settlements.len() as u64;
+    }
+
+    /// What is on disk is where readers of the database see it, or could not be brought there.
+    pub fn flushed(&self, written: &Result<(), SpoolError>) {
+        let mut state = self.lock();
         let on_disk = state.on_disk;
         for flush in state.flushes.extract_if(.., |flush| flush.when <= on_disk) {
-            let _ = flush.answer.send(Ok(()));
+            // The caller may have gone; then nobody needs the answer.
+            let _ = flush.answer.send(written.clone());
         }
     }
 
@@ -243,11 +261,13 @@ impl State {
             || self.settlements.len() >= MOST_SETTLEMENTS
     }
 
-    fn next_batch(&mut self) -> Batch {
+    fn next_batch(&mut self, most_content: usize) -> Batch {
         let settlements = self.settlements.len().min(MOST_SETTLEMENTS);
-        let mut batch = Batch { settlements: self.settlements.drain(..settlements).collect(), ..Batch::default() };
+        let flushes = !self.flushes.is_empty();
+        let settlements = self.settlements.drain(..settlements).collect();
+        let mut batch = Batch { settlements, flushes, ..Batch::default() };
         let mut content = 0;
-        while batch.commits.len() < MOST_COMMITS && content < MOST_CONTENT {
+        while batch.commits.len() < MOST_COMMITS && content < most_content {
             let Some(waiting) = self.commits.pop_front() else { break };
             content += waiting.work.size();
             batch.commits.push(waiting);

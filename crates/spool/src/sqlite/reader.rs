@@ -7,8 +7,8 @@ use repute_types::{Content, MessageId, PartId};
 use rusqlite::{Connection, OptionalExtension, Row};
 use tokio::sync::Semaphore;
 
+use super::database::{id_of_key, key};
 use super::schema;
-use super::store::{id_of_key, key};
 use crate::{Campaign, Member, MessageMeta, PartRecord, SpoolError, Tally, codec};
 
 /// Connections at most; each has a cache of 1 MiB.
@@ -118,11 +118,14 @@ pub(super) fn content(db: &Connection, id: MessageId) -> Result<Content, SpoolEr
     Ok(content)
 }
 
-pub(super) fn scan(
-    db: &Connection,
-    after: Option<PartId>,
-    limit: usize,
-) -> Result<Vec<(MessageMeta, PartRecord)>, SpoolError> {
+/// Parts in order.
+pub(super) struct Page {
+    pub rows: Vec<(MessageMeta, PartRecord)>,
+    /// Whether there is none behind them.
+    pub is_all: bool,
+}
+
+pub(super) fn scan(db: &Connection, after: Option<PartId>, limit: usize) -> Result<Page, SpoolError> {
     let mut statement = db
         .prepare_cached(
             "SELECT p.message, p.number, p.record, m.meta FROM part p LEFT JOIN message m ON m.id = p.message
@@ -130,8 +133,8 @@ pub(super) fn scan(
         )
         .map_err(storage)?;
     let (message, number) = after.map_or((i64::MIN, -1), |part| (key(part.message), i64::from(part.number)));
-    let limit = i64::try_from(limit).unwrap_or(i64::MAX);
-    let mut rows = statement.query((message, number, limit)).map_err(storage)?;
+    let most = i64::try_from(limit).unwrap_or(i64::MAX);
+    let mut rows = statement.query((message, number, most)).map_err(storage)?;
     let mut found: Vec<(MessageMeta, PartRecord)> = Vec::new();
     while let Some(row) = rows.next().map_err(storage)? {
         let id = PartId { message: id_of_key(row.get(0).map_err(storage)?), number: row.get(1).map_err(storage)? };
@@ -144,10 +147,10 @@ pub(super) fn scan(
         match (meta, codec::part_from_octets(id, record)) {
             (Ok(meta), Ok(record)) => found.push((meta, record)),
             _ if found.is_empty() => return Err(SpoolError::Damaged(id.message)),
-            _ => break,
+            _ => return Ok(Page { rows: found, is_all: false }),
         }
     }
-    Ok(found)
+    Ok(Page { is_all: found.len() < limit, rows: found })
 }
 
 pub(super) fn last_id(db: &Connection) -> Result<Option<MessageId>, SpoolError> {

@@ -2,13 +2,16 @@
 
 use std::collections::HashMap;
 
-use repute_types::Content;
+use repute_types::{Content, PartId};
 use rusqlite::{CachedStatement, Connection, OptionalExtension};
 
+use super::database::{Failure, id_of_key, key};
 use super::inbox::Work;
-use super::store::{Failure, id_of_key, key};
 use super::{Hook, Step};
-use crate::{Campaign, CampaignState, CampaignWrite, Change, Ended, NewMessage, PartRecord, Settlement, Tally, codec};
+use crate::{
+    Campaign, CampaignState, CampaignWrite, Change, Ended, MessageMeta, NewMessage, PartRecord, Settlement, Tally,
+    codec,
+};
 
 /// A content row's octets at most: bounds what is copied at once of a large message.
 const CHUNK_OCTETS: usize = 1 << 20;
@@ -73,21 +76,54 @@ impl<'s, 'db> Rows<'s, 'db> {
     }
 
     fn insert(&mut self, message: &NewMessage) -> Result<(), Failure> {
-        let key = key(message.meta.id);
         let first = *self.next_content;
         let crc = self.insert_content(&message.content)?;
         let chunks = *self.next_content - first;
         codec::meta_to_octets(&message.meta, self.buffer);
+        let key = key(message.meta.id);
         self.statements.add_message.execute((key, first, chunks, crc, &self.buffer[..]))?;
-        for part in &message.parts {
+        self.insert_parts(&message.meta, &message.parts)?;
+        self.hook.at(Step::AfterInsert)?;
+        Ok(())
+    }
+
+    /// A message out of the journal, its content under the checksum that it had there: damage is not covered up.
+    /// One that is here already is left as it is.
+    pub fn take(
+        &mut self,
+        meta: &MessageMeta,
+        parts: &[PartRecord],
+        content: &Content,
+        crc: u32,
+    ) -> Result<(), Failure> {
+        let key = key(meta.id);
+        if self.db.prepare_cached("SELECT 1 FROM message WHERE id = ?1")?.exists([key])? {
+            return Ok(());
+        }
+        let first = *self.next_content;
+        self.insert_content(content)?;
+        let chunks = *self.next_content - first;
+        codec::meta_to_octets(meta, self.buffer);
+        self.statements.add_message.execute((key, first, chunks, crc, &self.buffer[..]))?;
+        self.insert_parts(meta, parts)
+    }
+
+    /// All of a generation of the journal is here.
+    pub fn took(&mut self, generation: u64) -> Result<(), Failure> {
+        let mut took = self.db.prepare_cached("UPDATE journal SET generation = max(generation, ?1)")?;
+        took.execute([i64::try_from(generation).unwrap_or(i64::MAX)])?;
+        Ok(())
+    }
+
+    fn insert_parts(&mut self, meta: &MessageMeta, parts: &[PartRecord]) -> Result<(), Failure> {
+        for part in parts {
             codec::part_to_octets(part, self.buffer);
-            self.statements.add_part.execute((key, part.id.number, &self.buffer[..]))?;
-            if message.meta.members {
-                let list = message.meta.labels.as_ref().and_then(|labels| labels.list.as_deref());
-                self.add_member(part, Some((message.meta.account.as_deref(), list)))?;
+            self.statements.add_part.execute((key(meta.id), part.id.number, &self.buffer[..]))?;
+            if meta.members {
+                let list = meta.labels.as_ref().and_then(|labels| labels.list.as_deref());
+                self.add_member(part, Some((meta.account.as_deref(), list)))?;
             }
         }
-        self.hook.at(Step::AfterInsert)?;
         Ok(())
     }
 
@@ -218,28 +254,32 @@ impl<'s, 'db> Rows<'s, 'db> {
     }
 
     pub fn settle(&mut self, settlement: &Settlement) -> Result<(), Failure> {
-        let (key, number) = (key(settlement.part.message), settlement.part.number);
-        let known = match &settlement.change {
+        // A part that is gone was settled before, with its notices.
+        if self.change(settlement.part, &settlement.change)? {
+            for notice in &settlement.notices {
+                self.insert(notice)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Changes a part; whether there is one.
+    pub fn change(&mut self, part: PartId, change: &Change) -> Result<bool, Failure> {
+        let (key, number) = (key(part.message), part.number);
+        let known = match change {
             Change::Done | Change::Ended(_) => self.statements.drop_part.execute((key, number))? > 0,
             Change::Keep(record) => {
                 codec::part_to_octets(record, self.buffer);
                 self.statements.keep_part.execute((key, number, &self.buffer[..]))? > 0
             }
         };
-        // A part that is gone was settled before, with its notices.
-        if !known {
-            return Ok(());
+        if known && let Change::Ended(ended) = change {
+            *self.ended.entry((key, *ended)).or_default() += 1;
         }
-        for notice in &settlement.notices {
-            self.insert(notice)?;
-        }
-        if let Change::Ended(ended) = settlement.change {
-            *self.ended.entry((key, ended)).or_default() += 1;
-        }
-        if settlement.change.is_end() {
+        if known && change.is_end() {
             self.drop_message_if_done(key)?;
         }
-        Ok(())
+        Ok(known)
     }
 
     fn drop_message_if_done(&mut self, key: i64) -> Result<(), Failure> {

@@ -62,6 +62,11 @@ const MIGRATIONS: &[&str] = &[
         PRIMARY KEY (message, number)
     ) WITHOUT ROWID;
 ",
+    "
+    -- One row: the youngest generation of the journal of which everything is here.
+    CREATE TABLE journal (generation INTEGER NOT NULL);
+    INSERT INTO journal VALUES (0);
+",
 ];
 
 /// Makes the folder and takes its lock, which is released when the file is closed.
@@ -103,6 +108,18 @@ pub(super) fn open_writer(path: &Path, options: &Options) -> Result<Connection, 
     }
     migrate(&mut db, found as usize).map_err(failed)?;
     Ok(db)
+}
+
+/// The youngest generation of the journal of which everything is in the database.
+pub(super) fn taken(db: &Connection) -> rusqlite::Result<u64> {
+    db.query_row("SELECT generation FROM journal", [], |row| row.get::<_, i64>(0)).map(|n| n.max(0) as u64)
+}
+
+/// Octets of the pages that are used.
+pub(super) fn octets(db: &Connection) -> rusqlite::Result<u64> {
+    let pages = |pragma| db.prepare_cached(pragma)?.query_row([], |row| row.get::<_, i64>(0));
+    let used = pages("PRAGMA page_count")? - pages("PRAGMA freelist_count")?;
+    Ok(used.max(0) as u64 * PAGE_OCTETS)
 }
 
 pub(super) fn open_reader(path: &Path) -> rusqlite::Result<Connection> {

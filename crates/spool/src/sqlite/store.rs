@@ -1,235 +1,324 @@
-//! The writer's side of the database: one transaction at a time.
+//! The writer's side of the disk: the journal first, the database behind it.
 //!
-//! Promise: [`Store::write`] returns `Ok` only after everything handed to it is synced, and
-//! after an error nothing of it is visible. After a sync that failed, the log is not believed:
-//! it is copied into the database and begun again before the next transaction, because the
-//! system may have forgotten pages that it could not write, and a second sync would succeed
-//! without them.
+//! Promise: [`Store::keep`] and [`Store::write`] return `Ok` only after everything handed to them is synced,
+//! and after an error nothing of it is there. What [`Store::keep`] put into the journal goes into the
+//! database a little after each transaction ([`Store::tidy`]), beginning when the other segment is half
+//! full: by then most of it is delivered and need not go at all. In quiet moments the rest goes.
 
+use std::collections::HashSet;
+use std::io;
 use std::sync::Arc;
+use std::time::Duration;
 
-use repute_types::MessageId;
-use rusqlite::{Connection, ErrorCode, TransactionBehavior};
+use repute_types::{MessageId, PartId};
 
-use super::checkpoint::{self, Checkpointer};
+use super::database::{Database, Failure};
 use super::inbox::Work;
-use super::reserve::Reserve;
-use super::rows::{Rows, Statements};
-use super::schema::PAGE_OCTETS;
-use super::vacuum::Vacuum;
-use super::{Fault, Hook, Step};
-use crate::{Settlement, SpoolError};
+use super::journal::{Block, Files, Found, Journal, Place, Record};
+use super::pending::{Known, Pending};
+use super::{Hook, Step};
+use crate::{NewMessage, Settlement};
 
-/// Pages of the log for a message or a settlement beside content, and not too few: of all tables and of what
-/// tells which pages are free.
-const PAGES_OF_CHANGE: u64 = 4;
-/// Small steps of giving space back in a row, so that the writer soon looks at its work again.
-const MOST_SQUEEZES: usize = 64;
-
-/// Why a transaction failed, by what to do next.
-#[derive(Clone, Debug)]
-pub(super) enum Failure {
-    /// No space: what is smaller may still fit.
-    Full(String),
-    /// The database refuses this record and no other.
-    Record(String),
-    /// The disk or the database fails, whatever is written.
-    Disk(String),
-}
-
-impl Failure {
-    pub fn to_error(&self) -> SpoolError {
-        let (Failure::Full(text) | Failure::Record(text) | Failure::Disk(text)) = self;
-        SpoolError::Storage(text.clone())
-    }
-}
-
-impl From<rusqlite::Error> for Failure {
-    fn from(error: rusqlite::Error) -> Failure {
-        let text = error.to_string();
-        match error.sqlite_error_code() {
-            Some(ErrorCode::DiskFull) => Failure::Full(text),
-            Some(ErrorCode::ConstraintViolation | ErrorCode::TooBig | ErrorCode::TypeMismatch) => Failure::Record(text),
-            _ => Failure::Disk(text),
-        }
-    }
-}
-
-impl From<Fault> for Failure {
-    fn from(fault: Fault) -> Failure {
-        match fault {
-            Fault::Full => Failure::Full("a test says that the disk is full".into()),
-            Fault::Io => Failure::Disk("a test says that the disk fails".into()),
-        }
-    }
-}
-
-/// The row key of a message: the order of ids is the order of keys over the whole range, also
-/// when the milliseconds in an id pass 2^41, in 2039.
-pub(super) fn key(id: MessageId) -> i64 {
-    (id.0 ^ (1 << 63)) as i64
-}
-
-pub(super) fn id_of_key(key: i64) -> MessageId {
-    MessageId(key as u64 ^ (1 << 63))
-}
+/// Messages and changes of a segment at most, so that what is known of them in memory stays small.
+const MOST_ENTRIES: usize = 16_384;
+/// Messages and changes that go into the database in one step, for each that came meanwhile: a
+/// segment is drained long before the other is full.
+const STEP: usize = 8;
+/// The same at least, and the step of one in a hurry.
+const LEAST_STEP: usize = 64;
+const LONG_STEP: usize = 1024;
+/// Such a part of a segment a content may take; a larger one goes into the database at once.
+const LARGE: u64 = 8;
+/// Without work for so long, the rest of the journal goes into the database.
+const IDLE: Duration = Duration::from_secs(1);
+/// A moment without work, after which space may be given back.
+const QUIET: Duration = Duration::from_millis(50);
+/// The same on a full disk, where it is tried until it succeeds.
+const QUIET_WHEN_FULL: Duration = Duration::from_secs(1);
 
 pub(super) struct Store {
-    db: Connection,
+    database: Database,
+    journal: Journal,
+    /// The youngest generation of which everything is in the database.
+    taken: u64,
+    pending: Arc<Pending>,
     hook: Arc<dyn Hook>,
-    next_content: i64,
-    /// Reused for every record and for contents that come in slices.
-    buffer: Vec<u8>,
-    checkpointer: Checkpointer,
-    vacuum: Vacuum,
-    reserve: Reserve,
-    /// Set by a failed write or sync: the log must be begun again first.
-    distrusted: bool,
+    block: Block,
+    /// Messages and changes since the last step of the drain.
+    came: usize,
 }
 
 impl Store {
+    /// Goes on with what the journal holds.
     pub fn new(
-        db: Connection,
+        database: Database,
+        taken: u64,
+        (journal, found): (Journal, Vec<Found>),
         hook: Arc<dyn Hook>,
-        checkpointer: Checkpointer,
-        reserve: Reserve,
     ) -> rusqlite::Result<Store> {
-        db.set_prepared_statement_cache_capacity(32);
-        let next_content = db.query_row("SELECT coalesce(max(id), 0) + 1 FROM content", [], |row| row.get(0))?;
-        let buffer = Vec::new();
-        let vacuum = Vacuum::default();
-        let mut store = Store { db, hook, next_content, buffer, checkpointer, vacuum, reserve, distrusted: true };
-        // What a process that was killed left in the log may never have been synced. Where this
-        // fails (a full disk), what is there can still be read, and it is tried again before
-        // the first transaction.
-        let _ = store.begin_log_again();
-        Ok(store)
+        let pending = Arc::new(Pending::default());
+        for generation in found {
+            for record in generation.records {
+                match record {
+                    // A step of the drain that was under way has brought it there.
+                    Record::Message { meta, .. } if database.holds(meta.id)? => {}
+                    Record::Message { meta, parts, content } => pending.add(meta, parts, content),
+                    Record::Change(part, change) => pending.change(part, &change, generation.segment),
+                }
+            }
+        }
+        Ok(Store { database, journal, taken, pending, hook, block: Block::default(), came: 0 })
     }
 
-    /// Applies the settlements in order and then what is waited for, durably, or does nothing.
-    pub fn write<'a>(
+    pub fn pending(&self) -> &Arc<Pending> {
+        &self.pending
+    }
+
+    pub fn files(&self) -> Files {
+        self.journal.files()
+    }
+
+    /// Whether a message goes through the journal.
+    pub fn is_for_journal(&self, message: &NewMessage) -> bool {
+        // To whom bulk mail went is kept for longer than the journal is.
+        message.content.len() as u64 <= self.journal.octets() / LARGE && !message.meta.members
+    }
+
+    /// Keeps settlements, in order, and then works that are messages, durably, or does nothing. Gives where each content is;
+    /// `None` where all of it went into the database instead, being more than a segment holds.
+    pub fn keep<'a>(
         &mut self,
         settlements: &[Arc<Settlement>],
         works: impl Iterator<Item = &'a Work> + Clone,
-    ) -> Result<(), Failure> {
-        if self.distrusted {
-            self.begin_log_again()?;
+    ) -> Result<Option<Vec<Place>>, Failure> {
+        if works.clone().next().is_some() {
+            self.database.ask_for_room(self.pending.octets())?;
         }
-        if works.clone().any(Work::wants_room) && !self.reserve.hold() {
-            let text = format!("less than {} MiB of the disk are free", self.reserve.octets() >> 20);
-            return Err(Failure::Full(text));
+        self.hook.at(Step::BeforeTransaction)?;
+        self.block.clear();
+        let settled = self.put_settlements(settlements)?;
+        let mut places = self.put_messages(works.clone().filter_map(Work::message))?;
+        if self.block.octets() > self.journal.octets() {
+            self.drain()?;
+            self.database.write(settlements, works)?;
+            return Ok(None);
         }
-        let next_content = self.next_content;
-        let written = self.transaction(settlements, works.clone());
-        let pages = PAGES_OF_CHANGE * (settlements.len() + works.clone().count()) as u64;
-        let octets: usize = works.map(Work::size).sum();
-        self.checkpointer.added(pages * PAGE_OCTETS + octets as u64);
-        match &written {
-            Ok(()) => self.passed(Step::AfterCommit),
-            Err(failure) => {
-                self.next_content = next_content;
-                self.distrusted = matches!(failure, Failure::Disk(_));
+        self.make_room()?;
+        let at = self.append()?;
+        self.passed(Step::AfterCommit);
+        let segment = self.journal.active();
+        self.came += places.len() + settled.len();
+        let stands = |place: Place| Place { segment, offset: at + place.offset, ..place };
+        for Settled { settlement, notices } in settled {
+            self.pending.change(settlement.part, &settlement.change, segment);
+            for (notice, place) in settlement.notices.iter().zip(notices) {
+                self.pending.add(notice.meta.clone(), notice.parts.clone(), stands(place));
             }
         }
-        if let Err(Failure::Full(_)) = written {
-            self.reserve.give_up();
-            // Where this fails, the next transaction meets the same failure and reports it.
-            let _ = self.empty_log();
+        places.iter_mut().for_each(|place| *place = stands(*place));
+        Ok(Some(places))
+    }
+
+    /// Puts the settlements into the block, but for those of parts that are gone and their notices.
+    fn put_settlements<'a>(&mut self, settlements: &'a [Arc<Settlement>]) -> Result<Vec<Settled<'a>>, Failure> {
+        let (mut ended, mut settled) = (HashSet::new(), Vec::with_capacity(settlements.len()));
+        for settlement in settlements {
+            // Without a notice the change of a part that is gone does nothing anyway.
+            if !settlement.notices.is_empty() && !self.is_known(settlement.part, &ended)? {
+                continue;
+            }
+            if settlement.change.is_end() {
+                ended.insert(settlement.part);
+            }
+            self.block.change(settlement.part, &settlement.change);
+            let mut notices = Vec::with_capacity(settlement.notices.len());
+            for notice in &settlement.notices {
+                notices.push(self.block.message(&notice.meta, &notice.parts, &notice.content));
+                self.hook.at(Step::AfterInsert)?;
+            }
+            settled.push(Settled { settlement, notices });
+        }
+        Ok(settled)
+    }
+
+    fn is_known(&self, part: PartId, ended: &HashSet<PartId>) -> Result<bool, Failure> {
+        if ended.contains(&part) {
+            return Ok(false);
+        }
+        match self.pending.part(part) {
+            Known::Part(_) => Ok(true),
+            Known::Gone => Ok(false),
+            Known::Changed(change) if change.is_end() => Ok(false),
+            Known::Changed(_) | Known::Unknown => Ok(self.database.holds_part(part)?),
+        }
+    }
+
+    fn put_messages<'a>(&mut self, messages: impl Iterator<Item = &'a NewMessage>) -> Result<Vec<Place>, Failure> {
+        let (mut seen, mut places) = (HashSet::<MessageId>::new(), Vec::new());
+        for message in messages {
+            let id = message.meta.id;
+            if !seen.insert(id) || self.pending.holds(id) {
+                return Err(Failure::Record(format!("there is a message {id} already")));
+            }
+            places.push(self.block.message(&message.meta, &message.parts, &message.content));
+            self.hook.at(Step::AfterInsert)?;
+        }
+        Ok(places)
+    }
+
+    /// Writes and syncs the block; gives where it stands.
+    fn append(&mut self) -> Result<u64, Failure> {
+        let written = self.journal.write(&mut self.block).map_err(Failure::from).and_then(|at| {
+            self.hook.at(Step::BeforeCommit)?;
+            self.journal.sync(&self.block)?;
+            Ok(at)
+        });
+        if written.is_err() {
+            self.journal.take_back();
         }
         written
     }
 
-    fn transaction<'a>(
-        &mut self,
-        settlements: &[Arc<Settlement>],
-        works: impl Iterator<Item = &'a Work>,
-    ) -> Result<(), Failure> {
+    /// What is not for the journal, durably, into the database.
+    pub fn write<'a>(&mut self, works: impl Iterator<Item = &'a Work> + Clone) -> Result<(), Failure> {
+        if works.clone().any(Work::wants_room) {
+            self.database.ask_for_room(self.pending.octets())?;
+        }
         self.hook.at(Step::BeforeTransaction)?;
-        let transaction = self.db.transaction_with_behavior(TransactionBehavior::Immediate)?;
-        let mut statements = Statements::prepare(&transaction)?;
-        let mut rows = Rows::new(&transaction, &mut statements, &mut self.next_content, &mut self.buffer, &*self.hook);
-        for settlement in settlements {
-            rows.settle(settlement)?;
+        self.database.write(&[], works)
+    }
+
+    /// Makes the block fit into the active segment: where it does not, the other one's turn comes.
+    fn make_room(&mut self) -> Result<(), Failure> {
+        let fits = self.block.octets() <= self.journal.room();
+        if !fits || self.pending.entries(self.journal.active()) >= MOST_ENTRIES {
+            self.turn()?;
         }
-        for work in works {
-            rows.work(work)?;
+        Ok(())
+    }
+
+    /// Drains the other segment and begins it again.
+    fn turn(&mut self) -> Result<(), Failure> {
+        while !self.is_drained() {
+            self.step(LONG_STEP)?;
         }
-        rows.count_ends()?;
-        self.hook.at(Step::BeforeCommit)?;
-        drop(rows);
-        drop(statements);
-        transaction.commit()?;
+        self.journal.turn();
+        self.pending.forget(self.journal.active());
+        Ok(())
+    }
+
+    /// The segment that is not written.
+    fn other(&self) -> usize {
+        1 - self.journal.active()
+    }
+
+    /// Whether the database has all of the other segment.
+    fn is_drained(&self) -> bool {
+        self.journal.generation(self.other()) <= self.taken
+    }
+
+    /// Takes the next messages and changes of the other segment into the database.
+    fn step(&mut self, most: usize) -> Result<(), Failure> {
+        let segment = self.other();
+        let slice = self.pending.slice(segment, most, true);
+        let generation = slice.is_last.then(|| self.journal.generation(segment));
+        let files = self.journal.files();
+        let mut taken = self.database.take(&slice, &files, generation);
+        if let Err(Failure::Full(_)) = taken {
+            // The reserve has been given up for this.
+            taken = self.database.take(&slice, &files, generation);
+        }
+        taken?;
+        self.pending.drained(&slice);
+        self.taken = generation.unwrap_or(self.taken);
+        Ok(())
+    }
+
+    /// Takes everything into the database.
+    fn drain(&mut self) -> Result<(), Failure> {
+        self.turn()?;
+        while !self.is_drained() {
+            self.step(LONG_STEP)?;
+        }
+        Ok(())
+    }
+
+    /// Takes the changes of those parts into the database that it has, for readers who ask it.
+    pub fn drain_changes(&mut self) -> Result<(), Failure> {
+        for segment in [self.other(), self.journal.active()] {
+            loop {
+                let slice = self.pending.slice(segment, LONG_STEP, false);
+                if slice.changes.is_empty() {
+                    break;
+                }
+                self.database.take(&slice, &self.journal.files(), None)?;
+                self.pending.drained(&slice);
+            }
+        }
         Ok(())
     }
 
     /// Tells the hook of a step after which nothing can fail any more.
     pub fn passed(&self, step: Step) {
-        let _ = self.hook.at(step);
+        self.database.passed(step);
     }
 
     /// What has to be done now and then, after a transaction. None of it loses anything when
     /// it fails; a disk that fails here fails the next transaction too, and that one says so.
     pub fn tidy(&mut self) {
-        let _ = self.checkpointer.look_after(&self.db, &*self.hook);
-        if let Ok(freed) = self.vacuum.look_after(&self.db) {
-            self.checkpointer.added(freed);
+        let half_full = self.journal.room() < self.journal.octets() / 2
+            || self.pending.entries(self.journal.active()) > MOST_ENTRIES / 2;
+        if half_full && !self.is_drained() {
+            let _ = self.step(LEAST_STEP + STEP * self.came);
+        }
+        self.came = 0;
+        self.database.tidy();
+    }
+
+    /// How long to wait for work before a quiet moment is used; `None` where there is no use for one.
+    pub fn quiet(&self) -> Option<Duration> {
+        if self.database.is_full() {
+            Some(QUIET_WHEN_FULL)
+        } else if !self.pending.is_empty() {
+            Some(IDLE)
+        } else {
+            self.database.wants_quiet().then_some(QUIET)
         }
     }
 
-    /// Whether a quiet moment is of use.
-    pub fn wants_quiet(&self) -> bool {
-        self.vacuum.is_due()
-    }
-
-    /// Whether mail is refused until the disk has room again.
-    pub fn is_full(&self) -> bool {
-        !self.reserve.is_held()
-    }
-
-    /// Uses a quiet moment: a step of giving space back, copied into the file at the end.
+    /// Uses a quiet moment.
     pub fn use_quiet(&mut self) {
-        if !self.reserve.hold() {
-            self.squeeze();
-            return;
+        // What the disk refuses now is tried in the next quiet moment.
+        if self.pending.is_empty() || self.drain().is_ok() || self.database.is_full() {
+            self.database.use_quiet();
         }
-        let was_wanted = self.vacuum.wanted;
-        let Ok(freed) = self.vacuum.step(&self.db) else { return };
-        self.checkpointer.added(freed);
-        if was_wanted && !self.vacuum.wanted {
-            // The file shrinks when the log that says so is copied.
-            let _ = checkpoint::copy(&self.db, &*self.hook);
-        }
-        self.tidy();
     }
 
     /// On a full disk: gives back what deliveries have freed, so that the reserve can be had again.
     pub fn squeeze(&mut self) {
-        for _ in 0..MOST_SQUEEZES {
-            let more = self.vacuum.squeeze(&self.db);
-            // The file shrinks when the log that says so is copied; if not now, then later.
-            if self.empty_log().is_err() || !matches!(more, Ok(true)) {
-                break;
-            }
+        self.database.squeeze();
+    }
+
+    /// Before the end: everything into the database. What the disk refuses, the next start finds in the journal.
+    pub fn close(&mut self) {
+        if !self.pending.is_empty() {
+            let _ = self.drain();
         }
     }
+}
 
-    /// Copies all of the log into the database, synced; the next transaction writes over it.
-    fn begin_log_again(&mut self) -> Result<(), Failure> {
-        self.checkpoint("PRAGMA wal_checkpoint(RESTART)")?;
-        self.distrusted = false;
-        Ok(())
-    }
+/// A settlement in the block, with where its notices stand.
+struct Settled<'a> {
+    settlement: &'a Settlement,
+    notices: Vec<Place>,
+}
 
-    /// The same, and gives the log's space back: a large message that failed has filled it.
-    fn empty_log(&mut self) -> Result<(), Failure> {
-        self.checkpoint("PRAGMA wal_checkpoint(TRUNCATE)")
-    }
-
-    fn checkpoint(&self, pragma: &str) -> Result<(), Failure> {
-        let busy: bool = self.db.query_row(pragma, [], |row| row.get(0))?;
-        match busy {
-            true => Err(Failure::Disk("the log is being read and cannot be begun again".into())),
-            false => Ok(()),
+impl From<io::Error> for Failure {
+    fn from(error: io::Error) -> Failure {
+        let text = format!("the journal: {error}");
+        match error.kind() {
+            io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => Failure::Full(text),
+            _ => Failure::Disk(text),
         }
     }
 }

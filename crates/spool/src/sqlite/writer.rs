@@ -8,61 +8,63 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use repute_types::PartId;
+use repute_types::{MessageId, PartId};
 
 use super::Step;
-use super::inbox::{Batch, Inbox, LINGER, Waiting, Work};
-use super::store::{Failure, Store};
+use super::database::Failure;
+use super::inbox::{Answer, Batch, Inbox, LINGER, Waiting, Work};
+use super::journal::Place;
+use super::store::Store;
 use crate::{Change, Settlement};
 
 /// Time between two tries of settlements that could not be written, where no commit comes.
 const RETRY: Duration = Duration::from_secs(1);
 
-/// A moment without work, after which space may be given back.
-const QUIET: Duration = Duration::from_millis(50);
-/// The same on a full disk, where it is tried until it succeeds.
-const QUIET_WHEN_FULL: Duration = Duration::from_secs(1);
-
 pub(super) fn run(mut store: Store, inbox: &Inbox) {
     let mut linger = LINGER;
-    while let Some(batch) = inbox.take(linger, quiet(&store)) {
+    while let Some(batch) = inbox.take(linger, store.quiet()) {
         if batch.is_empty() {
             store.use_quiet();
             continue;
         }
+        let flushes = batch.flushes;
         let all_settled = work_off(&mut store, inbox, batch);
+        if flushes {
+            inbox.flushed(&store.drain_changes().map_err(|failure| failure.to_error()));
+        }
         if !all_settled && inbox.is_closed() {
             break;
         }
         linger = if all_settled { LINGER } else { RETRY };
         store.tidy();
     }
-}
-
-fn quiet(store: &Store) -> Option<Duration> {
-    if store.is_full() {
-        return Some(QUIET_WHEN_FULL);
-    }
-    store.wants_quiet().then_some(QUIET)
+    store.close();
 }
 
 /// Whether all settlements of the batch are on disk now.
 fn work_off(store: &mut Store, inbox: &Inbox, batch: Batch) -> bool {
-    let Batch { commits, settlements } = batch;
-    match store.write(&settlements, commits.iter().map(|waiting| &waiting.work)) {
-        Ok(()) => {
+    let Batch { commits, settlements, .. } = batch;
+    let (kept, written): (Vec<_>, Vec<_>) =
+        commits.into_iter().partition(|waiting| waiting.work.message().is_some_and(|m| store.is_for_journal(m)));
+    let all_settled = settlements.is_empty() && kept.is_empty() || keep(store, inbox, kept, settlements);
+    if !written.is_empty() {
+        write(store, inbox, written);
+    }
+    all_settled
+}
+
+/// Settlements and messages, into the journal.
+fn keep(store: &mut Store, inbox: &Inbox, commits: Vec<Waiting>, settlements: Vec<Arc<Settlement>>) -> bool {
+    match store.keep(&settlements, commits.iter().map(|waiting| &waiting.work)) {
+        Ok(places) => {
             inbox.settled(&settlements);
-            for waiting in commits {
-                answer(inbox, waiting, Ok(()));
-            }
+            answer_kept(store, inbox, commits, places);
             store.passed(Step::AfterAnswer);
             true
         }
         Err(failure @ Failure::Disk(_)) => {
             inbox.put_back(settlements, &failure.to_error());
-            for waiting in commits {
-                answer(inbox, waiting, Err(&failure));
-            }
+            commits.into_iter().for_each(|waiting| refuse(waiting, &failure));
             false
         }
         Err(failure @ (Failure::Full(_) | Failure::Record(_))) => {
@@ -70,8 +72,37 @@ fn work_off(store: &mut Store, inbox: &Inbox, batch: Batch) -> bool {
             if let Failure::Full(_) = failure {
                 store.squeeze();
             }
-            commit_one_by_one(store, inbox, commits);
+            one_by_one(commits, |waiting| match store.keep(&[], std::iter::once(&waiting.work)) {
+                Ok(places) => {
+                    answer_kept(store, inbox, vec![waiting], places);
+                    Ok(())
+                }
+                Err(failure) => Err((waiting, failure)),
+            });
             all_settled
+        }
+    }
+}
+
+/// What is not for the journal, into the database.
+fn write(store: &mut Store, inbox: &Inbox, commits: Vec<Waiting>) {
+    match store.write(commits.iter().map(|waiting| &waiting.work)) {
+        Ok(()) => {
+            commits.into_iter().for_each(|waiting| answer_written(inbox, waiting));
+            store.passed(Step::AfterAnswer);
+        }
+        Err(failure @ Failure::Disk(_)) => commits.into_iter().for_each(|waiting| refuse(waiting, &failure)),
+        Err(failure @ (Failure::Full(_) | Failure::Record(_))) => {
+            if let Failure::Full(_) = failure {
+                store.squeeze();
+            }
+            one_by_one(commits, |waiting| match store.write(std::iter::once(&waiting.work)) {
+                Ok(()) => {
+                    answer_written(inbox, waiting);
+                    Ok(())
+                }
+                Err(failure) => Err((waiting, failure)),
+            });
         }
     }
 }
@@ -81,15 +112,15 @@ fn settle_alone(store: &mut Store, inbox: &Inbox, settlements: Vec<Arc<Settlemen
     if settlements.is_empty() {
         return true;
     }
-    if store.write(&settlements, std::iter::empty()).is_ok() {
+    if store.keep(&settlements, std::iter::empty()).is_ok() {
         inbox.settled(&settlements);
         return true;
     }
     let mut refused = Vec::new();
     let mut reason = None;
     for settlement in settlements {
-        match store.write(std::slice::from_ref(&settlement), std::iter::empty()) {
-            Ok(()) => inbox.settled(&[settlement]),
+        match store.keep(std::slice::from_ref(&settlement), std::iter::empty()) {
+            Ok(_) => inbox.settled(&[settlement]),
             Err(failure) => {
                 reason = Some(failure.to_error());
                 refused.push(settlement);
@@ -105,41 +136,60 @@ fn settle_alone(store: &mut Store, inbox: &Inbox, settlements: Vec<Arc<Settlemen
     }
 }
 
-fn commit_one_by_one(store: &mut Store, inbox: &Inbox, commits: Vec<Waiting>) {
+fn one_by_one(commits: Vec<Waiting>, mut write: impl FnMut(Waiting) -> Result<(), (Waiting, Failure)>) {
     // What did not fit does not fit the next one of its size either: no need to try.
     let mut too_large = usize::MAX;
     let mut full = None;
     for waiting in commits {
         let size = waiting.work.size();
         if let Some(failure) = full.as_ref().filter(|_| size >= too_large) {
-            answer(inbox, waiting, Err(failure));
+            refuse(waiting, failure);
             continue;
         }
-        let written = store.write(&[], std::iter::once(&waiting.work));
-        answer(inbox, waiting, written.as_ref().copied());
-        if let Err(failure @ Failure::Full(_)) = written {
-            too_large = size;
-            full = Some(failure);
+        if let Err((waiting, failure)) = write(waiting) {
+            refuse(waiting, &failure);
+            if let Failure::Full(_) = failure {
+                too_large = size;
+                full = Some(failure);
+            }
         }
     }
 }
 
-fn answer(inbox: &Inbox, waiting: Waiting, written: Result<(), &Failure>) {
-    let Waiting { work, answer } = waiting;
-    match written {
-        Err(failure) => {
-            // The caller may have gone; nothing is kept, so there is nothing to undo.
-            let _ = answer.send(Err(failure.to_error()));
+/// The caller may have gone; nothing is kept, so there is nothing to undo.
+fn refuse(waiting: Waiting, failure: &Failure) {
+    let _ = waiting.answer.send(Err(failure.to_error()));
+}
+
+/// What is in the journal is known to readers before anybody is told.
+fn answer_kept(store: &Store, inbox: &Inbox, commits: Vec<Waiting>, places: Option<Vec<Place>>) {
+    let mut places = places.into_iter().flatten();
+    for Waiting { work, answer } in commits {
+        let Work::Message(message) = work else { continue };
+        let (id, parts) = (message.meta.id, message.parts.len());
+        if let Some(place) = places.next() {
+            store.pending().add(message.meta, message.parts, place);
         }
-        Ok(()) if answer.send(Ok(())).is_ok() => {}
-        // Nobody was told, so nobody will enter it in the queue: the client sends it again.
-        Ok(()) => {
-            // What a campaign has on disk is asked for by whoever goes on with it.
-            let Work::Message(message) = work else { return };
-            for part in &message.parts {
-                let part = PartId { message: message.meta.id, number: part.id.number };
-                inbox.settle(Settlement { part, change: Change::Done, notices: Vec::new() });
-            }
+        tell(inbox, answer, id, parts);
+    }
+}
+
+fn answer_written(inbox: &Inbox, Waiting { work, answer }: Waiting) {
+    match work {
+        Work::Message(message) => tell(inbox, answer, message.meta.id, message.parts.len()),
+        // What a campaign has on disk is asked for by whoever goes on with it.
+        Work::Campaign(_) | Work::Forget(_) => {
+            let _ = answer.send(Ok(()));
+        }
+    }
+}
+
+/// Where nobody is there to be told, nobody will enter it in the queue either: the client sends it again.
+fn tell(inbox: &Inbox, answer: Answer, message: MessageId, parts: usize) {
+    if answer.send(Ok(())).is_err() {
+        for number in 0..parts as u32 {
+            let part = PartId { message, number };
+            inbox.settle(Settlement { part, change: Change::Done, notices: Vec::new() });
         }
     }
 }

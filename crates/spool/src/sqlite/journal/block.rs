@@ -1,0 +1,241 @@
+//! One block of the journal: what one sync makes durable.
+//!
+//! A header, the contents one after another, then the records that say what happened. Header and records have one
+//! checksum, each content has its own, so that a damaged content is known as its message's. Integers are
+//! little-endian; what is left of the last page is zero.
+
+use repute_types::{Content, MessageId, PartId};
+
+use super::{ALIGNED, Place};
+use crate::codec::Bad;
+use crate::{Change, Ended, MessageMeta, PartRecord, codec};
+
+/// Magic, CRC-32 of the rest of the header and of the records, octets of the contents, octets of the
+/// records, generation, salt, number of the block in its generation.
+pub(super) const HEADER: usize = 40;
+const MAGIC: [u8; 4] = *b"RPJ1";
+
+const MESSAGE: u8 = 1;
+const CHANGE: u8 = 2;
+
+const DONE: u8 = 0;
+const DELIVERED: u8 = 1;
+const FAILED: u8 = 2;
+const SUPPRESSED: u8 = 3;
+const CANCELLED: u8 = 4;
+const KEEP: u8 = 5;
+
+/// Memory that stays for the next block; what a larger one took is given back.
+const KEPT: usize = 1 << 20;
+
+/// What a record says.
+#[derive(Debug)]
+pub(in crate::sqlite) enum Record {
+    Message { meta: MessageMeta, parts: Vec<PartRecord>, content: Place },
+    Change(PartId, Change),
+}
+
+/// A block under construction.
+#[derive(Default)]
+pub(in crate::sqlite) struct Block {
+    /// Room for the header, then the contents; once sealed, everything.
+    octets: Vec<u8>,
+    records: Vec<u8>,
+    /// The record that is being written.
+    record: Vec<u8>,
+}
+
+impl Block {
+    pub fn clear(&mut self) {
+        self.octets.clear();
+        self.octets.shrink_to(KEPT);
+        self.octets.resize(HEADER, 0);
+        self.records.clear();
+        self.records.shrink_to(KEPT);
+    }
+
+    /// Octets that it takes in a segment.
+    pub fn octets(&self) -> u64 {
+        ((self.octets.len() + self.records.len()) as u64).next_multiple_of(ALIGNED)
+    }
+
+    /// Adds a message; gives where its content stands, counted from the block's first octet.
+    pub fn message(&mut self, meta: &MessageMeta, parts: &[PartRecord], content: &Content) -> Place {
+        let offset = self.octets.len() as u64;
+        let mut sum = crc32fast::Hasher::new();
+        for slice in content.chunks() {
+            sum.update(slice);
+            self.octets.extend_from_slice(slice);
+        }
+        let place = Place { segment: 0, offset, len: content.len() as u32, crc: sum.finalize() };
+        self.records.push(MESSAGE);
+        self.records.extend_from_slice(&meta.id.0.to_le_bytes());
+        self.u32(place.len);
+        self.u32(place.crc);
+        codec::meta_to_octets(meta, &mut self.record);
+        self.take_record();
+        self.u32(parts.len() as u32);
+        for part in parts {
+            self.u32(part.id.number);
+            codec::part_to_octets(part, &mut self.record);
+            self.take_record();
+        }
+        place
+    }
+
+    pub fn change(&mut self, part: PartId, change: &Change) {
+        self.records.push(CHANGE);
+        self.records.extend_from_slice(&part.message.0.to_le_bytes());
+        self.u32(part.number);
+        self.record.clear();
+        let kind = match change {
+            Change::Done => DONE,
+            Change::Ended(Ended::Delivered) => DELIVERED,
+            Change::Ended(Ended::Failed) => FAILED,
+            Change::Ended(Ended::Suppressed) => SUPPRESSED,
+            Change::Ended(Ended::Cancelled) => CANCELLED,
+            Change::Keep(record) => {
+                codec::part_to_octets(record, &mut self.record);
+                KEEP
+            }
+        };
+        self.records.push(kind);
+        self.take_record();
+    }
+
+    fn u32(&mut self, value: u32) {
+        self.records.extend_from_slice(&value.to_le_bytes());
+    }
+
+    fn take_record(&mut self) {
+        self.u32(self.record.len() as u32);
+        self.records.extend_from_slice(&self.record);
+    }
+
+    /// The block as it is written. Nothing can be added after.
+    pub(super) fn seal(&mut self, generation: u64, salt: u64, number: u64) -> &[u8] {
+        let contents = self.octets.len() - HEADER;
+        let header = Header { contents: contents as u32, records: self.records.len() as u32, generation, salt, number };
+        header.write(&self.records, &mut self.octets[..HEADER]);
+        self.octets.append(&mut self.records);
+        // Whole pages, so that the system need not read what it writes over.
+        self.octets.resize(self.octets.len().next_multiple_of(ALIGNED as usize), 0);
+        &self.octets
+    }
+}
+
+/// A block's header.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Header {
+    pub contents: u32,
+    pub records: u32,
+    pub generation: u64,
+    pub salt: u64,
+    pub number: u64,
+}
+
+impl Header {
+    fn write(&self, records: &[u8], octets: &mut [u8]) {
+        octets[..4].copy_from_slice(&MAGIC);
+        octets[8..12].copy_from_slice(&self.contents.to_le_bytes());
+        octets[12..16].copy_from_slice(&self.records.to_le_bytes());
+        octets[16..24].copy_from_slice(&self.generation.to_le_bytes());
+        octets[24..32].copy_from_slice(&self.salt.to_le_bytes());
+        octets[32..40].copy_from_slice(&self.number.to_le_bytes());
+        let sum = checksum(&octets[8..], records);
+        octets[4..8].copy_from_slice(&sum.to_le_bytes());
+    }
+
+    /// What may be a header, and the checksum that it and its records have to have.
+    pub fn read(octets: &[u8; HEADER]) -> Option<(Header, u32)> {
+        let mut rest = Cursor(octets.strip_prefix(&MAGIC)?);
+        let sum = rest.u32().ok()?;
+        let header = Header {
+            contents: rest.u32().ok()?,
+            records: rest.u32().ok()?,
+            generation: rest.u64().ok()?,
+            salt: rest.u64().ok()?,
+            number: rest.u64().ok()?,
+        };
+        Some((header, sum))
+    }
+
+    /// Octets of the block without what is left of its last page.
+    pub fn octets(&self) -> u64 {
+        HEADER as u64 + u64::from(self.contents) + u64::from(self.records)
+    }
+
+    pub fn records_at(&self) -> u64 {
+        HEADER as u64 + u64::from(self.contents)
+    }
+}
+
+pub(super) fn checksum(header: &[u8], records: &[u8]) -> u32 {
+    let mut sum = crc32fast::Hasher::new();
+    sum.update(header);
+    sum.update(records);
+    sum.finalize()
+}
+
+/// The records of a block whose checksum is right; `contents_at` is where in the segment its contents begin.
+pub(super) fn records(octets: &[u8], segment: usize, contents_at: u64) -> Result<Vec<Record>, Bad> {
+    let (mut cursor, mut offset, mut found) = (Cursor(octets), contents_at, Vec::new());
+    while !cursor.0.is_empty() {
+        let kind = cursor.take(1)?[0];
+        let message = MessageId(cursor.u64()?);
+        match kind {
+            MESSAGE => {
+                let content = Place { segment, offset, len: cursor.u32()?, crc: cursor.u32()? };
+                offset += u64::from(content.len);
+                let meta = codec::meta_from_octets(message, cursor.record()?)?;
+                let parts = (0..cursor.u32()?).map(|_| {
+                    let id = PartId { message, number: cursor.u32()? };
+                    codec::part_from_octets(id, cursor.record()?)
+                });
+                let parts = parts.collect::<Result<_, Bad>>()?;
+                found.push(Record::Message { meta, parts, content });
+            }
+            CHANGE => {
+                let part = PartId { message, number: cursor.u32()? };
+                let (kind, record) = (cursor.take(1)?[0], cursor.record()?);
+                let change = match kind {
+                    DONE => Change::Done,
+                    DELIVERED => Change::Ended(Ended::Delivered),
+                    FAILED => Change::Ended(Ended::Failed),
+                    SUPPRESSED => Change::Ended(Ended::Suppressed),
+                    CANCELLED => Change::Ended(Ended::Cancelled),
+                    KEEP => Change::Keep(codec::part_from_octets(part, record)?),
+                    _ => return Err(Bad),
+                };
+                found.push(Record::Change(part, change));
+            }
+            _ => return Err(Bad),
+        }
+    }
+    Ok(found)
+}
+
+struct Cursor<'a>(&'a [u8]);
+
+impl<'a> Cursor<'a> {
+    fn take(&mut self, len: usize) -> Result<&'a [u8], Bad> {
+        let (taken, rest) = self.0.split_at_checked(len).ok_or(Bad)?;
+        self.0 = rest;
+        Ok(taken)
+    }
+
+    fn u32(&mut self) -> Result<u32, Bad> {
+        let octets = self.take(4)?.try_into().map_err(|_| Bad)?;
+        Ok(u32::from_le_bytes(octets))
+    }
+
+    fn u64(&mut self) -> Result<u64, Bad> {
+        let octets = self.take(8)?.try_into().map_err(|_| Bad)?;
+        Ok(u64::from_le_bytes(octets))
+    }
+
+    fn record(&mut self) -> Result<&'a [u8], Bad> {
+        let len = self.u32()? as usize;
+        self.take(len)
+    }
+}
