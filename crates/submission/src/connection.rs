@@ -18,7 +18,7 @@ use repute_net::seats::Seat;
 use repute_smtp::server::{Config, Dismissal, Kind, Security, Session, Start, Step};
 use repute_types::{Content, EnhancedCode, Envelope, Reply, TlsUsed};
 use tokio::io::AsyncWriteExt;
-use tokio::net::{TcpStream, UnixStream};
+use tokio::net::UnixStream;
 use tokio::sync::watch;
 
 use crate::accept;
@@ -69,14 +69,12 @@ impl Service {
 }
 
 /// Serves a connection; ends quietly whatever happens to it.
-pub(crate) async fn run(service: Arc<Service>, stream: TcpStream, peer: IpAddr, seat: Seat) {
-    // A socket that refuses the option still works, slower.
-    let _ = stream.set_nodelay(true);
+pub(crate) async fn run(service: Arc<Service>, stream: Stream, peer: IpAddr, seat: Seat) {
     // An error here is a connection that broke: there is nobody left to tell.
     let _ = talk(&service, stream, peer, seat).await;
 }
 
-async fn talk(service: &Service, mut stream: TcpStream, peer: IpAddr, mut seat: Seat) -> io::Result<()> {
+async fn talk(service: &Service, mut stream: Stream, peer: IpAddr, mut seat: Seat) -> io::Result<()> {
     let limits = &service.config.limits;
     let mut timer = Timer::new(limits.handshake);
     let named = if service.config.proxies.contains(&peer) {
@@ -94,7 +92,6 @@ async fn talk(service: &Service, mut stream: TcpStream, peer: IpAddr, mut seat: 
         return Ok(());
     }
     let mut tls = None;
-    let mut stream = Stream::Plain(stream);
     let security = match (service.config.kind, certificates) {
         (ListenerKind::SubmissionTls, None) => return Ok(()),
         (ListenerKind::SubmissionTls, Some(config)) => {

@@ -163,7 +163,7 @@ async fn scram(listener: &Listener, name: &str, password: &str) -> String {
     wire.start_tls_as_client("server.invalid").await.unwrap();
     expect(&mut wire, "220").await;
     ask(&mut wire, "EHLO client.invalid", "250").await;
-    common::scram::log_in(&mut wire, name, password).await
+    common::scram::log_in(&mut wire, name, password).await.unwrap()
 }
 
 #[tokio::test]

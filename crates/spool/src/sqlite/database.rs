@@ -15,13 +15,13 @@ use rusqlite::{Connection, ErrorCode, TransactionBehavior};
 use super::checkpoint::{self, Checkpointer};
 use super::inbox::Work;
 use super::journal::Files;
-use super::pending::Slice;
+use super::pending::Kept;
 use super::reserve::Reserve;
 use super::rows::{Rows, Statements};
 use super::schema::{self, PAGE_OCTETS};
 use super::vacuum::Vacuum;
 use super::{Fault, Hook, Options, Step};
-use crate::{Settlement, SpoolError};
+use crate::{Change, Settlement, SpoolError};
 
 /// Pages of the log for a message or a settlement beside content, and not too few: of all tables and of what
 /// tells which pages are free.
@@ -36,13 +36,15 @@ pub(super) enum Failure {
     Full(String),
     /// The database refuses this record and no other.
     Record(String),
+    /// It touches a damaged page; what does not can be written.
+    Damage(String),
     /// The disk or the database fails, whatever is written.
     Disk(String),
 }
 
 impl Failure {
     pub fn to_error(&self) -> SpoolError {
-        let (Failure::Full(text) | Failure::Record(text) | Failure::Disk(text)) = self;
+        let (Failure::Full(text) | Failure::Record(text) | Failure::Damage(text) | Failure::Disk(text)) = self;
         SpoolError::Storage(text.clone())
     }
 }
@@ -53,6 +55,7 @@ impl From<rusqlite::Error> for Failure {
         match error.sqlite_error_code() {
             Some(ErrorCode::DiskFull) => Failure::Full(text),
             Some(ErrorCode::ConstraintViolation | ErrorCode::TooBig | ErrorCode::TypeMismatch) => Failure::Record(text),
+            Some(ErrorCode::DatabaseCorrupt) => Failure::Damage(text),
             _ => Failure::Disk(text),
         }
     }
@@ -148,16 +151,23 @@ impl Database {
         Ok(())
     }
 
-    /// Takes a slice of the journal over, or nothing of it. With `generation` all of that is here, and synced.
-    pub fn take(&mut self, slice: &Slice, files: &Files, generation: Option<u64>) -> Result<(), Failure> {
-        let pages = PAGES_OF_CHANGE * (slice.messages.len() + slice.changes.len()) as u64;
-        let octets: u64 = slice.messages.iter().map(|kept| u64::from(kept.content.len)).sum();
+    /// Takes changes and messages over from the journal, or nothing. With `generation` all of that is here then, and
+    /// synced.
+    pub fn take(
+        &mut self,
+        changes: &[(PartId, Change)],
+        messages: &[Arc<Kept>],
+        files: &Files,
+        generation: Option<u64>,
+    ) -> Result<(), Failure> {
+        let pages = PAGES_OF_CHANGE * (messages.len() + changes.len()) as u64;
+        let octets: u64 = messages.iter().map(|kept| u64::from(kept.content.len)).sum();
         self.hook.at(Step::BeforeDrain)?;
         self.transaction(generation.is_some(), pages * PAGE_OCTETS + octets, |rows| {
-            for (part, change) in &slice.changes {
+            for (part, change) in changes {
                 rows.change(*part, change)?;
             }
-            for kept in &slice.messages {
+            for kept in messages {
                 // What cannot be read is damaged: its checksum says so to whoever asks for it.
                 let content = files.read(kept.content).map(|(content, _)| content).unwrap_or_default();
                 rows.take(&kept.meta, &kept.parts, &content, kept.content.crc)?;
@@ -170,6 +180,21 @@ impl Database {
         }
         self.passed(Step::AfterDrain);
         Ok(())
+    }
+
+    /// Changes a part whose message, or itself, may stand on a damaged page. What cannot be taken out stays
+    /// there and takes room: without its part it is nobody's.
+    pub fn change_beside_damage(&mut self, part: PartId, change: &Change) {
+        for leaves_content in [false, true] {
+            let changed = self.transaction(false, PAGES_OF_CHANGE * PAGE_OCTETS, |rows| {
+                rows.leaves_content = leaves_content;
+                rows.change(part, change)?;
+                rows.count_ends()
+            });
+            if !matches!(changed, Err(Failure::Damage(_))) {
+                break;
+            }
+        }
     }
 
     /// Whether a message is here.

@@ -7,8 +7,9 @@ use repute_types::{Content, MessageId, PartId};
 use rusqlite::{Connection, OptionalExtension, Row};
 use tokio::sync::Semaphore;
 
-use super::database::{id_of_key, key};
+use super::damage::{self, is_damage};
 use super::schema;
+use super::database::{id_of_key, key};
 use crate::{Campaign, Member, MessageMeta, PartRecord, SpoolError, Tally, codec};
 
 /// Connections at most; each has a cache of 1 MiB.
@@ -71,12 +72,17 @@ fn storage(error: rusqlite::Error) -> SpoolError {
     SpoolError::Storage(error.to_string())
 }
 
+/// An error in reading what belongs to one message.
+fn of_message(id: MessageId) -> impl Fn(rusqlite::Error) -> SpoolError {
+    move |error| if is_damage(&error) { SpoolError::Damaged(id) } else { storage(error) }
+}
+
 pub(super) fn meta(db: &Connection, id: MessageId) -> Result<MessageMeta, SpoolError> {
     let mut statement = db.prepare_cached("SELECT meta FROM message WHERE id = ?1").map_err(storage)?;
     let meta = statement
         .query_row([key(id)], |row| Ok(codec::meta_from_octets(id, octets(row, 0))))
         .optional()
-        .map_err(storage)?;
+        .map_err(of_message(id))?;
     meta.ok_or(SpoolError::Missing(id))?.map_err(|_| SpoolError::Damaged(id))
 }
 
@@ -86,7 +92,7 @@ pub(super) fn part(db: &Connection, id: PartId) -> Result<PartRecord, SpoolError
     let part = statement
         .query_row((key(id.message), id.number), |row| Ok(codec::part_from_octets(id, octets(row, 0))))
         .optional()
-        .map_err(storage)?;
+        .map_err(of_message(id.message))?;
     part.ok_or(SpoolError::Missing(id.message))?.map_err(|_| SpoolError::Damaged(id.message))
 }
 
@@ -103,10 +109,12 @@ pub(super) fn content(db: &Connection, id: MessageId) -> Result<Content, SpoolEr
     // A column of another type than was written is damage as well.
     let damaged = |_| SpoolError::Damaged(id);
     let (mut sum, mut content, mut expected) = (crc32fast::Hasher::new(), Content::new(), None);
-    while let Some(row) = rows.next().map_err(storage)? {
-        let of_message: (u32, u32) = (row.get(0).map_err(damaged)?, row.get(1).map_err(damaged)?);
-        expected = Some(of_message);
-        if let Some(octets) = row.get_ref(2).map_err(storage)?.as_blob_or_null().map_err(|_| SpoolError::Damaged(id))? {
+    while let Some(row) = rows.next().map_err(of_message(id))? {
+        let says: (u32, u32) = (row.get(0).map_err(damaged)?, row.get(1).map_err(damaged)?);
+        expected = Some(says);
+        if let Some(octets) =
+            row.get_ref(2).map_err(of_message(id))?.as_blob_or_null().map_err(|_| SpoolError::Damaged(id))?
+        {
             sum.update(octets);
             content.push(octets.to_vec());
         }
@@ -136,7 +144,15 @@ pub(super) fn scan(db: &Connection, after: Option<PartId>, limit: usize) -> Resu
     let most = i64::try_from(limit).unwrap_or(i64::MAX);
     let mut rows = statement.query((message, number, most)).map_err(storage)?;
     let mut found: Vec<(MessageMeta, PartRecord)> = Vec::new();
-    while let Some(row) = rows.next().map_err(storage)? {
+    let cut_short = |rows| Ok(Page { rows, is_all: false });
+    loop {
+        let row = match rows.next() {
+            Ok(Some(row)) => row,
+            Ok(None) => break,
+            Err(error) if !is_damage(&error) => return Err(storage(error)),
+            Err(_) if found.is_empty() => return Err(damage::behind(db, (message, number))),
+            Err(_) => return cut_short(found),
+        };
         let id = PartId { message: id_of_key(row.get(0).map_err(storage)?), number: row.get(1).map_err(storage)? };
         let (record, meta) = (octets(row, 2), octets(row, 3));
         // Parts of one message follow one another.
@@ -146,8 +162,10 @@ pub(super) fn scan(db: &Connection, after: Option<PartId>, limit: usize) -> Resu
         };
         match (meta, codec::part_from_octets(id, record)) {
             (Ok(meta), Ok(record)) => found.push((meta, record)),
-            _ if found.is_empty() => return Err(SpoolError::Damaged(id.message)),
-            _ => return Ok(Page { rows: found, is_all: false }),
+            _ if !found.is_empty() => return cut_short(found),
+            (Err(_), _) => return Err(SpoolError::Damaged(id.message)),
+            // The other parts of a campaign go on.
+            (Ok(_), Err(_)) => return Err(SpoolError::Gap { next: Some(PartId { number: id.number + 1, ..id }) }),
         }
     }
     Ok(Page { is_all: found.len() < limit, rows: found })

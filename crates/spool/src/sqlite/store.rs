@@ -15,7 +15,7 @@ use repute_types::{MessageId, PartId};
 use super::database::{Database, Failure};
 use super::inbox::Work;
 use super::journal::{Block, Files, Found, Journal, Place, Record};
-use super::pending::{Known, Pending};
+use super::pending::{Known, Pending, Slice};
 use super::{Hook, Step};
 use crate::{NewMessage, Settlement};
 
@@ -222,16 +222,25 @@ impl Store {
         let segment = self.other();
         let slice = self.pending.slice(segment, most, true);
         let generation = slice.is_last.then(|| self.journal.generation(segment));
-        let files = self.journal.files();
-        let mut taken = self.database.take(&slice, &files, generation);
-        if let Err(Failure::Full(_)) = taken {
-            // The reserve has been given up for this.
-            taken = self.database.take(&slice, &files, generation);
-        }
-        taken?;
+        self.take(&slice, generation)?;
         self.pending.drained(&slice);
         self.taken = generation.unwrap_or(self.taken);
         Ok(())
+    }
+
+    fn take(&mut self, slice: &Slice, generation: Option<u64>) -> Result<(), Failure> {
+        let files = self.journal.files();
+        let mut taken = self.database.take(&slice.changes, &slice.messages, &files, generation);
+        if let Err(Failure::Full(_)) = taken {
+            // The reserve has been given up for this.
+            taken = self.database.take(&slice.changes, &slice.messages, &files, generation);
+        }
+        if let Err(Failure::Damage(_)) = taken {
+            // What cannot be changed cannot be read either, and nothing waits for it.
+            slice.changes.iter().for_each(|(part, change)| self.database.change_beside_damage(*part, change));
+            taken = self.database.take(&[], &slice.messages, &files, generation);
+        }
+        taken
     }
 
     /// Takes everything into the database.
@@ -251,7 +260,7 @@ impl Store {
                 if slice.changes.is_empty() {
                     break;
                 }
-                self.database.take(&slice, &self.journal.files(), None)?;
+                self.take(&slice, None)?;
                 self.pending.drained(&slice);
             }
         }

@@ -99,7 +99,10 @@ impl View {
         loop {
             // Before the database: what goes there in between is seen twice rather than not at all.
             let pending = self.pending.after(after, limit);
-            let page = self.readers.ask(move |db| reader::scan(db, after, limit)).await?;
+            let page = match self.readers.ask(move |db| reader::scan(db, after, limit)).await {
+                Ok(page) => page,
+                Err(error) => return before_damage(error, pending, after, limit),
+            };
             let (last, is_all) = (page.rows.last().map(|(_, part)| part.id), page.is_all);
             let mut rows = merge(page, pending, after, limit);
             rows.retain_mut(|(_, part)| self.lay_over(part));
@@ -145,20 +148,45 @@ impl View {
     }
 }
 
+/// The parts in the journal that come before what is damaged in the database, or what is.
+fn before_damage(
+    error: SpoolError,
+    pending: Vec<Arc<Kept>>,
+    after: Option<PartId>,
+    limit: usize,
+) -> Result<Vec<(MessageMeta, PartRecord)>, SpoolError> {
+    let damaged_from = match error {
+        SpoolError::Damaged(message) => Some(PartId { message, number: 0 }),
+        SpoolError::Gap { next } => next,
+        _ => return Err(error),
+    };
+    let rows = parts_of(pending, |part| {
+        after.is_none_or(|after| part > after) && damaged_from.is_none_or(|damaged| part < damaged)
+    });
+    let rows: Vec<_> = rows.take(limit).collect();
+    if rows.is_empty() { Err(error) } else { Ok(rows) }
+}
+
+/// The wanted parts of messages, in order.
+fn parts_of(
+    pending: Vec<Arc<Kept>>,
+    is_wanted: impl Fn(PartId) -> bool,
+) -> impl Iterator<Item = (MessageMeta, PartRecord)> {
+    pending.into_iter().flat_map(move |kept| {
+        let wanted = kept.parts.iter().filter(|part| is_wanted(part.id));
+        wanted.map(|part| (kept.meta.clone(), part.clone())).collect::<Vec<_>>()
+    })
+}
+
 /// A page of the database's parts and those in the journal, in order, once each.
 fn merge(page: Page, pending: Vec<Arc<Kept>>, after: Option<PartId>, limit: usize) -> Vec<(MessageMeta, PartRecord)> {
     let known_to = if page.is_all { None } else { Some(page.rows.last().map(|(_, part)| part.id)) };
     let mut rows = page.rows;
     let in_database = rows.len();
-    for kept in pending {
-        for part in &kept.parts {
-            // What the database has behind its page is not known, and comes first.
-            let follows = after.is_none_or(|after| part.id > after);
-            if follows && known_to.is_none_or(|last| last.is_some_and(|last| part.id <= last)) {
-                rows.push((kept.meta.clone(), part.clone()));
-            }
-        }
-    }
+    // What the database has behind its page is not known, and comes first.
+    rows.extend(parts_of(pending, |part| {
+        after.is_none_or(|after| part > after) && known_to.is_none_or(|last| last.is_some_and(|last| part <= last))
+    }));
     if rows.len() > in_database {
         // Stable: of a part that has gone into the database in between, that row comes first.
         rows.sort_by_key(|(_, part)| part.id);

@@ -67,7 +67,7 @@ fn keep(store: &mut Store, inbox: &Inbox, commits: Vec<Waiting>, settlements: Ve
             commits.into_iter().for_each(|waiting| refuse(waiting, &failure));
             false
         }
-        Err(failure @ (Failure::Full(_) | Failure::Record(_))) => {
+        Err(failure @ (Failure::Full(_) | Failure::Record(_) | Failure::Damage(_))) => {
             let all_settled = settle_alone(store, inbox, settlements);
             if let Failure::Full(_) = failure {
                 store.squeeze();
@@ -92,7 +92,7 @@ fn write(store: &mut Store, inbox: &Inbox, commits: Vec<Waiting>) {
             store.passed(Step::AfterAnswer);
         }
         Err(failure @ Failure::Disk(_)) => commits.into_iter().for_each(|waiting| refuse(waiting, &failure)),
-        Err(failure @ (Failure::Full(_) | Failure::Record(_))) => {
+        Err(failure @ (Failure::Full(_) | Failure::Record(_) | Failure::Damage(_))) => {
             if let Failure::Full(_) = failure {
                 store.squeeze();
             }
