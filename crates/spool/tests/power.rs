@@ -27,6 +27,11 @@ const FILES: [&str; 4] = ["journal-0", "journal-1", "spool.sqlite", "spool.sqlit
 const HEADER: usize = 40;
 const PAGE: usize = 4096;
 
+/// In memory where there is such a place: what is synced is copied by the test, so no disk is needed.
+fn folder() -> tempfile::TempDir {
+    tempfile::tempdir_in("/dev/shm").unwrap_or_else(|_| tempfile::tempdir().unwrap())
+}
+
 /// One thing at a time: a transaction or a copy of the log, so that the copies are of one instant. A step of the
 /// drain may be part of a transaction.
 #[derive(Default)]
@@ -53,7 +58,7 @@ impl Turn {
 /// The states of the disk at the instants that are relied on, and how many messages had been
 /// committed by then.
 fn record(log_octets: u64, messages: &[NewMessage]) -> Vec<(Image, usize)> {
-    let dir = tempfile::tempdir().unwrap();
+    let dir = folder();
     let (path, turn): (PathBuf, Arc<Turn>) = (dir.path().to_owned(), Arc::default());
     let (images, started) = (Arc::new(Mutex::new(Vec::new())), Arc::new(AtomicBool::new(false)));
     let hook = {
@@ -91,7 +96,7 @@ fn record(log_octets: u64, messages: &[NewMessage]) -> Vec<(Image, usize)> {
 }
 
 fn check_opens(disk: &Image, messages: &[NewMessage], surely: usize, at_most: usize, what: &str) {
-    let dir = tempfile::tempdir().unwrap();
+    let dir = folder();
     lay(dir.path(), disk);
     let spool = SqliteSpool::open(dir.path(), Options { log_octets: 64 << 10, ..Options::default() })
         .unwrap_or_else(|error| panic!("{what}: {error:?}"));

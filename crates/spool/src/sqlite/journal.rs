@@ -20,6 +20,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use nix::fcntl::posix_fallocate;
+use nix::unistd::{Whence, lseek};
 use repute_types::{Content, Random, SystemRandom};
 
 pub(super) use self::block::{Block, Record};
@@ -31,6 +32,10 @@ const ALIGNED: u64 = 4096;
 
 /// Octets of a segment at least: some blocks.
 const LEAST: u64 = 16 * ALIGNED;
+
+/// Octets that are filled with zeros ahead of the first blocks that a segment ever takes: writing over what is
+/// there costs half of what it costs to write where nothing ever was (no extent changes, so nothing of the file system's own is synced).
+const AHEAD: u64 = 1 << 20;
 
 /// Where a content stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -61,6 +66,8 @@ pub(super) struct Files(Arc<[File; 2]>);
 pub(super) struct Journal {
     files: Files,
     segments: [Segment; 2],
+    /// Up to where each segment was ever written.
+    filled: [u64; 2],
     /// The segment that is written.
     active: usize,
     octets: u64,
@@ -83,7 +90,8 @@ impl Journal {
             Segment { generation, salt, blocks, end, soiled: false }
         });
         let active = usize::from(segments[1].generation > segments[0].generation);
-        let mut journal = Journal { files: Files(Arc::new(files)), segments, active, octets };
+        let filled = [filled(&files[0], octets), filled(&files[1], octets)];
+        let mut journal = Journal { files: Files(Arc::new(files)), segments, filled, active, octets };
         if journal.generation(active) <= drained {
             journal.begin(active, drained + 1);
         }
@@ -134,6 +142,12 @@ impl Journal {
         let octets = block.seal(segment.generation, segment.salt, segment.blocks);
         segment.soiled = true;
         file.write_all_at(octets, segment.end)?;
+        let (end, filled) = (segment.end + octets.len() as u64, &mut self.filled[self.active]);
+        if end > *filled {
+            let ahead = AHEAD.min(self.octets - end);
+            file.write_all_at(&vec![0; ahead as usize], end)?;
+            *filled = end + ahead;
+        }
         Ok(segment.end)
     }
 
@@ -175,6 +189,11 @@ impl Files {
         let whole = crc32fast::hash(&octets) == place.crc;
         Ok((Content::from(octets), whole))
     }
+}
+
+/// Where the first octet is that was never written; a file system that cannot say so says the end.
+fn filled(file: &File, octets: u64) -> u64 {
+    lseek(file, 0, Whence::SeekHole).ok().and_then(|at| u64::try_from(at).ok()).unwrap_or(octets)
 }
 
 fn open_segment(path: &Path, octets: u64) -> io::Result<File> {

@@ -8,8 +8,8 @@ use rusqlite::{Connection, OptionalExtension, Row};
 use tokio::sync::Semaphore;
 
 use super::damage::{self, is_damage};
-use super::schema;
 use super::database::{id_of_key, key};
+use super::schema;
 use crate::{Campaign, Member, MessageMeta, PartRecord, SpoolError, Tally, codec};
 
 /// Connections at most; each has a cache of 1 MiB.
