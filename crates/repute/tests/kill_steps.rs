@@ -2,7 +2,7 @@
 //! real program: what is on disk, what happens after the restart, what the others see.
 //!
 //! The step is found without a word of the server's code: a client that stops, a sink that holds
-//! its reply. The row "transaction written, not synced" is the spool's own tests' (torn writes,
+//! its reply. The row "written, not synced" is the spool's own tests' (torn writes,
 //! `crates/spool/tests/power.rs`); from outside it is one with the row after it.
 
 #![allow(clippy::unwrap_used, reason = "a test fails by a panic")]
