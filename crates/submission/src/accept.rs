@@ -1,18 +1,20 @@
 //! The accept loop of a listener, and its end.
 
 use std::io;
-use std::net::SocketAddr;
+use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
 use std::time::Duration;
 
 use repute_engine::door::Door;
-use tokio::net::{TcpListener, TcpStream};
+use tokio::io::AsyncWrite as _;
+use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
 use crate::config::{ListenerConfig, ListenerKind};
 use crate::connection::{self, Service};
 use crate::shared::SharedLimits;
+use crate::stream::Stream;
 
 /// After a failed accept (out of descriptors): time for a session to end.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
@@ -27,30 +29,73 @@ pub async fn serve(
     config: ListenerConfig,
     door: Arc<dyn Door>,
     shared: Arc<SharedLimits>,
-    mut shutdown: watch::Receiver<bool>,
+    shutdown: watch::Receiver<bool>,
 ) -> io::Result<()> {
     listener.set_nonblocking(true)?;
-    let listener = TcpListener::from_std(listener)?;
-    let drain = config.limits.drain;
-    let service = Arc::new(Service::new(config, door, shared, shutdown.clone()));
+    let arrivals = Arrivals::Network(TcpListener::from_std(listener)?);
+    take_in(arrivals, Service::new(config, door, shared, shutdown.clone()), shutdown).await;
+    Ok(())
+}
+
+/// The same for clients on a network in memory, in whatever time tokio has: for tests of the whole. A client that
+/// chose no address comes from loopback.
+pub async fn serve_in_memory(
+    listener: repute_net::Listener,
+    config: ListenerConfig,
+    door: Arc<dyn Door>,
+    shared: Arc<SharedLimits>,
+    shutdown: watch::Receiver<bool>,
+) {
+    let service = Service::new(config, door, shared, shutdown.clone());
+    take_in(Arrivals::Memory(listener), service, shutdown).await;
+}
+
+/// Where clients come from.
+enum Arrivals {
+    Network(TcpListener),
+    Memory(repute_net::Listener),
+}
+
+impl Arrivals {
+    /// The next client. Safe to drop.
+    async fn next(&mut self) -> io::Result<(Stream, IpAddr)> {
+        match self {
+            Arrivals::Network(listener) => {
+                let (stream, peer) = listener.accept().await?;
+                // A socket that refuses the option still works, slower.
+                let _ = stream.set_nodelay(true);
+                Ok((Stream::Plain(stream), peer.ip().to_canonical()))
+            }
+            Arrivals::Memory(listener) => match listener.accept().await {
+                Some(incoming) => {
+                    Ok((Stream::Memory(incoming.stream), incoming.from.unwrap_or(Ipv4Addr::LOCALHOST.into())))
+                }
+                None => Err(io::ErrorKind::NotConnected.into()),
+            },
+        }
+    }
+}
+
+async fn take_in(mut arrivals: Arrivals, service: Service, mut shutdown: watch::Receiver<bool>) {
+    let drain = service.config.limits.drain;
+    let service = Arc::new(service);
     let mut sessions = JoinSet::new();
     loop {
         tokio::select! {
             biased;
             () = stopped(&mut shutdown) => break,
-            accepted = listener.accept() => match accepted {
+            accepted = arrivals.next() => match accepted {
                 Ok((stream, peer)) => admit(&service, stream, peer, &mut sessions),
                 Err(_) => tokio::time::sleep(ACCEPT_PAUSE).await,
             },
             Some(_) = sessions.join_next() => {}
         }
     }
-    drop(listener);
+    drop(arrivals);
     let all_ended = async { while sessions.join_next().await.is_some() {} };
     if tokio::time::timeout(drain + LAST_WORDS, all_ended).await.is_err() {
         sessions.shutdown().await;
     }
-    Ok(())
 }
 
 /// Returns when the signal is given; a sender that is gone means the same.
@@ -58,22 +103,30 @@ pub(crate) async fn stopped(shutdown: &mut watch::Receiver<bool>) {
     let _ = shutdown.wait_for(|stop| *stop).await;
 }
 
-fn admit(service: &Arc<Service>, stream: TcpStream, peer: SocketAddr, sessions: &mut JoinSet<()>) {
+fn admit(service: &Arc<Service>, stream: Stream, peer: IpAddr, sessions: &mut JoinSet<()>) {
     match service.shared.enter() {
         Ok(seat) => {
-            sessions.spawn(connection::run(service.clone(), stream, peer.ip().to_canonical(), seat));
+            sessions.spawn(connection::run(service.clone(), stream, peer, seat));
         }
         Err(_) => turn_away(service, stream),
     }
 }
 
 /// Says 421 where it can be said at once and unencrypted, and closes.
-fn turn_away(service: &Service, stream: TcpStream) {
+fn turn_away(service: &Service, stream: Stream) {
     if service.config.kind == ListenerKind::SubmissionTls {
         return;
     }
-    if let Ok(mut stream) = stream.into_std() {
-        // The socket's buffer is empty, so the line fits; where it does not, nobody waits for it.
-        let _ = io::Write::write(&mut stream, b"421 4.3.2 too many connections: try again later\r\n");
+    let line = b"421 4.3.2 too many connections: try again later\r\n";
+    // The other side's buffer is empty, so the line fits; where it does not, nobody waits for it.
+    match stream {
+        // As the machine has it: tokio has not heard yet that it can be written to.
+        Stream::Plain(stream) => {
+            let _ = stream.into_std().and_then(|mut stream| io::Write::write(&mut stream, line));
+        }
+        mut other => {
+            let mut context = std::task::Context::from_waker(std::task::Waker::noop());
+            let _ = std::pin::Pin::new(&mut other).poll_write(&mut context, line);
+        }
     }
 }

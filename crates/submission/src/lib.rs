@@ -21,7 +21,7 @@ mod stream;
 mod timer;
 mod tls;
 
-pub use accept::serve;
+pub use accept::{serve, serve_in_memory};
 pub use config::{Limits, ListenerConfig, ListenerKind};
 pub use local::LocalListener;
 #[doc(hidden)]

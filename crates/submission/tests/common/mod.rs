@@ -51,7 +51,7 @@ impl FakeDoor {
             shop: Arc::new(shop),
             known,
             // Of the password `pencil`, with the salt of RFC 7677 §3.
-            scram: scram_of("pencil"),
+            scram: scram::secret_of("pencil"),
             taken: Mutex::default(),
             gate: tokio::sync::RwLock::default(),
         })
@@ -110,18 +110,6 @@ impl FakeDoor {
 
 pub fn domain(name: &str) -> Domain {
     Domain::parse(name).unwrap()
-}
-
-pub fn scram_of(password: &str) -> ScramSecret {
-    use aws_lc_rs::{digest, hmac, pbkdf2};
-    let salt = b"a salt of sixteen".to_vec();
-    let mut salted = [0; 32];
-    let rounds = std::num::NonZeroU32::new(4096).unwrap();
-    pbkdf2::derive(pbkdf2::PBKDF2_HMAC_SHA256, rounds, &salt, password.as_bytes(), &mut salted);
-    let sign = |text: &[u8]| hmac::sign(&hmac::Key::new(hmac::HMAC_SHA256, &salted), text);
-    let fixed = |octets: &[u8]| <[u8; 32]>::try_from(octets).unwrap();
-    let stored_key = fixed(digest::digest(&digest::SHA256, sign(b"Client Key").as_ref()).as_ref());
-    ScramSecret { iterations: 4096, salt, stored_key, server_key: fixed(sign(b"Server Key").as_ref()) }
 }
 
 fn no(code: u16, enhanced: EnhancedCode, text: &str) -> Result<(), Reply> {

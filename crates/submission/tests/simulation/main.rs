@@ -1,19 +1,24 @@
-//! The whole of the works in simulated time, among receivers that misbehave, on a disk that
+//! The whole server in simulated time, between clients and receivers that misbehave, on a disk that
 //! fails and in a process that dies: days of traffic from a seed, with every promise checked
 //! throughout. docs/unbreakable.md tells what is checked.
 //!
-//! `REPUTE_SEED=17 cargo test -p repute-engine --test simulation` lives through day 17 again;
+//! `REPUTE_SEED=17 cargo test -p repute-submission --test simulation` lives through day 17 again;
 //! `REPUTE_SEEDS=5000` lives through so many others. `REPUTE_LARGE_SEED` and `REPUTE_LARGE_SEEDS` are the same
 //! for the days with a thousand receivers.
 
 #![allow(clippy::unwrap_used, reason = "a test fails by a panic")]
 
 mod book;
+mod client;
 mod day;
 mod disk;
+mod front;
 mod names;
 mod plan;
+#[path = "../common/scram.rs"]
+mod scram;
 mod site;
+mod text;
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;

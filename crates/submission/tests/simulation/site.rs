@@ -12,6 +12,7 @@ use repute_types::Timestamp;
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader, DuplexStream};
 
 use super::book::Book;
+use super::text::fault;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Will {
@@ -297,8 +298,8 @@ impl Visit<'_> {
             self.notice(content);
         }
         for who in to.iter().filter(|_| !own) {
-            if !content.contains(&format!("X-Tag: {}.", who.split(['u', 'x']).nth(1).unwrap_or("?"))) {
-                book.breach(format!("{who} was given another's content: {content:?}"));
+            if let Some(fault) = fault(content, who) {
+                book.breach(format!("{who} {fault}: {content:?}"));
             }
             book.taken(who, self.site.habit.dsn);
         }

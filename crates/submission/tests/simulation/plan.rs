@@ -7,7 +7,9 @@ use repute_net::ConnectKind;
 use repute_types::{Notify, Random, SeededRandom, Timestamp};
 
 use super::book::{MOMENTS, Moment};
+use super::client::{Ends, Login, Manner};
 use super::site::{Habit, Will};
+use super::text::Text;
 
 pub const SECOND: Duration = Duration::from_secs(1);
 pub const MINUTE: Duration = Duration::from_secs(60);
@@ -38,6 +40,20 @@ pub struct Letter {
     pub notify: Notify,
     /// Lines of text.
     pub lines: usize,
+    /// How it is submitted over SMTP; `None` is straight through the door, as HTTP and programs of this machine do.
+    pub manner: Option<Manner>,
+}
+
+impl Letter {
+    /// Its recipients in the n-th round; no two rounds share one, so that each has its own answer.
+    pub fn addresses(&self, round: u32) -> Vec<String> {
+        let users = self.to.iter().flat_map(|(site, users)| (0..*users).map(move |user| (site, user)));
+        users.map(|(site, user)| format!("u{}r{round}x{user}@{}", self.tag, domain_of(*site))).collect()
+    }
+}
+
+pub fn domain_of(site: usize) -> String {
+    format!("d{site}.test")
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -145,7 +161,47 @@ fn letter(dice: &Dice, size: Size, tag: usize) -> Letter {
         _ => Notify::Unsaid,
     };
     let lines = if dice.one_in(20) { 2000 } else { dice.below(20) };
-    Letter { tag, at, bulk: dice.one_in(2), null_sender: dice.one_in(12), to, notify, lines }
+    let manner = (!dice.one_in(5)).then(|| manner(dice));
+    Letter { tag, at, bulk: dice.one_in(2), null_sender: dice.one_in(12), to, notify, lines, manner }
+}
+
+fn manner(dice: &Dice) -> Manner {
+    let step = 1 + dice.below(9) as u32;
+    let (port, login) = match dice.below(20) {
+        0 => (465, Login::Right),
+        1 => (587, Login::Right),
+        2 => (587, Login::Wrong),
+        3 => (587, Login::Nobody),
+        4 => (25, Login::Address),
+        _ => (587, Login::Address),
+    };
+    let ends = match dice.below(12) {
+        0 | 1 => Ends::At(step),
+        2 => Ends::InContent,
+        3 => Ends::BeforeAnswer,
+        4 => Ends::Idle(step),
+        5 | 6 => Ends::Leaves,
+        _ => Ends::Quit,
+    };
+    let text = match dice.below(20) {
+        0 | 1 => Text::BareLf,
+        2 | 3 => Text::LongLine,
+        4 => Text::Endless,
+        _ => Text::Good,
+    };
+    let pace =
+        (dice.one_in(6)).then(|| (1 + dice.below(20), dice.of(&[Duration::from_millis(50), SECOND, 20 * SECOND])));
+    Manner {
+        port,
+        login,
+        text,
+        chunks: dice.one_in(3),
+        pipelining: dice.one_in(2),
+        pace,
+        ends,
+        messages: if dice.one_in(4) { 1 + dice.below(3) as u32 } else { 1 },
+        crowd: if dice.one_in(12) { 1 + dice.below(30) as u32 } else { 0 },
+    }
 }
 
 fn fault(dice: &Dice, size: Size) -> Fault {

@@ -1,28 +1,33 @@
 //! A day: the works with their doors faked, receivers, submitters and accidents around them,
 //! in tokio's paused time and on one thread, so that a seed replays.
 
-use std::net::{Ipv4Addr, SocketAddr};
-use std::sync::{Arc, Mutex};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::sync::{Arc, Mutex, OnceLock};
 use std::time::Duration;
 
 use repute_delivery::{DeliverySettings, Routes};
-use repute_engine::config::{AccountSettings, Limits, SendingDomain};
+use repute_engine::config::{AccountSettings, AddressRange, Limits, SendingDomain};
 use repute_engine::control::Selector;
-use repute_engine::door::{Account, Origin, Submitted};
+use repute_engine::door::{Account, Origin, ScramSecret, Submitted};
 use repute_engine::{CircuitSettings, Door, Doors, Engine, ReturnSettings, Settings, SuppressionSettings};
 use repute_net::{Listener, MemoryNetwork, TlsClient};
 use repute_queue::Retry;
 use repute_spool::{MemorySpool, Spool};
+use repute_submission::TlsSource;
 use repute_testkit::TokioClock;
 use repute_types::{Address, Clock, Content, Domain, Envelope, Recipient, SeededRandom, Stream, Timestamp};
 use tokio::sync::mpsc;
 use tokio::time::Instant;
 
 use super::book::{Book, Promise, Sums, Witness};
+use super::client::Client;
 use super::disk::Disk;
+use super::front::Front;
 use super::names::Names;
-use super::plan::{Fault, HOUR, Letter, MINUTE, Plan, SECOND, Size, plan};
+use super::plan::{Fault, HOUR, Letter, MINUTE, Plan, SECOND, Size, domain_of, plan};
+use super::scram;
 use super::site::{Habit, Site, Will};
+use super::text::{Text, text};
 
 /// Sessions to a site at most; few, so that the bound is met.
 const SESSIONS_PER_SITE: u32 = 4;
@@ -45,6 +50,7 @@ struct Day {
     sync: Duration,
     /// By how much expiry comes later, because the clock was set back.
     put_off: Duration,
+    tls: TlsSource,
     life: Option<Life>,
     crash: (mpsc::UnboundedSender<Duration>, mpsc::UnboundedReceiver<Duration>),
 }
@@ -53,6 +59,7 @@ struct Day {
 struct Life {
     engine: Engine,
     disk: Arc<Disk>,
+    front: Front,
 }
 
 /// Lives through a day with this seed. `Err` holds every rule that was broken.
@@ -115,6 +122,7 @@ impl Day {
             doorway: Doorway::default(),
             sync: plan.sync,
             put_off: Duration::ZERO,
+            tls: TlsSource::new(Some(repute_testkit::tls::server_config(&["mail.example.com"]))),
             life: None,
             crash: mpsc::unbounded_channel(),
         }
@@ -124,7 +132,14 @@ impl Day {
         self.start().await;
         let begin = Instant::now();
         for letter in plan.letters {
-            tokio::spawn(submit(letter, begin, self.doorway.clone(), self.book.clone(), self.clock, self.size.expire));
+            let (door, client) = (self.doorway.clone(), self.client(letter.tag, letter.bulk));
+            tokio::spawn(async move {
+                tokio::time::sleep_until(begin + letter.at).await;
+                match letter.manner {
+                    Some(manner) => client.submit(letter, manner).await,
+                    None => submit(letter, door, client).await,
+                }
+            });
         }
         for (at, fault) in plan.faults {
             self.wait_until(begin + at).await;
@@ -132,7 +147,7 @@ impl Day {
         }
         self.wait_until(begin + self.size.day).await;
         // A message that came last may be tried until it expires, and its notice after that.
-        self.wait_until(Instant::now() + self.size.expire + self.put_off + 3 * HOUR).await;
+        self.wait_until(Instant::now() + self.size.expire + self.put_off + 5 * HOUR).await;
         self.check_end().await;
     }
 
@@ -163,8 +178,23 @@ impl Day {
             trust: None,
         };
         let engine = Engine::start(doors, settings(self.size)).await.unwrap();
-        *self.doorway.lock().unwrap() = Some(engine.door());
-        self.life = Some(Life { engine, disk });
+        let door = engine.door();
+        let front = Front::open(&self.network, &door, &self.tls, self.size.sessions as usize);
+        *self.doorway.lock().unwrap() = Some(door);
+        self.life = Some(Life { engine, disk, front });
+    }
+
+    /// Each of its own kind has some addresses, so that the bound of one is met.
+    fn client(&self, tag: usize, bulk: bool) -> Client {
+        let number = (tag % (1 + self.size.messages / 15)) as u8;
+        Client {
+            network: self.network.clone(),
+            book: self.book.clone(),
+            clock: self.clock,
+            expire: self.size.expire,
+            known: Ipv4Addr::new(198, 18, 1 + u8::from(bulk), number).into(),
+            unknown: Ipv4Addr::new(198, 18, 3, number).into(),
+        }
     }
 
     /// Lets time pass, looks at the bounds now and then, and crashes where that was aimed at.
@@ -191,6 +221,7 @@ impl Day {
             Fault::Restart(down) => {
                 self.shut();
                 let Some(life) = self.life.take() else { return };
+                life.front.close(&self.book).await;
                 let in_time = life.engine.stop(PATIENCE).await.unwrap();
                 life.disk.pull_the_plug();
                 // What was cut off is as after a crash; see `Engine::stop`.
@@ -252,6 +283,7 @@ impl Day {
         let Some(life) = self.life.take() else { return };
         life.disk.pull_the_plug();
         self.book.new_life(true);
+        life.front.crash().await;
         // Without any patience every task is dropped where it stands; the disk is dead to them.
         let _ = life.engine.stop(Duration::ZERO).await;
         tokio::time::sleep(down + Duration::from_millis(5)).await;
@@ -260,6 +292,7 @@ impl Day {
 
     fn check_bounds(&self) {
         let Some(life) = &self.life else { return };
+        life.front.check_bounds(&self.book);
         let status = life.engine.control().status();
         let in_lanes: u32 = status.lanes.iter().map(|lane| lane.sessions).sum();
         if status.sessions > self.size.sessions || in_lanes != status.sessions {
@@ -274,6 +307,8 @@ impl Day {
 
     async fn check_end(&mut self) {
         let Some(life) = self.life.take() else { return };
+        life.front.check_end(&self.book);
+        life.front.close(&self.book).await;
         let status = life.engine.control().status();
         if status.queued + status.sessions as usize > 0 {
             let lanes = status.lanes.iter().filter(|lane| lane.sessions > 0).map(|lane| &lane.site).collect::<Vec<_>>();
@@ -324,39 +359,30 @@ fn address_of(number: usize, host: u8) -> Ipv4Addr {
     Ipv4Addr::new(10, host, (number >> 8) as u8, number as u8)
 }
 
-fn domain_of(number: usize) -> String {
-    format!("d{number}.test")
-}
-
-/// A submitter with one letter: waits for its time and for an open door, and asks once.
-async fn submit(letter: Letter, begin: Instant, door: Doorway, book: Arc<Book>, clock: TokioClock, expire: Duration) {
-    tokio::time::sleep_until(begin + letter.at).await;
+/// A program with one letter and without SMTP: waits for an open door, and asks once.
+async fn submit(letter: Letter, door: Doorway, client: Client) {
     let open = loop {
         if let Some(open) = door.lock().unwrap().clone() {
             break open;
         }
         tokio::time::sleep(MINUTE).await;
     };
-    let mut recipients = Vec::new();
-    for (site, users) in &letter.to {
-        for user in 0..*users {
-            let address = format!("u{}x{user}@{}", letter.tag, domain_of(*site));
-            let recipient = Recipient::to(Address::parse(&address).unwrap());
-            recipients.push(Recipient { notify: letter.notify, ..recipient });
-        }
-    }
-    let addresses: Vec<String> = recipients.iter().map(|r| r.address.to_string()).collect();
+    let Client { book, clock, expire, .. } = client;
+    let addresses = letter.addresses(0);
+    let recipient = |address: &String| {
+        let recipient = Recipient::to(Address::parse(address).unwrap());
+        Recipient { notify: letter.notify, ..recipient }
+    };
+    let recipients = addresses.iter().map(recipient).collect();
     for address in &addresses {
         book.offer(address, letter.notify, !letter.null_sender, clock.now() + expire);
     }
     let life = book.life();
     let from = Address::parse("shop@example.com").unwrap();
-    let mut text = format!("From: {from}\r\nSubject: a simulated day\r\nX-Tag: {}.\r\n\r\n", letter.tag);
-    text.push_str(&".leave the dot\r\n".repeat(letter.lines));
     let submitted = Submitted {
         account: account(if letter.bulk { "list" } else { "shop" }),
         envelope: Envelope { from: (!letter.null_sender).then_some(from), recipients, options: Default::default() },
-        content: Content::from(text.into_bytes()),
+        content: Content::from(text(&letter, 0, Text::Good)),
         origin: Origin { client: None, helo: "app".into(), tls: None, protocol: "ESMTPSA" },
         labels: None,
         send_at: None,
@@ -371,6 +397,12 @@ async fn submit(letter: Letter, begin: Instant, door: Doorway, book: Arc<Book>, 
     addresses.iter().for_each(|address| book.promised(address, promise));
 }
 
+/// What a server keeps of a password; made once, since that is what takes time.
+fn secret_of(password: &str) -> ScramSecret {
+    static SECRET: OnceLock<ScramSecret> = OnceLock::new();
+    SECRET.get_or_init(|| scram::secret_of(password)).clone()
+}
+
 fn account(name: &str) -> Arc<Account> {
     Arc::new(Account {
         name: name.into(),
@@ -381,16 +413,16 @@ fn account(name: &str) -> Arc<Account> {
 }
 
 fn settings(size: Size) -> Settings {
-    let settings_of = |name| AccountSettings {
+    let settings_of = |name, third| AccountSettings {
         account: account(name),
         password: None,
-        scram: None,
-        addresses: Vec::new(),
+        scram: (name == "shop").then(|| secret_of("pencil")),
+        addresses: vec![AddressRange { address: IpAddr::V4(Ipv4Addr::new(198, 18, third, 0)), prefix: 24 }],
         replies: None,
     };
     Settings {
         hostname: Domain::parse("mail.example.com").unwrap(),
-        accounts: vec![settings_of("shop"), settings_of("list")],
+        accounts: vec![settings_of("shop", 1), settings_of("list", 2)],
         // Signatures are others' tests; here they would only cost time.
         domains: vec![SendingDomain {
             name: Domain::parse("example.com").unwrap(),

@@ -82,6 +82,8 @@ struct Pages {
     crash: Option<mpsc::UnboundedSender<Duration>>,
     /// When the machine's clock was set last, by how many milliseconds, and what that comes to in all.
     set: (Timestamp, i64, i64),
+    /// What clients heard over SMTP; of the sums, only those are kept here that no line tells.
+    heard: Sums,
     /// Everything that happened, for comparing one run with its replay.
     trace: u64,
 }
@@ -101,6 +103,10 @@ pub struct Sums {
     pub twice: usize,
     pub attempts: u32,
     pub notices: usize,
+    /// Messages said over SMTP and not answered; said, and refused; not said to their end.
+    pub unanswered: u32,
+    pub turned_down: u32,
+    pub broken_off: u32,
     pub trace: u64,
 }
 
@@ -139,6 +145,16 @@ impl Book {
 
     pub fn promised(&self, address: &str, promise: Promise) {
         self.write(|pages, _| pages.line(address).promise = promise);
+    }
+
+    /// The last of the message was said: it expires so long after it.
+    pub fn handed_over(&self, addresses: &[String], expires: Timestamp) {
+        self.write(|pages, _| addresses.iter().for_each(|address| pages.line(address).expires = expires));
+    }
+
+    /// A client counts what it heard.
+    pub fn heard(&self, count: impl FnOnce(&mut Sums)) {
+        self.write(|pages, _| count(&mut pages.heard));
     }
 
     /// Another life of the works begins; how the one before ended.
@@ -317,7 +333,7 @@ impl Book {
     pub fn judge(&self) -> (Sums, Vec<String>) {
         let mut pages = self.pages.lock().unwrap();
         let mut broken = std::mem::take(&mut pages.broken);
-        let mut sums = Sums { trace: pages.trace, ..Sums::default() };
+        let mut sums = Sums { trace: pages.trace, ..pages.heard };
         for (address, line) in &pages.lines {
             line.count(&mut sums);
             broken.extend(line.faults(&pages).into_iter().map(|what| format!("at the end: {address} {what}")));
