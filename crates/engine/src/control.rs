@@ -14,7 +14,7 @@ use std::time::Duration;
 
 use repute_ledger::Step;
 use repute_queue::{Change as Changed, State};
-use repute_spool::{CampaignState, MessageMeta, PartRecord, PartState, Spool};
+use repute_spool::{CampaignState, MessageMeta, PartRecord, PartState, Spool, Stretch, Walk};
 use repute_types::{Address, Domain, EventKind, MessageId, PartId, Timestamp};
 use serde::{Deserialize, Serialize};
 
@@ -388,11 +388,11 @@ async fn find(
         after = after.max(Some(place_of(place).ok_or_else(|| ControlError::NoSuchPlace(place.clone()))?));
     }
     let last = ids.iter().max();
-    loop {
-        let page = spool.scan(after, PAGE).await.map_err(ControlError::Spool)?;
-        let full = page.len() == PAGE;
+    let mut walk = Walk::behind(after);
+    while let Some(stretch) = walk.next(spool, PAGE).await.map_err(ControlError::Spool)? {
+        // What is damaged was told at start.
+        let Stretch::Parts(page) = stretch else { continue };
         for (meta, part) in page {
-            after = Some(part.id);
             if last.is_some_and(|last| meta.id > *last) {
                 return Ok(found);
             }
@@ -403,10 +403,8 @@ async fn find(
                 }
             }
         }
-        if !full {
-            return Ok(found);
-        }
     }
+    Ok(found)
 }
 
 fn place_of(text: &str) -> Option<PartId> {

@@ -214,7 +214,7 @@ pub(crate) async fn load_or_put_back(works: &Works, part: PartId, unread: Then) 
             works.queue(|queue| queue.settle(part, Then::Done, Feedback::None, now));
         }
         SpoolError::Damaged(_) => hold_unread(works, part, DAMAGED).await,
-        SpoolError::Storage(_) | SpoolError::Closed => {
+        SpoolError::Storage(_) | SpoolError::Closed | SpoolError::Gap { .. } => {
             works.note(Level::Error, "spool", format!("part {part} could not be read: {error}; tried again later"));
             works.queue(|queue| queue.settle(part, unread, Feedback::None, now));
         }

@@ -30,7 +30,7 @@ mod works;
 use std::sync::Arc;
 use std::time::Duration;
 
-use repute_spool::{CampaignState, MessageMeta, PartRecord, Spool, SpoolError};
+use repute_spool::{CampaignState, MessageMeta, PartRecord, Spool, SpoolError, Stretch, Walk};
 use repute_types::event::Level;
 use repute_types::id::IdSource;
 use repute_types::{MessageId, PartId, Timestamp};
@@ -143,20 +143,20 @@ const PAGE: usize = 10_000;
 /// accepted since enters by itself.
 async fn refill(works: Arc<Works>, last: Option<MessageId>, stop: watch::Receiver<bool>) {
     let Some(last) = last else { return };
-    let mut after: Option<PartId> = None;
+    let mut walk = Walk::behind(None);
     let mut count = 0usize;
     loop {
-        let page = match works.doors.spool.scan(after, PAGE).await {
-            Ok(page) => page,
-            Err(SpoolError::Damaged(id)) => {
-                // Its record cannot be read, so it cannot be queued: it stays where it is, and
-                // the rest goes on.
-                works.note(
-                    Level::Error,
-                    "spool",
-                    format!("the record of message {id} is damaged: it is not delivered"),
-                );
-                after = Some(PartId { message: id, number: u32::MAX });
+        let page = match walk.next(&*works.doors.spool, PAGE).await {
+            Ok(Some(Stretch::Parts(page))) => page,
+            Ok(None) => break,
+            // What cannot be read cannot be queued: it stays where it is, and the rest goes on.
+            Ok(Some(Stretch::Damaged(id))) => {
+                let text = format!("the record of message {id} is damaged: it is not delivered");
+                works.note(Level::Error, "spool", text);
+                continue;
+            }
+            Ok(Some(Stretch::Gap { after, next })) => {
+                works.note(Level::Error, "spool", gap(after, next));
                 continue;
             }
             Err(error) => {
@@ -168,7 +168,7 @@ async fn refill(works: Arc<Works>, last: Option<MessageId>, stop: watch::Receive
                 continue;
             }
         };
-        let ended = page.len() < PAGE || page.last().is_some_and(|(meta, _)| meta.id > last);
+        let ended = page.last().is_some_and(|(meta, _)| meta.id > last);
         let now = works.now();
         let entries: Vec<_> = page
             .iter()
@@ -178,7 +178,6 @@ async fn refill(works: Arc<Works>, last: Option<MessageId>, stop: watch::Receive
                 ..works.entry(meta, part)
             })
             .collect();
-        after = page.last().map(|(_, part)| part.id);
         count += entries.len();
         works.queue(|queue| {
             for entry in entries {
@@ -193,6 +192,15 @@ async fn refill(works: Arc<Works>, last: Option<MessageId>, stop: watch::Receive
     if count > 0 {
         works.note(Level::Info, "start", format!("{count} parts of messages from before are in the queue"));
     }
+}
+
+fn gap(after: Option<PartId>, next: Option<PartId>) -> String {
+    let from = after.map_or_else(|| "from the beginning".to_owned(), |part| format!("behind {part}"));
+    let to = next.map_or_else(|| "to the end".to_owned(), |part| format!("before {part}"));
+    format!(
+        "a page of the spool's database is damaged: messages that stood there, {from} and {to}, cannot be read and \
+         are not delivered; all others are. The history knows which they were (`repute why`)"
+    )
 }
 
 /// No receiver asks for a longer wait than this (`data/replies.toml`), whatever the retries are.
@@ -217,7 +225,15 @@ fn may_wait(works: &Works, meta: &MessageMeta) -> bool {
 
 /// Reads the queue of a spool that no server has open, for questions only.
 pub async fn list_offline(spool: &dyn Spool, now: Timestamp, limit: usize) -> Result<control::QueueList, SpoolError> {
-    let found = spool.scan(None, limit.saturating_add(1)).await?;
+    let mut found = Vec::new();
+    let mut walk = Walk::behind(None);
+    while found.len() <= limit {
+        match walk.next(spool, limit.saturating_add(1) - found.len()).await? {
+            Some(Stretch::Parts(page)) => found.extend(page),
+            Some(Stretch::Damaged(_) | Stretch::Gap { .. }) => {}
+            None => break,
+        }
+    }
     let more = found.len() > limit;
     let rows = found.into_iter().take(limit).map(|(meta, part)| control::row(&meta, part, None, now)).collect();
     Ok(control::QueueList { rows, more })

@@ -212,6 +212,30 @@ async fn a_damaged_message_is_held_and_named_and_the_rest_goes_on() {
     assert!(held.rows[0].reason.as_ref().unwrap().contains("damaged"));
 }
 
+/// The queue ended at the first damaged record after a start: what was behind it stayed on disk, and was never tried.
+#[tokio::test(start_paused = true)]
+async fn after_a_start_the_queue_goes_on_behind_a_damaged_record() {
+    let mut world = World::new().await;
+    let at = world.host("b.test");
+    world.network.fail(at, ConnectKind::Refused);
+    let mut ids = Vec::new();
+    for name in ["ann", "bob", "eve"] {
+        ids.push(world.submit("shop@example.com", &[&format!("{name}@b.test")]).await.unwrap());
+    }
+    pass(MINUTE).await;
+    world.stop().await;
+    world.spool.damage_record(ids[1]);
+    world.start().await;
+    world.hosts_again(1);
+    let b = world.receiver("b.test", |_, _| "250 2.1.5 ok");
+    let listed = world.control().list(&Selector::default(), 10).await.unwrap().rows;
+    assert_eq!(listed.iter().map(|row| row.id).collect::<Vec<_>>(), [ids[0], ids[2]]);
+    pass(HOUR).await;
+    let mut taken: Vec<_> = b.taken().iter().map(|t| t.to[0].clone()).collect();
+    taken.sort();
+    assert_eq!(taken, ["ann@b.test", "eve@b.test"]);
+}
+
 #[tokio::test(start_paused = true)]
 async fn held_mail_waits_is_released_and_expires_in_its_time() {
     let mut world = World::new().await;

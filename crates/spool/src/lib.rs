@@ -11,6 +11,7 @@ mod codec;
 pub mod memory;
 pub mod record;
 pub mod sqlite;
+pub mod walk;
 
 use std::future::Future;
 use std::pin::Pin;
@@ -22,6 +23,7 @@ pub use memory::MemorySpool;
 pub use record::{Change, MessageMeta, NewMessage, PartRecord, PartState, Pending, Settlement};
 use repute_types::{Content, MessageId, PartId, Timestamp};
 pub use sqlite::{OpenError, SqliteSpool};
+pub use walk::{Stretch, Walk};
 
 pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
 
@@ -45,11 +47,15 @@ impl Committed {
 #[derive(Debug, Clone, thiserror::Error)]
 pub enum SpoolError {
     /// The disk is full, read-only, or failing: nothing was kept, the client may try again.
-    #[error("the spool cannot write")]
+    #[error("the spool's disk fails: {0}")]
     Storage(String),
-    /// A stored record's checksum does not match: this message is damaged, others are not.
+    /// What is stored of this message does not check or cannot be read: it is damaged, others are not.
     #[error("message {0} is damaged in the spool")]
     Damaged(MessageId),
+    /// A part is damaged, or a page, and which parts it held nobody can tell. `next` is the first that can be read
+    /// behind it, or an earlier one; none where nothing is there.
+    #[error("a part of the spool's database is damaged")]
+    Gap { next: Option<PartId> },
     #[error("message {0} is not in the spool")]
     Missing(MessageId),
     #[error("the spool is closed")]
@@ -84,9 +90,10 @@ pub trait Spool: Send + Sync + 'static {
 
     /// The parts after `after` in the order of their ids, at most `limit`, with the metadata
     /// of their messages: what the queue is filled from at start, and what `repute queue` lists.
-    /// Settlements handed in before are seen. A damaged record ends the list before it; where it
-    /// would be the first, the error is [`SpoolError::Damaged`], and the next part to ask for is
-    /// the one after `PartId { message, number: u32::MAX }`.
+    /// Settlements handed in before are seen. Whatever is damaged ends the list before it, so that a short list says
+    /// nothing about its end. Where it would be the first, the error is [`SpoolError::Damaged`] if it is the message,
+    /// whose parts all are behind `PartId { message, number: u32::MAX }`, and [`SpoolError::Gap`] if it is a part or a
+    /// page. [`Walk`] goes past all of them.
     fn scan(
         &self,
         after: Option<PartId>,

@@ -37,6 +37,7 @@ struct State {
     campaigns: BTreeMap<MessageId, Campaign>,
     members: BTreeMap<PartId, Member>,
     damaged: HashSet<MessageId>,
+    damaged_records: HashSet<MessageId>,
     unsettled: usize,
 }
 
@@ -62,6 +63,11 @@ impl MemorySpool {
     /// From now on the stored content of this message does not match its checksum.
     pub fn damage(&self, id: MessageId) {
         self.lock().damaged.insert(id);
+    }
+
+    /// From now on the records of this message do not check.
+    pub fn damage_record(&self, id: MessageId) {
+        self.lock().damaged_records.insert(id);
     }
 
     /// Messages that are kept.
@@ -259,7 +265,12 @@ impl Spool for MemorySpool {
             use std::ops::Bound::{Excluded, Unbounded};
             let state = self.lock();
             let from = after.map_or(Unbounded, Excluded);
-            let rows = state.parts.range((from, Unbounded)).take(limit);
+            let mut rows = state.parts.range((from, Unbounded)).take(limit).peekable();
+            let is_damaged = |id: &PartId| state.damaged_records.contains(&id.message);
+            if let Some((id, _)) = rows.peek().filter(|(id, _)| is_damaged(id)) {
+                return Err(SpoolError::Damaged(id.message));
+            }
+            let rows = rows.take_while(|(id, _)| !is_damaged(id));
             Ok(rows.filter_map(|(id, part)| Some((state.messages.get(&id.message)?.0.clone(), part.clone()))).collect())
         })
     }

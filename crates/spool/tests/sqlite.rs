@@ -10,7 +10,8 @@ use std::time::Duration;
 
 use common::*;
 use repute_spool::sqlite::{Fault, Options, Step};
-use repute_spool::{OpenError, Spool, SpoolError, SqliteSpool};
+use repute_spool::{OpenError, Spool, SpoolError, SqliteSpool, Stretch, Walk};
+use repute_types::PartId;
 
 fn open(dir: &Path) -> SqliteSpool {
     SqliteSpool::open(dir, Options::default()).unwrap()
@@ -137,24 +138,96 @@ async fn damage_names_its_message_and_the_rest_goes_on() {
     damaged(spool.part(part_id(4, 1)).await.unwrap_err(), 4);
     assert!(spool.content(id(5)).await.unwrap().to_vec() == octets(5, 1_200_000));
 
-    // A scan stops before what is damaged, names it, and goes on behind it.
-    let (mut seen, mut bad, mut after) = (Vec::new(), Vec::new(), None);
-    loop {
-        match spool.scan(after, 3).await {
-            Ok(page) if page.is_empty() => break,
-            Ok(page) => {
-                after = page.last().map(|(_, part)| part.id);
-                seen.extend(page.into_iter().map(|(_, part)| (part.id.message.0, part.id.number)));
+    let (seen, damaged) = walked(&spool, 3).await;
+    assert_eq!(seen, [(1, 0), (1, 1), (2, 0), (2, 1), (4, 0), (5, 0), (5, 1)]);
+    assert_eq!(damaged, ["message 3", "behind (4, 0), before (4, 2)"]);
+}
+
+/// All parts that can be read, and what is said of the others.
+async fn walked(spool: &SqliteSpool, limit: usize) -> (Vec<(u64, u32)>, Vec<String>) {
+    let of = |part: PartId| (part.message.0, part.number);
+    let (mut seen, mut damaged, mut walk) = (Vec::new(), Vec::new(), Walk::behind(None));
+    while let Some(stretch) = walk.next(spool, limit).await.unwrap() {
+        match stretch {
+            Stretch::Parts(page) => seen.extend(page.into_iter().map(|(_, part)| of(part.id))),
+            Stretch::Damaged(message) => damaged.push(format!("message {}", message.0)),
+            Stretch::Gap { after, next } => {
+                let (after, next) = (after.map(of).unwrap_or_default(), next.map(of).unwrap_or_default());
+                damaged.push(format!("behind {after:?}, before {next:?}"));
             }
-            Err(SpoolError::Damaged(message)) => {
-                after = Some(part_id(message.0, u32::MAX));
-                bad.push(message.0);
-            }
-            Err(other) => panic!("{other}"),
         }
     }
-    assert_eq!(bad, [3, 4]);
-    assert_eq!(seen, [(1, 0), (1, 1), (2, 0), (2, 1), (4, 0), (5, 0), (5, 1)]);
+    (seen, damaged)
+}
+
+/// Makes nonsense of each page of the database file that is as `which` says; how many there were.
+fn rot(dir: &Path, which: impl Fn(&[u8]) -> bool) -> usize {
+    let file = dir.join("spool.sqlite");
+    let mut octets = std::fs::read(&file).unwrap();
+    let mut count = 0;
+    for page in octets.chunks_mut(4096).skip(1).filter(|page| which(page)) {
+        page[0] ^= 0x55;
+        count += 1;
+    }
+    std::fs::write(&file, octets).unwrap();
+    count
+}
+
+fn holds(page: &[u8], text: &[u8]) -> bool {
+    page.windows(text.len()).any(|window| window == text)
+}
+
+/// One octet of a page of the table of parts made the whole queue unreadable, at every start.
+#[tokio::test]
+async fn a_damaged_page_hides_its_own_parts_and_no_other() {
+    let dir = tempfile::tempdir().unwrap();
+    let spool = open(dir.path());
+    for n in 1..=600 {
+        let domain = format!("d{n}.example");
+        spool.commit(message(n << 20, b"x".to_vec(), &[&domain])).await.unwrap();
+    }
+    drop(spool);
+    let leaf_of_an_index = |page: &[u8]| page[0] == 0x0a && holds(page, b"d300.example");
+    assert_eq!(rot(dir.path(), leaf_of_an_index), 1);
+    let spool = open(dir.path());
+    let (seen, damaged) = walked(&spool, 1000).await;
+    assert!(seen.len() > 500 && !seen.contains(&(300 << 20, 0)), "{}", seen.len());
+    assert!(seen.contains(&(1 << 20, 0)) && seen.contains(&(600 << 20, 0)));
+    let [gap] = &damaged[..] else { panic!("{damaged:?}") };
+    let edge = seen.windows(2).find(|pair| pair[1].0 - pair[0].0 > 1 << 20).unwrap();
+    assert_eq!(*gap, format!("behind {:?}, before {:?}", edge[0], edge[1]));
+    // Mail goes on.
+    spool.commit(small(1 << 40)).await.unwrap();
+    spool.settle(done(1 << 20, 0));
+    spool.flush().await.unwrap();
+}
+
+/// A content on a damaged page could neither be read, nor held, nor taken out; and once its part was settled,
+/// no mail was accepted any more.
+#[tokio::test]
+async fn what_stands_on_a_damaged_page_is_damaged_and_nobody_waits_for_it() {
+    let dir = tempfile::tempdir().unwrap();
+    let spool = open(dir.path());
+    for n in 1..=40 {
+        spool
+            .commit(message(n, format!("content number {n}. {}", "x".repeat(700)).into_bytes(), &["a.example"]))
+            .await
+            .unwrap();
+    }
+    drop(spool);
+    assert_eq!(rot(dir.path(), |page| page[0] == 0x0d && holds(page, b"content number 20.")), 1);
+    let spool = open(dir.path());
+    assert!(matches!(spool.content(id(20)).await, Err(SpoolError::Damaged(m)) if m == id(20)));
+    assert!(spool.content(id(40)).await.is_ok());
+    assert_eq!(walked(&spool, 7).await.0.len(), 40, "its part is there, and can be held");
+    spool.settle(done(20, 0));
+    spool.settle(done(40, 0));
+    spool.flush().await.unwrap();
+    assert_eq!(spool.unsettled(), 0);
+    spool.commit(small(100)).await.unwrap();
+    drop(spool);
+    let (seen, damaged) = walked(&open(dir.path()), 7).await;
+    assert!(seen.len() == 39 && damaged.is_empty() && !seen.contains(&(20, 0)), "{damaged:?}");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

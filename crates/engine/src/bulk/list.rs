@@ -5,7 +5,7 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 
 use repute_ledger::suppression::spelling;
 use repute_message::merge::{FormLetter, Given};
-use repute_spool::{CampaignState, CampaignWrite, PartRecord, PartState, Pending};
+use repute_spool::{CampaignState, CampaignWrite, PartRecord, PartState, Pending, Stretch, Walk};
 use repute_types::{Address, EventKind, Labels, MessageId, PartId, Recipient, Timestamp};
 
 use super::words::{self, Add, Added, BulkError, MOST_ROWS, Refused, Row, WhyNot};
@@ -193,17 +193,16 @@ fn hash(address: &Address) -> u64 {
 /// For a list that is gone on with after a break.
 async fn addresses_so_far(works: &Works, known: &Known, rows: u32) -> Result<HashSet<u64>, BulkError> {
     let mut seen = HashSet::new();
-    let mut after = before_first(known.id);
     if rows == 0 {
         return Ok(seen);
     }
-    loop {
-        let page = works.doors.spool.scan(Some(after), PAGE).await.map_err(BulkError::Spool)?;
+    let mut walk = Walk::behind(Some(before_first(known.id)));
+    while let Some(stretch) = walk.next(&*works.doors.spool, PAGE).await.map_err(BulkError::Spool)? {
+        let Stretch::Parts(page) = stretch else { continue };
         let of_campaign = page.iter().filter(|(meta, _)| meta.id == known.id);
         seen.extend(of_campaign.flat_map(|(_, part)| &part.recipients).map(|p| hash(&p.recipient.address)));
-        match page.last() {
-            Some((_, last)) if page.len() == PAGE && last.id.message == known.id => after = last.id,
-            _ => break,
+        if page.last().is_some_and(|(meta, _)| meta.id != known.id) {
+            break;
         }
     }
     Ok(seen)

@@ -7,7 +7,7 @@ use repute_message::merge::FormLetter;
 use repute_queue::{Feedback, Then};
 use repute_spool::{
     Campaign as Stored, CampaignState, CampaignWrite, Change, Ended, MessageMeta, PartRecord, PartState, Settlement,
-    Tally,
+    Stretch, Tally, Walk,
 };
 use repute_types::envelope::EnvelopeOptions;
 use repute_types::event::Level;
@@ -306,18 +306,22 @@ async fn change(works: &Works, known: &Known, state: CampaignState) -> Result<()
     Ok(())
 }
 
-/// The campaign's parts after one, some at a time.
-async fn page(works: &Works, id: MessageId, after: PartId) -> Result<Vec<(MessageMeta, PartRecord)>, BulkError> {
-    let mut page = works.doors.spool.scan(Some(after), PAGE).await.map_err(BulkError::Spool)?;
-    page.retain(|(meta, _)| meta.id == id);
-    Ok(page)
+/// The campaign's next parts; none at its end. What is damaged is passed over, and was told at start.
+async fn page(works: &Works, id: MessageId, walk: &mut Walk) -> Result<Vec<(MessageMeta, PartRecord)>, BulkError> {
+    while let Some(stretch) = walk.next(&*works.doors.spool, PAGE).await.map_err(BulkError::Spool)? {
+        if let Stretch::Parts(mut page) = stretch {
+            page.retain(|(meta, _)| meta.id == id);
+            return Ok(page);
+        }
+    }
+    Ok(Vec::new())
 }
 
 /// Hands a campaign's parts to the queue, and lets go those that it holds for the campaign alone.
 async fn enter(works: Arc<Works>, known: Arc<Known>) {
-    let mut after = before_first(known.id);
+    let mut walk = Walk::behind(Some(before_first(known.id)));
     loop {
-        let parts = match page(&works, known.id, after).await {
+        let parts = match page(&works, known.id, &mut walk).await {
             Ok(parts) => parts,
             Err(error) => {
                 let text = format!(
@@ -327,8 +331,9 @@ async fn enter(works: Arc<Works>, known: Arc<Known>) {
                 return works.note(Level::Error, "bulk", text);
             }
         };
-        let Some((_, last)) = parts.last() else { return };
-        after = last.id;
+        if parts.is_empty() {
+            return;
+        }
         let now = works.now();
         let entries: Vec<_> =
             parts.iter().map(|(meta, part)| (works.entry(meta, part), part.state == PartState::Due)).collect();
@@ -351,11 +356,12 @@ async fn enter(works: Arc<Works>, known: Arc<Known>) {
 
 /// Takes out what is left of a cancelled campaign.
 async fn take_out(works: &Works, known: &Known, launched: bool) -> Result<(), BulkError> {
-    let mut after = before_first(known.id);
+    let mut walk = Walk::behind(Some(before_first(known.id)));
     loop {
-        let parts = page(works, known.id, after).await?;
-        let Some((_, last)) = parts.last() else { break };
-        after = last.id;
+        let parts = page(works, known.id, &mut walk).await?;
+        if parts.is_empty() {
+            break;
+        }
         for (meta, part) in parts {
             let id = part.id;
             let is_queued = works.queue(|queue| queue.view(id).is_some());

@@ -222,11 +222,11 @@ async fn tell_sender(
             intake::enter(works, notice);
             Ok(())
         }
-        Err(error @ (SpoolError::Storage(_) | SpoolError::Missing(_) | SpoolError::Damaged(_))) => {
+        Err(SpoolError::Closed) => Err(LedgerError::Closed),
+        Err(error) => {
             works.note(Level::Error, "returned", format!("a notice about {id} could not be stored: {error}"));
             Err(LedgerError::Closed)
         }
-        Err(SpoolError::Closed) => Err(LedgerError::Closed),
     }
 }
 

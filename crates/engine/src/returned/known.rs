@@ -48,7 +48,7 @@ pub(super) async fn of(works: &Works, part: PartId) -> Result<Option<Known>, Led
             }
         }
         Ok(None) | Err(SpoolError::Missing(_) | SpoolError::Damaged(_)) => {}
-        Err(SpoolError::Storage(_) | SpoolError::Closed) => return Err(LedgerError::Closed),
+        Err(SpoolError::Storage(_) | SpoolError::Closed | SpoolError::Gap { .. }) => return Err(LedgerError::Closed),
     }
     // A notice of ours has no account, and nothing that comes back about it is anybody's.
     Ok(known.filter(|known| known.account.is_some() && !known.recipients.is_empty()))

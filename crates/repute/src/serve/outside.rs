@@ -10,7 +10,7 @@ use repute_dns::HickoryResolver;
 use repute_hooks::lines::Lines;
 use repute_hooks::{Caller, EventId, Feed, FeedOptions, Hooks, Webhook};
 use repute_net::{TcpNetwork, TlsClient};
-use repute_spool::{MessageMeta, PartRecord, Spool};
+use repute_spool::{MessageMeta, PartRecord, Spool, Stretch, Walk};
 use repute_types::event::EventSink;
 use repute_types::{Clock as _, Event, EventKind, MessageId, PartId, SystemClock, SystemRandom, Timestamp};
 use tokio::sync::oneshot;
@@ -101,11 +101,10 @@ pub async fn tell_missed(feed: &Feed, spool: &dyn Spool) -> anyhow::Result<()> {
         return Ok(());
     }
     let from = MessageId::first_at(MessageId(newest.0).time() - OVERLAP);
-    let mut after = Some(PartId { message: MessageId(from.0.saturating_sub(1)), number: u32::MAX });
-    loop {
-        let page = spool.scan(after, PAGE).await?;
-        after = page.last().map(|(_, part)| part.id);
-        let ended = page.len() < PAGE;
+    let first = PartId { message: MessageId(from.0.saturating_sub(1)), number: u32::MAX };
+    let mut walk = Walk::behind(Some(first));
+    while let Some(stretch) = walk.next(spool, PAGE).await? {
+        let Stretch::Parts(page) = stretch else { continue };
         let ids: Vec<MessageId> =
             page.iter().filter(|(_, part)| part.id.number == 0).map(|(meta, _)| meta.id).collect();
         let unknown = feed.unknown(ids).await?;
@@ -114,10 +113,8 @@ pub async fn tell_missed(feed: &Feed, spool: &dyn Spool) -> anyhow::Result<()> {
                 feed.record(&Arc::new(accepted(group)));
             }
         }
-        if ended {
-            return Ok(());
-        }
     }
+    Ok(())
 }
 
 fn accepted(parts: &[(MessageMeta, PartRecord)]) -> Event {

@@ -7,6 +7,7 @@ use repute_types::{Content, MessageId, PartId};
 use rusqlite::{Connection, OptionalExtension, Row};
 use tokio::sync::Semaphore;
 
+use super::damage::{self, is_damage};
 use super::schema;
 use super::store::{id_of_key, key};
 use crate::{Campaign, Member, MessageMeta, PartRecord, SpoolError, Tally, codec};
@@ -71,12 +72,17 @@ fn storage(error: rusqlite::Error) -> SpoolError {
     SpoolError::Storage(error.to_string())
 }
 
+/// An error in reading what belongs to one message.
+fn of_message(id: MessageId) -> impl Fn(rusqlite::Error) -> SpoolError {
+    move |error| if is_damage(&error) { SpoolError::Damaged(id) } else { storage(error) }
+}
+
 pub(super) fn meta(db: &Connection, id: MessageId) -> Result<MessageMeta, SpoolError> {
     let mut statement = db.prepare_cached("SELECT meta FROM message WHERE id = ?1").map_err(storage)?;
     let meta = statement
         .query_row([key(id)], |row| Ok(codec::meta_from_octets(id, octets(row, 0))))
         .optional()
-        .map_err(storage)?;
+        .map_err(of_message(id))?;
     meta.ok_or(SpoolError::Missing(id))?.map_err(|_| SpoolError::Damaged(id))
 }
 
@@ -86,7 +92,7 @@ pub(super) fn part(db: &Connection, id: PartId) -> Result<PartRecord, SpoolError
     let part = statement
         .query_row((key(id.message), id.number), |row| Ok(codec::part_from_octets(id, octets(row, 0))))
         .optional()
-        .map_err(storage)?;
+        .map_err(of_message(id.message))?;
     part.ok_or(SpoolError::Missing(id.message))?.map_err(|_| SpoolError::Damaged(id.message))
 }
 
@@ -103,10 +109,12 @@ pub(super) fn content(db: &Connection, id: MessageId) -> Result<Content, SpoolEr
     // A column of another type than was written is damage as well.
     let damaged = |_| SpoolError::Damaged(id);
     let (mut sum, mut content, mut expected) = (crc32fast::Hasher::new(), Content::new(), None);
-    while let Some(row) = rows.next().map_err(storage)? {
-        let of_message: (u32, u32) = (row.get(0).map_err(damaged)?, row.get(1).map_err(damaged)?);
-        expected = Some(of_message);
-        if let Some(octets) = row.get_ref(2).map_err(storage)?.as_blob_or_null().map_err(|_| SpoolError::Damaged(id))? {
+    while let Some(row) = rows.next().map_err(of_message(id))? {
+        let says: (u32, u32) = (row.get(0).map_err(damaged)?, row.get(1).map_err(damaged)?);
+        expected = Some(says);
+        if let Some(octets) =
+            row.get_ref(2).map_err(of_message(id))?.as_blob_or_null().map_err(|_| SpoolError::Damaged(id))?
+        {
             sum.update(octets);
             content.push(octets.to_vec());
         }
@@ -133,7 +141,14 @@ pub(super) fn scan(
     let limit = i64::try_from(limit).unwrap_or(i64::MAX);
     let mut rows = statement.query((message, number, limit)).map_err(storage)?;
     let mut found: Vec<(MessageMeta, PartRecord)> = Vec::new();
-    while let Some(row) = rows.next().map_err(storage)? {
+    loop {
+        let row = match rows.next() {
+            Ok(Some(row)) => row,
+            Ok(None) => break,
+            Err(error) if !is_damage(&error) => return Err(storage(error)),
+            Err(_) if found.is_empty() => return Err(damage::behind(db, (message, number))),
+            Err(_) => break,
+        };
         let id = PartId { message: id_of_key(row.get(0).map_err(storage)?), number: row.get(1).map_err(storage)? };
         let (record, meta) = (octets(row, 2), octets(row, 3));
         // Parts of one message follow one another.
@@ -143,8 +158,10 @@ pub(super) fn scan(
         };
         match (meta, codec::part_from_octets(id, record)) {
             (Ok(meta), Ok(record)) => found.push((meta, record)),
-            _ if found.is_empty() => return Err(SpoolError::Damaged(id.message)),
-            _ => break,
+            _ if !found.is_empty() => break,
+            (Err(_), _) => return Err(SpoolError::Damaged(id.message)),
+            // The other parts of a campaign go on.
+            (Ok(_), Err(_)) => return Err(SpoolError::Gap { next: Some(PartId { number: id.number + 1, ..id }) }),
         }
     }
     Ok(found)

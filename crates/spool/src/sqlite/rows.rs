@@ -51,6 +51,8 @@ pub(super) struct Rows<'s, 'db> {
     hook: &'s dyn Hook,
     /// How recipients of campaigns ended in this transaction.
     ended: HashMap<(i64, Ended), i64>,
+    /// Messages whose last part goes stay where they are.
+    pub leaves_content: bool,
 }
 
 impl<'s, 'db> Rows<'s, 'db> {
@@ -61,7 +63,7 @@ impl<'s, 'db> Rows<'s, 'db> {
         buffer: &'s mut Vec<u8>,
         hook: &'s dyn Hook,
     ) -> Rows<'s, 'db> {
-        Rows { db, statements, next_content, buffer, hook, ended: HashMap::new() }
+        Rows { db, statements, next_content, buffer, hook, ended: HashMap::new(), leaves_content: false }
     }
 
     pub fn work(&mut self, work: &Work) -> Result<(), Failure> {
@@ -243,6 +245,9 @@ impl<'s, 'db> Rows<'s, 'db> {
     }
 
     fn drop_message_if_done(&mut self, key: i64) -> Result<(), Failure> {
+        if self.leaves_content {
+            return Ok(());
+        }
         let rows = self.statements.drop_message.query_row([key], |row| Ok((row.get(0)?, row.get(1)?))).optional()?;
         if let Some((first, chunks)) = rows {
             let (first, chunks): (i64, i64) = (first, chunks);

@@ -33,13 +33,15 @@ pub(super) enum Failure {
     Full(String),
     /// The database refuses this record and no other.
     Record(String),
+    /// It touches a damaged page; what does not can be written.
+    Damage(String),
     /// The disk or the database fails, whatever is written.
     Disk(String),
 }
 
 impl Failure {
     pub fn to_error(&self) -> SpoolError {
-        let (Failure::Full(text) | Failure::Record(text) | Failure::Disk(text)) = self;
+        let (Failure::Full(text) | Failure::Record(text) | Failure::Damage(text) | Failure::Disk(text)) = self;
         SpoolError::Storage(text.clone())
     }
 }
@@ -50,6 +52,7 @@ impl From<rusqlite::Error> for Failure {
         match error.sqlite_error_code() {
             Some(ErrorCode::DiskFull) => Failure::Full(text),
             Some(ErrorCode::ConstraintViolation | ErrorCode::TooBig | ErrorCode::TypeMismatch) => Failure::Record(text),
+            Some(ErrorCode::DatabaseCorrupt) => Failure::Damage(text),
             _ => Failure::Disk(text),
         }
     }
@@ -120,7 +123,11 @@ impl Store {
             return Err(Failure::Full(text));
         }
         let next_content = self.next_content;
-        let written = self.transaction(settlements, works.clone());
+        let mut written = self.transaction(settlements, works.clone(), false);
+        if let (Err(Failure::Damage(_)), [_]) = (&written, settlements) {
+            // What cannot be taken out stays there and takes room: without its part it is nobody's.
+            written = self.transaction(settlements, works.clone(), true);
+        }
         let pages = PAGES_OF_CHANGE * (settlements.len() + works.clone().count()) as u64;
         let octets: usize = works.map(Work::size).sum();
         self.checkpointer.added(pages * PAGE_OCTETS + octets as u64);
@@ -143,11 +150,13 @@ impl Store {
         &mut self,
         settlements: &[Arc<Settlement>],
         works: impl Iterator<Item = &'a Work>,
+        leaves_content: bool,
     ) -> Result<(), Failure> {
         self.hook.at(Step::BeforeTransaction)?;
         let transaction = self.db.transaction_with_behavior(TransactionBehavior::Immediate)?;
         let mut statements = Statements::prepare(&transaction)?;
         let mut rows = Rows::new(&transaction, &mut statements, &mut self.next_content, &mut self.buffer, &*self.hook);
+        rows.leaves_content = leaves_content;
         for settlement in settlements {
             rows.settle(settlement)?;
         }

@@ -65,7 +65,7 @@ fn work_off(store: &mut Store, inbox: &Inbox, batch: Batch) -> bool {
             }
             false
         }
-        Err(failure @ (Failure::Full(_) | Failure::Record(_))) => {
+        Err(failure @ (Failure::Full(_) | Failure::Record(_) | Failure::Damage(_))) => {
             let all_settled = settle_alone(store, inbox, settlements);
             if let Failure::Full(_) = failure {
                 store.squeeze();
