@@ -32,3 +32,5 @@ pub use report::{PROVIDERS, Pair, Report, Takes, rule_of};
 pub use run::{Options, run};
 pub use setup::{Egress, Key, Sending, Setup};
 pub use silent::Silent;
+#[doc(hidden)]
+pub use web::try_answer;

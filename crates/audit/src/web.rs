@@ -129,7 +129,7 @@ async fn exchange(mut stream: Stream, url: &Url<'_>) -> Result<Got, String> {
             return Err("it answers with more than 1 MiB".into());
         }
     }
-    parse(&octets).ok_or_else(|| "it does not answer in HTTP".to_owned())
+    parse(&octets).ok_or_else(|| "it does not answer in HTTP, or not to the end".to_owned())
 }
 
 fn head(octets: &[u8]) -> Option<(&str, &[u8])> {
@@ -147,10 +147,26 @@ fn field<'a>(head: &'a str, name: &str) -> Option<&'a str> {
 
 /// Whether all that was promised is there, where a length was.
 fn whole(octets: &[u8]) -> bool {
-    let Some((head, body)) = head(octets) else { return false };
+    head(octets).is_some_and(|(head, rest)| matches!(body(head, rest), Body::Whole(_)))
+}
+
+/// What stands behind the head.
+enum Body {
+    Whole(Vec<u8>),
+    /// Less than was promised.
+    Short,
+    /// It ends with the connection.
+    Open(Vec<u8>),
+}
+
+/// Chunks go before a length (RFC 9112 §6.3); what comes behind either is nobody's.
+fn body(head: &str, rest: &[u8]) -> Body {
+    if chunked(head) {
+        return unchunk(rest).map_or(Body::Short, Body::Whole);
+    }
     match field(head, "content-length").map(str::parse::<usize>) {
-        Some(Ok(length)) => body.len() >= length,
-        _ => chunked(head) && unchunk(body).is_some(),
+        Some(Ok(length)) => rest.get(..length).map_or(Body::Short, |body| Body::Whole(body.to_vec())),
+        _ => Body::Open(rest.to_vec()),
     }
 }
 
@@ -174,14 +190,19 @@ fn unchunk(mut body: &[u8]) -> Option<Vec<u8>> {
     }
 }
 
+/// For fuzzing: whether an answer is known to be there whole, and the status and page that are read from it.
+pub fn try_answer(octets: &[u8]) -> (bool, Option<(u16, String)>) {
+    (whole(octets), parse(octets).map(|got| (got.page.status, got.page.body)))
+}
+
 fn parse(octets: &[u8]) -> Option<Got> {
-    let (head, body) = head(octets)?;
+    let (head, rest) = head(octets)?;
     let mut first = head.lines().next()?.split_whitespace();
     if !first.next()?.starts_with("HTTP/1.") {
         return None;
     }
     let status = first.next()?.parse().ok()?;
-    let body = if chunked(head) { unchunk(body).unwrap_or_default() } else { body.to_vec() };
+    let (Body::Whole(body) | Body::Open(body)) = body(head, rest) else { return None };
     let date = field(head, "date").and_then(date);
     let page = Page { status, body: String::from_utf8_lossy(&body).into_owned() };
     Some(Got { page, date, location: field(head, "location").map(str::to_owned) })
@@ -211,6 +232,11 @@ mod tests {
             parse(b"HTTP/1.1 302 x\r\nLocation: https://a.example/b\r\n\r\n").unwrap().location.as_deref(),
             Some("https://a.example/b")
         );
+        let tail = [&plain[..], b"HTTP/1.1 200 OK\r\n"].concat();
+        assert_eq!(parse(&tail).unwrap().page.body, "hello", "what comes behind it is nobody's");
+        // Half a page must not be judged as a page.
+        assert_eq!(parse(&plain[..plain.len() - 1]), None);
+        assert_eq!(parse(&chunks[..chunks.len() - 6]), None);
         for nothing in [&b"SSH-2.0-OpenSSH\r\n\r\n"[..], b"", b"HTTP/1.1 x\r\n\r\n", b"HTTP/1.1 200 OK\r\n"] {
             assert_eq!(parse(nothing), None);
         }
