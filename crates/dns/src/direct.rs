@@ -168,6 +168,13 @@ async fn over_tcp(server: SocketAddr, octets: &[u8]) -> io::Result<Message> {
     Message::from_vec(&reply).map_err(|error| io::Error::new(io::ErrorKind::InvalidData, error))
 }
 
+/// For fuzzing: what these octets say, as the answer of a server that was asked for `name`. `None` where they are no
+/// DNS message.
+pub fn try_answer(octets: &[u8], name: &Domain, kind: Kind) -> Option<Said> {
+    let reply = Message::from_vec(octets).ok()?;
+    Some(judge(&reply, &absolute(name)?, kind.record_type()))
+}
+
 fn judge(reply: &Message, name: &Name, kind: RecordType) -> Said {
     let code = reply.metadata.response_code;
     match code {

@@ -19,6 +19,8 @@ use std::pin::Pin;
 use std::time::Duration;
 
 pub use direct::data_of;
+#[doc(hidden)]
+pub use direct::try_answer;
 pub use fake::ZoneFake;
 pub use fake_servers::ServersFake;
 pub use hickory::{DnsError, DnsSettings, HickoryResolver};

@@ -23,6 +23,8 @@ use repute_types::Domain;
 
 use self::http::Http;
 pub use self::http::{Base, BaseError};
+#[doc(hidden)]
+pub use self::text::try_record;
 use crate::Change;
 
 /// Whose programming interface is spoken.

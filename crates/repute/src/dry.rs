@@ -2,8 +2,10 @@
 
 use std::path::Path;
 
-use repute_types::Event;
+use repute_ledger::suppression::{Entry, Scope, Why};
+use repute_types::{Address, Content, Event, Timestamp};
 
+use crate::commands::{sendmail, suppression};
 use crate::config::meant::LogFormat;
 use crate::config::{self, Files};
 use crate::control::wire::Request;
@@ -30,4 +32,18 @@ pub fn control(line: &[u8]) -> Option<String> {
 /// The event's line in the log.
 pub fn log_line(event: &Event, json: bool) -> Vec<u8> {
     log::line(if json { LogFormat::Json } else { LogFormat::Text }, event)
+}
+
+/// A message as a program hands it to `sendmail` with these arguments: to whom it goes, and what is said to the
+/// server. `Err` is what the program reads.
+pub fn sendmail(args: &[&str], input: &[u8]) -> Result<(Vec<Address>, Content), String> {
+    sendmail::dry(args, input).map_err(|failed| failed.text)
+}
+
+/// A file of people who are not to be written to, as it is written again: as CSV and as JSON lines.
+pub fn suppressions(text: &str) -> Option<[String; 2]> {
+    let given = |address| Entry::new(address, Scope::All, Why::Manual, Timestamp(1_795_485_950_000));
+    let entries = suppression::file::parse(text, given).ok()?;
+    let csv = suppression::file::head().ok()? + &suppression::file::rows(&entries).ok()?;
+    Some([csv, suppression::file::lines(&entries).ok()?])
 }

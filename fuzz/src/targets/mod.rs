@@ -9,6 +9,8 @@ pub mod dns;
 pub mod http;
 pub mod inside;
 pub mod mail;
+pub mod outside;
+pub mod people;
 pub mod smtp;
 
 use repute_types::{Content, Domain};
@@ -23,23 +25,32 @@ pub const ALL: &[(&str, Target)] = &[
     ("comeback", back::comeback),
     ("config", inside::config),
     ("control", inside::control),
+    ("dane", outside::dane),
     ("dkim", mail::dkim),
+    ("dns_answer", outside::dns_answer),
     ("dns_record", dns::dns_record),
     ("dsn", mail::notice),
     ("event", inside::event),
+    ("host_record", outside::host_record),
     ("http", http::http),
     ("judge", mail::judged),
     ("key_file", dns::key_file),
     ("letter", mail::letter),
     ("list", http::list),
+    ("list_answer", outside::list_answer),
     ("message", mail::message),
     ("proxy", smtp::proxy),
     ("receiver_reply", smtp::receiver_reply),
+    ("receiver_session", people::receiver_session),
     ("reply", smtp::replies),
     ("report", back::report),
+    ("sendmail", people::sendmail),
     ("server_session", smtp::server_session),
     ("spf", dns::spf_record),
     ("spool_record", inside::spool_record),
+    ("sts", outside::sts),
+    ("suppressions", people::suppressions),
+    ("web_answer", outside::web_answer),
     ("words", inside::words),
 ];
 

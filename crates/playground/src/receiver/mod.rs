@@ -6,6 +6,8 @@
 //! could be wrong together and not see it. Dropping the receiver ends its connections.
 
 mod conversation;
+#[doc(hidden)]
+pub mod dry;
 mod greylist;
 mod inbox;
 mod personality;

@@ -26,7 +26,7 @@ const PATIENCE: Duration = Duration::from_secs(300);
 /// RFC 5321 §4.5.3.1.4 asks for 512 octets, RFC 6531 and DSN for more.
 const LINE_MOST: usize = 4096;
 
-trait Stream: AsyncRead + AsyncWrite + Send + Unpin {}
+pub(super) trait Stream: AsyncRead + AsyncWrite + Send + Unpin {}
 impl<T: AsyncRead + AsyncWrite + Send + Unpin> Stream for T {}
 
 struct Session<'a> {
@@ -39,7 +39,12 @@ struct Session<'a> {
 
 pub(super) async fn run(socket: TcpStream, peer: SocketAddr, house: &House, has_place: bool) -> io::Result<()> {
     socket.set_nodelay(true)?;
-    let mut session = Session { stream: Box::new(socket), input: BytesMut::new(), output: Vec::new(), peer, house };
+    talk(Box::new(socket), peer, house, has_place).await
+}
+
+/// Over any stream.
+pub(super) async fn talk(stream: Box<dyn Stream>, peer: SocketAddr, house: &House, has_place: bool) -> io::Result<()> {
+    let mut session = Session { stream, input: BytesMut::new(), output: Vec::new(), peer, house };
     if !has_place {
         session.say("421 4.7.0 Too many connections").await;
         return session.flush().await;

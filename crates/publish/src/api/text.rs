@@ -20,6 +20,11 @@ pub(super) fn parse(kind: &str, text: &str) -> Option<Data> {
     }
 }
 
+/// For fuzzing: what a host's text is read as.
+pub fn try_record(kind: &str, octets: &[u8]) -> Option<Data> {
+    parse(kind, std::str::from_utf8(octets).ok()?)
+}
+
 /// An MX record whose preference stands by itself.
 pub(super) fn exchange(preference: u16, host: &str) -> Option<Data> {
     match host.trim_end_matches('.') {

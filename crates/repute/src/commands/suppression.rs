@@ -1,7 +1,7 @@
 //! `repute suppression`: who is not written to, why, and a person's word on it, through the running
 //! server. `list`, `show` and `export` read the list themselves where no server runs.
 
-mod file;
+pub(crate) mod file;
 
 use std::path::PathBuf;
 use std::time::Duration;

@@ -48,14 +48,7 @@ async fn connect(state: &Path) -> Result<Local, Failed> {
 /// Submits one message.
 pub async fn deliver(state: &Path, flags: &Flags, message: Vec<u8>) -> Result<(), Failed> {
     let Local { stream, user, domain } = connect(state).await?;
-    let sender = flags.sender.as_deref().unwrap_or(&user);
-    let sender = Some(complete::address(sender, &domain)).filter(|s| !s.is_empty());
-    let sender = sender.map(|s| parse(&s)).transpose()?;
-    let author = sender.clone().map_or_else(|| parse(&complete::address(&user, &domain)), Ok)?;
-    let from = Person { name: flags.full_name.clone().unwrap_or_default(), address: author };
-    let content = sendmail::read(&message, &sendmail::Options { from, dot_ends: !flags.ignore_dots });
-    let content = complete::header(content, &domain)?;
-    let recipients = recipients(flags, &content, &domain)?;
+    let Ready { sender, recipients, content } = prepare(flags, &message, &user, &domain)?;
     let watch = if flags.verbose { Watch::Print } else { Watch::Nobody };
     let mut talk = Talk::new(stream, watch);
     let broken = |e: anyhow::Error| Failed::new(code::TEMPFAIL, format!("{e:#}: try again later"));
@@ -74,6 +67,26 @@ pub async fn deliver(state: &Path, flags: &Flags, message: Vec<u8>) -> Result<()
     // The message is kept; whether the goodbye arrives is nobody's concern.
     let _ = talk.say("QUIT").await;
     Ok(())
+}
+
+/// A message and its envelope, as they are said to the server.
+pub struct Ready {
+    sender: Option<Address>,
+    pub recipients: Vec<Address>,
+    pub content: Content,
+}
+
+/// `user` and `domain` are who calls, and where addresses without a domain are.
+pub fn prepare(flags: &Flags, message: &[u8], user: &str, domain: &str) -> Result<Ready, Failed> {
+    let sender = flags.sender.as_deref().unwrap_or(user);
+    let sender = Some(complete::address(sender, domain)).filter(|s| !s.is_empty());
+    let sender = sender.map(|s| parse(&s)).transpose()?;
+    let author = sender.clone().map_or_else(|| parse(&complete::address(user, domain)), Ok)?;
+    let from = Person { name: flags.full_name.clone().unwrap_or_default(), address: author };
+    let content = sendmail::read(message, &sendmail::Options { from, dot_ends: !flags.ignore_dots });
+    let content = complete::header(content, domain)?;
+    let recipients = recipients(flags, &content, domain)?;
+    Ok(Ready { sender, recipients, content })
 }
 
 /// The server offers on its own socket all that is said here.

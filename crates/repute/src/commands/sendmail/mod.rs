@@ -14,6 +14,8 @@ mod read;
 use std::ffi::OsString;
 use std::path::PathBuf;
 
+use repute_types::{Address, Content};
+
 use crate::cli::{Context, Exit};
 use crate::config::Files;
 use crate::out;
@@ -67,6 +69,14 @@ fn end(result: Result<(), Failed>) -> Exit {
             Exit::Sysexit(failed.code)
         }
     }
+}
+
+/// For fuzzing: to whom a message would go that comes in this way, and the message.
+pub fn dry(args: &[&str], input: &[u8]) -> Result<(Vec<Address>, Content), Failed> {
+    let flags = Flags::parse(args)?;
+    let message = read::message(input, flags.ignore_dots)?;
+    let ready = deliver::prepare(&flags, &message, "www-data", "example.com")?;
+    Ok((ready.recipients, ready.content))
 }
 
 fn send(args: &[OsString], context: &Context) -> Result<(), Failed> {

@@ -33,7 +33,7 @@ pub fn read(path: &Path, given: impl Fn(Address) -> Entry) -> anyhow::Result<Vec
     parse(&text, given).with_context(|| format!("{}", path.display()))
 }
 
-fn parse(text: &str, given: impl Fn(Address) -> Entry) -> anyhow::Result<Vec<Entry>> {
+pub fn parse(text: &str, given: impl Fn(Address) -> Entry) -> anyhow::Result<Vec<Entry>> {
     let text = text.trim_start_matches('\u{feff}');
     match text.trim_start().chars().next() {
         Some('{') => of_json(text),
