@@ -15,6 +15,8 @@ mod key;
 mod update;
 mod wire;
 
+#[doc(hidden)]
+pub use api::try_record;
 pub use api::{Api, ApiError, Base, BaseError, Host};
 #[doc(hidden)]
 pub use api::try_record;

@@ -14,10 +14,15 @@ mod fuzz_seeds;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
+use base64::Engine as _;
 use repute_types::{Random as _, SeededRandom};
 
-/// Changed copies of each seed.
-const COPIES: usize = 30;
+/// Changed copies of each seed; `REPUTE_COPIES=3000` makes more, and `REPUTE_COPIES_SEED` others.
+const COPIES: u64 = 30;
+
+fn from_environment(name: &str, usual: u64) -> u64 {
+    std::env::var(name).map_or(usual, |text| text.parse().unwrap_or_else(|_| panic!("{name}={text} is no number")))
+}
 
 fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../..")
@@ -52,15 +57,17 @@ fn with_crlf(octets: &[u8]) -> Vec<u8> {
 }
 
 fn seeds() -> BTreeMap<&'static str, Vec<Vec<u8>>> {
-    let to_server = all("crates/submission/tests/dialogues");
     let to_client = all("crates/delivery/tests/dialogues");
     let mut messages: Vec<_> = all("crates/trust/tests/dkim");
     messages.extend(all("crates/message/tests"));
     let messages: Vec<_> = messages.iter().map(|m| with_crlf(m)).collect();
     let replies: Vec<_> = to_client.iter().map(|d| side(d, "S:")).collect();
     let mut seeds = BTreeMap::from([
-        ("server_session", to_server.iter().map(|d| front(&[1, 3, 40], side(d, "C:"))).collect()),
-        ("client_session", replies.iter().map(|r| front(&[0, 1, 0, 1, 5, 1], r.clone())).collect()),
+        ("server_session", to_server()),
+        ("client_session", replies.iter().flat_map(to_clients).collect()),
+        ("receiver_session", to_server().into_iter().map(|s| front(&[7], s[3..].to_vec())).collect()),
+        ("dane", dane()),
+        ("dns_answer", fuzz_seeds::dns_answers()),
         ("reply", replies.iter().map(|r| front(&[5], r.clone())).collect()),
         ("receiver_reply", receiver_replies()),
         ("message", messages.iter().map(|m| front(&[64, 0, 0], m.clone())).collect()),
@@ -78,6 +85,40 @@ fn seeds() -> BTreeMap<&'static str, Vec<Vec<u8>>> {
     ]);
     seeds.extend(fuzz_seeds::texts());
     seeds
+}
+
+/// What clients say in the dialogues, to a server that knows them as it does there.
+fn to_server() -> Vec<Vec<u8>> {
+    let folders = [("return", 0), ("trusted", 1), ("tls", 3), ("submission", 5)];
+    let said = |(folder, choice): (&str, u8)| {
+        let dialogues = all(&format!("crates/submission/tests/dialogues/{folder}"));
+        dialogues.into_iter().map(move |d| front(&[choice, 3, 40], side(&d, "C:"))).collect::<Vec<_>>()
+    };
+    let many = "RCPT TO:<b@example.net>\r\n".repeat(25);
+    let many = format!("EHLO a.example\r\nMAIL FROM:<a@example.com>\r\n{many}DATA\r\nFrom: a@example.com\r\n\r\n.\r\n");
+    folders.into_iter().flat_map(said).chain([front(&[1, 3, 40], many.into_bytes())]).collect()
+}
+
+/// What servers say, to a client that wants no TLS, takes it, needs it, or begins with it; without a login, and with one.
+fn to_clients(replies: &Vec<u8>) -> Vec<Vec<u8>> {
+    let choices = [[0, 1, 0, 1, 5, 1], [1, 1, 1, 0, 9, 0], [2, 0, 1, 4, 1, 2], [3, 0, 0, 2, 200, 3]];
+    choices.iter().map(|choices| front(choices, replies.clone())).collect()
+}
+
+/// A chain of two certificates, with records that promise the one or the other.
+fn dane() -> Vec<Vec<u8>> {
+    let pem = |name| repute_testkit::tls::server_config_and_certificate(&[name]).1;
+    let der = |text: String| {
+        let lines: String = text.lines().filter(|line| !line.starts_with("-----")).collect();
+        base64::engine::general_purpose::STANDARD.decode(lines).unwrap()
+    };
+    let with_length = |der: Vec<u8>| [&(der.len() as u16).to_be_bytes()[..], &der].concat();
+    let chain = [with_length(der(pem("mx.example.com"))), with_length(der(pem("authority.example")))].concat();
+    let hash = [&[3, 1, 1, 32][..], &[7; 32]].concat();
+    let whole = [&[2, 0, 0, 4][..], b"0\x03\x02\x01"].concat();
+    [vec![1, 0], vec![0, 1], [&[1][..], &hash, &[1]].concat(), [&[2][..], &hash, &whole, &[1]].concat()]
+        .map(|first| [first, chain.clone()].concat())
+        .into()
 }
 
 /// Octets for the choices that a target makes, and what they are made about.
@@ -134,7 +175,8 @@ fn reports() -> Vec<Vec<u8>> {
 #[test]
 fn the_targets_hold_for_the_seeds_and_their_near_relations() {
     let seeds = seeds();
-    let random = SeededRandom::new(76);
+    let random = SeededRandom::new(from_environment("REPUTE_COPIES_SEED", 76));
+    let copies = from_environment("REPUTE_COPIES", COPIES);
     let corpus = std::env::var_os("REPUTE_CORPUS").map(|folder| root().join(folder));
     let mut fallen = Vec::new();
     for (name, target) in targets::ALL {
@@ -147,7 +189,7 @@ fn the_targets_hold_for_the_seeds_and_their_near_relations() {
                 std::fs::write(corpus.join(name).join(format!("seed-{number}")), seed).unwrap();
             }
             fallen.extend(tried(name, *target, seed));
-            for _ in 0..COPIES {
+            for _ in 0..copies {
                 fallen.extend(tried(name, *target, &near(seed, &random)));
             }
         }
@@ -171,6 +213,28 @@ fn near(seed: &[u8], random: &SeededRandom) -> Vec<u8> {
 fn tried(name: &str, target: targets::Target, octets: &[u8]) -> Option<String> {
     let fell = std::panic::catch_unwind(|| target(octets)).is_err();
     fell.then(|| format!("{name}: b\"{}\"", octets.escape_ascii()))
+}
+
+/// The seeds of the SMTP server lead through every state, and not only to the first line that is refused.
+#[test]
+fn the_seeds_of_the_server_go_deep() {
+    use repute_smtp::server::{Kind, Security, Start, dry::converse_from};
+    let mut codes = std::collections::BTreeSet::new();
+    let (mut messages, mut secured) = (0, 0);
+    for seed in to_server() {
+        let kind = if seed[0] & 1 == 1 { Kind::Submission } else { Kind::Return };
+        let security = if seed[0] == 5 { Security::CanStartTls } else { Security::Tls };
+        let start = Start { security, known: seed[0] == 1 };
+        let outcome = converse_from(start, kind, &seed[3..], &[1]);
+        let replies = String::from_utf8(outcome.replies).unwrap();
+        codes.extend(replies.lines().map(|line| line[..3].parse::<u16>().unwrap()));
+        messages += outcome.messages.len();
+        secured += usize::from(outcome.secured);
+    }
+    for code in [220, 221, 235, 250, 334, 354, 421, 452, 500, 501, 502, 503, 504, 530, 535, 550, 552, 553, 555] {
+        assert!(codes.contains(&code), "no seed is answered {code}: {codes:?}");
+    }
+    assert!(messages >= 15 && secured >= 2, "{messages} messages, {secured} times TLS");
 }
 
 /// What the fuzzer found, kept for ever.

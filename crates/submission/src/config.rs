@@ -46,7 +46,8 @@ pub struct Limits {
     pub chatter: u32,
     /// Failures of AUTH in a session; then 421 4.7.0. 3.
     pub auth_failures: u32,
-    /// Without an octet from the client; then 421 4.4.2. 5 minutes (RFC 5321 §4.5.3.2.7).
+    /// Without an octet from the client; then 421 4.4.2. 5 minutes (RFC 5321 §4.5.3.2.7). On 587 and 465 a client has as
+    /// long in all to say who it is.
     pub idle: Duration,
     /// For a handshake, or a PROXY header. 30 seconds: there is no person in it.
     pub handshake: Duration,

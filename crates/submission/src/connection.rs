@@ -20,6 +20,7 @@ use repute_types::{Content, EnhancedCode, Envelope, Reply, TlsUsed};
 use tokio::io::AsyncWriteExt;
 use tokio::net::UnixStream;
 use tokio::sync::watch;
+use tokio::time::Instant;
 
 use crate::accept;
 use crate::buffer::Buffer;
@@ -129,6 +130,7 @@ struct Connection<'a> {
     host: DoorHost,
     timer: Timer,
     buffer: Buffer,
+    began: Instant,
     /// `None` once the server is shutting down.
     stopping: Option<Pin<Box<dyn Future<Output = ()> + Send>>>,
 }
@@ -154,7 +156,8 @@ impl<'a> Connection<'a> {
         let mut shutdown = service.shutdown.clone();
         let stopping: Pin<Box<dyn Future<Output = ()> + Send>> =
             Box::pin(async move { accept::stopped(&mut shutdown).await });
-        Connection { service, stream, tls, session, host, timer, buffer: Buffer::new(), stopping: Some(stopping) }
+        let (buffer, began) = (Buffer::new(), Instant::now());
+        Connection { service, stream, tls, session, host, timer, buffer, began, stopping: Some(stopping) }
     }
 
     async fn converse(mut self) -> io::Result<()> {
@@ -224,8 +227,22 @@ impl<'a> Connection<'a> {
         Ok(true)
     }
 
+    /// How long the next octet may take. Whoever may send here has so long each time; a stranger, before he has said who
+    /// he is, has it once, or a few of them who speak an octet a minute would have every place.
+    fn patience(&self) -> Duration {
+        let idle = self.service.config.limits.idle;
+        match (self.service.machine.kind, &self.host.account) {
+            (Kind::Submission, None) => idle.saturating_sub(self.began.elapsed()),
+            _ => idle,
+        }
+    }
+
     async fn hear(&mut self) -> io::Result<Heard> {
-        self.timer.set(self.service.config.limits.idle);
+        let patience = self.patience();
+        if patience.is_zero() {
+            return Ok(Heard::Nothing);
+        }
+        self.timer.set(patience);
         let content = self.session.is_in_content();
         let stopping = async {
             match &mut self.stopping {

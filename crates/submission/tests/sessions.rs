@@ -8,9 +8,9 @@ mod common;
 use std::net::{IpAddr, Ipv4Addr};
 use std::time::Duration;
 
-use common::{Listener, Setup};
-use repute_submission::{Limits, ListenerKind, LocalListener, SharedBounds, SharedLimits};
-use repute_testkit::{Dialogue, Wire};
+use common::{FakeDoor, Listener, Setup, domain};
+use repute_submission::{Limits, ListenerConfig, ListenerKind, LocalListener, SharedBounds, SharedLimits, TlsSource};
+use repute_testkit::{Client, Dialogue, Wire};
 use tokio::net::{TcpStream, UnixStream};
 use tokio::sync::watch;
 
@@ -158,6 +158,37 @@ async fn failures_to_authenticate_have_a_bound_for_each_client() {
 }
 
 /// Logs in by SCRAM inside TLS; what the server said at the end.
+/// One octet a minute kept a place for ever, and a few such clients all of them.
+#[tokio::test(start_paused = true)]
+async fn a_stranger_who_crawls_does_not_keep_his_place() {
+    let network = repute_net::MemoryNetwork::new(repute_net::TlsClient::without_roots());
+    let at = "192.0.2.1:587".parse().unwrap();
+    let (shutdown, stopping) = watch::channel(false);
+    let config = ListenerConfig {
+        kind: ListenerKind::Submission,
+        hostname: domain("mail.example.com"),
+        tls: TlsSource::new(None),
+        proxies: Default::default(),
+        limits: Limits::default(),
+    };
+    let known = "198.51.100.7".parse().unwrap();
+    let shared = SharedLimits::new(SharedBounds::default());
+    let (listener, door) = (network.listen(at), FakeDoor::new(Some(known)));
+    let served = tokio::spawn(repute_submission::serve_in_memory(listener, config, door, shared.clone(), stopping));
+    for (from, minutes) in [("198.51.100.8".parse().unwrap(), 5), (known, 200)] {
+        let stream = repute_net::Network::connect(&network, at, Some(from), Duration::from_secs(1)).await.unwrap();
+        let (mut client, _) = Client::over(stream).await.unwrap();
+        let began = tokio::time::Instant::now();
+        while began.elapsed() < Duration::from_secs(200 * 60) && client.send(b"x").await.is_ok() {
+            tokio::time::sleep(Duration::from_secs(60)).await;
+        }
+        assert!(began.elapsed().as_secs().abs_diff(minutes * 60) <= 60, "{from}: {:?}", began.elapsed());
+    }
+    shutdown.send_replace(true);
+    served.await.unwrap();
+    assert_eq!(shared.connections(), 0);
+}
+
 async fn scram(listener: &Listener, name: &str, password: &str) -> String {
     let mut wire = connect(listener).await;
     wire.start_tls_as_client("server.invalid").await.unwrap();

@@ -21,7 +21,7 @@ use repute_types::{Domain, MessageId, SeededRandom, Stream, SystemClock};
 use repute_web::dry::{Asked, Dry};
 use repute_web::{Action, Face, Limits, Services, Settings, Token, TokenHash};
 
-use super::{Choices, domain, has_bare};
+use super::{Choices, domain, has_bare, pieces};
 
 /// Requests that the same works answer; then new ones begin, with empty memory.
 const REQUESTS: u32 = 500;
@@ -74,8 +74,22 @@ pub fn http(octets: &[u8]) {
         path => (path.to_owned(), choices.0),
     };
     let token = ["repute_shop", "repute_news", "repute_ops"][usize::from(whose) % 3];
-    let bearer = format!("Bearer {token}");
-    let fields = [("content-type", media), ("authorization", &bearer), ("x-postmark-server-token", token)];
+    let mut named = [media.to_owned(), format!("Bearer {token}"), "20261126T080000Z".to_owned()];
+    let mut body = body;
+    if whose & 128 > 0 {
+        // The first lines are what the client says of itself and of the body, AWS's signature among it.
+        let said: [String; 4] = pieces(body);
+        let length: usize = body.split_inclusive(|b| *b == b'\n').take(3).map(<[u8]>::len).sum();
+        let [kind, authorization, date, _] = said;
+        (named, body) = ([kind, authorization, date], &body[length..]);
+    }
+    let fields = [
+        ("content-type", &*named[0]),
+        ("authorization", &named[1]),
+        ("x-amz-date", &named[2]),
+        ("x-postmark-server-token", token),
+        ("idempotency-key", &named[2]),
+    ];
     WORLD.with_borrow_mut(|world| {
         if world.as_ref().is_none_or(|world| world.requests >= REQUESTS)
             && let Some(old) = world.replace(World::new())

@@ -5,32 +5,55 @@ use repute_smtp::client::{
     Exchange, Extensions, Login, Loss, Next, Opening, Payload, Step, Stuffed, TlsWish, Transaction,
 };
 use repute_smtp::reply::{self, ReplyReader};
-use repute_smtp::server::{self, dry::converse};
+use repute_smtp::server::{self, Security, Start, dry::converse_from};
 use repute_trust::replies;
 use repute_types::{Address, Content, Outcome, Recipient, Reply, Stage, Verdict};
 
 use super::{Choices, content_in_cuts, domain, has_bare};
 
-/// The whole session of the server. However the octets are cut, the same is said and taken; and
-/// no message has a bare CR or LF, or a line that would end it early (smuggling).
+/// The whole session of the server, from a client that is known, has to log in, or begins without TLS. However the
+/// octets are cut, the same is said and taken; and no message has a bare CR or LF, or a line that would end it early
+/// (smuggling), or comes from a client that nobody knows.
 pub fn server_session(octets: &[u8]) {
     let mut choices = Choices(octets);
-    let kind = if choices.flag() { server::Kind::Submission } else { server::Kind::Return };
+    let first = choices.next();
+    let kind = if first & 1 == 1 { server::Kind::Submission } else { server::Kind::Return };
+    let (security, known) = match first >> 1 & 3 {
+        0 => (Security::Tls, true),
+        1 => (Security::Tls, false),
+        2 => (Security::CanStartTls, false),
+        _ => (Security::Plain, false),
+    };
+    let start = Start { security, known };
     let cuts = [choices.next().into(), choices.next().into()];
-    let whole = converse(kind, choices.0, &[choices.0.len()]);
-    let cut = converse(kind, choices.0, &cuts);
-    assert_eq!(whole.replies, cut.replies, "the replies depend on how the octets are cut");
-    assert_eq!(whole.messages.len(), cut.messages.len());
-    for ((one, content), (other, again)) in whole.messages.iter().zip(&cut.messages) {
-        assert_eq!(one, other);
-        let octets = content.to_vec();
-        assert_eq!(octets, again.to_vec());
-        assert!(!has_bare(&octets), "a bare CR or LF was taken");
+    let whole = converse_from(start, kind, choices.0, &[choices.0.len()]);
+    let cut = converse_from(start, kind, choices.0, &cuts);
+    if whole.secured || cut.secured {
+        // What was read with STARTTLS is dropped, so that here the cut counts: all of it is gone where it came at once.
+        assert!(!whole.secured || kind == server::Kind::Return || whole.messages.is_empty());
+    } else {
+        assert_eq!(whole.replies, cut.replies, "the replies depend on how the octets are cut");
+        assert_eq!(whole.messages.len(), cut.messages.len());
+        for ((one, content), (other, again)) in whole.messages.iter().zip(&cut.messages) {
+            assert_eq!(one, other);
+            assert_eq!(content.to_vec(), again.to_vec());
+        }
     }
-    for line in whole.replies.split_inclusive(|b| *b == b'\n') {
-        assert!(line.ends_with(b"\r\n") && line.len() <= 512, "{:?}", String::from_utf8_lossy(line));
-        assert!(line[..3].iter().all(u8::is_ascii_digit) && matches!(line[3], b' ' | b'-' | b'\r'));
+    for spoken in [&whole, &cut] {
+        let is_nobody = kind == server::Kind::Submission && !known && !has_line(&spoken.replies, b"235");
+        assert!(!is_nobody || spoken.messages.is_empty(), "a stranger's message was taken");
+        for (_, content) in &spoken.messages {
+            assert!(!has_bare(&content.to_vec()), "a bare CR or LF was taken");
+        }
+        for line in spoken.replies.split_inclusive(|b| *b == b'\n') {
+            assert!(line.ends_with(b"\r\n") && line.len() <= 512, "{:?}", String::from_utf8_lossy(line));
+            assert!(line[..3].iter().all(u8::is_ascii_digit) && matches!(line[3], b' ' | b'-' | b'\r'));
+        }
     }
+}
+
+fn has_line(replies: &[u8], code: &[u8]) -> bool {
+    replies.split_inclusive(|b| *b == b'\n').any(|line| line.starts_with(code))
 }
 
 /// Octets as a server's replies: read in any cut alike, and what is written of one reads back.

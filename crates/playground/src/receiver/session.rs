@@ -43,12 +43,7 @@ pub(super) async fn run(socket: TcpStream, peer: SocketAddr, house: &House, has_
 }
 
 /// Over any stream.
-pub(super) async fn talk(
-    stream: Box<dyn Stream>,
-    peer: SocketAddr,
-    house: &House,
-    has_place: bool,
-) -> io::Result<()> {
+pub(super) async fn talk(stream: Box<dyn Stream>, peer: SocketAddr, house: &House, has_place: bool) -> io::Result<()> {
     let mut session = Session { stream, input: BytesMut::new(), output: Vec::new(), peer, house };
     if !has_place {
         session.say("421 4.7.0 Too many connections").await;

@@ -384,7 +384,7 @@ const LIMITS: Section = Section {
             "idle",
             Duration,
             Default("\"5m\""),
-            "How long a silent client is kept. RFC 5321 §4.5.3.2.7 asks for five minutes.",
+            "How long a silent client is kept, and how long one has to log in. RFC 5321 §4.5.3.2.7 asks for five minutes.",
         ),
         key(
             "drain",

@@ -2,9 +2,11 @@
 //! value is built first.
 
 use std::fmt::Display;
+use std::io;
 
 use repute_types::{Cause, Event, EventKind, Outcome, PartId};
 use serde::{Serialize, Serializer};
+use serde_json::ser::Formatter;
 
 /// Appends the event's line.
 pub fn line(out: &mut Vec<u8>, event: &Event) {
@@ -24,13 +26,28 @@ impl<T: Display> Serialize for Shown<T> {
     }
 }
 
+/// JSON for lines that people read as well: JSON lets DEL stand as it is, and terminals do not.
+struct Line;
+
+impl Formatter for Line {
+    fn write_string_fragment<W: io::Write + ?Sized>(&mut self, out: &mut W, text: &str) -> io::Result<()> {
+        for (n, piece) in text.split('\u{7f}').enumerate() {
+            if n > 0 {
+                out.write_all(b"\\u007f")?;
+            }
+            out.write_all(piece.as_bytes())?;
+        }
+        Ok(())
+    }
+}
+
 /// An object that has a first key already and is not closed yet.
 struct Object<'a>(&'a mut Vec<u8>);
 
 impl Object<'_> {
     fn value(&mut self, value: impl Serialize) {
         // Plain values always have a text, and memory takes it.
-        let _ = serde_json::to_writer(&mut *self.0, &value);
+        let _ = value.serialize(&mut serde_json::Serializer::with_formatter(&mut *self.0, Line));
     }
 
     /// `key` is a word of ours.

@@ -7,7 +7,7 @@ fn of(list: &[&str]) -> Seeds {
 }
 
 /// Targets that take a text.
-pub fn texts() -> [(&'static str, Seeds); 10] {
+pub fn texts() -> [(&'static str, Seeds); 16] {
     [
         ("address", of(&ADDRESSES)),
         ("control", of(&CONTROL)),
@@ -21,6 +21,12 @@ pub fn texts() -> [(&'static str, Seeds); 10] {
             "spool_record",
             of(&["\u{1}\u{1}\u{4}shop\0\0\0\0\0\0", "\u{1}\u{b}example.net\0\0\u{1}", "\u{1}\u{1}a\u{1}b\u{1}c\0\0\0"]),
         ),
+        ("host_record", of(&HOST_RECORDS)),
+        ("list_answer", of(&LIST_ANSWERS)),
+        ("sendmail", of(&SENDMAIL)),
+        ("sts", of(&STS)),
+        ("suppressions", of(&SUPPRESSIONS)),
+        ("web_answer", of(&WEB_ANSWERS)),
         ("words", of(&WORDS)),
     ]
 }
@@ -155,3 +161,82 @@ pub const BACK: &[&str] = &[
     "From: ann@receiver.example\nTo: leave+x@b.example.com\nSubject: unsubscribe\n\n",
     "From: Ann <ann@receiver.example>\nTo: shop@example.com\nSubject: Re: Your order\nIn-Reply-To: <1@example.com>\nAuto-Submitted: no\n\nThank you\n> Dear Ann\n",
 ];
+
+const STS: [&str; 4] = [
+    "v=STSv1; id=20261126T080000;\n\nversion: STSv1\r\nmode: enforce\r\nmx: mx.example.com\r\nmx: *.example.net\r\nmax_age: 604800\r\n",
+    "v=STSv1; id=a\nv=STSv1; id=b\n\nversion: STSv1\nmode: testing\nmx: *.mx.example.com\nmax_age: 86400\n",
+    "v=TLSRPTv1; rua=mailto:tls@example.com,https://example.com/tls\nv=STSv1; x=y\n\nversion: STSv1\nmode: none\nmax_age: 0\n",
+    "v=TLSRPTv1;rua=https:\n\nversion:STSv1\nmode: enforce\nmax_age: 31557601\nmx: xn--bcher-kva.example\nother: x",
+];
+
+const HOST_RECORDS: [&str; 7] = [
+    "\0192.0.2.1",
+    "\u{1}2001:db8::1",
+    "\u{2}mail.example.com.",
+    "\u{4}10 mx.example.com.",
+    "\u{4}0 .",
+    "\u{5}\"v=DKIM1; p=abc\" \"d\\\"e\\\\f\\032\"",
+    "\u{5}v=spf1 -all",
+];
+
+/// How many codes, of each whether it begins with 127 and three octets more; then the text.
+const LIST_ANSWERS: [&str; 4] = [
+    "\0",
+    "\u{1}\u{1}\0\0\u{2}https://check.example/query/ip/192.0.2.1",
+    "\u{2}\u{1}\0\0\u{4}\u{1}\0\0\u{b}listed",
+    "\u{1}\u{1}\u{7f}\u{7f}\u{7f}Error: open resolver",
+];
+
+const SENDMAIL: [&str; 6] = [
+    "-t -i\nFrom: www-data\nTo: ann@example.net, root, \"B, Bob\" <bob>\nCc: team: eve@example.net, mallory;\nBcc: x@example.org (a (b) c)\nSubject: x\n\n.\ny\n",
+    "-i -FCronDaemon -B8BITMIME -oem root\nFrom: root (Cron Daemon)\nTo: root\n\nx\n",
+    "-oem -oi -f a@b.example -- -x@c.example y@c.example\nSubject: x\r\n\r\nx\r\n.\r\nz",
+    "-tifa@b.example\nTo: a@example.net\nTo: <b@example.net>\nResent-To: c\n\n",
+    "-N success,failure -R hdrs -V id-1 x@y.example\nno header at all\n",
+    "-f <> ann@example.net,bob\n\nbody\rwith\nall\r\nends",
+];
+
+const SUPPRESSIONS: [&str; 5] = [
+    "ann@example.net\nbob@example.net\n",
+    "\u{feff}Email,Created\nann@example.net,2024-01-01\n",
+    "address,scope,account,list,why,reason,reply,message,at,expires\nann@example.net,list,shop,\"news, weekly\",complaint,\"said \"\"no\"\"\",550 5.1.1 no,1m7qw3g0w000h,2026-11-24T00:00:00Z,2027-11-24T00:00:00Z\n",
+    "{\"address\":\"ann@example.net\",\"scope\":{\"account\":{\"account\":\"shop\"}},\"why\":\"unknown\",\"reason\":\"\",\"at\":\"2026-11-24T00:00:00Z\"}\n",
+    "address,scope,why\n\"\"\"a,b\"\"@example.net\",all,unsubscribed\n",
+];
+
+/// Two octets for a cut, and an answer.
+const WEB_ANSWERS: [&str; 5] = [
+    "\0\u{50}HTTP/1.1 200 OK\r\nDate: Sun, 06 Nov 1994 08:49:37 GMT\r\nContent-Length: 5\r\n\r\nhello",
+    "\0\u{50}HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nhel\r\n2;x=y\r\nlo\r\n0\r\n\r\n",
+    "\0\u{20}HTTP/1.1 302 Found\r\nLocation: https://a.example/b\r\n\r\n",
+    "\0\u{20}HTTP/1.0 200 OK\r\n\r\n{\"events\":[{\"eventAction\":\"registration\",\"eventDate\":\"2020-01-02T03:04:05Z\"}],\"remarks\":[{\"description\":[\"Dynamic addresses\",7]}]}",
+    "\0\u{20}HTTP/1.1 200 OK\r\nContent-Length: 130\r\n\r\n{\"entities\":[{\"roles\":[\"abuse\"],\"entities\":[],\"vcardArray\":[\"vcard\",[[\"fn\",{},\"text\",\"x\"],[\"email\",{},\"text\",\"a@isp.example\"]]]}]}",
+];
+
+/// The number of a kind (see the target), and an answer to a question for `example.com` about it.
+pub fn dns_answers() -> Seeds {
+    // An answer with authority: one question, one record.
+    let answer = |kind: u8, number: u16, data: &[u8]| {
+        let mut octets = vec![kind, 0, 7, 0x84, 0, 0, 1, 0, 1, 0, 0, 0, 0];
+        let name = b"\x07example\x03com\0";
+        octets.extend_from_slice(name);
+        octets.extend_from_slice(&[&number.to_be_bytes()[..], &[0, 1]].concat());
+        octets.extend_from_slice(&[&[0xc0, 12][..], &number.to_be_bytes(), &[0, 1, 0, 0, 1, 44]].concat());
+        octets.extend_from_slice(&(data.len() as u16).to_be_bytes());
+        [octets, data.to_vec()].concat()
+    };
+    vec![
+        answer(0, 1, &[192, 0, 2, 1]),
+        answer(1, 28, &[1; 16]),
+        answer(2, 15, b"\0\x0a\x02mx\xc0\x0c"),
+        answer(3, 16, b"\x0bv=spf1 -all\x01x"),
+        answer(4, 12, b"\x04mail\xc0\x0c"),
+        answer(5, 2, b"\x02ns\xc0\x0c"),
+        answer(6, 6, b"\x02ns\xc0\x0c\x04host\xc0\x0c\0\0\0\x01\0\0\0\x02\0\0\0\x03\0\0\0\x04\0\0\0\x05"),
+        answer(7, 5, b"\x05alias\xc0\x0c"),
+        answer(8, 52, &[&[3, 1, 1][..], &[9; 32]].concat()),
+        answer(9, 43, &[&[0, 7, 13, 2][..], &[9; 32]].concat()),
+        answer(10, 257, b"\0\x05issueca.example"),
+        answer(11, 99, b"\x0bv=spf1 -all"),
+    ]
+}

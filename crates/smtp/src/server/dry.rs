@@ -14,11 +14,18 @@ pub struct Outcome {
     pub replies: Vec<u8>,
     pub messages: Vec<(Envelope, Content)>,
     pub closed: bool,
+    /// STARTTLS was said, and TLS spoken from then on.
+    pub secured: bool,
 }
 
 /// Speaks with a session that takes everything and everyone, inside TLS, with small limits.
 /// `cuts` gives the lengths of the reads, one after the other, round and round; 0 counts as 1.
 pub fn converse(kind: Kind, octets: &[u8], cuts: &[usize]) -> Outcome {
+    converse_from(Start { security: Security::Tls, known: true }, kind, octets, cuts)
+}
+
+/// The same with a session that begins as `start` says. STARTTLS drops what was read with it.
+pub fn converse_from(start: Start, kind: Kind, octets: &[u8], cuts: &[usize]) -> Outcome {
     let hostname = Domain::parse("mail.example").expect("a literal that is a domain");
     let config = Config {
         hostname,
@@ -29,7 +36,6 @@ pub fn converse(kind: Kind, octets: &[u8], cuts: &[usize]) -> Outcome {
         max_chatter: 100,
         max_auth_failures: 3,
     };
-    let start = Start { security: Security::Tls, known: true };
     let mut session = Session::new(Arc::new(config), start);
     let mut outcome = Outcome::default();
     let mut cuts = cuts.iter().map(|cut| (*cut).max(1)).cycle();
@@ -47,7 +53,13 @@ pub fn converse(kind: Kind, octets: &[u8], cuts: &[usize]) -> Outcome {
                 }
                 have = octets.len().min(have + cuts.next().unwrap_or(octets.len()));
             }
-            Step::StartTls => session.tls_started(),
+            Step::StartTls => {
+                outcome.replies.extend_from_slice(session.output());
+                session.written();
+                at = have;
+                outcome.secured = true;
+                session.tls_started();
+            }
             Step::CheckPassword { password, .. } => session.password_checked(match password.as_str() {
                 "wrong" => AuthAnswer::Wrong,
                 _ => AuthAnswer::Welcome,

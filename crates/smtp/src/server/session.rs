@@ -19,6 +19,8 @@ use crate::reply::{ReplyReader, encode};
 
 /// The longest line of an AUTH exchange (RFC 4954 §4), CRLF aside.
 const LONGEST_AUTH_LINE: usize = 12_288;
+/// A line of more octets than this has no end; its client is let go.
+const ENDLESS: usize = 1 << 20;
 /// MAIL and RCPT with all parameters; others 1,000 (RFC 5321 §4.5.3.1.4 asks for 512 and more
 /// with extensions).
 const LONGEST_ENVELOPE_LINE: usize = 2_000;
@@ -45,8 +47,8 @@ pub struct Session {
 #[derive(Debug)]
 pub(super) enum Phase {
     Command,
-    /// The rest of a line that was too long.
-    LongLine(&'static str),
+    /// The rest of a line that was too long: what is said at its end, and its octets so far.
+    LongLine(&'static str, usize),
     Auth(Exchange),
     /// A password is being checked.
     Checking,
@@ -116,7 +118,7 @@ impl Session {
                 Phase::Handshake => return (input.len(), Step::StartTls),
                 // The caller owes an answer; until then nothing is taken.
                 Phase::Checking | Phase::Accepting => return (used, Step::Read),
-                Phase::Command | Phase::LongLine(_) | Phase::Auth(_) => self.line(rest, host),
+                Phase::Command | Phase::LongLine(..) | Phase::Auth(_) => self.line(rest, host),
             };
             used += taken;
             if let Some(step) = turn {
@@ -206,10 +208,11 @@ impl Session {
             return self.unended_line(input);
         };
         let used = end + 1;
-        if end > LONGEST_AUTH_LINE + 1 {
-            self.phase = Phase::LongLine(self.too_long());
-        }
-        if let Phase::LongLine(reply) = self.phase {
+        if end > LONGEST_AUTH_LINE + 1 || matches!(self.phase, Phase::LongLine(..)) {
+            let (reply, octets) = self.too_long(end);
+            if octets > ENDLESS {
+                return (input.len(), self.close_with(reply));
+            }
             self.phase = Phase::Command;
             return (used, self.fail(reply));
         }
@@ -236,18 +239,23 @@ impl Session {
 
     /// No line end in sight: more, unless the line is too long for anything.
     fn unended_line(&mut self, input: &[u8]) -> (usize, Turn) {
-        if input.len() <= LONGEST_AUTH_LINE + 1 && !matches!(self.phase, Phase::LongLine(_)) {
+        if input.len() <= LONGEST_AUTH_LINE + 1 && !matches!(self.phase, Phase::LongLine(..)) {
             return (0, Some(Step::Read));
         }
-        self.phase = Phase::LongLine(self.too_long());
+        let (reply, octets) = self.too_long(input.len());
+        if octets > ENDLESS {
+            return (input.len(), self.close_with(reply));
+        }
+        self.phase = Phase::LongLine(reply, octets);
         (input.len(), Some(Step::Read))
     }
 
-    fn too_long(&self) -> &'static str {
+    /// What a line is answered that is so many octets longer now, and how many they are.
+    fn too_long(&self, more: usize) -> (&'static str, usize) {
         match self.phase {
-            Phase::LongLine(reply) => reply,
-            Phase::Auth(_) => say::AUTH_LINE_TOO_LONG,
-            _ => say::LINE_TOO_LONG,
+            Phase::LongLine(reply, octets) => (reply, octets + more),
+            Phase::Auth(_) => (say::AUTH_LINE_TOO_LONG, more),
+            _ => (say::LINE_TOO_LONG, more),
         }
     }
 
