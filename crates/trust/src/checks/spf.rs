@@ -7,8 +7,8 @@ use repute_types::Domain;
 
 use super::{Finding, Outcome};
 use crate::remark::Level;
-use crate::spf::{Limits, Network, Problem, Qualifier, Report, State, Tree, Use, Verdict, Wanted};
-use crate::spf::{lint, propose, zone_file_text};
+use crate::spf::{Branch, Limits, Network, Node, Problem, Qualifier, Report, State, Tree, Use, Verdict, Wanted};
+use crate::spf::{lint, propose, propose_ahead, zone_file_text};
 
 /// What is known of one identity: the domain of the return path, or the EHLO name.
 #[derive(Clone, Debug)]
@@ -86,9 +86,27 @@ fn proposal(facts: &Facts) -> String {
     let wanted = Wanted {
         networks: facts.reports.iter().map(|(ip, _)| network(ip)).collect(),
         includes: Vec::new(),
-        all: Qualifier::Fail,
+        // As `repute setup` has it: a domain may have senders that its owner forgot, its other names have not.
+        all: if facts.identity == facts.sending { Qualifier::SoftFail } else { Qualifier::Fail },
     };
-    format!("{}. IN TXT {}", facts.identity, zone_file_text(&propose(&facts.texts, &wanted).text))
+    let gives_up = facts.reports.iter().any(|(_, report)| report.verdict == Verdict::PermError);
+    let proposal = match &facts.tree.root.state {
+        // What is well formed and ends in an error all the same does so at a term before ours, or at ours.
+        State::Record(_) if gives_up => propose_ahead(&facts.texts, &wanted, &nowhere(facts)),
+        _ => propose(&facts.texts, &wanted),
+    };
+    format!("{}. IN TXT {}", facts.identity, zone_file_text(&proposal.text))
+}
+
+/// The terms of the record that lead to none, or back to itself.
+fn nowhere(facts: &Facts) -> Vec<String> {
+    let leads_nowhere = |node: &Node| {
+        let back = |branch: &Branch| branch.inner.as_ref().is_some_and(|inner| inner.state == State::Loop);
+        matches!(node.state, State::NoRecord | State::Loop) || node.branches.iter().any(back)
+    };
+    let branches = facts.tree.root.branches.iter();
+    let gone = branches.filter(|branch| branch.inner.as_deref().is_some_and(leads_nowhere));
+    gone.map(|branch| branch.term.text.clone()).collect()
 }
 
 /// What a receiver that asks gets for one egress.
