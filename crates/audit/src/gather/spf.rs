@@ -14,7 +14,8 @@ use crate::run::{Gathered, Run};
 use crate::setup::{Egress, Sending};
 
 pub(crate) async fn check(run: Run, sending: Sending) -> Gathered {
-    let from = run.setup.egresses.iter().map(|egress| (egress.address, egress.ehlo.to_string())).collect();
+    let of_pool = run.setup.egresses.iter().filter(|egress| sending.leaves_from(egress.address));
+    let from = of_pool.map(|egress| (egress.address, egress.ehlo.to_string())).collect();
     let facts = facts(&run.questions, sending, from, None, run.now).await;
     let mut kept = Kept::default();
     let changes = changes(&run, &facts.sending, &facts.identity, &facts.tree, &mut kept);
