@@ -5,8 +5,8 @@ import re
 import signal
 import time
 
-from kit import bind, receiver, room
-from kit.case import needs, needs_room
+from kit import bind, receiver, room, seen as seen_host
+from kit.case import needs, needs_room, wait_port
 from kit.repute import Repute
 from kit.smtp import Raw, content
 from test_receiver import TOOLS, from_repute, zone_line
@@ -134,3 +134,34 @@ def test_mail_moves_within_its_pool_and_not_out_of_it(case):
     reload(case, good.replace("( 1 60", "( 4 60"))
     until(repute, {address: "permitted" for address in POOL})
     assert came_from(there.wait(3, 60)[2]) in POOL
+
+
+@needs_room
+@needs("named", "postfix", "openssl")
+def test_mail_waits_while_receivers_see_another_address(case):
+    """A router rewrites what goes out: a well-known host sees another address, twice; mail waits, and goes when it is right again."""
+    repute = Repute(case, local=True, more=f'[[egress]]\naddress = "{room.SENDER}"\n\n[check]\nhosts = ["big.example"]\n', start=False)
+    ours = f'mail IN A {room.SENDER}\n@ IN MX 10 mx.receiver.example.\n@ IN TXT "v=spf1 ip4:{room.SENDER} -all"\n_dmarc IN TXT "v=DMARC1; p=none"\n'
+    ours += "".join(zone_line(r) for r in repute.records)
+    zones = {"sender.example": ours, "big.example": f"@ IN A {room.CLIENT}\n", "receiver.example": receiver.RECORDS}
+    bind.Bind(case, bind.names(zones, {room.SENDER: "mail.sender.example", room.RECEIVER: receiver.NAME}))
+    there = receiver.Mailbox(case, domains=("sender.example",))
+    seen, key, certificate = (case.folder / name for name in ("seen", "big.key", "big.crt"))
+    seen.write_text("")
+    case.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "30", "-subj", "/CN=big.example",
+              "-keyout", key, "-out", certificate])
+    case.start("big", ["/usr/bin/python3", seen_host.__file__, room.CLIENT, seen, certificate, key], there=True, roughly=True)
+    wait_port(room.CLIENT, 25)
+    repute.start()
+    until(repute, {room.SENDER: "permitted"}, 60)
+    seen.write_text("198.51.100.200")
+    until(repute, {room.SENDER: "suspended"})
+    [row] = repute.json("permit", ok=None)["rows"]
+    assert row["check"] == "ip.egress" and "big.example sees us come from 198.51.100.200" in row["why"], row
+    send(repute)
+    time.sleep(3)
+    assert not there.messages() and [i["what"] for i in repute.json("incidents", ok=None)] == ["ip.egress"]
+    seen.write_text("")
+    until(repute, {room.SENDER: "permitted"})
+    there.wait(1, 60)
+    assert repute.json("incidents") == []
