@@ -295,7 +295,7 @@ async fn spf_of(
     }
     let report = gather_spf::evaluate(q, ip, said, "", now).await;
     let findings = match Domain::parse(said) {
-        Ok(ehlo) => vec![repute_trust::checks::spf::helo(ip, &ehlo, &report)],
+        Ok(ehlo) => vec![repute_trust::checks::spf::helo(ip, &[ip], &ehlo, &report)],
         Err(_) => Vec::new(),
     };
     (findings, Some((said.to_owned(), report)))

@@ -175,7 +175,7 @@ fn ask_dns(run: &Run, groups: &mut JoinSet<Gathered>) {
             start(groups, names::check(q.clone(), egress.clone(), domains.clone()));
         }
         if run.wants(&["name.helo.spf", "spf.null"]) {
-            start(groups, spf::check_helo(q.clone(), egress.clone(), now));
+            start(groups, spf::check_helo(q.clone(), run.setup.clone(), egress.clone(), now));
         }
         if run.wants(&["caa", "name.imprint"]) {
             start(groups, leftovers::check_host(run.clone(), egress.clone()));

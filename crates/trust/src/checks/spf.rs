@@ -150,9 +150,9 @@ fn each(facts: &Facts, ip: IpAddr, report: &Report) -> Finding {
 }
 
 /// Bounces have an empty sender and are judged by the EHLO name (RFC 7208 §2.4): `name.helo.spf`, and
-/// what follows from it for them, `spf.null`.
-pub fn bounces(ip: IpAddr, name: &Domain, report: &Report) -> [Finding; 2] {
-    let by_name = helo(ip, name, report);
+/// what follows from it for them, `spf.null`. `all` are the addresses that say this name: one record is theirs.
+pub fn bounces(ip: IpAddr, all: &[IpAddr], name: &Domain, report: &Report) -> [Finding; 2] {
+    let by_name = helo(ip, all, name, report);
     let null = match by_name.outcome {
         Outcome::Pass => Finding::pass("spf.null", ip, format!("bounces from {ip} pass SPF")),
         outcome => Finding::new("spf.null", outcome, ip, format!("bounces from {ip}: {}", by_name.verdict)),
@@ -218,9 +218,11 @@ pub fn drift(sending: &Domain, identity: &Domain, now: &Permits, before: Option<
 }
 
 /// `name.helo.spf`.
-pub fn helo(ip: IpAddr, helo: &Domain, report: &Report) -> Finding {
+pub fn helo(ip: IpAddr, all: &[IpAddr], helo: &Domain, report: &Report) -> Finding {
     let (id, about) = ("name.helo.spf", format!("{ip} {helo}"));
-    let line = format!("{helo}. IN TXT \"v=spf1 {}:{ip} -all\"", if ip.is_ipv4() { "ip4" } else { "ip6" });
+    let term = |ip: &IpAddr| format!("{}:{ip}", if ip.is_ipv4() { "ip4" } else { "ip6" });
+    let terms: Vec<String> = all.iter().map(term).collect();
+    let line = format!("{helo}. IN TXT \"v=spf1 {} -all\"", terms.join(" "));
     let advice = "bounces carry an empty sender and are judged by the EHLO name: publish a record for it";
     match (report.verdict, &report.problem) {
         (Verdict::Pass, _) => Finding::pass(id, about, format!("{ip} passes SPF as {helo}")),
