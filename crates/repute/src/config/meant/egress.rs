@@ -59,12 +59,7 @@ fn check_one(c: &mut Checking, one: Spanned<typed::Egress>, seen: &mut Vec<IpAdd
         }
     }
     egress.ehlo = one.ehlo;
-    for pool in one.pool {
-        if pool.get_ref().trim().is_empty() {
-            c.fault(pool.span(), "a pool needs a name", "write one, such as \"news\", or take `pool` out");
-        }
-        egress.pools.push(pool.into_inner());
-    }
+    egress.pools = one.pool.into_iter().map(Spanned::into_inner).collect();
     egress
 }
 
