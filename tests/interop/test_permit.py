@@ -1,12 +1,15 @@
 """The permit against a real name server: a reverse name is taken away and given back, and mail waits in between."""
+import json
 import os
+import re
 import signal
 import time
 
-from kit import room
-from kit.case import needs, needs_room
+from kit import bind, receiver, room, seen as seen_host
+from kit.case import needs, needs_room, wait_port
+from kit.repute import Repute
 from kit.smtp import Raw, content
-from test_receiver import TOOLS, from_repute
+from test_receiver import TOOLS, from_repute, zone_line
 
 
 def zone_of(case):
@@ -58,5 +61,107 @@ def test_a_lost_reverse_name_holds_mail_until_it_is_back(case):
     assert len(repute.json("incidents", ok=None)) == 1
     reload(case, good.replace("( 1 60", "( 3 60"))
     wait_for(repute, "permitted", 120)
+    there.wait(1, 60)
+    assert repute.json("incidents") == []
+
+
+POOL = {room.SENDER: "mail.sender.example", room.STRANGER: "two.sender.example"}
+EGRESSES = "".join(f'[[egress]]\naddress = "{a}"\nehlo = "{n}"\npool = "shop"\n\n' for a, n in POOL.items()) + f'[[egress]]\naddress = "{room.PUBLIC}"\n'
+
+
+def pooled(case):
+    """sender.example leaves from two addresses of a pool; the third one of this server is not for it, and has no names."""
+    repute = Repute(case, local=True, more=EGRESSES, start=False)
+    repute.file.write_text(repute.file.read_text().replace('name = "sender.example"\n', 'name = "sender.example"\npool = "shop"\n', 1))
+    records = json.loads(case.run([case.binary, "--config", repute.file, "records", "--format", "json"]))
+    [spf] = [r["values"] for r in records if r["name"] == "sender.example" and r["purpose"] == "spf"]
+    assert spf == [f"v=spf1 ip4:{room.SENDER} ip4:{room.STRANGER} ~all"], spf
+    ours = "".join(f"{name}. IN A {address}\n" for address, name in POOL.items())
+    ours += "".join(zone_line(r) for r in repute.records) + f'@ IN TXT "{spf[0]}"\n@ IN MX 10 mail\n_dmarc IN TXT "v=DMARC1; p=none"\n'
+    bind.Bind(case, bind.names({"sender.example": ours, "receiver.example": receiver.RECORDS}, {**POOL, room.RECEIVER: receiver.NAME}))
+    there = receiver.Mailbox(case)
+    repute.start()
+    return repute, there
+
+
+def words(repute):
+    return {row["address"]: row["word"] for row in repute.json("permit", ok=None)["rows"]}
+
+
+def until(repute, wanted, patience=120):
+    """As `wait_for`, for the permits of several addresses."""
+    end, asked = time.time() + patience, 0
+    while time.time() < end:
+        if time.time() > asked + 6:
+            repute.command("permit", "check", ok=None)
+            asked = time.time()
+        if words(repute) == wanted:
+            return
+        time.sleep(1)
+    raise AssertionError(f"not {wanted} after {patience} s: {words(repute)}")
+
+
+def send(repute):
+    with Raw("127.0.0.1", repute.port) as client:
+        assert client.message("app@sender.example", ["box@receiver.example"], content())[0] == 250
+
+
+def came_from(message):
+    """The address that the receiver saw."""
+    return re.search(r"\[([0-9.]+)\]", str(message.get_all("Received")[0])).group(1)
+
+
+@needs_room
+@needs("named", "postfix")
+def test_mail_moves_within_its_pool_and_not_out_of_it(case):
+    """Two addresses in the pool of the domain, one beside it: where one loses its name mail takes the other; where both do, it waits."""
+    repute, there = pooled(case)
+    until(repute, {address: "permitted" for address in POOL}, 60)
+    send(repute)
+    usual = came_from(there.wait(1, 60)[0])
+    [other] = [address for address in POOL if address != usual]
+    good = zone_of(case).read_text()
+    gone = lambda *addresses: "".join(f"{line}\n" for line in good.splitlines() if not any(line.startswith(a.rsplit(".", 1)[1] + " IN PTR") for a in addresses))
+    reload(case, gone(usual).replace("( 1 60", "( 2 60"))
+    until(repute, {usual: "suspended", other: "permitted"})
+    send(repute)
+    assert came_from(there.wait(2, 60)[1]) == other
+    reload(case, gone(usual, other).replace("( 1 60", "( 3 60"))
+    until(repute, {usual: "suspended", other: "suspended"})
+    send(repute)
+    time.sleep(3)
+    assert len(there.messages()) == 2 and [r["state"] for r in repute.json("queue", "list")["rows"]] == ["barred"]
+    reload(case, good.replace("( 1 60", "( 4 60"))
+    until(repute, {address: "permitted" for address in POOL})
+    assert came_from(there.wait(3, 60)[2]) in POOL
+
+
+@needs_room
+@needs("named", "postfix", "openssl")
+def test_mail_waits_while_receivers_see_another_address(case):
+    """A router rewrites what goes out: a well-known host sees another address, twice; mail waits, and goes when it is right again."""
+    repute = Repute(case, local=True, more=f'[[egress]]\naddress = "{room.SENDER}"\n\n[check]\nhosts = ["big.example"]\n', start=False)
+    ours = f'mail IN A {room.SENDER}\n@ IN MX 10 mx.receiver.example.\n@ IN TXT "v=spf1 ip4:{room.SENDER} -all"\n_dmarc IN TXT "v=DMARC1; p=none"\n'
+    ours += "".join(zone_line(r) for r in repute.records)
+    zones = {"sender.example": ours, "big.example": f"@ IN A {room.CLIENT}\n", "receiver.example": receiver.RECORDS}
+    bind.Bind(case, bind.names(zones, {room.SENDER: "mail.sender.example", room.RECEIVER: receiver.NAME}))
+    there = receiver.Mailbox(case, domains=("sender.example",))
+    seen, key, certificate = (case.folder / name for name in ("seen", "big.key", "big.crt"))
+    seen.write_text("")
+    case.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "30", "-subj", "/CN=big.example",
+              "-keyout", key, "-out", certificate])
+    case.start("big", ["/usr/bin/python3", seen_host.__file__, room.CLIENT, seen, certificate, key], there=True, roughly=True)
+    wait_port(room.CLIENT, 25)
+    repute.start()
+    until(repute, {room.SENDER: "permitted"}, 60)
+    seen.write_text("198.51.100.200")
+    until(repute, {room.SENDER: "suspended"})
+    [row] = repute.json("permit", ok=None)["rows"]
+    assert row["check"] == "ip.egress" and "big.example sees us come from 198.51.100.200" in row["why"], row
+    send(repute)
+    time.sleep(3)
+    assert not there.messages() and [i["what"] for i in repute.json("incidents", ok=None)] == ["ip.egress"]
+    seen.write_text("")
+    until(repute, {room.SENDER: "permitted"})
     there.wait(1, 60)
     assert repute.json("incidents") == []

@@ -252,6 +252,7 @@ async fn sender_of(q: &Questions, arrival: &Arrival, message: &Judged, now: Time
     let Some(sending) = from.clone().or_else(|| path.clone()).map(|name| Sending {
         return_path: path.clone().filter(|p| *p != name),
         name,
+        pool: None,
         keys: Vec::new(),
     }) else {
         return by;
@@ -286,14 +287,15 @@ async fn spf_of(
     let Some(connection) = &arrival.connection else { return (Vec::new(), None) };
     let (ip, said) = (connection.ip, connection.helo.as_str());
     if let (Some(path), Some(from)) = (path, &arrival.mail_from) {
-        let sending = Sending { name: sending.name.clone(), return_path: Some(path.clone()), keys: Vec::new() };
+        let sending =
+            Sending { name: sending.name.clone(), return_path: Some(path.clone()), pool: None, keys: Vec::new() };
         let facts = gather_spf::facts(q, sending, vec![(ip, said.to_owned())], Some(from), now).await;
         let report = facts.reports.first().map(|(_, report)| (path.to_string(), report.clone()));
         return (repute_trust::checks::spf::judge(&facts), report);
     }
     let report = gather_spf::evaluate(q, ip, said, "", now).await;
     let findings = match Domain::parse(said) {
-        Ok(ehlo) => vec![repute_trust::checks::spf::helo(ip, &ehlo, &report)],
+        Ok(ehlo) => vec![repute_trust::checks::spf::helo(ip, &[ip], &ehlo, &report)],
         Err(_) => Vec::new(),
     };
     (findings, Some((said.to_owned(), report)))

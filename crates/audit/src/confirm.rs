@@ -16,10 +16,10 @@ use repute_types::Domain;
 use crate::questions::{Progress, Questions, all};
 use crate::run::Options;
 use crate::setup::Setup;
-use crate::zones::published;
+use crate::zones::{knows_no_zone, published};
 
 /// Says how what a failure rests on is contradicted, if it is. `None` also where the servers could
-/// not be asked: then the resolver's answer stands.
+/// not be asked: then the resolver's answer stands, unless it does not know any zone up to the top.
 pub async fn contradicted(
     setup: &Setup,
     dns: Arc<dyn Inspect>,
@@ -64,7 +64,12 @@ async fn look(questions: Questions, name: Domain, kind: Kind) -> Option<String> 
         Said::Answered(answer, _) => Some((server, sorted(answer))),
         Said::Lame(_) | Said::Silent(_) => None,
     });
-    let (first, theirs) = answered.next()?;
+    let Some((first, theirs)) = answered.next() else {
+        return match knows_no_zone(&questions, &name).await {
+            true => Some(format!("our resolver knows no zone that {name} is in, so it knows nothing")),
+            false => None,
+        };
+    };
     if let Some((other, differs)) = answered.find(|(_, answer)| *answer != theirs) {
         return Some(format!("{first} says {theirs} about {name}, and {other} says {differs}"));
     }

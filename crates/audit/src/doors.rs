@@ -11,6 +11,7 @@ use repute_trust::checks::machine::Interface;
 use repute_trust::checks::reported::Reported;
 use repute_trust::checks::sent::Day;
 use repute_trust::checks::spf::Permits;
+use repute_trust::checks::watched::Watched;
 use repute_types::{Domain, Timestamp};
 
 use crate::Remembered;
@@ -60,6 +61,8 @@ pub struct Own {
     pub left: Option<Result<(usize, Vec<Ignored>), String>>,
     /// What of that which other domains ask of mail to them is kept; `None`: it is not known.
     pub asked: Option<Asked>,
+    /// Whether the running server watches, and whom it tells; `None`: it is not known.
+    pub watched: Option<Watched>,
     pub kept: Kept,
 }
 
@@ -75,6 +78,7 @@ impl Default for Own {
             reported: None,
             left: None,
             asked: None,
+            watched: None,
             kept: Kept::default(),
         }
     }

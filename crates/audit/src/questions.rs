@@ -46,7 +46,7 @@ pub(crate) struct Questions {
     progress: Arc<Progress>,
 }
 
-const LATE: &str = "no answer before the end of the run";
+pub(crate) const LATE: &str = "no answer before the end of the run";
 
 impl Questions {
     pub fn new(doors: &Doors, at_once: usize, deadline: Duration, progress: Arc<Progress>) -> Questions {
@@ -67,6 +67,10 @@ impl Questions {
     /// The end of the run.
     pub fn until(&self) -> Instant {
         self.until
+    }
+
+    pub fn is_over(&self) -> bool {
+        Instant::now() >= self.until
     }
 
     /// Something done over a connection: counted, and within the bound of connections. What it

@@ -7,7 +7,7 @@ use repute_types::{Domain, Timestamp};
 use serde::Serialize;
 
 use crate::doors::Kept;
-use crate::setup::Setup;
+use crate::setup::{Sending, Setup};
 
 /// Large receivers whose rules are known, in the order in which they are shown.
 pub const PROVIDERS: [&str; 6] = ["Gmail", "Outlook", "Yahoo", "iCloud", "GMX", "T-Online"];
@@ -59,22 +59,24 @@ pub struct Takes {
 impl Report {
     pub(crate) fn new(setup: &Setup, findings: Vec<Finding>, at: Timestamp, whole: bool, kept: Kept) -> Report {
         let mut report = Report { at, hostname: setup.hostname.clone(), whole, pairs: Vec::new(), findings, kept };
-        let domains: Vec<Option<Domain>> = match setup.domains.as_slice() {
+        let domains: Vec<Option<&Sending>> = match setup.domains.as_slice() {
             [] => vec![None],
-            some => some.iter().map(|d| Some(d.name.clone())).collect(),
+            some => some.iter().map(Some).collect(),
         };
         let egresses: Vec<(Option<IpAddr>, Domain)> = match setup.egresses.as_slice() {
             [] => vec![(None, setup.hostname.clone())],
             some => some.iter().map(|e| (Some(e.address), e.ehlo.clone())).collect(),
         };
         for (address, ehlo) in egresses {
-            for domain in &domains {
+            let of_pool = |of: &&Option<&Sending>| of.zip(address).is_none_or(|(of, address)| of.leaves_from(address));
+            for sending in domains.iter().filter(of_pool) {
+                let domain = sending.map(|sending| sending.name.clone());
                 let (trust, at_most, takes) = {
                     let of: Vec<&Finding> = report.of(address, domain.as_ref()).collect();
                     let (trust, at_most) = trust(&of);
                     (trust, at_most, PROVIDERS.map(|p| takes(p, &of)).to_vec())
                 };
-                report.pairs.push(Pair { address, ehlo: ehlo.clone(), domain: domain.clone(), trust, at_most, takes });
+                report.pairs.push(Pair { address, ehlo: ehlo.clone(), domain, trust, at_most, takes });
             }
         }
         report

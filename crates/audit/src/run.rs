@@ -42,6 +42,8 @@ pub struct Options {
     pub rpki: Option<String>,
     /// Where mail hosts listen.
     pub mx_port: u16,
+    /// The server runs: its own ports have to answer.
+    pub serving: bool,
 }
 
 impl Default for Options {
@@ -60,6 +62,7 @@ impl Default for Options {
             rdap: None,
             rpki: None,
             mx_port: 25,
+            serving: false,
         }
     }
 }
@@ -77,7 +80,8 @@ impl Options {
         self.only.is_empty() || of_groups.into_iter().any(|e| needed(&e.id))
     }
 
-    fn takes(&self, id: &str) -> bool {
+    /// Whether this check itself is wanted.
+    pub(crate) fn takes(&self, id: &str) -> bool {
         self.only.is_empty() || self.only.iter().any(|wanted| is_within(id, wanted))
     }
 }
@@ -171,7 +175,7 @@ fn ask_dns(run: &Run, groups: &mut JoinSet<Gathered>) {
             start(groups, names::check(q.clone(), egress.clone(), domains.clone()));
         }
         if run.wants(&["name.helo.spf", "spf.null"]) {
-            start(groups, spf::check_helo(q.clone(), egress.clone(), now));
+            start(groups, spf::check_helo(q.clone(), run.setup.clone(), egress.clone(), now));
         }
         if run.wants(&["caa", "name.imprint"]) {
             start(groups, leftovers::check_host(run.clone(), egress.clone()));

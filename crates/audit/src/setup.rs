@@ -27,6 +27,8 @@ pub struct Sending {
     pub name: Domain,
     /// The domain in MAIL FROM, where it is another one.
     pub return_path: Option<Domain>,
+    /// The addresses that its mail may leave from; `None`: all of them.
+    pub pool: Option<Vec<IpAddr>>,
     /// Those that sign; none where mail goes out unsigned.
     pub keys: Vec<Key>,
 }
@@ -34,6 +36,11 @@ pub struct Sending {
 impl Sending {
     pub fn mail_from(&self) -> &Domain {
         self.return_path.as_ref().unwrap_or(&self.name)
+    }
+
+    /// Whether its mail may leave from this address.
+    pub fn leaves_from(&self, address: IpAddr) -> bool {
+        self.pool.as_ref().is_none_or(|pool| pool.contains(&address))
     }
 }
 

@@ -30,8 +30,12 @@ pub(crate) struct Talk {
 pub(crate) enum NoTalk {
     /// The address that it should come from is not on this machine.
     NotOurs,
-    /// Refused, timed out, unreachable.
+    /// Timed out, unreachable, broken.
     Closed(String),
+    /// Whoever has the address says that nothing listens there.
+    Refused(String),
+    /// The run ended before the host had its time to answer.
+    Late,
 }
 
 impl Talk {
@@ -41,10 +45,13 @@ impl Talk {
         from: Option<IpAddr>,
         until: Instant,
     ) -> Result<Talk, NoTalk> {
-        let within = CONNECT.min(until.saturating_duration_since(Instant::now()));
+        let left = until.saturating_duration_since(Instant::now());
+        let within = CONNECT.min(left);
         match network.connect(to, from, within).await {
             Ok(stream) => Ok(Talk { stream, input: BytesMut::new(), reader: ReplyReader::new(), until }),
             Err(error) if error.kind == ConnectKind::SourceUnavailable => Err(NoTalk::NotOurs),
+            Err(error) if error.kind == ConnectKind::TimedOut && left < CONNECT => Err(NoTalk::Late),
+            Err(error) if error.kind == ConnectKind::Refused => Err(NoTalk::Refused(error.text)),
             Err(error) => Err(NoTalk::Closed(error.text)),
         }
     }

@@ -14,16 +14,28 @@ use crate::questions::{Questions, all};
 /// A zone has up to 13 servers for good reason; more would only cost time.
 const SERVERS_MOST: usize = 13;
 
+/// Why the servers of a name's zone are not known.
+enum NoServers {
+    /// It is in no zone, up to the top.
+    NoZone,
+    Unknown(String),
+}
+
+/// Whether our resolver knows no zone that the name is in, not even the one at the top: then it knows nothing of DNS.
+pub(crate) async fn knows_no_zone(questions: &Questions, name: &Domain) -> bool {
+    matches!(servers(questions, name).await, Err(NoServers::NoZone))
+}
+
 /// The servers of the zone that a name is in: each by its name, and where it is reached; `None`
 /// where it has no address.
-async fn servers(questions: &Questions, name: &Domain) -> Result<Vec<(Domain, Option<IpAddr>)>, String> {
+async fn servers(questions: &Questions, name: &Domain) -> Result<Vec<(Domain, Option<IpAddr>)>, NoServers> {
     let mut at = Some(name.clone());
     let names = loop {
-        let Some(zone) = at else { return Err(format!("no zone above {name} has NS records")) };
+        let Some(zone) = at else { return Err(NoServers::NoZone) };
         match questions.records(&zone, Kind::Ns).await {
             Lookup::Found(found) => break found.items,
             Lookup::NoData { .. } | Lookup::NoName { .. } => at = zone.parent(),
-            Lookup::Failure(why) | Lookup::NoAnswer(why) => return Err(why),
+            Lookup::Failure(why) | Lookup::NoAnswer(why) => return Err(NoServers::Unknown(why)),
         }
     };
     let names = names.into_iter().filter_map(|data| if let Data::Name(name) = data { Some(name) } else { None });
@@ -33,7 +45,7 @@ async fn servers(questions: &Questions, name: &Domain) -> Result<Vec<(Domain, Op
             // Every server that matters has IPv4, and not every machine has IPv6.
             for like in [IpAddr::from([0u8; 4]), IpAddr::from([0u8; 16])] {
                 match questions.addresses(&server, like).await {
-                    Answer::Failure(why) => return Err(format!("{server}: {why}")),
+                    Answer::Failure(why) => return Err(NoServers::Unknown(format!("{server}: {why}"))),
                     answer => {
                         if let Some(ip) = answer.addresses().first() {
                             return Ok((server, Some(*ip)));
@@ -55,7 +67,11 @@ pub(crate) async fn published(questions: Questions, name: Domain, kind: Kind) ->
     let what = format!("{name} {}", kind.as_str());
     let servers = match servers(&questions, &name).await {
         Ok(servers) => servers,
-        Err(why) => return Published { what, said: Vec::new(), unknown: Some(why) },
+        Err(NoServers::Unknown(why)) => return Published { what, said: Vec::new(), unknown: Some(why) },
+        Err(NoServers::NoZone) => {
+            let why = format!("no zone above {name} has NS records");
+            return Published { what, said: Vec::new(), unknown: Some(why) };
+        }
     };
     let asking = servers.into_iter().map(|(server, ip)| {
         let (questions, name) = (questions.clone(), name.clone());

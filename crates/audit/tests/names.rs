@@ -147,7 +147,7 @@ fn senders_that_cannot_be_answered() {
     );
     check(&["example.com MX"], "", "name.from.mx", &["name.from.mx fail: example.com has neither MX nor address"]);
     let mut gone = setup();
-    gone.domains = vec![Sending { name: d("gone.test"), return_path: None, keys: Vec::new() }];
+    gone.domains = vec![Sending { name: d("gone.test"), return_path: None, pool: None, keys: Vec::new() }];
     check_with(
         gone,
         ServersFake::parse(&zone(&[], "")),

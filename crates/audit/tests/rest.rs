@@ -288,3 +288,29 @@ async fn what_receivers_do_follows_from_the_findings() {
 async fn report_good() -> repute_audit::Report {
     report(setup(), ServersFake::parse(&zone(&[], "")), "name.ptr").await
 }
+
+#[tokio::test]
+async fn the_record_for_an_ehlo_name_left_its_other_address_out() {
+    let mut both = setup();
+    let (v6, ehlo) = ("2001:db8::10".parse().unwrap(), both.egresses[0].ehlo.clone());
+    both.egresses.push(repute_audit::Egress { address: v6, ehlo });
+    let dns = ServersFake::parse(&zone(&["mail.example.com TXT"], ""));
+    let report = report(both, dns, "name.helo.spf").await;
+    let fixes: Vec<_> = report.findings.iter().filter_map(|finding| finding.fix.as_ref()).collect();
+    assert_eq!(fixes.len(), 2);
+    for fix in fixes {
+        let both = "mail.example.com. IN TXT \"v=spf1 ip4:203.0.113.10 ip6:2001:db8::10 -all\"";
+        assert_eq!(fix.records, [both]);
+    }
+}
+
+#[tokio::test]
+async fn each_domain_is_judged_by_the_addresses_of_its_pool() {
+    let mut two = setup();
+    let (other, ehlo) = ("203.0.113.11".parse().unwrap(), two.egresses[0].ehlo.clone());
+    two.egresses.push(repute_audit::Egress { address: other, ehlo });
+    two.domains[0].pool = Some(vec![two.egresses[0].address]);
+    let report = report(two, ServersFake::parse(&zone(&[], "")), "spf.pass").await;
+    assert_eq!(report.findings.iter().map(|f| f.outcome).collect::<Vec<_>>(), [Outcome::Pass]);
+    assert_eq!(report.pairs.len(), 1);
+}

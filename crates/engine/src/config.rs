@@ -58,6 +58,8 @@ pub struct SendingDomain {
     /// Where bounces for this domain come back to, if that is ours: mail leaves with an address there
     /// that only we can make.
     pub return_path: Option<Domain>,
+    /// The places of the egresses that its mail may leave from; `None`: all of them.
+    pub pool: Option<Vec<u16>>,
 }
 
 impl SendingDomain {
@@ -131,6 +133,15 @@ impl Settings {
 
     pub fn account(&self, name: &str) -> Option<&AccountSettings> {
         self.accounts.iter().find(|a| &*a.account.name == name)
+    }
+
+    /// The places of the egresses that mail of this domain may leave from; `None`: all of them. Of a domain that is
+    /// not of the configuration any more nobody knows its pool: its mail leaves only where there are no pools.
+    pub fn pool<'a>(&'a self, domain: Option<&'a SendingDomain>) -> Option<&'a [u16]> {
+        match domain {
+            Some(domain) => domain.pool.as_deref(),
+            None => self.domains.iter().any(|domain| domain.pool.is_some()).then_some(&[]),
+        }
     }
 
     /// Whether an address belongs to a return path of ours.

@@ -66,8 +66,10 @@ impl Engine {
         works.bulk.restore(&campaigns);
         let (stop, stopped) = watch::channel(false);
         let mut tasks = Vec::new();
-        if let Some(doors) = works.doors.trust.clone() {
-            tasks.push(begin_watch(&works, doors, stopped.clone()).await);
+        match works.doors.trust.clone() {
+            Some(doors) => tasks.push(begin_watch(&works, doors, stopped.clone()).await),
+            // Nothing was ever bad where nothing is checked.
+            None => drop(permit::board::configure(&works)),
         }
         tasks.push(tokio::spawn(dispatch::run(works.clone(), stopped.clone())));
         tasks.push(tokio::spawn(refill(works.clone(), last, stopped.clone())));
@@ -91,8 +93,8 @@ impl Engine {
     /// Takes another state of the configuration; messages under way end by the earlier one.
     pub fn reload(&self, settings: Settings) {
         self.works.replace_settings(settings);
+        let gone = permit::board::configure(&self.works);
         if let Some(doors) = self.works.doors.trust.clone() {
-            let gone = permit::board::configure(&self.works);
             self.works.board.ask(Vec::new());
             let works = self.works.clone();
             tokio::spawn(async move { close_gone(&works, &doors, gone).await });

@@ -130,7 +130,7 @@ impl Works {
             }
             None => Circuits::default(),
         };
-        let gate = Gate::new(doors.trust.is_none() || !settings.permit.enforce);
+        let gate = Gate::new(doors.trust.is_none());
         let fresh = Fresh::new(settings.limits.fresh_content);
         Works {
             doors,

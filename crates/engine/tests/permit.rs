@@ -2,12 +2,14 @@
 //! is started again, and no message is lost, bounced or sent badly for it.
 #![allow(clippy::unwrap_used, reason = "a test says what it expects by failing")]
 
+#[path = "permit/connects.rs"]
+mod connects;
 mod world;
 
 use std::sync::Arc;
 use std::time::Duration;
 
-use repute_delivery::Egress;
+use repute_delivery::{Egress, HostName, Relay, Routes, TlsNeed};
 use repute_dns::ServersFake;
 use repute_engine::control::{QueueRow, Selector};
 use repute_engine::permit::TrustDoors;
@@ -42,7 +44,7 @@ impl Scene {
         let folder = tempfile::tempdir().unwrap();
         let dns = Arc::new(ServersFake::parse(&zone(&world, without, more)));
         let store = Arc::new(Trust::open(&folder.path().join("trust.sqlite")).unwrap());
-        world.trust = Some(TrustDoors { dns: dns.clone(), store });
+        world.trust = Some(TrustDoors { dns: dns.clone(), network: None, store });
         world.start().await;
         Scene { world, dns, _folder: folder }
     }
@@ -71,6 +73,8 @@ fn zone(world: &World, without: &[&str], more: &str) -> String {
     let mut lines = vec![
         "example.com NS ns1.example.com".to_owned(),
         "example.com SOA 1".to_owned(),
+        "in-addr.arpa NS ns1.example.com".to_owned(),
+        "ip6.arpa NS ns1.example.com".to_owned(),
         // A resolver that black lists answer.
         "2.0.0.127.zen.spamhaus.org A 127.0.0.2".to_owned(),
         "ns1.example.com A 192.0.2.1".to_owned(),
@@ -317,4 +321,101 @@ async fn the_operator_is_written_to_by_a_way_that_is_permitted_and_once() {
     pass(10 * MINUTE).await;
     assert_eq!(home.taken().len(), 2);
     assert!(home.taken()[1].text.contains("passes again"));
+}
+
+const C: &str = "203.0.113.12";
+
+/// Mail of example.com may leave from the first two of three addresses; its SPF record has these alone.
+async fn pooled() -> Scene {
+    let mut scene = Scene::new(&[A, B, C], &[], "").await;
+    scene.world.stop().await;
+    scene.world.domains[0].pool = Some(vec![0, 1]);
+    scene.say(&[SPF], POOL_SPF);
+    scene.world.start().await;
+    pass(MINUTE).await;
+    scene
+}
+
+const SPF: &str = "example.com TXT v=spf1";
+const POOL_SPF: &str = "example.com TXT v=spf1 ip4:203.0.113.10 ip4:203.0.113.11 -all\n";
+
+#[tokio::test(start_paused = true)]
+async fn mail_moves_within_its_pool_and_never_out_of_it() {
+    let mut scene = pooled().await;
+    let b = scene.world.receiver("b.test", |_, _| "250 2.1.5 ok");
+    assert_eq!(scene.words(), ["203.0.113.10 permitted", "203.0.113.11 permitted"]);
+    submit(&scene).await;
+    pass(MINUTE).await;
+    let usual = scene.world.left_from(TO)[0].to_string();
+    let other = if usual == A { B } else { A };
+    scene.say(&[SPF, &format!("{usual} PTR")], POOL_SPF);
+    pass(2 * MINUTE).await;
+    submit(&scene).await;
+    pass(MINUTE).await;
+    assert_eq!(scene.world.left_from(TO)[1].to_string(), other);
+    scene.say(&[SPF, &format!("{A} PTR"), &format!("{B} PTR")], POOL_SPF);
+    pass(2 * MINUTE).await;
+    submit(&scene).await;
+    pass(20 * MINUTE).await;
+    assert_eq!((b.taken().len(), scene.queued().await[0].state), (2, "barred"));
+    let reason = scene.queued().await[0].reason.clone().unwrap();
+    assert!(reason.contains("no permit for example.com from 203.0.113.1"), "{reason}");
+    scene.say(&[SPF], POOL_SPF);
+    pass(3 * MINUTE).await;
+    assert_eq!(scene.world.left_from(TO).len(), 3);
+    assert!(scene.world.left_from(TO).iter().all(|from| from.to_string() != C));
+}
+
+#[tokio::test(start_paused = true)]
+async fn where_nothing_is_enforced_or_mail_goes_to_a_relay_it_keeps_to_its_pool_all_the_same() {
+    for (enforce, relayed) in [(false, false), (false, true), (true, true)] {
+        let mut scene = pooled().await;
+        scene.world.stop().await;
+        scene.world.domains[0].pool = Some(vec![2]);
+        scene.world.permit.enforce = enforce;
+        if relayed {
+            let relay = Relay {
+                hosts: vec![HostName::Name(domain("mx.b.test"))],
+                port: 25,
+                tls: TlsNeed::Opportunistic,
+                implicit_tls: false,
+                login: None,
+            };
+            let mut routes = Routes::default();
+            routes.add(&[domain("b.test")], relay);
+            scene.world.routes = Arc::new(routes);
+        }
+        scene.world.start().await;
+        scene.world.receiver("b.test", |_, _| "250 2.1.5 ok");
+        submit(&scene).await;
+        pass(MINUTE).await;
+        assert_eq!(scene.world.left_from(TO), [C.parse::<std::net::IpAddr>().unwrap()], "{enforce} {relayed}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn mail_of_a_domain_that_was_taken_out_waits_where_there_are_pools() {
+    let mut scene = pooled().await;
+    let b = scene.world.receiver("b.test", |_, _| "421 4.3.2 later");
+    submit(&scene).await;
+    pass(MINUTE).await;
+    scene.world.stop().await;
+    scene.world.domains[0].name = domain("other.example");
+    scene.world.start().await;
+    pass(20 * MINUTE).await;
+    assert_eq!(b.taken().len(), 0);
+    let rows = scene.queued().await;
+    assert!(
+        rows[0].reason.as_deref().is_some_and(|why| why.contains("not in the configuration any more")),
+        "{rows:#?}"
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_resolver_that_says_nothing_exists_took_permits_away() {
+    let scene = Scene::new(&[A], &[], "").await;
+    pass(MINUTE).await;
+    scene.dns.replace("");
+    pass(20 * MINUTE).await;
+    assert_eq!(scene.words(), ["203.0.113.10 permitted"]);
 }

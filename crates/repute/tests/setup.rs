@@ -56,6 +56,9 @@ fn a_configuration_is_written_once_and_only_added_to() {
 #[test]
 fn what_is_not_known_or_contradicts_is_said_and_nothing_is_written() {
     let place = empty();
+    let inner: Vec<&str> = NEW.iter().map(|word| if *word == "203.0.113.10" { "10.0.0.5" } else { word }).collect();
+    let inner = setup(&place, &inner);
+    assert!(inner.code == 2 && inner.err.contains("no receiver ever sees 10.0.0.5: it is private"), "{}", inner.err);
     let no_server = setup(&place, &[&NEW[..], &["--publish", "rfc2136"]].concat());
     assert_eq!(no_server.code, 2);
     assert!(no_server.err.contains("--server") && no_server.err.contains("--key-file"), "{}", no_server.err);

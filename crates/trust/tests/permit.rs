@@ -2,13 +2,12 @@
 
 #![allow(clippy::unwrap_used, reason = "a test fails by a panic")]
 
-use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::time::Duration;
 
 use proptest::prelude::*;
 use repute_trust::checks::{Finding, Outcome};
-use repute_trust::permit::{CONFIRM_AFTER, Key, Override, Permits, Scope, State, Turn, Word, suspending};
+use repute_trust::permit::{CONFIRM_AFTER, Configured, Key, Override, Permits, Scope, State, Turn, Word, suspending};
 use repute_types::{Domain, Timestamp};
 
 const T0: Timestamp = Timestamp(1_795_485_950_000);
@@ -31,18 +30,18 @@ fn secs(n: u64) -> Duration {
     Duration::from_secs(n)
 }
 
-fn setup() -> (BTreeMap<IpAddr, String>, BTreeMap<Domain, String>) {
+fn setup() -> Configured {
     let of = |n: &str| format!("how {n} is set up");
-    (
-        [A, B].map(|a| (ip(a), of(a))).into_iter().collect(),
-        ["example.com", "other.test"].map(|n| (d(n), of(n))).into_iter().collect(),
-    )
+    Configured {
+        addresses: [A, B].map(|a| (ip(a), of(a))).into_iter().collect(),
+        domains: ["example.com", "other.test"].map(|n| (d(n), of(n))).into_iter().collect(),
+        ..Configured::default()
+    }
 }
 
 fn permits() -> Permits {
     let mut permits = Permits::default();
-    let (addresses, domains) = setup();
-    permits.configure(addresses, domains, Vec::new());
+    permits.configure(setup());
     permits
 }
 
@@ -186,13 +185,13 @@ fn what_was_kept_is_what_was_known() {
     observe(&mut permits, &run(&[LOST]), T0 + secs(60));
     observe(&mut permits, &run(&[LOST]), T0 + secs(70));
     let mut again = Permits::restore(permits.records().into_iter().map(|(_, record)| record));
-    let (addresses, mut domains) = setup();
-    again.configure(addresses.clone(), domains.clone(), Vec::new());
+    let mut now = setup();
+    again.configure(now.clone());
     check(&again, A, "example.com", T0, "suspended name.ptr.exists");
     check(&again, B, "example.com", T0, "permitted");
     // With other keys nothing is known of the domain any more, and all of the address still is.
-    domains.insert(d("example.com"), "other keys".into());
-    again.configure(addresses, domains, Vec::new());
+    now.domains.insert(d("example.com"), "other keys".into());
+    again.configure(now);
     check(&again, B, "example.com", T0, "unproven");
     check(&again, B, "other.test", T0, "permitted");
     check(&again, A, "example.com", T0, "suspended name.ptr.exists");
@@ -224,8 +223,7 @@ fn an_operators_word_holds_for_its_time() {
 #[test]
 fn a_check_that_is_assumed_is_not_asked_for() {
     let mut permits = permits();
-    let (addresses, domains) = setup();
-    permits.configure(addresses, domains, vec!["ip.public".into()]);
+    permits.configure(Configured { assumed: vec!["ip.public".into()], ..setup() });
     let private = ("ip.public", Outcome::Fail, A, "example.com");
     for n in 0..3 {
         observe(&mut permits, &run(&[private]), T0 + secs(60 * n));
@@ -286,4 +284,23 @@ proptest! {
         }
         prop_assert!(may(&permits, now), "it did not come back");
     }
+}
+
+#[test]
+fn a_domain_has_permits_for_the_addresses_of_its_pool_alone() {
+    let mut permits = permits();
+    observe(&mut permits, &run(&[]), T0);
+    check(&permits, B, "other.test", T0, "permitted");
+    let pools = [(d("other.test"), [ip(A)].into_iter().collect())].into_iter().collect();
+    permits.configure(Configured { pools, ..setup() });
+    let of = |domain: &str| {
+        let mine = permits.keys().into_iter().filter(|key| key.domain == Some(d(domain)));
+        mine.filter_map(|key| key.address).collect::<Vec<_>>()
+    };
+    assert_eq!((of("other.test"), of("example.com")), (vec![ip(A)], vec![ip(A), ip(B)]));
+    assert!(permits.pairs(ip(A), &d("other.test")) && !permits.pairs(ip(B), &d("other.test")));
+    // What was found about the pair that is none any more is forgotten; the others stand.
+    assert!(permits.trails().all(|(s, _)| s.address != Some(ip(B)) || s.domain != Some(d("other.test"))));
+    check(&permits, A, "other.test", T0, "permitted");
+    check(&permits, B, "example.com", T0, "permitted");
 }

@@ -37,6 +37,8 @@ struct FileDomain {
     keys: Vec<(String, String)>,
     #[serde(default)]
     mta_sts: bool,
+    /// The addresses of its pool.
+    pool: Option<Vec<IpAddr>>,
 }
 
 fn d(text: &str) -> Domain {
@@ -54,6 +56,7 @@ fn setup(text: &str) -> Setup {
             keys: one.keys.into_iter().map(key).collect(),
             name: one.name.clone(),
             return_path: one.return_path,
+            pool: one.pool,
             mta_sts: one.mta_sts,
         }
     };

@@ -169,3 +169,22 @@ fn no_text_makes_it_stumble() {
         }
     }
 }
+
+#[test]
+fn a_reply_that_names_its_receiver_was_taken_for_nobody_s() {
+    for (reply, rule) in [
+        (
+            "554 5.7.9 Message not accepted for policy reasons. See https://postmaster.yahooinc.com/error-codes",
+            "yahoo.policy.dmarc",
+        ),
+        (
+            "550 5.4.1 Recipient address rejected: Access denied. [AM0EUR02FT013.eop-EUR02.prod.protection.outlook.com]",
+            "microsoft.unknown-user",
+        ),
+        ("554 5.7.9 Message not accepted, says notyahooinc.com.example", "status.login"),
+    ] {
+        let reply = repute_trust::replies::parse_pasted(reply).unwrap().reply;
+        let host = Rules::shipped().host_in(&reply.text());
+        assert_eq!(classify(&reply, host).rule, rule, "{host:?}");
+    }
+}

@@ -5,8 +5,8 @@
 mod zone;
 
 use repute_trust::spf::{
-    Level, Network, Qualifier, Record, Step, Survey, Tree, Use, Voids, Wanted, lint, propose, strings, survey,
-    zone_file_text,
+    Level, Network, Qualifier, Record, Step, Survey, Tree, Use, Voids, Wanted, lint, propose, propose_ahead, strings,
+    survey, zone_file_text,
 };
 use zone::Zone;
 
@@ -267,4 +267,18 @@ fn networks_are_shown_as_terms() {
     for text in ["ip4:203.0.113.10", "ip4:203.0.113.0/24", "ip6:2001:db8::10", "ip6:2001:db8::/32", "ip6:::/0"] {
         assert_eq!(wanted(&[text]).networks.iter().map(Network::to_string).collect::<Vec<_>>(), [text]);
     }
+}
+
+#[test]
+fn a_proposal_left_ours_behind_eleven_look_ups_and_kept_an_include_of_itself() {
+    let check = |before: &str, nowhere: &[&str], after: &str| {
+        let nowhere: Vec<String> = nowhere.iter().map(|term| (*term).to_owned()).collect();
+        let proposal = propose_ahead(&[before.as_bytes().to_vec()], &wanted(&["ip4:203.0.113.10"]), &nowhere);
+        assert_eq!((proposal.text.as_str(), proposal.notes.len()), (after, nowhere.len()));
+    };
+    let many: Vec<String> = (0..11).map(|n| format!("include:i{n}.example")).collect();
+    let many = many.join(" ");
+    check(&format!("v=spf1 {many} ip4:203.0.113.10 -all"), &[], &format!("v=spf1 ip4:203.0.113.10 {many} -all"));
+    check("v=spf1 include:example.com -all", &["include:example.com"], "v=spf1 ip4:203.0.113.10 -all");
+    check("v=spf1 redirect=gone.example", &["redirect=gone.example"], "v=spf1 ip4:203.0.113.10 -all");
 }

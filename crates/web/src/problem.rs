@@ -305,6 +305,7 @@ impl From<ControlError> for Problem {
             ControlError::NoSuchCircuit(_)
             | ControlError::NoSuchAccount(_)
             | ControlError::NoSuchEgress(_)
+            | ControlError::NotInPool(..)
             | ControlError::NoSuchDomain(_) => Problem::new(NOT_FOUND, error.to_string()),
             ControlError::NothingSelected | ControlError::NoAddressSelected => {
                 Problem::new(INVALID_FIELDS, error.to_string())

@@ -195,7 +195,8 @@ fn works() -> EngineSettings {
         addresses: Vec::new(),
         replies: None,
     };
-    let sending = SendingDomain { name: domain(), keys: Vec::new(), danger_unsigned: true, return_path: None };
+    let sending =
+        SendingDomain { name: domain(), keys: Vec::new(), danger_unsigned: true, return_path: None, pool: None };
     EngineSettings {
         permit: Default::default(),
         bulk: BulkSettings { url: Some("https://mail.example.com".into()), list_unsubscribe: true },

@@ -4,7 +4,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
 use repute_trust::checks::machine::{Port, clock, greeting, network_of, one_name, open_to_strangers, own_name};
-use repute_trust::checks::{Finding, left, reported, sent};
+use repute_trust::checks::{Finding, left, reported, sent, watched};
 use repute_types::Domain;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::time::{Instant, timeout_at};
@@ -54,6 +54,7 @@ pub(crate) fn check_own(run: &Run) -> Vec<Finding> {
     if let Some(day) = &own.day {
         findings.extend(sent::judge(day));
     }
+    findings.extend(own.watched.as_ref().map(watched::judge));
     if let Some(left) = &own.left {
         findings.push(left::judge(left));
     }
@@ -72,19 +73,23 @@ const SOCKS: u16 = 1080;
 /// Our own address, as a stranger would try it.
 pub(crate) async fn check_ports(run: Run, egress: Egress) -> Vec<Finding> {
     let ip = egress.address;
-    let tried = all(MAIL.into_iter().chain(WEB_PROXIES).chain([SOCKS]).map(|port| {
+    // The greeting alone is on port 25; nobody is tried as a relay for it.
+    let relays = run.options.takes("ip.dedicated");
+    let ports = MAIL.into_iter().chain(WEB_PROXIES).chain([SOCKS]).take(if relays { 5 } else { 1 });
+    let tried = all(ports.map(|port| {
         let (questions, ehlo) = (run.questions.clone(), egress.ehlo.clone());
-        async move { (port, try_port(&questions, ip, port, &ehlo).await) }
+        async move { (port, try_port(&questions, ip, port, &ehlo, relays).await) }
     }));
     let tried = tried.await;
     let from_here = tried.iter().any(|(_, (_, from_here))| *from_here);
     let ports: Vec<(u16, Port)> = tried.into_iter().map(|(port, (found, _))| (port, found)).collect();
     let mail = ports.iter().find(|(port, _)| *port == 25).map_or(Port::Closed, |(_, found)| found.clone());
-    vec![open_to_strangers(ip, &ports, from_here), greeting(ip, &egress.ehlo, &mail)]
+    let open = relays.then(|| open_to_strangers(ip, &ports, from_here));
+    open.into_iter().chain([greeting(ip, &egress.ehlo, &mail)]).collect()
 }
 
 /// What is there, and whether the address is one of this machine.
-async fn try_port(questions: &Questions, ip: IpAddr, port: u16, ehlo: &Domain) -> (Port, bool) {
+async fn try_port(questions: &Questions, ip: IpAddr, port: u16, ehlo: &Domain, relays: bool) -> (Port, bool) {
     let Some(network) = questions.network() else { return (Port::Closed, false) };
     let to = SocketAddr::new(ip, port);
     questions
@@ -95,7 +100,7 @@ async fn try_port(questions: &Questions, ip: IpAddr, port: u16, ehlo: &Domain) -
                     opened => (opened, true),
                 };
                 return match opened {
-                    (Ok(talk), here) => (as_mail(talk, ehlo).await, here),
+                    (Ok(talk), here) => (as_mail(talk, ehlo, relays).await, here),
                     (Err(_), here) => (Port::Closed, here),
                 };
             }
@@ -141,12 +146,12 @@ fn socks(ip: IpAddr) -> Vec<u8> {
 
 /// The name in the greeting, and whether a stranger's mail for a stranger is taken. Nothing is handed
 /// over: after RCPT comes QUIT.
-async fn as_mail(mut talk: Talk, ehlo: &Domain) -> Port {
+async fn as_mail(mut talk: Talk, ehlo: &Domain, try_relay: bool) -> Port {
     let Ok(greeting) = talk.reply().await else { return Port::Other };
     let name = text_of(&greeting).split_whitespace().next().unwrap_or_default().to_owned();
     let mut relays = false;
     let said = talk.say(&format!("EHLO {ehlo}")).await.is_ok_and(|r| r.code == 250);
-    if said && talk.say("MAIL FROM:<probe@example.org>").await.is_ok_and(|r| r.code == 250) {
+    if said && try_relay && talk.say("MAIL FROM:<probe@example.org>").await.is_ok_and(|r| r.code == 250) {
         relays = talk.say("RCPT TO:<probe@example.net>").await.is_ok_and(|r| (250..=252).contains(&r.code));
     }
     talk.quit().await;

@@ -4,11 +4,13 @@ use std::net::{IpAddr, SocketAddr};
 
 use repute_dns::{Data, Kind, Lookup};
 use repute_trust::checks::Finding;
-use repute_trust::checks::mailbox::{Host, Met, Promised, Said, Shown, accepts, backscatter, encrypts, promised};
+use repute_trust::checks::mailbox::{
+    Host, Met, Promised, Said, Shown, accepts, backscatter, encrypts, promised, unheard,
+};
 use repute_trust::lookup::{self, Query};
 use repute_types::{Domain, Tlsa};
 
-use crate::questions::{Questions, all};
+use crate::questions::{LATE, Questions, all};
 use crate::run::Run;
 use crate::setup::Sending;
 use crate::talk::{NoTalk, Talk, text_of};
@@ -25,18 +27,27 @@ pub(crate) async fn check(run: Run, sending: Sending) -> Vec<Finding> {
 }
 
 async fn one(run: &Run, sending: &Sending, domain: &Domain) -> Vec<Finding> {
+    // Nobody is asked more than is wanted: a stranger who asks for mailboxes again and again is a harvester.
+    let takes = |id: &str| run.options.takes(id);
+    let about_hosts = takes("in.starttls") || takes("in.tlsa") || takes("dsn.none");
+    let mailboxes = *domain == sending.name && takes("name.hosts.abuse");
+    let bounces = domain == sending.mail_from() && takes("name.bounce.accepts");
+    if !about_hosts && !mailboxes && !bounces {
+        return Vec::new();
+    }
     let hosts = match mx_hosts(&run.questions, domain).await {
         Ok(hosts) if !hosts.is_empty() => hosts,
         // `name.from.mx` tells.
         _ => return Vec::new(),
     };
-    let mailboxes: Vec<String> = match *domain == sending.name {
+    let mailboxes: Vec<String> = match mailboxes {
         true => ["postmaster", "abuse"].iter().map(|local| format!("{local}@{domain}")).collect(),
         false => Vec::new(),
     };
-    let bounce = (domain == sending.mail_from()).then(|| bounce_address(run, domain));
+    let bounce = bounces.then(|| bounce_address(run, domain));
     let nobody = format!("no-such-mailbox-{}@{domain}", run.now.millis());
-    let asked: Vec<String> = mailboxes.iter().chain(&bounce).cloned().chain([nobody.clone()]).collect();
+    let asked: Vec<String> =
+        mailboxes.iter().chain(&bounce).chain(takes("dsn.none").then_some(&nobody)).cloned().collect();
     let met = all(hosts.into_iter().map(|host| {
         let (questions, asked, port) = (run.questions.clone(), asked.clone(), run.options.mx_port);
         let ehlo = run.setup.hostname.clone();
@@ -44,12 +55,18 @@ async fn one(run: &Run, sending: &Sending, domain: &Domain) -> Vec<Finding> {
     }));
     let tried = met.await;
     let ours: Vec<IpAddr> = run.setup.egresses.iter().map(|e| e.address).collect();
-    let our_hosts: Vec<String> =
-        tried.iter().filter(|(_, ip)| ip.is_some_and(|ip| ours.contains(&ip))).map(|(h, _)| h.name.clone()).collect();
-    let hosts: Vec<Host> = tried.into_iter().map(|(host, _)| host).collect();
+    let ours = |tried: &&Tried| tried.at.is_some_and(|ip| ours.contains(&ip));
+    let our_hosts: Vec<String> = tried.iter().filter(ours).map(|tried| tried.host.name.clone()).collect();
+    // Before the server runs nothing listens there, and that is as it should be.
+    let deaf = tried.iter().filter(ours).find(|tried| tried.refused && run.options.serving);
+    let deaf = deaf.map(|tried| tried.host.name.clone());
+    let hosts: Vec<Host> = tried.into_iter().map(|tried| tried.host).collect();
     let mut findings: Vec<Finding> =
         mailboxes.iter().map(|address| accepts("name.hosts.abuse", domain, address, &hosts)).collect();
-    findings.extend(bounce.iter().map(|address| accepts("name.bounce.accepts", domain, address, &hosts)));
+    findings.extend(bounce.iter().map(|address| match &deaf {
+        Some(host) => unheard(domain, address, host),
+        None => accepts("name.bounce.accepts", domain, address, &hosts),
+    }));
     findings.extend(backscatter(domain, &nobody, &hosts, &our_hosts));
     findings.extend(encrypts(domain, &hosts, run.now));
     for host in &hosts {
@@ -92,60 +109,79 @@ pub(crate) async fn mx_hosts(questions: &Questions, domain: &Domain) -> Result<V
     Ok(list.into_iter().filter_map(name).take(HOSTS).collect())
 }
 
-/// The host, and the address at which it was met.
-async fn meet(
-    questions: &Questions,
-    host: &Domain,
-    ehlo: &Domain,
-    port: u16,
-    asked: &[String],
-) -> (Host, Option<IpAddr>) {
+/// A host that was tried.
+struct Tried {
+    host: Host,
+    /// The address at which it was met.
+    at: Option<IpAddr>,
+    /// Nothing listens there, says whoever has the address.
+    refused: bool,
+}
+
+async fn meet(questions: &Questions, host: &Domain, ehlo: &Domain, port: u16, asked: &[String]) -> Tried {
     let name = host.to_string();
+    let unmet = |why: String| Tried { host: Host { name: name.clone(), met: Err(why) }, at: None, refused: false };
     let ip = match questions.addresses_of(host, None).await {
-        Err(why) => return (Host { name, met: Err(why) }, None),
+        Err(why) => return unmet(why),
         Ok(addresses) => match addresses.first() {
             Some(ip) => *ip,
-            None => return (Host { name, met: Err("it has no address".into()) }, None),
+            None => return unmet("it has no address".into()),
         },
     };
-    let to = SocketAddr::new(ip, port);
-    let met = questions.connected(async {
-        let (mut talk, offers) = greeted(questions, to, ehlo).await?;
-        let network = questions.network().ok_or("nobody is connected to")?;
-        let mut met = Met::default();
-        if offers {
-            match talk.encrypt(network, host.as_str()).await {
-                Ok((encrypted, verified)) => {
-                    talk = encrypted;
-                    met.tls = Some(Ok(Shown { chain: talk.certificates(), verified }));
-                    talk.say(&format!("EHLO {ehlo}")).await?;
-                }
-                Err(why) => {
-                    met.tls = Some(Err(why));
-                    talk = greeted(questions, to, ehlo).await?.0;
-                }
+    let met = questions.connected(converse(questions, host, SocketAddr::new(ip, port), ehlo, asked)).await;
+    let refused = matches!(met, Err(NoTalk::Refused(_)));
+    Tried { host: Host { name, met: met.map_err(words) }, at: Some(ip), refused }
+}
+
+async fn converse(
+    questions: &Questions,
+    host: &Domain,
+    to: SocketAddr,
+    ehlo: &Domain,
+    asked: &[String],
+) -> Result<Met, NoTalk> {
+    let (mut talk, offers) = greeted(questions, to, ehlo).await?;
+    let network = questions.network().ok_or_else(nobody)?;
+    let mut met = Met::default();
+    if offers {
+        match talk.encrypt(network, host.as_str()).await {
+            Ok((encrypted, verified)) => {
+                talk = encrypted;
+                met.tls = Some(Ok(Shown { chain: talk.certificates(), verified }));
+                talk.say(&format!("EHLO {ehlo}")).await.map_err(NoTalk::Closed)?;
+            }
+            Err(why) => {
+                met.tls = Some(Err(why));
+                talk = greeted(questions, to, ehlo).await?.0;
             }
         }
-        met.recipients = envelope(&mut talk, asked).await;
-        talk.quit().await;
-        Ok(met)
-    });
-    (Host { name, met: met.await }, Some(ip))
+    }
+    met.recipients = envelope(&mut talk, asked).await;
+    talk.quit().await;
+    Ok(met)
+}
+
+fn nobody() -> NoTalk {
+    NoTalk::Closed("nobody is connected to".into())
+}
+
+fn words(no: NoTalk) -> String {
+    match no {
+        NoTalk::NotOurs => "no way there".into(),
+        NoTalk::Closed(why) | NoTalk::Refused(why) => why,
+        NoTalk::Late => LATE.into(),
+    }
 }
 
 /// A conversation past EHLO, and whether STARTTLS is offered.
-async fn greeted(questions: &Questions, to: SocketAddr, ehlo: &Domain) -> Result<(Talk, bool), String> {
-    let network = questions.network().ok_or("nobody is connected to")?;
-    let mut talk = match Talk::open(network, to, None, questions.until()).await {
-        Ok(talk) => talk,
-        Err(NoTalk::NotOurs) => return Err("no way there".into()),
-        Err(NoTalk::Closed(why)) => return Err(why),
-    };
-    let greeting = talk.reply().await?;
+async fn greeted(questions: &Questions, to: SocketAddr, ehlo: &Domain) -> Result<(Talk, bool), NoTalk> {
+    let network = questions.network().ok_or_else(nobody)?;
+    let mut talk = Talk::open(network, to, None, questions.until()).await?;
+    let greeting = talk.reply().await.map_err(NoTalk::Closed)?;
     if greeting.code != 220 {
-        return Err(format!("it greets with {greeting}"));
+        return Err(NoTalk::Closed(format!("it greets with {greeting}")));
     }
-    let reply = talk.say(&format!("EHLO {ehlo}")).await?;
+    let reply = talk.say(&format!("EHLO {ehlo}")).await.map_err(NoTalk::Closed)?;
     let offers = reply.lines.iter().any(|line| line.trim().eq_ignore_ascii_case("STARTTLS"));
     Ok((talk, offers))
 }

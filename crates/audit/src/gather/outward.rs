@@ -6,7 +6,7 @@ use repute_trust::checks::Finding;
 use repute_trust::checks::outward::{Answered, Facts, Met, Probe, judge};
 use repute_types::Domain;
 
-use crate::questions::{Questions, all};
+use crate::questions::{LATE, Questions, all};
 use crate::run::Run;
 use crate::setup::Egress;
 use crate::talk::{NoTalk, Talk, text_of};
@@ -50,11 +50,13 @@ async fn probe(questions: &Questions, host: &Domain, from: IpAddr, port: u16, eh
             let mut talk = match Talk::open(network, to, Some(from), questions.until()).await {
                 Ok(talk) => talk,
                 Err(NoTalk::NotOurs) => return Met::NotOurs,
-                Err(NoTalk::Closed(why)) => return Met::Closed(why),
+                Err(NoTalk::Closed(why) | NoTalk::Refused(why)) => return Met::Closed(why),
+                Err(NoTalk::Late) => return Met::Unknown(LATE.into()),
             };
             // Whoever accepts and says nothing is a filter, not the host.
             let greeting = match talk.reply().await {
                 Ok(reply) => text_of(&reply),
+                Err(_) if questions.is_over() => return Met::Unknown(LATE.into()),
                 Err(why) => return Met::Closed(why),
             };
             let Ok(reply) = talk.say(&format!("EHLO {ehlo}")).await else {

@@ -1,6 +1,7 @@
 //! What receivers find when they evaluate SPF for us.
 
 use std::net::IpAddr;
+use std::sync::Arc;
 
 use repute_trust::checks::Finding;
 use repute_trust::checks::spf::{Facts, bounces, drift, judge, permits};
@@ -11,10 +12,11 @@ use crate::doors::Kept;
 use crate::machine::drive;
 use crate::questions::{Questions, all};
 use crate::run::{Gathered, Run};
-use crate::setup::{Egress, Sending};
+use crate::setup::{Egress, Sending, Setup};
 
 pub(crate) async fn check(run: Run, sending: Sending) -> Gathered {
-    let from = run.setup.egresses.iter().map(|egress| (egress.address, egress.ehlo.to_string())).collect();
+    let of_pool = run.setup.egresses.iter().filter(|egress| sending.leaves_from(egress.address));
+    let from = of_pool.map(|egress| (egress.address, egress.ehlo.to_string())).collect();
     let facts = facts(&run.questions, sending, from, None, run.now).await;
     let mut kept = Kept::default();
     let changes = changes(&run, &facts.sending, &facts.identity, &facts.tree, &mut kept);
@@ -67,9 +69,16 @@ fn all_read(branch: &Branch) -> bool {
 }
 
 /// Bounces, which have an empty sender.
-pub(crate) async fn check_helo(questions: Questions, egress: Egress, now: Timestamp) -> Vec<Finding> {
+pub(crate) async fn check_helo(
+    questions: Questions,
+    setup: Arc<Setup>,
+    egress: Egress,
+    now: Timestamp,
+) -> Vec<Finding> {
     let report = evaluate(&questions, egress.address, egress.ehlo.as_str(), "", now).await;
-    bounces(egress.address, &egress.ehlo, &report).into()
+    let all = setup.egresses.iter().filter(|other| other.ehlo == egress.ehlo);
+    let all: Vec<IpAddr> = all.map(|other| other.address).collect();
+    bounces(egress.address, &all, &egress.ehlo, &report).into()
 }
 
 pub(crate) async fn evaluate(

@@ -52,7 +52,7 @@ pub fn setup() -> Setup {
     Setup {
         hostname: d("mail.example.com"),
         egresses: vec![Egress { address: "203.0.113.10".parse().unwrap(), ehlo: d("mail.example.com") }],
-        domains: vec![Sending { name: d("example.com"), return_path: None, keys: vec![key("s1")] }],
+        domains: vec![Sending { name: d("example.com"), return_path: None, pool: None, keys: vec![key("s1")] }],
     }
 }
 

@@ -42,6 +42,8 @@ pub enum ControlError {
     NoSuchEgress(std::net::IpAddr),
     #[error("mail is not sent as {0}: `repute permit` lists the domains")]
     NoSuchDomain(Domain),
+    #[error("mail of {1} never leaves from {0}, which is not in its pool")]
+    NotInPool(std::net::IpAddr, Domain),
     #[error("the message was not taken: {0}")]
     NotTaken(String),
 }

@@ -55,6 +55,10 @@ impl Control {
             let sending = records::Sending {
                 name: domain.name.clone(),
                 return_path: domain.return_path.clone(),
+                pool: domain.pool.as_ref().map(|places| {
+                    let of = places.iter().filter_map(|place| egresses.get(usize::from(*place)));
+                    of.flat_map(|egress| egress.addresses.iter().copied()).collect()
+                }),
                 keys: domain.keys.iter().filter_map(|k| key(&domain.name, k)).collect(),
                 mta_sts: false,
             };

@@ -7,13 +7,13 @@ use std::sync::Mutex;
 use repute_audit::{Key as AuditKey, Sending, Setup};
 use repute_ledger::{LedgerError, TrustChange};
 use repute_trust::checks::Finding;
-use repute_trust::permit::{Changed, Key, Permits, Record, Turn};
+use repute_trust::permit::{Changed, Configured, Key, Permits, Record, Turn};
 use repute_types::event::Level;
 use repute_types::{Domain, Timestamp};
 use tokio::sync::mpsc;
 
 use super::{TrustDoors, incidents, way};
-use crate::config::Settings;
+use crate::config::{SendingDomain, Settings};
 use crate::works::{Works, lock};
 
 /// Checks that were asked for and have not been made yet; more are dropped, since what is asked
@@ -24,29 +24,42 @@ pub(crate) struct Board {
     permits: Mutex<Permits>,
     /// What the ledger has of each record.
     saved: tokio::sync::Mutex<BTreeMap<String, String>>,
-    /// Checks that are wanted soon.
-    asked: mpsc::Sender<Vec<String>>,
-    asks: Mutex<Option<mpsc::Receiver<Vec<String>>>>,
+    /// Held while what a run found is taken in and told: two runs at a time must not tell the same change twice.
+    pub turn: tokio::sync::Mutex<()>,
+    /// Checks that are wanted soon, for each round of the watch.
+    asked: [mpsc::Sender<Vec<String>>; 2],
+    asks: Mutex<Option<[Asks; 2]>>,
 }
+
+/// What is asked for, as a round of the watch hears it.
+pub(crate) type Asks = mpsc::Receiver<Vec<String>>;
 
 impl Board {
     pub fn new() -> Board {
-        let (asked, asks) = mpsc::channel(ASKED_MOST);
-        Board { permits: Mutex::default(), saved: tokio::sync::Mutex::default(), asked, asks: Mutex::new(Some(asks)) }
+        let [(first, hears_first), (second, hears_second)] = [mpsc::channel(ASKED_MOST), mpsc::channel(ASKED_MOST)];
+        Board {
+            permits: Mutex::default(),
+            saved: tokio::sync::Mutex::default(),
+            turn: tokio::sync::Mutex::default(),
+            asked: [first, second],
+            asks: Mutex::new(Some([hears_first, hears_second])),
+        }
     }
 
     pub fn permits<T>(&self, touch: impl FnOnce(&mut Permits) -> T) -> T {
         touch(&mut lock(&self.permits))
     }
 
-    /// The watch's end of what is asked for; it is there once.
-    pub fn asks(&self) -> Option<mpsc::Receiver<Vec<String>>> {
+    /// The watch's ends of what is asked for; they are there once.
+    pub fn asks(&self) -> Option<[Asks; 2]> {
         lock(&self.asks).take()
     }
 
     /// Wants these checks, or all of a group, made soon.
     pub fn ask(&self, checks: Vec<String>) {
-        let _ = self.asked.try_send(checks);
+        for asked in &self.asked {
+            let _ = asked.try_send(checks.clone());
+        }
     }
 }
 
@@ -57,29 +70,33 @@ pub(crate) fn setup(settings: &Settings) -> Setup {
         let ehlo = egress.ehlo.clone();
         way::addresses(settings, egress).into_iter().map(move |address| (address, ehlo.clone()))
     });
+    let addresses_at = |place: &u16| egresses.get(usize::from(*place)).map(|egress| way::addresses(settings, egress));
+    let pool = |domain: &SendingDomain| Some(domain.pool.as_ref()?.iter().filter_map(addresses_at).flatten().collect());
     Setup {
         hostname: settings.hostname.clone(),
         egresses: each.map(|(address, ehlo)| repute_audit::Egress { address, ehlo }).collect(),
-        domains: settings.domains.iter().map(sending).collect(),
+        domains: settings.domains.iter().map(|domain| sending(domain, pool(domain))).collect(),
     }
 }
 
-fn sending(domain: &crate::config::SendingDomain) -> Sending {
+fn sending(domain: &SendingDomain, pool: Option<Vec<IpAddr>>) -> Sending {
     Sending {
         name: domain.name.clone(),
         return_path: domain.return_path.clone(),
+        pool,
         keys: domain.keys.iter().map(AuditKey::of).collect(),
     }
 }
 
-/// What the findings about an address or a domain hold for.
-fn made_of(setup: &Setup) -> (BTreeMap<IpAddr, String>, BTreeMap<Domain, String>) {
+/// What there is to be permitted, with what the findings about it hold for.
+fn made_of(setup: &Setup, assumed: Vec<String>) -> Configured {
     let addresses = setup.egresses.iter().map(|egress| (egress.address, egress.ehlo.to_string()));
     let domains = setup.domains.iter().map(|domain| {
         let keys: Vec<String> = domain.keys.iter().map(|key| format!("{}={}", key.selector, key.public_key)).collect();
         (domain.name.clone(), format!("{} {}", domain.mail_from(), keys.join(" ")))
     });
-    (addresses.collect(), domains.collect())
+    let pools = setup.domains.iter().filter_map(|d| Some((d.name.clone(), d.pool.as_ref()?.iter().copied().collect())));
+    Configured { addresses: addresses.collect(), domains: domains.collect(), pools: pools.collect(), assumed }
 }
 
 /// Brings back what was known before the restart.
@@ -96,8 +113,8 @@ pub(crate) async fn restore(works: &Works, doors: &TrustDoors) -> Result<(), Led
 pub(crate) fn configure(works: &Works) -> Vec<Changed> {
     let settings = works.settings();
     works.gate.know(&settings);
-    let (addresses, domains) = made_of(&setup(&settings));
-    let gone = works.board.permits(|permits| permits.configure(addresses, domains, settings.permit.assume.clone()));
+    let configured = made_of(&setup(&settings), settings.permit.assume.clone());
+    let gone = works.board.permits(|permits| permits.configure(configured));
     let settings = works.settings();
     let table = works.board.permits(|permits| works.gate.build(permits, &settings, works.now()));
     works.gate.set(table);

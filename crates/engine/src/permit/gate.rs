@@ -38,12 +38,18 @@ impl Senders {
 /// What one sender may do.
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct Row {
-    /// By the place of the egress.
+    /// By the place of the egress, what it may use; none outside its pool.
     ways: Vec<Option<Families>>,
+    /// By the place of the egress, whether it is in the sender's pool.
+    pool: Vec<bool>,
     relay: bool,
     /// Why it may not take some way, and what to do; empty where it may take all.
     why: Arc<str>,
 }
+
+/// Why mail of a domain waits that is gone, where there are pools.
+const NO_POOL: &str = "its domain is not in the configuration any more, and nobody knows which pool of addresses it may \
+                       leave from; add the [[domain]], or cancel the mail";
 
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Table {
@@ -53,29 +59,32 @@ pub(crate) struct Table {
 }
 
 impl Table {
-    pub fn is_open(&self) -> bool {
-        self.open
-    }
-
     fn row(&self, sender: Sender) -> Option<&Row> {
         self.rows.get(usize::from(sender.0))
     }
 
+    /// Whether an egress is in the sender's pool.
+    fn is_in_pool(&self, sender: Sender, egress: u16) -> bool {
+        self.row(sender).is_some_and(|row| row.pool.get(usize::from(egress)).copied().unwrap_or_default())
+    }
+
     pub fn families(&self, sender: Sender, egress: u16) -> Option<Families> {
         match self.open {
-            true => Some(Families::Both),
+            true => self.is_in_pool(sender, egress).then_some(Families::Both),
             false => self.row(sender)?.ways.get(usize::from(egress)).copied().flatten(),
         }
     }
 
-    pub fn may_relay(&self, sender: Sender) -> bool {
-        self.open || self.row(sender).is_some_and(|row| row.relay)
+    /// Whether mail may go to a relay host from an egress. The address needs no permit, but it is of the pool
+    /// all the same: relay hosts let known addresses in.
+    pub fn may_relay(&self, sender: Sender, egress: u16) -> bool {
+        self.is_in_pool(sender, egress) && (self.open || self.row(sender).is_some_and(|row| row.relay))
     }
 
     /// Whether an attempt may be made.
     pub fn allows(&self, sender: Sender, way: Way, relayed: bool) -> bool {
         match relayed {
-            true => self.may_relay(sender),
+            true => self.may_relay(sender, way.egress),
             false => self.families(sender, way.egress).is_some_and(|may| may.cover(way.families)),
         }
     }
@@ -87,14 +96,17 @@ impl Table {
 }
 
 pub(crate) struct Gate {
+    /// There are no permits at all.
+    unguarded: bool,
     table: RwLock<Arc<Table>>,
     senders: RwLock<Senders>,
 }
 
 impl Gate {
-    /// Closed until the first table, if there are permits at all.
-    pub fn new(open: bool) -> Gate {
-        Gate { table: RwLock::new(Arc::new(Table { open, rows: Vec::new() })), senders: RwLock::default() }
+    /// Closed until the first table.
+    pub fn new(unguarded: bool) -> Gate {
+        let table = Table { open: false, rows: Vec::new() };
+        Gate { unguarded, table: RwLock::new(Arc::new(table)), senders: RwLock::default() }
     }
 
     pub fn table(&self) -> Arc<Table> {
@@ -131,15 +143,17 @@ impl Gate {
         let all = std::iter::once(None).chain(senders.names.iter().map(Some));
         let rows = all.map(|name| {
             // A name that is not of the configuration any more is nobody's.
-            let domain = name.filter(|name| settings.domain(name).is_some()).cloned();
-            row(permits, &egresses, domain, now)
+            let sending = name.and_then(|name| settings.domain(name));
+            let pool = settings.pool(sending);
+            let in_pool = (0..).take(egresses.len()).map(|place| pool.is_none_or(|pool| pool.contains(&place)));
+            row(permits, &egresses, in_pool.collect(), sending.map(|sending| sending.name.clone()), now)
         });
-        Table { open: !settings.permit.enforce, rows: rows.collect() }
+        Table { open: self.unguarded || !settings.permit.enforce, rows: rows.collect() }
     }
 }
 
-fn row(permits: &Permits, egresses: &[Vec<IpAddr>], domain: Option<Domain>, now: Timestamp) -> Row {
-    let mut why: Option<String> = None;
+fn row(permits: &Permits, egresses: &[Vec<IpAddr>], pool: Vec<bool>, domain: Option<Domain>, now: Timestamp) -> Row {
+    let mut why = (!pool.contains(&true)).then(|| NO_POOL.to_owned());
     let mut may = |address: Option<IpAddr>| {
         let rights = permits.rights(&Key { address, domain: domain.clone() }, now);
         if !rights.may() {
@@ -151,7 +165,10 @@ fn row(permits: &Permits, egresses: &[Vec<IpAddr>], domain: Option<Domain>, now:
         }
         rights.may()
     };
-    let ways = egresses.iter().map(|addresses| {
+    let ways = egresses.iter().zip(&pool).map(|(addresses, in_pool)| {
+        if !in_pool {
+            return None;
+        }
         let allowed: Vec<IpAddr> = addresses.iter().copied().filter(|ip| may(Some(*ip))).collect();
         match allowed.as_slice() {
             // The system chooses an address that is not known: what is known of the domain decides.
@@ -161,10 +178,10 @@ fn row(permits: &Permits, egresses: &[Vec<IpAddr>], domain: Option<Domain>, now:
             [one, ..] => Some(if one.is_ipv4() { Families::V4 } else { Families::V6 }),
         }
     });
-    let ways = ways.collect();
+    let ways: Vec<Option<Families>> = ways.collect();
     // What a relay host is given needs no proof of our addresses, and a domain that was never
     // looked at is no worse by it; one that is known to be broken is.
     let rights = permits.rights(&Key { address: None, domain: domain.clone() }, now);
     let relay = rights.may() || (rights.overridden.is_none() && matches!(rights.found, State::Unproven { .. }));
-    Row { ways, relay, why: why.unwrap_or_default().into() }
+    Row { ways, pool, relay, why: why.unwrap_or_default().into() }
 }

@@ -20,14 +20,17 @@ use std::time::Duration;
 
 use repute_dns::Inspect;
 use repute_ledger::Trust;
+use repute_net::Network;
 use repute_trust::dnsbl::{Keys, Table};
-use repute_types::Address;
+use repute_types::{Address, Domain};
 
 /// What permits and the watch need of the world.
 #[derive(Clone)]
 pub struct TrustDoors {
     /// Without a cache of its own: an answer that was kept is no second answer.
     pub dns: Arc<dyn Inspect>,
+    /// For the checks that connect to mail servers; `None` makes none of them.
+    pub network: Option<Arc<dyn Network>>,
     pub store: Arc<Trust>,
 }
 
@@ -39,6 +42,12 @@ pub struct PermitSettings {
     pub assume: Vec<String>,
     /// Checks are repeated while the server runs.
     pub watch: bool,
+    /// Checks that connect to mail servers are repeated too.
+    pub connect: bool,
+    /// Mail hosts that everybody knows, by which it is seen whether and from which address mail can leave.
+    pub hosts: Vec<Domain>,
+    /// Where mail hosts listen.
+    pub mx_port: u16,
     /// Who is written to when something breaks.
     pub mail_to: Option<Address>,
     /// The addresses that the operating system chooses, where no egress is named.
@@ -56,6 +65,9 @@ impl Default for PermitSettings {
             enforce: true,
             assume: Vec::new(),
             watch: true,
+            connect: true,
+            hosts: Vec::new(),
+            mx_port: 25,
             mail_to: None,
             chosen: Vec::new(),
             table: Arc::new(Table::shipped().clone()),

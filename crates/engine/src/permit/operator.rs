@@ -191,7 +191,13 @@ impl Control {
             Some(domain) if setup.domains.iter().all(|sending| sending.name != *domain) => {
                 Err(ControlError::NoSuchDomain(domain.clone()))
             }
-            _ => Ok(()),
+            Some(domain) => match say.address {
+                Some(ip) if !self.works.board.permits(|permits| permits.pairs(ip, domain)) => {
+                    Err(ControlError::NotInPool(ip, domain.clone()))
+                }
+                _ => Ok(()),
+            },
+            None => Ok(()),
         }
     }
 

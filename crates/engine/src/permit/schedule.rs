@@ -41,13 +41,13 @@ pub(crate) struct Schedule {
 }
 
 impl Schedule {
-    /// What permits need is due at once, the rest a little later.
-    pub fn new(now: Timestamp) -> Schedule {
+    /// Of the checks that it is for, what permits need is due at once, the rest a little later.
+    pub fn new(now: Timestamp, is_for: impl Fn(&str) -> bool) -> Schedule {
         let first = |check: &str| match suspends(check) {
             true => now,
             false => now + AFTER_START,
         };
-        let built = catalogue().iter().filter(|entry| entry.built);
+        let built = catalogue().iter().filter(|entry| entry.built && is_for(&entry.id));
         Schedule {
             began: now,
             next: built.map(|entry| (entry.id.as_str(), first(&entry.id))).collect(),
@@ -97,7 +97,7 @@ impl Schedule {
             let (cadence, known) = (cadence(check), known(check));
             let after = match known {
                 Known { doubted: true, .. } => CONFIRM,
-                Known { open: true, .. } if suspends(check) => self.prove(cadence.every, now),
+                Known { open: true, .. } if proves(check) => self.prove(cadence.every, now),
                 Known { fails: true, .. } => early(cadence.failing, jitter),
                 _ => early(cadence.every, jitter),
             };
@@ -141,6 +141,11 @@ fn suspends(check: &str) -> bool {
     suspending().iter().any(|rule| rule.check == check)
 }
 
+/// Whether a first permit waits for it.
+fn proves(check: &str) -> bool {
+    suspending().iter().any(|rule| rule.check == check && rule.proves)
+}
+
 /// Up to a tenth earlier.
 fn early(time: Duration, percent: u64) -> Duration {
     time - time * u32::try_from(percent / 10).unwrap_or(0) / 100
@@ -155,14 +160,14 @@ mod tests {
     const MINUTE: Duration = Duration::from_secs(60);
 
     fn after(known: Known, check: &'static str) -> Duration {
-        let mut schedule = Schedule::new(T0);
+        let mut schedule = Schedule::new(T0, |_| true);
         schedule.made(&[check], |_| known, T0, &SeededRandom::new(1));
         schedule.next[check].since(T0)
     }
 
     #[test]
     fn what_permits_need_comes_first_and_all_else_soon() {
-        let mut schedule = Schedule::new(T0);
+        let mut schedule = Schedule::new(T0, |_| true);
         let first = schedule.due(T0);
         assert!(first.contains(&"name.fcrdns") && first.contains(&"spf.pass.each") && !first.contains(&"bl.ip"));
         assert!(schedule.due(T0 + AFTER_START).contains(&"bl.ip"));
@@ -177,11 +182,13 @@ mod tests {
         assert!((4..=5).contains(&after(fails, "bl.ip").as_secs().div_ceil(60)));
         assert_eq!(after(Known { doubted: true, ..fails }, "bl.ip"), CONFIRM);
         assert_eq!(after(Known { open: true, ..good }, "name.fcrdns"), PROVE);
+        // No host tells it: that keeps no mail back, and nobody is connected to again and again for it.
+        assert!(after(Known { open: true, ..good }, "ip.egress") > MINUTE * 13);
     }
 
     #[test]
     fn a_clock_that_is_set_back_puts_no_check_off() {
-        let mut schedule = Schedule::new(T0);
+        let mut schedule = Schedule::new(T0, |_| true);
         schedule.made(&["name.fcrdns"], |_| Known::default(), T0, &SeededRandom::new(1));
         let day = MINUTE * 60 * 24;
         assert!(!schedule.due(T0 - day).contains(&"name.fcrdns"));
@@ -190,7 +197,7 @@ mod tests {
 
     #[test]
     fn replies_ask_at_most_once_a_minute() {
-        let mut schedule = Schedule::new(T0);
+        let mut schedule = Schedule::new(T0, |_| true);
         let bl = ["bl.ip".to_owned()];
         schedule.made(&["bl.ip"], |_| Known::default(), T0, &SeededRandom::new(1));
         schedule.ask(&bl, T0 + MINUTE / 2);

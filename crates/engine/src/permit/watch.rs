@@ -2,21 +2,23 @@
 //! `data/permit.toml` says, sooner where something fails or was contradicted, and at once where a
 //! receiver's reply names a rule or a list.
 //!
-//! It asks DNS alone; what needs connections is for `repute check`.
+//! It goes two rounds: one asks DNS alone; the other, far calmer, connects to mail servers, ours and others', for the few
+//! checks that the table names. They do not wait for each other: a host that is slow to answer puts no question off.
 //!
-//! Bounds: one run at a time, few questions at once, each run with a deadline. It never makes
-//! mail wait for it: attempts ask a table that is there.
+//! Bounds: one run at a time in each round, few questions at once, each run with a deadline. It never
+//! makes mail wait for it: attempts ask a table that is there.
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use repute_audit::{Doors, Options, Progress, Remembered, Setup, contradicted};
 use repute_trust::checks::{Finding, Outcome};
-use repute_trust::permit::{Subject, Trail, list_every, suspending};
+use repute_trust::permit::{Subject, Trail, connects, list_every, suspending};
 use repute_types::Timestamp;
 use repute_types::event::Level;
-use tokio::sync::{mpsc, watch};
+use tokio::sync::watch;
 
+use super::board::Asks;
 use super::schedule::{Known, Schedule};
 use super::{TrustDoors, board, incidents};
 use crate::works::Works;
@@ -34,26 +36,48 @@ const DOUBT_ASKED: Duration = Duration::from_secs(120);
 /// How often the history of trust is cut to its length.
 const PRUNE_EVERY: Duration = Duration::from_secs(24 * 3600);
 
-pub(crate) async fn run(works: Arc<Works>, doors: TrustDoors, mut stop: watch::Receiver<bool>) {
-    let Some(mut asks) = works.board.asks() else { return };
-    let mut schedule = Schedule::new(works.now());
+/// What a round asks.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Round {
+    Dns,
+    Servers,
+}
+
+impl Round {
+    fn is_for(self, check: &str) -> bool {
+        connects(check) == (self == Round::Servers)
+    }
+}
+
+pub(crate) async fn run(works: Arc<Works>, doors: TrustDoors, stop: watch::Receiver<bool>) {
+    let Some([dns, servers]) = works.board.asks() else { return };
+    tokio::join!(go(&works, &doors, Round::Dns, dns, stop.clone()), go(&works, &doors, Round::Servers, servers, stop));
+}
+
+async fn go(works: &Arc<Works>, doors: &TrustDoors, round: Round, mut asks: Asks, mut stop: watch::Receiver<bool>) {
+    if round == Round::Servers && doors.network.is_none() {
+        return;
+    }
+    let mut schedule = Schedule::new(works.now(), |check| round.is_for(check));
     let mut pruned = Timestamp(0);
     let lists = Arc::new(Remembered::new(list_every));
     while !*stop.borrow() {
         let now = works.now();
-        expire(&works, &doors, now).await;
-        if now.since(pruned) >= PRUNE_EVERY {
-            board::noted(&works, doors.store.forget_before(now - works.settings().permit.keep).await);
-            pruned = now;
+        if round == Round::Dns {
+            expire(works, doors, now).await;
+            if now.since(pruned) >= PRUNE_EVERY {
+                board::noted(works, doors.store.forget_before(now - works.settings().permit.keep).await);
+                pruned = now;
+            }
         }
-        let due = if works.settings().permit.watch { schedule.due(now) } else { Vec::new() };
+        let due = if is_on(works, round) { schedule.due(now) } else { Vec::new() };
         if !due.is_empty() {
             tokio::select! {
-                () = round(&works, &doors, &due, &lists) => {}
+                () = look(works, doors, round, &due, &lists) => {}
                 _ = stop.changed() => return,
             }
             let ended = works.now();
-            let known = known(&works, ended);
+            let known = known(works, ended);
             schedule.made(&due, |check| known(check), ended, &*works.doors.random);
             continue;
         }
@@ -70,8 +94,13 @@ pub(crate) async fn run(works: Arc<Works>, doors: TrustDoors, mut stop: watch::R
     }
 }
 
+fn is_on(works: &Works, round: Round) -> bool {
+    let settings = works.settings();
+    settings.permit.watch && (round == Round::Dns || settings.permit.connect)
+}
+
 /// Everything that was asked for. An empty wish is a new configuration.
-fn heed(schedule: &mut Schedule, asks: &mut mpsc::Receiver<Vec<String>>, first: Vec<String>, now: Timestamp) {
+fn heed(schedule: &mut Schedule, asks: &mut Asks, first: Vec<String>, now: Timestamp) {
     let mut next = Some(first);
     while let Some(wanted) = next {
         match wanted.is_empty() {
@@ -83,7 +112,7 @@ fn heed(schedule: &mut Schedule, asks: &mut mpsc::Receiver<Vec<String>>, first: 
 }
 
 /// One run of these checks, and all that follows from it.
-async fn round(works: &Works, doors: &TrustDoors, due: &[&'static str], lists: &Arc<Remembered>) {
+async fn look(works: &Works, doors: &TrustDoors, round: Round, due: &[&'static str], lists: &Arc<Remembered>) {
     let settings = works.settings();
     let setup = board::setup(&settings);
     let deadline = DEADLINE + DEADLINE_A_DOMAIN * u32::try_from(setup.domains.len()).unwrap_or(u32::MAX).min(10_000);
@@ -93,15 +122,22 @@ async fn round(works: &Works, doors: &TrustDoors, due: &[&'static str], lists: &
         deadline: deadline.min(DEADLINE_MOST),
         table: settings.permit.table.clone(),
         keys: settings.permit.keys.clone(),
+        hosts: settings.permit.hosts.clone(),
+        mx_port: settings.permit.mx_port,
+        serving: true,
         ..Options::default()
     };
-    let progress = Arc::new(Progress::default());
-    let asks = Doors { remembered: Some(lists.clone()), ..Doors::from(doors.dns.clone()) };
-    let report = repute_audit::run(setup.clone(), asks, &options, works.now(), progress).await;
+    let asks = Doors {
+        remembered: Some(lists.clone()),
+        network: doors.network.clone().filter(|_| round == Round::Servers),
+        ..Doors::from(doors.dns.clone())
+    };
+    let report = repute_audit::run(setup.clone(), asks, &options, works.now(), Arc::new(Progress::default())).await;
     let mut findings = report.findings;
     for finding in &mut findings {
         doubt(works, doors, &setup, &options, finding).await;
     }
+    let _turn = works.board.turn.lock().await;
     board::learn(works, doors, &findings, due, works.now()).await;
     let now = works.now();
     let scores = works.board.permits(|permits| scores(permits, &setup));
@@ -128,6 +164,7 @@ fn scores(permits: &repute_trust::permit::Permits, setup: &Setup) -> Vec<(String
     let pairs = setup.egresses.iter().flat_map(|egress| setup.domains.iter().map(move |domain| (egress, domain)));
     // With very many pairs their scores are not what anybody looks at.
     pairs
+        .filter(|(egress, domain)| domain.leaves_from(egress.address))
         .take(1000)
         .map(|(egress, domain)| {
             let points = permits.trust(Some(egress.address), Some(&domain.name));
@@ -153,6 +190,7 @@ fn known(works: &Works, now: Timestamp) -> impl Fn(&str) -> Known + use<> {
 
 /// Words of operators whose time is over.
 async fn expire(works: &Works, doors: &TrustDoors, now: Timestamp) {
+    let _turn = works.board.turn.lock().await;
     let before = board::states(works, now);
     let over = works.board.permits(|permits| permits.expire(now));
     if over.is_empty() {

@@ -86,13 +86,10 @@ impl Works {
     pub(crate) fn way(&self, settings: &Settings, flow: &Flow) -> Option<(Way, Arc<Egress>)> {
         let table = self.gate.table();
         let count = settings.egresses.len().max(1);
-        if count == 1 && table.is_open() {
-            return Some((Way { egress: 0, families: Families::Both }, egress_at(settings, 0)));
-        }
         let relayed = settings.routes.is_relayed(&flow.domain);
         for index in preference(count, &flow.domain) {
             let families = match relayed {
-                true => table.may_relay(flow.sender).then_some(Families::Both),
+                true => table.may_relay(flow.sender, index).then_some(Families::Both),
                 false => table.families(flow.sender, index),
             };
             if let Some(families) = families {

@@ -336,8 +336,13 @@ pub fn news() -> Arc<Account> {
 
 fn domains() -> Vec<SendingDomain> {
     let key = |algorithm, selector| Arc::new(SigningKey::generate(algorithm, selector).unwrap());
-    let sending =
-        |name: &str, keys| SendingDomain { name: domain(name), keys, danger_unsigned: false, return_path: None };
+    let sending = |name: &str, keys| SendingDomain {
+        name: domain(name),
+        keys,
+        danger_unsigned: false,
+        return_path: None,
+        pool: None,
+    };
     let newsletter = sending("news.example", vec![key(Algorithm::Ed25519, "e")]);
     vec![
         sending("example.com", vec![key(Algorithm::Rsa, "r"), key(Algorithm::Ed25519, "e")]),

@@ -10,7 +10,6 @@ mod left;
 mod own;
 pub(crate) mod screen;
 
-use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -142,13 +141,14 @@ pub fn set_up(context: &Context) -> anyhow::Result<(Config, Setup)> {
             }
             false => of_config,
         };
-        domains.push(Sending { name: domain.name.clone(), return_path: domain.return_path.clone(), keys });
+        let of_pool = || domain.leaves_from(&config.egresses).flat_map(|egress| egress.addresses()).collect();
+        let pool = domain.pool.is_some().then(of_pool);
+        domains.push(Sending { name: domain.name.clone(), return_path: domain.return_path.clone(), pool, keys });
     }
     let mut egresses = Vec::new();
     for egress in &config.egresses {
         let ehlo = egress.ehlo.as_ref().unwrap_or(&config.hostname);
-        let addresses = [egress.v4.map(IpAddr::V4), egress.v6.map(IpAddr::V6)];
-        egresses.extend(addresses.into_iter().flatten().map(|address| Egress { address, ehlo: ehlo.clone() }));
+        egresses.extend(egress.addresses().map(|address| Egress { address, ehlo: ehlo.clone() }));
     }
     if egresses.is_empty() {
         let addresses = crate::config::settings::chosen_by_system().into_iter();

@@ -5,7 +5,7 @@
 
 use std::io::Read as _;
 
-use repute_trust::replies::{Classification, classify, parse_pasted};
+use repute_trust::replies::{Classification, Rules, classify, parse_pasted};
 
 use crate::cli::{Context, Ended, Exit};
 use crate::out;
@@ -32,7 +32,8 @@ pub fn run(args: Args, context: &Context) -> anyhow::Result<Exit> {
     let pasted = parse_pasted(&text).ok_or_else(|| {
         Ended::usage("there is no reply in it: it begins with a code of 4 or 5 hundred, such as '550 5.7.25 ...'")
     })?;
-    let host = args.host.or(pasted.host);
+    let named = || Rules::shipped().host_in(&pasted.reply.text()).map(str::to_owned);
+    let host = args.host.or_else(|| pasted.host.clone()).or_else(named);
     let found = classify(&pasted.reply, host.as_deref());
     match context.json {
         true => out::json(&json(&found, host.as_deref(), &pasted.reply.to_string())),

@@ -71,7 +71,7 @@ pub fn of(config: &Config, only: Option<&Domain>, mta_sts: bool) -> anyhow::Resu
     }
     let egress = |e: &crate::config::meant::Egress| Egress {
         ehlo: e.ehlo.clone().unwrap_or_else(|| config.hostname.clone()),
-        addresses: e.v4.map(Into::into).into_iter().chain(e.v6.map(Into::into)).collect(),
+        addresses: e.addresses().collect(),
     };
     if config.egresses.is_empty() {
         anyhow::bail!(
@@ -91,6 +91,10 @@ pub fn of(config: &Config, only: Option<&Domain>, mta_sts: bool) -> anyhow::Resu
         domains.push(Sending {
             name: domain.name.clone(),
             return_path: domain.return_path.clone(),
+            pool: domain
+                .pool
+                .is_some()
+                .then(|| domain.leaves_from(&config.egresses).flat_map(|egress| egress.addresses()).collect()),
             keys: stored.iter().filter_map(key).collect(),
             mta_sts,
         });

@@ -144,7 +144,7 @@ fn tell_local(config: &Config, written: &[String], made: &[String]) {
         true => out::line("every domain has its keys"),
         false => out::line(&format!("new keys: {}", made.join(", "))),
     }
-    for address in config.egresses.iter().flat_map(|e| [e.v4.map(IpAddr::V4), e.v6.map(IpAddr::V6)]).flatten() {
+    for address in config.egresses.iter().flat_map(|e| e.addresses()) {
         if !found::is_here(address) {
             let warning = format!("{address} is not an address of this machine: mail cannot leave from it here");
             out::line(&out::tone(&warning, Tone::Warning));

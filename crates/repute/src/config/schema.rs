@@ -175,6 +175,12 @@ const EGRESS: Section = Section {
             Optional("`hostname`"),
             "The name said in EHLO from this address; its PTR must say the same.",
         ),
+        key(
+            "pool",
+            OneOrMany(&Text),
+            Optional("for every domain that names no pool"),
+            "The pool, or pools, that it is in: mail of a [[domain]] with that `pool` leaves from here, and no other does.",
+        ),
     ],
 };
 
@@ -195,6 +201,12 @@ const DOMAIN: Section = Section {
             Name,
             Optional("the sender's own address"),
             "A domain of yours whose MX is this server: bounces come back to it, on the `return` listener.",
+        ),
+        key(
+            "pool",
+            Text,
+            Optional("every [[egress]] that is in no pool"),
+            "Its mail leaves from the [[egress]] of this pool alone.",
         ),
         key(
             "danger_unsigned",

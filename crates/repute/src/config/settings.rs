@@ -43,6 +43,9 @@ pub fn of(config: &Config, known: &Known) -> Settings {
             enforce: config.permit.enforce,
             assume: config.permit.assume.clone(),
             watch: config.permit.watch,
+            connect: config.permit.connect,
+            hosts: config.check.hosts.clone(),
+            mx_port: config.mx_port,
             mail_to: config.permit.mail_to.clone(),
             chosen: if config.egresses.is_empty() { chosen_by_system() } else { Vec::new() },
             table: Arc::new(config.lists.table.clone()),
@@ -89,6 +92,7 @@ fn domain(d: &meant::SendingDomain) -> SendingDomain {
         keys: d.keys.clone(),
         danger_unsigned: d.danger_unsigned,
         return_path: d.return_path.clone(),
+        pool: d.pool.clone(),
     }
 }
 

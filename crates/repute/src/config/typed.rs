@@ -56,6 +56,8 @@ pub struct Typed {
 pub struct Egress {
     pub address: Vec<Spanned<IpAddr>>,
     pub ehlo: Option<Domain>,
+    #[serde(default)]
+    pub pool: Vec<Spanned<String>>,
 }
 
 #[derive(Deserialize)]
@@ -64,6 +66,7 @@ pub struct SendingDomain {
     pub name: Spanned<Domain>,
     pub selectors: Option<Vec<Spanned<String>>>,
     pub return_path: Option<Spanned<Domain>>,
+    pub pool: Option<Spanned<String>>,
     pub danger_unsigned: Spanned<bool>,
 }
 
@@ -310,6 +313,7 @@ pub struct Permit {
 #[serde(deny_unknown_fields)]
 pub struct Watch {
     pub enabled: Spanned<bool>,
+    pub connect: bool,
     pub mail_to: Option<Address>,
     pub keep: Span,
 }

@@ -30,7 +30,7 @@ use repute_ledger::{
     Circuits, History, HistoryOptions, KeptPolicies, Reports, ReportsOptions, Returned, ReturnedOptions, Suppressions,
     Trust,
 };
-use repute_net::{TcpNetwork, TlsClient};
+use repute_net::{Network, TcpNetwork, TlsClient};
 use repute_spool::{Spool, SqliteSpool, sqlite};
 use repute_submission::{Limits, ListenerConfig, LocalListener, SharedBounds, SharedLimits, TlsSource};
 use repute_types::event::Level;
@@ -213,10 +213,11 @@ fn doors(config: &Config, log: &Arc<Log>, feed: &Arc<Feed>, history: &Arc<Histor
     let requests = Requests::open(&config.state.join("requests.sqlite"), RequestOptions::default())?;
     let suppressions = Suppressions::open(&control::suppression_file(&config.state))?;
     let circuits = Circuits::open(&config.state.join("circuit.sqlite"))?;
+    let network: Arc<dyn Network> = Arc::new(TcpNetwork::new(TlsClient::with_native_roots()));
     Ok(Doors {
         spool: Arc::new(spool) as Arc<dyn Spool>,
         resolver: resolver(config, log)?,
-        network: Arc::new(TcpNetwork::new(TlsClient::with_native_roots())),
+        network: network.clone(),
         clock: Arc::new(SystemClock),
         random: Arc::new(SystemRandom::new()),
         events: Arc::new(FanOut { log: log.clone(), feed: feed.clone(), history: history.clone() }),
@@ -227,7 +228,7 @@ fn doors(config: &Config, log: &Arc<Log>, feed: &Arc<Feed>, history: &Arc<Histor
         requests: Some(Arc::new(requests)),
         tokens: Arc::new(Tokens::new(&crate::tokens::key(&config.state)?)),
         circuits: Some(Arc::new(circuits)),
-        trust: Some(trust(config)?),
+        trust: Some(trust(config, network)?),
     })
 }
 
@@ -239,9 +240,9 @@ fn known(config: &Config, doors: &Doors) -> anyhow::Result<settings::Known> {
 }
 
 /// The watch asks with a resolver of its own, which keeps no answers.
-fn trust(config: &Config) -> anyhow::Result<TrustDoors> {
+fn trust(config: &Config, network: Arc<dyn Network>) -> anyhow::Result<TrustDoors> {
     let dns = Arc::new(HickoryResolver::new(&DnsSettings { cache: 0, ..resolver::settings(config) })?);
-    Ok(TrustDoors { dns, store: Arc::new(Trust::open(&config.state.join("trust.sqlite"))?) })
+    Ok(TrustDoors { dns, network: Some(network), store: Arc::new(Trust::open(&config.state.join("trust.sqlite"))?) })
 }
 
 fn resolver(config: &Config, log: &Arc<Log>) -> anyhow::Result<Arc<dyn Resolver>> {

@@ -429,6 +429,7 @@ fn settings(size: Size) -> Settings {
             keys: Vec::new(),
             danger_unsigned: true,
             return_path: None,
+            pool: None,
         }],
         egresses: Vec::new(),
         routes: Arc::new(Routes::default()),

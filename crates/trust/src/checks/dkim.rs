@@ -99,6 +99,22 @@ fn single(facts: &Facts) -> Option<Finding> {
     })
 }
 
+/// How a key of this kind cannot look, cut off when it was pasted, say.
+fn wrong_form(kind: &str, key: &[u8]) -> Option<String> {
+    match kind {
+        // RFC 8463 §4.2: the octets of the key, nothing around them.
+        "ed25519" if key.len() != 32 => Some(format!("p= has {} octets, and a key has 32", key.len())),
+        // A SEQUENCE whose length stands in the two octets behind 30 82 (RFC 6376 §3.6.1).
+        "rsa" => match key {
+            [0x30, 0x82, high, low, rest @ ..] if rest.len() < usize::from(u16::from_be_bytes([*high, *low])) => {
+                Some("p= was cut off: its end is missing".to_owned())
+            }
+            _ => None,
+        },
+        _ => None,
+    }
+}
+
 /// A key record (RFC 6376 §3.6.1).
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct KeyRecord {
@@ -129,6 +145,11 @@ impl KeyRecord {
 
     /// What makes receivers pass over the record, or read it otherwise than meant.
     fn faults(&self, kind: &str) -> Vec<String> {
+        if self.tags.iter().any(|(_, value)| value.ends_with('\\')) {
+            let what =
+                "its semicolons stand behind backslashes, which belong to zone files alone: enter it without them";
+            return vec![what.to_owned()];
+        }
         let mut faults = Vec::new();
         let holds = |tag: &str, word: &str| {
             self.tag(tag).is_none_or(|v| v.split(':').any(|w| w.trim() == word || w.trim() == "*"))
@@ -143,7 +164,7 @@ impl KeyRecord {
             None => faults.push("there is no p=".to_owned()),
             Some("") => faults.push("p= is empty: the key is revoked".to_owned()),
             Some(_) if self.key().is_none() => faults.push("p= is no base64".to_owned()),
-            Some(_) => {}
+            Some(_) => faults.extend(self.key().and_then(|key| wrong_form(kind, &key))),
         }
         if !holds("h", "sha256") {
             faults.push("h= does not permit sha256".to_owned());
@@ -292,4 +313,20 @@ pub fn keys(domain: &Domain, kinds: &[&str]) -> Vec<Finding> {
         findings.push(Finding::fail("dkim.dual", domain, verdict).fix(fix));
     }
     findings.into_iter().map(|f| f.for_domain(domain)).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_key_that_was_cut_off_or_pasted_from_a_zone_file_was_called_well_formed() {
+        let faults = |kind, text: &str| KeyRecord::parse(text.as_bytes()).unwrap().faults(kind).join("; ");
+        let whole = STANDARD.encode([7; 32]);
+        assert_eq!(faults("ed25519", &format!("v=DKIM1; k=ed25519; p={whole}")), "");
+        assert_eq!(faults("ed25519", "v=DKIM1; k=ed25519; p=BwcH"), "p= has 3 octets, and a key has 32");
+        assert!(faults("ed25519", &format!("v=DKIM1\\; k=ed25519\\; p={whole}")).contains("backslashes"));
+        let cut = STANDARD.encode([&[0x30, 0x82, 1, 0x22][..], &[1; 200]].concat());
+        assert_eq!(faults("rsa", &format!("v=DKIM1; p={cut}")), "p= was cut off: its end is missing");
+    }
 }

@@ -68,8 +68,12 @@ pub fn judge(facts: &Facts) -> Vec<Finding> {
     findings.into_iter().map(|f| f.for_domain(domain)).collect()
 }
 
+fn first_record(domain: &Domain) -> String {
+    format!("_dmarc.{domain}. IN TXT \"v=DMARC1; p=none; rua=mailto:dmarc@{domain}\"")
+}
+
 fn absent(domain: &Domain, policy: &Policy) -> Finding {
-    let line = format!("_dmarc.{domain}. IN TXT \"v=DMARC1; p=none; rua=mailto:dmarc@{domain}\"");
+    let line = first_record(domain);
     match policy.several.first() {
         Some((at, n)) => Finding::fail(
             "dmarc.exists",
@@ -77,6 +81,14 @@ fn absent(domain: &Domain, policy: &Policy) -> Finding {
             format!("_dmarc.{at} has {n} DMARC records, so receivers use none of them"),
         )
         .fix("keep one of them, and delete the others"),
+        None if !policy.passed_over.is_empty() => {
+            let text: String = policy.passed_over[0].chars().filter(|c| !c.is_control()).take(100).collect();
+            let verdict = format!(
+                "what stands at _dmarc.{domain} is no DMARC record to receivers, since it does not begin with \
+                 \"v=DMARC1;\" in these letters: {text:?}"
+            );
+            Finding::fail("dmarc.exists", domain, verdict).fix("publish this record in place of it").record(line)
+        }
         None => {
             Finding::fail("dmarc.exists", domain, format!("neither {domain} nor a domain above it has a DMARC record"))
                 .fix("publish this record; the mailbox in it gets daily reports")
@@ -158,10 +170,12 @@ fn reports(facts: &Facts, at: &Domain, record: &Record) -> Vec<Finding> {
     let (domain, id) = (&facts.domain, "dmarc.rua");
     if record.reports_to.is_empty() {
         let verdict = format!("_dmarc.{at} names no mailbox for reports (rua=), so nobody sees who sends as {domain}");
-        return vec![
-            Finding::warn(id, domain, verdict)
-                .fix(format!("add rua=mailto:dmarc@{domain} to the record at _dmarc.{at}")),
-        ];
+        let finding = Finding::warn(id, domain, verdict);
+        // The record of a public suffix is its registry's.
+        return vec![match record.psd == Some(true) && at != domain {
+            true => finding.fix("publish a record of your own").record(first_record(domain)),
+            false => finding.fix(format!("add rua=mailto:dmarc@{domain} to the record at _dmarc.{at}")),
+        }];
     }
     let mut findings: Vec<Finding> =
         facts.consents.iter().map(|(theirs, answer)| consent(at, domain, theirs, answer)).collect();

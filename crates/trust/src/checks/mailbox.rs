@@ -71,6 +71,14 @@ pub fn accepts(id: &'static str, domain: &Domain, address: &str, hosts: &[Host])
     finding.for_domain(domain)
 }
 
+/// Where bounces come to is this server, which runs, and nothing listens there.
+pub fn unheard(domain: &Domain, address: &str, host: &str) -> Finding {
+    let verdict = format!("{host} is this server, and nothing answers on its port 25: bounces to {address} get lost");
+    Finding::fail("name.bounce.accepts", format!("{domain} {address}"), verdict)
+        .fix("have a [[listener]] of the kind `return` listen on port 25 of that address, and no firewall close it")
+        .for_domain(domain)
+}
+
 /// Mail for nobody has to be refused while the sender listens, or a bounce goes to whom a
 /// spammer named as the sender.
 pub fn backscatter(domain: &Domain, nobody: &str, hosts: &[Host], ours: &[String]) -> Option<Finding> {
@@ -123,8 +131,13 @@ fn certified(id: &'static str, name: &str, shown: &Shown, now: Timestamp) -> Fin
         );
     };
     match time_left(&certificate, now) {
-        None => Finding::warn(id, name, format!("the certificate of {name} has expired"))
-            .fix(format!("renew the certificate of {name}")),
+        None => Finding::fail(id, name, format!("the certificate of {name} has expired")).fix(format!(
+            "renew the certificate of {name}; senders that insist on a good one (MTA-STS) cannot reach it"
+        )),
+        Some(left) if left < LATE => {
+            Finding::fail(id, name, format!("the certificate of {name} expires in {} hours", left.as_secs() / 3600))
+                .fix(format!("renew the certificate of {name} now; it is not renewed by itself"))
+        }
         Some(left) if left < RENEW => {
             Finding::warn(id, name, format!("the certificate of {name} expires in {} days", left.as_secs() / 86_400))
                 .fix(format!("renew the certificate of {name}; see why it was not renewed by itself"))
@@ -144,6 +157,9 @@ fn certified(id: &'static str, name: &str, shown: &Shown, now: Timestamp) -> Fin
 
 /// Two weeks: what renewals by themselves have long done by then.
 pub const RENEW: Duration = Duration::from_secs(14 * 86_400);
+
+/// Whoever renews by himself has done it by then, or will not.
+const LATE: Duration = Duration::from_secs(3 * 86_400);
 
 /// `None` where it has expired.
 pub fn time_left(certificate: &Certificate, now: Timestamp) -> Option<Duration> {

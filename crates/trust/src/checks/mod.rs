@@ -28,6 +28,7 @@ pub mod settled;
 pub mod signature;
 pub mod spf;
 pub mod tls;
+pub mod watched;
 pub mod web;
 
 pub use catalogue::{Entry, Rule, catalogue, entry};

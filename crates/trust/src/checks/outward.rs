@@ -55,15 +55,20 @@ pub fn judge(facts: &Facts) -> Vec<Finding> {
 }
 
 impl Facts {
-    /// The first address that somebody saw us come from.
+    /// The address that somebody saw us come from: ours where anybody saw that.
     pub fn seen(&self) -> Option<(IpAddr, &str)> {
         let same_family = |ip: &IpAddr| ip.is_ipv4() == self.ip.is_ipv4();
-        let by_mail = self.probes.iter().find_map(|probe| match &probe.met {
-            Met::Answered(said) => {
-                Some((said.ehlo.iter().find_map(|l| bracketed(l)).filter(same_family)?, &probe.host))
-            }
-            _ => None,
-        });
+        let by_mail = || {
+            self.probes.iter().filter_map(|probe| match &probe.met {
+                Met::Answered(said) => {
+                    let ip = said.ehlo.iter().find_map(|l| bracketed(l)).filter(same_family)?;
+                    Some((ip.to_canonical(), &probe.host))
+                }
+                _ => None,
+            })
+        };
+        // A host may write its own address there: who sees ours is believed before whoever does not.
+        let by_mail = by_mail().find(|(ip, _)| *ip == self.ip.to_canonical()).or_else(|| by_mail().next());
         let by_web = || {
             self.echoes.iter().find_map(|(host, said)| Some((*said.as_ref().ok().filter(|ip| same_family(ip))?, host)))
         };
@@ -227,6 +232,7 @@ mod tests {
             all(Pass, Pass, Pass),
             "sees us come from 203.0.113.10",
         );
+        check(&[good("192.0.2.1"), good("203.0.113.10")], all(Pass, Pass, Pass), "mx1.example sees us");
         check(&[good("100.64.3.4")], all(Fail, Pass, Pass), "shared by the provider's customers");
         check(
             &[answered("mx", &["hello"], Some(Ok(true)))],

@@ -135,9 +135,12 @@ pub fn resolver(facts: &OwnResolver) -> Finding {
         Some((list, Health::Unknown(why))) => {
             Finding::unknown(id, about, format!("whether {list} answers our resolver"), why)
         }
-        Some((_, health)) => {
+        Some((list, health)) => {
             let why = health.complaint().unwrap_or_default();
-            Finding::fail(id, about, format!("no answer about black lists can be trusted{by}: {why}")).fix(cure)
+            let verdict = format!(
+                "no answer about black lists can be trusted{by}: asked through our resolver, {list} is out of order ({why})"
+            );
+            Finding::fail(id, about, verdict).fix(cure)
         }
     }
 }

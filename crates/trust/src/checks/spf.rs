@@ -7,8 +7,8 @@ use repute_types::Domain;
 
 use super::{Finding, Outcome};
 use crate::remark::Level;
-use crate::spf::{Limits, Network, Problem, Qualifier, Report, State, Tree, Use, Verdict, Wanted};
-use crate::spf::{lint, propose, zone_file_text};
+use crate::spf::{Branch, Limits, Network, Node, Problem, Qualifier, Report, State, Tree, Use, Verdict, Wanted};
+use crate::spf::{lint, propose, propose_ahead, zone_file_text};
 
 /// What is known of one identity: the domain of the return path, or the EHLO name.
 #[derive(Clone, Debug)]
@@ -86,9 +86,27 @@ fn proposal(facts: &Facts) -> String {
     let wanted = Wanted {
         networks: facts.reports.iter().map(|(ip, _)| network(ip)).collect(),
         includes: Vec::new(),
-        all: Qualifier::Fail,
+        // As `repute setup` has it: a domain may have senders that its owner forgot, its other names have not.
+        all: if facts.identity == facts.sending { Qualifier::SoftFail } else { Qualifier::Fail },
     };
-    format!("{}. IN TXT {}", facts.identity, zone_file_text(&propose(&facts.texts, &wanted).text))
+    let gives_up = facts.reports.iter().any(|(_, report)| report.verdict == Verdict::PermError);
+    let proposal = match &facts.tree.root.state {
+        // What is well formed and ends in an error all the same does so at a term before ours, or at ours.
+        State::Record(_) if gives_up => propose_ahead(&facts.texts, &wanted, &nowhere(facts)),
+        _ => propose(&facts.texts, &wanted),
+    };
+    format!("{}. IN TXT {}", facts.identity, zone_file_text(&proposal.text))
+}
+
+/// The terms of the record that lead to none, or back to itself.
+fn nowhere(facts: &Facts) -> Vec<String> {
+    let leads_nowhere = |node: &Node| {
+        let back = |branch: &Branch| branch.inner.as_ref().is_some_and(|inner| inner.state == State::Loop);
+        matches!(node.state, State::NoRecord | State::Loop) || node.branches.iter().any(back)
+    };
+    let branches = facts.tree.root.branches.iter();
+    let gone = branches.filter(|branch| branch.inner.as_deref().is_some_and(leads_nowhere));
+    gone.map(|branch| branch.term.text.clone()).collect()
 }
 
 /// What a receiver that asks gets for one egress.
@@ -132,9 +150,9 @@ fn each(facts: &Facts, ip: IpAddr, report: &Report) -> Finding {
 }
 
 /// Bounces have an empty sender and are judged by the EHLO name (RFC 7208 §2.4): `name.helo.spf`, and
-/// what follows from it for them, `spf.null`.
-pub fn bounces(ip: IpAddr, name: &Domain, report: &Report) -> [Finding; 2] {
-    let by_name = helo(ip, name, report);
+/// what follows from it for them, `spf.null`. `all` are the addresses that say this name: one record is theirs.
+pub fn bounces(ip: IpAddr, all: &[IpAddr], name: &Domain, report: &Report) -> [Finding; 2] {
+    let by_name = helo(ip, all, name, report);
     let null = match by_name.outcome {
         Outcome::Pass => Finding::pass("spf.null", ip, format!("bounces from {ip} pass SPF")),
         outcome => Finding::new("spf.null", outcome, ip, format!("bounces from {ip}: {}", by_name.verdict)),
@@ -200,9 +218,11 @@ pub fn drift(sending: &Domain, identity: &Domain, now: &Permits, before: Option<
 }
 
 /// `name.helo.spf`.
-pub fn helo(ip: IpAddr, helo: &Domain, report: &Report) -> Finding {
+pub fn helo(ip: IpAddr, all: &[IpAddr], helo: &Domain, report: &Report) -> Finding {
     let (id, about) = ("name.helo.spf", format!("{ip} {helo}"));
-    let line = format!("{helo}. IN TXT \"v=spf1 {}:{ip} -all\"", if ip.is_ipv4() { "ip4" } else { "ip6" });
+    let term = |ip: &IpAddr| format!("{}:{ip}", if ip.is_ipv4() { "ip4" } else { "ip6" });
+    let terms: Vec<String> = all.iter().map(term).collect();
+    let line = format!("{helo}. IN TXT \"v=spf1 {} -all\"", terms.join(" "));
     let advice = "bounces carry an empty sender and are judged by the EHLO name: publish a record for it";
     match (report.verdict, &report.problem) {
         (Verdict::Pass, _) => Finding::pass(id, about, format!("{ip} passes SPF as {helo}")),

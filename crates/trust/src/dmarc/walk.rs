@@ -33,6 +33,8 @@ pub struct Policy {
     pub organisation: Domain,
     /// Names with several records, all of which receivers pass over.
     pub several: Vec<(Domain, usize)>,
+    /// TXT records at the domain's own `_dmarc` name that receivers take for none, as text.
+    pub passed_over: Vec<String>,
 }
 
 impl Policy {
@@ -66,7 +68,10 @@ impl Policy {
         let of_organisation = records.iter().position(|(name, _)| *name == organisation);
         let of_suffix = records.iter().position(|(_, record)| record.psd == Some(true));
         let found = own.or(of_organisation).or(of_suffix).map(|at| records.swap_remove(at));
-        Ok(Policy { found, organisation, several })
+        let texts = answers.iter().filter(|(name, _)| name == domain).flat_map(|(_, answer)| answer.texts());
+        let passed_over = texts.filter(|text| Record::parse(text).is_none());
+        let passed_over = passed_over.map(|text| String::from_utf8_lossy(text).into_owned()).collect();
+        Ok(Policy { found, organisation, several, passed_over })
     }
 
     /// What is asked for mail of `domain` itself.
@@ -132,6 +137,12 @@ mod tests {
         let policy = find(domain, zone);
         assert_eq!(policy.found.as_ref().map(|(name, _)| name.as_str()), at, "{zone:?}");
         assert_eq!(policy.organisation.as_str(), organisation, "{zone:?}");
+    }
+
+    #[test]
+    fn a_record_in_other_letters_was_told_as_none_at_all() {
+        let policy = find("example.com", &[("example.com", "v=dmarc1; p=none"), ("com", "x")]);
+        assert_eq!((policy.found, policy.passed_over), (None, vec!["v=dmarc1; p=none".to_owned()]));
     }
 
     #[test]

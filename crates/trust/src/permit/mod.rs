@@ -14,6 +14,6 @@ mod rules;
 mod trail;
 
 pub use override_::{Override, Word};
-pub use permits::{Changed, Key, Permits, Record, Rights, State};
-pub use rules::{Cadence, Scope, Suspending, cadence, list_every, suspending};
+pub use permits::{Changed, Configured, Key, Permits, Record, Rights, State};
+pub use rules::{Cadence, Scope, Suspending, cadence, connects, list_every, suspending};
 pub use trail::{CONFIRM_AFTER, Standing, Subject, Trail, Turn};

@@ -96,17 +96,33 @@ pub enum Record {
     Domain(Domain, String),
 }
 
+/// What there is to be permitted.
+#[derive(Clone, Debug, Default)]
+pub struct Configured {
+    /// Each with what its findings hold for: the EHLO name.
+    pub addresses: BTreeMap<IpAddr, String>,
+    /// Each with its return path and keys.
+    pub domains: BTreeMap<Domain, String>,
+    /// The addresses that mail of a domain may leave from; every address where it is not here.
+    pub pools: BTreeMap<Domain, BTreeSet<IpAddr>>,
+    /// Checks that are taken as passed.
+    pub assumed: Vec<String>,
+}
+
+impl Configured {
+    /// Whether mail of the domain may leave from the address at all.
+    fn pairs(&self, address: Option<&IpAddr>, domain: Option<&Domain>) -> bool {
+        let (Some(address), Some(domain)) = (address, domain) else { return true };
+        self.pools.get(domain).is_none_or(|pool| pool.contains(address))
+    }
+}
+
 #[derive(Debug, Default)]
 pub struct Permits {
-    /// Each with what its findings hold for: the EHLO name.
-    addresses: BTreeMap<IpAddr, String>,
-    /// Each with its return path and keys.
-    domains: BTreeMap<Domain, String>,
+    configured: Configured,
     trails: BTreeMap<Subject, Trail>,
     proven: BTreeMap<Key, Timestamp>,
     overrides: Vec<Override>,
-    /// Checks that are taken as passed.
-    assumed: Vec<String>,
     /// Runs without a finding that was there before.
     absent: HashMap<Subject, u8>,
 }
@@ -114,19 +130,17 @@ pub struct Permits {
 impl Permits {
     /// What there is to be permitted. What was found about an address or a domain that is set
     /// up otherwise now holds no more. Returns what was bad and is forgotten by it.
-    pub fn configure(
-        &mut self,
-        addresses: BTreeMap<IpAddr, String>,
-        domains: BTreeMap<Domain, String>,
-        assumed: Vec<String>,
-    ) -> Vec<Changed> {
-        let address_holds = |a: &IpAddr| addresses.get(a).is_some_and(|now| self.addresses.get(a) == Some(now));
-        let domain_holds = |d: &Domain| domains.get(d).is_some_and(|now| self.domains.get(d) == Some(now));
-        let holds = |a: Option<&IpAddr>, d: Option<&Domain>| a.is_none_or(address_holds) && d.is_none_or(domain_holds);
+    pub fn configure(&mut self, now: Configured) -> Vec<Changed> {
+        let was = &self.configured;
+        let address_holds = |a: &IpAddr| now.addresses.get(a).is_some_and(|of| was.addresses.get(a) == Some(of));
+        let domain_holds = |d: &Domain| now.domains.get(d).is_some_and(|of| was.domains.get(d) == Some(of));
+        let holds = |a: Option<&IpAddr>, d: Option<&Domain>| {
+            a.is_none_or(address_holds) && d.is_none_or(domain_holds) && now.pairs(a, d)
+        };
         let gone: Vec<Subject> =
             self.trails.keys().filter(|s| !holds(s.address.as_ref(), s.domain.as_ref())).cloned().collect();
         self.proven.retain(|key, _| holds(key.address.as_ref(), key.domain.as_ref()));
-        (self.addresses, self.domains, self.assumed) = (addresses, domains, assumed);
+        self.configured = now;
         gone.into_iter().filter_map(|subject| self.forget(subject)).collect()
     }
 
@@ -185,12 +199,18 @@ impl Permits {
         }
     }
 
-    /// Everything that there is a permit for: each address with each domain, the domains by a relay
-    /// host, and each address with domains that are not ours any more.
+    /// Everything that there is a permit for: each address with each domain whose pool it is in, the domains by a
+    /// relay host, and each address with domains that are not ours any more.
     pub fn keys(&self) -> Vec<Key> {
-        let addresses = || std::iter::once(None).chain(self.addresses.keys().copied().map(Some));
-        let domains = || std::iter::once(None).chain(self.domains.keys().cloned().map(Some));
-        addresses().flat_map(|address| domains().map(move |domain| Key { address, domain })).collect()
+        let addresses = || std::iter::once(None).chain(self.configured.addresses.keys().copied().map(Some));
+        let domains = || std::iter::once(None).chain(self.configured.domains.keys().cloned().map(Some));
+        let all = addresses().flat_map(|address| domains().map(move |domain| Key { address, domain }));
+        all.filter(|key| self.configured.pairs(key.address.as_ref(), key.domain.as_ref())).collect()
+    }
+
+    /// Whether mail of the domain may leave from the address at all, by its pool.
+    pub fn pairs(&self, address: IpAddr, domain: &Domain) -> bool {
+        self.configured.pairs(Some(&address), Some(domain))
     }
 
     pub fn rights(&self, key: &Key, now: Timestamp) -> Rights {
@@ -235,7 +255,7 @@ impl Permits {
     fn rules(&self) -> impl Iterator<Item = &'static Suspending> {
         suspending().iter().filter(|rule| {
             let built = entry(&rule.check).is_some_and(|entry| entry.built);
-            built && !self.assumed.iter().any(|assumed| is_within(&rule.check, assumed))
+            built && !self.configured.assumed.iter().any(|assumed| is_within(&rule.check, assumed))
         })
     }
 
@@ -358,9 +378,9 @@ impl Permits {
             let text = format!("override {} {}", word(said.address), name(said.domain.as_ref()));
             records.push((text, Record::Override(said.clone())));
         }
-        records.extend(self.addresses.iter().map(|(a, of)| (format!("address {a}"), Record::Address(*a, of.clone()))));
-        records
-            .extend(self.domains.iter().map(|(d, of)| (format!("domain {d}"), Record::Domain(d.clone(), of.clone()))));
+        let of = &self.configured;
+        records.extend(of.addresses.iter().map(|(a, of)| (format!("address {a}"), Record::Address(*a, of.clone()))));
+        records.extend(of.domains.iter().map(|(d, of)| (format!("domain {d}"), Record::Domain(d.clone(), of.clone()))));
         records
     }
 
@@ -372,8 +392,8 @@ impl Permits {
                 Record::Trail(subject, trail) => drop(permits.trails.insert(subject, trail)),
                 Record::Proven(key, at) => drop(permits.proven.insert(key, at)),
                 Record::Override(said) => permits.overrides.push(said),
-                Record::Address(address, of) => drop(permits.addresses.insert(address, of)),
-                Record::Domain(domain, of) => drop(permits.domains.insert(domain, of)),
+                Record::Address(address, of) => drop(permits.configured.addresses.insert(address, of)),
+                Record::Domain(domain, of) => drop(permits.configured.domains.insert(domain, of)),
             }
         }
         permits

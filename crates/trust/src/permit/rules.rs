@@ -54,6 +54,14 @@ struct Table {
     suspends: Vec<Suspending>,
     cadence: Vec<Times>,
     lists: Vec<ListTimes>,
+    connects: Connects,
+}
+
+/// What the watch connects for.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Connects {
+    checks: Vec<String>,
 }
 
 /// How often the watch asks lists of a tier.
@@ -82,6 +90,11 @@ const FAILING: Duration = Duration::from_secs(60);
 /// The checks that take permits away, in the order in which they are told.
 pub fn suspending() -> &'static [Suspending] {
     &TABLE.suspends
+}
+
+/// Whether the watch connects to servers for this check; else it asks DNS alone.
+pub fn connects(check: &str) -> bool {
+    TABLE.connects.checks.iter().any(|of| is_within(check, of))
 }
 
 /// How often this check is repeated: as the most special entry says, else once a day.
@@ -128,6 +141,10 @@ mod tests {
                 assert!(!within(of).is_empty(), "{of}");
                 assert!(cadence(of).every >= Duration::from_secs(60), "{of}");
             }
+        }
+        for of in &TABLE.connects.checks {
+            let calm = within(of).iter().all(|check| cadence(&check.id).failing >= Duration::from_secs(300));
+            assert!(!within(of).is_empty() && calm, "{of}");
         }
     }
 

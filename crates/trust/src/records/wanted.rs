@@ -33,6 +33,8 @@ pub struct Sending {
     pub name: Domain,
     /// A name whose MX is this server.
     pub return_path: Option<Domain>,
+    /// The addresses that its mail may leave from; `None`: all of them.
+    pub pool: Option<Vec<IpAddr>>,
     pub keys: Vec<Key>,
     /// Whether https://mta-sts.RETURN_PATH/.well-known/mta-sts.txt serves [`mta_sts_policy`].
     /// Without the policy its record would only make senders look for it in vain.
@@ -166,9 +168,9 @@ fn senders(setup: &Setup, list: &mut Vec<Wanted>) {
     }
     // A domain may have other senders that its owner forgot: until reports have shown them,
     // their mail is doubtful and not refused. Nobody but this server sends as the other names.
-    let domains = setup.domains.iter().map(|d| (&d.name, all.clone(), Qualifier::SoftFail));
-    let paths = setup.domains.iter().filter_map(|d| d.return_path.as_ref());
-    let paths = paths.map(|path| (path, all.clone(), Qualifier::Fail));
+    let of = |domain: &Sending| domain.pool.clone().unwrap_or_else(|| all.clone());
+    let domains = setup.domains.iter().map(|d| (&d.name, of(d), Qualifier::SoftFail));
+    let paths = setup.domains.iter().filter_map(|d| Some((d.return_path.as_ref()?, of(d), Qualifier::Fail)));
     let hosts = setup.egresses.iter().map(|e| (&e.ehlo, e.addresses.clone(), Qualifier::Fail));
     let mut records: Vec<(Domain, spf::Wanted)> = Vec::new();
     for (name, addresses, end) in domains.chain(paths).chain(hosts) {

@@ -50,6 +50,9 @@ pub struct Receiver {
     pub name: String,
     /// Suffixes of host names, at label borders.
     pub mx: Vec<String>,
+    /// What else its replies name it by, for a reply of which nobody told the host.
+    #[serde(default)]
+    pub says: Vec<String>,
 }
 
 /// One rule, its patterns parsed.
@@ -152,6 +155,18 @@ impl Rules {
             host.strip_suffix(suffix.as_str()).is_some_and(|rest| rest.is_empty() || rest.ends_with('.'))
         };
         self.receivers.iter().find(|r| r.mx.iter().any(is_under)).map(|r| r.name.as_str())
+    }
+
+    /// The receiver that a reply names itself, as a suffix of its MX hosts.
+    pub fn host_in(&self, text: &str) -> Option<&str> {
+        let text = text.to_ascii_lowercase();
+        let part = |c: Option<char>| c.is_some_and(|c| c.is_ascii_alphanumeric() || c == '-');
+        let names = |name: &String| {
+            text.match_indices(name.as_str())
+                .any(|(at, _)| !part(text[..at].chars().next_back()) && !part(text[at + name.len()..].chars().next()))
+        };
+        let named = self.receivers.iter().find(|receiver| receiver.says.iter().chain(&receiver.mx).any(names));
+        named.and_then(|receiver| receiver.mx.first()).map(String::as_str)
     }
 
     /// What a reply means. `mx_host` is the name of the host that gave it, if it is known.

@@ -32,6 +32,16 @@ pub struct Proposal {
 
 /// `texts` are the TXT records that stand at the name now; those that are no SPF are passed over.
 pub fn propose(texts: &[Vec<u8>], wanted: &Wanted) -> Proposal {
+    build(texts, wanted, None)
+}
+
+/// The same where receivers give up at a term of the record before they come to ours: ours stand first, wherever they
+/// stood, and the terms that lead nowhere are left out.
+pub fn propose_ahead(texts: &[Vec<u8>], wanted: &Wanted, nowhere: &[String]) -> Proposal {
+    build(texts, wanted, Some(nowhere))
+}
+
+fn build(texts: &[Vec<u8>], wanted: &Wanted, ahead: Option<&[String]>) -> Proposal {
     let published = select(texts);
     let mut notes = Vec::new();
     let mut records = Vec::new();
@@ -43,7 +53,7 @@ pub fn propose(texts: &[Vec<u8>], wanted: &Wanted) -> Proposal {
     let terms = match &records[..] {
         [] => [missing(None, wanted), vec![format!("{}all", wanted.all.sign())]].concat(),
         [record] => {
-            let ours = missing(Some(record), wanted);
+            let ours = missing(Some(record).filter(|_| ahead.is_none()), wanted);
             if ours.is_empty() && notes.is_empty() && record.all() != Some(Qualifier::Pass) {
                 return Proposal { text: record.text.clone(), changed: false, notes };
             }
@@ -51,6 +61,15 @@ pub fn propose(texts: &[Vec<u8>], wanted: &Wanted) -> Proposal {
         }
         several => [missing(None, wanted), merged(several, &mut notes)].concat(),
     };
+    let nowhere = ahead.unwrap_or_default();
+    let (out, mut terms): (Vec<String>, Vec<String>) = terms.into_iter().partition(|term| nowhere.contains(term));
+    notes.extend(out.iter().map(|term| format!("left out, because it leads nowhere: {term}")));
+    let ends = |term: &String| {
+        term.to_ascii_lowercase().ends_with("all") || term.to_ascii_lowercase().starts_with("redirect=")
+    };
+    if !out.is_empty() && !terms.iter().any(ends) {
+        terms.push(format!("{}all", wanted.all.sign()));
+    }
     let mut seen = HashSet::new();
     let once = terms.into_iter().filter(|t| seen.insert(t.strip_prefix('+').unwrap_or(t).to_ascii_lowercase()));
     let text = std::iter::once("v=spf1".to_owned()).chain(once).collect::<Vec<_>>().join(" ");

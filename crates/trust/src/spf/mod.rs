@@ -28,7 +28,7 @@ pub use breadth::{Breadth, Grant};
 pub use evaluate::{Evaluation, Step, evaluate};
 pub use lint::{Use, lint};
 pub use macros::{DomainSpec, MacroString};
-pub use merge::{Proposal, Wanted, propose, strings, zone_file_text};
+pub use merge::{Proposal, Wanted, propose, propose_ahead, strings, zone_file_text};
 pub use record::{Mechanism, Network, Prefixes, Qualifier, Record, RecordError, Term, TermKind, select};
 pub use report::{Limits, Problem, Report, TermTrace, Verdict, Visit};
 pub use request::Request;

@@ -95,7 +95,7 @@ impl World {
         let mut doors = doors(spool.clone(), state.path(), feed.clone());
         if has_trust {
             let store = Arc::new(Trust::open(&state.path().join("trust.sqlite")).unwrap());
-            doors.trust = Some(TrustDoors { dns: Arc::new(ServersFake::parse("")), store });
+            doors.trust = Some(TrustDoors { dns: Arc::new(ServersFake::parse("")), network: None, store });
         }
         let hooks = hooks(&feed);
         let engine = Engine::start(doors, engine_settings()).await.unwrap();
@@ -243,8 +243,13 @@ pub fn domain(name: &str) -> Domain {
 }
 
 fn engine_settings() -> EngineSettings {
-    let sending =
-        |name: &str| SendingDomain { name: domain(name), keys: Vec::new(), danger_unsigned: true, return_path: None };
+    let sending = |name: &str| SendingDomain {
+        name: domain(name),
+        keys: Vec::new(),
+        danger_unsigned: true,
+        return_path: None,
+        pool: None,
+    };
     let account = |name: &str| AccountSettings {
         account: Arc::new(account_of(name)),
         password: None,

@@ -12,6 +12,7 @@ use repute_trust::checks::asked::Asked;
 use repute_trust::checks::machine::Interface;
 use repute_trust::checks::reported::Reported;
 use repute_trust::checks::sent::{Day, Site};
+use repute_trust::checks::watched::Watched;
 use repute_types::{Domain, Timestamp};
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject as _;
@@ -31,9 +32,21 @@ pub fn look(config: &Config, setup: &Setup, past: Option<&Past>, now: Timestamp)
         day: day(&history_file(&config.state), now),
         left: left::look(&suppression_file(&config.state), &history_file(&config.state), now),
         asked: Some(Asked { dane: config.dane, mta_sts: config.mta_sts }),
+        watched: Some(Watched { on: config.permit.watch, told: told(config) }),
         reported: reported(&reports_file(&config.state), setup, now),
         kept: past.map(|past| past.kept.clone()).unwrap_or_default(),
     }
+}
+
+/// Who hears of incidents beside the log.
+fn told(config: &Config) -> Vec<String> {
+    let by_mail = config.permit.mail_to.iter().map(ToString::to_string);
+    let by_hook = match config.webhooks.len() {
+        0 => None,
+        1 => Some("a webhook".to_owned()),
+        n => Some(format!("{n} webhooks")),
+    };
+    by_mail.chain(by_hook).collect()
 }
 
 /// `/proc/net/if_inet6`: the address in 32 digits, the interface's number, the length of the prefix,

@@ -62,21 +62,24 @@ pub fn block(rule: Rule, findings: &[&Finding], all: &[&Finding], verbose: bool)
     let number = if rule.number() == 0 || rule == Rule::SinceThen { " ".into() } else { rule.number().to_string() };
     let title = format!("  {} {number} {:<15}   ", sign(worst, Some(rule)), rule.title());
     let mut text = String::new();
-    match wrong.split_first() {
-        // All that is wrong here follows from what another rule tells.
-        None if worst != Outcome::Pass => {
+    // The worst that is wrong here may follow from what another rule tells.
+    let follows = wrong.iter().all(|f| f.outcome < worst) && worst != Outcome::Pass;
+    let mut others = wrong.iter();
+    match others.clone().next() {
+        _ if follows => {
             let first = findings.iter().find(|f| f.outcome == worst).and_then(|f| f.follows).unwrap_or_default();
             text += &sentence(&title, &format!("see {first}: this follows from it"));
         }
         None => text += &sentence(&title, &passes(findings)),
-        Some((first, others)) => {
+        Some(first) => {
+            others.next();
             text += &sentence(&title, &first.verdict);
             text += &fix(first);
-            for other in others {
-                text += &sentence(&format!("{:w$}{} ", "", sign(other.outcome, None), w = INDENT - 2), &other.verdict);
-                text += &fix(other);
-            }
         }
+    }
+    for other in others {
+        text += &sentence(&format!("{:w$}{} ", "", sign(other.outcome, None), w = INDENT - 2), &other.verdict);
+        text += &fix(other);
     }
     if more > 0 && !verbose {
         text += &format!("{:INDENT$}and {more} more like it: --verbose shows them\n", "");
@@ -221,4 +224,20 @@ fn raised(sign: &Sign) -> String {
     };
     let each: Vec<String> = Filter::ALL.iter().filter_map(of).collect();
     format!("{}: {}", sign.says, each.join("; "))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_rule_was_crossed_out_and_only_a_question_told_below_it() {
+        let open = Finding::unknown("ip.static", "x", "whether x is static", "no answer");
+        let follows = Finding::fail("ip.v6.complete", "x", "x is not set up whole").follows("name.fcrdns");
+        let cause = Finding::fail("name.fcrdns", "x", "the name of x leads elsewhere");
+        let text = block(Rule::StaticAddress, &[&open, &follows], &[&open, &follows, &cause], false);
+        let lines: Vec<&str> = text.lines().collect();
+        assert!(lines[0].contains("\u{2717} 1 Static IP") && lines[0].contains("see name.fcrdns"), "{text}");
+        assert!(lines[1].contains("? whether x is static"), "{text}");
+    }
 }

@@ -1,6 +1,5 @@
 //! The message as Repute would send it: made whole and signed, from the first egress.
 
-use std::net::IpAddr;
 use std::sync::Arc;
 
 use repute_audit::{Arrival, Connection};
@@ -10,6 +9,7 @@ use repute_types::{Clock as _, Content, MessageId, SystemClock};
 
 use crate::cli::Ended;
 use crate::config::Config;
+use crate::config::meant::SendingDomain;
 use crate::keys;
 
 #[derive(Clone)]
@@ -62,16 +62,17 @@ pub fn as_sent(config: &Config, arrival: Arrival) -> anyhow::Result<Sent> {
         let path = domain.return_path.as_ref().unwrap_or(&domain.name);
         made.from.first().map(|a| format!("{}@{path}", a.local()))
     });
-    let connection = arrival.connection.or_else(|| egress(config));
+    let connection = arrival.connection.or_else(|| egress(config, domain));
     Ok(Sent {
         arrival: Arrival { connection, mail_from, content: Content::from(content.to_vec()), bulk: arrival.bulk },
         changed,
     })
 }
 
-fn egress(config: &Config) -> Option<Connection> {
-    let egress = config.egresses.first()?;
-    let ip = egress.v4.map(IpAddr::V4).or(egress.v6.map(IpAddr::V6))?;
+/// The first address that mail of the domain may leave from.
+fn egress(config: &Config, domain: &SendingDomain) -> Option<Connection> {
+    let egress = domain.leaves_from(&config.egresses).next()?;
+    let ip = egress.addresses().next()?;
     let helo = egress.ehlo.as_ref().unwrap_or(&config.hostname).to_string();
     Some(Connection { ip, helo, tls: true })
 }

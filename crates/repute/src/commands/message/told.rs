@@ -63,7 +63,10 @@ fn head(judged: &Judged<'_>) -> String {
     let trust = if judged.whole { format!("   trust {}/100{most}", sight.trust) } else { String::new() };
     let mut text = format!("{}{bulk}{trust}\n", out::tone(&left, Tone::Strong));
     if let Some(sent) = judged.sent {
-        text += &format!("  as Repute sends it: {}\n", sent.changed.join(", "));
+        text += &match sent.changed.is_empty() {
+            true => "  as Repute sends it, which changes nothing\n".to_owned(),
+            false => format!("  as Repute sends it: {}\n", sent.changed.join(", ")),
+        };
     }
     text.push('\n');
     text

@@ -4,6 +4,7 @@
 use std::io::{BufRead as _, IsTerminal as _, Write as _};
 use std::net::IpAddr;
 
+use repute_trust::names::public::why_not_public;
 use repute_types::Domain;
 
 use super::{Args, found};
@@ -59,7 +60,9 @@ fn domains(args: &Args, config: Option<&Config>, machine: Option<&Domain>, asks:
 
 fn addresses(args: &Args, config: Option<&Config>, asks: bool) -> anyhow::Result<Vec<IpAddr>> {
     if !args.addresses.is_empty() {
-        return Ok(args.addresses.iter().map(IpAddr::to_canonical).collect());
+        let addresses: Vec<IpAddr> = args.addresses.iter().map(IpAddr::to_canonical).collect();
+        addresses.iter().try_for_each(|ip| seen(*ip)).map_err(|why| Ended::usage(why.to_string()))?;
+        return Ok(addresses);
     }
     if config.is_some_and(|c| !c.egresses.is_empty()) {
         return Ok(Vec::new());
@@ -82,9 +85,24 @@ struct List(Vec<IpAddr>);
 
 impl List {
     fn parse(text: &str) -> anyhow::Result<List> {
-        let one = |word: &str| word.parse().map_err(|_| anyhow::anyhow!("{word} is no IP address"));
+        let one = |word: &str| {
+            let ip: IpAddr = word.parse().map_err(|_| anyhow::anyhow!("{word} is no IP address"))?;
+            seen(ip).map(|()| ip)
+        };
         let words = text.split([' ', ',']).filter(|word| !word.is_empty());
         Ok(List(words.map(one).collect::<anyhow::Result<_>>()?))
+    }
+}
+
+/// Records that name an address of an inner network would be wrong for everybody.
+fn seen(ip: IpAddr) -> anyhow::Result<()> {
+    let inner = match ip.to_canonical() {
+        IpAddr::V4(v4) => v4.is_private() || v4.is_loopback() || v4.is_link_local() || v4.is_unspecified(),
+        IpAddr::V6(v6) => v6.is_unique_local() || v6.is_loopback() || v6.is_unicast_link_local() || v6.is_unspecified(),
+    };
+    match why_not_public(ip) {
+        Some(why) if inner => anyhow::bail!("no receiver ever sees {ip}: {why}"),
+        _ => Ok(()),
     }
 }
 
@@ -102,7 +120,7 @@ impl std::fmt::Display for List {
 }
 
 /// Asks until there is an answer that can be read; without a terminal the proposal is the answer.
-fn one<T: std::str::FromStr + std::fmt::Display>(
+fn one<T: std::str::FromStr<Err: std::fmt::Display> + std::fmt::Display>(
     what: &str,
     flag: &str,
     proposal: Option<T>,
@@ -119,7 +137,8 @@ fn one<T: std::str::FromStr + std::fmt::Display>(
         match (line.parse(), &proposal) {
             (_, Some(_)) if line.is_empty() => return Ok(proposal.expect("it was just matched")),
             (Ok(answer), _) if !line.is_empty() => return Ok(answer),
-            _ => out::error("  That cannot be read; once more.\n"),
+            (Err(why), _) if !line.is_empty() => out::error(&format!("  {why}; once more\n")),
+            _ => out::error("  There is nothing to propose; once more\n"),
         }
     }
 }

@@ -37,7 +37,7 @@ pub fn read(file: &Path) -> anyhow::Result<Option<Config>> {
 pub fn write(file: &Path, old: Option<&Config>, answers: &Answers, args: &Args) -> anyhow::Result<Vec<String>> {
     let mut blocks = String::new();
     let mut told = Vec::new();
-    let there: Vec<IpAddr> = old.iter().flat_map(|c| &c.egresses).flat_map(addresses).collect();
+    let there: Vec<IpAddr> = old.iter().flat_map(|c| &c.egresses).flat_map(|e| e.addresses()).collect();
     let new: Vec<IpAddr> = answers.addresses.iter().copied().filter(|a| !there.contains(a)).collect();
     for egress in egresses(&new) {
         let list: Vec<String> = egress.iter().map(|a| format!("\"{a}\"")).collect();
@@ -62,10 +62,6 @@ pub fn write(file: &Path, old: Option<&Config>, answers: &Answers, args: &Args) 
         }
     }
     Ok(told)
-}
-
-fn addresses(egress: &config::meant::Egress) -> Vec<IpAddr> {
-    egress.v4.map(IpAddr::V4).into_iter().chain(egress.v6.map(IpAddr::V6)).collect()
 }
 
 /// An IPv4 and an IPv6 address share an egress; each further one has its own.

@@ -10,6 +10,7 @@ use repute_trust::dkim::SigningKey;
 use repute_types::Domain;
 use toml::Spanned;
 
+use super::egress::{self, Egress};
 use super::{Checking, Files, files, typed};
 use crate::keys;
 
@@ -19,12 +20,22 @@ pub struct SendingDomain {
     /// All of them sign; empty where files were not looked at.
     pub keys: Vec<Arc<SigningKey>>,
     pub return_path: Option<Domain>,
+    /// The places of the egresses that its mail may leave from; `None`: all of them.
+    pub pool: Option<Vec<u16>>,
     pub danger_unsigned: bool,
     /// `selectors` says which keys sign.
     pub names_selectors: bool,
 }
 
-pub fn check(c: &mut Checking, typed: Vec<typed::SendingDomain>) -> Vec<SendingDomain> {
+impl SendingDomain {
+    /// The egresses that its mail may leave from, of all.
+    pub fn leaves_from<'a>(&self, all: &'a [Egress]) -> impl Iterator<Item = &'a Egress> {
+        let is_in = |place: u16| self.pool.as_ref().is_none_or(|pool| pool.contains(&place));
+        (0u16..).zip(all).filter(move |(place, _)| is_in(*place)).map(|(_, egress)| egress)
+    }
+}
+
+pub fn check(c: &mut Checking, typed: Vec<typed::SendingDomain>, egresses: &[Egress]) -> Vec<SendingDomain> {
     let mut domains: Vec<SendingDomain> = Vec::new();
     for one in typed {
         if domains.iter().any(|d| d.name == *one.name.get_ref()) {
@@ -40,6 +51,7 @@ pub fn check(c: &mut Checking, typed: Vec<typed::SendingDomain>) -> Vec<SendingD
         }
         let domain = SendingDomain {
             keys: check_keys(c, &one),
+            pool: egress::pool(c, &one.name, one.pool.as_ref(), egresses),
             names_selectors: one.selectors.is_some(),
             name: one.name.into_inner(),
             return_path: one.return_path.map(Spanned::into_inner),

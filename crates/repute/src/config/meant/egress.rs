@@ -1,10 +1,11 @@
-//! Addresses that mail leaves from.
+//! Addresses that mail leaves from, and the pools that share them out among the domains.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use repute_types::Domain;
 use toml::Spanned;
 
+use super::super::nearest::nearest;
 use super::{Checking, typed};
 
 /// A source of connections: one IPv4 address, one IPv6 address, or both.
@@ -14,6 +15,14 @@ pub struct Egress {
     pub v6: Option<Ipv6Addr>,
     /// `None`: the server's own name.
     pub ehlo: Option<Domain>,
+    /// The pools that it is in. Without any it is for the domains that name none.
+    pub pools: Vec<String>,
+}
+
+impl Egress {
+    pub fn addresses(&self) -> impl Iterator<Item = IpAddr> {
+        self.v4.map(IpAddr::V4).into_iter().chain(self.v6.map(IpAddr::V6))
+    }
 }
 
 pub fn check(c: &mut Checking, typed: Vec<Spanned<typed::Egress>>) -> Vec<Egress> {
@@ -22,7 +31,7 @@ pub fn check(c: &mut Checking, typed: Vec<Spanned<typed::Egress>>) -> Vec<Egress
 }
 
 fn check_one(c: &mut Checking, one: Spanned<typed::Egress>, seen: &mut Vec<IpAddr>) -> Egress {
-    let mut egress = Egress { v4: None, v6: None, ehlo: None };
+    let mut egress = Egress { v4: None, v6: None, ehlo: None, pools: Vec::new() };
     let header = one.span();
     let one = one.into_inner();
     if one.address.is_empty() {
@@ -50,5 +59,37 @@ fn check_one(c: &mut Checking, one: Spanned<typed::Egress>, seen: &mut Vec<IpAdd
         }
     }
     egress.ehlo = one.ehlo;
+    egress.pools = one.pool.into_iter().map(Spanned::into_inner).collect();
     egress
+}
+
+/// The places of the egresses that mail of a domain may leave from; `None`: all of them.
+pub fn pool(
+    c: &mut Checking,
+    domain: &Spanned<Domain>,
+    wanted: Option<&Spanned<String>>,
+    egresses: &[Egress],
+) -> Option<Vec<u16>> {
+    let is_in = |egress: &Egress| match wanted {
+        Some(pool) => egress.pools.contains(pool.get_ref()),
+        None => egress.pools.is_empty(),
+    };
+    let places: Vec<u16> = (0u16..).zip(egresses).filter(|(_, egress)| is_in(egress)).map(|(n, _)| n).collect();
+    let names = || egresses.iter().flat_map(|egress| &egress.pools).map(String::as_str);
+    match wanted {
+        Some(pool) if places.is_empty() => {
+            let cure = match nearest("-", pool.get_ref(), names()) {
+                Some(near) => format!("write \"{near}\""),
+                None => format!("add `pool = \"{}\"` to the [[egress]] that its mail is to leave from", pool.get_ref()),
+            };
+            c.fault(pool.span(), format!("no [[egress]] is in the pool `{}`", pool.get_ref()), cure);
+        }
+        None if places.is_empty() && !egresses.is_empty() => {
+            let what = format!("every [[egress]] is in a pool, and {} names none", domain.get_ref());
+            let first = names().next().unwrap_or_default();
+            c.fault(domain.span(), what, format!("add `pool = \"{first}\"` to this [[domain]], or another pool"));
+        }
+        _ => {}
+    }
+    (places.len() < egresses.len()).then_some(places)
 }

@@ -145,7 +145,8 @@ pub fn check(file: &Path, typed: Typed, look: Files) -> Result<Config, Vec<Fault
     let base = file.parent().unwrap_or(Path::new("")).to_owned();
     let mut c =
         Checking { config: file.to_owned(), state: base.join(&typed.state), base, files: look, faults: Vec::new() };
-    let domains = domain::check(&mut c, typed.domain);
+    let egresses = egress::check(&mut c, typed.egress);
+    let domains = domain::check(&mut c, typed.domain, &egresses);
     let accounts = account::check(&mut c, typed.account, &domains);
     let mut listeners = listener::check(&mut c, typed.listener, &domains);
     web::listeners(&mut c, &typed.web, &mut listeners);
@@ -153,7 +154,7 @@ pub fn check(file: &Path, typed: Typed, look: Files) -> Result<Config, Vec<Fault
     let config = Config {
         hostname: hostname(&mut c, typed.hostname),
         user: user(&mut c, typed.user),
-        egresses: egress::check(&mut c, typed.egress),
+        egresses,
         listeners,
         tls: tls(&mut c, typed.tls),
         tokens: web::tokens(&mut c, typed.token, &accounts),

@@ -16,6 +16,8 @@ pub struct Permit {
     /// Checks, or groups of them, that are taken as passed.
     pub assume: Vec<String>,
     pub watch: bool,
+    /// The watch connects to mail servers too.
+    pub connect: bool,
     pub mail_to: Option<Address>,
     /// Of the history of trust.
     pub keep: Duration,
@@ -40,6 +42,7 @@ pub fn check(c: &mut Checking, permit: typed::Permit, watch: typed::Watch) -> Pe
         enforce: *permit.enforce.get_ref(),
         assume: permit.assume.into_iter().map(Spanned::into_inner).collect(),
         watch: *watch.enabled.get_ref(),
+        connect: watch.connect,
         mail_to: watch.mail_to,
         keep: watch.keep.0,
     }

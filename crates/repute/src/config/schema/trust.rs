@@ -131,6 +131,12 @@ pub(super) const WATCH: Section = Section {
     keys: &[
         key("enabled", Bool, Default("true"), "Without the watch nothing is found out, so `enforce` needs it."),
         key(
+            "connect",
+            Bool,
+            Default("true"),
+            "Looks at servers too: every quarter of an hour whether mail can leave and as which address ([check] hosts), more seldom what answers at our own address and at the MX hosts of our domains. Otherwise it asks DNS alone.",
+        ),
+        key(
             "mail_to",
             Mail,
             Optional("incidents are in the log and in `repute incidents` alone"),
