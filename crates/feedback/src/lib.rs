@@ -12,6 +12,7 @@ mod complaint;
 mod dmarc;
 mod find;
 mod freeform;
+mod hints;
 mod letter;
 mod mail;
 mod original;
