@@ -98,6 +98,17 @@ fn opensmtpd(given: &Given<'_>) -> String {
     plain("Mailer Daemon <MAILER-DAEMON@relay.example>", "Delivery status notification: error", &text)
 }
 
+/// Since version 6.8: a report by the book without Diagnostic-Code, whose status tells nothing.
+fn opensmtpd_report(given: &Given<'_>) -> String {
+    let sentences = format!(
+        "    Hi!\n\n    This is the MAILER-DAEMON, please DO NOT REPLY to this email.\n\n    An error has occurred while \
+         attempting to deliver a message for\n    the following list of recipients:\n\n{TO}: {}\n\n    Below is a copy of \
+         the original message:\n",
+        given.reply
+    );
+    report("Mailer Daemon <MAILER-DAEMON@relay.example>", &sentences, &format!("Status: {}.0.0\n", given.code / 100))
+}
+
 fn sendmail(given: &Given<'_>) -> String {
     let Given { reply, host, status, code } = given;
     let sentences = format!(
@@ -141,11 +152,12 @@ fn bare(given: &Given<'_>) -> String {
 /// A way to write a notice, and whether it names the host that answered.
 type Form = (&'static str, fn(&Given<'_>) -> String, bool);
 
-const FORMS: [Form; 8] = [
+const FORMS: [Form; 9] = [
     ("postfix", postfix, true),
     ("exim", exim, true),
     ("exim-old", exim_old, true),
     ("opensmtpd", opensmtpd, false),
+    ("opensmtpd-report", opensmtpd_report, false),
     ("sendmail", sendmail, true),
     ("qmail", qmail, false),
     ("exchange", exchange, true),

@@ -43,7 +43,7 @@ pub(crate) struct Begin {
     list: Option<String>,
     /// A MIME message in UTF-8 with merge fields (docs/bulk.md).
     #[schema(
-        example = "From: News <news@example.com>\nTo: {{ email }}\nSubject: Hello {{ name }}\n\nDear {{ name }}\n"
+        example = "From: News <news@example.com>\nTo: {{ email }}\nSubject: Autumn\n\nThis is for {{ email }}\n"
     )]
     letter: String,
     /// The merge fields that each recipient brings.
@@ -210,6 +210,7 @@ pub(crate) async fn begin(
 #[into_params(parameter_in = Query)]
 pub(crate) struct Listed {
     /// `next` of the page before.
+    #[param(pattern = r"^[0-9a-f][0-9a-hjkmnp-tv-z]{12}$")]
     after: Option<String>,
     /// At most so many; 50.
     #[param(minimum = 1, maximum = 500)]
