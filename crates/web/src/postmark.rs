@@ -15,6 +15,7 @@ use axum::http::header::CONTENT_TYPE;
 use axum::response::{IntoResponse as _, Response};
 use axum::routing::post;
 use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
 
 use crate::app::App;
 use crate::body::{self, Raw};
@@ -101,21 +102,24 @@ async fn one(State(app): State<Arc<App>>, request: Request) -> Response {
 async fn many(State(app): State<Arc<App>>, request: Request) -> Response {
     let read = async {
         let (caller, raw) = enter(&app, request).await?;
-        let emails: Vec<Email> = serde_json::from_slice(&raw.octets)
+        // Each by itself: one that is no message spoils no other.
+        let emails: Vec<Box<RawValue>> = serde_json::from_slice(&raw.octets)
             .map_err(|why| Problem::fields(vec![FieldFault::new("", format!("this is no list of messages: {why}"))]))?;
         if emails.len() > app.limits.batch {
             let what = format!("a batch has at most {} messages", app.limits.batch);
             return Err(Problem::fields(vec![FieldFault::new("", what)]));
         }
         batch::count_rest(&app, &caller, emails.len())?;
-        Ok((caller, emails))
+        let emails = emails.iter().map(|email| body::parse::<Email>(email.get().as_bytes()));
+        Ok((caller, emails.collect::<Vec<_>>()))
     };
     let (caller, emails) = match read.await {
         Ok(read) => read,
         Err(problem) => return refused(&problem, ""),
     };
-    let tos: Vec<_> = emails.iter().map(|email| email.to.clone()).collect();
-    let drafts: Vec<_> = emails.into_iter().map(|email| email.draft(app.limits.recipients)).collect();
+    let tos: Vec<_> = emails.iter().map(|email| email.as_ref().ok().and_then(|email| email.to.clone())).collect();
+    let drafts = emails.into_iter().map(|email| email.and_then(|email| email.draft(app.limits.recipients)));
+    let drafts: Vec<_> = drafts.collect();
     let people: Vec<_> = drafts.iter().map(recipients).collect();
     let results = hand_in(app.clone(), caller, drafts, None).await;
     let answer = |((result, to), people): ((Result<Accepted, Problem>, Option<String>), String)| match result {

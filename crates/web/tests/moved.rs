@@ -26,6 +26,10 @@ async fn postmark_sends_one_and_many() {
     let batch = world.ask("POST /email/batch", &[JSON, TOKEN], both.as_bytes()).await;
     let codes: Vec<_> = batch.json().as_array().unwrap().iter().map(|r| r["ErrorCode"].as_u64().unwrap()).collect();
     assert_eq!((batch.status, codes), (200, vec![0, 400]), "{batch:?}");
+    let odd = format!(r#"[5, {{"From": 7}}, {email}]"#);
+    let batch = world.ask("POST /email/batch", &[JSON, TOKEN], odd.as_bytes()).await.json();
+    let codes: Vec<_> = batch.as_array().unwrap().iter().map(|r| r["ErrorCode"].as_u64().unwrap()).collect();
+    assert_eq!(codes, [300, 300, 0], "{batch}");
     let wrong = world.ask("POST /email", &[JSON, "X-Postmark-Server-Token: x"], email.as_bytes()).await;
     assert_eq!((wrong.status, wrong.json()["ErrorCode"].as_u64()), (401, Some(10)));
     let bad = world.ask("POST /email", &[JSON, TOKEN], br#"{"From": "a@example.com", "To": "bad"}"#).await;
