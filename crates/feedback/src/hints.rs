@@ -55,8 +55,10 @@ pub(crate) fn hint(text: &str, status: Option<EnhancedCode>) -> Option<(Class, u
 fn telling(text: &str) -> String {
     let text = text.to_lowercase().replace(['\'', '’', '`'], "");
     let text = EVERYWHERE.iter().fold(text, |text, words| text.replace(words, " "));
-    let sentences =
-        text.split_inclusive(". ").filter(|sentence| !ABOUT_THE_NOTICE.iter().any(|words| sentence.contains(words)));
+    let sentences = text.split_inclusive(". ").map(|sentence| {
+        let end = ABOUT_THE_NOTICE.iter().filter_map(|words| sentence.find(words)).min();
+        &sentence[..end.unwrap_or(sentence.len())]
+    });
     let words = sentences.flat_map(str::split_whitespace);
     words.filter(|word| !word.contains('@') && !word.contains("://")).collect::<Vec<_>>().join(" ")
 }
@@ -77,7 +79,7 @@ const EVERYWHERE: [&str; 12] = [
     "did not like our rcpt to",
 ];
 
-/// Sentences that say what the notice is, or whom to ask.
+/// How sentences go on that say what the notice is, or whom to ask.
 const ABOUT_THE_NOTICE: [&str; 12] = [
     "postmaster",
     "created automatically",
