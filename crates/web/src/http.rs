@@ -117,7 +117,8 @@ impl<S: Send + Sync, T: DeserializeOwned> FromRequestParts<S> for Query<T> {
         let given = parts.uri.query().unwrap_or_default().split('&').filter(|pair| !pair.ends_with('='));
         let given = given.collect::<Vec<_>>().join("&");
         let query = format!("/?{given}").parse::<Uri>().map_err(|wrong| wrong.to_string());
-        let query = query.and_then(|uri| axum::extract::Query::<T>::try_from_uri(&uri).map_err(|wrong| wrong.body_text()));
+        let query =
+            query.and_then(|uri| axum::extract::Query::<T>::try_from_uri(&uri).map_err(|wrong| wrong.body_text()));
         query.map(|query| Query(query.0)).map_err(|wrong| Problem::new(problem::MALFORMED, wrong))
     }
 }

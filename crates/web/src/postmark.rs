@@ -214,7 +214,8 @@ fn recipients(draft: &Result<Draft, Problem>) -> String {
 /// read the addresses of a 406 out of the sentence.
 fn failed(problem: &Problem, people: &str) -> Sent {
     if problem.refuses_recipients() {
-        let message = format!("Found inactive addresses: {people}. Inactive is who is suppressed: {}", problem.detail());
+        let message =
+            format!("Found inactive addresses: {people}. Inactive is who is suppressed: {}", problem.detail());
         return Sent { to: None, submitted_at: None, message_id: None, error_code: 406, message };
     }
     let error_code = match problem.status() {

@@ -42,9 +42,7 @@ pub(crate) struct Begin {
     #[schema(min_length = 1, max_length = 64, pattern = r"^[A-Za-z0-9._-]+$", example = "weekly")]
     list: Option<String>,
     /// A MIME message in UTF-8 with merge fields (docs/bulk.md).
-    #[schema(
-        example = "From: News <news@example.com>\nTo: {{ email }}\nSubject: Autumn\n\nThis is for {{ email }}\n"
-    )]
+    #[schema(example = "From: News <news@example.com>\nTo: {{ email }}\nSubject: Autumn\n\nThis is for {{ email }}\n")]
     letter: String,
     /// The merge fields that each recipient brings.
     #[serde(default)]
