@@ -55,6 +55,8 @@ ids.append(v2.send_email(Content={"Raw": {"Data": raw}})["MessageId"])
 ids.append(v1.send_email(Source=w["from"], Destination={"ToAddresses": [w["to"]], "CcAddresses": ["eve@receiver.example"]},
                          Message={"Subject": text("Grüße v1"), "Body": {"Text": text("Hallo")}})["MessageId"])
 ids.append(v1.send_raw_email(RawMessage={"Data": raw.replace(b"v2", b"v1")}, Destinations=[w["to"]])["MessageId"])
+assert v1.get_send_quota()["MaxSendRate"] >= 1, v1.get_send_quota()
+assert v2.get_account()["SendQuota"]["Max24HourSend"] == -1 and v2.get_account()["SendingEnabled"]
 faults = {}
 def fault(name, call):
     try:

@@ -6,10 +6,12 @@
 
 use std::sync::LazyLock;
 
+use repute_trust::replies::Action::Suppress;
 use repute_trust::replies::{Class, Classification, Fault, Rules};
 use repute_types::{EnhancedCode, Reply};
 
 use crate::find;
+use crate::hints::hint;
 use crate::report::Action;
 
 /// What notices say that replies do not.
@@ -20,11 +22,6 @@ static NOTICES: LazyLock<Rules> = LazyLock::new(|| {
 /// That it is over, whatever kept it waiting.
 static EXPIRED: LazyLock<Rules> = LazyLock::new(|| {
     Rules::parse(&[include_str!("../data/expired.toml")]).expect("a test reads the same file with the same code")
-});
-
-/// What single words hint at where nothing else tells.
-static GUESSES: LazyLock<Rules> = LazyLock::new(|| {
-    Rules::parse(&[include_str!("../data/guesses.toml")]).expect("a test reads the same file with the same code")
 });
 
 /// Octets of sentences that are read for a cause.
@@ -185,9 +182,14 @@ impl Subject<'_> {
         if strength(&by_notice) == Strength::Plain {
             return self.cause(&by_notice);
         }
+        let spoken = if answered.is_empty() { diagnostic } else { answered };
+        let hinted = hint(spoken, self.status);
         let is_registered = by_reply.rule.starts_with("status.");
         if strength(&by_reply) == Strength::Words && !is_registered {
-            return self.cause(&by_reply);
+            return match hinted {
+                Some((class, votes)) if votes >= PLAIN_HINT => guessed(class),
+                _ => self.cause(&by_reply),
+            };
         }
         for text in [about, rest].into_iter().filter(|text| !text.is_empty()) {
             let around = self.reply(text);
@@ -200,20 +202,60 @@ impl Subject<'_> {
                 break;
             }
         }
+        let by_status = self.by_status(&by_reply);
+        if let Some((found, true)) = by_status {
+            return found;
+        }
+        if let Some((class, _)) = hinted.filter(|(_, votes)| *votes >= ENOUGH) {
+            return guessed(class);
+        }
+        if let Some((found, _)) = by_status {
+            return found;
+        }
+        if answered.is_empty() {
+            let around = [about, rest].into_iter().filter_map(|text| hint(text, self.status));
+            if let Some((class, _)) = around.into_iter().find(|(_, votes)| *votes >= ENOUGH) {
+                return guessed(class);
+            }
+        }
         if self.class == 4 && matches!(by_reply.rule, "status.protocol" | "status.format" | "status.policy") {
             let class = Class::Temporary;
             return Cause { class, fault: class.fault(), rule: by_reply.rule, suppresses: false };
         }
-        let is_vague = by_reply.rule == "none"
-            || by_reply.rule.starts_with("code.")
-            || matches!(by_reply.rule, "status.protocol" | "status.policy");
-        if is_vague {
-            let guessed = GUESSES.classify(&reply, None);
-            if strength(&guessed) == Strength::Plain {
-                return Cause { suppresses: false, ..self.cause(&guessed) };
-            }
-        }
         self.cause(&by_reply)
+    }
+
+    /// What RFC 3463 and the registry of its codes say, and whether that is plain enough to go before what
+    /// words hint at.
+    fn by_status(&self, by_reply: &Classification<'static>) -> Option<(Cause, bool)> {
+        let EnhancedCode(class, subject, detail) = self.status?;
+        let (class, is_plain) = match (class, subject, detail) {
+            (_, 1, 2) => (Class::NoDomain, false),
+            (_, 1, 6) => (Class::Moved, true),
+            (_, 1, 10) => (Class::TakesNoMail, false),
+            (5, 3, 2) => (Class::TakesNoMail, false),
+            (_, 3, 5) => (Class::ReceiverFault, false),
+            (_, 4, 1 | 2) => (Class::Network, false),
+            (5, 4, 4) => (Class::NoDomain, false),
+            (4, 4, 4) => (Class::Network, false),
+            (_, 4, 7) => (Class::Expired, true),
+            (_, 7, 13) => (Class::DisabledMailbox, true),
+            (_, 7, 28) => (Class::Rate, true),
+            _ if by_reply.rule.starts_with("status.")
+                && !matches!(
+                    by_reply.rule,
+                    "status.protocol" | "status.policy" | "status.network" | "status.later" | "status.system"
+                ) =>
+            {
+                return Some((
+                    self.cause(by_reply),
+                    !matches!(by_reply.rule, "status.disabled" | "status.recipient-busy" | "status.format"),
+                ));
+            }
+            _ => return None,
+        };
+        let suppresses = self.class == 5 && matches!(subject, 1 | 7) && class.action() == Suppress;
+        Some((Cause { class, fault: class.fault(), rule: "status.registered", suppresses }, is_plain))
     }
 
     fn noticed(&self, reply: &Reply, remote: Option<&str>) -> Classification<'static> {
@@ -236,6 +278,16 @@ impl Subject<'_> {
         let suppresses = self.class == 5 && found.suppresses();
         Cause { class: found.class, fault: found.fault, rule: found.rule, suppresses }
     }
+}
+
+/// Votes that are more than noise.
+const ENOUGH: u32 = 3;
+/// Votes that go before a single word.
+const PLAIN_HINT: u32 = 6;
+
+/// A guess never suppresses anybody.
+fn guessed(class: Class) -> Cause {
+    Cause { class, fault: class.fault(), rule: "guess", suppresses: false }
 }
 
 #[derive(PartialEq, Eq)]
@@ -335,11 +387,7 @@ mod tests {
 
     #[test]
     fn the_rules_for_notices_can_be_read() {
-        let files = [
-            include_str!("../data/notices.toml"),
-            include_str!("../data/expired.toml"),
-            include_str!("../data/guesses.toml"),
-        ];
+        let files = [include_str!("../data/notices.toml"), include_str!("../data/expired.toml")];
         Rules::parse(&files).unwrap();
     }
 }

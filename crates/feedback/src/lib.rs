@@ -12,6 +12,7 @@ mod complaint;
 mod dmarc;
 mod find;
 mod freeform;
+mod hints;
 mod letter;
 mod mail;
 mod original;
@@ -115,6 +116,6 @@ pub fn read_file(octets: &[u8]) -> Vec<Comeback> {
     vec![match packed::of_file(octets) {
         Some(Ok(found)) => found,
         Some(Err(why)) => Comeback::Unreadable(Unreadable { why }),
-        None => Comeback::Unreadable(Unreadable { why: "there is neither XML nor JSON in it".to_owned() }),
+        None => Comeback::Unreadable(Unreadable { why: packed::NEITHER.to_owned() }),
     }]
 }

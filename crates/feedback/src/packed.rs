@@ -11,6 +11,9 @@ pub struct Unreadable {
     pub why: String,
 }
 
+/// Why a file that is no report is none.
+pub(crate) const NEITHER: &str = "there is neither XML nor JSON in it";
+
 /// `None` where no attachment is a report.
 pub(crate) fn read(mail: &Mail<'_>) -> Option<Comeback> {
     let is_announced = is_announced(mail);
@@ -20,6 +23,8 @@ pub(crate) fn read(mail: &Mail<'_>) -> Option<Comeback> {
         match of_file(&octets) {
             Some(Ok(found)) => return Some(found),
             Some(Err(why)) if is_announced => refused = refused.or(Some(why)),
+            // Packed twice, or something else: the mail of a machine, and no letter.
+            None if is_announced && unpack::is_packed(&octets) => refused = refused.or(Some(NEITHER.to_owned())),
             _ => {}
         }
     }

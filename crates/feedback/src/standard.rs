@@ -89,6 +89,9 @@ fn reported(group: &Group, explanation: &str, recipients: &[String]) -> Reported
     let (original, last) = (original(group), last(group));
     let status = group.value("status").and_then(find::status);
     let mut diagnostic = group.value("diagnostic-code").map(|value| without_type(value).to_owned()).unwrap_or_default();
+    if diagnostic.is_empty() {
+        diagnostic = reply_beside(explanation, &last).unwrap_or_default();
+    }
     diagnostic.truncate(diagnostic.floor_char_boundary(DIAGNOSTIC));
     let action = action(group.value("action"), status, &diagnostic);
     let remote = group.value("remote-mta").map(typed_name).filter(|name| !name.is_empty());
@@ -114,6 +117,16 @@ fn reported(group: &Group, explanation: &str, recipients: &[String]) -> Reported
         remote,
         cause: read.cause,
     }
+}
+
+/// The reply that stands beside the recipient in the sentences, for servers that write no Diagnostic-Code, as OpenSMTPD
+/// does: `ann@example.net: 550 5.1.1 no such user`.
+fn reply_beside(explanation: &str, recipient: &str) -> Option<String> {
+    let (_, after) = explanation.split_once(recipient).filter(|_| !recipient.is_empty())?;
+    let said = after.trim_start_matches('>').strip_prefix(':')?.trim_start();
+    let paragraph: Vec<&str> = said.lines().take_while(|line| !line.trim().is_empty()).map(str::trim).collect();
+    let reply = paragraph.join(" ");
+    find::reply_code(&reply).filter(|(code, place)| *code >= 400 && *place == 0).map(|_| reply)
 }
 
 /// RFC 3464 §2.3.3; what is no action of it is told by the status.

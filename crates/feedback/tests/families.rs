@@ -51,7 +51,7 @@ fn refusal(said: &str) -> String {
 fn words_of_many_servers_are_understood_and_a_guess_suppresses_nobody() {
     let table = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/families/phrases.tsv")).unwrap();
     let rows: Vec<_> = table.lines().filter_map(|line| line.split_once('\t')).collect();
-    assert!(rows.len() > 380, "{}", rows.len());
+    assert!(rows.len() > 620, "{}", rows.len());
     for (classes, said) in rows {
         let Comeback::Report(report) = read(refusal(said).as_bytes()) else { panic!("{said}") };
         let cause = report.recipients[0].cause.unwrap();
@@ -61,6 +61,6 @@ fn words_of_many_servers_are_understood_and_a_guess_suppresses_nobody() {
             "{said}: {class}, not {classes} ({})",
             cause.rule
         );
-        assert!(!(cause.suppresses && cause.rule.starts_with("guess.")), "{said}");
+        assert!(!(cause.suppresses && cause.rule.starts_with("guess")), "{said}");
     }
 }

@@ -172,3 +172,14 @@ fn an_attachment_of_a_human_is_no_report() {
     let content = mail("our site", "text/xml", "site.xml", b"<rss/>");
     assert!(matches!(read(&content), Comeback::Reply(_)));
 }
+
+/// Packed twice, it was taken for the letter of a human, and would have been handed on to one.
+#[test]
+fn what_is_announced_as_a_report_and_holds_none_is_no_letter() {
+    for file in [gzip(&gzip(DMARC.as_bytes())), gzip(b"[[[["), gzip(b"")] {
+        let Comeback::Unreadable(why) = read(&mail(SUBJECT, "application/gzip", NAME, &file)) else { panic!() };
+        assert_eq!(why.why, "there is neither XML nor JSON in it");
+    }
+    let of_a_human = mail("The figures", "application/gzip", "figures.gz", &gzip(b"1, 2, 3"));
+    assert!(matches!(read(&of_a_human), Comeback::Reply(_)));
+}

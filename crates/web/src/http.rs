@@ -112,9 +112,14 @@ pub(crate) struct Query<T>(pub T);
 impl<S: Send + Sync, T: DeserializeOwned> FromRequestParts<S> for Query<T> {
     type Rejection = Problem;
 
-    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
-        let query = axum::extract::Query::<T>::from_request_parts(parts, state).await;
-        query.map(|query| Query(query.0)).map_err(|wrong| Problem::new(problem::MALFORMED, wrong.body_text()))
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Problem> {
+        // A form sends its empty inputs too: `after=` asks for the first page.
+        let given = parts.uri.query().unwrap_or_default().split('&').filter(|pair| !pair.ends_with('='));
+        let given = given.collect::<Vec<_>>().join("&");
+        let query = format!("/?{given}").parse::<Uri>().map_err(|wrong| wrong.to_string());
+        let query =
+            query.and_then(|uri| axum::extract::Query::<T>::try_from_uri(&uri).map_err(|wrong| wrong.body_text()));
+        query.map(|query| Query(query.0)).map_err(|wrong| Problem::new(problem::MALFORMED, wrong))
     }
 }
 

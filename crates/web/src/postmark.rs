@@ -15,6 +15,7 @@ use axum::http::header::CONTENT_TYPE;
 use axum::response::{IntoResponse as _, Response};
 use axum::routing::post;
 use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
 
 use crate::app::App;
 use crate::body::{self, Raw};
@@ -81,46 +82,51 @@ struct Sent {
 async fn one(State(app): State<Arc<App>>, request: Request) -> Response {
     let (caller, raw) = match enter(&app, request).await {
         Ok(entered) => entered,
-        Err(problem) => return refused(&problem),
+        Err(problem) => return refused(&problem, ""),
     };
     let email: Email = match body::parse(&raw.octets) {
         Ok(email) => email,
-        Err(problem) => return refused(&problem),
+        Err(problem) => return refused(&problem, ""),
     };
     let to = email.to.clone();
     let draft = email.draft(app.limits.recipients);
+    let people = recipients(&draft);
     let mut results = hand_in(app.clone(), caller, vec![draft], None).await;
     match results.pop() {
         Some(Ok(accepted)) => json(StatusCode::OK, &sent(&app, accepted, to)),
-        Some(Err(problem)) => refused(&problem),
-        None => refused(&Problem::unavailable("nothing was answered")),
+        Some(Err(problem)) => refused(&problem, &people),
+        None => refused(&Problem::unavailable("nothing was answered"), ""),
     }
 }
 
 async fn many(State(app): State<Arc<App>>, request: Request) -> Response {
     let read = async {
         let (caller, raw) = enter(&app, request).await?;
-        let emails: Vec<Email> = serde_json::from_slice(&raw.octets)
+        // Each by itself: one that is no message spoils no other.
+        let emails: Vec<Box<RawValue>> = serde_json::from_slice(&raw.octets)
             .map_err(|why| Problem::fields(vec![FieldFault::new("", format!("this is no list of messages: {why}"))]))?;
         if emails.len() > app.limits.batch {
             let what = format!("a batch has at most {} messages", app.limits.batch);
             return Err(Problem::fields(vec![FieldFault::new("", what)]));
         }
         batch::count_rest(&app, &caller, emails.len())?;
-        Ok((caller, emails))
+        let emails = emails.iter().map(|email| body::parse::<Email>(email.get().as_bytes()));
+        Ok((caller, emails.collect::<Vec<_>>()))
     };
     let (caller, emails) = match read.await {
         Ok(read) => read,
-        Err(problem) => return refused(&problem),
+        Err(problem) => return refused(&problem, ""),
     };
-    let tos: Vec<_> = emails.iter().map(|email| email.to.clone()).collect();
-    let drafts = emails.into_iter().map(|email| email.draft(app.limits.recipients)).collect();
+    let tos: Vec<_> = emails.iter().map(|email| email.as_ref().ok().and_then(|email| email.to.clone())).collect();
+    let drafts = emails.into_iter().map(|email| email.and_then(|email| email.draft(app.limits.recipients)));
+    let drafts: Vec<_> = drafts.collect();
+    let people: Vec<_> = drafts.iter().map(recipients).collect();
     let results = hand_in(app.clone(), caller, drafts, None).await;
-    let answer = |(result, to): (Result<Accepted, Problem>, Option<String>)| match result {
+    let answer = |((result, to), people): ((Result<Accepted, Problem>, Option<String>), String)| match result {
         Ok(accepted) => sent(&app, accepted, to),
-        Err(problem) => failed(&problem),
+        Err(problem) => failed(&problem, &people),
     };
-    let answers: Vec<Sent> = results.into_iter().zip(tos).map(answer).collect();
+    let answers: Vec<Sent> = results.into_iter().zip(tos).zip(people).map(answer).collect();
     json(StatusCode::OK, &answers)
 }
 
@@ -198,8 +204,20 @@ fn sent(app: &App, accepted: Accepted, to: Option<String>) -> Sent {
     }
 }
 
-/// Postmark's numbers: 10 the token, 300 the message, 400 the sender, 406 the recipient, 429 the pace.
-fn failed(problem: &Problem) -> Sent {
+/// Whom a message was for, as the answer about those that may not be written to names them.
+fn recipients(draft: &Result<Draft, Problem>) -> String {
+    let named = |draft: &Draft| draft.recipients.iter().map(|(address, _)| address.to_string()).collect::<Vec<_>>();
+    draft.as_ref().map(named).unwrap_or_default().join(", ")
+}
+
+/// Postmark's numbers: 10 the token, 300 the message, 400 the sender, 406 the recipients, 429 the pace. Its clients
+/// read the addresses of a 406 out of the sentence.
+fn failed(problem: &Problem, people: &str) -> Sent {
+    if problem.refuses_recipients() {
+        let message =
+            format!("Found inactive addresses: {people}. Inactive is who is suppressed: {}", problem.detail());
+        return Sent { to: None, submitted_at: None, message_id: None, error_code: 406, message };
+    }
     let error_code = match problem.status() {
         401 => 10,
         403 => 400,
@@ -210,13 +228,13 @@ fn failed(problem: &Problem) -> Sent {
     Sent { to: None, submitted_at: None, message_id: None, error_code, message: problem.detail().to_owned() }
 }
 
-fn refused(problem: &Problem) -> Response {
+fn refused(problem: &Problem, people: &str) -> Response {
     let status = match problem.status() {
         400 | 403 | 415 => 422,
         status => status,
     };
     let status = StatusCode::from_u16(status).unwrap_or(StatusCode::UNPROCESSABLE_ENTITY);
-    let mut response = json(status, &failed(problem));
+    let mut response = json(status, &failed(problem, people));
     for (name, value) in problem.headers() {
         response.headers_mut().insert(name.clone(), value.clone());
     }

@@ -247,6 +247,15 @@ impl Problem {
         Problem { errors, ..self }
     }
 
+    pub fn with_enhanced(self, enhanced: Option<String>) -> Problem {
+        Problem { enhanced, ..self }
+    }
+
+    /// Whether each recipient was refused for good, and nothing else was wrong.
+    pub fn refuses_recipients(&self) -> bool {
+        self.status == REFUSED.status && self.enhanced.is_some() && !self.errors.is_empty()
+    }
+
     pub fn next_row(self, row: u32) -> Problem {
         Problem { next_row: Some(row), ..self }
     }

@@ -54,7 +54,9 @@ pub fn description() -> String {
 }
 
 fn api() -> OpenApiRouter<Arc<App>> {
-    OpenApiRouter::with_openapi(about()).merge(v1::routes()).merge(v1::lists())
+    let mut api = OpenApiRouter::with_openapi(about()).merge(v1::routes()).merge(v1::lists());
+    v1::queue::say_that_something_is_selected(api.get_openapi_mut());
+    api
 }
 
 fn about() -> OpenApi {

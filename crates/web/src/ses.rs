@@ -2,7 +2,8 @@
 //! the keys, and nothing else.
 //!
 //! Version 2: `POST /v2/email/outbound-emails` with `Content.Simple` (headers and attachments too) or
-//! `Content.Raw`. Version 1: `POST /` with `Action=SendEmail` or `SendRawEmail`, answered in XML.
+//! `Content.Raw`. Version 1: `POST /` with `Action=SendEmail` or `SendRawEmail`, answered in XML. How fast may be sent is
+//! answered too: `GetAccount`, and `GetSendQuota` of version 1.
 //! Signed with Signature Version 4: the access key id is the name of a token, the secret what
 //! `repute token ses NAME` prints. Templates, configuration sets and list management are not
 //! known: templates are refused, the others passed over.
@@ -17,7 +18,7 @@ use axum::extract::{FromRequest as _, Request, State};
 use axum::http::StatusCode;
 use axum::http::header::{CONTENT_TYPE, HeaderName, HeaderValue};
 use axum::response::{IntoResponse as _, Response};
-use axum::routing::post;
+use axum::routing::{get, post};
 use repute_types::{EnhancedCode, Reply};
 
 use crate::app::App;
@@ -30,18 +31,21 @@ use crate::v1::batch::hand_in;
 use crate::v1::letter::Draft;
 
 pub(crate) fn router() -> Router<Arc<App>> {
-    Router::new().route("/v2/email/outbound-emails", post(outbound))
+    Router::new().route("/v2/email/outbound-emails", post(outbound)).route("/v2/email/account", get(account))
 }
 
 /// Version 1 comes to `/`, which is also a page.
 pub(crate) async fn query(State(app): State<Arc<App>>, request: Request) -> Response {
     let done = async {
         let (caller, raw) = enter(&app, request).await?;
-        let (action, draft) = form::draft(&raw.octets, app.limits.recipients)?;
-        Ok((action, send(&app, caller, draft).await?))
+        let (action, draft) = match form::asked(&raw.octets, app.limits.recipients)? {
+            form::Asked::Send(action, draft) => (action, *draft),
+            form::Asked::Quota => return Ok(form::quota(rate(&app, &caller))),
+        };
+        Ok(form::sent(action, &send(&app, caller, draft).await?))
     };
     match done.await {
-        Ok((action, id)) => xml(StatusCode::OK, &form::sent(action, &id)),
+        Ok(answer) => xml(StatusCode::OK, &answer),
         Err(problem) => xml(status_of(&problem), &form::failed(&problem, code_of(&problem))),
     }
 }
@@ -54,18 +58,40 @@ async fn outbound(State(app): State<Arc<App>>, request: Request) -> Response {
     };
     match done.await {
         Ok(id) => json(StatusCode::OK, &serde_json::json!({ "MessageId": id })),
-        Err(problem) => {
-            let mut response = json(status_of(&problem), &serde_json::json!({ "message": problem.detail() }));
-            let kind = match code_of(&problem) {
-                "Throttling" => "TooManyRequestsException",
-                "MessageRejected" => "MessageRejected",
-                "InvalidParameterValue" => "BadRequestException",
-                other => other,
-            };
-            response.headers_mut().insert(HeaderName::from_static("x-amzn-errortype"), HeaderValue::from_static(kind));
-            response
-        }
+        Err(problem) => failed(&problem),
     }
+}
+
+/// `GetAccount`: how fast the token may send, which clients that pace themselves ask before they do.
+async fn account(State(app): State<Arc<App>>, request: Request) -> Response {
+    match enter(&app, request).await {
+        Ok((caller, _)) => json(
+            StatusCode::OK,
+            &serde_json::json!({
+                "SendingEnabled": true, "ProductionAccessEnabled": true, "EnforcementStatus": "HEALTHY",
+                "SendQuota": { "Max24HourSend": -1.0, "MaxSendRate": rate(&app, &caller), "SentLast24Hours": 0.0 },
+            }),
+        ),
+        Err(problem) => failed(&problem),
+    }
+}
+
+/// Messages a second, as the token's pace has it.
+fn rate(app: &App, caller: &Caller) -> f64 {
+    let minute = caller.token.requests_per_minute.unwrap_or(app.settings().requests_per_minute);
+    (f64::from(minute) / 60.0).max(1.0)
+}
+
+fn failed(problem: &Problem) -> Response {
+    let mut response = json(status_of(problem), &serde_json::json!({ "message": problem.detail() }));
+    let kind = match code_of(problem) {
+        "Throttling" => "TooManyRequestsException",
+        "MessageRejected" => "MessageRejected",
+        "InvalidParameterValue" => "BadRequestException",
+        other => other,
+    };
+    response.headers_mut().insert(HeaderName::from_static("x-amzn-errortype"), HeaderValue::from_static(kind));
+    response
 }
 
 /// Who signed, at its pace, and what.

@@ -91,3 +91,17 @@ async fn the_server_tells_of_itself() {
     assert_eq!(world.get("/v1/status").await.json()["queued"].as_u64(), Some(0));
     world.end().await;
 }
+
+/// A form sends its empty inputs, and the first page has no `after` to give.
+#[tokio::test]
+async fn an_empty_value_of_a_query_is_not_given() {
+    let world = World::new().await;
+    for path in
+        ["/v1/queue?after=&domain=&held=&limit=10", "/v1/suppressions?after=&why=&address=", "/v1/campaigns?after="]
+    {
+        assert_eq!(world.get(path).await.status, 200, "{path}");
+    }
+    assert_eq!(world.ask("DELETE /v1/suppressions?address=", &[common::SHOP], b"").await.status, 400);
+    assert_eq!(world.get("/v1/queue?after=x").await.status, 400);
+    world.end().await;
+}

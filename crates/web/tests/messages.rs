@@ -164,3 +164,19 @@ async fn what_is_to_be_sent_later_can_be_cancelled() {
     assert_eq!(far.status, 422, "{far:?}");
     world.end().await;
 }
+
+/// It was refused as a whole where one of its messages had a member that is not known, or was no object.
+#[tokio::test]
+async fn a_message_of_a_batch_that_is_none_spoils_no_other() {
+    let world = World::new().await;
+    let good = r#"{"from": "a@example.com", "to": "b@a.test", "text": "x", "headers": {"X-B": "1", "X-A": "2"}}"#;
+    let odd = r#"{"from": "a@example.com", "to": "b@a.test", "text": "x", "txt": "y"}"#;
+    let body = format!(r#"{{"messages": [{odd}, 5, {good}, [{good}]]}}"#);
+    let answer = world.post("/v1/messages/batch", &body).await;
+    let json = answer.json();
+    let statuses: Vec<_> = json["results"].as_array().unwrap().iter().map(|r| r["status"].as_u64().unwrap()).collect();
+    assert_eq!((answer.status, statuses), (200, vec![422, 422, 202, 422]), "{json}");
+    assert_eq!(json["results"][0]["problem"]["errors"][0]["pointer"], "/messages/0/txt", "{json}");
+    assert!(world.content(&json["results"][2]["accepted"]["id"]).await.contains("X-B: 1\r\nX-A: 2\r\n"));
+    world.end().await;
+}

@@ -26,10 +26,33 @@ async fn postmark_sends_one_and_many() {
     let batch = world.ask("POST /email/batch", &[JSON, TOKEN], both.as_bytes()).await;
     let codes: Vec<_> = batch.json().as_array().unwrap().iter().map(|r| r["ErrorCode"].as_u64().unwrap()).collect();
     assert_eq!((batch.status, codes), (200, vec![0, 400]), "{batch:?}");
+    let odd = format!(r#"[5, {{"From": 7}}, {email}]"#);
+    let batch = world.ask("POST /email/batch", &[JSON, TOKEN], odd.as_bytes()).await.json();
+    let codes: Vec<_> = batch.as_array().unwrap().iter().map(|r| r["ErrorCode"].as_u64().unwrap()).collect();
+    assert_eq!(codes, [300, 300, 0], "{batch}");
     let wrong = world.ask("POST /email", &[JSON, "X-Postmark-Server-Token: x"], email.as_bytes()).await;
     assert_eq!((wrong.status, wrong.json()["ErrorCode"].as_u64()), (401, Some(10)));
     let bad = world.ask("POST /email", &[JSON, TOKEN], br#"{"From": "a@example.com", "To": "bad"}"#).await;
     assert_eq!((bad.status, bad.json()["ErrorCode"].as_u64()), (422, Some(300)), "{bad:?}");
+    world.end().await;
+}
+
+/// Clients of Postmark take a 406 for recipients that are not to be tried again, and read them from its sentence.
+#[tokio::test]
+async fn postmark_is_told_who_is_suppressed() {
+    let world = World::new().await;
+    for who in ["b@a.test", "c@a.test"] {
+        let suppress = format!(r#"{{"address": "{who}"}}"#);
+        assert_eq!(world.post("/v1/suppressions", &suppress).await.status, 201);
+    }
+    let email = r#"{"From": "a@example.com", "To": "b@a.test", "Cc": "c@a.test", "TextBody": "y"}"#;
+    let one = world.ask("POST /email", &[JSON, TOKEN], email.as_bytes()).await;
+    assert_eq!((one.status, one.json()["ErrorCode"].as_u64()), (422, Some(406)), "{one:?}");
+    let begins = "Found inactive addresses: b@a.test, c@a.test. Inactive";
+    assert!(one.json()["Message"].as_str().unwrap().starts_with(begins), "{one:?}");
+    let both = format!("[{email}, {}]", email.replace("b@a.test", "d@a.test"));
+    let batch = world.ask("POST /email/batch", &[JSON, TOKEN], both.as_bytes()).await.json();
+    assert_eq!((batch[0]["ErrorCode"].as_u64(), batch[1]["ErrorCode"].as_u64()), (Some(406), Some(0)), "{batch}");
     world.end().await;
 }
 

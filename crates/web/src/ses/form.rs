@@ -6,18 +6,25 @@ use crate::problem::{self, FieldFault, Problem};
 use crate::v1::letter::{Draft, Message};
 use crate::v1::people::{Mailbox, Mailboxes};
 
-/// The action that was asked for, and the message.
-pub(super) fn draft(octets: &[u8], most: usize) -> Result<(&'static str, Draft), Problem> {
+/// What was asked for.
+pub(super) enum Asked {
+    /// The action, and the message.
+    Send(&'static str, Box<Draft>),
+    Quota,
+}
+
+pub(super) fn asked(octets: &[u8], most: usize) -> Result<Asked, Problem> {
     let form = Form::read(octets)?;
     let (action, message) = match form.one("Action") {
+        Some("GetSendQuota") => return Ok(Asked::Quota),
         Some("SendEmail") => ("SendEmail", form.letter()),
         Some("SendRawEmail") => ("SendRawEmail", form.whole()),
         _ => {
-            let what = "the actions known here are SendEmail and SendRawEmail";
+            let what = "the actions known here are SendEmail, SendRawEmail and GetSendQuota";
             return Err(Problem::fields(vec![FieldFault::new("/Action", what)]));
         }
     };
-    Ok((action, message.draft(most).map_err(Problem::fields)?))
+    Ok(Asked::Send(action, Box::new(message.draft(most).map_err(Problem::fields)?)))
 }
 
 struct Form(Vec<(String, String)>);
@@ -85,6 +92,15 @@ pub(super) fn sent(action: &str, id: &str) -> String {
     format!(
         "<{action}Response xmlns=\"{NAMESPACE}\"><{action}Result><MessageId>{id}</MessageId></{action}Result>\
          <ResponseMetadata><RequestId>{id}</RequestId></ResponseMetadata></{action}Response>"
+    )
+}
+
+/// `rate` in messages a second. There is no limit of a day, and none of a day is counted.
+pub(super) fn quota(rate: f64) -> String {
+    format!(
+        "<GetSendQuotaResponse xmlns=\"{NAMESPACE}\"><GetSendQuotaResult><Max24HourSend>-1.0</Max24HourSend>\
+         <MaxSendRate>{rate:.1}</MaxSendRate><SentLast24Hours>0.0</SentLast24Hours></GetSendQuotaResult>\
+         <ResponseMetadata><RequestId>none</RequestId></ResponseMetadata></GetSendQuotaResponse>"
     )
 }
 

@@ -7,6 +7,7 @@ use axum::http::{HeaderMap, StatusCode};
 use axum::response::Response;
 use repute_engine::once::Place;
 use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
 use tokio::task::JoinSet;
 use utoipa::ToSchema;
 
@@ -15,9 +16,8 @@ use super::messages::Key;
 use super::problems::Writing;
 use super::submit::{Accepted, submit, taken_before};
 use crate::app::App;
-use crate::body::Json;
+use crate::body::{self, Json};
 use crate::caller::{self, Caller};
-use crate::object;
 use crate::once::{self, Asked, Said};
 use crate::problem::{FieldFault, Problem};
 
@@ -28,9 +28,8 @@ const AT_ONCE: usize = 32;
 #[serde(deny_unknown_fields)]
 pub(crate) struct Batch {
     /// Each is accepted or refused by itself.
-    #[schema(min_items = 1, max_items = 500)]
-    #[serde(deserialize_with = "object::list")]
-    messages: Vec<Message>,
+    #[schema(min_items = 1, max_items = 500, value_type = Vec<Message>)]
+    messages: Vec<Box<RawValue>>,
 }
 
 /// An answer for each message, in the order of the messages.
@@ -78,8 +77,11 @@ pub(crate) async fn send(
     }
     count_rest(&app, &caller, count)?;
     let octets = octets.clone();
-    let drafts = batch.value.messages.into_iter();
-    let drafts = drafts.map(|message| message.draft(app.limits.recipients).map_err(Problem::fields)).collect();
+    let draft = |message: &RawValue| -> Result<Draft, Problem> {
+        let message: Message = body::parse(message.get().as_bytes())?;
+        message.draft(app.limits.recipients).map_err(Problem::fields)
+    };
+    let drafts = value.messages.iter().map(|message| draft(message)).collect();
     let asked = Asked { path: "/v1/messages/batch", headers: &headers, octets: &[&octets], say };
     once::answer(&app, caller, asked, drafts).await
 }

@@ -42,9 +42,7 @@ pub(crate) struct Begin {
     #[schema(min_length = 1, max_length = 64, pattern = r"^[A-Za-z0-9._-]+$", example = "weekly")]
     list: Option<String>,
     /// A MIME message in UTF-8 with merge fields (docs/bulk.md).
-    #[schema(
-        example = "From: News <news@example.com>\nTo: {{ email }}\nSubject: Hello {{ name }}\n\nDear {{ name }}\n"
-    )]
+    #[schema(example = "From: News <news@example.com>\nTo: {{ email }}\nSubject: Autumn\n\nThis is for {{ email }}\n")]
     letter: String,
     /// The merge fields that each recipient brings.
     #[serde(default)]
@@ -210,6 +208,7 @@ pub(crate) async fn begin(
 #[into_params(parameter_in = Query)]
 pub(crate) struct Listed {
     /// `next` of the page before.
+    #[param(pattern = r"^[0-9a-f][0-9a-hjkmnp-tv-z]{12}$")]
     after: Option<String>,
     /// At most so many; 50.
     #[param(minimum = 1, maximum = 500)]

@@ -39,8 +39,14 @@ use crate::settings::Action;
 pub(crate) struct Wanted {
     /// Where to begin: `now` (where nothing is said), `start` (as far back as is kept), a time, or the id of an
     /// event, after which it goes on. The field `Last-Event-ID` goes before it.
+    #[param(
+        pattern = r"^(now|start|evt_[0-9a-f][0-9a-hjkmnp-tv-z]{12}|20[0-9]{2}-(0[1-9]|1[0-2])-(0[1-9]|1[0-9]|2[0-8])T([01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9]Z)$"
+    )]
     since: Option<String>,
     /// Only these types, with commas between them: `delivered,bounced`.
+    #[param(
+        pattern = r"^(accepted|held|released|deferred|delivered|bounced|complained|unsubscribed|suppressed|incident\.opened|incident\.closed)(,(accepted|held|released|deferred|delivered|bounced|complained|unsubscribed|suppressed|incident\.opened|incident\.closed))*$"
+    )]
     types: Option<String>,
     /// Only of this account; for a token without one.
     account: Option<String>,

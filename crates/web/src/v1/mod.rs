@@ -13,7 +13,7 @@ mod messages;
 pub(crate) mod people;
 mod permits;
 mod problems;
-mod queue;
+pub(crate) mod queue;
 mod raw;
 mod reports;
 mod server;

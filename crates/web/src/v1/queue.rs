@@ -7,6 +7,8 @@ use axum::extract::State;
 use repute_engine::control::{QueueRow, Selector};
 use repute_types::{Address, Domain};
 use serde::{Deserialize, Serialize};
+use utoipa::openapi::schema::{AllOfBuilder, AnyOfBuilder, ArrayBuilder, ObjectBuilder, Schema, Type};
+use utoipa::openapi::{OpenApi, RefOr};
 use utoipa::{IntoParams, ToSchema};
 
 use super::cancel::Changed;
@@ -101,6 +103,7 @@ pub(crate) struct Which {
     /// Only what is held.
     held: Option<bool>,
     /// `next` of the page before.
+    #[param(pattern = r"^[0-9a-f][0-9a-hjkmnp-tv-z]{12}\.[0-9]{1,9}$")]
     after: Option<String>,
     /// At most so many rows; 50.
     #[param(minimum = 1, maximum = 500)]
@@ -147,7 +150,7 @@ pub(crate) async fn list(
 #[serde(deny_unknown_fields)]
 pub(crate) struct Selection {
     #[serde(default)]
-    #[schema(max_items = 10_000)]
+    #[schema(max_items = 10_000, value_type = Vec<MessageIdText>)]
     ids: Vec<String>,
     #[schema(format = "hostname")]
     domain: Option<String>,
@@ -167,6 +170,12 @@ pub(crate) struct Selection {
     #[schema(max_length = 500, pattern = r"^[^\x00-\x1f\x7f-\x9f]*$")]
     reason: Option<String>,
 }
+
+/// The id of a message.
+#[derive(ToSchema)]
+#[schema(value_type = String, pattern = r"^[0-9a-f][0-9a-hjkmnp-tv-z]{12}$", example = "1m7qw3g0w000h")]
+#[allow(dead_code, reason = "it describes what ids look like")]
+pub(crate) struct MessageIdText(String);
 
 const OLDEST: u64 = 315_360_000;
 
@@ -206,6 +215,25 @@ impl Selection {
         selector.account = caller.account().map(str::to_owned);
         Ok((selector, self.reason.unwrap_or_else(|| format!("held by {}", caller.token.name))))
     }
+}
+
+/// Says in the description what no attribute can: of all the conditions at least one has to be set.
+pub(crate) fn say_that_something_is_selected(api: &mut OpenApi) {
+    let Some(schemas) = api.components.as_mut().map(|components| &mut components.schemas) else { return };
+    let Some(members) = schemas.remove("Selection") else { return };
+    let with = |name: &str, schema: RefOr<Schema>| ObjectBuilder::new().property(name, schema).required(name).build();
+    let of = |kind: Type| RefOr::from(Schema::from(ObjectBuilder::new().schema_type(kind).build()));
+    let yes = || RefOr::from(Schema::from(ObjectBuilder::new().enum_values(Some([true])).build()));
+    let some = RefOr::from(Schema::from(ArrayBuilder::new().min_items(Some(1)).build()));
+    let mut any = AnyOfBuilder::new().item(with("ids", some)).item(with("older_than", of(Type::Integer)));
+    for name in ["domain", "sender", "recipient"] {
+        any = any.item(with(name, of(Type::String)));
+    }
+    for name in ["held", "all"] {
+        any = any.item(with(name, yes()));
+    }
+    let both = AllOfBuilder::new().item(members).item(Schema::AnyOf(any.build()));
+    schemas.insert("Selection".to_owned(), RefOr::from(Schema::AllOf(both.build())));
 }
 
 /// Hold what waits

@@ -124,5 +124,8 @@ fn nobody(refused: Vec<RefusedRecipient>, errors: Vec<FieldFault>) -> Problem {
         [one] => one.detail.clone(),
         _ => "none of the recipients may be sent to: `errors` says why".to_owned(),
     };
-    Problem::new(problem::REFUSED, detail).with_errors(errors)
+    // One code for all says what they have in common.
+    let enhanced = refused.first().and_then(|first| first.enhanced.clone()).filter(|code| code.starts_with('5'));
+    let enhanced = enhanced.filter(|code| refused.iter().all(|one| one.enhanced.as_ref() == Some(code)));
+    Problem::new(problem::REFUSED, detail).with_errors(errors).with_enhanced(enhanced)
 }

@@ -1,0 +1,203 @@
+//! What words hint at, in a sentence that no rule knows (`data/hints.txt` says how they are written): a vote of
+//! words that stand near each other. Asked last of all; a hint never suppresses anybody.
+//!
+//! Bound: [`WORDS`] words are looked at.
+
+use std::sync::LazyLock;
+
+use repute_trust::replies::Class;
+use repute_types::EnhancedCode;
+
+const WORDS: usize = 400;
+/// How far apart words may stand that belong together.
+const NEAR: usize = 9;
+/// Votes of the status for each class of its subject.
+const OF_SUBJECT: u32 = 4;
+
+static HINTS: LazyLock<Vec<Hint>> =
+    LazyLock::new(|| parse(include_str!("../data/hints.txt")).expect("a test reads the same file with the same code"));
+
+struct Hint {
+    class: Class,
+    weight: u32,
+    /// One of each has to be there.
+    groups: Vec<Vec<Stem>>,
+}
+
+/// Words that follow each other.
+struct Stem {
+    words: Vec<String>,
+    /// The last of them is meant whole.
+    is_whole: bool,
+    /// Of a script without blanks: found anywhere.
+    text: Option<String>,
+}
+
+/// The class that most of the words speak for, and how much. Classes of the status's subject (RFC 3463) go before
+/// others.
+pub(crate) fn hint(text: &str, status: Option<EnhancedCode>) -> Option<(Class, u32)> {
+    let text = telling(text);
+    let words: Vec<&str> = text.split(|c: char| !c.is_alphanumeric()).filter(|w| !w.is_empty()).take(WORDS).collect();
+    let mut votes: Vec<(Class, u32)> = Vec::new();
+    for hint in HINTS.iter().filter(|hint| hint.is_in(&words, &text)) {
+        match votes.iter_mut().find(|(class, _)| *class == hint.class) {
+            Some((_, votes)) => *votes += hint.weight,
+            None => votes.push((hint.class, hint.weight)),
+        }
+    }
+    let subject = status.map_or(&[][..], |status| of_subject(status.1));
+    let weighed =
+        votes.into_iter().map(|(class, votes)| (class, votes + if subject.contains(&class) { OF_SUBJECT } else { 0 }));
+    weighed.rev().max_by_key(|(_, votes)| *votes)
+}
+
+/// The text without what says nothing of the cause: addresses, links, and what every notice has.
+fn telling(text: &str) -> String {
+    let text = text.to_lowercase().replace(['\'', '’', '`'], "");
+    let text = EVERYWHERE.iter().fold(text, |text, words| text.replace(words, " "));
+    let sentences = text.split_inclusive(". ").map(|sentence| {
+        let end = ABOUT_THE_NOTICE.iter().filter_map(|words| sentence.find(words)).min();
+        &sentence[..end.unwrap_or(sentence.len())]
+    });
+    let words = sentences.flat_map(str::split_whitespace);
+    words.filter(|word| !word.contains('@') && !word.contains("://")).collect::<Vec<_>>().join(" ")
+}
+
+/// Frames around what is said.
+const EVERYWHERE: [&str; 12] = [
+    "the mail system",
+    "the mailer daemon",
+    "delivery report",
+    "smtp error from remote mail server",
+    "giving up on",
+    "ive given up",
+    "recipient address rejected",
+    "delivery temporarily suspended",
+    "mail delivery system",
+    "mail delivery software",
+    "in reply to rcpt to command",
+    "did not like our rcpt to",
+];
+
+/// How sentences go on that say what the notice is, or whom to ask.
+const ABOUT_THE_NOTICE: [&str; 12] = [
+    "postmaster",
+    "created automatically",
+    "problem report",
+    "for assistance",
+    "for further assistance",
+    "contact your",
+    "im sorry to have to inform you",
+    "no action is required",
+    "do not need to",
+    "a message that you sent",
+    "permanent error.",
+    "original message",
+];
+
+/// The classes that a subject of RFC 3463 is about.
+fn of_subject(subject: u16) -> &'static [Class] {
+    use Class::*;
+    match subject {
+        1 => &[UnknownUser, NoDomain, TakesNoMail, Moved, SenderDomain],
+        2 => &[DisabledMailbox, FullMailbox, RecipientRate, RecipientPolicy],
+        3 => &[ReceiverFault, TooLarge, MailProgram, TakesNoMail],
+        4 => &[Network, Loop, Expired, NoDomain],
+        5 => &[Protocol],
+        6 => &[MessageFormat, Content],
+        7 => &[
+            Policy,
+            RecipientPolicy,
+            Content,
+            Virus,
+            Spf,
+            Dkim,
+            Dmarc,
+            Authentication,
+            Login,
+            Tls,
+            RelayDenied,
+            AddressReputation,
+            ListedAddress,
+            ReverseDns,
+            SenderDomain,
+            Rate,
+            Greylisting,
+            ListedLink,
+        ],
+        _ => &[],
+    }
+}
+
+impl Hint {
+    fn is_in(&self, words: &[&str], text: &str) -> bool {
+        let places: Vec<Vec<usize>> = self.groups.iter().map(|group| places(group, words, text)).collect();
+        let Some((first, others)) = places.split_first() else { return false };
+        first.iter().any(|at| others.iter().all(|other| other.iter().any(|place| place.abs_diff(*at) <= NEAR)))
+    }
+}
+
+fn places(group: &[Stem], words: &[&str], text: &str) -> Vec<usize> {
+    let is_at = |place: usize| group.iter().any(|stem| stem.is_at(&words[place..]));
+    let mut found: Vec<usize> = (0..words.len()).filter(|place| is_at(*place)).collect();
+    if group.iter().filter_map(|stem| stem.text.as_deref()).any(|stem| text.contains(stem)) {
+        found.push(0);
+    }
+    found
+}
+
+impl Stem {
+    fn is_at(&self, words: &[&str]) -> bool {
+        if words.len() < self.words.len() {
+            return false;
+        }
+        let last = self.words.len() - 1;
+        self.words.iter().zip(words).enumerate().all(|(nth, (stem, word))| {
+            if nth < last || self.is_whole { word == stem } else { word.starts_with(stem.as_str()) }
+        })
+    }
+}
+
+fn parse(text: &str) -> Result<Vec<Hint>, String> {
+    let lines = text.lines().filter(|line| !line.is_empty() && !line.starts_with('#'));
+    lines.map(|line| hint_of(line).ok_or_else(|| format!("no hint: {line}"))).collect()
+}
+
+fn hint_of(line: &str) -> Option<Hint> {
+    let (class, rest) = line.split_once(' ')?;
+    let (weight, rest) = rest.split_once(' ')?;
+    let class = Class::ALL.into_iter().find(|known| known.as_str() == class)?;
+    let groups = rest.split(" & ").map(|group| group.split('|').map(stem).collect()).collect();
+    Some(Hint { class, weight: weight.parse().ok()?, groups })
+}
+
+fn stem(text: &str) -> Stem {
+    let is_whole = text.ends_with('!');
+    let has_no_blanks = text.chars().any(|c| c >= '\u{2e80}');
+    let words = text.replace('!', "").split(' ').map(str::to_owned).collect();
+    Stem { words, is_whole, text: has_no_blanks.then(|| text.to_owned()) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_hints_can_be_read() {
+        assert!(parse(include_str!("../data/hints.txt")).unwrap().len() > 100);
+        assert!(parse("no-such-class 3 word").is_err());
+    }
+
+    #[test]
+    fn words_that_stand_near_each_other_decide_and_the_status_helps() {
+        let class = |text: &str, status| hint(text, status).map(|(class, _)| class);
+        assert_eq!(class("the account of this person was not found here", None), Some(Class::UnknownUser));
+        assert_eq!(class("<unknown-user@list.example> https://spam.example", None), None, "names are no words");
+        assert_eq!(class("Nous n'avons pas ce client: adresse inconnue", None), Some(Class::UnknownUser));
+        assert_eq!(class("すみません。存在しません。", None), Some(Class::UnknownUser));
+        let far = format!("mailbox {} full", "and so on ".repeat(10));
+        assert_eq!(class(&far, None), None);
+        let headers = "Headers: resource limit, too large";
+        assert_eq!(class(headers, Some(EnhancedCode(5, 6, 0))), Some(Class::MessageFormat));
+    }
+}
