@@ -9,6 +9,7 @@ mod first;
 mod reports;
 mod server;
 pub mod suppression;
+mod tls;
 
 use std::time::Duration;
 
@@ -27,6 +28,7 @@ pub use about::About;
 pub use error::ControlError;
 pub use first::First;
 pub use server::{DomainRecord, DomainRow, EgressRow};
+pub use tls::{TlsSessionList, TlsSessionRow};
 
 /// Which parts of the queue are meant; everything that is set has to hold. An empty selector
 /// means all: commands that change something ask for at least one condition or `all`.

@@ -39,6 +39,8 @@ pub struct Letter {
     pub text: Option<String>,
     pub html: Option<String>,
     pub attachments: Vec<Attachment>,
+    /// What is attached is a report of this type (RFC 6522), not a file beside a letter.
+    pub report_type: Option<&'static str>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]

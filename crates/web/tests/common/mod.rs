@@ -254,6 +254,7 @@ fn engine_settings() -> EngineSettings {
     };
     EngineSettings {
         permit: Default::default(),
+        tls_reports: Default::default(),
         bulk: BulkSettings { url: Some("https://mail.example.com".into()), list_unsubscribe: true },
         hostname: domain("mail.example.com"),
         accounts: vec![account("shop"), account("other"), account("news")],
@@ -297,6 +298,7 @@ fn doors(spool: Arc<MemorySpool>, state: &Path, feed: Arc<Feed>) -> Doors {
         suppressions: Some(Arc::new(suppressions)),
         requests: Some(Arc::new(requests)),
         circuits: None,
+        tls_sessions: None,
         tokens: Arc::new(repute_feedback::Tokens::new(&[1; 32])),
     }
 }
