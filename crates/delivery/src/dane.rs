@@ -122,12 +122,7 @@ fn cannot_be_found_out(host: &Domain, at: &Domain, why: &str) -> Outcome {
 fn applied(base: &Domain, records: &[Tlsa]) -> AppliedPolicy {
     let hex = |data: &[u8]| data.iter().map(|octet| format!("{octet:02x}")).collect::<String>();
     let text = |r: &Tlsa| format!("{} {} {} {}", r.usage, r.selector, r.matching, hex(&r.data));
-    AppliedPolicy {
-        kind: PolicyType::Tlsa,
-        domain: base.clone(),
-        strings: records.iter().map(text).collect(),
-        hosts: Vec::new(),
-    }
+    AppliedPolicy::new(PolicyType::Tlsa, base, records.iter().map(text).collect(), Vec::new())
 }
 
 /// The domain, and where its aliases lead: with authorities its names are as good as the host's (RFC 7672 §3.2.2).

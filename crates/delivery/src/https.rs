@@ -14,7 +14,7 @@ use hyper::header::{CONTENT_TYPE, HOST, USER_AGENT};
 use hyper::{Request, Response, Uri};
 use hyper_util::rt::TokioIo;
 use repute_dns::{Lookup, Resolver};
-use repute_net::{Network, Stream, TlsError, TlsPolicy};
+use repute_net::{CertificateFault, Network, Stream, TlsError, TlsPolicy};
 use repute_types::Domain;
 use tokio::task::JoinHandle;
 
@@ -117,7 +117,7 @@ async fn connect(network: &dyn Network, resolver: &dyn Resolver, place: Place<'_
             Ok(stream) => {
                 let secured = network.tls().start(stream, host.as_str(), TlsPolicy::Verified).await;
                 return secured.map(|(stream, _)| stream).map_err(|error| match error {
-                    TlsError::Certificate(why) => Fault::Certificate(why.to_string()),
+                    TlsError::Certificate(why) => Fault::Certificate(CertificateFault::in_words(&why)),
                     other => Fault::Unreachable(other.to_string()),
                 });
             }

@@ -327,7 +327,8 @@ impl Session<'_> {
                 return Ok(Session { wire: Wire::new(stream), tls: Some(used), vouched, ..self });
             }
             Ok(Err(TlsError::Certificate(why))) => {
-                (format!("the certificate is not valid for {name}: {why}"), CertificateFault::of(&why))
+                let words = CertificateFault::in_words(&why);
+                (format!("the certificate is not valid for {name}: {words}"), CertificateFault::of(&why))
             }
             Ok(Err(TlsError::Handshake(why))) => {
                 (format!("the TLS handshake with {name} failed: {why}"), CertificateFault::Other)

@@ -22,6 +22,8 @@ const KINDS_MOST: usize = 20_000;
 const DAY_SECONDS: i64 = 86_400;
 /// Octets of a reason: others have to read it.
 const REASON_MOST: usize = 200;
+/// Octets of a policy's text and of its hosts each: it is a stranger's, and kept with each kind.
+const POLICY_MOST: usize = 4096;
 
 /// What was counted. Shared by whoever delivers and whoever keeps.
 pub struct Tally {
@@ -70,6 +72,23 @@ pub struct SessionFailure {
     pub reason: String,
     pub receiving: Option<IpAddr>,
     pub sending: Option<IpAddr>,
+}
+
+impl AppliedPolicy {
+    /// What is beyond a bound is left out of it.
+    pub(crate) fn new(kind: PolicyType, domain: &Domain, strings: Vec<String>, hosts: Vec<String>) -> AppliedPolicy {
+        AppliedPolicy { kind, domain: domain.clone(), strings: bounded(strings), hosts: bounded(hosts) }
+    }
+}
+
+fn bounded(mut texts: Vec<String>) -> Vec<String> {
+    let mut octets = 0;
+    let fit = texts.iter().take_while(|text| {
+        octets += text.len();
+        octets <= POLICY_MOST
+    });
+    texts.truncate(fit.count());
+    texts
 }
 
 impl Tally {
@@ -166,14 +185,14 @@ impl Seen {
         if let Some(dane) = &self.dane {
             return (dane.clone(), self.flaw.clone());
         }
-        let of = |kind| AppliedPolicy { kind, domain: domain.clone(), strings: Vec::new(), hosts: Vec::new() };
+        let of = |kind| AppliedPolicy::new(kind, domain, Vec::new(), Vec::new());
         match policies.map_or(Standing::Nothing, |policies| policies.standing(domain)) {
             Standing::Kept(policy) => {
                 let unnamed = || (!policy.names(&self.host.to_string())).then(|| Flaw::unnamed(&self.host));
                 let certificate = || self.certificate.map(|fault| Flaw::of_certificate(fault, ""));
                 let flaw = self.flaw.clone().or_else(unnamed).or_else(certificate);
                 let strings = policy.to_string().lines().map(str::to_owned).collect();
-                (AppliedPolicy { strings, hosts: policy.mx.clone(), ..of(PolicyType::Sts) }, flaw)
+                (AppliedPolicy::new(PolicyType::Sts, domain, strings, policy.mx.clone()), flaw)
             }
             Standing::NotHad(result, reason) => (of(PolicyType::Sts), Some(Flaw::new(result, reason))),
             Standing::Nothing => (of(PolicyType::NoPolicyFound), self.flaw.clone()),

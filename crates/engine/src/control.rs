@@ -434,7 +434,7 @@ pub fn row(meta: &MessageMeta, part: PartRecord, view: Option<repute_queue::View
         (PartState::Due, Some(until)) if lane.is_some_and(|lane| lane.told_to_wait) => {
             Some(format!("its site wants us to wait; tried again at {until}"))
         }
-        (PartState::Due, Some(until)) => Some(format!("its site cannot be reached; tried again at {until}")),
+        (PartState::Due, Some(until)) => Some(format!("no session with its site could be had; tried again at {until}")),
         _ => None,
     };
     let next = match state {

@@ -28,6 +28,8 @@ use crate::config::SendingDomain;
 use crate::works::Works;
 
 const KEEP_EVERY: Duration = Duration::from_secs(60);
+/// What came due while nothing ran.
+const AFTER_START: Duration = Duration::from_secs(2);
 const DAY: Duration = Duration::from_secs(86_400);
 /// RFC 8460 §4.1: not all of them at midnight.
 const SPREAD: Duration = Duration::from_secs(4 * 3600);
@@ -35,9 +37,11 @@ const SPREAD: Duration = Duration::from_secs(4 * 3600);
 const PATIENCE: Duration = DAY;
 const FIRST_PAUSE: Duration = Duration::from_secs(5 * 60);
 const LONGEST_PAUSE: Duration = Duration::from_secs(4 * 3600);
-/// Reports that are looked at in a minute, and at the same time.
+/// Reports that are looked at in one go, and at the same time.
 const DUE_MOST: usize = 1000;
 const AT_ONCE: usize = 16;
+/// Kinds of sessions of one report: who makes more has most of them told.
+const KINDS_MOST: usize = 20_000;
 
 /// What reports say of us.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -58,10 +62,10 @@ impl Default for TlsReportSettings {
 /// Runs until `stop` turns true.
 pub(crate) async fn run(works: Arc<Works>, mut stop: watch::Receiver<bool>) {
     let Some(store) = works.doors.tls_sessions.clone() else { return };
-    let mut closed = None;
+    let (mut closed, mut pause) = (None, AFTER_START);
     while !*stop.borrow() {
         tokio::select! {
-            () = tokio::time::sleep(KEEP_EVERY) => {}
+            () = tokio::time::sleep(std::mem::replace(&mut pause, KEEP_EVERY)) => {}
             changed = stop.changed() => if changed.is_err() { return } else { continue },
         }
         keep(&works).await;
@@ -118,26 +122,34 @@ fn counted((kind, sessions): (SessionKind, u64)) -> DomainSessions {
 async fn report(works: &Arc<Works>, store: &Arc<TlsSessions>, closed: &mut Option<i64>) {
     let today = day_of(works.now());
     if *closed != Some(today) {
-        match store.close_before(today, due).await {
+        let now = works.now();
+        match store.close_before(today, move |day, domain| due(day, domain).max(now)).await {
             Ok(()) => *closed = Some(today),
             Err(error) => failed(works, "no report on TLS is made now", &error),
         }
     }
-    let due = match store.due(works.now(), DUE_MOST).await {
-        Ok(due) => due,
-        Err(error) => return failed(works, "no report on TLS is sent now", &error),
-    };
+    loop {
+        match store.due(works.now(), DUE_MOST).await {
+            // Whatever is looked at is done, or due later.
+            Ok(due) if !due.is_empty() && each(works, store, due).await => {}
+            Ok(_) => return,
+            Err(error) => return failed(works, "no report on TLS is sent now", &error),
+        }
+    }
+}
+
+/// Several at the same time. Whether all of it could be written down.
+async fn each(works: &Arc<Works>, store: &Arc<TlsSessions>, due: Vec<OwedReport>) -> bool {
     let (places, mut tasks) = (Arc::new(Semaphore::new(AT_ONCE)), JoinSet::new());
     for owed in due {
         let (works, store, places) = (works.clone(), store.clone(), places.clone());
         tasks.spawn(async move {
             let _place = places.acquire_owned().await;
-            if let Err(error) = one(&works, &store, &owed).await {
-                failed(&works, "a report on TLS may be sent twice", &error);
-            }
+            let done = one(&works, &store, &owed).await;
+            done.inspect_err(|error| failed(&works, "a report on TLS may be sent twice", error)).is_ok()
         });
     }
-    while tasks.join_next().await.is_some() {}
+    tasks.join_all().await.into_iter().all(|done| done)
 }
 
 /// When the report on a day is due: always the same time for a domain and day, spread over the hours.
@@ -158,7 +170,7 @@ async fn one(works: &Works, store: &TlsSessions, owed: &OwedReport) -> Result<()
             Err(why) => why,
         },
         Some(place) => {
-            let counts = store.of_day(owed.day, Some(owed.domain.clone()), usize::MAX).await?;
+            let counts = store.of_day(owed.day, Some(owed.domain.clone()), KINDS_MOST).await?;
             match send::send(works, owed, place, counts.into_iter().map(|row| row.count).collect()).await {
                 Ok(()) => {
                     works.note(Level::Info, "tls-report", format!("the report to {} went to {place}", owed.domain));

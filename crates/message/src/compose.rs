@@ -202,6 +202,25 @@ mod tests {
     }
 
     #[test]
+    fn a_report_is_what_is_attached() {
+        let letter = Letter {
+            from: Some(person("", "a@a.example")),
+            text: Some("See.".into()),
+            attachments: vec![attachment("r.png", None)],
+            report_type: Some("tlsrpt"),
+            ..Letter::default()
+        };
+        check(
+            &letter,
+            "From: a@a.example\nMIME-Version: 1.0\n\
+             Content-Type: multipart/report; report-type=tlsrpt; boundary=\"=_report\"\n\n\
+             --=_report\nContent-Type: text/plain; charset=utf-8\nContent-Transfer-Encoding: 7bit\n\nSee.\n\n\
+             --=_report\nContent-Type: image/png\nContent-Transfer-Encoding: base64\n\
+             Content-Disposition: attachment; filename=\"r.png\"\n\nUE5H\n\n--=_report--\n",
+        );
+    }
+
+    #[test]
     fn an_attachment_smuggles_nothing() {
         let check = |change: fn(&mut Attachment), expect: &str| {
             let mut bad = attachment("a", None);
