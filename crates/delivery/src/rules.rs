@@ -171,12 +171,12 @@ impl HostRule {
             Ok(vouched) => Ok((TlsUsed { verified: true, ..used }, vouched)),
             Err(flaw) => {
                 let fault = match flaw.result {
-                    ResultType::CertificateExpired => "which has expired",
-                    ResultType::CertificateHostMismatch => "which bears the name of another host",
-                    ResultType::TlsaInvalid => "which is not the one that its TLSA records promise",
-                    _ => "which is not signed by the authority that its TLSA records promise",
+                    ResultType::CertificateExpired => "a certificate that has expired",
+                    ResultType::CertificateHostMismatch => "a certificate that bears the name of another host",
+                    ResultType::TlsaInvalid => "another certificate than its TLSA records promise",
+                    _ => "a certificate that is not valid by the authority that its TLSA records promise",
                 };
-                Err((self.unmet(Stage::StartTls, format!("{host} shows a certificate {fault}")), flaw))
+                Err((self.unmet(Stage::StartTls, format!("{host} shows {fault}")), flaw))
             }
         }
     }

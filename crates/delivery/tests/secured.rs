@@ -26,7 +26,7 @@ async fn dane_takes_the_certificate_that_was_promised_and_no_other() {
         let world = World::new(what).zone(SIGNED).also(|_| tlsa("mx.b.test", 3, 1, 1, &[], 0));
         let said = world.send().await;
         assert!(
-            said.starts_with("deferred 4.7.10 starttls") && said.contains("not the one that its TLSA records promise"),
+            said.starts_with("deferred 4.7.10 starttls") && said.contains("than its TLSA records promise"),
             "{said}"
         );
         assert!(!world.heard().contains("MAIL"), "{}", world.heard());

@@ -131,8 +131,12 @@ async fn report(works: &Arc<Works>, store: &Arc<TlsSessions>, closed: &mut Optio
     loop {
         match store.due(works.now(), DUE_MOST).await {
             // Whatever is looked at is done, or due later.
-            Ok(due) if !due.is_empty() && each(works, store, due).await => {}
-            Ok(_) => return,
+            Ok(due) if due.is_empty() => return,
+            Ok(due) => {
+                if !each(works, store, due).await {
+                    return;
+                }
+            }
             Err(error) => return failed(works, "no report on TLS is sent now", &error),
         }
     }
