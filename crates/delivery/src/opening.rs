@@ -140,7 +140,7 @@ impl Opener<'_> {
         let peer = Peer { name: host.to_string(), address: Some(address.ip()), port: address.port() };
         let broken = memory.is_tls_broken(address);
         let (dane, unusable) = rule.applied();
-        let seen = Seen {
+        let mut seen = Seen {
             host: host.clone(),
             receiving: Some(address.ip()),
             sending: self.egress.source_for(address),
@@ -148,12 +148,14 @@ impl Opener<'_> {
             flaw: (broken && rule.may_go_clear()).then(broke_before),
             certificate: None,
         };
+        let mut broke = None;
         let mut opened = self.session(&peer, rule, address, rule.wish(broken), &seen).await;
         if let Err(Fault { in_handshake: true, flaw, .. }) = &opened
             && rule.may_go_clear()
         {
             memory.tls_broke(address);
-            let seen = Seen { flaw: flaw.clone(), ..seen.clone() };
+            broke = flaw.clone();
+            seen.flaw = flaw.clone();
             opened = self.session(&peer, rule, address, TlsWish::Never, &seen).await;
         }
         match opened {
@@ -162,7 +164,8 @@ impl Opener<'_> {
                 Ok(opened)
             }
             Err(Fault { outcome, flaw, .. }) => {
-                if let Some(flaw) = flaw {
+                // What is only remembered is no session.
+                if let Some(flaw) = flaw.or(broke) {
                     self.count(&Seen { flaw: Some(flaw), ..seen });
                 }
                 Err(Outcome { peer: Some(peer), ..outcome })

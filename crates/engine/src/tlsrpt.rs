@@ -69,10 +69,7 @@ pub(crate) async fn run(works: Arc<Works>, mut stop: watch::Receiver<bool>) {
             changed = stop.changed() => if changed.is_err() { return } else { continue },
         }
         keep(&works).await;
-        tokio::select! {
-            () = report(&works, &store, &mut closed) => {}
-            _ = stop.changed() => {}
-        }
+        report(&works, &store, &mut closed, &stop).await;
     }
 }
 
@@ -118,8 +115,8 @@ fn counted((kind, sessions): (SessionKind, u64)) -> DomainSessions {
     DomainSessions { day, domain: domain.to_string(), count }
 }
 
-/// All that is due. `closed`: the day before which days were closed last.
-async fn report(works: &Arc<Works>, store: &Arc<TlsSessions>, closed: &mut Option<i64>) {
+/// All that is due, until `stop` turns true. `closed`: the day before which days were closed last.
+async fn report(works: &Arc<Works>, store: &Arc<TlsSessions>, closed: &mut Option<i64>, stop: &watch::Receiver<bool>) {
     let today = day_of(works.now());
     if *closed != Some(today) {
         let now = works.now();
@@ -128,12 +125,12 @@ async fn report(works: &Arc<Works>, store: &Arc<TlsSessions>, closed: &mut Optio
             Err(error) => failed(works, "no report on TLS is made now", &error),
         }
     }
-    loop {
+    while !*stop.borrow() {
         match store.due(works.now(), DUE_MOST).await {
             // Whatever is looked at is done, or due later.
             Ok(due) if due.is_empty() => return,
             Ok(due) => {
-                if !each(works, store, due).await {
+                if !each(works, store, due, stop).await {
                     return;
                 }
             }
@@ -143,13 +140,21 @@ async fn report(works: &Arc<Works>, store: &Arc<TlsSessions>, closed: &mut Optio
 }
 
 /// Several at the same time. Whether all of it could be written down.
-async fn each(works: &Arc<Works>, store: &Arc<TlsSessions>, due: Vec<OwedReport>) -> bool {
+async fn each(
+    works: &Arc<Works>,
+    store: &Arc<TlsSessions>,
+    due: Vec<OwedReport>,
+    stop: &watch::Receiver<bool>,
+) -> bool {
     let (places, mut tasks) = (Arc::new(Semaphore::new(AT_ONCE)), JoinSet::new());
     for owed in due {
-        let (works, store, places) = (works.clone(), store.clone(), places.clone());
+        let (works, store, places, stop) = (works.clone(), store.clone(), places.clone(), stop.clone());
         tasks.spawn(async move {
             let _place = places.acquire_owned().await;
-            let done = one(&works, &store, &owed).await;
+            if *stop.borrow() {
+                return true;
+            }
+            let done = one(&works, &store, &owed, stop).await;
             done.inspect_err(|error| failed(&works, "a report on TLS may be sent twice", error)).is_ok()
         });
     }
@@ -163,7 +168,12 @@ fn due(day: i64, domain: &str) -> Timestamp {
     Timestamp((day + 1) * DAY.as_millis() as i64) + Duration::from_secs(hasher.finish() % SPREAD.as_secs())
 }
 
-async fn one(works: &Works, store: &TlsSessions, owed: &OwedReport) -> Result<(), LedgerError> {
+async fn one(
+    works: &Works,
+    store: &TlsSessions,
+    owed: &OwedReport,
+    stop: watch::Receiver<bool>,
+) -> Result<(), LedgerError> {
     let settings = works.settings();
     if !settings.tls_reports.enabled || !settings.domains.iter().any(SendingDomain::is_usable) {
         return store.owe(owed, Vec::new(), works.now()).await;
@@ -175,7 +185,8 @@ async fn one(works: &Works, store: &TlsSessions, owed: &OwedReport) -> Result<()
         },
         Some(place) => {
             let counts = store.of_day(owed.day, Some(owed.domain.clone()), KINDS_MOST).await?;
-            match send::send(works, owed, place, counts.into_iter().map(|row| row.count).collect()).await {
+            let counts = counts.into_iter().map(|row| row.count).collect();
+            match send::send(works, owed, place, counts, stop).await {
                 Ok(()) => {
                     works.note(Level::Info, "tls-report", format!("the report to {} went to {place}", owed.domain));
                     return store.done(owed).await;

@@ -12,6 +12,7 @@ use repute_ledger::OwedReport;
 use repute_message::compose::Attachment;
 use repute_trust::tlsrpt::Destination;
 use repute_types::Address;
+use tokio::sync::watch;
 use tokio::time::timeout;
 
 use super::PATIENCE;
@@ -28,6 +29,7 @@ pub(super) async fn send(
     owed: &OwedReport,
     place: &str,
     counts: Vec<SessionCount>,
+    stop: watch::Receiver<bool>,
 ) -> Result<(), String> {
     let settings = works.settings();
     let author = author(works, &settings, place).ok_or("no domain of this server can send it")?;
@@ -35,7 +37,7 @@ pub(super) async fn send(
     let packed = Bytes::from(report.packed().map_err(|error| error.to_string())?);
     match Destination::parse(place) {
         Some(Destination::Mail(to)) => mail(works, author, owed, &to, &report, packed).await,
-        Some(Destination::Https(url)) => post(works, &settings, &url, packed).await,
+        Some(Destination::Https(url)) => post(works, &settings, &url, packed, stop).await,
         None => Err("nobody can be written to there".into()),
     }
 }
@@ -106,10 +108,21 @@ async fn mail(
     own::send(works, letter).await.map(drop)
 }
 
-async fn post(works: &Works, settings: &Settings, url: &str, packed: Bytes) -> Result<(), String> {
+/// Broken off when the server stops.
+async fn post(
+    works: &Works,
+    settings: &Settings,
+    url: &str,
+    packed: Bytes,
+    mut stop: watch::Receiver<bool>,
+) -> Result<(), String> {
     let (network, resolver) = (&*works.doors.network, &*works.doors.resolver);
     let posting = https::post(network, resolver, url, MEDIA, packed, settings.delivery.danger_allow_loopback);
-    match timeout(POST_WITHIN, posting).await {
+    let posted = tokio::select! {
+        posted = timeout(POST_WITHIN, posting) => posted,
+        _ = stop.wait_for(|stop| *stop) => return Err("this server stops".into()),
+    };
+    match posted {
         Ok(Ok(200..=299)) => Ok(()),
         Ok(Ok(status)) => Err(format!("it answers {status}")),
         Ok(Err(why)) => Err(why),
