@@ -18,8 +18,6 @@ mod wire;
 #[doc(hidden)]
 pub use api::try_record;
 pub use api::{Api, ApiError, Base, BaseError, Host};
-#[doc(hidden)]
-pub use api::try_record;
 pub use ask::{Answer, Directory, Server, Unasked, Zone};
 pub use key::{KeyError, TsigKey};
 pub use update::{Change, Guard, Primary, UpdateError, update};
