@@ -155,6 +155,7 @@ async fn begin() -> (Engine, Arc<MemorySpool>, Dry) {
         suppressions: None,
         requests: None,
         circuits: None,
+        tls_sessions: None,
         tokens: Arc::new(repute_feedback::Tokens::new(&[1; 32])),
     };
     let caller = Caller { network, resolver: Arc::new(NoNames), clock: Arc::new(SystemClock) };
@@ -211,6 +212,7 @@ fn works() -> EngineSettings {
         suppression: Default::default(),
         returned: Default::default(),
         circuit: Default::default(),
+        tls_reports: Default::default(),
     }
 }
 

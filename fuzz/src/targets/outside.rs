@@ -73,8 +73,7 @@ pub fn dane(octets: &[u8]) {
     let held = |anchor: &Vec<u8>| usable.iter().any(|record| record.usage == 2 && record.data == *anchor);
     let above = |anchor: &Vec<u8>| chain.iter().skip(1).any(|der| der == anchor);
     assert!(anchors.iter().all(|anchor| held(anchor) || above(anchor)), "an anchor that nobody spoke of");
-    let names = ["mx.example.com".to_owned()];
-    let led = anchors.iter().filter(|anchor| leads_to(anchor, &chain, &names)).count();
+    let led = anchors.iter().filter(|anchor| leads_to(anchor, &chain, "mx.example.com").is_ok()).count();
     assert!(led == 0 || !chain.is_empty());
 }
 
