@@ -1,4 +1,5 @@
 //! The client's side of SCRAM-SHA-256 (RFC 5802, RFC 7677) over SMTP (RFC 4954).
+#![allow(dead_code, reason = "each test program uses a part of it")]
 
 use std::io;
 use std::num::NonZeroU32;
