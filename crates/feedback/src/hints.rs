@@ -8,7 +8,7 @@ use std::sync::LazyLock;
 use repute_trust::replies::Class;
 use repute_types::EnhancedCode;
 
-const WORDS: usize = 400;
+const WORDS: usize = 250;
 /// How far apart words may stand that belong together.
 const NEAR: usize = 9;
 /// Votes of the status for each class of its subject.
@@ -37,9 +37,9 @@ struct Stem {
 /// others.
 pub(crate) fn hint(text: &str, status: Option<EnhancedCode>) -> Option<(Class, u32)> {
     let text = telling(text);
-    let words: Vec<&str> = text.split(|c: char| !c.is_alphanumeric()).filter(|w| !w.is_empty()).take(WORDS).collect();
+    let words = Words::of(&text);
     let mut votes: Vec<(Class, u32)> = Vec::new();
-    for hint in HINTS.iter().filter(|hint| hint.is_in(&words, &text)) {
+    for hint in HINTS.iter().filter(|hint| hint.is_in(&words)) {
         match votes.iter_mut().find(|(class, _)| *class == hint.class) {
             Some((_, votes)) => *votes += hint.weight,
             None => votes.push((hint.class, hint.weight)),
@@ -129,21 +129,51 @@ fn of_subject(subject: u16) -> &'static [Class] {
     }
 }
 
-impl Hint {
-    fn is_in(&self, words: &[&str], text: &str) -> bool {
-        let places: Vec<Vec<usize>> = self.groups.iter().map(|group| places(group, words, text)).collect();
-        let Some((first, others)) = places.split_first() else { return false };
-        first.iter().any(|at| others.iter().all(|other| other.iter().any(|place| place.abs_diff(*at) <= NEAR)))
+/// The words of a text, and where those stand that begin with an octet: most stems are found missing by that.
+struct Words<'t> {
+    text: &'t str,
+    words: Vec<&'t str>,
+    begin: Vec<Vec<usize>>,
+}
+
+impl<'t> Words<'t> {
+    fn of(text: &'t str) -> Words<'t> {
+        let words = text.split(|c: char| !c.is_alphanumeric()).filter(|word| !word.is_empty()).take(WORDS);
+        let words: Vec<&str> = words.collect();
+        let mut begin = vec![Vec::new(); 256];
+        for (place, word) in words.iter().enumerate() {
+            begin[usize::from(word.as_bytes()[0])].push(place);
+        }
+        Words { text, words, begin }
+    }
+
+    /// Where one of these stands.
+    fn places(&self, group: &[Stem]) -> Vec<usize> {
+        let mut found = Vec::new();
+        for stem in group {
+            let first = stem.words[0].as_bytes().first().map_or(&[][..], |octet| &self.begin[usize::from(*octet)]);
+            found.extend(first.iter().copied().filter(|place| stem.is_at(&self.words[*place..])));
+            if stem.text.as_deref().is_some_and(|stem| self.text.contains(stem)) {
+                found.push(0);
+            }
+        }
+        found
     }
 }
 
-fn places(group: &[Stem], words: &[&str], text: &str) -> Vec<usize> {
-    let is_at = |place: usize| group.iter().any(|stem| stem.is_at(&words[place..]));
-    let mut found: Vec<usize> = (0..words.len()).filter(|place| is_at(*place)).collect();
-    if group.iter().filter_map(|stem| stem.text.as_deref()).any(|stem| text.contains(stem)) {
-        found.push(0);
+impl Hint {
+    fn is_in(&self, words: &Words<'_>) -> bool {
+        let mut places = Vec::with_capacity(self.groups.len());
+        for group in &self.groups {
+            let found = words.places(group);
+            if found.is_empty() {
+                return false;
+            }
+            places.push(found);
+        }
+        let Some((first, others)) = places.split_first() else { return false };
+        first.iter().any(|at| others.iter().all(|other| other.iter().any(|place| place.abs_diff(*at) <= NEAR)))
     }
-    found
 }
 
 impl Stem {
