@@ -135,7 +135,7 @@ pub async fn run(
     whole_v6(&run, &mut findings);
     if let Some(asked) = doors.own.as_ref().and_then(|own| own.asked) {
         let validates = findings.iter().find(|f| f.id == "dns.dnssec").map(|f| f.outcome);
-        findings.extend([asked::dane(asked, validates), asked::mta_sts(asked)]);
+        findings.extend([asked::dane(asked, validates), asked::mta_sts(asked), asked::tls_reports(asked)]);
     }
     precheck(&mut findings);
     findings.retain(|finding| options.takes(finding.id));

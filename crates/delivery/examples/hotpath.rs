@@ -6,7 +6,7 @@ use std::io::{Read, Write};
 use std::net::TcpListener;
 use std::time::Instant;
 
-use repute_delivery::{Connection, DeliverySettings, Egress, Routes, Sent, Transaction};
+use repute_delivery::{Connection, DeliverySettings, Egress, Routes, Sent, Transaction, Wanted};
 use repute_dns::ZoneFake;
 use repute_net::{TcpNetwork, TlsClient};
 use repute_types::envelope::EnvelopeOptions;
@@ -40,7 +40,8 @@ async fn send(port: u16, messages: u32) -> (f64, f64) {
     let domain = recipient.address.domain();
     let routes = Routes::default();
     let route = routes.resolve(domain, &egress, &settings, &zone, &SeededRandom::new(1)).await.expect("a route");
-    let opened = Connection::open(&route, &egress, &settings, false, &network, &zone).await;
+    let opened =
+        Connection::open(&route, Wanted { domain, require_tls: false }, &egress, &settings, &network, &zone).await;
     let mut connection = opened.expect("the sink listens");
     let (start, cpu) = (Instant::now(), cpu_of_this_thread());
     for _ in 0..messages {

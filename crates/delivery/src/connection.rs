@@ -12,11 +12,13 @@ use bytes::BytesMut;
 use repute_dns::Resolver;
 use repute_net::Network;
 use repute_smtp::client::{Exchange, Extensions, Loss, Next, Payload, TOO_MANY, Transaction};
-use repute_types::{Culprit, EnhancedCode, Outcome, Peer, Stage, TlsUsed, Verdict};
+use repute_types::{Culprit, Domain, EnhancedCode, Outcome, Peer, Stage, TlsUsed, Verdict};
 use tokio::time::Instant;
 
+use crate::dane::Vouched;
 use crate::opening::Opener;
-use crate::rules::{self, TlsRule};
+use crate::rules::{self, TlsRule, Wanted};
+use crate::tally::Counting;
 use crate::wire::Wire;
 use crate::{DeliverySettings, Egress, Route, Timeouts};
 
@@ -43,6 +45,10 @@ pub struct Connection {
     timeouts: Timeouts,
     /// It is known that the host is one of the domain's.
     safe: bool,
+    /// The only domain whose mail it may carry.
+    bound_to: Option<Domain>,
+    /// For reports on TLS.
+    counting: Option<Counting>,
     messages: u32,
     alive: bool,
     /// RSET has to come before the next MAIL.
@@ -53,19 +59,30 @@ pub struct Connection {
 }
 
 impl Connection {
-    /// Opens a session with one of the route's hosts. `require_tls` is what the message to be
-    /// sent asks for; `Err` is the outcome for each of its recipients.
+    /// Opens a session with one of the route's hosts. `Err` is the outcome for each recipient of the message that
+    /// it is wanted for.
     pub async fn open(
         route: &Route,
+        wanted: Wanted<'_>,
         egress: &Egress,
         settings: &DeliverySettings,
-        require_tls: bool,
         network: &dyn Network,
         resolver: &dyn Resolver,
     ) -> Result<Connection, Outcome> {
-        let rule = TlsRule::prepare(route, require_tls)?;
-        let opened = Opener { route, egress, settings, rule, network }.open(resolver).await?;
+        let rule = TlsRule::prepare(route, wanted)?;
+        let opened = Opener { route, egress, settings, rule, wanted, network }.open(resolver).await?;
+        let mut counting = settings.tally.clone().filter(|_| route.counted).map(|tally| Counting {
+            seen: opened.seen,
+            tally,
+            policies: settings.policies.clone(),
+            domains: Vec::new(),
+        });
+        if let Some(counting) = &mut counting {
+            counting.count_for(wanted.domain);
+        }
         Ok(Connection {
+            bound_to: (opened.vouched == Vouched::ForDomain).then(|| wanted.domain.clone()),
+            counting,
             local_address: opened.wire.stream().local_address(),
             wire: opened.wire,
             offered: opened.offered,
@@ -169,9 +186,15 @@ impl Connection {
         self.alive && self.offered.messages_most.is_none_or(|most| self.messages < most)
     }
 
-    /// Whether this session is as safe as the message asks for.
-    pub fn suits(&self, transaction: &Transaction<'_>) -> bool {
-        !transaction.options.require_tls || rules::suits_require_tls(self.safe, self.tls.as_ref(), &self.offered)
+    /// Whether such mail may go over this session too: it is as safe as the mail asks for, and was not opened by a
+    /// certificate that says nothing of its domain. It then counts as a session for that domain.
+    pub fn claim(&mut self, wanted: Wanted<'_>) -> bool {
+        let safe = !wanted.require_tls || rules::suits_require_tls(self.safe, self.tls.as_ref(), &self.offered);
+        let suits = safe && self.bound_to.as_ref().is_none_or(|domain| domain == wanted.domain);
+        if let (true, Some(counting)) = (suits, &mut self.counting) {
+            counting.count_for(wanted.domain);
+        }
+        suits
     }
 
     /// Transactions so far.

@@ -17,13 +17,16 @@ use std::sync::Arc;
 
 use bytes::BytesMut;
 use repute_dns::Resolver;
-use repute_net::{ConnectError, ConnectKind, Network, TlsError};
+use repute_net::{CertificateFault, ConnectError, ConnectKind, Network, TlsError};
 use repute_smtp::client::{Extensions, Loss, Opening, Payload, Refusal, Step, TlsWish};
+use repute_trust::tlsrpt::ResultType;
 use repute_types::{Culprit, EnhancedCode, Outcome, Peer, Reply, Stage, TlsUsed, Verdict};
 use tokio::time::Instant;
 
+use crate::dane::{NoWay, Vouched};
 use crate::hosts::{self, Found};
-use crate::rules::{HostRule, TlsRule};
+use crate::rules::{HostRule, TlsRule, Wanted};
+use crate::tally::{Flaw, Seen};
 use crate::wire::Wire;
 use crate::{DeliverySettings, Egress, HostName, Route};
 
@@ -37,6 +40,8 @@ pub(crate) struct Opened {
     pub offered: Extensions,
     pub tls: Option<TlsUsed>,
     pub peer: Peer,
+    pub vouched: Vouched,
+    pub seen: Seen,
 }
 
 pub(crate) struct Opener<'a> {
@@ -44,6 +49,7 @@ pub(crate) struct Opener<'a> {
     pub egress: &'a Egress,
     pub settings: &'a DeliverySettings,
     pub rule: TlsRule<'a>,
+    pub wanted: Wanted<'a>,
     pub network: &'a dyn Network,
 }
 
@@ -63,15 +69,17 @@ impl Tries {
 }
 
 /// Why an address was given up.
-enum Fault {
-    Outcome(Outcome),
+struct Fault {
+    outcome: Outcome,
     /// The handshake broke; the same address may do in clear.
-    Handshake(Outcome),
+    in_handshake: bool,
+    /// Where it is one of TLS: what its domain is told.
+    flaw: Option<Flaw>,
 }
 
 impl From<Outcome> for Fault {
     fn from(outcome: Outcome) -> Fault {
-        Fault::Outcome(outcome)
+        Fault { outcome, in_handshake: false, flaw: None }
     }
 }
 
@@ -96,7 +104,10 @@ impl Opener<'_> {
                 };
             let rule = match self.rule.for_host(&host.name, authentic, resolver).await {
                 Ok(rule) => Arc::new(rule),
-                Err(outcome) => {
+                Err(NoWay { outcome, seen }) => {
+                    if let Some((dane, flaw)) = seen {
+                        self.count(&Seen::unspoken(&host.name, dane, flaw));
+                    }
                     worst = Some(more_telling(worst, outcome));
                     continue;
                 }
@@ -123,32 +134,74 @@ impl Opener<'_> {
         Err(worst.unwrap_or_else(no_hosts))
     }
 
-    /// Step 3.
+    /// Step 3. It is one session to those who count, also where it took two connections.
     async fn attempt(&self, host: &HostName, rule: &HostRule, address: SocketAddr) -> Result<Opened, Outcome> {
         let memory = &self.settings.memory;
         let peer = Peer { name: host.to_string(), address: Some(address.ip()), port: address.port() };
-        let wish = rule.wish(memory.is_tls_broken(address));
-        let opened = match self.session(&peer, rule, address, wish).await {
-            Err(Fault::Handshake(_)) if rule.may_go_clear() => {
-                memory.tls_broke(address);
-                self.session(&peer, rule, address, TlsWish::Never).await
-            }
-            other => other,
+        let broken = memory.is_tls_broken(address);
+        let (dane, unusable) = rule.applied();
+        let mut seen = Seen {
+            host: host.clone(),
+            receiving: Some(address.ip()),
+            sending: self.egress.source_for(address),
+            dane,
+            flaw: (broken && rule.may_go_clear()).then(broke_before),
+            certificate: None,
         };
-        opened.map_err(|fault| {
-            let (Fault::Outcome(outcome) | Fault::Handshake(outcome)) = fault;
-            Outcome { peer: Some(peer), ..outcome }
-        })
+        let mut broke = None;
+        let mut opened = self.session(&peer, rule, address, rule.wish(broken), &seen).await;
+        if let Err(Fault { in_handshake: true, flaw, .. }) = &opened
+            && rule.may_go_clear()
+        {
+            memory.tls_broke(address);
+            broke = flaw.clone();
+            seen.flaw = flaw.clone();
+            opened = self.session(&peer, rule, address, TlsWish::Never, &seen).await;
+        }
+        match opened {
+            Ok(mut opened) => {
+                opened.seen.flaw = opened.seen.flaw.or(unusable);
+                Ok(opened)
+            }
+            Err(Fault { outcome, flaw, .. }) => {
+                // What is only remembered is no session.
+                if let Some(flaw) = flaw.or(broke) {
+                    self.count(&Seen { flaw: Some(flaw), ..seen });
+                }
+                Err(Outcome { peer: Some(peer), ..outcome })
+            }
+        }
     }
 
-    async fn session(&self, peer: &Peer, rule: &HostRule, address: SocketAddr, wish: TlsWish) -> Result<Opened, Fault> {
+    fn count(&self, seen: &Seen) {
+        if let Some(tally) = self.settings.tally.as_ref().filter(|_| self.route.counted) {
+            seen.count_for(self.wanted.domain, tally, self.settings.policies.as_deref());
+        }
+    }
+
+    /// `seen`: what is known of it already.
+    async fn session(
+        &self,
+        peer: &Peer,
+        rule: &HostRule,
+        address: SocketAddr,
+        wish: TlsWish,
+        seen: &Seen,
+    ) -> Result<Opened, Fault> {
         let timeouts = &self.settings.timeouts;
         let from = self.egress.source_for(address);
         let connected = self.network.connect(address, from, timeouts.connect).await;
         let stream = connected.map_err(|e| self.not_connected(address, e))?;
         self.settings.memory.was_reached(address);
-        let mut session =
-            Session { wire: Wire::new(stream), tls: None, out: BytesMut::new(), peer, rule, opener: self };
+        let mut session = Session {
+            wire: Wire::new(stream),
+            tls: None,
+            vouched: Vouched::ForAll,
+            out: BytesMut::new(),
+            peer,
+            rule,
+            opener: self,
+        };
         if rule.is_implicit() {
             session = session.handshake().await?;
         }
@@ -169,7 +222,15 @@ impl Opener<'_> {
         }
         let offered = opening.finish();
         rule.check_offer(&offered)?;
-        Ok(Opened { wire: session.wire, offered, tls: session.tls, peer: peer.clone() })
+        let Session { wire, tls, vouched, .. } = session;
+        let missing = || tls.is_none().then(|| no_starttls(&offered));
+        let seen = Seen {
+            sending: wire.stream().local_address().or(seen.sending),
+            flaw: seen.flaw.clone().or_else(missing),
+            certificate: wire.stream().certificate_fault(),
+            ..seen.clone()
+        };
+        Ok(Opened { wire, offered, tls, peer: peer.clone(), vouched, seen })
     }
 
     fn not_connected(&self, address: SocketAddr, error: ConnectError) -> Outcome {
@@ -182,23 +243,40 @@ impl Opener<'_> {
     }
 }
 
-fn refused(rule: &HostRule, refusal: Refusal) -> Outcome {
+fn broke_before() -> Flaw {
+    Flaw::new(ResultType::ValidationFailure, "a TLS handshake with it broke not long ago")
+}
+
+/// Of a session in clear.
+fn no_starttls(offered: &Extensions) -> Flaw {
+    match offered.starttls {
+        true => Flaw::new(ResultType::ValidationFailure, "STARTTLS was offered, and refused"),
+        false => Flaw::new(ResultType::StartTlsNotSupported, ""),
+    }
+}
+
+fn refused(rule: &HostRule, refusal: Refusal) -> Fault {
     let ours = |text: &str| Outcome::ours(Verdict::Deferred, Stage::Auth, Culprit::Us, EnhancedCode(4, 7, 0), text);
     match refusal {
         Refusal::Reply(Stage::StartTls, reply) => {
             let outcome = rule.unmet(Stage::StartTls, "TLS is needed, and the server refused STARTTLS");
-            Outcome { reply: Some(reply), ..outcome }
+            let flaw = Flaw::new(ResultType::ValidationFailure, format!("STARTTLS was refused: {reply}"));
+            Fault { outcome: Outcome { reply: Some(reply), ..outcome }, in_handshake: false, flaw: Some(flaw) }
         }
         Refusal::Reply(Stage::Auth, reply) => {
             let text = "the relay host refused our name and password: correct them in [[route]]";
             let status = EnhancedCode(4, 7, 8);
             let outcome = Outcome::ours(Verdict::Deferred, Stage::Auth, Culprit::Us, status, text);
-            Outcome { reply: Some(reply), ..outcome }
+            Outcome { reply: Some(reply), ..outcome }.into()
         }
-        Refusal::Reply(stage, reply) => before_mail(stage, reply),
-        Refusal::NoStartTls => rule.unmet(Stage::StartTls, "TLS is needed, and the server does not offer STARTTLS"),
-        Refusal::NoAuth => ours("the relay host offers neither AUTH PLAIN nor AUTH LOGIN"),
-        Refusal::AuthWithoutTls => ours("the relay host offers no TLS, and a password is not sent in clear"),
+        Refusal::Reply(stage, reply) => before_mail(stage, reply).into(),
+        Refusal::NoStartTls => {
+            let outcome = rule.unmet(Stage::StartTls, "TLS is needed, and the server does not offer STARTTLS");
+            let flaw = Flaw::new(ResultType::StartTlsNotSupported, "");
+            Fault { outcome, in_handshake: false, flaw: Some(flaw) }
+        }
+        Refusal::NoAuth => ours("the relay host offers neither AUTH PLAIN nor AUTH LOGIN").into(),
+        Refusal::AuthWithoutTls => ours("the relay host offers no TLS, and a password is not sent in clear").into(),
     }
 }
 
@@ -206,6 +284,7 @@ fn refused(rule: &HostRule, refusal: Refusal) -> Outcome {
 struct Session<'a> {
     wire: Wire,
     tls: Option<TlsUsed>,
+    vouched: Vouched,
     /// What is to be said next.
     out: BytesMut,
     peer: &'a Peer,
@@ -228,9 +307,10 @@ impl Session<'_> {
         };
         // In TLS 1.3 a server that does not like our side of the handshake says so only now.
         let in_handshake = self.tls.is_some() && stage == Stage::Ehlo;
-        heard.map_err(|loss| match lost(stage, loss) {
-            outcome if in_handshake => Fault::Handshake(outcome),
-            outcome => Fault::Outcome(outcome),
+        heard.map_err(|loss| {
+            let outcome = lost(stage, loss);
+            let told = || Flaw::new(ResultType::ValidationFailure, outcome.text.clone());
+            Fault { in_handshake, flaw: in_handshake.then(told), outcome }
         })
     }
 
@@ -240,17 +320,27 @@ impl Session<'_> {
         let name = self.peer.name.as_str();
         let start = tls.start(self.wire.into_stream(), rule.server_name(name), rule.policy());
         let started = tokio::time::timeout(self.opener.settings.timeouts.handshake, start).await;
-        let text = match started {
+        let (text, fault) = match started {
             Ok(Ok((stream, used))) => {
-                let used = rule.check_session(&stream, used, name)?;
-                return Ok(Session { wire: Wire::new(stream), tls: Some(used), ..self });
+                let (used, vouched) = rule.check_session(&stream, used, name).map_err(|(outcome, flaw)| Fault {
+                    outcome,
+                    in_handshake: false,
+                    flaw: Some(flaw),
+                })?;
+                return Ok(Session { wire: Wire::new(stream), tls: Some(used), vouched, ..self });
             }
-            Ok(Err(TlsError::Certificate(why))) => format!("the certificate is not valid for {name}: {why}"),
-            Ok(Err(TlsError::Handshake(why))) => format!("the TLS handshake with {name} failed: {why}"),
-            Ok(Err(TlsError::Name)) => format!("a certificate cannot be asked for {name}"),
-            Err(_) => format!("the TLS handshake with {name} took too long"),
+            Ok(Err(TlsError::Certificate(why))) => {
+                let words = CertificateFault::in_words(&why);
+                (format!("the certificate is not valid for {name}: {words}"), CertificateFault::of(&why))
+            }
+            Ok(Err(TlsError::Handshake(why))) => {
+                (format!("the TLS handshake with {name} failed: {why}"), CertificateFault::Other)
+            }
+            Ok(Err(TlsError::Name)) => (format!("a certificate cannot be asked for {name}"), CertificateFault::Other),
+            Err(_) => (format!("the TLS handshake with {name} took too long"), CertificateFault::Other),
         };
-        Err(Fault::Handshake(rule.unmet(Stage::StartTls, text)))
+        let flaw = Some(Flaw::of_certificate(fault, text.clone()));
+        Err(Fault { outcome: rule.unmet(Stage::StartTls, text), in_handshake: true, flaw })
     }
 }
 

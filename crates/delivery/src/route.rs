@@ -75,8 +75,8 @@ pub struct Route {
     pub login: Option<Login>,
     /// The hosts were found safely: validated by DNSSEC, or named by the operator.
     pub authentic: bool,
-    /// The domain that the route is for; `None` where hosts were named for many.
-    pub(crate) domain: Option<Domain>,
+    /// Its sessions are told to the domains that ask for it (RFC 8460).
+    pub(crate) counted: bool,
     /// Hosts are asked for TLSA records.
     pub(crate) dane: bool,
     /// What the domain's MTA-STS policy asks for, where it is in force.
@@ -147,6 +147,22 @@ impl Routes {
         }
     }
 
+    /// The same for mail that goes also where the TLS that the domain asks for cannot be had. It shares sessions with
+    /// mail to domains that ask for nothing, and never with other mail to this one.
+    pub async fn resolve_unsecured(
+        &self,
+        domain: &Domain,
+        egress: &Egress,
+        settings: &DeliverySettings,
+        resolver: &dyn Resolver,
+        random: &dyn Random,
+    ) -> Result<Route, Outcome> {
+        match self.relay_for(domain) {
+            Some(relay) => Ok(relay_route(relay)),
+            None => by_mx(domain, egress, settings, resolver, random).await,
+        }
+    }
+
     /// Whether mail for a domain goes to a relay host.
     pub fn is_relayed(&self, domain: &Domain) -> bool {
         self.relay_for(domain).is_some()
@@ -195,7 +211,7 @@ fn relay_route(relay: &Relay) -> Route {
         implicit_tls: relay.implicit_tls,
         login: relay.login.clone(),
         authentic: true,
-        domain: None,
+        counted: false,
         dane: false,
         policy: None,
         is_relay: true,
@@ -331,7 +347,7 @@ fn public_route(hosts: Vec<MxHost>, settings: &DeliverySettings, authentic: bool
         implicit_tls: false,
         login: None,
         authentic,
-        domain: None,
+        counted: false,
         dane: false,
         policy: None,
         is_relay: false,

@@ -14,9 +14,11 @@
 use repute_dns::Resolver;
 use repute_net::{Stream, TlsPolicy};
 use repute_smtp::client::{Extensions, TlsWish};
-use repute_types::{Culprit, EnhancedCode, Outcome, Stage, TlsAsked, TlsUsed, Verdict};
+use repute_trust::tlsrpt::ResultType;
+use repute_types::{Culprit, Domain, EnhancedCode, Outcome, Stage, TlsAsked, TlsUsed, Verdict};
 
-use crate::dane::{self, Dane, Promise};
+use crate::dane::{self, Dane, NoWay, Promise, Vouched};
+use crate::tally::{AppliedPolicy, Flaw};
 use crate::{HostName, Route};
 
 /// How much TLS a route asks for; each level includes those before it.
@@ -33,19 +35,29 @@ pub enum TlsNeed {
     Verify,
 }
 
+/// The mail that a session is wanted for.
+#[derive(Clone, Copy, Debug)]
+pub struct Wanted<'a> {
+    /// Of its recipients.
+    pub domain: &'a Domain,
+    /// It was sent with REQUIRETLS (RFC 8689).
+    pub require_tls: bool,
+}
+
 /// The rule for one opening: what every host of the route is asked.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct TlsRule<'a> {
     route: &'a Route,
+    wanted: Wanted<'a>,
     need: TlsNeed,
     asked: TlsAsked,
-    require_tls: bool,
 }
 
 impl<'a> TlsRule<'a> {
-    /// `require_tls`: the message was sent with REQUIRETLS (RFC 8689 §4.2.1), which needs hosts
-    /// that were found safely: by DNSSEC, by a policy, or because an operator named them.
-    pub fn prepare(route: &'a Route, require_tls: bool) -> Result<TlsRule<'a>, Outcome> {
+    /// REQUIRETLS (RFC 8689 §4.2.1) needs hosts that were found safely: by DNSSEC, by a policy, or because an
+    /// operator named them.
+    pub fn prepare(route: &'a Route, wanted: Wanted<'a>) -> Result<TlsRule<'a>, Outcome> {
+        let require_tls = wanted.require_tls;
         if require_tls && !route.is_safe() {
             let text = "the sender asked for REQUIRETLS, and the domain's MX records are secured neither by DNSSEC nor by MTA-STS";
             return Err(no_support(Stage::Route, text));
@@ -55,22 +67,17 @@ impl<'a> TlsRule<'a> {
             need @ (TlsNeed::Require | TlsNeed::Verify) => (need, TlsAsked::Route),
             need => (need, TlsAsked::Opportunistic),
         };
-        Ok(TlsRule { route, need, asked, require_tls })
+        Ok(TlsRule { route, wanted, need, asked })
     }
 
     /// What this host is asked. `authentic`: its addresses are validated. `Err`: it gets no mail now.
-    pub async fn for_host(
-        &self,
-        host: &HostName,
-        authentic: bool,
-        resolver: &dyn Resolver,
-    ) -> Result<HostRule, Outcome> {
+    pub async fn for_host(&self, host: &HostName, authentic: bool, resolver: &dyn Resolver) -> Result<HostRule, NoWay> {
         let implicit = self.route.implicit_tls;
-        let plain =
-            HostRule { need: self.need, asked: self.asked, implicit, require_tls: self.require_tls, dane: None };
+        let require_tls = self.wanted.require_tls;
+        let plain = HostRule { need: self.need, asked: self.asked, implicit, require_tls, dane: None, unusable: None };
         let HostName::Name(name) = host else { return Ok(plain) };
         let promise = match self.route.dane && authentic {
-            true => dane::promise(name, self.route, resolver).await?,
+            true => dane::promise(name, self.route, self.wanted.domain, resolver).await?,
             false => Promise::Nothing,
         };
         match promise {
@@ -78,21 +85,24 @@ impl<'a> TlsRule<'a> {
                 return Ok(HostRule { need: TlsNeed::Require, asked: TlsAsked::Dane, dane: Some(dane), ..plain });
             }
             // RFC 7672 §2.2: what cannot be used still says that TLS is there.
-            Promise::Unusable if self.route.policy.is_none() && self.need <= TlsNeed::Require => {
-                return Ok(HostRule { need: TlsNeed::Require, asked: TlsAsked::Dane, ..plain });
+            Promise::Unusable(applied) if self.route.policy.is_none() && self.need <= TlsNeed::Require => {
+                let unusable = Some(applied);
+                return Ok(HostRule { need: TlsNeed::Require, asked: TlsAsked::Dane, unusable, ..plain });
             }
-            Promise::Unusable | Promise::Nothing => {}
+            Promise::Unusable(_) | Promise::Nothing => {}
         }
         match &self.route.policy {
             None => Ok(plain),
             Some(policy) if policy.names(name.as_str()) => {
-                let asked = if self.require_tls { self.asked } else { TlsAsked::MtaSts };
+                let asked = if require_tls { self.asked } else { TlsAsked::MtaSts };
                 Ok(HostRule { need: TlsNeed::Verify, asked, ..plain })
             }
             Some(_) => {
                 let text =
                     format!("the domain's MTA-STS policy does not name its MX host {name}, so nothing is sent to it");
-                Err(Outcome::ours(Verdict::Deferred, Stage::Route, Culprit::Dns, EnhancedCode(4, 7, 10), text))
+                let status = EnhancedCode(4, 7, 10);
+                let outcome = Outcome::ours(Verdict::Deferred, Stage::Route, Culprit::Dns, status, text);
+                Err(NoWay { outcome, seen: Some((None, Flaw::unnamed(host))) })
             }
         }
     }
@@ -107,6 +117,8 @@ pub(crate) struct HostRule {
     require_tls: bool,
     /// Takes the place of the certificate authorities.
     dane: Option<Dane>,
+    /// TLSA records that say no more than that there is TLS.
+    unusable: Option<AppliedPolicy>,
 }
 
 impl HostRule {
@@ -139,16 +151,33 @@ impl HostRule {
         self.need <= TlsNeed::Opportunistic && !self.implicit
     }
 
-    /// Who is on the other side, once hands are shaken.
-    pub fn check_session(&self, session: &Stream, used: TlsUsed, host: &str) -> Result<TlsUsed, Outcome> {
+    /// The TLSA records that decide, as reports have them, and what is wrong with the records themselves.
+    pub fn applied(&self) -> (Option<AppliedPolicy>, Option<Flaw>) {
+        let unusable = || Flaw::new(ResultType::TlsaInvalid, "none of the TLSA records can be used for mail");
+        let flaw = self.unusable.as_ref().map(|_| unusable());
+        (self.dane.as_ref().map(|dane| &dane.applied).or(self.unusable.as_ref()).cloned(), flaw)
+    }
+
+    /// Who is on the other side, once hands are shaken, and whose mail they may have.
+    pub fn check_session(
+        &self,
+        session: &Stream,
+        used: TlsUsed,
+        host: &str,
+    ) -> Result<(TlsUsed, Vouched), (Outcome, Flaw)> {
         let used = TlsUsed { asked: self.asked, ..used };
-        match &self.dane {
-            Some(dane) if !dane.holds(&session.peer_certificates()) => {
-                let text = format!("{host} shows another certificate than its TLSA records promise");
-                Err(self.unmet(Stage::StartTls, text))
+        let Some(dane) = &self.dane else { return Ok((used, Vouched::ForAll)) };
+        match dane.judge(&session.peer_certificates()) {
+            Ok(vouched) => Ok((TlsUsed { verified: true, ..used }, vouched)),
+            Err(flaw) => {
+                let fault = match flaw.result {
+                    ResultType::CertificateExpired => "a certificate that has expired",
+                    ResultType::CertificateHostMismatch => "a certificate that bears the name of another host",
+                    ResultType::TlsaInvalid => "another certificate than its TLSA records promise",
+                    _ => "a certificate that is not valid by the authority that its TLSA records promise",
+                };
+                Err((self.unmet(Stage::StartTls, format!("{host} shows {fault}")), flaw))
             }
-            Some(_) => Ok(TlsUsed { verified: true, ..used }),
-            None => Ok(used),
         }
     }
 

@@ -10,6 +10,7 @@ use repute_dns::Resolver;
 use repute_trust::sts::{Mode, Policy};
 use repute_types::{Culprit, Domain, EnhancedCode, Outcome, Stage, Verdict};
 
+use crate::tally::{Flaw, Seen};
 use crate::{DeliverySettings, HostName, MxHost, Route};
 
 /// The policy of a domain that is in force.
@@ -32,7 +33,7 @@ pub(crate) async fn secured(
     resolver: &dyn Resolver,
 ) -> Result<Route, Outcome> {
     route.dane = settings.dane && route.authentic;
-    route.domain = Some(domain.clone());
+    route.counted = true;
     route.policy = policy;
     if none_is_named(&route)
         && let Some(policies) = &settings.policies
@@ -42,6 +43,10 @@ pub(crate) async fn secured(
         route.policy = self::policy(domain, settings, resolver).await;
     }
     if none_is_named(&route) && !route.dane {
+        if let (Some(tally), Some(host)) = (&settings.tally, route.hosts.first()) {
+            let seen = Seen::unspoken(&host.name, None, Flaw::unnamed(&host.name));
+            seen.count_for(domain, tally, settings.policies.as_deref());
+        }
         return Err(elsewhere(&route, domain));
     }
     route.site = format!("{}{}", route.site, mark(&route)).into();

@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use repute_types::{Domain, Stage};
 
-use crate::HostMemory;
 use crate::sts::Policies;
+use crate::{HostMemory, Tally};
 
 #[derive(Clone, Debug)]
 pub struct DeliverySettings {
@@ -27,6 +27,8 @@ pub struct DeliverySettings {
     pub dane: bool,
     /// The MTA-STS policies of domains (RFC 8461); `None`: nobody's is asked for.
     pub policies: Option<Arc<Policies>>,
+    /// Where sessions are counted for reports (RFC 8460); `None`: nowhere.
+    pub tally: Option<Arc<Tally>>,
 }
 
 impl Default for DeliverySettings {
@@ -40,6 +42,7 @@ impl Default for DeliverySettings {
             memory: HostMemory::default(),
             dane: true,
             policies: None,
+            tally: None,
         }
     }
 }

@@ -5,7 +5,7 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use repute_delivery::{Connection, DeliverySettings, Egress, Routes};
+use repute_delivery::{Connection, DeliverySettings, Egress, Routes, Wanted};
 use repute_dns::ZoneFake;
 use repute_net::{ConnectKind, MemoryNetwork, TlsClient};
 use repute_testkit::Dialogue;
@@ -68,7 +68,8 @@ impl Scene {
         let (domain, random) = (Domain::parse("b.test").unwrap(), SeededRandom::new(1));
         let routes = Routes::default();
         let route = routes.resolve(&domain, &self.egress, &self.settings, &self.zone, &random).await?;
-        Connection::open(&route, &self.egress, &self.settings, false, &self.network, &self.zone).await
+        let wanted = Wanted { domain: &domain, require_tls: false };
+        Connection::open(&route, wanted, &self.egress, &self.settings, &self.network, &self.zone).await
     }
 
     /// `expected`: the address that was reached, or verdict, status and stage.

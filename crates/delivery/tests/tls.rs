@@ -9,7 +9,9 @@ mod authority;
 use std::time::Duration;
 
 use authority::{Authority, Certificate};
-use repute_delivery::{Connection, DeliverySettings, Egress, HostName, Relay, Routes, Sent, TlsNeed, Transaction};
+use repute_delivery::{
+    Connection, DeliverySettings, Egress, HostName, Relay, Routes, Sent, TlsNeed, Transaction, Wanted,
+};
 use repute_dns::ZoneFake;
 use repute_net::TcpNetwork;
 use repute_testkit::{Dialogue, Peer};
@@ -65,10 +67,11 @@ async fn converse(network: &TcpNetwork, port: u16, ask: Ask) -> Outcome {
         Transaction { from: Some(&from), options: &options, recipients: &[&recipient], content: &content };
     let domain = recipient.address.domain();
     let route = routes.resolve(domain, &egress, &settings, &zone, &SeededRandom::new(1)).await.unwrap();
-    match Connection::open(&route, &egress, &settings, ask.require_tls, network, &zone).await {
+    let wanted = Wanted { domain, require_tls: ask.require_tls };
+    match Connection::open(&route, wanted, &egress, &settings, network, &zone).await {
         Err(outcome) => outcome,
         Ok(mut connection) => {
-            assert!(connection.suits(&transaction));
+            assert!(connection.claim(wanted));
             match connection.send(&transaction).await {
                 Sent::Done(mut outcomes) => outcomes.remove(0),
                 Sent::Stale(_) => panic!("a fresh session is not stale"),

@@ -166,6 +166,7 @@ fn pick(c: &mut Criterion) {
         part: PartId { message: MessageId(n), number: 0 },
         domain: domain(&format!("d{}.example", n % 10_000)),
         sender: Sender(0),
+        tls_optional: false,
         stream: Stream::Transactional,
         due,
         alarm: Timestamp(NOW.0 + 86_400_000),

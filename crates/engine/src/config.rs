@@ -17,6 +17,7 @@ use crate::door::{Account, ScramSecret};
 use crate::permit::PermitSettings;
 use crate::returned::ReturnSettings;
 use crate::suppress::SuppressionSettings;
+use crate::tlsrpt::TlsReportSettings;
 
 pub struct Settings {
     /// What we say in EHLO where an egress has no name of its own, and in Received.
@@ -34,6 +35,7 @@ pub struct Settings {
     pub bulk: BulkSettings,
     pub limits: Limits,
     pub permit: PermitSettings,
+    pub tls_reports: TlsReportSettings,
 }
 
 pub struct AccountSettings {

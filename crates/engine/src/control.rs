@@ -9,6 +9,7 @@ mod first;
 mod reports;
 mod server;
 pub mod suppression;
+mod tls;
 
 use std::time::Duration;
 
@@ -27,6 +28,7 @@ pub use about::About;
 pub use error::ControlError;
 pub use first::First;
 pub use server::{DomainRecord, DomainRow, EgressRow};
+pub use tls::{TlsSessionList, TlsSessionRow};
 
 /// Which parts of the queue are meant; everything that is set has to hold. An empty selector
 /// means all: commands that change something ask for at least one condition or `all`.
@@ -432,7 +434,7 @@ pub fn row(meta: &MessageMeta, part: PartRecord, view: Option<repute_queue::View
         (PartState::Due, Some(until)) if lane.is_some_and(|lane| lane.told_to_wait) => {
             Some(format!("its site wants us to wait; tried again at {until}"))
         }
-        (PartState::Due, Some(until)) => Some(format!("its site cannot be reached; tried again at {until}")),
+        (PartState::Due, Some(until)) => Some(format!("no session with its site could be had; tried again at {until}")),
         _ => None,
     };
     let next = match state {

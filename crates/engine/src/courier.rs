@@ -5,7 +5,7 @@
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-use repute_delivery::{Connection, Sent, Transaction};
+use repute_delivery::{Connection, Sent, Transaction, Wanted};
 use repute_queue::{Feedback, LaneId, Lease, Next, Then};
 use repute_types::{Outcome, Recipient, Stage, Verdict};
 use tokio::sync::watch;
@@ -164,10 +164,11 @@ impl Session {
             recipients,
             content: &loaded.content,
         };
+        let wanted = Wanted { domain: &loaded.part.domain, require_tls: meta.options.require_tls };
         let alike = |outcome: Outcome| vec![outcome; recipients.len()];
         loop {
-            let fresh = !self.has_usable(settings, &transaction);
-            if fresh && let Err(outcome) = self.open(settings, &transaction).await {
+            let fresh = !self.has_usable(settings, wanted);
+            if fresh && let Err(outcome) = self.open(settings, wanted).await {
                 let feedback = connect_feedback(&outcome);
                 let others = self.lane.connected.load(Ordering::Relaxed) > 0;
                 if first && others && feedback == Feedback::Unreachable {
@@ -191,13 +192,13 @@ impl Session {
         }
     }
 
-    fn has_usable(&self, settings: &Settings, transaction: &Transaction<'_>) -> bool {
-        self.connection.as_ref().is_some_and(|c| {
-            c.is_reusable() && c.messages() < settings.limits.messages_per_session && c.suits(transaction)
-        })
+    fn has_usable(&mut self, settings: &Settings, wanted: Wanted<'_>) -> bool {
+        self.connection
+            .as_mut()
+            .is_some_and(|c| c.is_reusable() && c.messages() < settings.limits.messages_per_session && c.claim(wanted))
     }
 
-    async fn open(&mut self, settings: &Settings, transaction: &Transaction<'_>) -> Result<(), Outcome> {
+    async fn open(&mut self, settings: &Settings, wanted: Wanted<'_>) -> Result<(), Outcome> {
         self.seat = Some(Seat::take(&self.lane));
         if let Some(old) = self.connection.take() {
             // The goodbye may take its time, and nothing depends on it.
@@ -206,9 +207,9 @@ impl Session {
         let route = self.lane.route();
         let opened = Connection::open(
             &route,
+            wanted,
             &self.lane.egress,
             &settings.delivery,
-            transaction.options.require_tls,
             &*self.works.doors.network,
             &*self.works.doors.resolver,
         );

@@ -116,7 +116,11 @@ async fn route(works: &Works, flow: Flow) {
             continue;
         };
         let (doors, delivery) = (&works.doors, &settings.delivery);
-        let found = settings.routes.resolve(&flow.domain, &egress, delivery, &*doors.resolver, &*doors.random).await;
+        let (routes, domain) = (&settings.routes, &flow.domain);
+        let found = match flow.tls_optional {
+            false => routes.resolve(domain, &egress, delivery, &*doors.resolver, &*doors.random).await,
+            true => routes.resolve_unsecured(domain, &egress, delivery, &*doors.resolver, &*doors.random).await,
+        };
         let route = match found {
             Ok(route) => Arc::new(route),
             Err(outcome) => {

@@ -301,6 +301,7 @@ impl Works {
             part: part.id,
             domain: part.domain.clone(),
             sender: self.gate.sender(meta.author.as_ref()),
+            tls_optional: meta.options.tls_optional,
             stream: meta.stream,
             due: part.due,
             alarm: self.next_alarm(meta, part),

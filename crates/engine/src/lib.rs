@@ -25,6 +25,7 @@ pub mod policies;
 mod returned;
 mod settle;
 mod suppress;
+mod tlsrpt;
 mod works;
 
 use std::sync::Arc;
@@ -44,6 +45,7 @@ pub use door::Door;
 pub use repute_ledger::requests::Request;
 pub use returned::ReturnSettings;
 pub use suppress::SuppressionSettings;
+pub use tlsrpt::TlsReportSettings;
 pub use works::Doors;
 use works::Works;
 
@@ -75,6 +77,7 @@ impl Engine {
         tasks.push(tokio::spawn(suppress::run(works.clone(), stopped.clone())));
         tasks.push(tokio::spawn(returned::run(works.clone(), stopped.clone())));
         tasks.push(tokio::spawn(policies::run(works.clone(), stopped.clone())));
+        tasks.push(tokio::spawn(tlsrpt::run(works.clone(), stopped.clone())));
         tasks.push(tokio::spawn(circuit::run(works.clone(), stopped)));
         Ok(Engine { works, stop, tasks })
     }
@@ -115,6 +118,7 @@ impl Engine {
         }
         suppress::write_learnt(&self.works).await;
         circuit::save_or_tell(&self.works).await;
+        tlsrpt::keep(&self.works).await;
         self.works.doors.spool.flush().await?;
         Ok(in_time)
     }

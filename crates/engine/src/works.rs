@@ -9,7 +9,7 @@ use repute_dns::Resolver;
 use repute_feedback::Tokens;
 use repute_ledger::Circuits as CircuitStore;
 use repute_ledger::requests::Requests;
-use repute_ledger::{History, LedgerError, Reports, Returned, Suppressions};
+use repute_ledger::{History, LedgerError, Reports, Returned, Suppressions, TlsSessions};
 use repute_net::Network;
 use repute_queue::{LaneId, LaneSettings, Queue};
 use repute_spool::{Change, MessageMeta, PartRecord, PartState, Settlement, Spool};
@@ -56,6 +56,8 @@ pub struct Doors {
     pub requests: Option<Arc<Requests>>,
     /// Where counts and open circuits survive a restart; `None` forgets them.
     pub circuits: Option<Arc<CircuitStore>>,
+    /// Where sessions are counted for reports on TLS; `None` sends none.
+    pub tls_sessions: Option<Arc<TlsSessions>>,
     /// Makes and knows the addresses and links by which things come back.
     pub tokens: Arc<Tokens>,
     /// For permits and the watch; without it everything may leave.

@@ -30,7 +30,10 @@ pub use letter::Letter;
 pub use original::Original;
 pub use packed::Unreadable;
 pub use report::{Action, Report, Reported};
-pub use tlsrpt::{DateRange, Failure, Summary, TlsPolicy, TlsPolicyReport, TlsReport};
+pub use tlsrpt::{
+    DateRange, Failure, Reporter, SessionCount, Summary, TlsPolicy, TlsPolicyReport, TlsReport, tls_report,
+    tls_report_file,
+};
 pub use token::{Token, Tokens};
 
 use mail::Mail;

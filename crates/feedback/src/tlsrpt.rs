@@ -1,4 +1,5 @@
-//! TLS reports (RFC 8460): how often a receiver's servers, or ours, could not be reached safely.
+//! TLS reports (RFC 8460): how often a receiver's servers, or ours, could not be reached safely. Those that others send
+//! are read, ours are written, in the same form.
 //!
 //! Bounds: [`OCTETS`] of JSON, [`ITEMS`] policies and details; more are left out. JSON of another shape is refused with
 //! the parser's words.
@@ -8,6 +9,10 @@ use std::marker::PhantomData;
 
 use serde::de::{Deserializer, IgnoredAny, SeqAccess, Visitor};
 use serde::{Deserialize, Serialize};
+
+mod write;
+
+pub use write::{Reporter, SessionCount, tls_report, tls_report_file};
 
 const OCTETS: usize = 8 << 20;
 const ITEMS: usize = 1000;
@@ -42,18 +47,24 @@ pub struct TlsPolicyReport {
     pub policy: TlsPolicy,
     #[serde(default)]
     pub summary: Summary,
-    #[serde(default, deserialize_with = "few")]
+    #[serde(default, deserialize_with = "few", skip_serializing_if = "Vec::is_empty")]
     pub failure_details: Vec<Failure>,
 }
 
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub struct TlsPolicy {
     /// `sts`, `tlsa` or `no-policy-found`.
     #[serde(default)]
     pub policy_type: String,
+    /// TLSA records, or the lines of an MTA-STS policy.
+    #[serde(default, deserialize_with = "texts", skip_serializing_if = "Vec::is_empty")]
+    pub policy_string: Vec<String>,
     #[serde(default)]
     pub policy_domain: String,
+    /// Names of hosts as an MTA-STS policy has them.
+    #[serde(default, deserialize_with = "texts", skip_serializing_if = "Vec::is_empty")]
+    pub mx_host: Vec<String>,
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -71,15 +82,19 @@ pub struct Failure {
     /// `certificate-expired`, `starttls-not-supported`, …
     #[serde(default)]
     pub result_type: String,
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub sending_mta_ip: Option<String>,
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub receiving_mx_hostname: Option<String>,
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub receiving_mx_helo: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub receiving_ip: Option<String>,
     #[serde(default)]
     pub failed_session_count: u64,
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub additional_information: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub failure_reason_code: Option<String>,
 }
 
@@ -96,6 +111,21 @@ pub(crate) fn read(json: &[u8]) -> Result<TlsReport, String> {
         return Err(format!("the JSON is larger than {OCTETS} octets"));
     }
     serde_json::from_slice(json).map_err(|error| format!("the JSON is no TLS report: {error}"))
+}
+
+/// A list, or one text by itself, as the standard's own example has it.
+fn texts<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<String>, D::Error> {
+    #[derive(Deserialize)]
+    #[serde(untagged)]
+    enum Texts {
+        One(String),
+        Many(#[serde(deserialize_with = "few")] Vec<String>),
+    }
+    Ok(match Option::<Texts>::deserialize(deserializer)? {
+        None => Vec::new(),
+        Some(Texts::One(text)) => vec![text],
+        Some(Texts::Many(texts)) => texts,
+    })
 }
 
 /// At most [`ITEMS`] of a list; the rest is skipped.

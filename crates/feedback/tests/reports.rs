@@ -6,7 +6,7 @@ use std::io::Write as _;
 
 use flate2::Compression;
 use flate2::write::GzEncoder;
-use repute_feedback::{Comeback, read};
+use repute_feedback::{Comeback, Reporter, SessionCount, TlsPolicy, read, tls_report, tls_report_file};
 
 const DMARC: &str = r#"<?xml version="1.0" encoding="UTF-8"?>
 <feedback xmlns="urn:ietf:params:xml:ns:dmarc-2.0">
@@ -110,6 +110,66 @@ fn a_tls_report_says_what_failed() {
     assert_eq!((report.organization_name.as_str(), report.counts()), ("Receiver", (5326, 303)));
     assert_eq!(report.policies[0].failure_details[0].result_type, "certificate-expired");
     assert_eq!(read_file(TLS.as_bytes()), Comeback::TlsReport(report));
+}
+
+/// What we send is what we would read of others, with nothing lost.
+#[test]
+fn a_tls_report_of_ours_is_read_without_loss() {
+    let policy = |kind: &str, strings: &[&str], hosts: &[&str]| TlsPolicy {
+        policy_type: kind.into(),
+        policy_string: strings.iter().map(|s| (*s).into()).collect(),
+        policy_domain: "example.net".into(),
+        mx_host: hosts.iter().map(|s| (*s).into()).collect(),
+    };
+    let lines = ["version: STSv1", "mode: testing", "mx: *.example.net", "max_age: 86400"];
+    let sts = policy("sts", &lines, &["*.example.net"]);
+    let count = |policy: &TlsPolicy, result: Option<&str>, reason: &str, sessions| SessionCount {
+        policy: policy.clone(),
+        host: "mx.example.net".into(),
+        result: result.map(str::to_owned),
+        reason: reason.into(),
+        receiving: if result.is_some() { "192.0.2.1".into() } else { String::new() },
+        sending: if result.is_some() { "203.0.113.10".into() } else { String::new() },
+        sessions,
+    };
+    let counts = vec![
+        count(&sts, None, "", 40),
+        count(&sts, Some("certificate-expired"), "", 2),
+        count(&sts, Some("validation-failure"), "Grüße, \"quoted\"", 3),
+        count(&policy("no-policy-found", &[], &[]), None, "", 1),
+    ];
+    let [organisation, contact, host] = ["Example Inc.", "tls@example.com", "mail.example.com"].map(str::to_owned);
+    let report = tls_report(&Reporter { organisation, contact, host }, "example.net", 20_781, counts);
+    assert_eq!((report.counts(), report.policies.len()), ((41, 5), 2));
+    assert_eq!(report.policies[1].failure_details[0].failed_session_count, 3, "what most sessions had comes first");
+    let packed = report.packed().unwrap();
+    assert_eq!(read_file(&packed), Comeback::TlsReport(Box::new(report.clone())));
+    let content = mail("Report Domain: example.net", "application/tlsrpt+gzip", "r.json.gz", &packed);
+    assert_eq!(read(&content), Comeback::TlsReport(Box::new(report.clone())));
+    let json = serde_json::to_value(&report).unwrap();
+    let range = serde_json::json!({"start-datetime": "2026-11-24T00:00:00Z", "end-datetime": "2026-11-24T23:59:59Z"});
+    assert_eq!(json["date-range"], range);
+    assert_eq!(json["report-id"], "2026-11-24.example.net@mail.example.com");
+    let none = serde_json::json!({"policy-type": "no-policy-found", "policy-domain": "example.net"});
+    assert_eq!(json["policies"][0]["policy"], none);
+    let expired = serde_json::json!({
+        "result-type": "certificate-expired", "sending-mta-ip": "203.0.113.10", "receiving-mx-hostname": "mx.example.net",
+        "receiving-ip": "192.0.2.1", "failed-session-count": 2,
+    });
+    assert_eq!(json["policies"][1]["failure-details"][1], expired);
+    let name = tls_report_file("example.com", "example.net", 20_781);
+    assert_eq!(name, "example.com!example.net!1795478400!1795564799.json.gz");
+}
+
+/// The standard's own example has one text where the standard has a list.
+#[test]
+fn a_policy_says_its_hosts_as_a_text_or_as_a_list() {
+    for hosts in [r#""*.b.test""#, r#"["*.b.test"]"#] {
+        let policy = format!(r#"{{"mx-host": {hosts}, "policy-string": null}}"#);
+        let text = format!(r#"{{"date-range": {{}}, "policies": [{{"policy": {policy}}}]}}"#);
+        let Comeback::TlsReport(report) = read_file(text.as_bytes()) else { panic!() };
+        assert_eq!(report.policies[0].policy.mx_host, ["*.b.test"]);
+    }
 }
 
 #[test]

@@ -11,6 +11,7 @@ pub mod policies;
 pub mod reports;
 pub mod requests;
 pub mod returned;
+pub mod sessions;
 pub mod suppression;
 pub mod trust;
 
@@ -19,6 +20,7 @@ pub use history::{Cause, Counts, History, HistoryOptions, Questions, Settled, Si
 pub use policies::{KeptPolicies, KeptPolicy};
 pub use reports::{ReportDetail, ReportFailure, ReportRecord, ReportSummary, Reports, ReportsOptions, Source};
 pub use returned::{Heard, Returned, ReturnedMail, ReturnedOptions, ReturnedSummary};
+pub use sessions::{DomainSessions, OwedReport, TlsSessions};
 pub use suppression::Suppressions;
 pub use trust::{Incident, Score, Trust, TrustChange};
 

@@ -39,6 +39,8 @@ pub struct Letter {
     pub text: Option<String>,
     pub html: Option<String>,
     pub attachments: Vec<Attachment>,
+    /// What is attached is a report of this type (RFC 6522), not a file beside a letter.
+    pub report_type: Option<&'static str>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -196,6 +198,25 @@ mod tests {
              --=_mixed\nContent-Type: image/png\nContent-Transfer-Encoding: base64\n\
              Content-Disposition: attachment;\n filename*=utf-8''Gr%C3%BC%C3%9Fe%20%20X%3A%20y.png\n\nUE5H\n\n\
              --=_mixed--\n",
+        );
+    }
+
+    #[test]
+    fn a_report_is_what_is_attached() {
+        let letter = Letter {
+            from: Some(person("", "a@a.example")),
+            text: Some("See.".into()),
+            attachments: vec![attachment("r.png", None)],
+            report_type: Some("tlsrpt"),
+            ..Letter::default()
+        };
+        check(
+            &letter,
+            "From: a@a.example\nMIME-Version: 1.0\n\
+             Content-Type: multipart/report; report-type=tlsrpt; boundary=\"=_report\"\n\n\
+             --=_report\nContent-Type: text/plain; charset=utf-8\nContent-Transfer-Encoding: 7bit\n\nSee.\n\n\
+             --=_report\nContent-Type: image/png\nContent-Transfer-Encoding: base64\n\
+             Content-Disposition: attachment; filename=\"r.png\"\n\nUE5H\n\n--=_report--\n",
         );
     }
 

@@ -20,7 +20,7 @@ use std::time::Duration;
 pub use connect::TcpNetwork;
 pub use memory::{Incoming, Listener, MemoryNetwork};
 pub use stream::Stream;
-pub use tls::{TlsClient, TlsError, TlsPolicy};
+pub use tls::{CertificateFault, TlsClient, TlsError, TlsPolicy};
 
 pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
 

@@ -9,6 +9,8 @@ use tokio::io::{AsyncRead, AsyncWrite, DuplexStream, ReadBuf};
 use tokio::net::TcpStream;
 use tokio_rustls::client::TlsStream;
 
+use crate::tls::CertificateFault;
+
 /// A connection that this machine opened.
 #[derive(Debug)]
 pub struct Stream(Kind);
@@ -17,7 +19,7 @@ pub struct Stream(Kind);
 enum Kind {
     Tcp(TcpStream),
     Memory(DuplexStream, Option<IpAddr>),
-    Tls(Box<TlsStream<Stream>>),
+    Tls(Box<TlsStream<Stream>>, Option<CertificateFault>),
 }
 
 impl Stream {
@@ -25,13 +27,18 @@ impl Stream {
         Stream(Kind::Memory(pipe, local))
     }
 
-    pub(crate) fn tls(session: TlsStream<Stream>) -> Stream {
-        Stream(Kind::Tls(Box::new(session)))
+    pub(crate) fn tls(session: TlsStream<Stream>, fault: Option<CertificateFault>) -> Stream {
+        Stream(Kind::Tls(Box::new(session), fault))
+    }
+
+    /// Why the certificate that the other side showed would not stand verification; `None` also without TLS.
+    pub fn certificate_fault(&self) -> Option<CertificateFault> {
+        if let Kind::Tls(_, fault) = &self.0 { *fault } else { None }
     }
 
     /// The certificates that the other side showed, its own first, in DER; none without TLS.
     pub fn peer_certificates(&self) -> Vec<Vec<u8>> {
-        let Kind::Tls(session) = &self.0 else { return Vec::new() };
+        let Kind::Tls(session, _) = &self.0 else { return Vec::new() };
         let chain = session.get_ref().1.peer_certificates().unwrap_or_default();
         chain.iter().map(|certificate| certificate.to_vec()).collect()
     }
@@ -41,7 +48,7 @@ impl Stream {
         match &self.0 {
             Kind::Tcp(tcp) => tcp.local_addr().ok().map(|a| a.ip()),
             Kind::Memory(_, local) => *local,
-            Kind::Tls(session) => session.get_ref().0.local_address(),
+            Kind::Tls(session, _) => session.get_ref().0.local_address(),
         }
     }
 }
@@ -57,7 +64,7 @@ impl AsyncRead for Stream {
         match &mut self.get_mut().0 {
             Kind::Tcp(s) => Pin::new(s).poll_read(cx, buf),
             Kind::Memory(s, _) => Pin::new(s).poll_read(cx, buf),
-            Kind::Tls(s) => Pin::new(s).poll_read(cx, buf),
+            Kind::Tls(s, _) => Pin::new(s).poll_read(cx, buf),
         }
     }
 }
@@ -67,7 +74,7 @@ impl AsyncWrite for Stream {
         match &mut self.get_mut().0 {
             Kind::Tcp(s) => Pin::new(s).poll_write(cx, buf),
             Kind::Memory(s, _) => Pin::new(s).poll_write(cx, buf),
-            Kind::Tls(s) => Pin::new(s).poll_write(cx, buf),
+            Kind::Tls(s, _) => Pin::new(s).poll_write(cx, buf),
         }
     }
 
@@ -79,7 +86,7 @@ impl AsyncWrite for Stream {
         match &mut self.get_mut().0 {
             Kind::Tcp(s) => Pin::new(s).poll_write_vectored(cx, bufs),
             Kind::Memory(s, _) => Pin::new(s).poll_write_vectored(cx, bufs),
-            Kind::Tls(s) => Pin::new(s).poll_write_vectored(cx, bufs),
+            Kind::Tls(s, _) => Pin::new(s).poll_write_vectored(cx, bufs),
         }
     }
 
@@ -87,7 +94,7 @@ impl AsyncWrite for Stream {
         match &self.0 {
             Kind::Tcp(s) => s.is_write_vectored(),
             Kind::Memory(s, _) => s.is_write_vectored(),
-            Kind::Tls(s) => s.is_write_vectored(),
+            Kind::Tls(s, _) => s.is_write_vectored(),
         }
     }
 
@@ -95,7 +102,7 @@ impl AsyncWrite for Stream {
         match &mut self.get_mut().0 {
             Kind::Tcp(s) => Pin::new(s).poll_flush(cx),
             Kind::Memory(s, _) => Pin::new(s).poll_flush(cx),
-            Kind::Tls(s) => Pin::new(s).poll_flush(cx),
+            Kind::Tls(s, _) => Pin::new(s).poll_flush(cx),
         }
     }
 
@@ -103,7 +110,7 @@ impl AsyncWrite for Stream {
         match &mut self.get_mut().0 {
             Kind::Tcp(s) => Pin::new(s).poll_shutdown(cx),
             Kind::Memory(s, _) => Pin::new(s).poll_shutdown(cx),
-            Kind::Tls(s) => Pin::new(s).poll_shutdown(cx),
+            Kind::Tls(s, _) => Pin::new(s).poll_shutdown(cx),
         }
     }
 }

@@ -5,9 +5,11 @@
 
 mod anchor;
 mod client;
+mod fault;
 
 pub use anchor::leads_to;
 pub use client::{RootsError, TlsClient, TlsError, TlsPolicy};
+pub use fault::CertificateFault;
 
 use repute_types::{TlsAsked, TlsUsed};
 use rustls::ServerConnection;

@@ -128,6 +128,7 @@ fn entry(number: u32, domain: Domain, now: Timestamp) -> Entry {
         part: PartId { message, number: 0 },
         domain,
         sender: Sender(0),
+        tls_optional: false,
         stream,
         due: now,
         alarm,

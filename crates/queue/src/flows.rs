@@ -150,7 +150,7 @@ mod tests {
         let mut domains = Flows::default();
         for number in 0..10_000 {
             let domain = repute_types::Domain::parse(&format!("d{number}.test")).unwrap();
-            let index = domains.enter(Flow { domain, sender: crate::Sender(0) });
+            let index = domains.enter(Flow { domain, sender: crate::Sender(0), tls_optional: false });
             let until = now + hour;
             domains.at(index).routing = Routing::Known { lane: LaneId(number), until };
             domains.leave(index);

@@ -16,6 +16,8 @@ pub struct Sender(pub u16);
 pub struct Flow {
     pub domain: Domain,
     pub sender: Sender,
+    /// It goes also where the TLS that the domain asks for cannot be had: by another route than the rest.
+    pub tls_optional: bool,
 }
 
 /// What the queue is told of a part.
@@ -24,6 +26,7 @@ pub struct Entry {
     pub part: PartId,
     pub domain: Domain,
     pub sender: Sender,
+    pub tls_optional: bool,
     pub stream: Stream,
     pub due: Timestamp,
     /// When [`Step::Alarm`] is to be raised, in whatever state the part is then.

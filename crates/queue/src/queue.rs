@@ -104,7 +104,8 @@ impl Queue {
         if self.by_part.contains_key(&entry.part) {
             return;
         }
-        let flow = self.flows.enter(Flow { domain: entry.domain, sender: entry.sender });
+        let flow =
+            self.flows.enter(Flow { domain: entry.domain, sender: entry.sender, tls_optional: entry.tls_optional });
         let generation = self.next_generation();
         let row = Row {
             part: entry.part,
@@ -399,7 +400,7 @@ impl Queue {
         let row = self.row(slot);
         row.lane = lane;
         let (part, attempt, flow) = (row.part, u32::from(row.attempts) + 1, row.flow);
-        let Flow { domain, sender } = self.flows.get(flow).flow.clone();
+        let Flow { domain, sender, .. } = self.flows.get(flow).flow.clone();
         Some(Lease { part, attempt, domain, sender })
     }
 

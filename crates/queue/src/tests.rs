@@ -18,7 +18,7 @@ fn domain(name: &str) -> Domain {
 }
 
 fn flow(to: &str) -> Flow {
-    Flow { domain: domain(to), sender: Sender(0) }
+    Flow { domain: domain(to), sender: Sender(0), tls_optional: false }
 }
 
 fn entry(n: u64, to: &str) -> Entry {
@@ -26,6 +26,7 @@ fn entry(n: u64, to: &str) -> Entry {
         part: part(n),
         domain: domain(to),
         sender: Sender(0),
+        tls_optional: false,
         stream: Stream::Transactional,
         due: T0,
         alarm: T0 + Duration::from_secs(4 * 3600),

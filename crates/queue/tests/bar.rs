@@ -16,7 +16,7 @@ fn part(n: u64) -> PartId {
 }
 
 fn flow(to: &str, sender: u16) -> Flow {
-    Flow { domain: Domain::parse(to).unwrap(), sender: Sender(sender) }
+    Flow { domain: Domain::parse(to).unwrap(), sender: Sender(sender), tls_optional: false }
 }
 
 fn entry(n: u64, flow: &Flow) -> Entry {
@@ -24,6 +24,7 @@ fn entry(n: u64, flow: &Flow) -> Entry {
         part: part(n),
         domain: flow.domain.clone(),
         sender: flow.sender,
+        tls_optional: false,
         stream: Stream::Bulk,
         due: T0,
         alarm: T0 + HOUR,

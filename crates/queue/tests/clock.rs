@@ -16,6 +16,7 @@ fn entry(n: u64, due: Timestamp) -> Entry {
         part: PartId { message: MessageId(n), number: 0 },
         domain: Domain::parse("a.test").unwrap(),
         sender: Sender(0),
+        tls_optional: false,
         stream: Stream::Bulk,
         due,
         alarm: T0 + 5 * DAY,
@@ -72,7 +73,7 @@ fn a_route_is_looked_up_again_when_it_would_have_been() {
     queue.set_back(DAY, T0 - DAY);
     let now = T0 + 6 * MINUTE - DAY;
     queue.enter(entry(2, now), now);
-    let flow = Flow { domain: Domain::parse("a.test").unwrap(), sender: Sender(0) };
+    let flow = Flow { domain: Domain::parse("a.test").unwrap(), sender: Sender(0), tls_optional: false };
     assert_eq!(queue.advance(now), [Step::Route(flow)]);
 }
 

@@ -10,8 +10,8 @@ use clap::{Parser, Subcommand};
 
 use crate::commands::{
     account, bulk, check, circuit, config as config_command, demo, domain, events, explain, incidents, man, message,
-    mirror, permit, queue, records, reports, send, sendmail, serve, setup, status, suppression, token, trust, webhook,
-    why,
+    mirror, permit, queue, records, reports, send, sendmail, serve, setup, status, suppression, tls, token, trust,
+    webhook, why,
 };
 use crate::config::{self, Config, Faults, Files};
 use crate::out;
@@ -74,6 +74,8 @@ enum Command {
     Message(message::Args),
     /// What receivers report about mail in our name, and what a report or notice says
     Reports(reports::Args),
+    /// Show how TLS with receivers went today, as their domains are told of it
+    Tls(tls::Args),
     /// Show which mail may leave from where, and say so for a time
     Permit(permit::Args),
     /// List what is broken now, and what was
@@ -177,6 +179,7 @@ fn run(command: Command, context: &Context) -> anyhow::Result<Exit> {
         Command::Explain(args) => explain::run(args, context),
         Command::Message(args) => message::run(args, context),
         Command::Reports(args) => reports::run(args, context),
+        Command::Tls(args) => tls::run(args, context),
         Command::Permit(args) => permit::run(args, context),
         Command::Incidents(args) => incidents::run(args, context),
         Command::Trust(args) => trust::run(args, context),

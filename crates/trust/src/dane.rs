@@ -33,6 +33,11 @@ pub fn usable(records: &[Tlsa]) -> Vec<Tlsa> {
     usable.iter().filter(|r| r.matching != 1 || !stronger(r)).map(|r| (*r).clone()).collect()
 }
 
+/// Whether a record speaks of an authority, so that names count.
+pub fn is_of_authority(record: &Tlsa) -> bool {
+    record.usage == AUTHORITY
+}
+
 /// Whether one of the records fits the chain, the server's own certificate first. Usage 3 speaks
 /// of the first, usage 2 of any above it.
 pub fn matches(records: &[Tlsa], chain: &[Vec<u8>]) -> bool {

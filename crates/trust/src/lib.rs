@@ -14,5 +14,6 @@ pub mod records;
 pub mod replies;
 pub mod spf;
 pub mod sts;
+pub mod tlsrpt;
 
 pub use repute_types::remark;

@@ -22,6 +22,8 @@ pub struct EnvelopeOptions {
     pub smtputf8: bool,
     /// RFC 8689: only over verified TLS to servers that promise the same.
     pub require_tls: bool,
+    /// RFC 8689 §5: goes also where the TLS that the recipients' domains ask for cannot be had. Of our own reports on TLS.
+    pub tls_optional: bool,
     /// RFC 3461 §4.3.
     pub ret: Option<Ret>,
     /// RFC 3461 §4.4, decoded from xtext.

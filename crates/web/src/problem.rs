@@ -317,6 +317,8 @@ impl From<ControlError> for Problem {
             | ControlError::Circuit(_)
             | ControlError::Trust(_)
             | ControlError::Reports(_)
+            | ControlError::TlsSessions(_)
+            | ControlError::NoTlsSessions
             | ControlError::NotTaken(_)
             | ControlError::NoPermits => Problem::unavailable(error.to_string()),
         }

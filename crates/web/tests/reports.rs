@@ -6,8 +6,8 @@ mod common;
 use std::time::Duration;
 
 use common::{OPERATOR, SHOP, World};
-use repute_feedback::{Comeback, read_file};
-use repute_ledger::{Reports, ReportsOptions};
+use repute_feedback::{Comeback, SessionCount, TlsPolicy, read_file};
+use repute_ledger::{DomainSessions, Reports, ReportsOptions, TlsSessions};
 use repute_types::{Clock as _, SystemClock};
 use serde_json::json;
 
@@ -66,5 +66,31 @@ async fn who_sends_as_us_and_what_fails_is_answered() {
     }
     assert_eq!(ask(OPERATOR, "/v1/reports/x").await.status, 404);
     drop(store);
+    world.end().await;
+}
+
+#[tokio::test]
+async fn how_tls_with_receivers_went_is_told_to_operators() {
+    let world = World::new().await;
+    let store = TlsSessions::open(&world.folder().join("tls.sqlite")).unwrap();
+    let day = SystemClock.now().seconds() / 86_400;
+    let sessions = |domain: &str, result: Option<&str>| {
+        let policy = TlsPolicy { policy_type: "sts".into(), policy_domain: domain.into(), ..TlsPolicy::default() };
+        let (host, result) = (format!("mx.{domain}"), result.map(str::to_owned));
+        let (reason, receiving, sending) = (String::new(), String::new(), String::new());
+        let count = SessionCount { policy, host, result, reason, receiving, sending, sessions: 3 };
+        DomainSessions { day, domain: domain.into(), count }
+    };
+    store.add(vec![sessions("b.test", None), sessions("c.test", Some("certificate-expired"))]).await.unwrap();
+    let ask = async |who: &str, path: &str| world.ask(&format!("GET {path}"), &[who], b"").await;
+    let all = ask(OPERATOR, "/v1/tls-sessions").await.json();
+    assert_eq!((all["sessions"].as_array().unwrap().len(), &all["more"]), (2, &json!(false)), "{all}");
+    let one = ask(OPERATOR, "/v1/tls-sessions?domain=c.test").await.json();
+    let row = &one["sessions"][0];
+    assert_eq!((&row["result"], &row["sessions"]), (&json!("certificate-expired"), &json!(3)), "{one}");
+    let before = ask(OPERATOR, "/v1/tls-sessions?yesterday=true").await.json();
+    assert_eq!(before["sessions"], json!([]), "{before}");
+    assert_eq!(ask(SHOP, "/v1/tls-sessions").await.status, 403);
+    assert_eq!(ask(OPERATOR, "/v1/tls-sessions?domain=-").await.status, 400);
     world.end().await;
 }

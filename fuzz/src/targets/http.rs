@@ -141,6 +141,7 @@ async fn begin() -> (Engine, Arc<MemorySpool>, Dry) {
         suppressions: None,
         requests: None,
         circuits: None,
+        tls_sessions: None,
         tokens: Arc::new(repute_feedback::Tokens::new(&[1; 32])),
     };
     let caller = Caller { network, resolver: Arc::new(NoNames), clock: Arc::new(SystemClock) };
@@ -184,6 +185,7 @@ fn works() -> EngineSettings {
     let sending = SendingDomain { name: domain(), keys: Vec::new(), danger_unsigned: true, return_path: None };
     EngineSettings {
         permit: Default::default(),
+        tls_reports: Default::default(),
         bulk: BulkSettings { url: Some("https://mail.example.com".into()), list_unsubscribe: true },
         hostname: Domain::parse("mail.example.com").unwrap(),
         accounts: vec![settings_of("shop"), settings_of("news")],

@@ -17,8 +17,11 @@ use std::time::Duration;
 use repute_dns::{BoxFuture, Lookup, Resolver};
 use repute_net::Network;
 use repute_trust::sts::{Announced, Mode, Policy, announced};
+use repute_trust::tlsrpt::ResultType;
 use repute_types::{Clock, Domain, Timestamp};
 use tokio::time::timeout;
+
+use self::fetch::NotHad;
 
 /// Domains whose policy is kept: each takes about 300 octets.
 pub const POLICIES_MOST: usize = 20_000;
@@ -30,6 +33,8 @@ const AGAIN: Duration = Duration::from_secs(300);
 const PATIENCE: Duration = Duration::from_secs(10);
 /// A policy is renewed when it is this old, or half as old as it may get (RFC 8461 §3.3, §10.2).
 const RENEWED: Duration = Duration::from_secs(86_400);
+/// For so long mail may go by a route that was found when a policy could not be had.
+const REMEMBERED: Duration = Duration::from_secs(3900);
 /// Domains that are fetched at the same time; those of one place wait for each other.
 const TURNS: usize = 256;
 
@@ -43,6 +48,16 @@ pub struct Kept {
     /// When it was had last.
     pub fetched: Timestamp,
     pub expires: Timestamp,
+}
+
+/// What is known of a domain's policy now.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Standing {
+    /// It is enforced or tested.
+    Kept(Arc<Policy>),
+    /// There is one, and it could not be had.
+    NotHad(ResultType, String),
+    Nothing,
 }
 
 /// Where policies outlive a restart.
@@ -78,7 +93,7 @@ pub struct Policies {
 #[derive(Default)]
 struct Tables {
     kept: HashMap<Domain, Kept>,
-    failed: HashMap<Domain, Timestamp>,
+    failed: HashMap<Domain, (Timestamp, NotHad)>,
 }
 
 impl Policies {
@@ -104,6 +119,19 @@ impl Policies {
             self.renew(domain, &id, resolver).await;
         }
         self.kept(domain).map(|kept| kept.policy).filter(|policy| policy.mode != Mode::None)
+    }
+
+    /// What is known without asking anybody.
+    pub fn standing(&self, domain: &Domain) -> Standing {
+        if let Some(kept) = self.kept(domain) {
+            return if kept.policy.mode == Mode::None { Standing::Nothing } else { Standing::Kept(kept.policy) };
+        }
+        match self.tables().failed.get(domain) {
+            Some((at, (result, reason))) if self.clock.now().since(*at) < REMEMBERED => {
+                Standing::NotHad(*result, reason.clone())
+            }
+            _ => Standing::Nothing,
+        }
     }
 
     /// Fetches a policy that does not fit its domain's hosts once more.
@@ -142,12 +170,16 @@ impl Policies {
         let now = self.clock.now();
         let lately = |at: Timestamp| now.since(at) < AGAIN;
         let had = self.kept(domain).is_some_and(|kept| kept.id == id && lately(kept.fetched));
-        if had || self.tables().failed.get(domain).is_some_and(|at| lately(*at)) {
+        if had || self.tables().failed.get(domain).is_some_and(|(at, _)| lately(*at)) {
             return;
         }
         let fetching = fetch::policy(&*self.network, resolver, domain, self.hosts);
-        // What was wrong is not told: its domain hears of it by reports, and mail goes as it went before.
-        let Ok(Ok(policy)) = timeout(PATIENCE, fetching).await else { return self.tables().fail(domain, now) };
+        let slow = || Err((ResultType::StsPolicyFetchError, "its host does not answer in time".to_owned()));
+        let policy = match timeout(PATIENCE, fetching).await.unwrap_or_else(|_| slow()) {
+            Ok(policy) => policy,
+            // Its domain hears of it by reports, and mail goes as it went before.
+            Err(why) => return self.tables().fail(domain, now, why),
+        };
         let expires = Timestamp(now.0.saturating_add(policy.max_age.as_millis() as i64));
         let kept = Kept { domain: domain.clone(), id: id.to_owned(), policy: Arc::new(policy), fetched: now, expires };
         self.tables().keep(kept.clone());
@@ -177,11 +209,11 @@ impl Tables {
         self.kept.insert(kept.domain.clone(), kept);
     }
 
-    fn fail(&mut self, domain: &Domain, now: Timestamp) {
+    fn fail(&mut self, domain: &Domain, now: Timestamp, why: NotHad) {
         if self.failed.len() >= FAILED_MOST {
             self.failed.clear();
         }
-        self.failed.insert(domain.clone(), now);
+        self.failed.insert(domain.clone(), (now, why));
     }
 }
 

@@ -18,7 +18,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use repute_delivery::{
-    Connection, DeliverySettings, Egress, HostName, Login, Relay, Routes, Sent, TlsNeed, Transaction,
+    Connection, DeliverySettings, Egress, HostName, Login, Relay, Routes, Sent, TlsNeed, Transaction, Wanted,
 };
 use repute_dns::ZoneFake;
 use repute_net::{MemoryNetwork, TlsClient};
@@ -181,7 +181,9 @@ impl Case {
                         recipients: &recipients,
                         content: &message.content,
                     };
-                    connection = connection.filter(|c| c.is_reusable() && c.suits(&transaction));
+                    let wanted = wanted(message);
+                    connection = connection.take().filter(Connection::is_reusable);
+                    connection = connection.and_then(|mut c| c.claim(wanted).then_some(c));
                     if connection.is_none() {
                         match self.open(network, &zone, message).await {
                             Ok(opened) => connection = Some(opened),
@@ -214,7 +216,7 @@ impl Case {
         let egress = Egress::unbound(Domain::parse("mail.a.test").unwrap());
         let domain = message.recipients[0].address.domain();
         let route = self.routes.resolve(domain, &egress, &self.settings, zone, &SeededRandom::new(1)).await?;
-        Connection::open(&route, &egress, &self.settings, message.options.require_tls, network, zone).await
+        Connection::open(&route, wanted(message), &egress, &self.settings, network, zone).await
     }
 
     fn compare(&self, expected: &str, outcome: &Outcome) {
@@ -231,4 +233,8 @@ impl Case {
             assert!(all.contains(text), "{}: {text:?} is not in {outcome:?}", self.name);
         }
     }
+}
+
+fn wanted(message: &Message) -> Wanted<'_> {
+    Wanted { domain: message.recipients[0].address.domain(), require_tls: message.options.require_tls }
 }

@@ -4,7 +4,9 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
 use repute_delivery::sts::{Kept, Policies, PolicyHosts, PolicyStore};
-use repute_delivery::{Connection, DeliverySettings, Egress, Route, Routes, Sent, Transaction};
+use repute_delivery::{
+    Connection, DeliverySettings, Egress, HostMemory, Route, Routes, Sent, SessionKind, Tally, Transaction, Wanted,
+};
 use repute_dns::{BoxFuture, ZoneFake};
 use repute_net::MemoryNetwork;
 use repute_testkit::TokioClock;
@@ -53,6 +55,8 @@ pub struct World {
     policies: Arc<Policies>,
     store: Arc<Store>,
     clock: TokioClock,
+    tally: Arc<Tally>,
+    memory: HostMemory,
     require_tls: bool,
 }
 
@@ -72,21 +76,28 @@ impl World {
     pub fn new(what: Certificate) -> World {
         let authority = Authority::new();
         let server = authority.server(what);
-        World::with(authority, Some(server))
+        World::with(authority, Some(server), false)
     }
 
     pub fn named(name: &str, what: Certificate) -> World {
         let authority = Authority::new();
         let server = authority.server_of(name, what);
-        World::with(authority, Some(server))
+        World::with(authority, Some(server), false)
     }
 
     /// Its mail host offers no STARTTLS.
     pub fn in_clear() -> World {
-        World::with(Authority::new(), None)
+        World::with(Authority::new(), None, false)
     }
 
-    fn with(authority: Authority, server: Option<Server>) -> World {
+    /// Its mail host offers STARTTLS, and leaves when it is taken at its word.
+    pub fn breaks_off() -> World {
+        let authority = Authority::new();
+        let server = authority.server(Certificate::Good);
+        World::with(authority, Some(server), true)
+    }
+
+    fn with(authority: Authority, server: Option<Server>, breaks: bool) -> World {
         let network = Arc::new(MemoryNetwork::new(authority.client()));
         let heard = Arc::new(Mutex::new(String::new()));
         let chain = server.as_ref().map(|server| server.chain.clone()).unwrap_or_default();
@@ -95,7 +106,7 @@ impl World {
         let hearing = heard.clone();
         tokio::spawn(async move {
             while let Some(incoming) = listener.accept().await {
-                tokio::spawn(serve(incoming.stream, tls.clone(), hearing.clone()));
+                tokio::spawn(serve(incoming.stream, tls.clone(), breaks, hearing.clone()));
             }
         });
         let (clock, store) = (TokioClock::new(), Arc::new(Store::default()));
@@ -112,6 +123,8 @@ impl World {
             policies,
             store,
             clock,
+            tally: Arc::new(Tally::new(Arc::new(clock))),
+            memory: HostMemory::default(),
             require_tls: false,
         };
         world.policy_certificate("mta-sts.b.test")
@@ -198,7 +211,12 @@ impl World {
     }
 
     fn settings(&self) -> DeliverySettings {
-        DeliverySettings { policies: Some(self.policies.clone()), ..DeliverySettings::default() }
+        DeliverySettings {
+            policies: Some(self.policies.clone()),
+            tally: Some(self.tally.clone()),
+            memory: self.memory.clone(),
+            ..DeliverySettings::default()
+        }
     }
 
     async fn route(&self, domain: &Domain) -> Result<Route, Outcome> {
@@ -219,17 +237,39 @@ impl World {
         }
     }
 
+    /// What was counted since the last time: domain, policy and where it stands, host, how many, and what was wrong.
+    pub fn counted(&self) -> String {
+        let taken = self.tally.take();
+        assert_eq!(taken.left_out, 0);
+        let line = |(kind, count): (&SessionKind, &u64)| {
+            let SessionKind { domain, policy, host, failure, .. } = kind;
+            let failed = failure.as_ref().map_or("good".to_owned(), |f| {
+                let at = f.receiving.map_or("unspoken".to_owned(), |ip| ip.to_string());
+                format!("{} {at} {}", f.result, f.reason)
+            });
+            format!("{domain}: {} of {} {host} {count} {}", policy.kind, policy.domain, failed.trim())
+        };
+        let mut lines: Vec<String> = taken.kinds.iter().map(line).collect();
+        lines.sort();
+        lines.join("\n")
+    }
+
+    /// A session for mail to a domain, by its route.
+    pub async fn open(&self, domain: &str) -> Result<Connection, Outcome> {
+        let domain = Domain::parse(domain).unwrap();
+        let wanted = Wanted { domain: &domain, require_tls: self.require_tls };
+        let route = self.route(&domain).await?;
+        Connection::open(&route, wanted, &egress(), &self.settings(), &*self.network, &self.zone).await
+    }
+
     async fn attempt(&self) -> Result<Outcome, Outcome> {
         let to = Recipient::to(Address::parse("x@b.test").unwrap());
         let from = Address::parse("a@a.test").unwrap();
         let options = EnvelopeOptions { require_tls: self.require_tls, ..EnvelopeOptions::default() };
         let content = Content::from("Subject: hello\r\n\r\nhello\r\n");
-        let route = self.route(to.address.domain()).await?;
-        let (settings, egress) = (self.settings(), egress());
-        let mut connection =
-            Connection::open(&route, &egress, &settings, self.require_tls, &*self.network, &self.zone).await?;
+        let mut connection = self.open("b.test").await?;
         let transaction = Transaction { from: Some(&from), options: &options, recipients: &[&to], content: &content };
-        assert!(connection.suits(&transaction));
+        assert!(connection.claim(Wanted { domain: to.address.domain(), require_tls: self.require_tls }));
         match connection.send(&transaction).await {
             Sent::Done(mut outcomes) => Ok(outcomes.remove(0)),
             Sent::Stale(outcome) => Err(outcome),
@@ -248,13 +288,13 @@ fn egress() -> Egress {
 }
 
 /// A mail host that says yes to everything.
-async fn serve(stream: DuplexStream, tls: Option<TlsAcceptor>, heard: Arc<Mutex<String>>) {
+async fn serve(stream: DuplexStream, tls: Option<TlsAcceptor>, breaks: bool, heard: Arc<Mutex<String>>) {
     let mut stream = BufStream::new(stream);
     let offer = if tls.is_some() { "250-mx\r\n250 STARTTLS\r\n" } else { "250 mx\r\n" };
     if !converse(&mut stream, "220 mx\r\n", offer, &heard).await {
         return;
     }
-    let Some(tls) = tls else { return };
+    let Some(tls) = tls.filter(|_| !breaks) else { return };
     // The client may leave inside the handshake.
     if let Ok(session) = tls.accept(stream.into_inner()).await {
         converse(&mut BufStream::new(session), "", "250-mx\r\n250 REQUIRETLS\r\n", &heard).await;

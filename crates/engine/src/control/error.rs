@@ -36,6 +36,10 @@ pub enum ControlError {
     Trust(#[source] LedgerError),
     #[error("the reports cannot be read now")]
     Reports(#[source] LedgerError),
+    #[error("what was counted of sessions cannot be read now")]
+    TlsSessions(#[source] LedgerError),
+    #[error("this server counts no sessions")]
+    NoTlsSessions,
     #[error("this server keeps no permits")]
     NoPermits,
     #[error("mail does not leave from {0}: `repute permit` lists the addresses")]

@@ -35,6 +35,7 @@ impl Control {
             ),
             returns: true,
             expires: EXPIRES,
+            report: None,
         };
         own::send(works, letter).await.map(|id| First { id }).map_err(ControlError::NotTaken)
     }

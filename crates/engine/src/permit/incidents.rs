@@ -69,7 +69,8 @@ pub(crate) async fn tell(works: &Works, doors: &TrustDoors) {
 fn author(works: &Works, to: &Address) -> Option<SendingDomain> {
     let settings = works.settings();
     let may = |domain: &&SendingDomain| {
-        let flow = repute_queue::Flow { domain: to.domain().clone(), sender: works.gate.sender(Some(&domain.name)) };
+        let sender = works.gate.sender(Some(&domain.name));
+        let flow = repute_queue::Flow { domain: to.domain().clone(), sender, tls_optional: false };
         domain.is_usable() && works.way(&settings, &flow).is_some()
     };
     settings.domains.iter().find(may).cloned()
@@ -83,6 +84,7 @@ async fn write(works: &Works, author: SendingDomain, to: &Address, incidents: &[
         text: text(works, incidents),
         returns: false,
         expires: LETTER_EXPIRES,
+        report: None,
     };
     own::send(works, letter).await.map(drop)
 }

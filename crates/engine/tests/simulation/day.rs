@@ -159,6 +159,7 @@ impl Day {
             suppressions: None,
             requests: None,
             circuits: None,
+            tls_sessions: None,
             tokens: Arc::new(repute_feedback::Tokens::new(&[1; 32])),
             trust: None,
         };
@@ -407,6 +408,7 @@ fn settings(size: Size) -> Settings {
         // Its receivers refuse so many that nothing would go.
         circuit: CircuitSettings { unknown: 0, complaints: 0, spam: 0, ..CircuitSettings::default() },
         permit: Default::default(),
+        tls_reports: Default::default(),
         bulk: repute_engine::bulk::BulkSettings {
             url: Some("https://mail.example.com".into()),
             list_unsubscribe: true,

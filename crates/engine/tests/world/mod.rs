@@ -9,14 +9,14 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use repute_delivery::{DeliverySettings, Egress, Routes};
+use repute_delivery::{DeliverySettings, Egress, Routes, Tally};
 use repute_dns::{BoxFuture, Lookup, Mx, Records, Resolver};
 use repute_engine::config::{AccountSettings, Limits, SendingDomain};
 use repute_engine::door::{Account, Origin, Submitted};
 use repute_engine::permit::{PermitSettings, TrustDoors};
 use repute_engine::{CircuitSettings, Control, Door, Doors, Engine, ReturnSettings, Settings, SuppressionSettings};
 use repute_ledger::{
-    Circuits, History, HistoryOptions, Reports, ReportsOptions, Returned, ReturnedOptions, Suppressions,
+    Circuits, History, HistoryOptions, Reports, ReportsOptions, Returned, ReturnedOptions, Suppressions, TlsSessions,
 };
 use repute_net::{MemoryNetwork, TlsClient};
 use repute_queue::Retry;
@@ -46,6 +46,7 @@ pub struct Names {
     silent: Mutex<Vec<Domain>>,
     /// Domains whose MX is that of another.
     aliases: Mutex<HashMap<Domain, Domain>>,
+    texts: Mutex<HashMap<Domain, String>>,
 }
 
 impl Names {
@@ -81,8 +82,14 @@ impl Resolver for Names {
         Box::pin(async { Lookup::NoData { authentic: false } })
     }
 
-    fn txt<'a>(&'a self, _: &'a Domain) -> BoxFuture<'a, Lookup<Vec<u8>>> {
-        Box::pin(async { Lookup::NoData { authentic: false } })
+    fn txt<'a>(&'a self, name: &'a Domain) -> BoxFuture<'a, Lookup<Vec<u8>>> {
+        Box::pin(async move {
+            if self.silent.lock().unwrap().contains(name) {
+                return Lookup::NoAnswer("nobody answers in this test".into());
+            }
+            let text = self.texts.lock().unwrap().get(name).cloned();
+            text.map_or(Lookup::NoData { authentic: false }, |text| found(text.into_bytes()))
+        })
     }
 
     fn ptr(&self, _: IpAddr) -> BoxFuture<'_, Lookup<Domain>> {
@@ -128,6 +135,7 @@ pub struct World {
     pub replies: Option<Address>,
     history: Option<Arc<History>>,
     circuits: Option<Arc<Circuits>>,
+    pub tls_sessions: Option<Arc<TlsSessions>>,
     /// Of example.com.
     pub return_path: Option<Domain>,
     /// For permits; without it everything may leave.
@@ -164,6 +172,7 @@ impl World {
             replies: None,
             history: None,
             circuits: None,
+            tls_sessions: None,
             return_path: None,
             trust: None,
             permit: PermitSettings::default(),
@@ -192,6 +201,7 @@ impl World {
             self.returned = Some(Arc::new(returned.unwrap()));
             let reports = Reports::open(&state.join("reports.sqlite"), ReportsOptions::default());
             self.reports = Some(Arc::new(reports.unwrap()));
+            self.tls_sessions = Some(Arc::new(TlsSessions::open(&state.join("tls.sqlite")).unwrap()));
             self.circuits = Some(Arc::new(Circuits::open(&state.join("circuit.sqlite")).unwrap()));
             let options = HistoryOptions { clock: Arc::new(self.clock), ..HistoryOptions::default() };
             self.history = Some(Arc::new(History::open(&state.join("history.sqlite"), options).unwrap()));
@@ -209,6 +219,7 @@ impl World {
             reports: self.reports.clone(),
             suppressions: self.suppressions.clone(),
             circuits: self.circuits.clone(),
+            tls_sessions: self.tls_sessions.clone(),
             tokens: Arc::new(repute_feedback::Tokens::new(&[1; 32])),
             trust: self.trust.clone(),
         };
@@ -221,6 +232,10 @@ impl World {
         settings.accounts[0].replies.clone_from(&self.replies);
         settings.routes = self.routes.clone();
         settings.permit = self.permit.clone();
+        if self.tls_sessions.is_some() {
+            let tally = Some(Arc::new(Tally::new(Arc::new(self.clock))));
+            settings.delivery = Arc::new(DeliverySettings { tally, ..DeliverySettings::default() });
+        }
         settings.retry.expire = self.expire.unwrap_or(settings.retry.expire);
         self.engine = Some(Engine::start(doors, settings).await.unwrap());
     }
@@ -277,6 +292,16 @@ impl World {
     /// Mail for `name` goes to the MX of `other`.
     pub fn alias(&self, name: &str, other: &str) {
         self.names.aliases.lock().unwrap().insert(domain(name), domain(other));
+    }
+
+    /// A TXT record.
+    pub fn text(&self, name: &str, text: &str) {
+        self.names.texts.lock().unwrap().insert(domain(name), text.to_owned());
+    }
+
+    /// Its name servers answer again.
+    pub fn unsilence(&self, name: &str) {
+        self.names.silent.lock().unwrap().retain(|silent| *silent != domain(name));
     }
 
     pub fn silence(&self, name: &str) {
@@ -373,6 +398,7 @@ fn settings() -> Settings {
         },
         limits: Limits::default(),
         permit: PermitSettings::default(),
+        tls_reports: Default::default(),
     }
 }
 

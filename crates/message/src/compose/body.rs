@@ -42,8 +42,8 @@ pub(super) fn write(letter: &Letter, out: &mut Content) -> Result<(), LetterFaul
         (None, Some(html)) => html,
         (text, None) => text.unwrap_or_else(|| leaf("plain", "")),
     };
-    let whole =
-        if attached.is_empty() { body } else { multipart(letter, Kind::Mixed, [vec![body], attached].concat()) };
+    let kind = letter.report_type.map_or(Kind::Mixed, Kind::Report);
+    let whole = if attached.is_empty() { body } else { multipart(letter, kind, [vec![body], attached].concat()) };
     whole.into_iter().for_each(|piece| out.push(piece));
     Ok(())
 }
@@ -114,15 +114,17 @@ fn is_content_id(id: &str) -> bool {
 #[derive(Clone, Copy)]
 enum Kind {
     Mixed,
+    Report(&'static str),
     Alternative,
     Related,
 }
 
 fn multipart(letter: &Letter, kind: Kind, parts: Vec<Part>) -> Part {
     let (subtype, name) = match kind {
-        Kind::Mixed => ("mixed", "mixed"),
-        Kind::Alternative => ("alternative", "alternative"),
-        Kind::Related => ("related; type=\"text/html\"", "related"),
+        Kind::Mixed => ("mixed".to_owned(), "mixed"),
+        Kind::Report(of) => (format!("report; report-type={of}"), "report"),
+        Kind::Alternative => ("alternative".to_owned(), "alternative"),
+        Kind::Related => ("related; type=\"text/html\"".to_owned(), "related"),
     };
     let boundary = boundary(letter, name);
     let mut out = vec![Bytes::from(format!("Content-Type: multipart/{subtype}; boundary=\"{boundary}\"\r\n"))];

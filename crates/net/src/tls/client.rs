@@ -18,6 +18,7 @@ use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
 use rustls::{ClientConfig, DigitallySignedStruct, ProtocolVersion, RootCertStore, SignatureScheme};
 use tokio_rustls::TlsConnector;
 
+use super::CertificateFault;
 use crate::Stream;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -109,19 +110,26 @@ impl TlsClient {
         };
         let session = TlsConnector::from(config).connect(name.clone(), stream).await.map_err(handshake_error)?;
         let state = session.get_ref().1;
-        let verified = policy == TlsPolicy::Verified || self.would_verify(state.peer_certificates(), &name);
+        let fault = match policy {
+            TlsPolicy::Verified => None,
+            TlsPolicy::Opportunistic => self.fault(state.peer_certificates(), &name),
+        };
         let used = TlsUsed {
             version: state.protocol_version().map_or("unknown", version).to_owned(),
             cipher: state.negotiated_cipher_suite().map_or(String::new(), |s| format!("{:?}", s.suite())),
-            verified,
+            verified: fault.is_none(),
             asked: TlsAsked::Opportunistic,
         };
-        Ok((Stream::tls(session), used))
+        Ok((Stream::tls(session, fault), used))
     }
 
-    fn would_verify(&self, chain: Option<&[CertificateDer<'_>]>, name: &ServerName<'_>) -> bool {
-        let (Some(verified), Some([first, others @ ..])) = (&self.verified, chain) else { return false };
-        verified.verifier.verify_server_cert(first, others, name, &[], UnixTime::now()).is_ok()
+    /// Why the certificates would not stand verification.
+    fn fault(&self, chain: Option<&[CertificateDer<'_>]>, name: &ServerName<'_>) -> Option<CertificateFault> {
+        let (Some(verified), Some([first, others @ ..])) = (&self.verified, chain) else {
+            return Some(CertificateFault::NotTrusted);
+        };
+        let judged = verified.verifier.verify_server_cert(first, others, name, &[], UnixTime::now());
+        judged.err().map(|error| CertificateFault::of(&error))
     }
 }
 

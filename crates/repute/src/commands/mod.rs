@@ -24,6 +24,7 @@ pub mod setup;
 pub mod status;
 mod stores;
 pub mod suppression;
+pub mod tls;
 pub mod token;
 pub mod trust;
 pub mod webhook;

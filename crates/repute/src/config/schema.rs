@@ -12,7 +12,7 @@ mod trust;
 mod web;
 
 use back::{CIRCUIT, RETURN, SUPPRESSION};
-use delivery::DELIVERY;
+use delivery::{DELIVERY, TLS_REPORTS};
 use outside::{EVENTS, WEBHOOK};
 use trust::{CHECK, LISTS, PERMIT, RESOLVER, WATCH};
 use web::{TOKEN, WEB};
@@ -115,6 +115,7 @@ pub const SECTIONS: &[Section] = &[
     WEBHOOK,
     EVENTS,
     DELIVERY,
+    TLS_REPORTS,
 ];
 
 /// The section of that name.

@@ -4,7 +4,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use repute_delivery::sts::Policies;
-use repute_delivery::{DeliverySettings, Egress, HostMemory, Login, Relay, Routes, TlsNeed};
+use repute_delivery::{DeliverySettings, Egress, HostMemory, Login, Relay, Routes, Tally, TlsNeed};
 use repute_engine::bulk::BulkSettings;
 use repute_engine::config::{AccountSettings, AddressRange, Limits, SendingDomain, Settings};
 use repute_engine::door::{Account, ScramSecret};
@@ -18,6 +18,7 @@ use super::meant::{self, ListenerKind, RouteTls};
 pub struct Known {
     pub memory: HostMemory,
     pub policies: Arc<Policies>,
+    pub tally: Arc<Tally>,
 }
 
 pub fn of(config: &Config, known: &Known) -> Settings {
@@ -39,6 +40,7 @@ pub fn of(config: &Config, known: &Known) -> Settings {
         circuit: config.circuit.clone(),
         bulk: BulkSettings { url: config.web.url.clone(), list_unsubscribe: config.list_unsubscribe },
         limits: limits(config),
+        tls_reports: config.tls_reports.clone(),
         permit: PermitSettings {
             enforce: config.permit.enforce,
             assume: config.permit.assume.clone(),
@@ -136,6 +138,7 @@ fn delivery(config: &Config, known: &Known) -> DeliverySettings {
         memory: known.memory.clone(),
         dane: config.dane,
         policies: config.mta_sts.then(|| known.policies.clone()),
+        tally: config.tls_reports.enabled.then(|| known.tally.clone()),
         ..DeliverySettings::default()
     }
 }

@@ -49,6 +49,7 @@ pub struct Typed {
     pub webhook: Vec<Spanned<Webhook>>,
     pub events: Events,
     pub delivery: Delivery,
+    pub tls_reports: TlsReports,
 }
 
 #[derive(Deserialize)]
@@ -348,6 +349,14 @@ pub struct Delivery {
     pub mta_sts: bool,
     pub mx_port: u16,
     pub danger_allow_loopback: bool,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct TlsReports {
+    pub enabled: bool,
+    pub organisation: Option<String>,
+    pub contact: Option<Address>,
 }
 
 #[derive(Deserialize)]

@@ -99,6 +99,9 @@ async fn answer(request: Request, services: &Services, stop: &mut watch::Receive
         Request::CircuitContinueV1 { name } => said(control.continue_circuit(&name).await),
         Request::CircuitCancelV1 { name } => said(control.cancel_circuit(&name).await),
         Request::HabitsV1 {} => said(Ok::<_, Infallible>(control.habits())),
+        Request::TlsSessionsV1 { domain, yesterday, limit } => {
+            said(control.tls_sessions(domain.as_ref(), yesterday, limit).await)
+        }
         Request::ExpectV1 { account, seconds } => {
             said(control.expect_much(&account, Duration::from_secs(seconds)).await)
         }

@@ -47,6 +47,11 @@ pub enum Request {
         name: String,
     },
     HabitsV1 {},
+    TlsSessionsV1 {
+        domain: Option<Domain>,
+        yesterday: bool,
+        limit: usize,
+    },
     ExpectV1 {
         account: String,
         seconds: u64,

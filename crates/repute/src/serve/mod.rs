@@ -18,8 +18,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context as _;
-use repute_delivery::HostMemory;
 use repute_delivery::sts::PolicyHosts;
+use repute_delivery::{HostMemory, Tally};
 use repute_dns::{DnsSettings, HickoryResolver, Resolver};
 use repute_engine::permit::TrustDoors;
 use repute_engine::{Doors, Engine, policies};
@@ -28,7 +28,7 @@ use repute_hooks::Feed;
 use repute_ledger::requests::{RequestOptions, Requests};
 use repute_ledger::{
     Circuits, History, HistoryOptions, KeptPolicies, Reports, ReportsOptions, Returned, ReturnedOptions, Suppressions,
-    Trust,
+    TlsSessions, Trust,
 };
 use repute_net::{TcpNetwork, TlsClient};
 use repute_spool::{Spool, SqliteSpool, sqlite};
@@ -213,6 +213,7 @@ fn doors(config: &Config, log: &Arc<Log>, feed: &Arc<Feed>, history: &Arc<Histor
     let requests = Requests::open(&config.state.join("requests.sqlite"), RequestOptions::default())?;
     let suppressions = Suppressions::open(&control::suppression_file(&config.state))?;
     let circuits = Circuits::open(&config.state.join("circuit.sqlite"))?;
+    let tls_sessions = TlsSessions::open(&config.state.join("tls.sqlite"))?;
     Ok(Doors {
         spool: Arc::new(spool) as Arc<dyn Spool>,
         resolver: resolver(config, log)?,
@@ -227,6 +228,7 @@ fn doors(config: &Config, log: &Arc<Log>, feed: &Arc<Feed>, history: &Arc<Histor
         requests: Some(Arc::new(requests)),
         tokens: Arc::new(Tokens::new(&crate::tokens::key(&config.state)?)),
         circuits: Some(Arc::new(circuits)),
+        tls_sessions: Some(Arc::new(tls_sessions)),
         trust: Some(trust(config)?),
     })
 }
@@ -235,7 +237,8 @@ fn doors(config: &Config, log: &Arc<Log>, feed: &Arc<Feed>, history: &Arc<Histor
 fn known(config: &Config, doors: &Doors) -> anyhow::Result<settings::Known> {
     let store = KeptPolicies::open(&config.state.join("policies.sqlite"))?;
     let hosts = PolicyHosts { danger_allow_loopback: config.danger_allow_loopback, ..PolicyHosts::default() };
-    Ok(settings::Known { memory: HostMemory::default(), policies: policies::open(doors, store, hosts)? })
+    let tally = Arc::new(Tally::new(doors.clock.clone()));
+    Ok(settings::Known { memory: HostMemory::default(), policies: policies::open(doors, store, hosts)?, tally })
 }
 
 /// The watch asks with a resolver of its own, which keeps no answers.

@@ -22,6 +22,7 @@ impl Session {
             body: p.body,
             smtputf8: p.smtputf8,
             require_tls: p.require_tls,
+            tls_optional: false,
             ret: p.ret,
             envid: p.envid,
         };

@@ -225,7 +225,8 @@ fn write_options(w: &mut Writer<'_>, options: &EnvelopeOptions) {
         Body::EightBitMime => 1,
         Body::BinaryMime => 2,
     };
-    w.octet(body | u8::from(options.smtputf8) << 2 | u8::from(options.require_tls) << 3);
+    let tls = u8::from(options.require_tls) << 3 | u8::from(options.tls_optional) << 4;
+    w.octet(body | u8::from(options.smtputf8) << 2 | tls);
     w.octet(match options.ret {
         None => 0,
         Some(Ret::Full) => 1,
@@ -245,6 +246,7 @@ fn read_options(r: &mut Reader<'_>) -> Read<EnvelopeOptions> {
         },
         smtputf8: flags & 4 != 0,
         require_tls: flags & 8 != 0,
+        tls_optional: flags & 16 != 0,
         ret: match r.octet()? {
             0 => None,
             1 => Some(Ret::Full),

@@ -94,14 +94,15 @@ fn part() -> impl Strategy<Value = PartRecord> {
 fn meta() -> impl Strategy<Value = MessageMeta> {
     let options = (
         prop_oneof![Just(Body::SevenBit), Just(Body::EightBitMime), Just(Body::BinaryMime)],
-        any::<(bool, bool)>(),
+        any::<(bool, bool, bool)>(),
         proptest::option::of(prop_oneof![Just(Ret::Full), Just(Ret::Headers)]),
         proptest::option::of(".{0,20}"),
     )
-        .prop_map(|(body, (smtputf8, require_tls), ret, envid)| EnvelopeOptions {
+        .prop_map(|(body, (smtputf8, require_tls, tls_optional), ret, envid)| EnvelopeOptions {
             body,
             smtputf8,
             require_tls,
+            tls_optional,
             ret,
             envid,
         });

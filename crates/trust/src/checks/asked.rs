@@ -1,4 +1,4 @@
-//! What other domains ask of mail to them, and whether it is kept: TLS by DANE and by MTA-STS.
+//! What other domains ask of mail to them, and whether it is kept: TLS by DANE and by MTA-STS, and reports on it.
 
 use super::{Finding, Outcome};
 
@@ -7,6 +7,7 @@ use super::{Finding, Outcome};
 pub struct Asked {
     pub dane: bool,
     pub mta_sts: bool,
+    pub tls_reports: bool,
 }
 
 /// `validates`: how it came out whether our resolver validates; `None` where that was not looked at.
@@ -49,6 +50,17 @@ pub fn mta_sts(asked: Asked) -> Finding {
     }
 }
 
+pub fn tls_reports(asked: Asked) -> Finding {
+    let (id, about) = ("tls.out.tlsrpt", "sent");
+    match asked.tls_reports {
+        true => Finding::pass(id, about, "domains that ask for it are told daily how TLS of mail to them went"),
+        false => {
+            Finding::warn(id, about, "no reports on TLS are sent: domains that ask for them do not hear of what breaks")
+                .fix("write `enabled = true` into [tls_reports]")
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -56,7 +68,7 @@ mod tests {
 
     #[test]
     fn what_is_on_and_can_be_seen_is_kept() {
-        let (on, off) = (Asked { dane: true, mta_sts: true }, Asked { dane: false, mta_sts: false });
+        let (on, off) = [true, false].map(|is| Asked { dane: is, mta_sts: is, tls_reports: is }).into();
         for (asked, validates, expected) in [
             (on, Some(Pass), Pass),
             (on, Some(Warn), Warn),
@@ -68,5 +80,6 @@ mod tests {
             assert_eq!(dane(asked, validates).outcome, expected, "{asked:?} {validates:?}");
         }
         assert_eq!((mta_sts(on).outcome, mta_sts(off).outcome), (Pass, Warn));
+        assert_eq!((tls_reports(on).outcome, tls_reports(off).outcome), (Pass, Warn));
     }
 }

@@ -31,7 +31,7 @@ const OVERSIGNED: [&str; 14] = [
 ];
 
 /// Signed where they stand. A relay or a list may add one where there was none.
-const SIGNED: [&str; 18] = [
+const SIGNED: [&str; 21] = [
     "In-Reply-To",
     "References",
     "Content-ID",
@@ -51,6 +51,10 @@ const SIGNED: [&str; 18] = [
     // RFC 9477 §3.1: a report goes only where a signature covers the address for it.
     "CFBL-Address",
     "CFBL-Feedback-ID",
+    // RFC 8460 §5.3: which report this is; RFC 8689 §5.
+    "TLS-Report-Domain",
+    "TLS-Report-Submitter",
+    "TLS-Required",
 ];
 
 /// The header of a content, in one piece, and where its body starts.

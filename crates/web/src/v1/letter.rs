@@ -261,6 +261,7 @@ fn composed(message: Message, named: Named, at: Option<Timestamp>, faults: &mut 
         text: message.text,
         html: message.html,
         attachments,
+        report_type: None,
     };
     match compose(&letter) {
         Ok(content) => Some(Made { from: from.address, recipients, content }),

@@ -20,6 +20,7 @@ mod server;
 mod show;
 pub(crate) mod submit;
 mod suppressions;
+mod tls;
 mod trust;
 mod view;
 mod webhooks;
@@ -82,6 +83,7 @@ pub(crate) fn routes() -> OpenApiRouter<Arc<App>> {
         .routes(routes!(reports::list))
         .routes(routes!(reports::show))
         .routes(routes!(reports::sources))
+        .routes(routes!(tls::list))
         .routes(routes!(circuits::list))
         .routes(routes!(circuits::go_on))
         .routes(routes!(circuits::cancel))

@@ -18,7 +18,7 @@ use repute_engine::{Doors, Engine, Settings as EngineSettings};
 use repute_hooks::{Bounds, Caller, Feed, FeedOptions, Hooks, Types, Webhook};
 use repute_ledger::requests::{RequestOptions, Requests};
 use repute_ledger::suppression::Suppressions;
-use repute_ledger::{Reports, ReportsOptions, Trust};
+use repute_ledger::{Reports, ReportsOptions, TlsSessions, Trust};
 use repute_net::{MemoryNetwork, TlsClient};
 use repute_queue::Retry;
 use repute_spool::{MemorySpool, Spool};
@@ -254,6 +254,7 @@ fn engine_settings() -> EngineSettings {
     };
     EngineSettings {
         permit: Default::default(),
+        tls_reports: Default::default(),
         bulk: BulkSettings { url: Some("https://mail.example.com".into()), list_unsubscribe: true },
         hostname: domain("mail.example.com"),
         accounts: vec![account("shop"), account("other"), account("news")],
@@ -297,6 +298,7 @@ fn doors(spool: Arc<MemorySpool>, state: &Path, feed: Arc<Feed>) -> Doors {
         suppressions: Some(Arc::new(suppressions)),
         requests: Some(Arc::new(requests)),
         circuits: None,
+        tls_sessions: Some(Arc::new(TlsSessions::open(&state.join("tls.sqlite")).unwrap())),
         tokens: Arc::new(repute_feedback::Tokens::new(&[1; 32])),
     }
 }

@@ -30,7 +30,7 @@ pub fn look(config: &Config, setup: &Setup, past: Option<&Past>, now: Timestamp)
         certificate: config.tls.as_ref().map(|tls| until(&tls.certificate)),
         day: day(&history_file(&config.state), now),
         left: left::look(&suppression_file(&config.state), &history_file(&config.state), now),
-        asked: Some(Asked { dane: config.dane, mta_sts: config.mta_sts }),
+        asked: Some(Asked { dane: config.dane, mta_sts: config.mta_sts, tls_reports: config.tls_reports.enabled }),
         reported: reported(&reports_file(&config.state), setup, now),
         kept: past.map(|past| past.kept.clone()).unwrap_or_default(),
     }

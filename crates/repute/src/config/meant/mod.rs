@@ -18,7 +18,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use repute_engine::{CircuitSettings, ReturnSettings, SuppressionSettings};
+use repute_engine::{CircuitSettings, ReturnSettings, SuppressionSettings, TlsReportSettings};
 use repute_types::Domain;
 use rustls::sign::CertifiedKey;
 use toml::Spanned;
@@ -73,6 +73,7 @@ pub struct Config {
     pub events: Events,
     pub dane: bool,
     pub mta_sts: bool,
+    pub tls_reports: TlsReportSettings,
     pub mx_port: u16,
     pub danger_allow_loopback: bool,
 }
@@ -195,6 +196,11 @@ pub fn check(file: &Path, typed: Typed, look: Files) -> Result<Config, Vec<Fault
         webhooks,
         dane: typed.delivery.dane,
         mta_sts: typed.delivery.mta_sts,
+        tls_reports: TlsReportSettings {
+            enabled: typed.tls_reports.enabled,
+            organisation: typed.tls_reports.organisation,
+            contact: typed.tls_reports.contact,
+        },
         mx_port: typed.delivery.mx_port,
         danger_allow_loopback: typed.delivery.danger_allow_loopback,
         file: file.to_owned(),

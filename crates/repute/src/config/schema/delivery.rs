@@ -1,7 +1,7 @@
-//! The section about how mail goes out.
+//! The sections about how mail goes out, and what receivers are told of it.
 
-use super::Kind::{Bool, Count};
-use super::Need::Default;
+use super::Kind::{Bool, Count, Mail, Text};
+use super::Need::{Default, Optional};
 use super::{Section, key};
 
 pub const DELIVERY: Section = Section {
@@ -32,6 +32,22 @@ pub const DELIVERY: Section = Section {
             Bool,
             Default("false"),
             "Delivers to loopback addresses too. For tests: elsewhere it makes mail go in circles.",
+        ),
+    ],
+};
+
+pub const TLS_REPORTS: Section = Section {
+    name: "tls_reports",
+    many: false,
+    doc: "Domains that ask for it are told daily how TLS with their hosts went (RFC 8460). docs/tls.md tells more.",
+    keys: &[
+        key("enabled", Bool, Default("true"), "Whether sessions are counted and reported."),
+        key("organisation", Text, Optional("the domain that reports are sent as"), "What reports call us."),
+        key(
+            "contact",
+            Mail,
+            Optional("postmaster@ that domain"),
+            "Whom receivers may ask about a report. Where it is at a [[domain]] here, reports are sent as that one; else as the first whose mail may leave.",
         ),
     ],
 };
