@@ -88,6 +88,9 @@ _repute() {
             repute,suppression)
                 cmd="repute__subcmd__suppression"
                 ;;
+            repute,tls)
+                cmd="repute__subcmd__tls"
+                ;;
             repute,token)
                 cmd="repute__subcmd__token"
                 ;;
@@ -309,6 +312,9 @@ _repute() {
                 ;;
             repute__subcmd__help,suppression)
                 cmd="repute__subcmd__help__subcmd__suppression"
+                ;;
+            repute__subcmd__help,tls)
+                cmd="repute__subcmd__help__subcmd__tls"
                 ;;
             repute__subcmd__help,token)
                 cmd="repute__subcmd__help__subcmd__token"
@@ -713,7 +719,7 @@ _repute() {
 
     case "${cmd}" in
         repute)
-            opts="-c -h -V --config --json --help --version setup records check serve demo account token domain queue bulk why suppression circuit explain message reports permit incidents trust events webhook mirror status send sendmail config man help"
+            opts="-c -h -V --config --json --help --version setup records check serve demo account token domain queue bulk why suppression circuit explain message reports tls permit incidents trust events webhook mirror status send sendmail config man help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 1 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1837,7 +1843,7 @@ _repute() {
             return 0
             ;;
         repute__subcmd__help)
-            opts="setup records check serve demo account token domain queue bulk why suppression circuit explain message reports permit incidents trust events webhook mirror status send sendmail config man help"
+            opts="setup records check serve demo account token domain queue bulk why suppression circuit explain message reports tls permit incidents trust events webhook mirror status send sendmail config man help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -2749,6 +2755,20 @@ _repute() {
         repute__subcmd__help__subcmd__suppression__subcmd__show)
             opts=""
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        repute__subcmd__help__subcmd__tls)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
             fi
@@ -4679,6 +4699,32 @@ _repute() {
                 return 0
             fi
             case "${prev}" in
+                --config)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                -c)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        repute__subcmd__tls)
+            opts="-c -h --yesterday --limit --config --json --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --limit)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 --config)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
