@@ -200,6 +200,7 @@ fn works() -> EngineSettings {
         SendingDomain { name: domain(), keys: Vec::new(), danger_unsigned: true, return_path: None, pool: None };
     EngineSettings {
         permit: Default::default(),
+        tls_reports: Default::default(),
         bulk: BulkSettings { url: Some("https://mail.example.com".into()), list_unsubscribe: true },
         hostname: Domain::parse("mail.example.com").unwrap(),
         accounts: vec![settings_of("shop"), settings_of("news")],

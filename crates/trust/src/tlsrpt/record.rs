@@ -64,7 +64,7 @@ fn is_ours(text: &[u8]) -> bool {
     rest.trim_ascii_start().first() == Some(&b';')
 }
 
-/// What would end an address in a list of URIs is written as `%2C` (RFC 6068 §2).
+/// What would end an address in a list of URIs is written as `%2C` (RFC 3986 §2.1).
 fn escaped(address: &str) -> String {
     let plain = |c: char| !c.is_ascii() || c.is_ascii_alphanumeric() || "@.-_+=".contains(c);
     address.chars().fold(String::new(), |mut out, c| {
