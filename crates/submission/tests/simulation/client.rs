@@ -190,10 +190,13 @@ impl Visit<'_> {
         let mut done = false;
         for _ in 0..self.manner.messages {
             let addresses = self.client.offer(letter, *round);
+            let life = self.client.book.life();
             let heard = self.message(letter, *round, &addresses).await;
             *round += 1;
             let promise = match heard {
                 Heard::Taken => Promise::Accepted,
+                // A word that was under way in the crash: in a process that dies it would not have been said.
+                Heard::Refused(_) if self.client.book.life() != life => Promise::Unknown,
                 Heard::Refused(_) | Heard::Nothing => Promise::Refused,
                 Heard::Unanswered => Promise::Unknown,
             };
