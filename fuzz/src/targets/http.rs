@@ -213,7 +213,6 @@ fn works() -> EngineSettings {
         suppression: Default::default(),
         returned: Default::default(),
         circuit: Default::default(),
-        tls_reports: Default::default(),
     }
 }
 

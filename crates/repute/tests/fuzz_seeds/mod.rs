@@ -170,7 +170,7 @@ const STS: [&str; 4] = [
 ];
 
 const HOST_RECORDS: [&str; 7] = [
-    "\0192.0.2.1",
+    "\x00192.0.2.1",
     "\u{1}2001:db8::1",
     "\u{2}mail.example.com.",
     "\u{4}10 mx.example.com.",

@@ -149,7 +149,11 @@ impl Store {
             Known::Part(_) => Ok(true),
             Known::Gone => Ok(false),
             Known::Changed(change) if change.is_end() => Ok(false),
-            Known::Changed(_) | Known::Unknown => Ok(self.database.holds_part(part)?),
+            Known::Changed(_) | Known::Unknown => match self.database.holds_part(part).map_err(Failure::from) {
+                // It stands on a damaged page; that somebody is told twice is less than that nobody is.
+                Err(Failure::Damage(_)) => Ok(true),
+                known => known,
+            },
         }
     }
 

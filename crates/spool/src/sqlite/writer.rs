@@ -14,6 +14,7 @@ use super::Step;
 use super::database::Failure;
 use super::inbox::{Answer, Batch, Inbox, LINGER, Waiting, Work};
 use super::journal::Place;
+use super::pending::Pending;
 use super::store::Store;
 use crate::{Change, Settlement};
 
@@ -58,7 +59,7 @@ fn keep(store: &mut Store, inbox: &Inbox, commits: Vec<Waiting>, settlements: Ve
     match store.keep(&settlements, commits.iter().map(|waiting| &waiting.work)) {
         Ok(places) => {
             inbox.settled(&settlements);
-            answer_kept(store, inbox, commits, places);
+            answer_kept(store.pending(), inbox, commits, places);
             store.passed(Step::AfterAnswer);
             true
         }
@@ -72,13 +73,9 @@ fn keep(store: &mut Store, inbox: &Inbox, commits: Vec<Waiting>, settlements: Ve
             if let Failure::Full(_) = failure {
                 store.squeeze();
             }
-            one_by_one(commits, |waiting| match store.keep(&[], std::iter::once(&waiting.work)) {
-                Ok(places) => {
-                    answer_kept(store, inbox, vec![waiting], places);
-                    Ok(())
-                }
-                Err(failure) => Err((waiting, failure)),
-            });
+            let pending = store.pending().clone();
+            let keep = |work: &Work| store.keep(&[], std::iter::once(work));
+            one_by_one(commits, keep, |waiting, places| answer_kept(&pending, inbox, vec![waiting], places));
             all_settled
         }
     }
@@ -96,13 +93,8 @@ fn write(store: &mut Store, inbox: &Inbox, commits: Vec<Waiting>) {
             if let Failure::Full(_) = failure {
                 store.squeeze();
             }
-            one_by_one(commits, |waiting| match store.write(std::iter::once(&waiting.work)) {
-                Ok(()) => {
-                    answer_written(inbox, waiting);
-                    Ok(())
-                }
-                Err(failure) => Err((waiting, failure)),
-            });
+            let write = |work: &Work| store.write(std::iter::once(work));
+            one_by_one(commits, write, |waiting, ()| answer_written(inbox, waiting));
         }
     }
 }
@@ -136,7 +128,11 @@ fn settle_alone(store: &mut Store, inbox: &Inbox, settlements: Vec<Arc<Settlemen
     }
 }
 
-fn one_by_one(commits: Vec<Waiting>, mut write: impl FnMut(Waiting) -> Result<(), (Waiting, Failure)>) {
+fn one_by_one<T>(
+    commits: Vec<Waiting>,
+    mut write: impl FnMut(&Work) -> Result<T, Failure>,
+    answer: impl Fn(Waiting, T),
+) {
     // What did not fit does not fit the next one of its size either: no need to try.
     let mut too_large = usize::MAX;
     let mut full = None;
@@ -146,11 +142,14 @@ fn one_by_one(commits: Vec<Waiting>, mut write: impl FnMut(Waiting) -> Result<()
             refuse(waiting, failure);
             continue;
         }
-        if let Err((waiting, failure)) = write(waiting) {
-            refuse(waiting, &failure);
-            if let Failure::Full(_) = failure {
-                too_large = size;
-                full = Some(failure);
+        match write(&waiting.work) {
+            Ok(written) => answer(waiting, written),
+            Err(failure) => {
+                refuse(waiting, &failure);
+                if let Failure::Full(_) = failure {
+                    too_large = size;
+                    full = Some(failure);
+                }
             }
         }
     }
@@ -162,13 +161,13 @@ fn refuse(waiting: Waiting, failure: &Failure) {
 }
 
 /// What is in the journal is known to readers before anybody is told.
-fn answer_kept(store: &Store, inbox: &Inbox, commits: Vec<Waiting>, places: Option<Vec<Place>>) {
+fn answer_kept(pending: &Pending, inbox: &Inbox, commits: Vec<Waiting>, places: Option<Vec<Place>>) {
     let mut places = places.into_iter().flatten();
     for Waiting { work, answer } in commits {
         let Work::Message(message) = work else { continue };
         let (id, parts) = (message.meta.id, message.parts.len());
         if let Some(place) = places.next() {
-            store.pending().add(message.meta, message.parts, place);
+            pending.add(message.meta, message.parts, place);
         }
         tell(inbox, answer, id, parts);
     }
