@@ -64,7 +64,7 @@ fn seeds() -> BTreeMap<&'static str, Vec<Vec<u8>>> {
     let replies: Vec<_> = to_client.iter().map(|d| side(d, "S:")).collect();
     let mut seeds = BTreeMap::from([
         ("server_session", to_server()),
-        ("client_session", replies.iter().flat_map(to_clients).collect()),
+        ("client_session", replies.iter().flat_map(|said| to_clients(said)).collect()),
         ("receiver_session", to_server().into_iter().map(|s| front(&[7], s[3..].to_vec())).collect()),
         ("dane", dane()),
         ("dns_answer", fuzz_seeds::dns_answers()),
@@ -100,9 +100,9 @@ fn to_server() -> Vec<Vec<u8>> {
 }
 
 /// What servers say, to a client that wants no TLS, takes it, needs it, or begins with it; without a login, and with one.
-fn to_clients(replies: &Vec<u8>) -> Vec<Vec<u8>> {
+fn to_clients(replies: &[u8]) -> Vec<Vec<u8>> {
     let choices = [[0, 1, 0, 1, 5, 1], [1, 1, 1, 0, 9, 0], [2, 0, 1, 4, 1, 2], [3, 0, 0, 2, 200, 3]];
-    choices.iter().map(|choices| front(choices, replies.clone())).collect()
+    choices.iter().map(|choices| front(choices, replies.to_vec())).collect()
 }
 
 /// A chain of two certificates, with records that promise the one or the other.
