@@ -227,8 +227,8 @@ mod tests {
         assert_eq!(class("すみません。存在しません。", None), Some(Class::UnknownUser));
         let far = format!("mailbox {} full", "and so on ".repeat(10));
         assert_eq!(class(&far, None), None);
-        let two = "header: size limit, error";
-        assert_eq!(class(two, None), Some(Class::MessageFormat));
-        assert_eq!(class(two, Some(EnhancedCode(5, 3, 4))), Some(Class::TooLarge));
+        let two = "the mailbox is full, the network error stays";
+        assert_eq!(class(two, None), Some(Class::FullMailbox));
+        assert_eq!(class(two, Some(EnhancedCode(5, 4, 0))), Some(Class::Network));
     }
 }
