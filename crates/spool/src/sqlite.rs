@@ -104,7 +104,7 @@ pub struct Options {
 
 impl Default for Options {
     fn default() -> Options {
-        Options { waiting: 1024, log_octets: 32 << 20, max_octets: None, hook: Arc::new(NoHook) }
+        Options { waiting: 1024, log_octets: 16 << 20, max_octets: None, hook: Arc::new(NoHook) }
     }
 }
 

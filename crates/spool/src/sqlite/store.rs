@@ -301,15 +301,19 @@ impl Store {
 
     /// Uses a quiet moment.
     pub fn use_quiet(&mut self) {
-        // What the disk refuses now is tried in the next quiet moment.
-        if self.pending.is_empty() || self.drain().is_ok() || self.database.is_full() {
+        if self.database.is_full() {
+            self.squeeze();
+        } else if self.pending.is_empty() || self.drain().is_ok() {
             self.database.use_quiet();
         }
     }
 
     /// On a full disk: gives back what deliveries have freed, so that the reserve can be had again.
     pub fn squeeze(&mut self) {
+        // What the disk refuses now is tried again soon. Messages stay in the journal: there they take nothing.
+        let _ = self.drain_changes();
         self.database.squeeze();
+        let _ = self.database.ask_for_room(self.pending.octets());
     }
 
     /// Before the end: everything into the database. What the disk refuses, the next start finds in the journal.
