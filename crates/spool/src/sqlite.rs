@@ -129,6 +129,7 @@ pub enum OpenError {
 pub struct SqliteSpool {
     /// What readers see.
     view: View,
+    damaged_blocks: u64,
     /// Bounds the commits that wait: backpressure instead of memory.
     turns: Semaphore,
     writer: Option<JoinHandle<()>>,
@@ -152,6 +153,7 @@ impl SqliteSpool {
         readers.warm().map_err(failed)?;
         schema::sync_folder(dir).map_err(|source| OpenError::Folder { path: dir.to_owned(), source })?;
 
+        let damaged_blocks = journal.1.iter().map(|found| found.damaged).sum();
         let most_content = inbox::MOST_CONTENT.min(journal.0.octets() as usize / 4);
         let inbox = Arc::new(Inbox::new(most_content));
         let store = Store::new(database, taken, journal, options.hook.clone()).map_err(failed)?;
@@ -163,7 +165,12 @@ impl SqliteSpool {
             .map_err(OpenError::Thread)?;
         let view = View { inbox, pending, files, readers };
         let turns = Semaphore::new(options.waiting.max(1));
-        Ok(SqliteSpool { view, turns, writer: Some(writer), _lock: lock })
+        Ok(SqliteSpool { view, damaged_blocks, turns, writer: Some(writer), _lock: lock })
+    }
+
+    /// Blocks of the journal that could not be read at the start: what they held is lost, and whose it was is not known.
+    pub fn damaged_blocks(&self) -> u64 {
+        self.damaged_blocks
     }
 
     /// Waits its turn, then until the writer has it on disk.

@@ -246,8 +246,9 @@ async fn damage_in_the_journal_is_named_and_the_rest_goes_on() {
     journal[header + 20] ^= 0x10;
     std::fs::write(killed.path().join("journal-0"), journal).unwrap();
     drop(spool);
-    for _ in 0..2 {
+    for damaged in [1, 0] {
         let spool = open(killed.path());
+        assert_eq!(spool.damaged_blocks(), damaged);
         let left: Vec<_> = spool.scan(None, 10).await.unwrap().iter().map(|(meta, _)| meta.id.0).collect();
         assert_eq!(left, [1, 2, 4]);
         assert!(matches!(spool.content(id(2)).await, Err(SpoolError::Damaged(damaged)) if damaged == id(2)));

@@ -33,7 +33,7 @@ use repute_ledger::{
 use repute_net::{Network, TcpNetwork, TlsClient};
 use repute_spool::{Spool, SqliteSpool, sqlite};
 use repute_submission::{Limits, ListenerConfig, LocalListener, SharedBounds, SharedLimits, TlsSource};
-use repute_types::event::Level;
+use repute_types::event::{EventSink as _, Level};
 use repute_types::{Clock as _, Event, EventKind, SystemClock, SystemRandom};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
@@ -208,6 +208,10 @@ fn open_history(config: &Config) -> anyhow::Result<Arc<History>> {
 
 fn doors(config: &Config, log: &Arc<Log>, feed: &Arc<Feed>, history: &Arc<History>) -> anyhow::Result<Doors> {
     let spool = SqliteSpool::open(&control::spool_folder(&config.state), sqlite::Options::default())?;
+    let events = Arc::new(FanOut { log: log.clone(), feed: feed.clone(), history: history.clone() });
+    if spool.damaged_blocks() > 0 {
+        events.emit(Event { at: SystemClock.now(), kind: damaged_journal(spool.damaged_blocks()) });
+    }
     let returned = Returned::open(&config.state.join("returned.sqlite"), ReturnedOptions::default())?;
     let reports = Reports::open(&control::reports_file(&config.state), ReportsOptions::default())?;
     let requests = Requests::open(&config.state.join("requests.sqlite"), RequestOptions::default())?;
@@ -221,7 +225,7 @@ fn doors(config: &Config, log: &Arc<Log>, feed: &Arc<Feed>, history: &Arc<Histor
         network: network.clone(),
         clock: Arc::new(SystemClock),
         random: Arc::new(SystemRandom::new()),
-        events: Arc::new(FanOut { log: log.clone(), feed: feed.clone(), history: history.clone() }),
+        events,
         history: Some(history.clone()),
         returned: Some(Arc::new(returned)),
         reports: Some(Arc::new(reports)),
@@ -260,6 +264,14 @@ fn resolver(config: &Config, log: &Arc<Log>) -> anyhow::Result<Arc<dyn Resolver>
         });
     }
     Ok(resolver)
+}
+
+fn damaged_journal(blocks: u64) -> EventKind {
+    let text = format!(
+        "{blocks} blocks of the spool's journal are damaged and cannot be read: mail that was accepted in the last moments before \
+         the stop is lost. The history says what was accepted then (`repute why`); look at the disk"
+    );
+    EventKind::Note { level: Level::Error, what: "spool", text }
 }
 
 fn no_validation() -> EventKind {
