@@ -17,7 +17,7 @@ use super::inbox::Work;
 use super::journal::Files;
 use super::pending::Kept;
 use super::reserve::Reserve;
-use super::rows::{Rows, Statements};
+use super::rows::{self, Rows, Statements};
 use super::schema::{self, PAGE_OCTETS};
 use super::vacuum::Vacuum;
 use super::{Fault, Hook, Options, Step};
@@ -183,8 +183,8 @@ impl Database {
     }
 
     /// Changes a part whose message, or itself, may stand on a damaged page. What cannot be taken out stays
-    /// there and takes room: without its part it is nobody's.
-    pub fn change_beside_damage(&mut self, part: PartId, change: &Change) {
+    /// there and takes room: without its part it is nobody's. What cannot be changed for the damage is left.
+    pub fn change_beside_damage(&mut self, part: PartId, change: &Change) -> Result<(), Failure> {
         for leaves_content in [false, true] {
             let changed = self.transaction(false, PAGES_OF_CHANGE * PAGE_OCTETS, |rows| {
                 rows.leaves_content = leaves_content;
@@ -192,14 +192,15 @@ impl Database {
                 rows.count_ends()
             });
             if !matches!(changed, Err(Failure::Damage(_))) {
-                break;
+                return changed;
             }
         }
+        Ok(())
     }
 
     /// Whether a message is here.
     pub fn holds(&self, id: MessageId) -> rusqlite::Result<bool> {
-        self.db.prepare_cached("SELECT 1 FROM message WHERE id = ?1")?.exists([key(id)])
+        rows::holds(&self.db, id)
     }
 
     /// Whether a part is here.

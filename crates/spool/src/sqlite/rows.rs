@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use repute_types::{Content, PartId};
+use repute_types::{Content, MessageId, PartId};
 use rusqlite::{CachedStatement, Connection, OptionalExtension};
 
 use super::database::{Failure, id_of_key, key};
@@ -78,13 +78,7 @@ impl<'s, 'db> Rows<'s, 'db> {
     }
 
     fn insert(&mut self, message: &NewMessage) -> Result<(), Failure> {
-        let first = *self.next_content;
-        let crc = self.insert_content(&message.content)?;
-        let chunks = *self.next_content - first;
-        codec::meta_to_octets(&message.meta, self.buffer);
-        let key = key(message.meta.id);
-        self.statements.add_message.execute((key, first, chunks, crc, &self.buffer[..]))?;
-        self.insert_parts(&message.meta, &message.parts)?;
+        self.add(&message.meta, &message.parts, &message.content, None)?;
         self.hook.at(Step::AfterInsert)?;
         Ok(())
     }
@@ -98,15 +92,26 @@ impl<'s, 'db> Rows<'s, 'db> {
         content: &Content,
         crc: u32,
     ) -> Result<(), Failure> {
-        let key = key(meta.id);
-        if self.db.prepare_cached("SELECT 1 FROM message WHERE id = ?1")?.exists([key])? {
+        if holds(self.db, meta.id)? {
             return Ok(());
         }
+        self.add(meta, parts, content, Some(crc))
+    }
+
+    /// Without a checksum, the content's own.
+    fn add(
+        &mut self,
+        meta: &MessageMeta,
+        parts: &[PartRecord],
+        content: &Content,
+        crc: Option<u32>,
+    ) -> Result<(), Failure> {
         let first = *self.next_content;
-        self.insert_content(content)?;
+        let sum = self.insert_content(content)?;
         let chunks = *self.next_content - first;
         codec::meta_to_octets(meta, self.buffer);
-        self.statements.add_message.execute((key, first, chunks, crc, &self.buffer[..]))?;
+        let row = (key(meta.id), first, chunks, crc.unwrap_or(sum), &self.buffer[..]);
+        self.statements.add_message.execute(row)?;
         self.insert_parts(meta, parts)
     }
 
@@ -133,11 +138,7 @@ impl<'s, 'db> Rows<'s, 'db> {
         let key = key(write.id());
         match write {
             CampaignWrite::Begin { campaign, meta, letter } => {
-                let first = *self.next_content;
-                let crc = self.insert_content(letter)?;
-                codec::meta_to_octets(meta, self.buffer);
-                let chunks = *self.next_content - first;
-                self.statements.add_message.execute((key, first, chunks, crc, &self.buffer[..]))?;
+                self.add(meta, &[], letter, None)?;
                 codec::campaign_to_octets(campaign, self.buffer);
                 let mut add = self.db.prepare_cached("INSERT INTO campaign VALUES (?1, ?2, 0, 0, 0, 0, 0, 0, 0, 0)")?;
                 add.execute((key, &self.buffer[..]))?;
@@ -295,6 +296,11 @@ impl<'s, 'db> Rows<'s, 'db> {
         }
         Ok(())
     }
+}
+
+/// Whether a message is in the database.
+pub(super) fn holds(db: &Connection, id: MessageId) -> rusqlite::Result<bool> {
+    db.prepare_cached("SELECT 1 FROM message WHERE id = ?1")?.exists([key(id)])
 }
 
 fn add_content(statements: &mut Statements<'_>, next: &mut i64, octets: &[u8]) -> rusqlite::Result<()> {

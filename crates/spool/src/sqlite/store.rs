@@ -241,7 +241,9 @@ impl Store {
         }
         if let Err(Failure::Damage(_)) = taken {
             // What cannot be changed cannot be read either, and nothing waits for it.
-            slice.changes.iter().for_each(|(part, change)| self.database.change_beside_damage(*part, change));
+            for (part, change) in &slice.changes {
+                self.database.change_beside_damage(*part, change)?;
+            }
             taken = self.database.take(&[], &slice.messages, &files, generation);
         }
         taken
