@@ -9,6 +9,7 @@
 //! them is kept, settlements are kept in memory and tried again, and the thread goes on.
 
 mod checkpoint;
+mod company;
 mod damage;
 mod database;
 mod inbox;

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use repute_types::event::{IncidentState, Level};
 use repute_types::{Clock, Event, EventKind, MessageId, Outcome, PartId, Timestamp};
-use rusqlite::{Connection, params};
+use rusqlite::{Connection, params, params_from_iter};
 
 use super::{find, schema};
 use crate::{LedgerError, give_back, key};
@@ -16,6 +16,8 @@ use crate::{LedgerError, give_back, key};
 const FORGET_STEP: i64 = 500;
 /// Pages given back to the file system after a look for what is old: 1 MiB.
 const VACUUM_PAGES: u32 = 256;
+/// Rows of the index that one statement adds: beginning and ending one costs as much as a row.
+const FINDS: usize = 64;
 /// Between two looks for what is old.
 const FORGET_EVERY: Duration = Duration::from_secs(60);
 
@@ -335,8 +337,14 @@ impl Batch<'_> {
 
     fn finish(mut self) -> rusqlite::Result<i64> {
         self.finds.sort_unstable();
-        let mut add = self.db.prepare_cached("INSERT OR IGNORE INTO find VALUES (?1, ?2)")?;
-        for (hash, message) in &self.finds {
+        let rows = vec!["(?, ?)"; FINDS].join(", ");
+        let mut add_many = self.db.prepare_cached(&format!("INSERT OR IGNORE INTO find VALUES {rows}"))?;
+        let mut finds = self.finds.chunks_exact(FINDS);
+        for many in &mut finds {
+            add_many.execute(params_from_iter(many.iter().flat_map(|(hash, message)| [*hash, *message])))?;
+        }
+        let mut add = self.db.prepare_cached("INSERT OR IGNORE INTO find VALUES (?, ?)")?;
+        for (hash, message) in finds.remainder() {
             add.execute([*hash, *message])?;
         }
         let mut add = self

@@ -2,7 +2,7 @@
 //!
 //! Promise: settlements are taken in the order in which they were handed in, and stay visible
 //! to readers until they are on disk. Commits wait no longer than the transaction before
-//! theirs; settlements alone wait [`LINGER`].
+//! theirs, and in a crowd once more as long ([`Inbox::take`]); settlements alone wait [`LINGER`].
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard};
@@ -98,6 +98,8 @@ struct State {
     /// The notices that are not on disk yet, by their ids: where in a settlement they are.
     notices: HashMap<MessageId, (Arc<Settlement>, usize)>,
     closed: bool,
+    /// The writer waits for whatever comes, without knowing how long.
+    asleep: bool,
 }
 
 pub(super) struct Inbox {
@@ -135,9 +137,11 @@ impl Inbox {
         state.changes.insert(settlement.part, settlement.clone());
         state.settlements.push_back(settlement);
         state.handed_in += 1;
-        let (first, enough) = (state.settlements.len() == 1, state.settlements.len() == MOST_SETTLEMENTS);
+        let count = state.settlements.len();
+        // A writer that is awake looks in time by itself.
+        let calls = count == 1 && state.asleep || count == MOST_SETTLEMENTS;
         drop(state);
-        if first || enough {
+        if calls {
             self.wake.notify_one();
         }
     }
@@ -181,16 +185,24 @@ impl Inbox {
 
     /// Waits for work: at once where a commit or a flush waits, after `linger` where there are
     /// only settlements. An empty batch after `quiet` without any. `None` once closed with
-    /// nothing left.
-    pub fn take(&self, linger: Duration, quiet: Option<Duration>) -> Option<Batch> {
+    /// nothing left. Commits wait for others to share their sync, as long as `company` says.
+    pub fn take(&self, linger: Duration, quiet: Option<Duration>, company: Duration) -> Option<Batch> {
         let mut state = self.lock();
-        let nothing = |s: &mut State| !s.is_urgent() && s.settlements.is_empty();
-        state = match quiet {
-            Some(quiet) => self.wait_while(state, quiet, nothing),
-            None => self.wake.wait_while(state, nothing).unwrap_or_else(|poisoned| poisoned.into_inner()),
-        };
-        if !state.settlements.is_empty() {
-            state = self.wait_while(state, linger, |s| !s.is_urgent());
+        // Settlements that come within this time wake nobody.
+        state = self.wait_while(state, linger, |s| !s.is_urgent());
+        if state.is_idle() {
+            state.asleep = true;
+            state = match quiet {
+                Some(quiet) => self.wait_while(state, quiet.saturating_sub(linger), State::is_idle),
+                None => self.wake.wait_while(state, State::is_idle).unwrap_or_else(|poisoned| poisoned.into_inner()),
+            };
+            state.asleep = false;
+            if !state.settlements.is_empty() {
+                state = self.wait_while(state, linger, |s| !s.is_urgent());
+            }
+        }
+        if !state.commits.is_empty() && !company.is_zero() {
+            state = self.wait_while(state, company, |s| !s.is_hurried());
         }
         if state.closed && state.commits.is_empty() && state.settlements.is_empty() && state.flushes.is_empty() {
             return None;
@@ -248,6 +260,9 @@ impl Inbox {
         at_most: Duration,
         condition: impl FnMut(&mut State) -> bool,
     ) -> MutexGuard<'a, State> {
+        if at_most.is_zero() {
+            return state;
+        }
         let waited = self.wake.wait_timeout_while(state, at_most, condition);
         waited.unwrap_or_else(|poisoned| poisoned.into_inner()).0
     }
@@ -255,10 +270,16 @@ impl Inbox {
 
 impl State {
     fn is_urgent(&self) -> bool {
-        !self.commits.is_empty()
-            || !self.flushes.is_empty()
-            || self.closed
-            || self.settlements.len() >= MOST_SETTLEMENTS
+        !self.commits.is_empty() || self.is_hurried() || self.settlements.len() >= MOST_SETTLEMENTS
+    }
+
+    /// Whether nothing is waited for any more.
+    fn is_hurried(&self) -> bool {
+        !self.flushes.is_empty() || self.closed
+    }
+
+    fn is_idle(&mut self) -> bool {
+        !self.is_urgent() && self.settlements.is_empty()
     }
 
     fn next_batch(&mut self, most_content: usize) -> Batch {

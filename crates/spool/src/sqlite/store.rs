@@ -32,7 +32,7 @@ const LARGE: u64 = 8;
 /// Without work for so long, the rest of the journal goes into the database.
 const IDLE: Duration = Duration::from_secs(1);
 /// A moment without work, after which space may be given back.
-const QUIET: Duration = Duration::from_millis(50);
+const QUIET: Duration = Duration::from_millis(100);
 /// The same on a full disk, where it is tried until it succeeds.
 const QUIET_WHEN_FULL: Duration = Duration::from_secs(1);
 

@@ -6,11 +6,12 @@
 //! Settlements that cannot be written go back to the head of the line.
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use repute_types::{MessageId, PartId};
 
 use super::Step;
+use super::company::Company;
 use super::database::Failure;
 use super::inbox::{Answer, Batch, Inbox, LINGER, Waiting, Work};
 use super::journal::Place;
@@ -22,14 +23,15 @@ use crate::{Change, Settlement};
 const RETRY: Duration = Duration::from_secs(1);
 
 pub(super) fn run(mut store: Store, inbox: &Inbox) {
-    let mut linger = LINGER;
-    while let Some(batch) = inbox.take(linger, store.quiet()) {
+    let (mut linger, mut company) = (LINGER, Company::default());
+    while let Some(batch) = inbox.take(linger, store.quiet(), company.wait()) {
         if batch.is_empty() {
             store.use_quiet();
             continue;
         }
-        let flushes = batch.flushes;
+        let (flushes, commits, began) = (batch.flushes, batch.commits.len(), Instant::now());
         let all_settled = work_off(&mut store, inbox, batch);
+        company.was(commits, began.elapsed());
         if flushes {
             inbox.flushed(&store.drain_changes().map_err(|failure| failure.to_error()));
         }
