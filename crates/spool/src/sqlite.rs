@@ -33,6 +33,8 @@ use tokio::sync::{Semaphore, oneshot};
 use self::checkpoint::Checkpointer;
 use self::database::Database;
 use self::inbox::{Inbox, Work};
+#[doc(hidden)]
+pub use self::journal::try_journal;
 use self::journal::{Found, Journal};
 use self::reader::Readers;
 use self::reserve::Reserve;

@@ -1,0 +1,383 @@
+//! For the fuzz target: a journal that anybody may have written, and one that is written here, damaged in one place
+//! and read.
+//!
+//! Holds: nothing stops the reader, and it keeps no more than the file has. What was written reads as it was, but for
+//! the block that was hit, and for the content of that block's messages; and the journal goes on behind it.
+
+use std::io;
+use std::iter::Copied;
+use std::ops::Range;
+use std::os::unix::fs::FileExt;
+use std::slice::Iter;
+
+use repute_types::envelope::EnvelopeOptions;
+use repute_types::{Address, Content, MessageId, PartId, Recipient, Stream, Timestamp};
+
+use super::block::{self, Block, HEADER, Header, Record};
+use super::read::{self, Scanned};
+use super::{ALIGNED, Place};
+use crate::{Change, Ended, MessageMeta, PartRecord, PartState, Pending};
+
+const SECTOR: u64 = 512;
+/// Pages of a file that others have written, and blocks of ours, at most: enough for each to be among others.
+const MOST_PAGES: u64 = 48;
+const MOST_BLOCKS: u64 = 8;
+
+/// Octets as a journal.
+///
+/// # Panics
+/// Where it does not hold.
+#[doc(hidden)]
+pub fn try_journal(octets: &[u8]) {
+    let mut choices = Choices(octets.iter().copied());
+    match choices.next() % 2 {
+        0 => try_found(&mut choices),
+        _ => try_written(&mut choices),
+    }
+}
+
+struct Choices<'a>(Copied<Iter<'a, u8>>);
+
+impl Choices<'_> {
+    fn next(&mut self) -> u8 {
+        self.0.next().unwrap_or_default()
+    }
+
+    fn number(&mut self) -> u64 {
+        u64::from(self.next()) << 8 | u64::from(self.next())
+    }
+
+    fn is_empty(&self) -> bool {
+        self.0.len() == 0
+    }
+}
+
+/// A file in memory, of which the disk may refuse to read a part.
+#[derive(Clone)]
+struct Disk {
+    octets: Vec<u8>,
+    refused: Range<u64>,
+}
+
+impl Disk {
+    fn new(octets: u64) -> Disk {
+        Disk { octets: vec![0; octets as usize], refused: 0..0 }
+    }
+
+    /// Whole pages, and so many octets at least.
+    fn pad(&mut self, octets: u64) {
+        self.octets.resize(self.len().max(octets).next_multiple_of(ALIGNED) as usize, 0);
+    }
+
+    fn len(&self) -> u64 {
+        self.octets.len() as u64
+    }
+
+    fn scanned(&self, drained: u64) -> Scanned {
+        read::segment(self, self.len(), drained, 0)
+    }
+
+    fn put(&mut self, octets: &[u8], at: u64) {
+        let end = at as usize + octets.len();
+        self.octets.resize(self.octets.len().max(end), 0);
+        self.octets[at as usize..end].copy_from_slice(octets);
+        if at < self.refused.end && self.refused.start < end as u64 {
+            // A sector that is written over is another one.
+            self.refused = 0..0;
+        }
+    }
+}
+
+impl FileExt for Disk {
+    fn read_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<usize> {
+        let end = (offset + buffer.len() as u64).min(self.len());
+        if offset < self.refused.end && self.refused.start < end {
+            return Err(io::Error::other("the disk refuses"));
+        }
+        let found = self.octets.get(offset as usize..end as usize).unwrap_or_default();
+        buffer[..found.len()].copy_from_slice(found);
+        Ok(found.len())
+    }
+
+    fn write_at(&self, _: &[u8], _: u64) -> io::Result<usize> {
+        Err(io::ErrorKind::ReadOnlyFilesystem.into())
+    }
+}
+
+/// A file with something on each page: octets, or a block in which some are changed. What looks like a block may be given
+/// its right checksum.
+fn try_found(choices: &mut Choices<'_>) {
+    let (drained, mut disk, mut sealed) = (u64::from(choices.next() % 4), Disk::new(0), Vec::new());
+    while !choices.is_empty() && disk.len() < MOST_PAGES * ALIGNED {
+        let (kind, at) = (choices.next(), disk.len());
+        match kind & 8 {
+            0 => put_octets(&mut disk, choices),
+            _ => put_block_like(&mut disk, choices),
+        }
+        disk.pad(at + 1);
+        if kind & 1 == 1 {
+            sealed.push(at);
+        }
+        if kind & 6 == 6 {
+            disk.refused = at..at + SECTOR;
+        }
+    }
+    sealed.iter().rev().for_each(|at| seal_again(&mut disk.octets, *at));
+    let (scanned, pages) = (disk.scanned(drained), disk.len() / ALIGNED);
+    assert!(scanned.end <= disk.len() && scanned.end % ALIGNED == 0, "ends at {}", scanned.end);
+    assert!(scanned.blocks <= pages && scanned.found.damaged <= pages + 1, "{} blocks", scanned.blocks);
+    for record in &scanned.found.records {
+        if let Record::Message { content: Place { offset, len, .. }, .. } = record {
+            assert!(offset + u64::from(*len) <= disk.len(), "a content of {len} at {offset}");
+        }
+    }
+}
+
+fn put_octets(disk: &mut Disk, choices: &mut Choices<'_>) {
+    let len = choices.number() as usize;
+    disk.octets.extend(choices.0.by_ref().take(len));
+}
+
+fn put_block_like(disk: &mut Disk, choices: &mut Choices<'_>) {
+    let (at, turn) = (disk.len(), (choices.next().into(), choices.next().into(), choices.next().into()));
+    let Some(Written { records_at, end, .. }) = put(disk, choices, at, turn) else { return };
+    for _ in 0..choices.next() % 4 {
+        let changed = match choices.next() {
+            // The header, or what is said of the contents.
+            place @ 0..40 => at + u64::from(place),
+            place => records_at + u64::from(place) % (end - records_at).max(1),
+        };
+        if let Some(octet) = disk.octets.get_mut(changed as usize) {
+            *octet ^= choices.next();
+        }
+    }
+}
+
+fn seal_again(file: &mut [u8], at: u64) {
+    let (len, at) = (file.len() as u64, at as usize);
+    let head: [u8; HEADER] = std::array::from_fn(|n| file[at + n]);
+    let header = Header::read(&head, at as u64 / ALIGNED).filter(|(header, _)| header.octets() <= len - at as u64);
+    if let Some((header, _)) = header {
+        let records_at = at + header.records_at() as usize;
+        let sum = block::checksum(&head[8..], &file[records_at..records_at + header.records as usize]);
+        file[at + 4..at + 8].copy_from_slice(&sum.to_le_bytes());
+    }
+}
+
+/// A block as it was written.
+struct Written {
+    at: u64,
+    records_at: u64,
+    end: u64,
+    records: Vec<Record>,
+}
+
+impl Written {
+    fn pages(&self) -> Range<u64> {
+        self.at..self.end.next_multiple_of(ALIGNED)
+    }
+}
+
+/// A generation over one that the database has taken, hit once.
+fn try_written(choices: &mut Choices<'_>) {
+    let mut disk = Disk::new(4 * ALIGNED);
+    lay(&mut disk, choices, 1);
+    let beneath = disk.octets.clone();
+    let written = lay(&mut disk, choices, 2);
+    let scanned = disk.scanned(1);
+    if !written.is_empty() {
+        assert_eq!((scanned.blocks, scanned.found.damaged), (written.len() as u64, 0));
+    }
+    assert_stands(&scanned, &written, |_| true);
+    let at = (choices.number() * 37) % disk.len();
+    let (stand, damaged) = match choices.next() % 3 {
+        0 => flip(&mut disk, at, choices.next(), &written),
+        1 => refuse(&mut disk, at, &written),
+        _ => tear(&mut disk, at, &beneath, &written),
+    };
+    let scanned = disk.scanned(1);
+    let is_there = scanned.found.generation == 2;
+    assert!(!is_there || scanned.found.damaged == damaged, "{} damaged, not {damaged}", scanned.found.damaged);
+    assert_stands(&scanned, &written, |number| stand[number]);
+    go_on(&mut disk, &scanned, choices);
+}
+
+fn assert_stands(scanned: &Scanned, written: &[Written], stands: impl Fn(usize) -> bool) {
+    let expected: Vec<_> = written
+        .iter()
+        .enumerate()
+        .filter(|(number, _)| stands(*number))
+        .flat_map(|(_, block)| &block.records)
+        .collect();
+    assert_eq!(scanned.found.records.iter().collect::<Vec<_>>(), expected);
+}
+
+/// Blocks from the beginning, as the journal writes them.
+fn lay(disk: &mut Disk, choices: &mut Choices<'_>, generation: u64) -> Vec<Written> {
+    let (mut at, mut written) = (0, Vec::new());
+    for _ in 0..u64::from(choices.next()) % MOST_BLOCKS {
+        if let Some(block) = put(disk, choices, at, (generation, 76 + generation, written.len() as u64)) {
+            at = block.pages().end;
+            written.push(block);
+        }
+    }
+    written
+}
+
+/// A block, unless a content in it could be read as one: the spool has another place for that.
+fn put(disk: &mut Disk, choices: &mut Choices<'_>, at: u64, turn: (u64, u64, u64)) -> Option<Written> {
+    let (mut block, mut records) = (Block::default(), Vec::new());
+    block.clear();
+    let (mut is_forged, mut contents_end) = (false, HEADER as u64);
+    for number in 0..choices.next() % 5 {
+        let id = MessageId(turn.2 << 8 | u64::from(number));
+        let kind = choices.next();
+        let record = match kind % 8 {
+            0..3 => {
+                let change = change(PartId { message: id, number: kind.into() }, choices)?;
+                block.change(change.0, &change.1);
+                Record::Change(change.0, change.1)
+            }
+            kind => {
+                is_forged |= kind == 7;
+                let content = if kind == 7 { forged(contents_end, choices) } else { content(choices) };
+                contents_end += content.len() as u64;
+                let (meta, parts) = message(id, choices)?;
+                let place = block.message(&meta, &parts, &content);
+                Record::Message { meta, parts, content: Place { offset: at + place.offset, ..place } }
+            }
+        };
+        records.push(record);
+    }
+    if block.looks_like_more() {
+        return None;
+    }
+    assert!(!is_forged, "a content can be read as a block");
+    let (octets, said) = (block.octets(), block.records_len());
+    let sealed = block.seal(turn.0, turn.1, turn.2);
+    assert_eq!(sealed.len() as u64, octets, "what it takes was known before");
+    disk.put(sealed, at);
+    let records_at = at + contents_end;
+    Some(Written { at, records_at, end: records_at + said, records })
+}
+
+fn content(choices: &mut Choices<'_>) -> Content {
+    let (len, few) = (choices.number() as usize % 20_000, usize::from(choices.next() % 16));
+    // Another last octet for each length, so that contents differ.
+    let some: Vec<u8> = choices.0.by_ref().take(few).chain([len as u8]).collect();
+    Content::from(some.iter().copied().cycle().take(len).collect::<Vec<_>>())
+}
+
+/// A content that begins there, with a block on its next page.
+fn forged(begins: u64, choices: &mut Choices<'_>) -> Content {
+    let mut other = Block::default();
+    other.clear();
+    let sealed = other.seal(u64::from(choices.next()) + 1, choices.number(), 0).to_vec();
+    let before = begins.next_multiple_of(ALIGNED) - begins;
+    Content::from([vec![b'-'; before as usize], sealed].concat())
+}
+
+fn message(id: MessageId, choices: &mut Choices<'_>) -> Option<(MessageMeta, Vec<PartRecord>)> {
+    let meta = MessageMeta {
+        id,
+        account: None,
+        stream: Stream::Transactional,
+        from: None,
+        author: None,
+        options: EnvelopeOptions::default(),
+        received: Timestamp(choices.number() as i64),
+        expires: Timestamp(choices.number() as i64),
+        header_id: char::from(choices.next()).to_string().repeat(usize::from(choices.next())),
+        size: choices.number(),
+        labels: None,
+        letter: None,
+        members: choices.next() & 1 == 1,
+    };
+    let parts = (0..choices.next() % 4).map(|number| part(PartId { message: id, number: number.into() }, choices));
+    Some((meta, parts.collect::<Option<_>>()?))
+}
+
+fn part(id: PartId, choices: &mut Choices<'_>) -> Option<PartRecord> {
+    let address = Address::parse("ann@example.net").ok()?;
+    Some(PartRecord {
+        id,
+        domain: address.domain().clone(),
+        recipients: vec![Pending { recipient: Recipient::to(address), last: None }],
+        attempts: choices.next().into(),
+        state: PartState::Due,
+        due: Timestamp(choices.number() as i64),
+        delay_noticed: choices.next() & 1 == 1,
+        values: Vec::new(),
+    })
+}
+
+fn change(id: PartId, choices: &mut Choices<'_>) -> Option<(PartId, Change)> {
+    let ended = [Ended::Delivered, Ended::Failed, Ended::Suppressed, Ended::Cancelled];
+    let change = match choices.next() % 6 {
+        0 => Change::Done,
+        1 => Change::Keep(part(id, choices)?),
+        other => Change::Ended(ended[usize::from(other - 2)]),
+    };
+    Some((id, change))
+}
+
+/// Which blocks stand after the damage, and how many are told as damaged.
+type Left = (Vec<bool>, u64);
+
+/// What is left where this much of a block does not check: its contents alone, or what tells of them.
+fn without(hit: Option<usize>, only_contents: bool, written: &[Written]) -> Left {
+    let mut stand = vec![true; written.len()];
+    let Some(hit) = hit else { return (stand, 0) };
+    let is_last = hit + 1 == written.len();
+    // A last one is as if it had never been written, whatever of it is not there.
+    stand[hit] = only_contents && !is_last;
+    (stand, u64::from(!only_contents && !is_last))
+}
+
+fn flip(disk: &mut Disk, at: u64, bits: u8, written: &[Written]) -> Left {
+    disk.octets[at as usize] ^= bits.max(1);
+    let hit = written.iter().position(|block| (block.at..block.end).contains(&at));
+    let contents = hit.is_some_and(|hit| (written[hit].at + HEADER as u64..written[hit].records_at).contains(&at));
+    without(hit, contents, written)
+}
+
+fn refuse(disk: &mut Disk, at: u64, written: &[Written]) -> Left {
+    let at = at / SECTOR * SECTOR;
+    disk.refused = at..at + SECTOR;
+    let overlaps = |range: Range<u64>| range.start < at + SECTOR && at < range.end;
+    let hit = written
+        .iter()
+        .position(|block| overlaps(block.at..block.at + HEADER as u64) || overlaps(block.records_at..block.end));
+    let end = written.last().map_or(0, |block| block.pages().end);
+    match hit {
+        Some(hit) => (without(Some(hit), false, written).0, 1),
+        // Nobody knows that nothing stood there.
+        None => (vec![true; written.len()], u64::from(at >= end && at % ALIGNED == 0)),
+    }
+}
+
+/// From there on, the disk has what was there before.
+fn tear(disk: &mut Disk, at: u64, beneath: &[u8], written: &[Written]) -> Left {
+    let before = disk.octets.clone();
+    let rest = &mut disk.octets[at as usize..];
+    let old = beneath.get(at as usize..).unwrap_or_default();
+    rest.fill(0);
+    rest[..old.len()].copy_from_slice(old);
+    let is_whole = |block: &Written| {
+        let block = block.at as usize..block.end as usize;
+        disk.octets[block.clone()] == before[block]
+    };
+    (written.iter().map(is_whole).collect(), 0)
+}
+
+/// The next block is written behind what is there, and read with it.
+fn go_on(disk: &mut Disk, scanned: &Scanned, choices: &mut Choices<'_>) {
+    let is_there = scanned.found.generation == 2;
+    let (salt, number, at) = if is_there { (scanned.salt, scanned.blocks, scanned.end) } else { (99, 0, 0) };
+    let Some(block) = put(disk, choices, at, (2, salt, number)) else { return };
+    disk.pad(0);
+    let again = disk.scanned(1);
+    assert_eq!((again.found.generation, again.salt, again.blocks), (2, salt, number + 1));
+    let before = if is_there { &scanned.found.records[..] } else { &[] };
+    assert!(again.found.records.iter().eq(before.iter().chain(&block.records)), "{:?}", again.found.records);
+}
