@@ -180,6 +180,8 @@ impl Written {
 
 /// A generation over one that the database has taken, hit once.
 fn try_written(choices: &mut Choices<'_>) {
+    let (how, which, region, offset, bits) =
+        (choices.next(), choices.next(), choices.next(), choices.number(), choices.next());
     let mut disk = Disk::new(4 * ALIGNED);
     lay(&mut disk, choices, 1);
     let beneath = disk.octets.clone();
@@ -189,9 +191,9 @@ fn try_written(choices: &mut Choices<'_>) {
         assert_eq!((scanned.blocks, scanned.found.damaged), (written.len() as u64, 0));
     }
     assert_stands(&scanned, &written, |_| true);
-    let at = (choices.number() * 37) % disk.len();
-    let (stand, damaged) = match choices.next() % 3 {
-        0 => flip(&mut disk, at, choices.next(), &written),
+    let at = place(&disk, &written, which, region, offset);
+    let (stand, damaged) = match how % 3 {
+        0 => flip(&mut disk, at, bits, &written),
         1 => refuse(&mut disk, at, &written),
         _ => tear(&mut disk, at, &beneath, &written),
     };
@@ -200,6 +202,22 @@ fn try_written(choices: &mut Choices<'_>) {
     assert!(!is_there || scanned.found.damaged == damaged, "{} damaged, not {damaged}", scanned.found.damaged);
     assert_stands(&scanned, &written, |number| stand[number]);
     go_on(&mut disk, &scanned, choices);
+}
+
+/// An octet of each of a block's regions, or of all.
+fn place(disk: &Disk, written: &[Written], which: u8, region: u8, offset: u64) -> u64 {
+    let whole = 0..disk.len();
+    let Range { start, end } = match written.get(usize::from(which) % written.len().max(1)) {
+        None => whole,
+        Some(Written { at, records_at, end, .. }) => match region % 4 {
+            0 => *at..at + HEADER as u64,
+            1 => at + HEADER as u64..*records_at,
+            2 => *records_at..*end,
+            _ => whole,
+        },
+    };
+    // A region may be empty; what stands there then is another's.
+    (start + offset * 37 % (end - start).max(1)).min(disk.len() - 1)
 }
 
 fn assert_stands(scanned: &Scanned, written: &[Written], stands: impl Fn(usize) -> bool) {
