@@ -22,6 +22,8 @@ pub use codec::try_record;
 pub use memory::MemorySpool;
 pub use record::{Change, MessageMeta, NewMessage, PartRecord, PartState, Pending, Settlement};
 use repute_types::{Content, MessageId, PartId, Timestamp};
+#[doc(hidden)]
+pub use sqlite::try_journal;
 pub use sqlite::{OpenError, SqliteSpool};
 pub use walk::{Stretch, Walk};
 

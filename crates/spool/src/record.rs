@@ -99,7 +99,7 @@ pub struct Settlement {
     pub notices: Vec<NewMessage>,
 }
 
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Change {
     /// No recipient is left. With its last part a message's content goes too.
     Done,

@@ -34,6 +34,8 @@ use tokio::sync::{Semaphore, oneshot};
 use self::checkpoint::Checkpointer;
 use self::database::Database;
 use self::inbox::{Inbox, Work};
+#[doc(hidden)]
+pub use self::journal::try_journal;
 use self::journal::{Found, Journal};
 use self::reader::Readers;
 use self::reserve::Reserve;
@@ -169,7 +171,8 @@ impl SqliteSpool {
         Ok(SqliteSpool { view, damaged_blocks, turns, writer: Some(writer), _lock: lock })
     }
 
-    /// Blocks of the journal that could not be read at the start: what they held is lost, and whose it was is not known.
+    /// Blocks of the journal that could not be read at the start: what they held is lost, and whose it was is not known. A
+    /// place behind the last block that the disk refuses to read counts as one.
     pub fn damaged_blocks(&self) -> u64 {
         self.damaged_blocks
     }

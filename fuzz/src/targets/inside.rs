@@ -20,6 +20,11 @@ pub fn spool_record(octets: &[u8]) {
     repute_spool::try_record(octets);
 }
 
+/// The spool's journal: whatever stands in its file, and what was written and then damaged in one place.
+pub fn spool_journal(octets: &[u8]) {
+    repute_spool::try_journal(octets);
+}
+
 /// A configuration is one, or all that is wrong with it is said, each fault with its place.
 pub fn config(octets: &[u8]) {
     let Ok(text) = std::str::from_utf8(octets) else { return };

@@ -47,6 +47,7 @@ pub const ALL: &[(&str, Target)] = &[
     ("sendmail", people::sendmail),
     ("server_session", smtp::server_session),
     ("spf", dns::spf_record),
+    ("spool_journal", inside::spool_journal),
     ("spool_record", inside::spool_record),
     ("sts", outside::sts),
     ("suppressions", people::suppressions),

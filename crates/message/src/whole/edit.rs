@@ -33,6 +33,12 @@ impl Edits {
         self.replace(range, Bytes::new());
     }
 
+    /// Removes what was to be changed in it, too.
+    pub fn remove_changed(&mut self, range: Range<usize>) {
+        self.list.retain(|(changed, _)| changed.end <= range.start || range.end <= changed.start);
+        self.remove(range);
+    }
+
     /// Puts `with` where `range` is; an empty range inserts. Ranges must not overlap; of two
     /// that begin at one place the first handed in comes first.
     pub fn replace(&mut self, range: Range<usize>, with: impl Into<Bytes>) {

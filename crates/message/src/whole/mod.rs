@@ -164,8 +164,9 @@ impl Add<'_> {
         if present.as_ref().is_some_and(|field| usable(field.value)) {
             return;
         }
-        if let Some(present) = present.filter(|field| !self.edits.touches(&field.range)) {
-            self.edits.remove(present.range);
+        if let Some(present) = present {
+            // It may have been encoded or folded anew before.
+            self.edits.remove_changed(present.range);
             self.changed.push(Change::Removed(name));
         }
         for part in [name, ": ", value, "\r\n"] {

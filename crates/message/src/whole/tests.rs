@@ -86,6 +86,18 @@ fn an_empty_field_and_a_date_that_is_none_are_replaced() {
     );
 }
 
+/// Found by the fuzz target `message`: there were two dates then, and receivers refuse that.
+#[test]
+fn a_date_that_is_none_in_a_long_line_is_replaced_too() {
+    let none = "a ".repeat(600);
+    check(
+        &format!("From: a@b.example\nTo: c@d.example\nDate: {none}\nMessage-ID: <1@a.example>\n\nbody\n"),
+        "Date: Tue, 24 Nov 2026 02:05:50 +0000\nFrom: a@b.example\nTo: c@d.example\n\
+         Message-ID: <1@a.example>\n\nbody\n",
+        &[Change::Encoded, Change::Removed("Date"), Change::Added("Date")],
+    );
+}
+
 #[test]
 fn the_empty_line_and_the_last_line_end_are_there() {
     let header = format!("From: a@b.example\nTo: c@d.example\n{REST}");

@@ -268,8 +268,8 @@ fn resolver(config: &Config, log: &Arc<Log>) -> anyhow::Result<Arc<dyn Resolver>
 
 fn damaged_journal(blocks: u64) -> EventKind {
     let text = format!(
-        "{blocks} blocks of the spool's journal are damaged and cannot be read: mail that was accepted in the last moments before \
-         the stop is lost. The history says what was accepted then (`repute why`); look at the disk"
+        "{blocks} blocks of the spool's journal are damaged or refused by the disk: mail that was accepted in the last moments \
+         before the stop may be lost. The history says what was accepted then (`repute why`); look at the disk"
     );
     EventKind::Note { level: Level::Error, what: "spool", text }
 }

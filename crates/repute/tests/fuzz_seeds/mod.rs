@@ -7,7 +7,7 @@ fn of(list: &[&str]) -> Seeds {
 }
 
 /// Targets that take a text.
-pub fn texts() -> [(&'static str, Seeds); 16] {
+pub fn texts() -> [(&'static str, Seeds); 17] {
     [
         ("address", of(&ADDRESSES)),
         ("control", of(&CONTROL)),
@@ -21,6 +21,7 @@ pub fn texts() -> [(&'static str, Seeds); 16] {
             "spool_record",
             of(&["\u{1}\u{1}\u{4}shop\0\0\0\0\0\0", "\u{1}\u{b}example.net\0\0\u{1}", "\u{1}\u{1}a\u{1}b\u{1}c\0\0\0"]),
         ),
+        ("spool_journal", journals()),
         ("host_record", of(&HOST_RECORDS)),
         ("list_answer", of(&LIST_ANSWERS)),
         ("sendmail", of(&SENDMAIL)),
@@ -29,6 +30,18 @@ pub fn texts() -> [(&'static str, Seeds); 16] {
         ("web_answer", of(&WEB_ANSWERS)),
         ("words", of(&WORDS)),
     ]
+}
+
+/// A file with a block in it, files with blocks in which something is changed, and journals that are written.
+fn journals() -> Seeds {
+    let header = [&b"RPJ1\0\0\0\0\0\0\0\0\x12\0\0\0\x01\0\0\0\0\0\0\0"[..], &[0; 16]].concat();
+    let done = [&[2][..], &[7; 8], &[0; 4], &[0], &[0; 4]].concat();
+    let found = [&[0, 0, 1, 0, 58][..], &header, &done, &[6, 0, 1, 0]].concat();
+    let random = repute_types::SeededRandom::new(76);
+    let choices = |_| (0..600).map(|_| repute_types::Random::next(&random) as u8).collect::<Vec<_>>();
+    let changed = (0..4).map(choices).map(|rest| [&[0, 0, 9, 1, 7, 0][..], &rest].concat());
+    let written = (0..12).map(choices).map(|rest| [&[1][..], &rest].concat());
+    [found].into_iter().chain(changed).chain(written).collect()
 }
 
 const ADDRESSES: [&str; 5] =

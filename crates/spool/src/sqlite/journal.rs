@@ -12,6 +12,7 @@
 
 mod block;
 mod read;
+mod tried;
 
 use std::fs::{self, File};
 use std::io;
@@ -26,6 +27,7 @@ use repute_types::{Content, Random, SystemRandom};
 pub(super) use self::block::{Block, Record};
 pub(super) use self::read::Found;
 use self::read::Scanned;
+pub use self::tried::try_journal;
 
 /// Blocks begin on a page of the system's cache, so that no page of one that is synced is written again.
 const ALIGNED: u64 = 4096;
@@ -50,7 +52,7 @@ pub(super) struct Place {
 struct Segment {
     /// Which turn this is; of all turns of both segments, the highest is the youngest.
     generation: u64,
-    /// Random, so that no content can look like a block of this generation.
+    /// Random: what is left of other generations is not of this one, and no content can look like a block of it.
     salt: u64,
     blocks: u64,
     /// Where the next block goes.
@@ -82,7 +84,7 @@ impl Journal {
         let found = paths.iter().map(|path| fs::metadata(path).map_or(0, |file| file.len())).max().unwrap_or(0);
         let octets = octets.max(found).max(LEAST).next_multiple_of(ALIGNED);
         let files = [open_segment(&paths[0], octets)?, open_segment(&paths[1], octets)?];
-        let scanned = [read::segment(&files[0], octets, drained, 0)?, read::segment(&files[1], octets, drained, 1)?];
+        let scanned = [read::segment(&files[0], octets, drained, 0), read::segment(&files[1], octets, drained, 1)];
         let mut found = Vec::new();
         let segments = scanned.map(|Scanned { found: of_segment, salt, blocks, end }| {
             let generation = of_segment.generation;

@@ -85,7 +85,7 @@ impl Store {
     }
 
     /// Keeps settlements, in order, and then works that are messages, durably, or does nothing. Gives where each content is;
-    /// `None` where all of it went into the database instead, being more than a segment holds.
+    /// `None` where all of it went into the database instead, being more than a segment holds or what could be read as several blocks.
     pub fn keep<'a>(
         &mut self,
         settlements: &[Arc<Settlement>],
@@ -98,7 +98,7 @@ impl Store {
         self.block.clear();
         let settled = self.put_settlements(settlements)?;
         let mut places = self.put_messages(works.clone().filter_map(Work::message))?;
-        if self.block.octets() > self.journal.octets() {
+        if self.block.octets() > self.journal.octets() || self.block.looks_like_more() {
             self.drain()?;
             self.database.write(settlements, works)?;
             return Ok(None);

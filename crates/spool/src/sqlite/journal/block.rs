@@ -4,6 +4,8 @@
 //! checksum, each content has its own, so that a damaged content is known as its message's. Integers are
 //! little-endian; what is left of the last page is zero.
 
+use std::ops::Range;
+
 use repute_types::{Content, MessageId, PartId};
 
 use super::{ALIGNED, Place};
@@ -29,7 +31,7 @@ const KEEP: u8 = 5;
 const KEPT: usize = 1 << 20;
 
 /// What a record says.
-#[derive(Debug)]
+#[derive(Debug, PartialEq, Eq)]
 pub(in crate::sqlite) enum Record {
     Message { meta: MessageMeta, parts: Vec<PartRecord>, content: Place },
     Change(PartId, Change),
@@ -59,6 +61,11 @@ impl Block {
         ((self.octets.len() + self.records.len()) as u64).next_multiple_of(ALIGNED)
     }
 
+    /// Octets of its records alone.
+    pub(super) fn records_len(&self) -> u64 {
+        self.records.len() as u64
+    }
+
     /// Adds a message; gives where its content stands, counted from the block's first octet.
     pub fn message(&mut self, meta: &MessageMeta, parts: &[PartRecord], content: &Content) -> Place {
         let offset = self.octets.len() as u64;
@@ -81,6 +88,19 @@ impl Block {
             self.take_record();
         }
         place
+    }
+
+    /// Whether a page behind its first begins as a block does: what a client wrote there could be read as one, should the
+    /// first page be damaged. Such a block is for the database.
+    pub fn looks_like_more(&self) -> bool {
+        let begins = |page: usize| {
+            MAGIC.iter().zip(page..).all(|(octet, at)| {
+                let found = self.octets.get(at).or_else(|| self.records.get(at - self.octets.len()));
+                found == Some(octet)
+            })
+        };
+        let end = self.octets.len() + self.records.len();
+        (ALIGNED as usize..end).step_by(ALIGNED as usize).any(begins)
     }
 
     pub fn change(&mut self, part: PartId, change: &Change) {
@@ -146,8 +166,8 @@ impl Header {
         octets[4..8].copy_from_slice(&sum.to_le_bytes());
     }
 
-    /// What may be a header, and the checksum that it and its records have to have.
-    pub fn read(octets: &[u8; HEADER]) -> Option<(Header, u32)> {
+    /// What may be a header where this page of a segment begins, and the checksum that it and its records have to have.
+    pub fn read(octets: &[u8; HEADER], page: u64) -> Option<(Header, u32)> {
         let mut rest = Cursor(octets.strip_prefix(&MAGIC)?);
         let sum = rest.u32().ok()?;
         let header = Header {
@@ -157,7 +177,9 @@ impl Header {
             salt: rest.u64().ok()?,
             number: rest.u64().ok()?,
         };
-        Some((header, sum))
+        // Each block before it took a page at least, and what the database has taken it knows as a number with a sign.
+        let may_be = header.number <= page && (1..i64::MAX as u64).contains(&header.generation);
+        may_be.then_some((header, sum))
     }
 
     /// Octets of the block without what is left of its last page.
@@ -177,9 +199,9 @@ pub(super) fn checksum(header: &[u8], records: &[u8]) -> u32 {
     sum.finalize()
 }
 
-/// The records of a block whose checksum is right; `contents_at` is where in the segment its contents begin.
-pub(super) fn records(octets: &[u8], segment: usize, contents_at: u64) -> Result<Vec<Record>, Bad> {
-    let (mut cursor, mut offset, mut found) = (Cursor(octets), contents_at, Vec::new());
+/// The records of a block whose checksum is right; `contents` is where in the segment its contents stand.
+pub(super) fn records(octets: &[u8], segment: usize, contents: Range<u64>) -> Result<Vec<Record>, Bad> {
+    let (mut cursor, mut offset, mut found) = (Cursor(octets), contents.start, Vec::new());
     while !cursor.0.is_empty() {
         let kind = cursor.take(1)?[0];
         let message = MessageId(cursor.u64()?);
@@ -187,6 +209,9 @@ pub(super) fn records(octets: &[u8], segment: usize, contents_at: u64) -> Result
             MESSAGE => {
                 let content = Place { segment, offset, len: cursor.u32()?, crc: cursor.u32()? };
                 offset += u64::from(content.len);
+                if offset > contents.end {
+                    return Err(Bad);
+                }
                 let meta = codec::meta_from_octets(message, cursor.record()?)?;
                 let parts = (0..cursor.u32()?).map(|_| {
                     let id = PartId { message, number: cursor.u32()? };

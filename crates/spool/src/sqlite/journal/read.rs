@@ -1,6 +1,5 @@
 //! A segment read at the start: which blocks stand there, and which are damaged.
 
-use std::fs::File;
 use std::io;
 use std::os::unix::fs::FileExt;
 
@@ -29,14 +28,15 @@ pub(super) struct Scanned {
 }
 
 /// Reads a segment. A block that does not check and is the last was torn: it is as if it were not there.
-/// One with others behind it is damaged, since those were written after it was synced. Generations that
-/// the database has taken are not read, only found.
-pub(super) fn segment(file: &File, octets: u64, drained: u64, segment: usize) -> io::Result<Scanned> {
+/// One with others behind it is damaged, since those were written after it was synced. What the disk refuses to
+/// read does not hide what stands behind it either. Generations that the database has taken are not read, only found.
+pub(super) fn segment(file: &impl FileExt, octets: u64, drained: u64, segment: usize) -> Scanned {
     let mut scanned = Scanned { found: Found { segment, ..Found::default() }, ..Scanned::default() };
-    let (mut at, mut last) = (0, None);
+    let (mut at, mut last, mut is_refused) = (0, None, false);
     while at + ALIGNED <= octets {
-        let block = block_at(file, at, octets)?.filter(|(header, _)| scanned.goes_on_with(header));
-        let Some((header, records)) = block else {
+        let block = block_at(file, at, octets, &scanned);
+        is_refused |= block.is_err();
+        let Ok(Some((header, records))) = block else {
             at += ALIGNED;
             continue;
         };
@@ -46,12 +46,12 @@ pub(super) fn segment(file: &File, octets: u64, drained: u64, segment: usize) ->
         scanned.blocks = header.number + 1;
         scanned.end = (at + header.octets()).next_multiple_of(ALIGNED);
         if header.generation > drained {
-            match block::records(&records, segment, at + HEADER as u64) {
+            match block::records(&records, segment, at + HEADER as u64..at + header.records_at()) {
                 Ok(records) => scanned.found.records.extend(records),
                 Err(_) => scanned.found.damaged += 1,
             }
         }
-        last = Some(before);
+        (last, is_refused) = (Some(before), false);
         at = scanned.end;
     }
     if let Some((blocks, end, records)) = last
@@ -60,7 +60,9 @@ pub(super) fn segment(file: &File, octets: u64, drained: u64, segment: usize) ->
         (scanned.blocks, scanned.end) = (blocks, end);
         scanned.found.records.truncate(records);
     }
-    Ok(scanned)
+    // Behind the last block that can be read: whether one stood there nobody knows, so it is told.
+    scanned.found.damaged += u64::from(is_refused);
+    scanned
 }
 
 impl Scanned {
@@ -71,22 +73,81 @@ impl Scanned {
     }
 }
 
-/// The block that begins here, where one does and its header and records check.
-fn block_at(file: &File, at: u64, octets: u64) -> io::Result<Option<(Header, Vec<u8>)>> {
+/// The next block of the generation, where it begins here and its header and records check.
+fn block_at(file: &impl FileExt, at: u64, octets: u64, scanned: &Scanned) -> io::Result<Option<(Header, Vec<u8>)>> {
     let mut head = [0; HEADER];
     file.read_exact_at(&mut head, at)?;
-    let Some((header, sum)) = Header::read(&head) else { return Ok(None) };
-    if header.octets() > octets - at {
-        return Ok(None);
-    }
+    let header = Header::read(&head, at / ALIGNED);
+    let fits = |header: &Header| header.octets() <= octets - at && scanned.goes_on_with(header);
+    let Some((header, sum)) = header.filter(|(header, _)| fits(header)) else { return Ok(None) };
     let mut records = vec![0; header.records as usize];
     file.read_exact_at(&mut records, at + header.records_at())?;
     Ok((block::checksum(&head[8..], &records) == sum).then_some((header, records)))
 }
 
-fn is_torn(file: &File, record: &Record) -> bool {
+fn is_torn(file: &impl FileExt, record: &Record) -> bool {
     let Record::Message { content: Place { offset, len, crc, .. }, .. } = record else { return false };
     let mut octets = vec![0; *len as usize];
-    // What cannot be read does not check either.
-    file.read_exact_at(&mut octets, *offset).is_err() || crc32fast::hash(&octets) != *crc
+    // A content that the disk refuses to read is damaged: its message is named.
+    file.read_exact_at(&mut octets, *offset).is_ok() && crc32fast::hash(&octets) != *crc
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "a test says what it expects by failing")]
+
+    use repute_types::{MessageId, PartId};
+
+    use super::block::Block;
+    use super::*;
+    use crate::Change;
+
+    /// A disk that refuses to read a sector.
+    struct Refusing {
+        octets: Vec<u8>,
+        sector: usize,
+    }
+
+    impl FileExt for Refusing {
+        fn read_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<usize> {
+            let wanted = offset as usize..offset as usize + buffer.len();
+            if wanted.start < self.sector + 512 && self.sector < wanted.end {
+                return Err(io::Error::from_raw_os_error(nix::libc::EIO));
+            }
+            buffer.copy_from_slice(&self.octets[wanted]);
+            Ok(buffer.len())
+        }
+
+        fn write_at(&self, _: &[u8], _: u64) -> io::Result<usize> {
+            Err(io::ErrorKind::ReadOnlyFilesystem.into())
+        }
+    }
+
+    /// The server did not start until the disk read the sector again.
+    #[test]
+    fn a_sector_that_the_disk_refuses_to_read_hides_one_block() {
+        let part = |number| PartId { message: MessageId(7), number };
+        let mut octets = Vec::new();
+        for number in 0..3 {
+            let mut block = Block::default();
+            block.clear();
+            block.change(part(number), &Change::Done);
+            octets.extend_from_slice(block.seal(1, 76, number.into()));
+        }
+        octets.resize(8 * ALIGNED as usize, 0);
+        let found = |page: usize| {
+            let disk = Refusing { octets: octets.clone(), sector: page * ALIGNED as usize };
+            let scanned = segment(&disk, 8 * ALIGNED, 0, 0);
+            let parts = scanned.found.records.iter().map(|record| match record {
+                Record::Change(part, Change::Done) => part.number,
+                other => panic!("{other:?}"),
+            });
+            (parts.collect::<Vec<_>>(), scanned.found.damaged, scanned.end / ALIGNED)
+        };
+        assert_eq!(found(0), (vec![1, 2], 1, 3));
+        assert_eq!(found(1), (vec![0, 2], 1, 3));
+        // Whether something stood there nobody knows, so it is told.
+        assert_eq!(found(2), (vec![0, 1], 1, 2));
+        assert_eq!(found(7), (vec![0, 1, 2], 1, 3));
+    }
 }
