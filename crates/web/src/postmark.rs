@@ -255,7 +255,7 @@ fn failed(problem: &Problem, people: &str) -> Sent {
         return said(406, message);
     }
     let error_code = match problem.status() {
-        401 => 10,
+        401 => return said(10, "send the field X-Postmark-Server-Token with a token as `repute token add` prints it"),
         403 => 400,
         429 => 429,
         500.. => 100,
