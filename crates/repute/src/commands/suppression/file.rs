@@ -279,6 +279,7 @@ mod tests {
         check("address,why\nann@example.net,because\n", "line 2: why is \"because\"");
         check("address,scope\nann@example.net,list\n", "line 2: scope \"list\" does not go");
         check("address,at\nann@example.net,yesterday\n", "line 2: at is \"yesterday\"");
-        check("{\"address\":\"ann@example.net\"}\n", "line 1");
+        check("{\"why\":\"manual\"}\n", "line 1: \"\" is not an address");
+        check("{\"address\":\"ann@example.net\"}\n{\n", "line 2: this is no JSON object");
     }
 }
