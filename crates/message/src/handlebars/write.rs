@@ -180,12 +180,12 @@ impl Writer {
         if let Some(of_loop) = name.strip_prefix('@').filter(|name| !name.starts_with("root")) {
             return self.of_loop(function, of_loop, line);
         }
-        if let Some((helper, _)) =
-            name.split_once(char::is_whitespace).filter(|(helper, _)| is_name(helper) && !name.contains('|'))
+        if function == "shown"
+            && let Some((helper, _)) = name.split_once(char::is_whitespace)
+            && is_name(helper)
+            && !name.contains('|')
         {
-            if function == "shown" {
-                return fault(line, format!("the helper {helper:?} is not known here: if, unless, each and with are"));
-            }
+            return fault(line, format!("the helper {helper:?} is not known here: if, unless, each and with are"));
         }
         let no_name =
             || TemplateFault::Syntax { line, text: format!("{name:?} is no name: write one name of the data") };
@@ -224,7 +224,10 @@ impl Writer {
             "first" | "last" => format!("loop.{name}"),
             "key" => format!("{inner}[\"key\"]"),
             _ => {
-                return fault(line, format!("\"@{name}\" is not known here: @index, @key, @first, @last and @root are"));
+                return fault(
+                    line,
+                    format!("\"@{name}\" is not known here: @index, @key, @first, @last and @root are"),
+                );
             }
         };
         Ok(format!("{function}({value})"))
