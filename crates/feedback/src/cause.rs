@@ -79,7 +79,8 @@ pub(crate) fn read(said: &Said<'_>) -> Read {
         let status = told.filter(|s| s.0 == 2).unwrap_or(EnhancedCode(2, 0, 0));
         return Read { status, is_status_told: told.is_some(), reply: code, cause: None };
     }
-    // A good status of what did not go well is noise.
+    // A good status of what did not go well is noise, and no proof against anybody where nothing else says "no".
+    let says_good = told.is_some_and(|status| status.0 == 2) && code.is_none();
     let told = told.filter(|status| status.0 != 2);
     let class = class_of(said, told, code);
     let about = about(said);
@@ -105,6 +106,7 @@ pub(crate) fn read(said: &Said<'_>) -> Read {
     if matches!(found.class, Class::NoDomain | Class::UnknownUser) && is_about_sender(&subject, said.diagnostic) {
         found = Cause { class: Class::SenderDomain, fault: Fault::Domain, rule: "notice.sender", suppresses: false };
     }
+    found.suppresses &= !says_good;
     let status = told.unwrap_or_else(|| usual_status(found.class, class));
     Read { status, is_status_told: told.is_some(), reply: code.filter(|c| *c >= 400), cause: Some(found) }
 }

@@ -72,6 +72,23 @@ fn a_report_says_what_became_of_each_recipient() {
     assert_eq!((w.action, w.cause, w.is_hard()), (Action::Relayed, None, false));
 }
 
+/// Who forges it, or whose server is confused: a success that calls itself a failure is no proof that nobody is there.
+#[test]
+fn a_failure_with_a_good_status_suppresses_nobody() {
+    let suppresses = |status: &str, said: &str| {
+        let content = format!(
+            "From: MAILER-DAEMON@x.example\r\nContent-Type: multipart/report; report-type=delivery-status; boundary=b\r\n\r\n\
+             --b\r\nContent-Type: message/delivery-status\r\n\r\nFinal-Recipient: rfc822; u@x.example\r\nAction: failed\r\n\
+             Status: {status}\r\nDiagnostic-Code: smtp; {said}\r\n\r\n--b--\r\n"
+        );
+        report(&content).recipients[0].cause.is_some_and(|cause| cause.suppresses)
+    };
+    assert!(!suppresses("2.1.1", "250 2.1.1 no such user here"));
+    assert!(!suppresses("2.0.0", "no such user here"));
+    assert!(suppresses("2.1.1", "550 5.1.1 no such user here"));
+    assert!(suppresses("5.1.1", "no such user here"));
+}
+
 #[test]
 fn a_report_says_which_message_it_is_about() {
     let original = report(BOUNCE).original;

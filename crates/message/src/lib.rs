@@ -10,6 +10,7 @@ pub mod dsn;
 pub mod encode;
 mod fault;
 pub mod forward;
+pub mod handlebars;
 pub mod header;
 pub mod judge;
 pub mod lint;

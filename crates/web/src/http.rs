@@ -16,6 +16,7 @@ use serde::de::DeserializeOwned;
 use tokio::sync::watch;
 
 use crate::app::App;
+use crate::postmark;
 use crate::problem::{self, Problem};
 
 /// Who is at the other end of a connection.
@@ -86,9 +87,12 @@ pub(crate) async fn framed(request: Request, next: Next) -> Response {
     next.run(request).await
 }
 
-pub(crate) async fn not_found(uri: Uri) -> Problem {
+pub(crate) async fn not_found(uri: Uri, headers: HeaderMap) -> Response {
     let path: String = uri.path().chars().take(200).collect();
-    Problem::new(problem::NOT_FOUND, format!("nothing is served at {path}: /openapi.json lists what is"))
+    postmark::not_served(&headers, &path).unwrap_or_else(|| {
+        Problem::new(problem::NOT_FOUND, format!("nothing is served at {path}: /openapi.json lists what is"))
+            .into_response()
+    })
 }
 
 pub(crate) async fn wrong_method(method: Method) -> Problem {

@@ -4,14 +4,14 @@
 //! `POST /email` and `POST /email/batch`, with `X-Postmark-Server-Token`. Understood: From, To, Cc,
 //! Bcc, ReplyTo, Subject, TextBody, HtmlBody, Tag, Metadata, Headers, Attachments, MessageStream
 //! (`broadcast` is bulk mail). TrackOpens and TrackLinks are passed over: nothing is tracked here.
-//! Templates are not known. Answers and error codes are those of Postmark.
+//! No templates are stored here: calls that name one, and all other calls of Postmark, are refused in its form. Answers and error codes are those of Postmark.
 
 use std::sync::Arc;
 
 use axum::Router;
 use axum::extract::{Request, State};
-use axum::http::StatusCode;
 use axum::http::header::CONTENT_TYPE;
+use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse as _, Response};
 use axum::routing::post;
 use serde::{Deserialize, Serialize};
@@ -28,7 +28,43 @@ use crate::v1::people::{self, Mailboxes};
 use crate::v1::submit::Accepted;
 
 pub(crate) fn router() -> Router<Arc<App>> {
-    Router::new().route("/email", post(one)).route("/email/batch", post(many))
+    Router::new()
+        .route("/email", post(one))
+        .route("/email/batch", post(many))
+        .route("/email/withTemplate", post(with_template))
+        .route("/email/batchWithTemplates", post(with_template))
+}
+
+/// Postmark's number for a template that is not there.
+const NO_TEMPLATE: u16 = 1101;
+
+async fn with_template(State(app): State<Arc<App>>, request: Request) -> Response {
+    match enter(&app, request).await {
+        Ok(_) => {
+            let message = "The template is not valid or was not found: no templates are stored here. Fill it in, and send it by \
+                           /email or /email/batch";
+            json(StatusCode::UNPROCESSABLE_ENTITY, &said(NO_TEMPLATE, message))
+        }
+        Err(problem) => refused(&problem, ""),
+    }
+}
+
+/// What is served nowhere, where a client of Postmark asks for it; `None` for others.
+pub(crate) fn not_served(headers: &HeaderMap, path: &str) -> Option<Response> {
+    let is_client =
+        ["x-postmark-server-token", "x-postmark-account-token"].iter().any(|name| headers.contains_key(*name));
+    let message = format!(
+        "{path} is not known here: of Postmark's calls this server has /email and /email/batch, and all else by an API of its \
+         own (/openapi.json)"
+    );
+    is_client.then(|| json(StatusCode::NOT_FOUND, &said(NOT_SERVED, message)))
+}
+
+/// Of none of Postmark's numbers: its clients go by the status.
+const NOT_SERVED: u16 = 404;
+
+fn said(error_code: u16, message: impl Into<String>) -> Sent {
+    Sent { to: None, submitted_at: None, message_id: None, error_code, message: message.into() }
 }
 
 #[derive(Debug, Deserialize)]
@@ -216,16 +252,16 @@ fn failed(problem: &Problem, people: &str) -> Sent {
     if problem.refuses_recipients() {
         let message =
             format!("Found inactive addresses: {people}. Inactive is who is suppressed: {}", problem.detail());
-        return Sent { to: None, submitted_at: None, message_id: None, error_code: 406, message };
+        return said(406, message);
     }
     let error_code = match problem.status() {
-        401 => 10,
+        401 => return said(10, "send the field X-Postmark-Server-Token with a token as `repute token add` prints it"),
         403 => 400,
         429 => 429,
         500.. => 100,
         _ => 300,
     };
-    Sent { to: None, submitted_at: None, message_id: None, error_code, message: problem.detail().to_owned() }
+    said(error_code, problem.detail())
 }
 
 fn refused(problem: &Problem, people: &str) -> Response {

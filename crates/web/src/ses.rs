@@ -1,24 +1,26 @@
 //! The send calls of Amazon SES, for applications that were written for it: they change the URL and
 //! the keys, and nothing else.
 //!
-//! Version 2: `POST /v2/email/outbound-emails` with `Content.Simple` (headers and attachments too) or
-//! `Content.Raw`. Version 1: `POST /` with `Action=SendEmail` or `SendRawEmail`, answered in XML. How fast may be sent is
-//! answered too: `GetAccount`, and `GetSendQuota` of version 1.
+//! Version 2: `POST /v2/email/outbound-emails` with `Content.Simple` (headers and attachments too), `Content.Raw`, or
+//! `Content.Template` that brings its `TemplateContent`; `outbound-bulk-emails` with such a template. Version 1: `POST /`
+//! with `Action=SendEmail` or `SendRawEmail`, answered in XML. How fast may be sent is answered too: `GetAccount`, and
+//! `GetSendQuota` of version 1.
 //! Signed with Signature Version 4: the access key id is the name of a token, the secret what
-//! `repute token ses NAME` prints. Templates, configuration sets and list management are not
-//! known: templates are refused, the others passed over.
+//! `repute token ses NAME` prints. No templates are stored here: one that is only named is not found. Configuration sets and
+//! list management are passed over; all other calls are refused in SES's form.
 
 mod form;
+mod template;
 mod v2;
 
 use std::sync::Arc;
 
 use axum::Router;
 use axum::extract::{FromRequest as _, Request, State};
-use axum::http::StatusCode;
 use axum::http::header::{CONTENT_TYPE, HeaderName, HeaderValue};
+use axum::http::{Method, StatusCode, Uri};
 use axum::response::{IntoResponse as _, Response};
-use axum::routing::{get, post};
+use axum::routing::{any, get, post};
 use repute_types::{EnhancedCode, Reply};
 
 use crate::app::App;
@@ -27,11 +29,16 @@ use crate::caller::{self, Caller};
 use crate::http::Peer;
 use crate::problem::{self, Problem};
 use crate::sigv4::{Claim, Wrong};
-use crate::v1::batch::hand_in;
+use crate::v1::batch::{count_rest, hand_in};
 use crate::v1::letter::Draft;
+use crate::v1::submit::Accepted;
 
 pub(crate) fn router() -> Router<Arc<App>> {
-    Router::new().route("/v2/email/outbound-emails", post(outbound)).route("/v2/email/account", get(account))
+    Router::new()
+        .route("/v2/email/outbound-emails", post(outbound))
+        .route("/v2/email/outbound-bulk-emails", post(many))
+        .route("/v2/email/account", get(account))
+        .route("/v2/email/{*call}", any(unknown))
 }
 
 /// Version 1 comes to `/`, which is also a page.
@@ -62,6 +69,40 @@ async fn outbound(State(app): State<Arc<App>>, request: Request) -> Response {
     }
 }
 
+/// `SendBulkEmail`: each entry has a result of its own, in their order.
+async fn many(State(app): State<Arc<App>>, request: Request) -> Response {
+    let done = async {
+        let (caller, raw) = enter(&app, request).await?;
+        let drafts = v2::drafts(&raw.octets, app.limits.recipients)?;
+        count_rest(&app, &caller, drafts.len())?;
+        Ok(hand_in(app.clone(), caller, drafts, None).await)
+    };
+    let result = |result: Result<Accepted, Problem>| match result {
+        Ok(accepted) => serde_json::json!({ "Status": "SUCCESS", "MessageId": accepted.id }),
+        Err(problem) => serde_json::json!({ "Status": bulk_status_of(&problem), "Error": problem.detail() }),
+    };
+    match done.await {
+        Ok(results) => {
+            let results: Vec<_> = results.into_iter().map(result).collect();
+            json(StatusCode::OK, &serde_json::json!({ "BulkEmailEntryResults": results }))
+        }
+        Err(problem) => failed(&problem),
+    }
+}
+
+/// A call that is not one of those here, in the form in which its client reads what is wrong.
+async fn unknown(method: Method, uri: Uri) -> Response {
+    let path: String = uri.path().chars().take(200).collect();
+    let detail = format!(
+        "{method} {path} is not known here: of SES, version 2, this server has SendEmail, SendBulkEmail and GetAccount, and \
+         all else by an API of its own (/openapi.json)"
+    );
+    let mut response = json(StatusCode::NOT_FOUND, &serde_json::json!({ "message": detail }));
+    let kind = HeaderValue::from_static("UnknownOperationException");
+    response.headers_mut().insert(HeaderName::from_static("x-amzn-errortype"), kind);
+    response
+}
+
 /// `GetAccount`: how fast the token may send, which clients that pace themselves ask before they do.
 async fn account(State(app): State<Arc<App>>, request: Request) -> Response {
     match enter(&app, request).await {
@@ -88,6 +129,7 @@ fn failed(problem: &Problem) -> Response {
         "Throttling" => "TooManyRequestsException",
         "MessageRejected" => "MessageRejected",
         "InvalidParameterValue" => "BadRequestException",
+        "TemplateDoesNotExist" => "NotFoundException",
         other => other,
     };
     response.headers_mut().insert(HeaderName::from_static("x-amzn-errortype"), HeaderValue::from_static(kind));
@@ -141,11 +183,24 @@ fn code_of(problem: &Problem) -> &'static str {
         // As SES answers for an identity that is not verified.
         403 if problem.enhanced().is_some() => "MessageRejected",
         403 => "AccessDenied",
+        404 => "TemplateDoesNotExist",
+        405 => "InvalidAction",
         413 => "MessageRejected",
         429 => "Throttling",
         500.. => "ServiceUnavailable",
         _ if problem.enhanced().is_some() => "MessageRejected",
         _ => "InvalidParameterValue",
+    }
+}
+
+/// The words of SES for an entry of many.
+fn bulk_status_of(problem: &Problem) -> &'static str {
+    match code_of(problem) {
+        "Throttling" => "ACCOUNT_THROTTLED",
+        "TemplateDoesNotExist" => "TEMPLATE_NOT_FOUND",
+        "ServiceUnavailable" => "TRANSIENT_FAILURE",
+        "InvalidParameterValue" => "INVALID_PARAMETER",
+        _ => "MESSAGE_REJECTED",
     }
 }
 

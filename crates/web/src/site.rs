@@ -29,10 +29,10 @@ fn text(body: impl Into<String>) -> Response {
 }
 
 /// Who is behind this server.
-async fn imprint(State(app): State<Arc<App>>, uri: Uri) -> Response {
+async fn imprint(State(app): State<Arc<App>>, headers: HeaderMap, uri: Uri) -> Response {
     match &app.settings().imprint {
         Some(imprint) => text(imprint.clone()),
-        None => http::not_found(uri).await.into_response(),
+        None => http::not_found(uri, headers).await,
     }
 }
 
@@ -68,6 +68,6 @@ async fn policy(State(app): State<Arc<App>>, headers: HeaderMap, uri: Uri) -> Re
             response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("max-age=3600"));
             response
         }
-        None => http::not_found(uri).await.into_response(),
+        None => http::not_found(uri, headers).await,
     }
 }

@@ -56,6 +56,26 @@ async fn postmark_is_told_who_is_suppressed() {
     world.end().await;
 }
 
+/// What is not understood is said in the form in which the service's client reads it.
+#[tokio::test]
+async fn calls_that_are_not_known_are_refused_in_the_form_of_the_service() {
+    let world = World::new().await;
+    for call in ["/email/withTemplate", "/email/batchWithTemplates"] {
+        let answer = world.ask(&format!("POST {call}"), &[JSON, TOKEN], br#"{"TemplateAlias": "welcome"}"#).await;
+        assert_eq!((answer.status, answer.json()["ErrorCode"].as_u64()), (422, Some(1101)), "{answer:?}");
+    }
+    let answer = world.ask("GET /message-streams", &[TOKEN], b"").await;
+    assert_eq!((answer.status, answer.json()["ErrorCode"].as_u64()), (404, Some(404)), "{answer:?}");
+    assert_eq!(world.get("/message-streams").await.field("content-type"), Some("application/problem+json"));
+    let answer = world.ask("GET /v2/email/identities", &[], b"").await;
+    assert_eq!(
+        (answer.status, answer.field("x-amzn-errortype")),
+        (404, Some("UnknownOperationException")),
+        "{answer:?}"
+    );
+    world.end().await;
+}
+
 #[tokio::test]
 async fn ses_wants_a_signature() {
     let world = World::new().await;

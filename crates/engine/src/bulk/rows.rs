@@ -4,6 +4,8 @@
 //! The names of fields are made fit for a letter: lower case, `_` for what is no letter or digit. `email`,
 //! `address`, `mail` or `e_mail` is the address.
 
+use repute_types::Address;
+
 use super::words::Row;
 
 const ADDRESS: [&str; 4] = ["email", "address", "mail", "e_mail"];
@@ -17,6 +19,28 @@ pub fn field_name(text: &str) -> String {
 /// Which of the names is the address.
 pub fn address_among(names: &[String]) -> Option<usize> {
     ADDRESS.iter().find_map(|wanted| names.iter().position(|name| name == wanted))
+}
+
+/// What separates columns, by the header row: where it has no comma, a semicolon or a tab, which spreadsheets of many
+/// countries write.
+pub fn separator(header: &[u8]) -> u8 {
+    let common = [b',', b';', b'\t'];
+    common.into_iter().find(|separator| header.contains(separator)).unwrap_or(b',')
+}
+
+/// How many rows a field has swallowed, in which a quote was opened and not closed: lines in it that are rows themselves.
+fn swallowed(value: &str, separator: char, columns: usize) -> usize {
+    let is_row = |line: &&str| {
+        let values: Vec<&str> = line.split(separator).map(str::trim).collect();
+        values.len() == columns && values.iter().any(|value| value.contains('@') && Address::parse(value).is_ok())
+    };
+    value.lines().skip(1).filter(is_row).count()
+}
+
+/// Why a row is none, of which a field swallowed others; `None` where none did.
+pub fn unclosed<'a>(mut values: impl Iterator<Item = &'a str>, separator: char, columns: usize) -> Option<String> {
+    let rows = values.find_map(|value| Some(swallowed(value, separator, columns)).filter(|rows| *rows > 0))?;
+    Some(format!("a quote in it is not closed, and {rows} of the rows after it are taken for its text: close it"))
 }
 
 /// A row from a line of JSON lines; a field that is not there is empty.
@@ -43,4 +67,26 @@ pub fn of_json(line: &[u8], fields: &[String]) -> Result<Row, String> {
         }
     }
     Ok(row)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_quote_that_is_not_closed_is_told_from_text_of_several_lines() {
+        let check = |value: &str, rows: usize| assert_eq!(swallowed(value, ',', 2), rows, "{value}");
+        check("open\na@b.example,A\r\nc@b.example,C\n", 2);
+        check("Ann\nwrite to a@b.example, or call\nthank you, Ann", 0);
+        check("a@b.example,A", 0);
+    }
+
+    #[test]
+    fn columns_are_separated_as_the_header_has_it() {
+        for (header, separator) in
+            [("email,name", b','), ("email;name", b';'), ("email\tname", b'\t'), ("email", b','), ("a;b,c", b',')]
+        {
+            assert_eq!(super::separator(header.as_bytes()), separator, "{header}");
+        }
+    }
 }

@@ -1,8 +1,9 @@
 //! The form of `SendEmail` and `SendRawEmail`, version 1, and its answers in XML.
 
+use super::template;
 use crate::form;
 use crate::pairs::Pairs;
-use crate::problem::{self, FieldFault, Problem};
+use crate::problem::{self, Problem};
 use crate::v1::letter::{Draft, Message};
 use crate::v1::people::{Mailbox, Mailboxes};
 
@@ -19,9 +20,15 @@ pub(super) fn asked(octets: &[u8], most: usize) -> Result<Asked, Problem> {
         Some("GetSendQuota") => return Ok(Asked::Quota),
         Some("SendEmail") => ("SendEmail", form.letter()),
         Some("SendRawEmail") => ("SendRawEmail", form.whole()),
-        _ => {
-            let what = "the actions known here are SendEmail, SendRawEmail and GetSendQuota";
-            return Err(Problem::fields(vec![FieldFault::new("/Action", what)]));
+        Some("SendTemplatedEmail" | "SendBulkTemplatedEmail") => {
+            return Err(template::unknown(form.one("Template").unwrap_or_default()));
+        }
+        action => {
+            let action: String = action.unwrap_or_default().chars().take(100).collect();
+            let what = format!(
+                "Could not find operation {action}: those known here are SendEmail, SendRawEmail and GetSendQuota"
+            );
+            return Err(Problem::new(problem::METHOD, what));
         }
     };
     Ok(Asked::Send(action, Box::new(message.draft(most).map_err(Problem::fields)?)))

@@ -1,12 +1,17 @@
-//! The document of `SendEmail`, version 2.
+//! The documents of `SendEmail` and `SendBulkEmail`, version 2.
 
 use serde::Deserialize;
 
+use super::template::Template;
 use crate::body;
+use crate::object;
 use crate::pairs::Pairs;
 use crate::problem::{FieldFault, Problem};
 use crate::v1::letter::{Draft, File, Message};
 use crate::v1::people::{Mailbox, Mailboxes};
+
+/// What SES takes in one request.
+const ENTRIES: usize = 50;
 
 #[derive(Deserialize)]
 #[serde(rename_all = "PascalCase")]
@@ -31,6 +36,7 @@ struct Destination {
 struct Content {
     simple: Option<Simple>,
     raw: Option<RawContent>,
+    template: Option<Template>,
 }
 
 #[derive(Deserialize)]
@@ -61,58 +67,228 @@ struct Text {
     data: String,
 }
 
-#[derive(Deserialize)]
+#[derive(Clone, Deserialize)]
 #[serde(rename_all = "PascalCase")]
-struct Named {
+pub(super) struct Named {
     name: String,
     value: String,
 }
 
-#[derive(Deserialize)]
+#[derive(Clone, Deserialize)]
 #[serde(rename_all = "PascalCase")]
-struct Attachment {
+pub(super) struct Attachment {
     file_name: String,
     raw_content: String,
     content_type: Option<String>,
     content_id: Option<String>,
 }
 
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct SendBulk {
+    from_email_address: Option<String>,
+    reply_to_addresses: Option<Vec<String>>,
+    default_email_tags: Option<Vec<Named>>,
+    default_content: DefaultContent,
+    #[serde(deserialize_with = "object::list")]
+    bulk_email_entries: Vec<Entry>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct DefaultContent {
+    template: Option<Template>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct Entry {
+    destination: Option<Destination>,
+    replacement_tags: Option<Vec<Named>>,
+    replacement_email_content: Option<Replacement>,
+    replacement_headers: Option<Vec<Named>>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct Replacement {
+    replacement_template: Option<ReplacementTemplate>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct ReplacementTemplate {
+    replacement_template_data: Option<String>,
+}
+
 pub(super) fn draft(octets: &[u8], most: usize) -> Result<Draft, Problem> {
     let send: Send = body::parse(octets)?;
-    let Destination { to_addresses, cc_addresses, bcc_addresses } = send.destination.unwrap_or_default();
-    let list = |list: Option<Vec<String>>| {
-        list.filter(|l| !l.is_empty()).map(|l| Mailboxes::Many(l.into_iter().map(Mailbox::Text).collect()))
-    };
     let mut message = Message {
         from: send.from_email_address.map(Mailbox::Text),
-        to: list(to_addresses),
-        cc: list(cc_addresses),
-        bcc: list(bcc_addresses),
-        reply_to: list(send.reply_to_addresses),
-        metadata: Pairs(send.email_tags.unwrap_or_default().into_iter().map(|t| (t.name, t.value)).collect()),
+        reply_to: mailboxes(send.reply_to_addresses),
+        metadata: pairs(send.email_tags),
         ..Message::default()
     };
-    match (send.content.simple, send.content.raw) {
-        (Some(simple), None) => fill(&mut message, simple),
-        (None, Some(raw)) => message.raw = Some(raw.data),
+    send.destination.unwrap_or_default().tell(&mut message);
+    match (send.content.simple, send.content.raw, send.content.template) {
+        (Some(simple), None, None) => fill(&mut message, simple),
+        (None, Some(raw), None) => message.raw = Some(raw.data),
+        (None, None, Some(template)) => of_template(&mut message, &template, "/Content/Template", None)?,
         _ => {
-            let what = "write one of Simple and Raw: templates are not known here";
+            let what = "write one of Simple, Raw and Template";
             return Err(Problem::fields(vec![FieldFault::new("/Content", what)]));
         }
     }
     message.draft(most).map_err(Problem::fields)
 }
 
-fn fill(message: &mut Message, simple: Simple) {
+/// A draft for each entry, or what is wrong with it.
+pub(super) fn drafts(octets: &[u8], most: usize) -> Result<Vec<Result<Draft, Problem>>, Problem> {
+    let send: SendBulk = body::parse(octets)?;
+    let count = send.bulk_email_entries.len();
+    if count == 0 || count > ENTRIES {
+        let what = format!("write 1 to {ENTRIES} entries: these are {count}");
+        return Err(Problem::fields(vec![FieldFault::new("/BulkEmailEntries", what)]));
+    }
+    let Some(template) = &send.default_content.template else {
+        return Err(Problem::fields(vec![FieldFault::new("/DefaultContent/Template", "the template is missing")]));
+    };
+    let one = |entry: Entry| -> Result<Draft, Problem> {
+        // A tag or field of an entry goes before one of that name for all.
+        let over = |of_all: &Option<Vec<Named>>, own: Option<Vec<Named>>| {
+            let (mut all, own) = (of_all.clone().unwrap_or_default(), own.unwrap_or_default());
+            all.retain(|named| !own.iter().any(|other| other.name.eq_ignore_ascii_case(&named.name)));
+            all.extend(own);
+            pairs(Some(all))
+        };
+        let mut message = Message {
+            from: send.from_email_address.clone().map(Mailbox::Text),
+            reply_to: mailboxes(send.reply_to_addresses.clone()),
+            metadata: over(&send.default_email_tags, entry.replacement_tags),
+            ..Message::default()
+        };
+        entry.destination.unwrap_or_default().tell(&mut message);
+        let data = entry.replacement_email_content.and_then(|content| content.replacement_template);
+        let data = data.and_then(|template| template.replacement_template_data);
+        of_template(&mut message, template, "/DefaultContent/Template", data.as_deref())?;
+        message.headers = over(&template.headers, entry.replacement_headers);
+        message.draft(most).map_err(Problem::fields)
+    };
+    Ok(send.bulk_email_entries.into_iter().map(one).collect())
+}
+
+impl Destination {
+    fn tell(self, message: &mut Message) {
+        message.to = mailboxes(self.to_addresses);
+        message.cc = mailboxes(self.cc_addresses);
+        message.bcc = mailboxes(self.bcc_addresses);
+    }
+}
+
+fn mailboxes(list: Option<Vec<String>>) -> Option<Mailboxes> {
+    list.filter(|l| !l.is_empty()).map(|l| Mailboxes::Many(l.into_iter().map(Mailbox::Text).collect()))
+}
+
+fn pairs(named: Option<Vec<Named>>) -> Pairs {
+    Pairs(named.unwrap_or_default().into_iter().map(|one| (one.name, one.value)).collect())
+}
+
+fn files(attachments: Option<Vec<Attachment>>) -> Vec<File> {
     let file = |a: Attachment| File {
         name: a.file_name,
         media: a.content_type.unwrap_or_else(|| "application/octet-stream".into()),
         content: a.raw_content,
         content_id: a.content_id,
     };
+    attachments.unwrap_or_default().into_iter().map(file).collect()
+}
+
+fn fill(message: &mut Message, simple: Simple) {
     message.subject = Some(simple.subject.data);
     message.text = simple.body.text.map(|text| text.data);
     message.html = simple.body.html.map(|html| html.data);
-    message.headers = Pairs(simple.headers.unwrap_or_default().into_iter().map(|h| (h.name, h.value)).collect());
-    message.attachments = simple.attachments.unwrap_or_default().into_iter().map(file).collect();
+    message.headers = pairs(simple.headers);
+    message.attachments = files(simple.attachments);
+}
+
+fn of_template(message: &mut Message, template: &Template, place: &str, over: Option<&str>) -> Result<(), Problem> {
+    let filled = template.filled(place, over)?;
+    message.subject = filled.subject;
+    message.text = filled.text;
+    message.html = filled.html;
+    message.headers = pairs(template.headers.clone());
+    message.attachments = files(template.attachments.clone());
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn told(draft: Result<Draft, Problem>) -> Result<String, String> {
+        let told = |draft: Draft| String::from_utf8_lossy(&draft.content.to_vec()).into_owned();
+        draft.map(told).map_err(|problem| problem.detail().to_owned())
+    }
+
+    fn one(template: &str) -> Result<String, String> {
+        let send = r#"{"FromEmailAddress": "a@example.com", "Destination": {"ToAddresses": ["b@a.test"]}, "Content": {"Template": "#;
+        told(draft(format!("{send}{template}}}}}").as_bytes(), 10))
+    }
+
+    #[test]
+    fn a_template_in_the_request_is_filled_in() {
+        let made = one(
+            r#"{"TemplateContent": {"Subject": "Hi {{name}}", "Text": "You are {{#if vip}}dear{{else}}welcome{{/if}}.", "Html": "<b>{{name}}</b>"},
+            "TemplateData": "{\"name\": \"Ann\\r\\nBcc: eve@a.test\", \"vip\": true}", "Headers": [{"Name": "X-A", "Value": "1"}],
+            "Attachments": [{"FileName": "a.txt", "RawContent": "QUJD", "ContentType": "text/plain"}]}"#,
+        )
+        .unwrap();
+        assert!(
+            made.contains("Subject: Hi Ann Bcc: eve@a.test\r\n")
+                || made.contains("Subject: Hi Ann  Bcc: eve@a.test\r\n"),
+            "{made}"
+        );
+        assert!(made.contains("X-A: 1\r\n") && made.contains("You are dear.") && made.contains("a.txt"), "{made}");
+        let at = |template: &str, said: &str| {
+            let fault = one(template).unwrap_err();
+            assert!(fault.contains(said), "{fault}");
+        };
+        at(r#"{"TemplateName": "welcome"}"#, "Template welcome does not exist");
+        at(r#"{}"#, "/Content/Template/TemplateContent: the template is missing");
+        at(
+            r#"{"TemplateContent": {"Subject": "{{name}}", "Text": "x"}}"#,
+            "Attribute 'name' is not present in the rendering data.",
+        );
+        at(
+            r#"{"TemplateContent": {"Text": "x"}, "TemplateData": "[]"}"#,
+            "/Content/Template/TemplateData: this is no JSON object",
+        );
+        at(r#"{"TemplateContent": {"Text": "{{#if"}}"#, "/Content/Template/TemplateContent/Text: line 1");
+    }
+
+    #[test]
+    fn many_share_a_template_and_each_has_its_own_data() {
+        let send = br#"{"FromEmailAddress": "a@example.com", "DefaultEmailTags": [{"Name": "kind", "Value": "all"}, {"Name": "k", "Value": "v"}],
+            "DefaultContent": {"Template": {"TemplateContent": {"Subject": "{{greet}} {{name}}", "Text": "x"}, "TemplateData": "{\"greet\": \"Hi\", \"name\": \"you\"}"}},
+            "BulkEmailEntries": [
+                {"Destination": {"ToAddresses": ["b@a.test"]}, "ReplacementTags": [{"Name": "kind", "Value": "own"}],
+                 "ReplacementEmailContent": {"ReplacementTemplate": {"ReplacementTemplateData": "{\"name\": \"Ann\"}"}},
+                 "ReplacementHeaders": [{"Name": "X-A", "Value": "1"}]},
+                {"Destination": {"ToAddresses": ["c@a.test"]}},
+                {"Destination": {"ToAddresses": ["d@a.test"]}, "ReplacementEmailContent": {"ReplacementTemplate": {"ReplacementTemplateData": "{"}}}]}"#;
+        let mut drafts = drafts(send, 10).unwrap();
+        let last = told(drafts.pop().unwrap()).unwrap_err();
+        assert!(last.contains("/ReplacementTemplateData"), "{last}");
+        let labels: Vec<_> = drafts.iter().map(|draft| draft.as_ref().unwrap().labels.metadata.clone()).collect();
+        let pair = |name: &str, value: &str| (name.to_owned(), value.to_owned());
+        assert_eq!(labels, [vec![pair("k", "v"), pair("kind", "own")], vec![pair("kind", "all"), pair("k", "v")]]);
+        let made: Vec<_> = drafts.into_iter().map(|draft| told(draft).unwrap()).collect();
+        assert!(
+            made[0].contains("Subject: Hi Ann\r\n")
+                && made[0].contains("X-A: 1\r\n")
+                && made[0].contains("To: b@a.test\r\n"),
+            "{made:?}"
+        );
+        assert!(made[1].contains("Subject: Hi you\r\n") && !made[1].contains("X-A"), "{made:?}");
+    }
 }

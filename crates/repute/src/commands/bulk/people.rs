@@ -1,4 +1,4 @@
-//! The list as a file: CSV (RFC 4180) with a header row, or JSON lines. Read row by row, as often as it
+//! The list as a file: CSV (RFC 4180) with a header row, its columns separated by commas, semicolons or tabs, or JSON lines. Read row by row, as often as it
 //! is needed, so that a million rows are never in memory.
 //!
 //! Names and rows are as `repute_engine::bulk::rows` has them. A mark of UTF-8 at the beginning is passed over.
@@ -8,7 +8,7 @@ use std::io::{BufRead as _, BufReader, Read, Seek as _};
 use std::path::Path;
 
 use anyhow::{Context as _, bail};
-use repute_engine::bulk::rows::{address_among, field_name, of_json};
+use repute_engine::bulk::rows::{address_among, field_name, of_json, separator, unclosed};
 use repute_engine::bulk::words::Row;
 
 pub struct People {
@@ -17,9 +17,12 @@ pub struct People {
 }
 
 enum Rows {
-    Csv { reader: Box<csv::Reader<File>>, address: usize },
+    Csv { reader: Box<csv::Reader<File>>, address: usize, separator: u8 },
     Lines { reader: BufReader<File>, number: usize },
 }
+
+/// Octets of the header row that are looked at for what separates its columns.
+const HEADER: u64 = 64 * 1024;
 
 /// A row, or why it is none.
 pub type Read1 = Result<Row, String>;
@@ -30,22 +33,33 @@ impl People {
         let mut file = File::open(path).with_context(in_file)?;
         let mut mark = [0; 3];
         let marked = file.read(&mut mark).with_context(in_file)? == 3 && mark == *b"\xef\xbb\xbf";
+        if mark.starts_with(b"\xff\xfe") || mark.starts_with(b"\xfe\xff") {
+            bail!("{}: the list is in UTF-16: save it as CSV in UTF-8", path.display());
+        }
         file.seek(std::io::SeekFrom::Start(if marked { 3 } else { 0 })).with_context(in_file)?;
         let lines = path.extension().is_some_and(|e| e == "jsonl" || e == "ndjson");
         if lines { People::of_lines(file, path) } else { People::of_csv(file, path) }
     }
 
-    fn of_csv(file: File, path: &Path) -> anyhow::Result<People> {
-        let mut reader = csv::ReaderBuilder::new().flexible(true).from_reader(file);
+    fn of_csv(mut file: File, path: &Path) -> anyhow::Result<People> {
+        let start = file.stream_position()?;
+        let mut header = Vec::new();
+        BufReader::new(Read::by_ref(&mut file).take(HEADER)).read_until(b'\n', &mut header)?;
+        file.seek(std::io::SeekFrom::Start(start))?;
+        let separator = separator(&header);
+        let mut reader = csv::ReaderBuilder::new().flexible(true).delimiter(separator).from_reader(file);
         let names: Vec<String> = match reader.headers() {
             Ok(header) => header.iter().map(field_name).collect(),
+            Err(error) if matches!(error.kind(), csv::ErrorKind::Utf8 { .. }) => {
+                bail!("{}: the first row is not in UTF-8: save the list as CSV in UTF-8", path.display())
+            }
             Err(error) => bail!("{}: the first row cannot be read: {error}", path.display()),
         };
         let address = address_of(&names, path)?;
         let mut fields = names;
         fields.remove(address);
         once(&fields, path)?;
-        Ok(People { fields, rows: Rows::Csv { reader: Box::new(reader), address } })
+        Ok(People { fields, rows: Rows::Csv { reader: Box::new(reader), address, separator } })
     }
 
     /// The fields are those of the first line.
@@ -73,11 +87,11 @@ impl People {
     /// The next row; `None` at the end.
     pub fn next(&mut self) -> anyhow::Result<Option<Read1>> {
         match &mut self.rows {
-            Rows::Csv { reader, address } => {
+            Rows::Csv { reader, address, separator } => {
                 let mut record = csv::StringRecord::new();
                 match reader.read_record(&mut record) {
                     Ok(false) => Ok(None),
-                    Ok(true) => Ok(Some(row_of(&record, *address, self.fields.len() + 1))),
+                    Ok(true) => Ok(Some(row_of(&record, *address, self.fields.len() + 1, char::from(*separator)))),
                     Err(error) if matches!(error.kind(), csv::ErrorKind::Utf8 { .. }) => {
                         Ok(Some(Err("it is not in UTF-8: save the list as UTF-8".into())))
                     }
@@ -97,7 +111,10 @@ impl People {
     }
 }
 
-fn row_of(record: &csv::StringRecord, address: usize, columns: usize) -> Read1 {
+fn row_of(record: &csv::StringRecord, address: usize, columns: usize, separator: char) -> Read1 {
+    if let Some(why) = unclosed(record.iter(), separator, columns) {
+        return Err(why);
+    }
     if record.len() != columns {
         return Err(format!("it has {} columns where the first row has {columns}", record.len()));
     }
@@ -148,6 +165,32 @@ mod tests {
         assert!(rows[2].as_ref().is_err_and(|text| text.contains("1 columns where the first row has 2")));
         let (_, rows) = read("p.csv", b"email,name\na@a.example,J\xfcrgen\nb@a.example,B\n");
         assert!(rows[0].is_err() && rows[1] == row("b@a.example", "B"));
+    }
+
+    #[test]
+    fn columns_may_be_separated_by_semicolons_or_tabs() {
+        for text in ["\u{feff}email;name\r\na@a.example;\"Lee; Ann\"\r\n", "email\tname\na@a.example\tLee; Ann"] {
+            assert_eq!(read("p.csv", text.as_bytes()), (vec!["name".to_owned()], vec![row("a@a.example", "Lee; Ann")]));
+        }
+    }
+
+    #[test]
+    fn a_quote_that_is_not_closed_swallows_no_rows_in_silence() {
+        let (_, rows) = read("p.csv", b"email,name\na@a.example,\"A\nb@a.example,B\nc@a.example,C\n");
+        assert!(
+            rows.len() == 1 && rows[0].as_ref().is_err_and(|why| why.contains("2 of the rows after it")),
+            "{rows:?}"
+        );
+        let (_, rows) = read("p.csv", b"email,name\na@a.example,\"A\nB\"\nb@a.example,B\n");
+        assert_eq!(rows, [row("a@a.example", "A\nB"), row("b@a.example", "B")]);
+    }
+
+    #[test]
+    fn a_list_in_utf_16_is_called_so() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("p.csv");
+        std::fs::write(&path, b"\xff\xfee\0m\0").unwrap();
+        assert!(People::open(&path).err().unwrap().to_string().contains("UTF-16"));
     }
 
     #[test]

@@ -1,14 +1,15 @@
 //! The suppression list as a file: CSV (RFC 4180) with a head, or JSON lines.
 //!
-//! What is written here reads back as the same. Other services' exports are read too: the column
+//! What is written here reads back as the same. Other services' exports are read too: the column or member
 //! of addresses may be called `email`, what is missing is as the command line says, columns of other
-//! names are passed over, and a file without a head is an address a line. A fault names its line,
-//! and nothing of the file is taken.
+//! names are passed over, columns may be separated by semicolons or tabs, and a file without a head is an address a
+//! line. A fault names its line, and nothing of the file is taken: no address is lost, and no scope widened, in silence.
 
 use std::io::Read as _;
 use std::path::Path;
 
 use anyhow::{Context as _, bail};
+use repute_engine::bulk::rows::{separator, unclosed};
 use repute_ledger::suppression::{Entry, Scope};
 use repute_types::{Address, Timestamp};
 
@@ -36,18 +37,40 @@ pub fn read(path: &Path, given: impl Fn(Address) -> Entry) -> anyhow::Result<Vec
 pub fn parse(text: &str, given: impl Fn(Address) -> Entry) -> anyhow::Result<Vec<Entry>> {
     let text = text.trim_start_matches('\u{feff}');
     match text.trim_start().chars().next() {
-        Some('{') => of_json(text),
+        Some('{') => of_json(text, given),
         _ => of_csv(text, given),
     }
 }
 
-fn of_json(text: &str) -> anyhow::Result<Vec<Entry>> {
+fn of_json(text: &str, given: impl Fn(Address) -> Entry) -> anyhow::Result<Vec<Entry>> {
     let lines = text.lines().enumerate().filter(|(_, line)| !line.trim().is_empty());
-    lines.map(|(n, line)| serde_json::from_str(line).with_context(|| format!("line {}", n + 1))).collect()
+    lines.map(|(n, line)| of_line(line, &given).with_context(|| format!("line {}", n + 1))).collect()
+}
+
+fn of_line(line: &str, given: impl Fn(Address) -> Entry) -> anyhow::Result<Entry> {
+    let object: serde_json::Map<String, serde_json::Value> =
+        serde_json::from_str(line).context("this is no JSON object")?;
+    let mut members = Vec::new();
+    for (name, value) in &object {
+        let name = name.trim().to_ascii_lowercase();
+        match value {
+            serde_json::Value::String(text) => members.push((name, text.trim())),
+            serde_json::Value::Null => {}
+            other if is_address_column(&name) || COLUMNS.contains(&name.as_str()) => {
+                bail!("{name} is {other}: write a text")
+            }
+            _ => {}
+        }
+    }
+    let member = |is: &dyn Fn(&str) -> bool| members.iter().find(|(name, _)| is(name)).map(|(_, text)| *text);
+    let field = |name: &str| member(&|n| n == name).filter(|text| !text.is_empty());
+    of_fields(member(&is_address_column).unwrap_or_default(), field, given)
 }
 
 fn of_csv(text: &str, given: impl Fn(Address) -> Entry) -> anyhow::Result<Vec<Entry>> {
-    let mut reader = csv::ReaderBuilder::new().has_headers(false).flexible(true).from_reader(text.as_bytes());
+    let separator = separator(text.trim_start().lines().next().unwrap_or_default().as_bytes());
+    let mut reader = csv::ReaderBuilder::new();
+    let mut reader = reader.has_headers(false).flexible(true).delimiter(separator).from_reader(text.as_bytes());
     let mut columns: Option<Vec<String>> = None;
     let mut entries = Vec::new();
     for record in reader.records() {
@@ -66,6 +89,9 @@ fn of_csv(text: &str, given: impl Fn(Address) -> Entry) -> anyhow::Result<Vec<En
             columns = Some(vec!["address".to_owned()]);
         }
         let names = columns.as_deref().unwrap_or_default();
+        if let Some(why) = unclosed(record.iter(), char::from(separator), record.len()) {
+            bail!("line {line}: {why}");
+        }
         entries.push(of_record(names, &record, &given).with_context(|| format!("line {line}"))?);
     }
     Ok(entries)
@@ -81,7 +107,15 @@ fn of_record(names: &[String], record: &csv::StringRecord, given: impl Fn(Addres
         record.get(at).map(str::trim).filter(|text| !text.is_empty())
     };
     let at = names.iter().position(|name| is_address_column(name));
-    let address = at.and_then(|n| record.get(n)).unwrap_or_default().trim();
+    of_fields(at.and_then(|n| record.get(n)).unwrap_or_default().trim(), field, given)
+}
+
+/// An entry from its fields; one that is empty is not there.
+fn of_fields<'f>(
+    address: &str,
+    field: impl Fn(&str) -> Option<&'f str>,
+    given: impl Fn(Address) -> Entry,
+) -> anyhow::Result<Entry> {
     let address = Address::parse(address).with_context(|| format!("{address:?} is not an address"))?;
     let mut entry = given(address);
     if field("scope").is_some() || field("account").is_some() {
@@ -91,6 +125,14 @@ fn of_record(names: &[String], record: &csv::StringRecord, given: impl Fn(Addres
         {
             bail!("scope {word:?} does not go with this account and list: it is {:?}", word_of(&entry.scope));
         }
+    }
+    if let (Some(list), None, None) = (field("list"), field("scope"), field("account")) {
+        let Some(account) = entry.scope.account().map(str::to_owned) else {
+            bail!(
+                "the list {list:?} is of no account: add a column `account`, say `--account`, or take the column out"
+            );
+        };
+        entry.scope = Scope::of(Some(&account), Some(list));
     }
     if let Some(why) = field("why") {
         entry.why = why.parse().with_context(|| format!("why is {why:?}"))?;
@@ -196,6 +238,24 @@ mod tests {
     }
 
     #[test]
+    fn no_address_is_lost_and_no_scope_widened_in_silence() {
+        let everybody = |address| Entry::new(address, Scope::All, Why::Manual, NOW);
+        let fault = |text: &str| format!("{:#}", parse(text, everybody).unwrap_err());
+        assert!(fault("email,list\na@a.example,weekly\n").starts_with("line 2: the list \"weekly\" is of no account"));
+        let swallowed = fault("email,reason\na@a.example,\"open\nb@a.example,x\n");
+        assert!(swallowed.starts_with("line 2: a quote in it is not closed, and 1 of the rows"), "{swallowed}");
+        let scope = |text: &str| parse(text, given).unwrap()[0].scope.clone();
+        assert_eq!(scope("email,list\na@a.example,weekly\n"), Scope::of(Some("shop"), Some("weekly")));
+        let reasons: Vec<_> = parse("\u{feff}Email;Reason\r\na@a.example;asked\r\n", given).unwrap();
+        assert_eq!((reasons.len(), reasons[0].reason.as_str()), (1, "asked"));
+        let lines =
+            parse("{\"email\": \"a@a.example\", \"x\": 5}\n{\"address\":\"b@a.example\",\"why\":\"complaint\"}", given)
+                .unwrap();
+        assert_eq!((lines.len(), lines[0].why, lines[1].why), (2, Why::Manual, Why::Complaint));
+        assert_eq!(fault("{\"address\": 5}"), "line 1: address is 5: write a text");
+    }
+
+    #[test]
     fn lists_of_others_are_read_with_what_the_command_line_says() {
         let expected = vec![given(Address::parse("ann@example.net").unwrap())];
         for text in [
@@ -219,6 +279,7 @@ mod tests {
         check("address,why\nann@example.net,because\n", "line 2: why is \"because\"");
         check("address,scope\nann@example.net,list\n", "line 2: scope \"list\" does not go");
         check("address,at\nann@example.net,yesterday\n", "line 2: at is \"yesterday\"");
-        check("{\"address\":\"ann@example.net\"}\n", "line 1");
+        check("{\"why\":\"manual\"}\n", "line 1: \"\" is not an address");
+        check("{\"address\":\"ann@example.net\"}\n{\n", "line 2: this is no JSON object");
     }
 }

@@ -5,7 +5,7 @@
 //! told with the reason and the rest goes on; a list that cannot be one (no header, a row without an end) ends.
 
 use csv_core::ReadRecordResult;
-use repute_engine::bulk::rows::{address_among, field_name, of_json};
+use repute_engine::bulk::rows::{address_among, field_name, of_json, unclosed};
 use repute_engine::bulk::words::Row;
 
 /// Octets of one row at most: 16 KiB of fields, and what stands around them.
@@ -182,8 +182,9 @@ impl Csv {
 
     fn header(&self, names: &[String]) -> Result<Vec<Option<usize>>, String> {
         let names: Vec<String> = names.iter().map(|name| field_name(name)).collect();
-        let address = address_among(&names)
-            .ok_or("no column is called `email`: the first row must name the fields".to_owned())?;
+        let address = address_among(&names).ok_or(
+            "no column is called `email`: the first row must name the fields, with commas between them".to_owned(),
+        )?;
         let place = |(n, name): (usize, &String)| match n == address {
             true => Ok(None),
             false if names[..n].contains(name) => Err(format!("two columns are called {name:?}")),
@@ -196,6 +197,9 @@ impl Csv {
     }
 
     fn row(&self, columns: &[Option<usize>], values: Vec<String>) -> Read {
+        if let Some(why) = unclosed(values.iter().map(String::as_str), ',', columns.len()) {
+            return Err(why);
+        }
         if values.len() != columns.len() {
             return Err(format!("it has {} columns where the first row has {}", values.len(), columns.len()));
         }
@@ -249,10 +253,14 @@ mod tests {
         check("\u{feff}plan,email,name\ngold,a@a.test,Ann\n\n", &["a@a.test|Ann|gold"]);
         check("email,name\na@a.test\n", &["it has 1 columns where the first row has 2"]);
         check("email\n", &[]);
+        check(
+            "email,name\na@a.test,\"A\nb@a.test,B\n",
+            &["a quote in it is not closed, and 1 of the rows after it are taken for its text: close it"],
+        );
         check("\u{feff}", &[]);
         check("\u{feff}\"email\"\na@a.test\n", &["a@a.test||"]);
         let fails = |text: &str, expect: &str| assert_eq!(read(Rows::csv, text).unwrap_err(), expect, "{text}");
-        fails("name\nx\n", "no column is called `email`: the first row must name the fields");
+        fails("name\nx\n", "no column is called `email`: the first row must name the fields, with commas between them");
         fails("email,age\n", "the campaign has no field \"age\": take the column out, or begin with it");
         fails("email,name,Name\n", "two columns are called \"name\"");
         let endless = format!("email\n\"{}", "x\n".repeat(40_000));
