@@ -4,6 +4,7 @@ use std::net::{IpAddr, Ipv4Addr};
 use std::sync::OnceLock;
 
 use repute_message::dsn::{self, Kind, Notice, Original, Told};
+use repute_message::handlebars::filled;
 use repute_message::judge::{About, LINKS_MOST, judge};
 use repute_message::merge::{FormLetter, Given};
 use repute_message::{Header, header, sendmail, whole};
@@ -186,6 +187,7 @@ pub fn judged(octets: &[u8]) {
 /// other recipient.
 pub fn letter(octets: &[u8]) {
     let [name, plan, rest] = pieces(octets);
+    template(&rest, &name, &plan);
     let form = Content::from(rest.replace("\r\n", "\n").replace('\r', "").replace('\n', "\r\n").into_bytes());
     let fields = ["name".to_owned(), "plan".to_owned()];
     let Ok(letter) = FormLetter::read(&form, &fields) else { return };
@@ -201,4 +203,16 @@ pub fn letter(octets: &[u8]) {
     };
     assert_eq!(names(&plain), names(&merged), "a value makes a field");
     assert!(!has_bare(&merged.to_vec()), "a value makes a line end of its own");
+}
+
+/// A template of another service: what a value holds is a text and never a part of the template.
+fn template(text: &str, name: &str, plan: &str) {
+    let data =
+        |name: &str| serde_json::json!({"name": name, "plan": plan, "a": {"b": [1, 2.5, null, true, {"name": name}]}});
+    let (plain, braced) = (filled(text, &data("x")), filled(text, &data("{{plan}}")));
+    assert_eq!(plain.is_ok(), braced.is_ok(), "a value changes what the template is");
+    if let Ok(braced) = braced {
+        assert!(!braced.contains('\u{1}'), "a mark of ours stands in it");
+    }
+    let _ = filled(text, &data(name));
 }

@@ -69,11 +69,12 @@ const KEYS: [&str; 4] = [
     "0\u{1}0\u{2}\u{1}\u{1}0\0",
 ];
 
-const LETTERS: [&str; 4] = [
+const LETTERS: [&str; 5] = [
     "Ann\ngold\nFrom: News <news@example.com>\nTo: {{ name }} <{{ email }}>\nSubject: Hello {{ name }}, {{ plan | default(\"x\") }}\nMIME-Version: 1.0\nContent-Type: text/plain; charset=utf-8\n\nDear {{ name | upper }}\n{% if plan == \"gold\" %}you{% else %}we{% endif %} {{ unsubscribe_url }}\n",
     "A <b>\n\nFrom: a@example.com\nReply-To: \"{{ plan }}\" <{{ email }}>\nSubject: =?utf-8?q?{{_name_}}?=\nMIME-Version: 1.0\nContent-Type: multipart/alternative; boundary=x\n\n--x\nContent-Type: text/html; charset=utf-8\nContent-Transfer-Encoding: quoted-printable\n\n<p title=3D\"{{ name }}\">{{ plan }}</p>\n--x--\n",
     "x\ny\nFrom: a@example.com\nContent-Transfer-Encoding: base64\nContent-Type: text/plain; charset=utf-8\nMIME-Version: 1.0\n\ne3sgbmFtZSB9fQo=\n",
     "x\ny\nFrom: a@example.com\nList-Id: {{ name }}\nX-A: {% for i in range(3) %}{{ i }}{% endfor %}\n\n{% set a = name %}{{ a }}{{ plan|replace(\"a\", \"b\") }}\n",
+    "x\ny\nDear {{name}}, {{{a.b.1}}} {{#each a.b}}{{@index}}{{#unless @last}}, {{else}}{{../name}}{{~/unless}}{{else}}-{{/each}}{{! c }}{{#if plan}}{{#with a}}{{b}}{{/with}}{{^}}no{{/if}} \\{{x}}\n",
 ];
 
 const LISTS: [&str; 4] = [
