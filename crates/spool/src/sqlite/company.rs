@@ -51,19 +51,19 @@ mod tests {
             company.was(commits, TOOK);
             assert_eq!(company.wait(), Duration::ZERO);
         }
-        [4; 40].map(|commits| company.was(commits, TOOK));
+        (0..40).for_each(|_| company.was(4, TOOK));
         assert_eq!(company.wait(), TOOK);
     }
 
     #[test]
     fn when_the_crowd_has_gone_nobody_waits_and_never_long() {
         let mut company = Company::default();
-        [100; 40].map(|commits| company.was(commits, Duration::from_secs(3)));
+        (0..40).for_each(|_| company.was(100, Duration::from_secs(3)));
         assert_eq!(company.wait(), MOST);
         // Batches of settlements alone say nothing about it.
         company.was(0, Duration::ZERO);
         assert_eq!(company.wait(), MOST);
-        [1; 80].map(|commits| company.was(commits, TOOK));
+        (0..80).for_each(|_| company.was(1, TOOK));
         assert_eq!(company.wait(), Duration::ZERO);
     }
 }
