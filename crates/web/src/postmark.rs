@@ -49,7 +49,7 @@ async fn with_template(State(app): State<Arc<App>>, request: Request) -> Respons
     }
 }
 
-/// What is served nowhere, where a client of Postmark asks for it; `None` for others.
+/// What is served nowhere, where a client of Postmark asks for it; `None` for others, and beneath `/v1`, which is ours.
 pub(crate) fn not_served(headers: &HeaderMap, path: &str) -> Option<Response> {
     let is_client =
         ["x-postmark-server-token", "x-postmark-account-token"].iter().any(|name| headers.contains_key(*name));
@@ -57,7 +57,7 @@ pub(crate) fn not_served(headers: &HeaderMap, path: &str) -> Option<Response> {
         "{path} is not known here: of Postmark's calls this server has /email and /email/batch, and all else by an API of its \
          own (/openapi.json)"
     );
-    is_client.then(|| json(StatusCode::NOT_FOUND, &said(NOT_SERVED, message)))
+    (is_client && !path.starts_with("/v1/")).then(|| json(StatusCode::NOT_FOUND, &said(NOT_SERVED, message)))
 }
 
 /// Of none of Postmark's numbers: its clients go by the status.
