@@ -82,6 +82,7 @@ def test_a_person_goes_on_or_cancels_by_command(case):
     mine = world.send("ann@receiver.example")
     wait_for("it is held", lambda: world.held() == [mine])
     rows = world.repute.json("circuit", "list")
+    assert world.repute.json("status")["circuits"] == rows["open"], "the operator is told"
     rows = rows["open"] if isinstance(rows, dict) else rows
     assert [row["name"] for row in rows] == ["app"], rows
     world.repute.command("circuit", "continue", "app")

@@ -100,8 +100,8 @@ pub trait Door: Send + Sync + 'static {
     /// Whether the account may use this return path, at MAIL FROM.
     fn may_send_from(&self, account: &Account, from: Option<&Address>) -> Result<(), Reply>;
 
-    /// Whether mail to this recipient is taken, at RCPT TO.
-    fn may_send_to(&self, account: &Account, recipient: &Recipient) -> Result<(), Reply>;
+    /// Whether mail to this recipient is taken, at RCPT TO, or of a message with these labels.
+    fn may_send_to(&self, account: &Account, recipient: &Recipient, labels: Option<&Labels>) -> Result<(), Reply>;
 
     /// Steps 2 to 4 of a message's path: may it, made whole, signed, committed.
     fn accept(&self, submitted: Submitted) -> BoxFuture<'_, Result<Committed, Reply>>;

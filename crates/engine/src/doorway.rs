@@ -4,7 +4,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use repute_spool::{BoxFuture, Committed};
-use repute_types::{Address, EventKind, MessageId, Recipient, Reply};
+use repute_types::{Address, EventKind, Labels, MessageId, Recipient, Reply};
 
 use crate::door::{Account, AuthRefused, Door, Returned, ScramSecret, Submitted};
 use crate::intake;
@@ -36,8 +36,8 @@ impl Door for Works {
         intake::may_send_from(&self.settings(), account, from)
     }
 
-    fn may_send_to(&self, account: &Account, recipient: &Recipient) -> Result<(), Reply> {
-        suppress::may_send_to(self, &account.name, None, &recipient.address)
+    fn may_send_to(&self, account: &Account, recipient: &Recipient, labels: Option<&Labels>) -> Result<(), Reply> {
+        suppress::may_send_to(self, &account.name, labels, &recipient.address)
     }
 
     fn accept(&self, submitted: Submitted) -> BoxFuture<'_, Result<Committed, Reply>> {

@@ -20,7 +20,7 @@ async fn suppress(world: &World, to: &str, scope: Scope, why: Why) {
 }
 
 fn may_send_to(world: &World, to: &str) -> Result<(), String> {
-    world.door().may_send_to(&shop(), &Recipient::to(address(to))).map_err(|reply| reply.to_string())
+    world.door().may_send_to(&shop(), &Recipient::to(address(to)), None).map_err(|reply| reply.to_string())
 }
 
 #[tokio::test(start_paused = true)]

@@ -1,10 +1,10 @@
 //! The last events in memory, for readers that are nearly up to date. Bounded by number and size.
 //!
-//! An event that came straight here, because none are stored, takes its outer form when it is read: where
-//! nobody reads, that costs nothing.
+//! An event that came straight here, because none are stored, takes its outer form when it is first read, once for all
+//! readers: where nobody reads, that costs nothing.
 
 use std::collections::VecDeque;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use repute_types::{Event, EventKind};
 
@@ -12,20 +12,26 @@ use crate::wire::{self, EventId, Told};
 
 const EVENTS: usize = 10_000;
 const OCTETS: usize = 16 << 20;
-/// What an event takes without its texts, and one recipient of it; near enough for a bound.
-const PLAIN: usize = 1024;
+/// What an event and its outer form take without its texts, and one recipient of it; near enough for a bound.
+const PLAIN: usize = 1536;
 const RECIPIENT: usize = 128;
 
 #[derive(Clone)]
 pub enum Kept {
-    Raw(EventId, Arc<Event>),
+    Raw(Arc<Raw>),
     Told(Arc<Told>),
+}
+
+pub struct Raw {
+    id: EventId,
+    event: Arc<Event>,
+    told: OnceLock<Option<Arc<Told>>>,
 }
 
 impl Kept {
     pub fn id(&self) -> EventId {
         match self {
-            Kept::Raw(id, _) => *id,
+            Kept::Raw(raw) => raw.id,
             Kept::Told(told) => told.id,
         }
     }
@@ -33,7 +39,7 @@ impl Kept {
     /// The outer form; `None` where the event has none.
     pub fn told(self) -> Option<Arc<Told>> {
         match self {
-            Kept::Raw(id, event) => wire::told(id, &event).map(Arc::new),
+            Kept::Raw(raw) => raw.told.get_or_init(|| wire::told(raw.id, &raw.event).map(Arc::new)).clone(),
             Kept::Told(told) => Some(told),
         }
     }
@@ -58,7 +64,7 @@ impl Ring {
     }
 
     pub fn push_raw(&mut self, id: EventId, event: Arc<Event>) {
-        self.add(octets(&event.kind), Kept::Raw(id, event));
+        self.add(octets(&event.kind), Kept::Raw(Arc::new(Raw { id, event, told: OnceLock::new() })));
     }
 
     fn add(&mut self, octets: usize, event: Kept) {

@@ -5,9 +5,11 @@
 //! up to date, else from the store. What is no longer kept is told as a gap, never passed over.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use repute_types::Timestamp;
 use tokio::sync::watch;
+use tokio::time::{Instant, sleep_until};
 
 use crate::feed::Feed;
 use crate::ring::Kept;
@@ -16,6 +18,10 @@ use crate::wire::{EventId, Filter, Told};
 
 /// Events looked at for one batch.
 const PAGE: usize = 500;
+
+/// A reader that is up to date is called so often at most: two hundred that were called with each event took the
+/// processor from the mail.
+const PACE: Duration = Duration::from_millis(50);
 
 /// Where a stream begins.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -41,18 +47,24 @@ pub struct Subscription {
     filter: Filter,
     newest: watch::Receiver<EventId>,
     after: EventId,
+    /// The reader had an event that nobody knows here, later than all that are.
+    lost: bool,
+    /// When a reader that is up to date is called again.
+    again: Option<Instant>,
 }
 
 impl Subscription {
     pub(crate) fn new(feed: Arc<Feed>, since: Since, filter: Filter) -> Subscription {
         let newest = feed.newest();
+        let last = *newest.borrow();
         let after = match since {
-            Since::Now => *newest.borrow(),
-            Since::After(id) => id,
+            Since::Now => last,
+            Since::After(id) => id.min(last),
             Since::Time(at) => EventId::before(at),
             Since::Start => EventId(0),
         };
-        Subscription { feed, filter, newest, after }
+        let lost = matches!(since, Since::After(id) if id > last);
+        Subscription { feed, filter, newest, after, lost, again: None }
     }
 
     /// Up to here the reader has everything.
@@ -67,10 +79,16 @@ impl Subscription {
 
     /// Waits for what comes next; `None` at the end of the feed. Safe to be dropped while it waits.
     pub async fn next(&mut self) -> Result<Option<Batch>, StoreError> {
+        if let Some(again) = self.again {
+            sleep_until(again).await;
+            self.again = None;
+        }
         loop {
             // Asked first: what is shown before the end is ready then.
             let ended = self.has_ended();
             if let Some(batch) = self.ready().await? {
+                let is_up_to_date = self.after >= *self.newest.borrow();
+                self.again = is_up_to_date.then(|| Instant::now() + PACE);
                 return Ok(Some(batch));
             }
             if ended || self.newest.changed().await.is_err() {
@@ -83,6 +101,9 @@ impl Subscription {
     pub async fn ready(&mut self) -> Result<Option<Batch>, StoreError> {
         loop {
             let newest = *self.newest.borrow_and_update();
+            if std::mem::take(&mut self.lost) {
+                return Ok(Some(Batch { events: Vec::new(), gap: true }));
+            }
             if self.after >= newest {
                 return Ok(None);
             }

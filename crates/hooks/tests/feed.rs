@@ -88,3 +88,47 @@ async fn without_a_store_the_last_events_are_there_and_a_gap_is_told() {
     assert!(late.ready().await.unwrap().unwrap().gap);
     assert!(!late.ready().await.unwrap().unwrap().gap);
 }
+
+/// Such a reader heard nothing for ever.
+#[tokio::test]
+async fn who_had_an_event_that_nobody_knows_is_told_of_a_gap_and_goes_on() {
+    let feed = Feed::open(FeedOptions::default()).unwrap();
+    let future = repute_hooks::EventId::before(Timestamp(4_000_000_000_000));
+    let mut events = feed.subscribe(Since::After(future), Filter::ALL);
+    let told = events.ready().await.unwrap().unwrap();
+    assert!(told.gap && told.events.is_empty());
+    assert!(events.ready().await.unwrap().is_none());
+    feed.record(&Arc::new(event(1)));
+    let told = events.ready().await.unwrap().unwrap();
+    assert!(!told.gap && told.events.len() == 1);
+}
+
+/// Two hundred readers that were called with each event made mail sixteen times as slow.
+#[tokio::test(start_paused = true)]
+async fn a_reader_that_is_up_to_date_is_called_for_many_events_at_once() {
+    let feed = Feed::open(FeedOptions::default()).unwrap();
+    let mut reader = feed.subscribe(Since::Now, Filter::ALL);
+    let mut other = feed.subscribe(Since::Now, Filter::ALL);
+    let maker = feed.clone();
+    let made = tokio::spawn(async move {
+        for n in 0..1000 {
+            maker.record(&Arc::new(event(n)));
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+    });
+    let began = tokio::time::Instant::now();
+    let first = reader.next().await.unwrap().unwrap();
+    assert!(began.elapsed() < Duration::from_millis(2), "the first comes at once");
+    let (mut count, mut calls) = (first.events.len(), 1);
+    while count < 1000 {
+        count += reader.next().await.unwrap().unwrap().events.len();
+        calls += 1;
+    }
+    made.await.unwrap();
+    assert!(calls <= 22, "{calls} calls");
+    // One who was away gets page after page without a pause, each event in the form that the other reader had.
+    let began = tokio::time::Instant::now();
+    let (one, two) = (other.next().await.unwrap().unwrap(), other.next().await.unwrap().unwrap());
+    assert!(one.events.len() + two.events.len() == 1000 && began.elapsed().is_zero());
+    assert!(Arc::ptr_eq(&one.events[0], &first.events[0]));
+}

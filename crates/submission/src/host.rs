@@ -83,7 +83,7 @@ impl Host for DoorHost {
     fn rcpt(&mut self, recipient: &Recipient) -> Result<(), Reply> {
         self.logged(match (&self.account, self.kind) {
             (_, Kind::Return) => self.door.may_return_to(&recipient.address),
-            (Some(account), Kind::Submission) => self.door.may_send_to(account, recipient),
+            (Some(account), Kind::Submission) => self.door.may_send_to(account, recipient, None),
             (None, Kind::Submission) => Err(nobody()),
         })
     }

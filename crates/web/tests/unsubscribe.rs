@@ -129,3 +129,22 @@ async fn who_asks_too_often_waits_and_the_api_does_not() {
     assert_eq!(world.get("/v1/status").await.status, 200);
     world.end().await;
 }
+
+/// The answer said that a message to nobody was on its way, or that the token might not do this.
+#[tokio::test]
+async fn who_left_the_list_is_told_in_the_answer() {
+    let world = World::new().await;
+    let path = link(&world).await;
+    world.ask(&format!("POST {path}"), &[FORM], CLICK).await;
+    let send = async |to: &str| {
+        let body = format!(r#"{{"from": "news@example.com", "to": {to}, "list": "weekly", "text": "x"}}"#);
+        world.ask("POST /v1/messages", &[NEWS, JSON], body.as_bytes()).await
+    };
+    let both = send(r#"["ann@b.test", "bob@b.test"]"#).await;
+    assert_eq!(both.status, 202, "{both:?}");
+    assert_eq!((&both.json()["recipients"], &both.json()["refused"][0]["address"]), (&1.into(), &"ann@b.test".into()));
+    let alone = send(r#""ann@b.test""#).await;
+    assert_eq!((alone.status, &alone.json()["type"]), (422, &"/problems/refused".into()), "{alone:?}");
+    assert_eq!(alone.json()["errors"][0]["pointer"], "/to");
+    world.end().await;
+}

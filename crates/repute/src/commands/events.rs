@@ -30,9 +30,9 @@ pub struct Args {
     /// Only of these types; may be repeated
     #[arg(long = "type", value_name = "TYPE")]
     types: Vec<Type>,
-    /// Without --follow: the last so many
-    #[arg(long, default_value_t = 100)]
-    limit: usize,
+    /// Without --follow: the last so many; all where --since is given, else 100
+    #[arg(long)]
+    limit: Option<usize>,
 }
 
 fn since(text: &str) -> Result<EventsSince, String> {
@@ -54,6 +54,7 @@ pub fn instant_or_age(text: &str) -> Result<Timestamp, String> {
 pub fn run(args: Args, context: &Context) -> anyhow::Result<Exit> {
     let config = context.load(Files::Ignore)?;
     let mut since = args.since.clone().unwrap_or(if args.follow { EventsSince::Now } else { EventsSince::Start });
+    let limit = args.limit.unwrap_or(if args.since.is_some() { usize::MAX } else { 100 });
     let mut last = Vec::new();
     loop {
         let request = Request::EventsV1 {
@@ -71,7 +72,7 @@ pub fn run(args: Args, context: &Context) -> anyhow::Result<Exit> {
             events.iter().for_each(|event| print(event, context));
         } else {
             last.extend_from_slice(events);
-            last.drain(..last.len().saturating_sub(args.limit));
+            last.drain(..last.len().saturating_sub(limit));
         }
         let Some(position) = answer["position"].as_str().and_then(|id| id.parse().ok()) else {
             anyhow::bail!("the server answered in words unknown here: is it another version?");

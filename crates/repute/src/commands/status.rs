@@ -35,11 +35,13 @@ pub fn run(_: Args, context: &Context) -> anyhow::Result<Exit> {
     let mut answer = client::ask(&config.state, &Request::StatusV1 {})?;
     let permits = client::ask(&config.state, &Request::PermitsV1 {})?;
     let incidents = client::ask(&config.state, &Request::IncidentsV1 { closed: 0 })?;
+    let circuits = client::ask(&config.state, &Request::CircuitListV1 {})?;
     let (may, of) = may(&permits);
     let open = incidents.as_array().map_or(0, Vec::len);
     if let Some(answer) = answer.as_object_mut() {
         answer.insert("permits".into(), permits["rows"].clone());
         answer.insert("incidents".into(), incidents.clone());
+        answer.insert("circuits".into(), circuits["open"].clone());
     }
     if context.json {
         out::json(&answer);
@@ -54,6 +56,14 @@ pub fn run(_: Args, context: &Context) -> anyhow::Result<Exit> {
     for one in incidents.as_array().into_iter().flatten() {
         let text = |key: &str| one[key].as_str().unwrap_or_default().to_owned();
         out::line(&format!("  {} ({}): {}", text("what"), text("subject"), text("text")));
+    }
+    let stopped = circuits["open"].as_array().map_or(&[][..], Vec::as_slice);
+    if !stopped.is_empty() {
+        out::line(&format!("circuits: the mail of {} is stopped; `repute circuit list` says more", stopped.len()));
+    }
+    for one in stopped {
+        let text = |key: &str| out::plain(one[key].as_str().unwrap_or_default());
+        out::line(&format!("  {}: {}", text("name"), text("text")));
     }
     if !status.lanes.is_empty() {
         let now = repute_types::Clock::now(&repute_types::SystemClock);

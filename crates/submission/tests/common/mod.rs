@@ -13,7 +13,7 @@ use repute_spool::memory::MemorySpool;
 use repute_spool::{BoxFuture, Committed, MessageMeta, NewMessage, PartRecord, PartState, Pending, Spool};
 use repute_submission::{Limits, ListenerConfig, ListenerKind, SharedBounds, SharedLimits, TlsSource};
 use repute_types::{
-    Address, Content, Domain, EnhancedCode, Envelope, MessageId, PartId, Recipient, Reply, Stream, Timestamp,
+    Address, Content, Domain, EnhancedCode, Envelope, Labels, MessageId, PartId, Recipient, Reply, Stream, Timestamp,
 };
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
@@ -150,7 +150,7 @@ impl Door for FakeDoor {
         }
     }
 
-    fn may_send_to(&self, _: &Account, recipient: &Recipient) -> Result<(), Reply> {
+    fn may_send_to(&self, _: &Account, recipient: &Recipient, _: Option<&Labels>) -> Result<(), Reply> {
         match recipient.address.local() {
             "refused" => no(550, EnhancedCode(5, 1, 1), "suppressed"),
             _ => Ok(()),

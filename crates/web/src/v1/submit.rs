@@ -106,7 +106,7 @@ fn wanted(app: &App, account: &Account, draft: &Draft) -> (Vec<Recipient>, Vec<R
     let mut seen = HashSet::new();
     for (address, place) in draft.recipients.iter().filter(|(address, _)| seen.insert(address)) {
         let recipient = Recipient::to(address.clone());
-        match app.door.may_send_to(account, &recipient) {
+        match app.door.may_send_to(account, &recipient, Some(&draft.labels)) {
             Ok(()) => recipients.push(recipient),
             Err(reply) => {
                 let enhanced = reply.enhanced.map(|e| e.to_string());
