@@ -531,7 +531,7 @@ complete -c repute -n "__fish_repute_using_subcommand trust" -s h -l help -d 'Pr
 complete -c repute -n "__fish_repute_using_subcommand events" -l since -d 'After an event (its id), since a time (2026-11-24T08:00:00Z), or of the last 2h' -r
 complete -c repute -n "__fish_repute_using_subcommand events" -l account -d 'Only of this account' -r
 complete -c repute -n "__fish_repute_using_subcommand events" -l type -d 'Only of these types; may be repeated' -r
-complete -c repute -n "__fish_repute_using_subcommand events" -l limit -d 'Without --follow: the last so many' -r
+complete -c repute -n "__fish_repute_using_subcommand events" -l limit -d 'Without --follow: the last so many; all where --since is given, else 100' -r
 complete -c repute -n "__fish_repute_using_subcommand events" -s c -l config -d 'The configuration file [default: /etc/repute/repute.toml, else ./repute.toml]' -r -F
 complete -c repute -n "__fish_repute_using_subcommand events" -s f -l follow -d 'Go on with what comes'
 complete -c repute -n "__fish_repute_using_subcommand events" -l json -d 'Answer in JSON, for programs'
