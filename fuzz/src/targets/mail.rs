@@ -202,7 +202,8 @@ pub fn letter(octets: &[u8]) {
         header.fields().map(|field| field.name.to_owned()).collect::<Vec<_>>()
     };
     assert_eq!(names(&plain), names(&merged), "a value makes a field");
-    assert!(!has_bare(&merged.to_vec()), "a value makes a line end of its own");
+    let merged = merged.to_vec();
+    assert!(!has_bare(&merged), "a value makes a line end of its own: {:?}", String::from_utf8_lossy(&merged));
 }
 
 /// A template of another service: what a value holds is a text and never a part of the template.

@@ -161,3 +161,14 @@ proptest::proptest! {
         proptest::prop_assert!(out.is_ascii());
     }
 }
+
+/// Half of a line end went with the part, the other half stood alone behind it.
+#[test]
+fn a_letter_without_its_last_boundary_and_line_end_stays_whole() {
+    let head = "From: a@a.example\nMIME-Version: 1.0\nContent-Type: multipart/alternative; boundary=x\n";
+    check(
+        &format!("{head}\n--x\n\nDear {{{{ first_name }}}}\n\n-"),
+        ["Ann", "gold"],
+        &format!("{head}To: bob@b.example\n\n--x\n{TEXT}\nDear Ann\n\n-"),
+    );
+}

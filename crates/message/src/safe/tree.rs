@@ -77,8 +77,15 @@ pub(crate) fn walk(content: &Content, header: &Header) -> Result<Vec<Part>, Faul
     walk.begin(0, true)?;
     walk.header_ends(header.octets(), header.octets().len(), header.body_start())?;
     lines::each(content, header.body_start(), |line| walk.line(&line))?;
-    walk.close_leaf(content.len());
+    // Where a boundary was never closed, its line end may be missing too.
+    let line_end = if ends_a_line(content) { 2 } else { 0 };
+    walk.close_leaf(content.len(), line_end);
     Ok(walk.parts)
+}
+
+fn ends_a_line(content: &Content) -> bool {
+    let mut last = content.chunks().iter().rev().flat_map(|chunk| chunk.iter().rev());
+    (last.next(), last.next()) == (Some(&b'\n'), Some(&b'\r'))
 }
 
 struct Walk {
@@ -178,7 +185,7 @@ impl Walk {
     }
 
     fn at_boundary(&mut self, line: &Line<'_>, depth: usize, last: bool) -> Result<(), Fault> {
-        self.close_leaf(line.start);
+        self.close_leaf(line.start, 2);
         self.open.truncate(depth + 1);
         if self.frozen_from.is_some_and(|from| depth < from) {
             self.frozen_from = None;
@@ -197,17 +204,18 @@ impl Walk {
     }
 
     /// What was open ends at `end`, less the line end that belongs to the boundary.
-    fn close_leaf(&mut self, end: usize) {
+    /// Within a multipart the line end before `end`, of so many octets, belongs to the boundary after it.
+    fn close_leaf(&mut self, end: usize, line_end: usize) {
         let at_boundary = !self.open.is_empty();
         if let (Place::Body, Some(part)) = (&self.place, self.parts.last_mut()) {
-            let end = if at_boundary { end.saturating_sub(2) } else { end };
+            let end = if at_boundary { end.saturating_sub(line_end) } else { end };
             part.body.end = end.max(part.body.start);
         }
         if let Place::Between(part) = self.place
             && let Some((range, _)) = self.parts[part].between.last_mut()
         {
             // The line end before a boundary is the boundary's.
-            range.end = range.end.saturating_sub(2).max(range.start);
+            range.end = range.end.saturating_sub(line_end).max(range.start);
         }
         self.place = Place::Body;
     }
