@@ -53,11 +53,14 @@ async fn with_template(State(app): State<Arc<App>>, request: Request) -> Respons
 pub(crate) fn not_served(headers: &HeaderMap, path: &str) -> Option<Response> {
     let is_client =
         ["x-postmark-server-token", "x-postmark-account-token"].iter().any(|name| headers.contains_key(*name));
+    if !is_client || path.starts_with("/v1/") {
+        return None;
+    }
     let message = format!(
         "{path} is not known here: of Postmark's calls this server has /email and /email/batch, and all else by an API of its \
          own (/openapi.json)"
     );
-    (is_client && !path.starts_with("/v1/")).then(|| json(StatusCode::NOT_FOUND, &said(NOT_SERVED, message)))
+    Some(json(StatusCode::NOT_FOUND, &said(NOT_SERVED, message)))
 }
 
 /// Of none of Postmark's numbers: its clients go by the status.

@@ -53,17 +53,17 @@ pub fn run(_: Args, context: &Context) -> anyhow::Result<Exit> {
         "permits: {may} of {of} ways are open, {} part(s) wait for one; {open} incident(s)",
         status.barred
     ));
+    // Receivers' words are among them.
+    let text = |one: &serde_json::Value, key: &str| out::plain(one[key].as_str().unwrap_or_default());
     for one in incidents.as_array().into_iter().flatten() {
-        let text = |key: &str| one[key].as_str().unwrap_or_default().to_owned();
-        out::line(&format!("  {} ({}): {}", text("what"), text("subject"), text("text")));
+        out::line(&format!("  {} ({}): {}", text(one, "what"), text(one, "subject"), text(one, "text")));
     }
     let stopped = circuits["open"].as_array().map_or(&[][..], Vec::as_slice);
     if !stopped.is_empty() {
         out::line(&format!("circuits: the mail of {} is stopped; `repute circuit list` says more", stopped.len()));
     }
     for one in stopped {
-        let text = |key: &str| out::plain(one[key].as_str().unwrap_or_default());
-        out::line(&format!("  {}: {}", text("name"), text("text")));
+        out::line(&format!("  {}: {}", text(one, "name"), text(one, "text")));
     }
     if !status.lanes.is_empty() {
         let now = repute_types::Clock::now(&repute_types::SystemClock);
