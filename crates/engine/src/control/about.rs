@@ -1,7 +1,7 @@
-//! What a person asked about: a message, a recipient, or a Message-ID.
+//! What a person asked about: a message, a recipient, everybody at a domain, a sender, or a Message-ID.
 
 use repute_ledger::{LedgerError, Questions, Step, StepKind};
-use repute_types::{Address, MessageId};
+use repute_types::{Address, Domain, MessageId};
 
 use super::{ControlError, Selector};
 
@@ -10,6 +10,10 @@ use super::{ControlError, Selector};
 pub enum About {
     Message(MessageId),
     Recipient(Address),
+    /// All recipients at a domain: `@example.net`.
+    Domain(Domain),
+    /// A return path as the client gave it: `from:shop@example.com`.
+    Sender(Address),
     /// A Message-ID field, without its brackets.
     HeaderId(String),
 }
@@ -23,7 +27,12 @@ impl About {
         if let Ok(id) = text.parse() {
             return Ok(About::Message(id));
         }
-        text.parse().map(About::Recipient).map_err(|_| ControlError::NotAskable(text.to_owned()))
+        let about = match (text.strip_prefix('@'), text.strip_prefix("from:")) {
+            (Some(domain), _) => domain.parse().ok().map(About::Domain),
+            (_, Some(sender)) => sender.trim().parse().ok().map(About::Sender),
+            _ => text.parse().ok().map(About::Recipient),
+        };
+        about.ok_or_else(|| ControlError::NotAskable(text.to_owned()))
     }
 
     /// The steps that the history knows of it: by message, the newest message first.
@@ -31,6 +40,8 @@ impl About {
         let messages = match self {
             About::Message(id) => vec![*id],
             About::Recipient(address) => questions.by_recipient(address, limit)?,
+            About::Domain(domain) => questions.by_domain(domain, limit)?,
+            About::Sender(address) => questions.by_sender(address, limit)?,
             About::HeaderId(header_id) => questions.by_header_id(header_id)?,
         };
         let mut steps = Vec::new();
@@ -40,15 +51,18 @@ impl About {
         Ok(steps)
     }
 
-    /// Steps about other recipients of the same message are left out where one was asked for.
+    /// Steps about other recipients of the same message are left out where one or a domain was asked for.
     fn concerns(&self, step: &Step) -> bool {
-        match (self, &step.kind) {
-            (About::Recipient(address), StepKind::Settled(settled)) => {
-                settled.recipient.eq_ignore_ascii_case(&address.to_string())
-            }
-            (About::Recipient(address), StepKind::CameBack { recipient, .. }) => {
-                recipient.eq_ignore_ascii_case(&address.to_string())
-            }
+        let recipient = match &step.kind {
+            StepKind::Settled(settled) => &settled.recipient,
+            StepKind::CameBack { recipient, .. } => recipient,
+            _ => return true,
+        };
+        match self {
+            About::Recipient(address) => recipient.eq_ignore_ascii_case(&address.to_string()),
+            About::Domain(domain) => recipient
+                .rsplit_once('@')
+                .is_some_and(|(_, their_domain)| their_domain.eq_ignore_ascii_case(domain.as_str())),
             _ => true,
         }
     }
@@ -58,7 +72,27 @@ impl About {
         match self {
             About::Message(id) => Some(Selector { ids: vec![id.to_string()], ..Selector::default() }),
             About::Recipient(address) => Some(Selector { recipient: Some(address.clone()), ..Selector::default() }),
+            About::Domain(domain) => Some(Selector { domain: Some(domain.clone()), ..Selector::default() }),
+            About::Sender(address) => Some(Selector { sender: Some(address.to_string()), ..Selector::default() }),
             About::HeaderId(_) => None,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_asked_about_is_known_by_how_it_is_written() {
+        let parse = |text: &str| About::parse(text).ok();
+        assert_eq!(parse(" bob@example.net "), Some(About::Recipient("bob@example.net".parse().unwrap())));
+        assert_eq!(parse("@Example.net"), Some(About::Domain("example.net".parse().unwrap())));
+        assert_eq!(parse("from:shop@example.com"), Some(About::Sender("shop@example.com".parse().unwrap())));
+        assert_eq!(parse("<a@b>"), Some(About::HeaderId("a@b".into())));
+        assert!(matches!(parse("0000000000000"), Some(About::Message(_))));
+        for text in ["", "bob", "@", "@not a domain", "from:", "from:bob"] {
+            assert_eq!(parse(text), None, "{text}");
         }
     }
 }

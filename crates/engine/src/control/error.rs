@@ -8,7 +8,7 @@ use repute_types::Domain;
 pub enum ControlError {
     #[error("{0:?} is not a message id: an id is 13 letters and digits, as `repute queue list` prints it")]
     NoSuchId(String),
-    #[error("{0:?} is neither a message id nor an address")]
+    #[error("{0:?} is no message id, no <Message-ID>, no address, no @domain and no from:address")]
     NotAskable(String),
     #[error("say which messages are meant: --id, --domain, --sender, --older-than, or --all")]
     NothingSelected,

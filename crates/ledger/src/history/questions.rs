@@ -53,7 +53,7 @@ impl Questions {
     /// The last messages to anybody at a domain.
     pub fn by_domain(&self, domain: &Domain, limit: usize) -> Result<Vec<MessageId>, LedgerError> {
         let wanted = format!("@{domain}");
-        self.found(find::of_recipient_domain(domain), limit, |message| {
+        self.found_about(find::of_recipient_domain(domain), limit, |message| {
             message.recipients.iter().any(|recipient| recipient.ends_with(&wanted))
         })
     }
@@ -61,7 +61,7 @@ impl Questions {
     /// The last messages from a return path.
     pub fn by_sender(&self, address: &Address, limit: usize) -> Result<Vec<MessageId>, LedgerError> {
         let wanted = address.to_string();
-        self.found(find::of_sender(address), limit, |message| {
+        self.found_about(find::of_sender(address), limit, |message| {
             message.sender.as_deref().is_some_and(|sender| sender.eq_ignore_ascii_case(&wanted))
         })
     }
@@ -155,6 +155,45 @@ impl Questions {
             };
             if is_it(&found) {
                 ids.push(id_of_key(row.get(0)?));
+            }
+        }
+        Ok(ids)
+    }
+
+    /// The last messages of the spans under a hash that are what was asked for. A history of an earlier version has a
+    /// row a message there: it stands for its span as well.
+    fn found_about(
+        &self,
+        hash: i64,
+        limit: usize,
+        is_it: impl Fn(&Found) -> bool,
+    ) -> Result<Vec<MessageId>, LedgerError> {
+        let mut spans = self.db.prepare_cached("SELECT message FROM find WHERE hash = ?1 ORDER BY message DESC")?;
+        let mut messages = self.db.prepare_cached(
+            "SELECT id, sender, recipients, header_id FROM message WHERE id BETWEEN ?1 AND ?2 ORDER BY id DESC",
+        )?;
+        let mut ids = Vec::new();
+        let mut before = None;
+        let mut rows = spans.query([hash])?;
+        while let Some(row) = rows.next()? {
+            let span = find::span_of(id_of_key(row.get(0)?));
+            if before.replace(span) == Some(span) {
+                continue;
+            }
+            let mut rows = messages.query([key(span.0), key(span.1)])?;
+            while let Some(row) = rows.next()? {
+                let recipients: String = row.get(2)?;
+                let found = Found {
+                    sender: row.get(1)?,
+                    recipients: recipients.split('\n').map(str::to_ascii_lowercase).collect(),
+                    header_id: row.get(3)?,
+                };
+                if is_it(&found) {
+                    ids.push(id_of_key(row.get(0)?));
+                    if ids.len() >= limit {
+                        return Ok(ids);
+                    }
+                }
             }
         }
         Ok(ids)

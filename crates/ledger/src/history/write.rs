@@ -1,16 +1,19 @@
 //! Events as rows, a batch a transaction.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
+use std::net::IpAddr;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
 use repute_types::event::{IncidentState, Level};
+use repute_types::short::{self, Short};
 use repute_types::{Clock, Event, EventKind, MessageId, Outcome, PartId, Timestamp};
-use rusqlite::{Connection, params, params_from_iter};
+use rusqlite::types::ToSqlOutput;
+use rusqlite::{Connection, ToSql, params, params_from_iter};
 
 use super::{find, schema};
-use crate::{LedgerError, give_back, key};
+use crate::{LedgerError, give_back, id_of_key, key};
 
 /// Messages forgotten in one transaction: small, so that events never wait long for it.
 const FORGET_STEP: i64 = 500;
@@ -40,7 +43,8 @@ impl Writer {
 
     pub fn write(&mut self, events: &[Arc<Event>], lost: u64) -> rusqlite::Result<()> {
         let transaction = self.db.transaction()?;
-        let mut batch = Batch { db: &transaction, seq: self.seq, tally: HashMap::new(), finds: Vec::new() };
+        let mut batch =
+            Batch { db: &transaction, seq: self.seq, tally: HashMap::new(), finds: Vec::new(), shared: HashSet::new() };
         for event in events {
             batch.event(event)?;
         }
@@ -91,10 +95,13 @@ impl Writer {
                     (row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?);
                 old.push((id, hashes(sender.as_deref(), &recipients, &header_id)));
             }
-            let mut drop_find = transaction.prepare_cached("DELETE FROM find WHERE hash = ?1 AND message = ?2")?;
+            let mut drop_find =
+                transaction.prepare_cached("DELETE FROM find WHERE hash = ?1 AND message BETWEEN ?2 AND ?3")?;
             for (id, hashes) in &old {
                 for hash in hashes {
-                    drop_find.execute([*hash, *id])?;
+                    // Its own row, or the one that it shares: the span's first message takes it along, and the others
+                    // of the span go soon.
+                    drop_find.execute([*hash, key(find::span_of(id_of_key(*id)).0), *id])?;
                 }
             }
         }
@@ -127,12 +134,27 @@ pub(super) fn minute(at: Timestamp) -> i64 {
     at.0.div_euclid(60_000)
 }
 
+/// As the column has it, made without an allocation.
+struct Ip(Short<45>);
+
+fn ip(address: Option<IpAddr>) -> Option<Ip> {
+    address.map(|address| Ip(short::ip(address)))
+}
+
+impl ToSql for Ip {
+    fn to_sql(&self) -> rusqlite::Result<ToSqlOutput<'_>> {
+        Ok(ToSqlOutput::from(self.0.as_str()))
+    }
+}
+
 struct Batch<'a> {
     db: &'a Connection,
     seq: i64,
     tally: HashMap<(i64, &'static str), i64>,
     /// Hash and message; they go in at the end, sorted, so that neighbours share a page.
     finds: Vec<(i64, i64)>,
+    /// Those of them that stand for several messages.
+    shared: HashSet<(i64, i64)>,
 }
 
 impl Batch<'_> {
@@ -147,7 +169,7 @@ impl Batch<'_> {
                 let mut add = self.db.prepare_cached(
                     "INSERT INTO note (seq, at, kind, text, account, client) VALUES (?1, ?2, 'refused', ?3, ?4, ?5)",
                 )?;
-                add.execute(params![seq, at.0, reply.to_string(), account.as_deref(), client.map(|c| c.to_string())])?;
+                add.execute(params![seq, at.0, reply.to_string(), account.as_deref(), ip(*client)])?;
                 Ok(())
             }
             EventKind::Held { part, reason, .. } => {
@@ -174,7 +196,7 @@ impl Batch<'_> {
                     "INSERT INTO step (message, seq, at, kind, recipient, peer_ip)
                      VALUES (?1, ?2, ?3, 'returned', ?4, ?5)",
                 )?;
-                add.execute(params![key(*message), seq, at.0, recipient.to_string(), client.map(|c| c.to_string())])?;
+                add.execute(params![key(*message), seq, at.0, recipient.to_string(), ip(*client)])?;
                 self.find(find::of_recipient(recipient), *message);
                 Ok(())
             }
@@ -213,19 +235,19 @@ impl Batch<'_> {
             joined,
             *size as i64,
             header_id,
-            client.map(|c| c.to_string()),
+            ip(*client),
             tls.as_ref().map(|t| t.version.as_str()),
         ])?;
         drop(add);
         if let Some(from) = from {
-            self.find(find::of_sender(from), *message);
+            self.find_about(find::of_sender(from), *message);
         }
         if !header_id.is_empty() {
             self.find(find::of_header_id(header_id), *message);
         }
         for recipient in recipients {
             self.find(find::of_recipient(recipient), *message);
-            self.find(find::of_recipient_domain(recipient.domain()), *message);
+            self.find_about(find::of_recipient_domain(recipient.domain()), *message);
         }
         Ok(())
     }
@@ -258,10 +280,10 @@ impl Batch<'_> {
             reply.as_ref().map(ToString::to_string),
             Some(text.as_str()).filter(|text| !text.is_empty()),
             peer.as_ref().map(|p| p.name.as_str()),
-            peer.as_ref().and_then(|p| p.address).map(|ip| ip.to_string()),
+            ip(peer.as_ref().and_then(|p| p.address)),
             peer.as_ref().map(|p| p.port),
             tls.as_ref().map(ToString::to_string),
-            egress.map(|ip| ip.to_string()),
+            ip(*egress),
             next_attempt.map(|t| t.0),
             i64::try_from(age.as_millis()).unwrap_or(i64::MAX),
             cause.map(|c| c.rule),
@@ -324,6 +346,14 @@ impl Batch<'_> {
 
     fn find(&mut self, hash: i64, message: MessageId) {
         self.finds.push((hash, key(message)));
+    }
+
+    /// For what many messages share: one row stands for all of them that came within some seconds.
+    fn find_about(&mut self, hash: i64, message: MessageId) {
+        let row = (hash, key(find::span_of(message).0));
+        if self.shared.insert(row) {
+            self.finds.push(row);
+        }
     }
 
     fn count(&mut self, at: Timestamp, what: &'static str) {

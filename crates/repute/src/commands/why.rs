@@ -1,5 +1,5 @@
-//! `repute why ID|ADDRESS`: what became of a message, or of mail to somebody, step by step,
-//! and what is tried next. Works without a running server too.
+//! `repute why ID|ADDRESS|@DOMAIN|from:ADDRESS`: what became of a message, or of mail to somebody, to a domain or from a
+//! sender, step by step, and what is tried next. Works without a running server too.
 
 use std::collections::HashMap;
 
@@ -17,7 +17,8 @@ use crate::out::{self, Tone};
 
 #[derive(clap::Args)]
 pub struct Args {
-    /// A message's id, its Message-ID in <brackets>, or a recipient's address
+    /// A message's id, its Message-ID in <brackets>, a recipient's address, @DOMAIN for everybody there, or
+    /// from:ADDRESS for a sender
     about: String,
     /// At most so many steps
     #[arg(long, default_value_t = 200)]
