@@ -5,6 +5,8 @@ use std::fmt;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
 
+use crate::short::Short;
+
 /// Milliseconds since 1970-01-01T00:00:00Z.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Default)]
 pub struct Timestamp(pub i64);
@@ -29,15 +31,47 @@ impl Timestamp {
 
     /// The date in the form of RFC 5322 §3.3, in UTC: `Tue, 24 Nov 2026 02:05:50 +0000`.
     pub fn rfc5322(self) -> String {
-        self.to_jiff().strftime("%a, %d %b %Y %H:%M:%S +0000").to_string()
+        const DAYS: [&str; 7] = ["Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun"];
+        const MONTHS: [&str; 12] = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
+        let at = self.civil();
+        let mut text = Short::<31>::new();
+        text.put(DAYS[usize::from(at.weekday().to_monday_zero_offset().unsigned_abs())]).put(", ");
+        text.number(in_digits(at.day()), 2).put(" ").put(MONTHS[usize::from(at.month().unsigned_abs()) - 1]).put(" ");
+        text.number(u32::from(at.year().unsigned_abs()), 4).put(" ");
+        time_of_day(&mut text, at);
+        text.put(" +0000").as_str().to_owned()
+    }
+
+    fn civil(self) -> jiff::civil::DateTime {
+        // A year before the first is no time of ours, and would need a sign.
+        let at = self.to_jiff().max(jiff::Timestamp::UNIX_EPOCH);
+        jiff::tz::Offset::UTC.to_datetime(at)
     }
 }
 
 /// RFC 3339 in UTC with milliseconds, the form of log lines and JSON.
 impl fmt::Display for Timestamp {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{:.3}", self.to_jiff())
+        if self.0 < 0 {
+            return write!(f, "{:.3}", self.to_jiff());
+        }
+        let at = self.civil();
+        let mut text = Short::<24>::new();
+        text.number(u32::from(at.year().unsigned_abs()), 4).put("-").number(in_digits(at.month()), 2).put("-");
+        text.number(in_digits(at.day()), 2).put("T");
+        time_of_day(&mut text, at);
+        text.put(".").number(u32::from(at.millisecond().unsigned_abs()), 3).put("Z");
+        text.fmt(f)
     }
+}
+
+fn in_digits(n: i8) -> u32 {
+    n.unsigned_abs().into()
+}
+
+fn time_of_day<const N: usize>(text: &mut Short<N>, at: jiff::civil::DateTime) {
+    text.number(in_digits(at.hour()), 2).put(":").number(in_digits(at.minute()), 2).put(":");
+    text.number(in_digits(at.second()), 2);
 }
 
 impl serde::Serialize for Timestamp {
@@ -123,5 +157,21 @@ mod tests {
         assert_eq!(t.to_string(), "2026-11-24T02:05:50.120Z");
         assert_eq!("2026-11-24T02:05:50.120Z".parse::<Timestamp>().unwrap(), t);
         assert_eq!(t.rfc5322(), "Tue, 24 Nov 2026 02:05:50 +0000");
+    }
+
+    /// Beside jiff's own words: each kind of day, times before there were computers, and the end of time.
+    #[test]
+    fn a_time_is_written_as_the_calendar_has_it() {
+        let days = (-400_000..2_900_000)
+            .step_by(37)
+            .map(|day: i64| Timestamp(day * 86_400_000 + day * 1_234_567 % 86_400_000));
+        for t in days.chain([Timestamp(0), Timestamp(951_782_399_999), Timestamp(i64::MAX), Timestamp(i64::MIN)]) {
+            let jiff = t.to_jiff();
+            assert_eq!(t.to_string(), format!("{jiff:.3}"));
+            if t.0 >= 0 {
+                let expected = jiff.strftime("%a, %d %b %Y %H:%M:%S +0000").to_string();
+                assert_eq!(t.rfc5322(), expected);
+            }
+        }
     }
 }

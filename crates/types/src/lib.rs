@@ -17,6 +17,7 @@ pub mod outcome;
 pub mod random;
 pub mod remark;
 pub mod reply;
+pub mod short;
 pub mod tlsa;
 
 pub use address::{Address, AddressError};

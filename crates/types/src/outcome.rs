@@ -212,10 +212,11 @@ impl Outcome {
         }
     }
 
-    /// The reply, or our sentence: what a person reads first.
+    /// The reply, our sentence, or what we have to say of the reply: what a person reads first.
     pub fn reason(&self) -> String {
         match &self.reply {
-            Some(reply) => reply.to_string(),
+            Some(reply) if self.text.is_empty() => reply.to_string(),
+            Some(reply) => format!("{}: {reply}", self.text),
             None => self.text.clone(),
         }
     }

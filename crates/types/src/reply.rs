@@ -5,13 +5,17 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
+use crate::short::Short;
+
 /// `class.subject.detail`; class is 2, 4 or 5.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct EnhancedCode(pub u8, pub u16, pub u16);
 
 impl fmt::Display for EnhancedCode {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}.{}.{}", self.0, self.1, self.2)
+        let mut text = Short::<15>::new();
+        text.number(self.0.into(), 1).put(".").number(self.1.into(), 1).put(".").number(self.2.into(), 1);
+        text.fmt(f)
     }
 }
 
@@ -67,12 +71,14 @@ impl Reply {
 /// One line, as people and logs read it: `550 5.1.1 no such user here`.
 impl fmt::Display for Reply {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}", self.code)?;
+        f.write_str(Short::<5>::new().number(self.code.into(), 1).as_str())?;
         if let Some(code) = self.enhanced {
-            write!(f, " {code}")?;
+            f.write_str(" ")?;
+            code.fmt(f)?;
         }
         for line in &self.lines {
-            write!(f, " {line}")?;
+            f.write_str(" ")?;
+            f.write_str(line)?;
         }
         Ok(())
     }

@@ -6,7 +6,7 @@
 use std::fmt::Write;
 use std::net::IpAddr;
 
-use repute_types::{Address, TlsUsed};
+use repute_types::{Address, TlsUsed, short};
 
 use super::Whole;
 
@@ -30,10 +30,11 @@ impl Received<'_> {
         out.push_str("Received: ");
         if let (Some(client), false) = (self.client, self.private) {
             let helo = if is_name(self.helo) { self.helo } else { "unknown" };
-            let _ = match client.to_canonical() {
-                IpAddr::V4(v4) => write!(out, "from {helo} ([{v4}])\r\n\t"),
-                IpAddr::V6(v6) => write!(out, "from {helo} ([IPv6:{v6}])\r\n\t"),
-            };
+            let client = client.to_canonical();
+            let kind = if client.is_ipv6() { "IPv6:" } else { "" };
+            for text in ["from ", helo, " ([", kind, short::ip(client).as_str(), "])\r\n\t"] {
+                out.push_str(text);
+            }
         }
         // Writing to a string cannot fail.
         let _ = write!(out, "by {} with {} id {}", whole.hostname, self.protocol, whole.id);

@@ -2,9 +2,10 @@
 //! stands in quotes.
 
 use std::fmt::{self, Display, Write as _};
+use std::net::IpAddr;
 
 use repute_types::event::Level;
-use repute_types::{Address, Cause, Event, EventKind, Outcome, PartId, Timestamp};
+use repute_types::{Address, Cause, Event, EventKind, Outcome, PartId, Timestamp, short};
 
 /// Appends the event's line.
 pub fn line(out: &mut Vec<u8>, event: &Event) {
@@ -29,14 +30,14 @@ impl Line<'_> {
         match &event.kind {
             EventKind::Accepted { message, account, from, recipients, size, header_id, client, tls, labels } => {
                 write!(self, "accepted id={message}")?;
-                self.maybe("account", account.as_ref())?;
+                account.as_deref().map_or(Ok(()), |account| self.bare("account", account))?;
                 self.address("from", from.as_ref())?;
                 write!(self, " to=")?;
                 self.list(recipients)?;
                 write!(self, " size={size}")?;
                 self.text("message-id", header_id)?;
-                self.maybe("client", client.as_ref())?;
-                self.maybe("tls", tls.as_ref().map(|t| &t.version))?;
+                self.ip("client", *client)?;
+                tls.as_ref().map_or(Ok(()), |tls| self.bare("tls", &tls.version))?;
                 let campaign = labels.as_ref().and_then(|l| l.campaign.as_deref());
                 campaign.map_or(Ok(()), |campaign| self.text("campaign", campaign))
             }
@@ -47,7 +48,7 @@ impl Line<'_> {
                 self.quoted("reply", reply)
             }
             EventKind::Settled { part, recipient, attempt, outcome, cause, next_attempt, age, egress, .. } => {
-                write!(self, "{}", outcome.verdict.as_str())?;
+                self.write_str(outcome.verdict.as_str())?;
                 self.part(*part)?;
                 write!(self, " to={recipient}")?;
                 if *attempt > 0 {
@@ -57,7 +58,7 @@ impl Line<'_> {
                 if let Some(Cause { rule, class, fault }) = cause {
                     write!(self, " cause={rule} class={class} fault={fault}")?;
                 }
-                self.maybe("egress", egress.as_ref())?;
+                self.ip("egress", *egress)?;
                 write!(self, " after={}.{:03}s", age.as_secs(), age.subsec_millis())?;
                 self.maybe::<Timestamp>("next", next_attempt.as_ref())
             }
@@ -109,21 +110,21 @@ impl Line<'_> {
 
     fn outcome(&mut self, outcome: &Outcome) -> fmt::Result {
         if let Some(peer) = &outcome.peer {
-            write!(self, " host={}", peer.name)?;
-            self.maybe("ip", peer.address.as_ref())?;
+            self.bare("host", &peer.name)?;
+            self.ip("ip", peer.address)?;
             if peer.port != 25 {
                 write!(self, " port={}", peer.port)?;
             }
         }
         match &outcome.tls {
             Some(tls) => {
-                write!(self, " tls={}", tls.version)?;
+                self.bare("tls", &tls.version)?;
                 self.maybe("tls_asked", tls.asked.demand().as_ref())?;
             }
-            None if outcome.peer.is_some() => write!(self, " tls=none")?,
+            None if outcome.peer.is_some() => self.bare("tls", "none")?,
             None => {}
         }
-        write!(self, " stage={}", outcome.stage.as_str())?;
+        self.bare("stage", outcome.stage.as_str())?;
         match &outcome.reply {
             Some(reply) => self.quoted("reply", reply)?,
             None => write!(self, " status={}", outcome.status)?,
@@ -158,17 +159,31 @@ impl Line<'_> {
         value.map_or(Ok(()), |value| write!(self, " {key}={value}"))
     }
 
+    fn ip(&mut self, key: &str, address: Option<IpAddr>) -> fmt::Result {
+        address.map_or(Ok(()), |address| self.bare(key, short::ip(address).as_str()))
+    }
+
+    /// A value that needs no quotes.
+    fn bare(&mut self, key: &str, value: &str) -> fmt::Result {
+        for text in [" ", key, "=", value] {
+            self.0.extend_from_slice(text.as_bytes());
+        }
+        Ok(())
+    }
+
     fn text(&mut self, key: &str, value: &str) -> fmt::Result {
         let bare = !value.is_empty() && value.bytes().all(|b| b.is_ascii_graphic() && b != b'"' && b != b'=');
         match bare {
-            true => write!(self, " {key}={value}"),
+            true => self.bare(key, value),
             false => self.quoted(key, &value),
         }
     }
 
     /// Quotes and control characters are escaped: what a stranger said stays within its quotes.
     fn quoted(&mut self, key: &str, value: &dyn Display) -> fmt::Result {
-        write!(self, " {key}=\"")?;
+        for text in [" ", key, "=\""] {
+            self.0.extend_from_slice(text.as_bytes());
+        }
         write!(Escaped(self.0), "{value}")?;
         self.write_char('"')
     }
