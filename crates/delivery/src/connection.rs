@@ -5,14 +5,14 @@
 //! attempt: that is [`Sent::Stale`]. One that left after the message's end was sent without saying
 //! what became of it leaves a deferral that says that it may have been delivered.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
 use bytes::BytesMut;
 use repute_dns::Resolver;
 use repute_net::Network;
 use repute_smtp::client::{Exchange, Extensions, Loss, Next, Payload, TOO_MANY, Transaction};
-use repute_types::{Culprit, Domain, EnhancedCode, Outcome, Peer, Stage, TlsUsed, Verdict};
+use repute_types::{Culprit, Domain, EnhancedCode, Outcome, Peer, Reply, Stage, TlsUsed, Verdict};
 use tokio::time::Instant;
 
 use crate::dane::Vouched;
@@ -20,7 +20,7 @@ use crate::opening::Opener;
 use crate::rules::{self, TlsRule, Wanted};
 use crate::tally::Counting;
 use crate::wire::Wire;
-use crate::{DeliverySettings, Egress, Route, Timeouts};
+use crate::{DeliverySettings, Egress, HostMemory, Route, Timeouts};
 
 /// Further transactions for recipients who were too many for the one before: a server that
 /// takes ten at a time gets a thousand in one attempt.
@@ -29,8 +29,11 @@ const FURTHER_MOST: usize = 100;
 /// What became of a message that was to be sent.
 #[derive(Debug)]
 pub enum Sent {
-    /// One outcome for each recipient, in order.
-    Done(Vec<Outcome>),
+    /// For each recipient, in order, an outcome. `None`: the session carries no more, and the recipient is for another.
+    Done(Vec<Option<Outcome>>),
+    /// The server refused what it had offered, and what came of the session cannot be known: nothing is decided, and
+    /// another session with it will do without.
+    Again,
     /// The server had ended the session before: nothing was tried. The outcome is for the
     /// caller that cannot open another.
     Stale(Outcome),
@@ -49,6 +52,7 @@ pub struct Connection {
     bound_to: Option<Domain>,
     /// For reports on TLS.
     counting: Option<Counting>,
+    memory: HostMemory,
     messages: u32,
     alive: bool,
     /// RSET has to come before the next MAIL.
@@ -80,12 +84,17 @@ impl Connection {
         if let Some(counting) = &mut counting {
             counting.count_for(wanted.domain);
         }
+        let mut offered = opened.offered;
+        if address_of(&opened.peer).is_some_and(|host| settings.memory.refuses_chunks(host)) {
+            offered.chunking = false;
+        }
         Ok(Connection {
             bound_to: (opened.vouched == Vouched::ForDomain).then(|| wanted.domain.clone()),
             counting,
+            memory: settings.memory.clone(),
             local_address: opened.wire.stream().local_address(),
             wire: opened.wire,
-            offered: opened.offered,
+            offered,
             tls: opened.tls,
             peer: opened.peer,
             timeouts: settings.timeouts.clone(),
@@ -102,16 +111,19 @@ impl Connection {
     /// 9422) or by its replies (RFC 5321 §4.5.3.1.10), it takes several.
     pub async fn send(&mut self, transaction: &Transaction<'_>) -> Sent {
         let most = self.offered.recipients_most.map_or(usize::MAX, |most| most as usize).max(1);
-        let mut outcomes = Vec::with_capacity(transaction.recipients.len());
+        let mut outcomes: Vec<Option<Outcome>> = Vec::with_capacity(transaction.recipients.len());
         for recipients in transaction.recipients.chunks(most) {
             if !outcomes.is_empty() && !self.is_reusable() {
-                outcomes.extend(recipients.iter().map(|_| self.marked(ended_early())));
+                let rest = if self.alive { None } else { Some(self.marked(ended_early())) };
+                outcomes.extend(recipients.iter().map(|_| rest.clone()));
                 continue;
             }
-            match self.exchange(&Transaction { recipients, ..*transaction }).await {
-                Ok(some) => outcomes.extend(some),
-                Err(stale) if outcomes.is_empty() => return Sent::Stale(stale),
-                Err(stale) => outcomes.extend(recipients.iter().map(|_| stale.clone())),
+            match self.exchange_as_offered(&Transaction { recipients, ..*transaction }).await {
+                Exchanged::Decided(some) => outcomes.extend(some.into_iter().map(Some)),
+                Exchanged::Ended(stale) if outcomes.is_empty() => return Sent::Stale(stale),
+                Exchanged::Ended(stale) => outcomes.extend(recipients.iter().map(|_| Some(stale.clone()))),
+                Exchanged::NotAsOffered(_) if outcomes.is_empty() => return Sent::Again,
+                Exchanged::NotAsOffered(_) => outcomes.extend(recipients.iter().map(|_| None)),
             }
         }
         if outcomes.iter().any(is_one_too_many) {
@@ -120,29 +132,47 @@ impl Connection {
         Sent::Done(outcomes)
     }
 
-    /// Those who were too many, in transactions of as many as the last one took. Ends where one
-    /// takes nobody: then it was no limit of a transaction, and they wait.
-    async fn send_to_the_rest(&mut self, transaction: &Transaction<'_>, outcomes: &mut [Outcome]) {
-        let mut taken = outcomes.iter().filter(|o| o.verdict == Verdict::Delivered).count();
+    /// Those who were too many, in transactions of as many as the last one took, as long as the session lasts. Ends
+    /// where one takes nobody: then it was no limit of a transaction, and they wait.
+    async fn send_to_the_rest(&mut self, transaction: &Transaction<'_>, outcomes: &mut [Option<Outcome>]) {
+        let delivered = |outcome: &Option<Outcome>| outcome.as_ref().is_some_and(|o| o.verdict == Verdict::Delivered);
+        let mut taken = outcomes.iter().filter(|o| delivered(o)).count();
         for _ in 0..FURTHER_MOST {
             let left = outcomes.iter().enumerate().filter(|(_, o)| is_one_too_many(o));
             let left: Vec<usize> = left.map(|(i, _)| i).take(taken).collect();
-            if left.is_empty() || !self.is_reusable() {
+            if left.is_empty() {
+                return;
+            }
+            if !self.is_reusable() {
+                if self.alive {
+                    outcomes.iter_mut().filter(|o| is_one_too_many(o)).for_each(|outcome| *outcome = None);
+                }
                 return;
             }
             let recipients: Vec<_> = left.iter().map(|i| transaction.recipients[*i]).collect();
-            let again = self.exchange(&Transaction { recipients: &recipients, ..*transaction }).await;
+            let again = self.exchange_as_offered(&Transaction { recipients: &recipients, ..*transaction }).await;
             // Where the session had ended, what was said before stands.
-            let Ok(again) = again else { return };
+            let Exchanged::Decided(again) = again else { return };
             taken = again.iter().filter(|o| o.verdict == Verdict::Delivered).count();
             for (i, outcome) in left.into_iter().zip(again) {
-                outcomes[i] = outcome;
+                outcomes[i] = Some(outcome);
             }
         }
     }
 
-    /// One transaction; `Err` where the session had ended before it.
-    async fn exchange(&mut self, transaction: &Transaction<'_>) -> Result<Vec<Outcome>, Outcome> {
+    /// One transaction, and once more without the parameters that the server offered and then did not know.
+    async fn exchange_as_offered(&mut self, transaction: &Transaction<'_>) -> Exchanged {
+        match self.exchange(transaction).await {
+            Exchanged::NotAsOffered(outcomes) if self.alive => {
+                // The last transaction that it takes has been spent on finding that out.
+                if self.is_reusable() { self.exchange(transaction).await } else { Exchanged::Decided(outcomes) }
+            }
+            exchanged => exchanged,
+        }
+    }
+
+    /// One transaction.
+    async fn exchange(&mut self, transaction: &Transaction<'_>) -> Exchanged {
         let reused = self.messages > 0;
         self.messages += 1;
         let Connection { wire, offered, out, timeouts, .. } = self;
@@ -172,9 +202,34 @@ impl Connection {
         self.alive = exchange.is_alive() && !ended_before && !wire.has_unread();
         self.unclean = exchange.is_unclean();
         if ended_before {
-            return Err(self.marked(ended_early()));
+            return Exchanged::Ended(self.marked(ended_early()));
         }
-        Ok(exchange.finish().into_iter().map(|outcome| self.marked(outcome)).collect())
+        let outcomes: Vec<_> = exchange.finish().into_iter().map(|outcome| self.marked(outcome)).collect();
+        if self.takes_back(&outcomes) { Exchanged::NotAsOffered(outcomes) } else { Exchanged::Decided(outcomes) }
+    }
+
+    /// Whether the server did not know what it had offered, which happens where something that speaks for it knows
+    /// less than it. It is not used again.
+    fn takes_back(&mut self, outcomes: &[Outcome]) -> bool {
+        let unknown = |stage: Stage, outcome: &Outcome| {
+            outcome.stage == stage && outcome.reply.as_ref().is_some_and(|reply| is_not_known(reply, stage))
+        };
+        if self.offered.chunking && outcomes.iter().any(|outcome| unknown(Stage::Body, outcome)) {
+            self.offered.chunking = false;
+            if let Some(host) = address_of(&self.peer) {
+                self.memory.chunks_refused(host);
+            }
+            // It may take the content for commands.
+            self.alive = false;
+            return true;
+        }
+        let params = self.offered.size || self.offered.dsn;
+        let refused = |outcome: &Outcome| unknown(Stage::Mail, outcome) || unknown(Stage::Rcpt, outcome);
+        if params && self.alive && outcomes.iter().any(refused) {
+            (self.offered.size, self.offered.dsn) = (false, false);
+            return true;
+        }
+        false
     }
 
     fn marked(&self, outcome: Outcome) -> Outcome {
@@ -236,8 +291,31 @@ impl Connection {
     }
 }
 
-fn is_one_too_many(outcome: &Outcome) -> bool {
-    outcome.stage == Stage::Rcpt && outcome.verdict == Verdict::Deferred && outcome.status == TOO_MANY
+fn is_one_too_many(outcome: &Option<Outcome>) -> bool {
+    outcome.as_ref().is_some_and(|o| o.stage == Stage::Rcpt && o.verdict == Verdict::Deferred && o.status == TOO_MANY)
+}
+
+/// One transaction's end.
+enum Exchanged {
+    /// An outcome for each recipient.
+    Decided(Vec<Outcome>),
+    /// The session had ended before it.
+    Ended(Outcome),
+    /// The server did not know what it had offered; what it said to that.
+    NotAsOffered(Vec<Outcome>),
+}
+
+/// A command (BDAT) or a parameter (of MAIL, RCPT) that the server does not know, by RFC 5321 §4.2.2 and §4.1.1.11. What
+/// it has against the mail itself is said with other codes.
+fn is_not_known(reply: &Reply, stage: Stage) -> bool {
+    match stage {
+        Stage::Body => matches!(reply.code, 500..=504 | 555),
+        _ => reply.code == 555 || (matches!(reply.code, 501 | 504) && reply.enhanced == Some(EnhancedCode(5, 5, 4))),
+    }
+}
+
+fn address_of(peer: &Peer) -> Option<SocketAddr> {
+    peer.address.map(|address| SocketAddr::new(address, peer.port))
 }
 
 fn ended_early() -> Outcome {

@@ -1,5 +1,5 @@
 //! What was learnt about hosts and is worth knowing at the next connection: that STARTTLS is
-//! offered and breaks, and that a host could not be reached.
+//! offered and breaks, that CHUNKING is offered and BDAT unknown, and that a host could not be reached.
 //!
 //! Bounded: of a kind at most [`MOST`] hosts are remembered, each for a while; at the bound
 //! the table is emptied, and what matters is learnt again at the price of a failed try.
@@ -14,6 +14,8 @@ use tokio::time::Instant;
 const MOST: usize = 4096;
 /// A server whose TLS is broken is asked again after this.
 const BROKEN_TLS: Duration = Duration::from_secs(3600);
+/// A server that did not know BDAT is given DATA for so long.
+const NO_CHUNKS: Duration = Duration::from_secs(24 * 3600);
 /// A host that could not be reached stands behind its equals for this long.
 const UNREACHABLE: Duration = Duration::from_secs(300);
 
@@ -24,6 +26,7 @@ pub struct HostMemory(Arc<Mutex<Tables>>);
 #[derive(Debug, Default)]
 struct Tables {
     broken_tls: HashMap<SocketAddr, Instant>,
+    no_chunks: HashMap<SocketAddr, Instant>,
     unreachable: HashMap<SocketAddr, Instant>,
 }
 
@@ -35,6 +38,15 @@ impl HostMemory {
     /// Whether STARTTLS with this host broke not long ago.
     pub(crate) fn is_tls_broken(&self, host: SocketAddr) -> bool {
         knows(&mut self.tables().broken_tls, host)
+    }
+
+    pub(crate) fn chunks_refused(&self, host: SocketAddr) {
+        note(&mut self.tables().no_chunks, host, NO_CHUNKS);
+    }
+
+    /// Whether this host, which offered CHUNKING, did not know BDAT not long ago.
+    pub(crate) fn refuses_chunks(&self, host: SocketAddr) -> bool {
+        knows(&mut self.tables().no_chunks, host)
     }
 
     pub(crate) fn was_unreachable(&self, host: SocketAddr) {

@@ -73,8 +73,8 @@ async fn converse(network: &TcpNetwork, port: u16, ask: Ask) -> Outcome {
         Ok(mut connection) => {
             assert!(connection.claim(wanted));
             match connection.send(&transaction).await {
-                Sent::Done(mut outcomes) => outcomes.remove(0),
-                Sent::Stale(_) => panic!("a fresh session is not stale"),
+                Sent::Done(mut outcomes) => outcomes.remove(0).unwrap(),
+                other => panic!("{other:?} over a fresh session"),
             }
         }
     }

@@ -7,7 +7,7 @@ use std::sync::atomic::Ordering;
 
 use repute_delivery::{Connection, Sent, Transaction, Wanted};
 use repute_queue::{Feedback, LaneId, Lease, Next, Then};
-use repute_types::{Outcome, Recipient, Stage, Verdict};
+use repute_types::{Culprit, EnhancedCode, Outcome, Recipient, Stage, Verdict};
 use tokio::sync::watch;
 
 use crate::config::Settings;
@@ -83,10 +83,13 @@ pub(crate) async fn run(works: Arc<Works>, id: LaneId, first: Lease, mut stop: w
 impl Session {
     /// Whether there may be work again; `false` ends the session.
     async fn wait(&mut self, stop: &mut watch::Receiver<bool>) -> bool {
-        if self.connection.is_none() || *stop.borrow() {
+        let settings = self.works.settings();
+        let carries_more = self.connection.as_ref().is_some_and(|c| carries_more(c, &settings));
+        if !carries_more || *stop.borrow() {
             return false;
         }
-        let idle = self.works.settings().limits.session_idle;
+        let idle = settings.limits.session_idle;
+        drop(settings);
         tokio::select! {
             () = self.lane.work.notified() => true,
             () = tokio::time::sleep(idle) => false,
@@ -146,8 +149,9 @@ impl Session {
         });
     }
 
-    /// One transaction, over the open connection or a new one. A connection that turns out to
-    /// have been closed meanwhile is replaced once and is no attempt.
+    /// One attempt for some recipients, over the open connection or a new one, and over further ones where the server
+    /// limits what a session carries. A connection that turns out to have been closed meanwhile is replaced once and is
+    /// no attempt.
     async fn transaction(
         &mut self,
         settings: &Settings,
@@ -158,34 +162,43 @@ impl Session {
         let meta = &loaded.meta;
         let (account, from) = (meta.account.as_deref(), meta.from.as_ref());
         let path = returned::path_of(&self.works, settings, account, from, loaded.part.id, recipients);
-        let transaction = Transaction {
-            from: path.as_ref().or(meta.from.as_ref()),
-            options: &loaded.meta.options,
-            recipients,
-            content: &loaded.content,
-        };
         let wanted = Wanted { domain: &loaded.part.domain, require_tls: meta.options.require_tls };
-        let alike = |outcome: Outcome| vec![outcome; recipients.len()];
+        let mut slots = Slots::new(recipients.len());
+        let mut refused_its_offer = false;
         loop {
             let fresh = !self.has_usable(settings, wanted);
             if fresh && let Err(outcome) = self.open(settings, wanted).await {
                 let feedback = connect_feedback(&outcome);
                 let others = self.lane.connected.load(Ordering::Relaxed) > 0;
-                if first && others && feedback == Feedback::Unreachable {
+                if first && slots.is_untouched() && others && feedback == Feedback::Unreachable {
                     return Err(Crowded);
                 }
-                return Ok((alike(outcome), feedback));
+                return Ok(slots.end(&outcome, feedback));
             }
             let Some(connection) = self.connection.as_mut() else { continue };
+            let left = slots.left(recipients);
+            let transaction = Transaction {
+                from: path.as_ref().or(meta.from.as_ref()),
+                options: &meta.options,
+                recipients: &left,
+                content: &loaded.content,
+            };
             match connection.send(&transaction).await {
-                Sent::Done(outcomes) => {
-                    let feedback = feedback(&outcomes);
-                    return Ok((outcomes, feedback));
+                Sent::Done(some) => {
+                    let went_on = slots.fill(some);
+                    if slots.is_full() || !went_on {
+                        return Ok(slots.end(&carries_no_more(), Feedback::None));
+                    }
                 }
+                Sent::Again if !refused_its_offer => {
+                    refused_its_offer = true;
+                    (self.connection, self.seat) = (None, None);
+                }
+                Sent::Again => return Ok(slots.end(&carries_no_more(), Feedback::None)),
                 Sent::Stale(outcome) => {
                     (self.connection, self.seat) = (None, None);
                     if fresh {
-                        return Ok((alike(outcome), Feedback::PushedBack));
+                        return Ok(slots.end(&outcome, Feedback::PushedBack));
                     }
                 }
             }
@@ -193,9 +206,7 @@ impl Session {
     }
 
     fn has_usable(&mut self, settings: &Settings, wanted: Wanted<'_>) -> bool {
-        self.connection
-            .as_mut()
-            .is_some_and(|c| c.is_reusable() && c.messages() < settings.limits.messages_per_session && c.claim(wanted))
+        self.connection.as_mut().is_some_and(|c| carries_more(c, settings) && c.claim(wanted))
     }
 
     async fn open(&mut self, settings: &Settings, wanted: Wanted<'_>) -> Result<(), Outcome> {
@@ -224,6 +235,57 @@ impl Session {
     }
 }
 
+/// The outcomes of an attempt's recipients, as sessions fill them.
+struct Slots {
+    outcomes: Vec<Option<Outcome>>,
+    feedback: Feedback,
+}
+
+impl Slots {
+    fn new(recipients: usize) -> Slots {
+        Slots { outcomes: vec![None; recipients], feedback: Feedback::None }
+    }
+
+    fn is_untouched(&self) -> bool {
+        self.outcomes.iter().all(Option::is_none)
+    }
+
+    fn is_full(&self) -> bool {
+        self.outcomes.iter().all(Option::is_some)
+    }
+
+    fn left<'a>(&self, recipients: &[&'a Recipient]) -> Vec<&'a Recipient> {
+        let open = self.outcomes.iter().zip(recipients).filter(|(slot, _)| slot.is_none());
+        open.map(|(_, recipient)| *recipient).collect()
+    }
+
+    /// Takes what a session decided of those who were left. Says whether another session is worth it: the server has
+    /// not just put off everyone.
+    fn fill(&mut self, some: Vec<Option<Outcome>>) -> bool {
+        self.feedback = worse(self.feedback, feedback(&some));
+        let went_on = some.iter().flatten().any(|outcome| outcome.verdict != Verdict::Deferred);
+        let open = self.outcomes.iter_mut().filter(|slot| slot.is_none());
+        open.zip(some).for_each(|(slot, outcome)| *slot = outcome);
+        went_on
+    }
+
+    /// All of them; those who are still left with this one.
+    fn end(self, rest: &Outcome, learnt: Feedback) -> (Vec<Outcome>, Feedback) {
+        let outcomes = self.outcomes.into_iter().map(|slot| slot.unwrap_or_else(|| rest.clone())).collect();
+        (outcomes, worse(self.feedback, learnt))
+    }
+}
+
+fn carries_no_more() -> Outcome {
+    let text = "the server's sessions carry few recipients, and it put off those of the last one";
+    Outcome::ours(Verdict::Deferred, Stage::Mail, Culprit::Receiver, EnhancedCode(4, 5, 3), text)
+}
+
+/// Whether another message may go over a connection.
+fn carries_more(connection: &Connection, settings: &Settings) -> bool {
+    connection.is_reusable() && connection.messages() < settings.limits.messages_per_session
+}
+
 /// What a failed opening says about the site. A message that asks for more than the site has
 /// (REQUIRETLS) says nothing about mail that does not.
 fn connect_feedback(outcome: &Outcome) -> Feedback {
@@ -233,12 +295,12 @@ fn connect_feedback(outcome: &Outcome) -> Feedback {
     }
 }
 
-fn feedback(outcomes: &[Outcome]) -> Feedback {
+fn feedback(outcomes: &[Option<Outcome>]) -> Feedback {
     let pushed = |o: &Outcome| match &o.reply {
         Some(reply) => reply.code == 421,
         None => o.verdict == Verdict::Deferred && o.stage >= Stage::Mail,
     };
-    if outcomes.iter().any(pushed) { Feedback::PushedBack } else { Feedback::Reached }
+    if outcomes.iter().flatten().any(pushed) { Feedback::PushedBack } else { Feedback::Reached }
 }
 
 /// The one of two that asks for more care.

@@ -55,6 +55,35 @@ async fn many_recipients_at_a_site_are_one_transaction() {
     assert_eq!(taken[0].text.matches("DKIM-Signature:").count(), 2, "one signature by each key");
 }
 
+/// RFC 9422. The rest used to be deferred, and after five days to fail, with the reason that the server had left.
+#[tokio::test(start_paused = true)]
+async fn recipients_beyond_what_a_session_carries_go_over_further_ones_at_once() {
+    let mut world = World::new().await;
+    let b = world.receiver("b.test", |_, _| "250 2.1.5 ok");
+    b.offers("250-LIMITS RCPTMAX=2 MAILMAX=2\r\n");
+    let to: Vec<String> = (0..30).map(|n| format!("u{n}@b.test")).collect();
+    let to: Vec<&str> = to.iter().map(String::as_str).collect();
+    world.submit("shop@example.com", &to).await.unwrap();
+    pass(MINUTE).await;
+    for who in &to {
+        assert_eq!(world.verdicts(who), [(1, Delivered)], "{who}");
+    }
+    assert_eq!((b.taken().len(), *b.sessions.lock().unwrap()), (15, 8));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_site_with_small_sessions_that_puts_everyone_off_is_left_alone() {
+    let mut world = World::new().await;
+    let b = world.receiver("b.test", |_, times| if times == 1 { "451 4.7.1 greylisted" } else { "250 2.1.5 ok" });
+    b.offers("250-LIMITS RCPTMAX=1 MAILMAX=1\r\n");
+    world.submit("shop@example.com", &["x@b.test", "y@b.test", "z@b.test"]).await.unwrap();
+    pass(Duration::from_secs(20)).await;
+    assert_eq!(*b.sessions.lock().unwrap(), 1, "the others wait for the next attempt");
+    assert_eq!(world.verdicts("z@b.test"), [(1, Deferred)]);
+    pass(60 * MINUTE).await;
+    assert_eq!(b.taken().len(), 3);
+}
+
 #[tokio::test(start_paused = true)]
 async fn messages_to_a_site_share_its_connections() {
     let mut world = World::new().await;

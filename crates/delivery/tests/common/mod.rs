@@ -7,7 +7,9 @@
 //! #! send to=x@b.test,y@b.test 8bit    a message; words: see `Message::parse`
 //! #! => delivered 2.0.0 body receiver  the outcome of each recipient, in order: verdict,
 //! #! => failed 5.1.1 rcpt receiver     status, stage, culprit, and texts that its text has
+//! #! => for another session            the recipient has no outcome: the session carries no more
 //! #! stale                             instead: the session had ended before
+//! #! again                             instead: nothing is decided, another session is to do it
 //! #! quit                              the session is ended in order
 //! ===                                  the next connection
 //! ```
@@ -37,6 +39,7 @@ enum Act {
     Send(Message),
     Expect(String),
     Stale,
+    Again,
     Quit,
 }
 
@@ -110,6 +113,7 @@ impl Case {
                 "send" => case.acts.push(Act::Send(Message::parse(rest))),
                 "=>" => case.acts.push(Act::Expect(rest.into())),
                 "stale" => case.acts.push(Act::Stale),
+                "again" => case.acts.push(Act::Again),
                 "quit" => case.acts.push(Act::Quit),
                 "zone" => case.zone += &format!("\n{rest}\n"),
                 "relay" => case.relay(rest),
@@ -168,12 +172,12 @@ impl Case {
     async fn act(&self, network: &MemoryNetwork) {
         let zone = ZoneFake::parse(&self.zone);
         let mut connection: Option<Connection> = None;
-        let mut outcomes: Vec<Outcome> = Vec::new();
-        let mut stale = false;
+        let mut outcomes: Vec<Option<Outcome>> = Vec::new();
+        let (mut stale, mut again) = (false, false);
         for act in &self.acts {
             match act {
                 Act::Send(message) => {
-                    assert!(outcomes.is_empty() && !stale, "{}: not expected: {outcomes:?}", self.name);
+                    assert!(outcomes.is_empty() && !stale && !again, "{}: not expected: {outcomes:?}", self.name);
                     let recipients: Vec<_> = message.recipients.iter().collect();
                     let transaction = Transaction {
                         from: message.from.as_ref(),
@@ -188,7 +192,7 @@ impl Case {
                         match self.open(network, &zone, message).await {
                             Ok(opened) => connection = Some(opened),
                             Err(outcome) => {
-                                outcomes = vec![outcome; recipients.len()];
+                                outcomes = vec![Some(outcome); recipients.len()];
                                 continue;
                             }
                         }
@@ -199,17 +203,25 @@ impl Case {
                             stale = true;
                             connection = None;
                         }
+                        Sent::Again => {
+                            again = true;
+                            connection = None;
+                        }
                     }
                 }
                 Act::Expect(expected) => {
                     assert!(!outcomes.is_empty(), "{}: no outcome for {expected}", self.name);
-                    self.compare(expected, &outcomes.remove(0));
+                    match outcomes.remove(0) {
+                        Some(outcome) => self.compare(expected, &outcome),
+                        None => assert_eq!(expected, "for another session", "{}", self.name),
+                    }
                 }
+                Act::Again => assert!(std::mem::take(&mut again), "{}: decided: {outcomes:?}", self.name),
                 Act::Stale => assert!(std::mem::take(&mut stale), "{}: not stale: {outcomes:?}", self.name),
                 Act::Quit => connection.take().expect("a connection to quit").quit().await,
             }
         }
-        assert!(outcomes.is_empty() && !stale, "{}: not expected: {outcomes:?}", self.name);
+        assert!(outcomes.is_empty() && !stale && !again, "{}: not expected: {outcomes:?}", self.name);
     }
 
     async fn open(&self, network: &MemoryNetwork, zone: &ZoneFake, message: &Message) -> Result<Connection, Outcome> {

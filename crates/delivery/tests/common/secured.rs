@@ -271,8 +271,9 @@ impl World {
         let transaction = Transaction { from: Some(&from), options: &options, recipients: &[&to], content: &content };
         assert!(connection.claim(Wanted { domain: to.address.domain(), require_tls: self.require_tls }));
         match connection.send(&transaction).await {
-            Sent::Done(mut outcomes) => Ok(outcomes.remove(0)),
+            Sent::Done(mut outcomes) => Ok(outcomes.remove(0).unwrap()),
             Sent::Stale(outcome) => Err(outcome),
+            Sent::Again => panic!("all that is offered here is known"),
         }
     }
 }

@@ -22,6 +22,8 @@ pub struct Receiver {
     pub sessions: Mutex<u32>,
     open: Mutex<u32>,
     most: Mutex<u32>,
+    /// What it offers beside what it always does: lines of EHLO's reply.
+    offers: Mutex<&'static str>,
     /// Before it answers the end of a message.
     ponders: Mutex<Duration>,
     judge: Box<Judge>,
@@ -35,6 +37,7 @@ impl Receiver {
             sessions: Mutex::default(),
             open: Mutex::default(),
             most: Mutex::new(u32::MAX),
+            offers: Mutex::default(),
             ponders: Mutex::default(),
             judge: Box::new(judge),
             asked: Mutex::default(),
@@ -65,7 +68,8 @@ impl Receiver {
             line.clear();
             let upper = command.to_ascii_uppercase();
             let reply = if upper.starts_with("EHLO") {
-                "250-receiver.test\r\n250-PIPELINING\r\n250-8BITMIME\r\n250 ENHANCEDSTATUSCODES".to_owned()
+                let offers = *self.offers.lock().unwrap();
+                format!("250-receiver.test\r\n250-PIPELINING\r\n250-8BITMIME\r\n{offers}250 ENHANCEDSTATUSCODES")
             } else if upper.starts_with("MAIL FROM:") {
                 from = inside(&command);
                 to.clear();
@@ -116,6 +120,11 @@ impl Receiver {
     /// From now on one more session than this is refused.
     pub fn at_most(&self, sessions: u32) {
         *self.most.lock().unwrap() = sessions;
+    }
+
+    /// From now on it offers this too, `250-LIMITS MAILMAX=1\r\n`.
+    pub fn offers(&self, line: &'static str) {
+        *self.offers.lock().unwrap() = line;
     }
 
     /// From now on it takes so long to answer the end of a message.

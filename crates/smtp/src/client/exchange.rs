@@ -262,7 +262,7 @@ impl<'a> Exchange<'a> {
     /// A reply that cannot belong to the command: what else comes cannot be told apart.
     fn out_of_step(&mut self, stage: Stage, reply: Reply) {
         self.alive = false;
-        let text = "the server's reply does not fit the command";
+        let text = format!("the server's reply does not fit the command ({})", awaited(stage));
         let mut outcome = Outcome::ours(Verdict::Deferred, stage, Culprit::Receiver, EnhancedCode(4, 5, 0), text);
         outcome.reply = Some(reply);
         self.end_all(outcome);
