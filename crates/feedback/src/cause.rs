@@ -11,18 +11,47 @@ use repute_trust::replies::{Class, Classification, Fault, Rules};
 use repute_types::{EnhancedCode, Reply};
 
 use crate::find;
-use crate::hints::hint;
+use crate::hints::Hints;
 use crate::report::Action;
+use crate::stage;
 
-/// What notices say that replies do not.
-static NOTICES: LazyLock<Rules> = LazyLock::new(|| {
-    Rules::parse(&[include_str!("../data/notices.toml")]).expect("a test reads the same file with the same code")
+/// What notices are read by beside the rules for replies.
+pub(crate) struct Known {
+    /// What notices say that replies do not.
+    pub notices: Rules,
+    /// That it is over, whatever kept it waiting.
+    pub expired: Rules,
+    pub hints: Hints,
+}
+
+impl Known {
+    pub(crate) const SERVERS: &str = include_str!("../data/servers.toml");
+    pub(crate) const NOTICES: &str = include_str!("../data/notices.toml");
+    pub(crate) const EXPIRED: &str = include_str!("../data/expired.toml");
+    pub(crate) const HINTS: &str = include_str!("../data/hints.txt");
+
+    /// An error names the rule.
+    pub(crate) fn parse(notices: &str, expired: &str, hints: &str) -> Result<Known, String> {
+        Ok(Known {
+            notices: Rules::parse(&[Known::SERVERS, notices])?,
+            expired: Rules::parse(&[expired])?,
+            hints: Hints::parse(hints)?,
+        })
+    }
+}
+
+static KNOWN: LazyLock<Known> = LazyLock::new(|| {
+    let known = Known::parse(Known::NOTICES, Known::EXPIRED, Known::HINTS);
+    known.expect("a test reads the same files with the same code")
 });
 
-/// That it is over, whatever kept it waiting.
-static EXPIRED: LazyLock<Rules> = LazyLock::new(|| {
-    Rules::parse(&[include_str!("../data/expired.toml")]).expect("a test reads the same file with the same code")
-});
+fn known() -> &'static Known {
+    #[cfg(test)]
+    if let Some(less) = crate::left_out::known() {
+        return less;
+    }
+    &KNOWN
+}
 
 /// Octets of sentences that are read for a cause.
 const EXPLANATION: usize = 4096;
@@ -90,7 +119,7 @@ pub(crate) fn read(said: &Said<'_>) -> Read {
     let answered = reply.map_or("", |(_, place)| &said.diagnostic[place..]);
     let mut found = subject.classify(answered, said.diagnostic, about, rest);
     if found.class == Class::Network {
-        let over = EXPIRED.classify(&subject.reply(said.subject), None);
+        let over = known().expired.classify(&subject.reply(said.subject), None);
         if strength(&over) == Strength::Plain {
             found = subject.cause(&over);
         }
@@ -185,7 +214,7 @@ impl Subject<'_> {
             return self.cause(&by_notice);
         }
         let spoken = if answered.is_empty() { diagnostic } else { answered };
-        let hinted = hint(spoken, self.status);
+        let hinted = known().hints.hint(spoken, self.status);
         let is_registered = by_reply.rule.starts_with("status.");
         if strength(&by_reply) == Strength::Words && !is_registered {
             return match hinted {
@@ -215,7 +244,7 @@ impl Subject<'_> {
             return found;
         }
         if answered.is_empty() {
-            let around = [about, rest].into_iter().filter_map(|text| hint(text, self.status));
+            let around = [about, rest].into_iter().filter_map(|text| known().hints.hint(text, self.status));
             if let Some((class, _)) = around.into_iter().find(|(_, votes)| *votes >= ENOUGH) {
                 return guessed(class);
             }
@@ -224,7 +253,9 @@ impl Subject<'_> {
             let class = Class::Temporary;
             return Cause { class, fault: class.fault(), rule: by_reply.rule, suppresses: false };
         }
-        self.cause(&by_reply)
+        let refused = self.class == 5 && by_reply.class == Class::Unknown && self.code.is_some();
+        let blamed = [diagnostic, about].into_iter().filter(|_| refused).find_map(stage::blamed);
+        blamed.map_or_else(|| self.cause(&by_reply), guessed)
     }
 
     /// What RFC 3463 and the registry of its codes say, and whether that is plain enough to go before what
@@ -261,11 +292,11 @@ impl Subject<'_> {
     }
 
     fn noticed(&self, reply: &Reply, remote: Option<&str>) -> Classification<'static> {
-        let found = NOTICES.classify(reply, remote);
+        let found = known().notices.classify(reply, remote);
         if strength(&found) == Strength::Plain && found.class != Class::Network {
             return found;
         }
-        let over = EXPIRED.classify(reply, remote);
+        let over = known().expired.classify(reply, remote);
         if strength(&over) == Strength::Plain { over } else { found }
     }
 
@@ -388,8 +419,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_rules_for_notices_can_be_read() {
-        let files = [include_str!("../data/notices.toml"), include_str!("../data/expired.toml")];
-        Rules::parse(&files).unwrap();
+    fn what_notices_are_read_by_can_be_read() {
+        Known::parse(Known::NOTICES, Known::EXPIRED, Known::HINTS).unwrap();
     }
 }

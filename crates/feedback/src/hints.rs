@@ -3,8 +3,6 @@
 //!
 //! Bound: [`WORDS`] words are looked at.
 
-use std::sync::LazyLock;
-
 use repute_trust::replies::Class;
 use repute_types::EnhancedCode;
 
@@ -14,8 +12,8 @@ const NEAR: usize = 9;
 /// Votes of the status for each class of its subject.
 const OF_SUBJECT: u32 = 4;
 
-static HINTS: LazyLock<Vec<Hint>> =
-    LazyLock::new(|| parse(include_str!("../data/hints.txt")).expect("a test reads the same file with the same code"));
+/// All hints, in the order in which equals are preferred.
+pub(crate) struct Hints(Vec<Hint>);
 
 struct Hint {
     class: Class,
@@ -33,22 +31,32 @@ struct Stem {
     text: Option<String>,
 }
 
-/// The class that most of the words speak for, and how much. Classes of the status's subject (RFC 3463) go before
-/// others.
-pub(crate) fn hint(text: &str, status: Option<EnhancedCode>) -> Option<(Class, u32)> {
-    let text = telling(text);
-    let words = Words::of(&text);
-    let mut votes: Vec<(Class, u32)> = Vec::new();
-    for hint in HINTS.iter().filter(|hint| hint.is_in(&words)) {
-        match votes.iter_mut().find(|(class, _)| *class == hint.class) {
-            Some((_, votes)) => *votes += hint.weight,
-            None => votes.push((hint.class, hint.weight)),
-        }
+impl Hints {
+    /// An error names the line.
+    pub(crate) fn parse(text: &str) -> Result<Hints, String> {
+        let lines = text.lines().filter(|line| !line.is_empty() && !line.starts_with('#'));
+        let hints = lines.map(|line| hint_of(line).ok_or_else(|| format!("no hint: {line}")));
+        hints.collect::<Result<_, _>>().map(Hints)
     }
-    let subject = status.map_or(&[][..], |status| of_subject(status.1));
-    let weighed =
-        votes.into_iter().map(|(class, votes)| (class, votes + if subject.contains(&class) { OF_SUBJECT } else { 0 }));
-    weighed.rev().max_by_key(|(_, votes)| *votes)
+
+    /// The class that most of the words speak for, and how much. Classes of the status's subject (RFC 3463) go before
+    /// others.
+    pub(crate) fn hint(&self, text: &str, status: Option<EnhancedCode>) -> Option<(Class, u32)> {
+        let text = telling(text);
+        let words = Words::of(&text);
+        let mut votes: Vec<(Class, u32)> = Vec::new();
+        for hint in self.0.iter().filter(|hint| hint.is_in(&words)) {
+            match votes.iter_mut().find(|(class, _)| *class == hint.class) {
+                Some((_, votes)) => *votes += hint.weight,
+                None => votes.push((hint.class, hint.weight)),
+            }
+        }
+        let subject = status.map_or(&[][..], |status| of_subject(status.1));
+        let weighed = votes
+            .into_iter()
+            .map(|(class, votes)| (class, votes + if subject.contains(&class) { OF_SUBJECT } else { 0 }));
+        weighed.rev().max_by_key(|(_, votes)| *votes)
+    }
 }
 
 /// The text without what says nothing of the cause: addresses, links, and what every notice has.
@@ -130,14 +138,14 @@ fn of_subject(subject: u16) -> &'static [Class] {
 }
 
 /// The words of a text, and where those stand that begin with an octet: most stems are found missing by that.
-struct Words<'t> {
+pub(crate) struct Words<'t> {
     text: &'t str,
     words: Vec<&'t str>,
     begin: Vec<Vec<usize>>,
 }
 
 impl<'t> Words<'t> {
-    fn of(text: &'t str) -> Words<'t> {
+    pub(crate) fn of(text: &'t str) -> Words<'t> {
         let words = text.split(|c: char| !c.is_alphanumeric()).filter(|word| !word.is_empty()).take(WORDS);
         let words: Vec<&str> = words.collect();
         let mut begin = vec![Vec::new(); 256];
@@ -145,6 +153,11 @@ impl<'t> Words<'t> {
             begin[usize::from(word.as_bytes()[0])].push(place);
         }
         Words { text, words, begin }
+    }
+
+    #[cfg(test)]
+    pub(crate) fn hold(&self, written: &str) -> bool {
+        !self.places(&[stem(written)]).is_empty()
     }
 
     /// Where one of these stands.
@@ -188,11 +201,6 @@ impl Stem {
     }
 }
 
-fn parse(text: &str) -> Result<Vec<Hint>, String> {
-    let lines = text.lines().filter(|line| !line.is_empty() && !line.starts_with('#'));
-    lines.map(|line| hint_of(line).ok_or_else(|| format!("no hint: {line}"))).collect()
-}
-
 fn hint_of(line: &str) -> Option<Hint> {
     let (class, rest) = line.split_once(' ')?;
     let (weight, rest) = rest.split_once(' ')?;
@@ -212,15 +220,20 @@ fn stem(text: &str) -> Stem {
 mod tests {
     use super::*;
 
+    fn shipped() -> Hints {
+        Hints::parse(include_str!("../data/hints.txt")).unwrap()
+    }
+
     #[test]
     fn the_hints_can_be_read() {
-        assert!(parse(include_str!("../data/hints.txt")).unwrap().len() > 100);
-        assert!(parse("no-such-class 3 word").is_err());
+        assert!(shipped().0.len() > 100);
+        assert!(Hints::parse("no-such-class 3 word").is_err());
     }
 
     #[test]
     fn words_that_stand_near_each_other_decide_and_the_status_helps() {
-        let class = |text: &str, status| hint(text, status).map(|(class, _)| class);
+        let hints = shipped();
+        let class = |text: &str, status| hints.hint(text, status).map(|(class, _)| class);
         assert_eq!(class("the account of this person was not found here", None), Some(Class::UnknownUser));
         assert_eq!(class("<unknown-user@list.example> https://spam.example", None), None, "names are no words");
         assert_eq!(class("Nous n'avons pas ce client: adresse inconnue", None), Some(Class::UnknownUser));

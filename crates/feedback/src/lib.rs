@@ -6,6 +6,9 @@
 //! it asks a token first. Promise: [`read`] never fails and never panics, whatever the octets are, and its time
 //! and memory are linear in them.
 
+#[cfg(test)]
+extern crate self as repute_feedback;
+
 mod authfail;
 mod cause;
 mod complaint;
@@ -13,11 +16,14 @@ mod dmarc;
 mod find;
 mod freeform;
 mod hints;
+#[cfg(test)]
+mod left_out;
 mod letter;
 mod mail;
 mod original;
 mod packed;
 mod report;
+mod stage;
 mod standard;
 mod tlsrpt;
 pub mod token;
