@@ -277,7 +277,7 @@ pub(crate) async fn release(
 fn everybodys(entry: &Entry) -> Problem {
     let detail = format!(
         "mail to {0} is suppressed for every account: {1}; an operator can let it be written to again: `repute suppression \
-         release {0}`, or this call with an operator's token",
+         release {0}`, or this call with a token of no account that may `suppress`",
         entry.address,
         entry.told()
     );
