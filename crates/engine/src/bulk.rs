@@ -18,16 +18,18 @@ pub mod rows;
 pub mod words;
 
 use std::collections::{HashMap, HashSet};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
 use repute_message::merge::FormLetter;
 use repute_spool::{Campaign, CampaignState, MessageMeta};
-use repute_types::{AccountName, MessageId};
+use repute_types::labels::list_name;
+use repute_types::{AccountName, Labels, MessageId};
 
 pub use self::check::{CheckAddresses, DomainTakes, Takes};
 pub(crate) use self::fields::add_to_single;
 pub use self::leave::{MAILTO, PAGE, unsubscribe_url};
-pub(crate) use self::operate::{go_on, sweep};
+pub(crate) use self::operate::{enter, go_on, sweep};
 pub(crate) use self::render::merged;
 use crate::works::lock;
 
@@ -59,8 +61,26 @@ pub(crate) struct Known {
     pub account: AccountName,
     pub list: String,
     state: Mutex<CampaignState>,
+    /// Who brings recipients in now.
+    coming: AtomicUsize,
     /// What changes it waits its turn here.
     turn: tokio::sync::Mutex<Loading>,
+}
+
+/// While this stands, recipients of a campaign are coming in, and it is not launched.
+pub struct ComingIn(Arc<Known>);
+
+impl ComingIn {
+    fn of(known: Arc<Known>) -> ComingIn {
+        known.coming.fetch_add(1, Ordering::SeqCst);
+        ComingIn(known)
+    }
+}
+
+impl Drop for ComingIn {
+    fn drop(&mut self) {
+        self.0.coming.fetch_sub(1, Ordering::SeqCst);
+    }
 }
 
 /// What is known of a list while it comes in.
@@ -83,10 +103,20 @@ impl Known {
             id: campaign.id,
             name: campaign.name.clone(),
             account: campaign.account.clone(),
-            list: campaign.list.clone(),
+            list: list_name(&campaign.list),
             state: Mutex::new(campaign.state.clone()),
+            coming: AtomicUsize::new(0),
             turn: tokio::sync::Mutex::new(Loading { next_row: campaign.rows, seen: None }),
         }
+    }
+
+    /// What its events are labelled with.
+    pub fn labels(&self) -> Option<Arc<Labels>> {
+        Labels { campaign: Some(self.name.clone()), list: Some(self.list.clone()), ..Labels::default() }.kept()
+    }
+
+    fn is_coming_in(&self) -> bool {
+        self.coming.load(Ordering::SeqCst) > 0
     }
 
     pub fn state(&self) -> CampaignState {
@@ -128,7 +158,7 @@ impl Bulk {
         campaigns.retain(|id, known| *id >= before || known.state() != CampaignState::Cancelled);
     }
 
-    fn all(&self) -> Vec<Arc<Known>> {
+    pub fn all(&self) -> Vec<Arc<Known>> {
         self.campaigns.read().unwrap_or_else(PoisonError::into_inner).values().cloned().collect()
     }
 

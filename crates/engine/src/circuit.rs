@@ -4,33 +4,37 @@
 //! Every recipient's outcome and everything that comes back is counted for the account and, where the message has
 //! one, for its campaign ([`count`]). Too many people who do not exist, complaints, or verdicts of spam open the
 //! circuit: an incident with numbers and examples is told, once, and from then on every part of that account or
-//! campaign is held when it is due, until a person goes on or cancels. Other accounts' mail is not touched.
+//! campaign is held when it is due, until a person goes on or cancels. Other accounts' mail is not touched, and where
+//! a campaign alone explains an account's figures, neither is the account's other mail. Bulk mail is held by the
+//! campaign ([`campaigns`]), other mail by the part.
 //! What is open, and what was counted, survives a restart; a crash loses the counts of the last minute.
 //! Beside them stands the brake ([`brake`]): an account that suddenly writes to many strangers is stopped in the same way.
 
 pub(crate) mod brake;
+pub(crate) mod campaigns;
 pub(crate) mod count;
 mod habit;
 mod known;
+mod words;
 
 use std::collections::{BTreeMap, HashMap};
-use std::fmt;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use repute_ledger::{Counted, Habits, Opened};
-use repute_spool::MessageMeta;
+use repute_ledger::{Counted, Habits, Incident, Opened};
+use repute_spool::{MessageMeta, PartRecord, PartState};
 use repute_trust::replies::Class;
 use repute_types::event::{IncidentState, Level};
-use repute_types::{AccountName, Culprit, EventKind, Labels, Timestamp, Verdict};
-use serde::Serialize;
+use repute_types::{AccountName, Culprit, Labels, Timestamp, Verdict};
+use serde::{Deserialize, Serialize};
 use tokio::sync::{Notify, watch};
 
 use self::brake::Brake;
 pub use self::brake::HabitRow;
 pub use self::count::CircuitSettings;
-use self::count::{Slice, Told, Window};
+use self::count::{Slice, Sums, Told, Trouble, Window};
+pub(crate) use self::words::Subject;
 use crate::settle::Finished;
 use crate::works::{Works, lock};
 
@@ -44,52 +48,8 @@ const STRANGERS: &str = "circuit.strangers";
 /// For so long what a person lets go on is meant, after the brake held it.
 const MEANT: Duration = Duration::from_secs(24 * 3600);
 
-/// An account, or a campaign of it.
-#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub(crate) struct Subject {
-    account: AccountName,
-    campaign: Option<String>,
-}
-
-impl Subject {
-    /// As a command names it: `shop` or `shop/spring sale`.
-    pub fn parse(name: &str) -> Subject {
-        match name.split_once('/') {
-            Some((account, campaign)) => Subject { account: account.into(), campaign: Some(campaign.to_owned()) },
-            None => Subject { account: name.into(), campaign: None },
-        }
-    }
-
-    fn name(&self) -> String {
-        match &self.campaign {
-            Some(campaign) => format!("{}/{campaign}", self.account),
-            None => self.account.to_string(),
-        }
-    }
-
-    /// How the reason begins for which its mail is held; no other subject's begins like this.
-    pub fn held_by(&self) -> String {
-        format!("the circuit of {self} is open:")
-    }
-
-    pub fn covers(&self, meta: &MessageMeta) -> bool {
-        let campaign = meta.labels.as_ref().and_then(|labels| labels.campaign.as_deref());
-        meta.account.as_ref() == Some(&self.account)
-            && (self.campaign.is_none() || self.campaign.as_deref() == campaign)
-    }
-}
-
-impl fmt::Display for Subject {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match &self.campaign {
-            Some(campaign) => write!(f, "campaign {campaign:?} of account {}", self.account),
-            None => write!(f, "account {}", self.account),
-        }
-    }
-}
-
 /// An open circuit, as it is listed.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct CircuitRow {
     /// What `continue` and `cancel` are given.
     pub name: String,
@@ -98,7 +58,12 @@ pub struct CircuitRow {
     /// `circuit.unknown`, `circuit.complaints`, `circuit.spam`, `circuit.strangers`.
     pub what: String,
     pub since: Timestamp,
+    /// The numbers, and examples.
     pub text: String,
+    /// What to do about it, with the command.
+    pub cure: String,
+    /// The number of its incident.
+    pub incident: u64,
 }
 
 #[derive(Default)]
@@ -110,6 +75,8 @@ pub(crate) struct Circuits {
     changed: AtomicBool,
     news: Notify,
     pub brake: Brake,
+    /// What was open before could not be read: what it held stays held.
+    unread: bool,
 }
 
 #[derive(Default)]
@@ -143,7 +110,12 @@ impl Circuits {
         state.open = opened.into_iter().map(|o| (subject(o.account.clone(), o.campaign.clone()), o)).collect();
         let any_open = AtomicBool::new(!state.open.is_empty());
         let brake = Brake::restored(habits);
-        Circuits { state: Mutex::new(state), any_open, changed: AtomicBool::default(), news: Notify::new(), brake }
+        Circuits { state: Mutex::new(state), any_open, brake, ..Circuits::default() }
+    }
+
+    /// What was known at the last stop cannot be read.
+    pub fn unread() -> Circuits {
+        Circuits { unread: true, ..Circuits::default() }
     }
 
     /// Whether the account as a whole is stopped.
@@ -159,25 +131,29 @@ impl Circuits {
         }
         let state = lock(&self.state);
         let (subject, opened) = state.open.iter().find(|(subject, _)| subject.covers(meta))?;
-        let name = subject.name();
-        Some(format!(
-            "{} {}; go on with `repute circuit continue {name:?}`, or cancel it",
-            subject.held_by(),
-            opened.text
-        ))
+        Some(words::held(subject, opened))
+    }
+
+    /// What stops mail of a campaign, its own circuit before its account's.
+    pub fn of_campaign(&self, account: &AccountName, campaign: &str) -> Option<CircuitRow> {
+        if !self.any_open.load(Ordering::Relaxed) {
+            return None;
+        }
+        let state = lock(&self.state);
+        let of = |campaign: Option<&str>| {
+            let subject = Subject { account: account.clone(), campaign: campaign.map(str::to_owned) };
+            state.open.get(&subject).map(|opened| words::row(&subject, opened))
+        };
+        of(Some(campaign)).or_else(|| of(None))
     }
 
     pub fn list(&self) -> Vec<CircuitRow> {
-        let state = lock(&self.state);
-        let row = |(subject, opened): (&Subject, &Opened)| CircuitRow {
-            name: subject.name(),
-            account: opened.account.clone(),
-            campaign: subject.campaign.clone(),
-            what: opened.what.clone(),
-            since: opened.at,
-            text: opened.text.clone(),
-        };
-        state.open.iter().map(row).collect()
+        lock(&self.state).open.iter().map(|(subject, opened)| words::row(subject, opened)).collect()
+    }
+
+    /// What is open, as incidents are shown.
+    pub fn incidents(&self) -> Vec<Incident> {
+        lock(&self.state).open.iter().map(|(subject, opened)| words::shown(subject, opened)).collect()
     }
 
     fn snapshot(&self) -> (Vec<Counted>, Vec<Opened>) {
@@ -232,26 +208,123 @@ pub(crate) fn count(
     told: Told,
     example: &dyn Fn() -> String,
 ) {
-    let settings = works.settings();
+    let settings = &works.settings().circuit;
     let now = works.now();
     let campaign = labels.and_then(|labels| labels.campaign.clone());
-    let subjects = [Some(None), campaign.map(Some)];
-    let mut too_much = Vec::new();
-    {
+    let of = |campaign: Option<String>| Subject { account: account.clone(), campaign };
+    let too_much = {
         let mut state = lock(&works.circuits.state);
-        for campaign in subjects.into_iter().flatten() {
-            let subject = Subject { account: account.clone(), campaign };
-            if !state.windows.contains_key(&subject) && !has_room(&mut state, now, settings.circuit.window) {
+        let mut trouble = None;
+        let is_held = campaign.is_some() && state.open.contains_key(&of(campaign.clone()));
+        for subject in campaign.iter().map(|campaign| of(Some(campaign.clone()))).chain([of(None)]) {
+            if !state.windows.contains_key(&subject) && !has_room(&mut state, now, settings.window) {
                 continue;
             }
-            let window = state.windows.entry(subject.clone()).or_default();
-            if let Some((trouble, text)) = window.count(told, example, now, &settings.circuit) {
-                too_much.push((subject, trouble, text));
+            // A campaign that is stopped is no example of what else its account sends.
+            let exemplifies = subject.campaign.is_some() || !is_held;
+            let window = state.windows.entry(subject).or_default();
+            trouble = window.add(told, now, settings);
+            if let Some(trouble) = trouble.filter(|_| exemplifies) {
+                window.exemplify(trouble, example);
             }
         }
-    }
-    for (subject, trouble, text) in too_much {
+        trouble.and_then(|trouble| state.too_much(account, campaign, trouble, now - settings.window, settings))
+    };
+    if let Some((subject, trouble, text)) = too_much {
         open(works, subject, trouble.what(), text);
+    }
+}
+
+impl State {
+    /// Which circuit is to open after something was counted: the campaign's own before the account's, and of
+    /// others the one that explains the account's figures alone.
+    fn too_much(
+        &self,
+        account: &AccountName,
+        campaign: Option<String>,
+        trouble: Trouble,
+        oldest: Timestamp,
+        settings: &CircuitSettings,
+    ) -> Option<(Subject, Trouble, String)> {
+        let told = |subject: Subject, sums: Sums| {
+            let examples = self.windows.get(&subject).map_or(&[][..], |window| window.examples(trouble));
+            let text = sums.words(trouble, examples);
+            Some((subject, trouble, text))
+        };
+        let sums = |subject: &Subject| self.windows.get(subject).map(|window| window.sums(oldest));
+        if let Some(campaign) = campaign {
+            let subject = Subject { account: account.clone(), campaign: Some(campaign) };
+            let of_campaign = sums(&subject).filter(|sums| sums.is_too_much(trouble, settings));
+            if let Some(sums) = of_campaign.filter(|_| !self.open.contains_key(&subject)) {
+                return told(subject, sums);
+            }
+        }
+        let whole = Subject { account: account.clone(), campaign: None };
+        let all = sums(&whole).filter(|sums| sums.is_too_much(trouble, settings))?;
+        if self.open.contains_key(&whole) {
+            return None;
+        }
+        let held = self.open.keys().filter(|subject| subject.account == *account).filter_map(sums);
+        let rest = held.fold(all, Sums::without);
+        if !rest.is_too_much(trouble, settings) {
+            return None;
+        }
+        match self.culprit(account, rest, trouble, oldest, settings) {
+            Some((subject, sums)) => told(subject, sums),
+            None => told(whole, rest),
+        }
+    }
+
+    /// The campaign that has most of the account's trouble, and without which the account's figures are good.
+    fn culprit(
+        &self,
+        account: &AccountName,
+        rest: Sums,
+        trouble: Trouble,
+        oldest: Timestamp,
+        settings: &CircuitSettings,
+    ) -> Option<(Subject, Sums)> {
+        let goes_on = |subject: &&Subject| {
+            subject.account == *account && subject.campaign.is_some() && !self.open.contains_key(subject)
+        };
+        let campaigns = self.windows.iter().filter(|(subject, _)| goes_on(subject));
+        let (subject, sums) = campaigns
+            .map(|(subject, window)| (subject, window.sums(oldest)))
+            .max_by_key(|(_, sums)| sums.of(trouble))?;
+        let explains = sums.is_bad(trouble, settings)
+            && sums.of(trouble) * 2 > rest.of(trouble)
+            && !rest.without(sums).is_too_much(trouble, settings);
+        explains.then(|| (subject.clone(), sums))
+    }
+
+    /// What is told of the account's other mail has no examples from a campaign that is stopped.
+    fn set_apart(&mut self, subject: &Subject) {
+        let whole = Subject { account: subject.account.clone(), campaign: None };
+        if subject.campaign.is_none() {
+            return;
+        }
+        let Some(mut account) = self.windows.remove(&whole) else { return };
+        if let Some(window) = self.windows.get(subject) {
+            account.leave_to(window);
+        }
+        self.windows.insert(whole, account);
+    }
+
+    /// What went wrong so far counts no more, neither for who was stopped nor for what that is a part of.
+    fn forgive(&mut self, subject: &Subject) {
+        if subject.campaign.is_none() {
+            let of_account = self.windows.iter_mut().filter(|(of, _)| of.account == subject.account);
+            return of_account.for_each(|(_, window)| drop(window.forgive()));
+        }
+        let Some(mut window) = self.windows.remove(subject) else { return };
+        let whole = Subject { account: subject.account.clone(), campaign: None };
+        if let Some(account) = self.windows.get_mut(&whole) {
+            account.leave_to(&window);
+            account.take_away(&window.forgive());
+        } else {
+            window.forgive();
+        }
+        self.windows.insert(subject.clone(), window);
     }
 }
 
@@ -271,11 +344,13 @@ fn open(works: &Works, subject: Subject, what: &str, text: String) {
         if state.open.contains_key(&subject) {
             return;
         }
+        state.set_apart(&subject);
         state.open.insert(subject.clone(), opened.clone());
         works.circuits.any_open.store(true, Ordering::Relaxed);
     }
     works.circuits.changed.store(true, Ordering::Relaxed);
-    tell(works, &subject, &opened, IncidentState::Opened);
+    works.emit(words::incident(&subject, &opened, IncidentState::Opened, opened.text.clone()));
+    campaigns::tell_held(works, &subject, &opened);
     works.circuits.news.notify_one();
 }
 
@@ -292,28 +367,6 @@ fn brief(text: &str) -> String {
     text.chars().take(120).collect()
 }
 
-fn tell(works: &Works, subject: &Subject, open: &Opened, state: IncidentState) {
-    let name = subject.name();
-    let cure = match state {
-        IncidentState::Opened if open.what == STRANGERS => format!(
-            "its mail is held; if it was not meant, its password is stolen: change that first, then `repute circuit cancel \
-             {name:?}`; if it was, `repute circuit continue {name:?}`"
-        ),
-        IncidentState::Opened => format!(
-            "its mail is held; find out where the addresses are from, then `repute circuit continue {name:?}` or `cancel`"
-        ),
-        IncidentState::Closed => String::new(),
-    };
-    works.emit(EventKind::Incident {
-        id: open.incident,
-        state,
-        what: open.what.clone(),
-        subject: subject.to_string(),
-        text: open.text.clone(),
-        cure,
-    });
-}
-
 /// What a person says of what was held.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Word {
@@ -321,13 +374,20 @@ pub(crate) enum Word {
     Cancel,
 }
 
-/// Closes a circuit and counts from nothing, durably; `false` where none of that name is open.
-pub(crate) async fn close(works: &Works, subject: &Subject, word: Word) -> Result<bool, repute_ledger::LedgerError> {
+/// Closes a circuit by a person's word, durably; `false` where none of that name is open. What went wrong until
+/// then counts no more; what went well does.
+pub(crate) async fn close(
+    works: &Works,
+    subject: &Subject,
+    word: Word,
+    who: &str,
+) -> Result<bool, repute_ledger::LedgerError> {
     let opened = {
         let mut state = lock(&works.circuits.state);
         let opened = state.open.remove(subject);
-        if let (Some(_), Some(window)) = (&opened, state.windows.get_mut(subject)) {
-            window.forget();
+        // Who says that strangers were meant says nothing of those who do not exist.
+        if opened.as_ref().is_some_and(|opened| opened.what != STRANGERS || word == Word::Cancel) {
+            state.forgive(subject);
         }
         works.circuits.any_open.store(!state.open.is_empty(), Ordering::Relaxed);
         opened
@@ -340,8 +400,21 @@ pub(crate) async fn close(works: &Works, subject: &Subject, word: Word) -> Resul
         Word::Cancel => works.circuits.brake.disown(&subject.account),
     }
     save(works).await?;
-    tell(works, subject, &opened, IncidentState::Closed);
+    let text = words::closed(&opened, word, who, works.now());
+    works.emit(words::incident(subject, &opened, IncidentState::Closed, text));
     Ok(true)
+}
+
+/// A part of before that a circuit held which is not open any more goes on: a crash came between the person's word
+/// and the parts.
+pub(crate) fn let_go_at_start(works: &Works, meta: &MessageMeta, part: PartRecord) -> PartRecord {
+    let was_held = matches!(&part.state, PartState::Held(reason) if words::is_held_by_one(reason));
+    if !was_held || works.circuits.unread || works.circuits.stops(meta).is_some() {
+        return part;
+    }
+    let part = PartRecord { state: PartState::Due, due: works.now(), ..part };
+    works.keep(part.clone());
+    part
 }
 
 /// Writes down what changed, now and then and when something opens, until `stop` turns true.
@@ -381,3 +454,6 @@ pub(crate) async fn save(works: &Works) -> Result<(), repute_ledger::LedgerError
     let saved = store.save_habits(habits.clone(), habit::oldest(now)).await;
     saved.inspect_err(|_| works.circuits.brake.mark(&habits))
 }
+
+#[cfg(test)]
+mod tests;

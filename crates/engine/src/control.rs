@@ -226,20 +226,25 @@ impl Control {
             if !concerned(&part) {
                 continue;
             }
-            let id = part.id;
-            if part.state != PartState::Due {
-                // On disk before it is due: else a fast attempt's settlement would be overwritten.
-                self.works.emit(EventKind::Released {
-                    part: id,
-                    account: meta.account,
-                    labels: meta.labels,
-                    recipients: part.addresses(),
-                });
-                self.works.keep(PartRecord { state: PartState::Due, due: now, ..part });
-            }
-            changes.count(self.works.queue(|queue| queue.retry(id, now)));
+            changes.count(self.due_now(meta, part, now));
         }
         self.flushed(changes).await
+    }
+
+    fn due_now(&self, meta: MessageMeta, part: PartRecord, now: Timestamp) -> Changed {
+        let id = part.id;
+        if part.state != PartState::Due {
+            // On disk before it is due: else a fast attempt's settlement would be overwritten.
+            self.works.emit(EventKind::Released {
+                message: id.message,
+                part: Some(id.number),
+                account: meta.account,
+                labels: meta.labels,
+                recipients: part.addresses(),
+            });
+            self.works.keep(PartRecord { state: PartState::Due, due: now, ..part });
+        }
+        self.works.queue(|queue| queue.retry(id, now))
     }
 
     /// Takes messages out of the queue without a notice to their senders. The history keeps it.
@@ -348,6 +353,7 @@ impl Control {
         let word = match self.works.bulk.state(meta.id) {
             Some(CampaignState::Loading) => Some("its campaign is not launched yet".to_owned()),
             Some(CampaignState::Paused(reason)) => Some(format!("its campaign is paused: {reason}")),
+            Some(CampaignState::Running) => self.works.circuits.stops(meta),
             _ => None,
         };
         if let Some(word) = word.filter(|_| row.state != "sending") {

@@ -110,7 +110,7 @@ impl Session {
             return settle::expire(&works, loaded);
         }
         if let Some(reason) = works.circuits.stops(&loaded.meta) {
-            return dispatch::hold(&works, loaded, reason);
+            return dispatch::stop(&works, loaded, reason);
         }
         let settings = works.settings();
         let left_out = suppress::before_attempt(&works, &loaded);
@@ -118,8 +118,10 @@ impl Session {
         let recipients: Vec<_> =
             all.filter(|(n, _)| !left_out.has(*n)).map(|(_, pending)| &pending.recipient).collect();
         if recipients.is_empty() {
+            let suppressed = left_out.suppressed();
             let outcomes = left_out.with(&works, &loaded, Vec::new());
-            return settle::settle(&works, Decided::apart(loaded, By::Suppression, outcomes));
+            let decided = Decided { suppressed, ..Decided::apart(loaded, By::Suppression, outcomes) };
+            return settle::settle(&works, decided);
         }
         let mut outcomes = Vec::with_capacity(recipients.len());
         let mut feedback = Feedback::None;
@@ -133,11 +135,12 @@ impl Session {
                 Err(Crowded) => return self.put_back(loaded),
             }
         }
+        let suppressed = left_out.suppressed();
         let outcomes = left_out.with(&works, &loaded, outcomes);
         let relay_tells = self.connection.as_ref().is_some_and(|c| c.offered().dsn);
         let egress = self.connection.as_ref().and_then(Connection::local_address);
         let by = By::Attempt(lease.attempt);
-        settle::settle(&works, Decided { loaded, by, outcomes, feedback, egress, relay_tells });
+        settle::settle(&works, Decided { loaded, by, outcomes, feedback, egress, suppressed, relay_tells });
     }
 
     /// No attempt was made: the part is ready again at once, for the sessions that are open.

@@ -13,6 +13,7 @@ use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 
+use crate::circuit::campaigns;
 use crate::fresh::Loaded;
 use crate::intake::LoadError;
 use crate::settle::{self, By, Decided};
@@ -158,22 +159,29 @@ pub(crate) async fn settle_alike(works: &Works, lease: Lease, outcome: &Outcome)
 /// What is needed for an attempt.
 pub(crate) async fn load_for_attempt(works: &Works, part: PartId) -> Option<Loaded> {
     match works.bulk.state(part.message) {
-        None | Some(CampaignState::Running) => {}
+        None => {}
+        Some(CampaignState::Running) if !campaigns::is_stopped(works, part.message) => {}
         Some(CampaignState::Cancelled) => {
             take_out(works, part).await;
             return None;
         }
-        Some(CampaignState::Loading | CampaignState::Paused(_)) => {
-            let now = works.now();
-            works.queue(|queue| queue.settle(part, Then::Unchanged { held: true }, Feedback::None, now));
-            if works.bulk.state(part.message) == Some(CampaignState::Running) {
-                // Resumed in this moment.
-                works.queue(|queue| queue.let_go(part, now));
-            }
+        Some(CampaignState::Running | CampaignState::Loading | CampaignState::Paused(_)) => {
+            hold_with_campaign(works, part);
             return None;
         }
     }
     load_or_put_back(works, part, Then::Again(works.now() + DISK_RETRY)).await
+}
+
+/// Holds a leased part because its campaign is held: in the queue alone, as the campaign's own record says it on disk.
+fn hold_with_campaign(works: &Works, part: PartId) {
+    let now = works.now();
+    works.queue(|queue| queue.settle(part, Then::Unchanged { held: true }, Feedback::None, now));
+    let runs = works.bulk.state(part.message) == Some(CampaignState::Running);
+    if runs && !campaigns::is_stopped(works, part.message) {
+        // Let go in this moment.
+        works.queue(|queue| queue.let_go(part, now));
+    }
 }
 
 /// Ends a leased part of a cancelled campaign: whoever takes the campaign out has passed it over.
@@ -246,7 +254,14 @@ async fn hold_unread(works: &Works, part: PartId, reason: &str) {
 
 /// A part of which nothing can be read any more is held.
 fn nobodys(part: PartId, reason: &str) -> EventKind {
-    EventKind::Held { part, account: None, labels: None, recipients: Vec::new(), reason: reason.to_owned() }
+    EventKind::Held {
+        message: part.message,
+        part: Some(part.number),
+        account: None,
+        labels: None,
+        recipients: Vec::new(),
+        reason: reason.to_owned(),
+    }
 }
 
 /// A part's alarm: it has expired, or its sender is owed a word that it takes long.
@@ -280,6 +295,14 @@ async fn alarm(works: &Works, part: PartId) {
         queue.settle(part, as_it_was, Feedback::None, now);
         queue.set_alarm(part, next);
     });
+}
+
+/// Holds a leased part in place of an attempt, because a circuit is open: with its campaign where it is of one.
+pub(crate) fn stop(works: &Works, loaded: Loaded, reason: String) {
+    match loaded.meta.letter {
+        Some(_) => hold_with_campaign(works, loaded.part.id),
+        None => hold(works, loaded, reason),
+    }
 }
 
 /// Holds a leased part in place of an attempt.

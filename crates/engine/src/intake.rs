@@ -16,7 +16,7 @@ use repute_types::{
 };
 
 use crate::bulk;
-use crate::circuit::brake;
+use crate::circuit::{brake, campaigns};
 use crate::config::{SendingDomain, Settings};
 use crate::door::{Account, SEND_AT_MOST, Submitted};
 use crate::fresh::Loaded;
@@ -306,7 +306,7 @@ impl Works {
             due: part.due,
             alarm: self.next_alarm(meta, part),
             attempts: part.attempts,
-            held: part.state != PartState::Due || self.is_paused(meta.id),
+            held: part.state != PartState::Due || self.is_paused(meta.id) || campaigns::is_stopped(self, meta.id),
         }
     }
 

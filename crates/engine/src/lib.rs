@@ -177,11 +177,11 @@ async fn refill(works: Arc<Works>, last: Option<MessageId>, stop: watch::Receive
         let ended = page.last().is_some_and(|(meta, _)| meta.id > last);
         let now = works.now();
         let entries: Vec<_> = page
-            .iter()
+            .into_iter()
             .filter(|(meta, _)| meta.id <= last && may_wait(&works, meta))
-            .map(|(meta, part)| repute_queue::Entry {
-                due: due_at_start(&works, meta, part),
-                ..works.entry(meta, part)
+            .map(|(meta, part)| {
+                let part = circuit::let_go_at_start(&works, &meta, part);
+                repute_queue::Entry { due: due_at_start(&works, &meta, &part), ..works.entry(&meta, &part) }
             })
             .collect();
         count += entries.len();

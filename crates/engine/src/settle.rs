@@ -29,6 +29,9 @@ pub(crate) struct Decided {
     pub feedback: Feedback,
     /// The address mail left from, if a session was had and it was bound.
     pub egress: Option<IpAddr>,
+    /// Those of the recipients, by their place, that are suppressed: it was told of them by that word alone, and
+    /// nothing was tried. Empty where none is.
+    pub suppressed: Vec<bool>,
     /// The server that took it promised to send the notices of success (RFC 3461 §5.2.2).
     pub relay_tells: bool,
 }
@@ -49,7 +52,15 @@ pub(crate) enum By {
 impl Decided {
     /// Decided without a session with a server.
     pub fn apart(loaded: Loaded, by: By, outcomes: Vec<Outcome>) -> Decided {
-        Decided { loaded, by, outcomes, feedback: Feedback::None, egress: None, relay_tells: false }
+        Decided {
+            loaded,
+            by,
+            outcomes,
+            feedback: Feedback::None,
+            egress: None,
+            suppressed: Vec::new(),
+            relay_tells: false,
+        }
     }
 }
 
@@ -60,10 +71,12 @@ pub(crate) struct Finished {
     pub cause: Option<Cause>,
     /// The reply proves a permanent fault of the recipient's own.
     pub suppresses: bool,
+    /// Nothing was tried, because mail to it is suppressed.
+    pub suppressed: bool,
 }
 
 pub(crate) fn settle(works: &Works, decided: Decided) {
-    let Decided { loaded, by, outcomes, feedback, egress, relay_tells } = decided;
+    let Decided { loaded, by, outcomes, feedback, egress, suppressed, relay_tells } = decided;
     let attempt = if let By::Attempt(number) = by { number } else { 0 };
     let now = works.now();
     let settings = works.settings();
@@ -93,7 +106,8 @@ pub(crate) fn settle(works: &Works, decided: Decided) {
             }
             _ => {
                 let suppresses = reading.is_some_and(|r| r.suppresses());
-                finished.push(Finished { recipient, outcome, cause, suppresses });
+                let suppressed = suppressed.get(n).copied().unwrap_or_default();
+                finished.push(Finished { recipient, outcome, cause, suppresses, suppressed });
             }
         }
     }
@@ -109,8 +123,8 @@ pub(crate) fn settle(works: &Works, decided: Decided) {
         _ => next.min((loaded.meta.expires - LAST_CHANCE).max(now + LAST_CHANCE)),
     };
     let notices = if !cancelled { notice::about(works, &loaded, &finished, relay_tells) } else { Vec::new() };
-    let done =
-        finished.iter().map(|f| Said { recipient: &f.recipient, outcome: &f.outcome, cause: f.cause, next: None });
+    let tried = finished.iter().filter(|f| !f.suppressed);
+    let done = tried.map(|f| Said { recipient: &f.recipient, outcome: &f.outcome, cause: f.cause, next: None });
     let waiting = pending.iter().zip(&pending_causes).filter_map(|(p, cause)| {
         Some(Said { recipient: &p.recipient, outcome: p.last.as_ref()?, cause: *cause, next: Some(next) })
     });

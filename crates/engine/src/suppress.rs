@@ -166,6 +166,12 @@ impl LeftOut {
         self.outcomes.get(n).is_some_and(Option::is_some)
     }
 
+    /// By the recipients' places: who is suppressed, where anybody is.
+    pub fn suppressed(&self) -> Vec<bool> {
+        let is_suppressed = |known: &Option<Outcome>| known.as_ref().is_some_and(|o| o.verdict == Verdict::Failed);
+        self.outcomes.iter().map(is_suppressed).collect()
+    }
+
     /// With what the attempt did to the others, in the order of the recipients; and told.
     pub fn with(self, works: &Works, loaded: &Loaded, attempted: Vec<Outcome>) -> Vec<Outcome> {
         if let Some(account) = &loaded.meta.account {

@@ -128,7 +128,7 @@ impl Works {
                 let text = format!("what the circuits counted cannot be read: {error}; they count from nothing");
                 let kind = EventKind::Note { level: Level::Error, what: "circuit", text };
                 doors.events.emit(Event { at: doors.clock.now(), kind });
-                Circuits::default()
+                Circuits::unread()
             }
             None => Circuits::default(),
         };
@@ -222,7 +222,8 @@ impl Works {
     /// Tells that a part is held, with what its sender knows it by.
     pub fn emit_held(&self, meta: &MessageMeta, part: &PartRecord, reason: &str) {
         self.emit(EventKind::Held {
-            part: part.id,
+            message: part.id.message,
+            part: Some(part.id.number),
             account: meta.account.clone(),
             labels: meta.labels.clone(),
             recipients: part.addresses(),

@@ -45,8 +45,8 @@ async fn a_list_of_people_who_do_not_exist_stops_its_account_until_a_person_goes
     let reason = row.reason.clone().unwrap();
     assert!(reason.starts_with("the circuit of account shop is open: 11 of 11"), "{reason}");
     // A person goes on.
-    world.control().continue_circuit("nobody").await.unwrap_err();
-    assert_eq!(world.control().continue_circuit("shop").await.unwrap().now, 2);
+    world.control().continue_circuit("nobody", "ann").await.unwrap_err();
+    assert_eq!(world.control().continue_circuit("shop", "ann").await.unwrap().changes.now, 2);
     pass(MINUTE).await;
     assert_eq!((held(&world).await, there.taken().len()), (0, 2));
     assert_eq!(world.incidents().pop().unwrap().0, "closed");
@@ -71,7 +71,7 @@ async fn a_person_may_cancel_what_is_left_and_faults_of_ours_open_nothing() {
     assert_eq!(world.incidents().len(), 1);
     world.submit("me@example.com", &["ann@a.test"]).await.unwrap();
     pass(MINUTE).await;
-    assert_eq!(world.control().cancel_circuit("shop").await.unwrap().now, 1);
+    assert_eq!(world.control().cancel_circuit("shop", "ann").await.unwrap().now, 1);
     world.submit("me@example.com", &["ben@a.test"]).await.unwrap();
     pass(MINUTE).await;
     let to: Vec<_> = there.taken().into_iter().flat_map(|taken| taken.to).collect();
@@ -127,7 +127,7 @@ async fn a_stolen_password_is_stopped_in_the_night_and_the_address_keeps_its_nam
     assert_eq!(held(&world).await, 400 - out);
 
     // The owner is told, changes the password and throws away what is left. The next thief comes as far, no farther.
-    let cancelled = world.control().cancel_circuit("shop").await.unwrap().now;
+    let cancelled = world.control().cancel_circuit("shop", "ann").await.unwrap().now;
     assert_eq!(cancelled, 400 - out);
     assert_eq!(world.incidents().pop().unwrap().0, "closed");
     write_to_strangers(&world, "other", 40, 10).await;
@@ -147,7 +147,7 @@ async fn what_was_meant_goes_on_and_is_not_asked_again_at_the_next_issue() {
     world.submit("me@example.com", &club).await.unwrap();
     pass(MINUTE).await;
     assert_eq!((to_strangers(&there, "member"), world.control().circuits().open.len()), (0, 1));
-    world.control().continue_circuit("shop").await.unwrap();
+    world.control().continue_circuit("shop", "ann").await.unwrap();
     pass(HOUR).await;
     assert_eq!(to_strangers(&there, "member"), 400);
     // The rest of it on the same day.
@@ -177,5 +177,25 @@ async fn what_is_announced_is_not_held_and_colleagues_are_no_strangers() {
     pass(HOUR).await;
     assert_eq!((to_strangers(&there, "guest"), to_strangers(&here, "staff")), (400, 400));
     world.control().expect_much("nobody", DAY).await.unwrap_err();
+    world.stop().await;
+}
+
+/// A crash between a person's word and the parts: the circuit is closed on disk, and its parts are held.
+#[tokio::test(start_paused = true)]
+async fn what_a_closed_circuit_held_goes_at_the_next_start() {
+    let mut world = World::with_ledger().await;
+    let there = world.receiver("a.test", |to, _| match to.starts_with("gone") {
+        true => "550 5.1.1 no such user here",
+        false => "250 2.1.5 ok",
+    });
+    send_to_nobody(&world, 0).await;
+    world.submit("me@example.com", &["ann@a.test"]).await.unwrap();
+    pass(MINUTE).await;
+    assert_eq!(held(&world).await, 1);
+    world.stop().await;
+    world.circuits.as_ref().unwrap().save(Vec::new(), Vec::new(), repute_types::Timestamp(0)).await.unwrap();
+    world.start().await;
+    pass(MINUTE).await;
+    assert_eq!((held(&world).await, there.taken().len()), (0, 1));
     world.stop().await;
 }

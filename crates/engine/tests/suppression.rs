@@ -93,9 +93,7 @@ async fn who_complains_while_a_message_waits_does_not_get_it() {
     suppress(&world, "ben@a.test", Scope::of(Some("other"), None), Why::Complaint).await;
     pass(HOUR).await;
     assert_eq!(there.taken().into_iter().map(|taken| taken.to).collect::<Vec<_>>(), [vec!["ben@a.test".to_owned()]]);
-    assert_eq!(world.verdicts("ann@a.test").last().unwrap().1, Verdict::Failed);
-    let reason = world.reasons("ann@a.test").pop().unwrap();
-    assert!(reason.starts_with("5.7.1 not sent, because mail to this address is suppressed"), "{reason}");
+    assert_eq!(world.verdicts("ann@a.test"), [(1, Verdict::Deferred)], "nothing more was tried, so nothing bounced");
     assert_eq!(world.suppressed(), [("ann@a.test".to_owned(), "complaint")]);
     assert!(home.taken()[0].text.contains("has called mail from here spam"), "its sender is told");
     world.stop().await;
@@ -115,7 +113,28 @@ async fn a_part_whose_recipients_are_all_suppressed_makes_no_session() {
     suppress(&world, "ann@b.test", Scope::All, Why::Manual).await;
     world.control().release(&Selector { all: true, ..Selector::default() }).await.unwrap();
     pass(MINUTE).await;
-    assert_eq!(world.verdicts("ann@b.test"), [(1, Verdict::Deferred), (0, Verdict::Failed)]);
+    assert_eq!(world.verdicts("ann@b.test"), [(1, Verdict::Deferred)]);
+    assert_eq!(world.suppressed(), [("ann@b.test".to_owned(), "manual")]);
     assert_eq!(world.control().status().queued, 0);
+    world.stop().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_is_suppressed_before_the_first_attempt_is_told_by_that_word_alone() {
+    let mut world = World::with_ledger().await;
+    let there = world.receiver("a.test", |_, _| "250 2.1.5 ok");
+    let home = world.receiver("example.com", |_, _| "250 2.1.5 ok");
+    let later = world.clock.now() + HOUR;
+    let id = world.submit_at("me@example.com", &["ann@a.test", "ben@a.test"], later).await.unwrap();
+    suppress(&world, "ann@a.test", Scope::of(Some("shop"), None), Why::Complaint).await;
+    pass(2 * HOUR).await;
+    let to: Vec<_> = there.taken().into_iter().flat_map(|taken| taken.to).collect();
+    assert_eq!(to, ["ben@a.test"]);
+    assert_eq!((world.verdicts("ann@a.test"), world.suppressed().len()), (vec![], 1));
+    let steps = world.control().why(&id.to_string(), 100).await.unwrap().steps;
+    let of_ann: Vec<_> = steps.iter().map(ToString::to_string).filter(|step| step.contains("ann@a.test")).collect();
+    assert_eq!(of_ann.len(), 2, "accepted and suppressed: {of_ann:?}");
+    assert!(of_ann[1].contains("suppressed ann@a.test"), "{of_ann:?}");
+    assert!(home.taken()[0].text.contains("has called mail from here spam"), "its sender is told as of any failure");
     world.stop().await;
 }

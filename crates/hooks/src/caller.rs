@@ -23,7 +23,7 @@ use tokio::time::timeout;
 use self::connection::{Connection, Failure};
 use crate::guard;
 use crate::secret;
-use crate::target::Host;
+use crate::target::{Host, is_localhost};
 use crate::webhook::Webhook;
 
 pub use self::connection::Pool;
@@ -147,8 +147,7 @@ impl Caller {
             Host::Address(address) => return judged(vec![*address], webhook),
             Host::Name(name) => name,
         };
-        // `localhost` is answered without DNS (RFC 6761 §6.3).
-        if name.as_str() == "localhost" || name.as_str().ends_with(".localhost") {
+        if is_localhost(name) {
             return judged(vec![Ipv4Addr::LOCALHOST.into(), Ipv6Addr::LOCALHOST.into()], webhook);
         }
         let (v4, v6) = tokio::join!(self.resolver.a(name), self.resolver.aaaa(name));

@@ -1,11 +1,13 @@
 //! Where a webhook is called: a URL, read once and kept in parts.
 
 use std::fmt;
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv4Addr};
 use std::str::FromStr;
 
 use hyper::Uri;
 use repute_types::Domain;
+
+use crate::guard::{self, Reach};
 
 /// Longer ones are a mistake.
 const LONGEST: usize = 2048;
@@ -48,6 +50,35 @@ impl Target {
             Host::Address(address) => address.to_string(),
         }
     }
+
+    /// Why it is never called, where that is known without a look at DNS, and the cure. Names are judged when they
+    /// are called, by their addresses.
+    pub fn inside(&self, allow_private: bool) -> Option<(String, &'static str)> {
+        let reach = if allow_private { Reach::Private } else { Reach::Public };
+        let ip = match &self.host {
+            Host::Address(ip) => *ip,
+            Host::Name(name) if is_localhost(name) => Ipv4Addr::LOCALHOST.into(),
+            Host::Name(_) => return None,
+        };
+        let why = guard::why_not(ip, reach)?;
+        let cure = match guard::why_not(ip, Reach::Private) {
+            None => "for a receiver on this machine or beside it, say `allow_private = true`",
+            Some(_) => "write the name of the receiver",
+        };
+        Some((why_at(&self.host, ip, why), cure))
+    }
+}
+
+fn why_at(host: &Host, ip: IpAddr, why: &str) -> String {
+    match host {
+        Host::Address(_) => format!("{ip} is not called, since {why}"),
+        Host::Name(name) => format!("{name} ({ip}) is not called, since {why}"),
+    }
+}
+
+/// `localhost` is answered without DNS (RFC 6761 §6.3).
+pub(crate) fn is_localhost(name: &Domain) -> bool {
+    name.as_str() == "localhost" || name.as_str().ends_with(".localhost")
 }
 
 impl FromStr for Target {
@@ -111,5 +142,22 @@ mod tests {
         assert_eq!(wrong("https://user:secret@shop.example/"), TargetError::Login);
         assert_eq!(wrong("https://-shop-/"), TargetError::Host);
         assert_eq!(wrong(""), TargetError::Form);
+    }
+
+    #[test]
+    fn an_inside_address_is_known_before_it_is_called() {
+        let inside = |url: &str, allow_private| url.parse::<Target>().unwrap().inside(allow_private);
+        for url in ["https://127.0.0.1/", "https://[::1]/", "https://10.1.2.3:8443/", "https://localhost/hook"] {
+            let (why, cure) = inside(url, false).unwrap();
+            assert!(
+                why.contains(" is not called, since it is ") && cure.contains("allow_private"),
+                "{url}: {why}; {cure}"
+            );
+            assert_eq!(inside(url, true), None, "{url}");
+        }
+        assert!(inside("https://169.254.169.254/", true).is_some(), "nobody's receiver is there");
+        for url in ["https://8.8.8.8/", "https://shop.example/"] {
+            assert_eq!(inside(url, false), None, "{url}");
+        }
     }
 }

@@ -99,12 +99,11 @@ pub fn chain_of(message: MessageId) -> i64 {
 fn whose(id: EventId, kind: &EventKind) -> (Option<AccountName>, i64) {
     let of_message = |account: &Option<AccountName>, message: MessageId| (account.clone(), chain_of(message));
     match kind {
-        EventKind::Accepted { account, message, .. } | EventKind::Suppressed { account, message, .. } => {
-            of_message(account, *message)
-        }
-        EventKind::Held { account, part, .. }
-        | EventKind::Released { account, part, .. }
-        | EventKind::Settled { account, part, .. } => of_message(account, part.message),
+        EventKind::Accepted { account, message, .. }
+        | EventKind::Suppressed { account, message, .. }
+        | EventKind::Held { account, message, .. }
+        | EventKind::Released { account, message, .. } => of_message(account, *message),
+        EventKind::Settled { account, part, .. } => of_message(account, part.message),
         EventKind::CameBack { account, message: Some(message), .. } => of_message(account, *message),
         EventKind::CameBack { account, .. } => (account.clone(), id.key()),
         // Below zero, where no message is.

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use repute_hooks::{Bounds, Feed, FeedOptions, Filter, Since};
 use repute_testkit::State;
 use repute_types::event::EventSink;
-use repute_types::{Event, EventKind, MessageId, PartId, Timestamp};
+use repute_types::{Event, EventKind, MessageId, Timestamp};
 
 const ROOM: usize = 10_000;
 
@@ -23,8 +23,9 @@ impl EventSink for Notes {
 
 fn event(n: u64) -> Event {
     let at = Timestamp(1_795_478_400_000);
-    let part = PartId { message: MessageId(MessageId::first_at(at).0 + n), number: 0 };
-    let kind = EventKind::Released { part, account: Some("shop".into()), labels: None, recipients: Vec::new() };
+    let message = MessageId(MessageId::first_at(at).0 + n);
+    let account = Some("shop".into());
+    let kind = EventKind::Released { message, part: Some(0), account, labels: None, recipients: Vec::new() };
     Event { at, kind }
 }
 

@@ -112,14 +112,24 @@ fn the_steps_of_a_message_read_as_they_happened() {
             at(
                 5,
                 EventKind::Held {
-                    part,
+                    message: part.message,
+                    part: Some(part.number),
                     account: None,
                     labels: None,
                     recipients: Vec::new(),
                     reason: "an operator said so".into(),
                 },
             ),
-            at(6, EventKind::Released { part, account: None, labels: None, recipients: Vec::new() }),
+            at(
+                6,
+                EventKind::Released {
+                    message: part.message,
+                    part: Some(part.number),
+                    account: None,
+                    labels: None,
+                    recipients: Vec::new(),
+                },
+            ),
             settled(1, 100, "eve@example.net", (250, "2.1.5 ok")),
             at(200, EventKind::Noticed { about: id(1), notice: id(9), kind: "delay" }),
             expired,

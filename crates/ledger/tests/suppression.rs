@@ -51,6 +51,46 @@ async fn a_scope_counts_for_its_own_mail_alone() {
 }
 
 #[tokio::test]
+async fn a_list_is_one_however_its_name_is_spelt() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = open(dir.path());
+    store.add(entry("ann@a.test", Scope::of(Some("shop"), Some("WEEKLY")), Why::Unsubscribed)).await.unwrap();
+    // As a version before this one wrote it, and as no `Scope::of` has it.
+    let before = Scope::List { account: "shop".into(), list: "Weekly ".into() };
+    store.add(entry("ben@a.test", before.clone(), Why::Unsubscribed)).await.unwrap();
+    for spelt in ["weekly", "WEEKLY", " weekly "] {
+        for who in ["ann@a.test", "ben@a.test"] {
+            assert_eq!(found(&store, "shop", Some(spelt), who), Some(Why::Unsubscribed), "{who} by {spelt:?}");
+        }
+    }
+    assert_eq!(found(&store, "shop", Some("monthly"), "ann@a.test"), None);
+    let of_list = Selection { scope: Some(before), ..Selection::default() };
+    assert_eq!(store.release(of_list).await.unwrap().entries, 2);
+    assert!(store.is_empty());
+}
+
+#[tokio::test]
+async fn rows_of_before_lists_had_one_name_are_found_and_are_one() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("suppression.sqlite");
+    drop(open(dir.path()));
+    let db = rusqlite::Connection::open(&path).unwrap();
+    for (list, expires) in [("WEEKLY", None), ("weekly ", Some(LATER.0)), ("weekly", Some(LATER.0))] {
+        db.execute(
+            "INSERT INTO suppressed VALUES ('ann@a.test', 'shop', ?1, 'unsubscribed', 'Ann@a.test', '', NULL, NULL, ?2, ?3)",
+            rusqlite::params![list, NOW.0, expires],
+        )
+        .unwrap();
+    }
+    drop(db);
+    let store = open(dir.path());
+    assert_eq!(found(&store, "shop", Some("Weekly"), "ann@a.test"), Some(Why::Unsubscribed));
+    let entries = store.list(all(), NOW).await.unwrap();
+    let scope = Scope::of(Some("shop"), Some("weekly"));
+    assert_eq!(entries.iter().map(|e| (&e.scope, e.expires)).collect::<Vec<_>>(), [(&scope, None)], "for good is kept");
+}
+
+#[tokio::test]
 async fn what_was_added_is_there_after_reopening_with_its_evidence() {
     let dir = tempfile::tempdir().unwrap();
     let mut whole = entry("Ann@a.test", Scope::of(Some("shop"), Some("news")), Why::Unknown);

@@ -7,6 +7,8 @@ use std::time::Duration;
 
 use repute_types::Timestamp;
 
+use crate::log::text::is_unseen;
+
 /// Writes to standard output.
 pub fn print(text: &str) {
     let mut stdout = std::io::stdout().lock();
@@ -59,7 +61,7 @@ fn colours() -> bool {
 
 /// Control characters made harmless: what a remote server said must not drive a terminal.
 pub fn plain(text: &str) -> String {
-    text.chars().map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect()
+    text.chars().map(|c| if c.is_control() || is_unseen(c) { '\u{fffd}' } else { c }).collect()
 }
 
 /// How far an instant is from now: `in 3m`, `2h ago`, `now`.

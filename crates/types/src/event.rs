@@ -51,15 +51,24 @@ pub enum EventKind {
     },
     /// Kept from being tried, by an operator or by a rule.
     Held {
-        part: PartId,
+        message: MessageId,
+        /// `None`: all of a campaign.
+        part: Option<u32>,
         account: Option<AccountName>,
         labels: Option<Arc<Labels>>,
-        /// Those of the part that are not done.
+        /// Those of the part that are not done; none are named of a campaign.
         recipients: Vec<Address>,
         reason: String,
     },
     /// What was held may be tried again.
-    Released { part: PartId, account: Option<AccountName>, labels: Option<Arc<Labels>>, recipients: Vec<Address> },
+    Released {
+        message: MessageId,
+        /// `None`: all of a campaign.
+        part: Option<u32>,
+        account: Option<AccountName>,
+        labels: Option<Arc<Labels>>,
+        recipients: Vec<Address>,
+    },
     /// A delay, failure or success notice about `about` was queued as `notice`.
     Noticed { about: MessageId, notice: MessageId, kind: &'static str },
     /// A message for our return path came in on port 25 and was kept.

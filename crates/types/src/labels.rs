@@ -16,10 +16,31 @@ pub struct Labels {
     pub metadata: Vec<(String, String)>,
 }
 
+/// The spelling by which a list of an account is known: who left `weekly` has left `WEEKLY` and `weekly ` as well.
+pub fn list_name(text: &str) -> String {
+    text.trim().to_lowercase()
+}
+
 impl Labels {
-    /// Labels that say nothing are not kept.
-    pub fn kept(self) -> Option<Arc<Labels>> {
+    /// Labels that say nothing are not kept; the list's name is, in the one spelling by which it is known.
+    pub fn kept(mut self) -> Option<Arc<Labels>> {
+        self.list = self.list.map(|list| list_name(&list)).filter(|list| !list.is_empty());
         let empty = self.campaign.is_none() && self.list.is_none() && self.tags.is_empty() && self.metadata.is_empty();
         (!empty).then(|| Arc::new(self))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_list_has_one_name_however_it_is_spelt() {
+        let kept = |list: &str| Labels { list: Some(list.into()), ..Labels::default() }.kept()?.list.clone();
+        for spelt in ["weekly", "WEEKLY", " Weekly\t", "weekly "] {
+            assert_eq!(kept(spelt).as_deref(), Some("weekly"));
+        }
+        assert_eq!(kept("BÜCHER").as_deref(), Some("bücher"));
+        assert_eq!(kept("  "), None);
     }
 }

@@ -198,6 +198,10 @@ impl Email {
         let (from, to) = (list("/From", &self.from), list("/To", &self.to));
         let (cc, bcc) = (list("/Cc", &self.cc), list("/Bcc", &self.bcc));
         let reply_to = list("/ReplyTo", &self.reply_to);
+        if from.as_ref().is_some_and(|list| list.len() > 1) {
+            let from = self.from.as_deref().unwrap_or_default();
+            faults.push(FieldFault::new("/From", format!("Invalid 'From' address: {from:?}. Name one address alone")));
+        }
         if !faults.is_empty() {
             return Err(Problem::fields(faults));
         }

@@ -74,6 +74,7 @@ pub(crate) const KINDS: &[Kind] = &[
     KEY_REUSED,
     REFUSED,
     CAMPAIGN,
+    COMING_IN,
     ROWS_MISSING,
     TOO_MANY,
     INTERNAL,
@@ -169,6 +170,12 @@ pub(crate) const REFUSED: Kind = kind(
     422,
     "The message was refused",
     "What is wrong with the message stands in the detail; the same message is refused again. Nothing was sent.",
+);
+pub(crate) const COMING_IN: Kind = kind(
+    "list-coming-in",
+    409,
+    "The list is still coming in",
+    "A call adds recipients to the campaign. Launch it when that call has been answered.",
 );
 pub(crate) const CAMPAIGN: Kind = kind(
     "campaign",
@@ -325,6 +332,7 @@ impl From<ControlError> for Problem {
             | ControlError::Suppression(_)
             | ControlError::NoSuppression
             | ControlError::Circuit(_)
+            | ControlError::Campaign(_)
             | ControlError::Trust(_)
             | ControlError::Reports(_)
             | ControlError::TlsSessions(_)
@@ -340,6 +348,7 @@ impl From<BulkError> for Problem {
         let text = error.to_string();
         match error {
             BulkError::Refused(_) => Problem::new(CAMPAIGN, text),
+            BulkError::ComingIn(_) => Problem::new(COMING_IN, text),
             BulkError::NoSuchCampaign(_) | BulkError::NoSuchToken => Problem::new(NOT_FOUND, text),
             BulkError::Gap { next, .. } => Problem::new(ROWS_MISSING, text).next_row(next),
             BulkError::Spool(_) | BulkError::Suppressions(_) => Problem::unavailable(text),

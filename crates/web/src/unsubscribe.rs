@@ -113,9 +113,11 @@ async fn asked(app: &App, parts: &Parts, body: Body) -> Result<Option<LeaveScope
 fn failed(error: &BulkError) -> Response {
     match error {
         BulkError::NoSuchToken | BulkError::NoSuchCampaign(_) => answer(StatusCode::NOT_FOUND, &Page::Unknown),
-        BulkError::Refused(_) | BulkError::Gap { .. } | BulkError::Spool(_) | BulkError::Suppressions(_) => {
-            later(StatusCode::SERVICE_UNAVAILABLE, 60)
-        }
+        BulkError::Refused(_)
+        | BulkError::ComingIn(_)
+        | BulkError::Gap { .. }
+        | BulkError::Spool(_)
+        | BulkError::Suppressions(_) => later(StatusCode::SERVICE_UNAVAILABLE, 60),
     }
 }
 

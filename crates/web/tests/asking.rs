@@ -4,6 +4,8 @@
 mod common;
 
 use common::{JSON, READER, SHOP, World};
+use repute_ledger::suppression::{Entry, Scope, Selection, Why};
+use repute_types::Timestamp;
 
 const MESSAGE: &str = r#"{"from": "a@example.com", "to": ["b@a.test", "c@b.test"], "text": "x"}"#;
 
@@ -76,6 +78,35 @@ async fn an_address_is_left_alone_and_written_to_again() {
     let bad =
         world.post("/v1/suppressions", r#"{"address": "b", "list": "", "expires": "2001-01-01T00:00:00Z"}"#).await;
     assert_eq!((bad.status, bad.errors().len()), (422, 3), "{bad:?}");
+    world.end().await;
+}
+
+#[tokio::test]
+async fn what_counts_for_everybody_is_not_released_by_an_accounts_token_and_it_is_said() {
+    let world = World::new().await;
+    let gone = Entry::new("gone@a.test".parse().unwrap(), Scope::All, Why::Unknown, Timestamp(0));
+    let gone = Entry { reason: "no such mailbox".into(), ..gone };
+    world.engine.control().suppress(vec![gone]).await.unwrap();
+    let delete = async |who| world.ask("DELETE /v1/suppressions?address=gone@a.test", &[who], b"").await;
+    let refused = delete(SHOP).await;
+    assert_eq!((refused.status, refused.json()["type"].as_str()), (403, Some("/problems/not-allowed")), "{refused:?}");
+    let said = refused.json()["detail"].as_str().unwrap().to_owned();
+    assert!(
+        said.contains("every account")
+            && said.contains("no such mailbox")
+            && said.contains("repute suppression release gone@a.test"),
+        "{said}"
+    );
+    // What the account put there itself goes, and it is told what stands still.
+    assert_eq!(world.post("/v1/suppressions", r#"{"address": "gone@a.test"}"#).await.status, 201);
+    let own = delete(SHOP).await;
+    assert_eq!(
+        (own.status, own.json()["released"].as_u64(), own.json()["still"]["why"].as_str()),
+        (200, Some(1), Some("unknown")),
+        "{own:?}"
+    );
+    world.engine.control().release_suppressed(Selection::default(), true).await.unwrap();
+    assert_eq!(delete(SHOP).await.json()["released"].as_u64(), Some(0), "nothing stands");
     world.end().await;
 }
 

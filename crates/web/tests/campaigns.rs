@@ -80,6 +80,45 @@ async fn a_list_comes_in_as_one_body_and_is_launched() {
 }
 
 #[tokio::test]
+async fn a_campaign_is_not_launched_while_its_list_comes_in() {
+    let world = World::new().await;
+    begun(&world, "autumn").await;
+    let mut coming = TcpStream::connect(world.address).await.unwrap();
+    let text = rows(0, 1_500);
+    let head = format!(
+        "POST /v1/campaigns/autumn/recipients?domains=false HTTP/1.1\r\nHost: localhost\r\n{NEWS}\r\n{LINES}\r\nContent-Length: {}\r\n\r\n",
+        text.len() + rows(1_500, 1_501).len()
+    );
+    coming.write_all(head.as_bytes()).await.unwrap();
+    coming.write_all(text.as_bytes()).await.unwrap();
+    while shown(&world, "autumn").await["taken"] == 0 {
+        tokio::time::sleep(std::time::Duration::from_millis(5)).await;
+    }
+    let launch = async || world.ask("POST /v1/campaigns/autumn/launch", &[NEWS], b"").await;
+    let refused = launch().await;
+    assert_eq!(
+        (refused.status, refused.json()["type"].as_str()),
+        (409, Some("/problems/list-coming-in")),
+        "{refused:?}"
+    );
+    assert!(refused.json()["detail"].as_str().unwrap().contains("still coming in: launch it when"), "{refused:?}");
+    coming.write_all(rows(1_500, 1_501).as_bytes()).await.unwrap();
+    while shown(&world, "autumn").await["taken"] != 1_501 {
+        tokio::time::sleep(std::time::Duration::from_millis(5)).await;
+    }
+    // The answer to the list comes a moment after its last row is on disk.
+    let launched = loop {
+        let answer = launch().await;
+        if answer.status != 409 {
+            break answer;
+        }
+        tokio::time::sleep(std::time::Duration::from_millis(5)).await;
+    };
+    assert_eq!((launched.status, launched.json()["taken"].as_u64()), (202, Some(1_501)), "{launched:?}");
+    world.end().await;
+}
+
+#[tokio::test]
 async fn what_broke_off_goes_on_at_the_row_that_was_kept() {
     let world = World::new().await;
     begun(&world, "autumn").await;

@@ -37,6 +37,18 @@ async fn postmark_sends_one_and_many() {
     world.end().await;
 }
 
+/// One sender is what a message has; of several the last would have been taken.
+#[tokio::test]
+async fn a_postmark_message_from_several_is_from_nobody() {
+    let world = World::new().await;
+    let email = br#"{"From": "a@example.com, b@example.com", "To": "b@a.test", "TextBody": "y"}"#;
+    let answer = world.ask("POST /email", &[JSON, TOKEN], email).await;
+    assert_eq!((answer.status, answer.json()["ErrorCode"].as_u64()), (422, Some(300)), "{answer:?}");
+    let said = answer.json()["Message"].as_str().unwrap().to_owned();
+    assert!(said.contains("Invalid 'From' address") && said.contains("a@example.com, b@example.com"), "{said}");
+    world.end().await;
+}
+
 /// Clients of Postmark take a 406 for recipients that are not to be tried again, and read them from its sentence.
 #[tokio::test]
 async fn postmark_is_told_who_is_suppressed() {

@@ -4,6 +4,8 @@
 mod common;
 
 use common::{JSON, NEWS, OPERATOR, READER, SHOP, World};
+use repute_ledger::Opened;
+use repute_types::Timestamp;
 use serde_json::json;
 
 #[tokio::test]
@@ -86,6 +88,60 @@ async fn a_circuit_is_not_closed_by_the_account_that_opened_it() {
         );
     }
     assert_eq!(world.get("/v1/circuits").await.json()["circuits"], json!([]));
+    world.end().await;
+}
+
+/// An open circuit of the campaign `bad` of the account `news`.
+fn open() -> Vec<Opened> {
+    let text = "11 of 11 recipients do not exist: gone0@a.test: 550 5.1.1 no such user".to_owned();
+    vec![Opened {
+        account: "news".into(),
+        campaign: "bad".into(),
+        what: "circuit.unknown".into(),
+        at: Timestamp(1_795_485_950_000),
+        text,
+        incident: 77,
+    }]
+}
+
+#[tokio::test]
+async fn an_open_circuit_is_told_wherever_somebody_looks_and_goes_on_by_an_operators_word() {
+    let world = World::with_circuits(open()).await;
+    let letter = json!({"campaign": "bad", "list": " Weekly ", "fields": [],
+        "letter": "From: News <news@example.com>\nTo: {{ email }}\nSubject: x\n\nLeave: {{ unsubscribe_url }}\n"});
+    let begun = world.ask("POST /v1/campaigns", &[NEWS, JSON], letter.to_string().as_bytes()).await;
+    assert_eq!(begun.status, 201, "{begun:?}");
+    let rows = "{\"email\": \"ann@a.test\"}\n{\"email\": \"ben@a.test\"}\n";
+    let lines = "Content-Type: application/x-ndjson";
+    let list = "POST /v1/campaigns/bad/recipients?domains=false";
+    assert_eq!(world.ask(list, &[NEWS, lines], rows.as_bytes()).await.status, 200);
+    assert_eq!(world.ask("POST /v1/campaigns/bad/launch", &[NEWS], b"").await.status, 202);
+
+    let get = async |who: &str, path: &str| world.ask(&format!("GET {path}"), &[who], b"").await.json();
+    let incident = get(OPERATOR, "/v1/incidents").await["incidents"][0].clone();
+    assert_eq!((incident["id"].as_u64(), incident["what"].as_str()), (Some(77), Some("circuit.unknown")));
+    let says = |told: &serde_json::Value| {
+        let (text, cure) = (told["text"].as_str().unwrap_or_default(), told["cure"].as_str().unwrap_or_default());
+        text.contains("gone0@a.test: 550 5.1.1") && cure.contains(r#"repute circuit continue "news/bad""#)
+    };
+    assert!(says(&incident), "{incident}");
+    for who in [OPERATOR, NEWS] {
+        let status = get(who, "/v1/status").await;
+        assert!(says(&status["circuits"][0]), "{status}");
+    }
+    assert_eq!(get(SHOP, "/v1/status").await["circuits"], json!([]), "it is another account's");
+    let shown = get(NEWS, "/v1/campaigns/bad").await;
+    let listed = get(NEWS, "/v1/campaigns").await["campaigns"][0].clone();
+    for told in [&shown, &listed] {
+        assert!(says(&told["circuit"]) && told["list"] == "weekly", "{told}");
+    }
+    let queued = get(NEWS, "/v1/queue").await;
+    assert_eq!(queued["rows"][0]["state"].as_str(), Some("held"), "{queued}");
+
+    let answer = world.ask("POST /v1/circuits/continue", &[OPERATOR, JSON], br#"{"name": "news/bad"}"#).await;
+    assert_eq!((answer.status, answer.json()), (200, json!({"now": 2, "after_attempt": 0, "still": []})));
+    assert_eq!(get(OPERATOR, "/v1/incidents").await["incidents"], json!([]));
+    assert_eq!(get(NEWS, "/v1/campaigns/bad").await["circuit"], json!(null));
     world.end().await;
 }
 

@@ -6,10 +6,10 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 use repute_ledger::suppression::spelling;
 use repute_message::merge::{FormLetter, Given};
 use repute_spool::{CampaignState, CampaignWrite, PartRecord, PartState, Pending, Stretch, Walk};
-use repute_types::{Address, EventKind, Labels, MessageId, PartId, Recipient, Timestamp};
+use repute_types::{Address, EventKind, MessageId, PartId, Recipient, Timestamp};
 
 use super::words::{self, Add, Added, BulkError, MOST_ROWS, Refused, Row, WhyNot};
-use super::{Known, check};
+use super::{ComingIn, Known, check};
 use crate::control::Control;
 use crate::works::Works;
 
@@ -29,6 +29,13 @@ impl Control {
         let meta = works.doors.spool.meta(id).await.map_err(BulkError::Spool)?;
         let fields = meta.letter.map(|fields| fields.to_vec()).unwrap_or_default();
         Ok(words::Loading { id, fields, next_row: loading.next_row })
+    }
+
+    /// Says that a list begins to come in for a campaign that is loading: it is not launched until what this returns
+    /// is dropped.
+    pub fn coming_in(&self, id: MessageId) -> Result<ComingIn, BulkError> {
+        let known = self.works.bulk.known(id).ok_or_else(|| BulkError::NoSuchCampaign(id.to_string()))?;
+        Ok(ComingIn::of(known))
     }
 
     /// Adds recipients to a campaign that is loading. What was refused is told and not tried again;
@@ -150,7 +157,7 @@ impl<'a> Batch<'a> {
             left_out: left_out.len() as u32,
         };
         works.doors.spool.change_campaign(write).await.map_err(BulkError::Spool)?;
-        let labels = labels(known);
+        let labels = known.labels();
         for (recipient, text) in left_out {
             works.emit(EventKind::Suppressed {
                 message: known.id,
@@ -163,10 +170,6 @@ impl<'a> Batch<'a> {
         }
         Ok(Added { next_row, taken, refused })
     }
-}
-
-fn labels(known: &Known) -> Option<std::sync::Arc<Labels>> {
-    Labels { campaign: Some(known.name.clone()), list: Some(known.list.clone()), ..Labels::default() }.kept()
 }
 
 fn part(message: MessageId, number: u32, address: Address, values: Vec<String>, now: Timestamp) -> PartRecord {

@@ -11,6 +11,7 @@ use repute_spool::{
 };
 use repute_types::envelope::EnvelopeOptions;
 use repute_types::event::Level;
+use repute_types::labels::list_name;
 use repute_types::{Address, Content, Domain, EventKind, Labels, MessageId, PartId, Stream};
 
 use tokio::sync::watch;
@@ -18,8 +19,9 @@ use tokio::sync::watch;
 use super::leave::GOOD_FOR;
 use super::list::before_first;
 use super::render::{self, For};
-use super::words::{Begin, Begun, BulkError, Campaign, Preview, Row};
+use super::words::{Begin, Begun, BulkError, Campaign, Preview, Row, State};
 use super::{Known, check};
+use crate::circuit::campaigns;
 use crate::control::Control;
 use crate::dispatch;
 use crate::fresh::Loaded;
@@ -43,7 +45,7 @@ impl Control {
         }
         let now = works.now();
         let id = works.ids.next(now);
-        let list = question.list.unwrap_or_else(|| question.campaign.clone());
+        let list = list_of(&question);
         let campaign = Stored {
             id,
             name: question.campaign.clone(),
@@ -88,6 +90,9 @@ impl Control {
         if known.state() != CampaignState::Loading {
             return Err(BulkError::Refused(format!("the campaign {} was launched or cancelled before", known.name)));
         }
+        if known.is_coming_in() {
+            return Err(BulkError::ComingIn(known.name.clone()));
+        }
         if self.stored(known.id).await?.tally.taken == 0 {
             return Err(BulkError::Refused(format!("the campaign {} has no recipients: add some first", known.name)));
         }
@@ -110,6 +115,9 @@ impl Control {
             tls: None,
             labels: meta.labels.clone(),
         });
+        if let Some(reason) = works.circuits.stops(&meta) {
+            campaigns::tell(works, &known, &reason);
+        }
         drop(turn);
         tokio::spawn(enter(works.clone(), known.clone()));
         self.told(known.id).await
@@ -169,7 +177,7 @@ impl Control {
         let letter = read_letter(works, question)?;
         let now = works.now();
         let message = works.ids.next(now);
-        let list = question.list.as_deref().unwrap_or(&question.campaign);
+        let list = &*list_of(question);
         let mut previews = Vec::new();
         for (number, row) in (0u32..).zip(rows.iter().take(PREVIEWS)) {
             let refused = |text: String| BulkError::Refused(format!("row {}, {}: {text}", number + 1, row.email));
@@ -205,7 +213,11 @@ impl Control {
             0 => 0,
             _ => self.works.queue(|queue| queue.tried(stored.id)),
         };
-        Campaign::of(stored, deferred as u64)
+        let circuit = self.works.circuits.of_campaign(&stored.account, &stored.name);
+        let mut row = Campaign::of(stored, deferred as u64);
+        // Where nobody waits, nothing is stopped.
+        row.circuit = circuit.filter(|_| matches!(row.state, State::Running | State::Paused | State::Loading));
+        row
     }
 }
 
@@ -218,6 +230,11 @@ struct Letter {
     author: Domain,
 }
 
+/// The list that recipients leave, as it is known.
+fn list_of(question: &Begin) -> String {
+    list_name(question.list.as_deref().unwrap_or(&question.campaign))
+}
+
 fn read_letter(works: &Works, question: &Begin) -> Result<Letter, BulkError> {
     let settings = works.settings();
     let refused = |text: String| BulkError::Refused(text);
@@ -225,7 +242,7 @@ fn read_letter(works: &Works, question: &Begin) -> Result<Letter, BulkError> {
         let good = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'_' | b'-');
         (1..=64).contains(&name.len()) && name.bytes().all(good)
     };
-    for name in [Some(question.campaign.as_str()), question.list.as_deref()].into_iter().flatten() {
+    for name in [&question.campaign, &list_of(question)] {
         if !name_is_good(name) {
             return Err(refused(format!("{name:?} cannot be a name: up to 64 letters, digits, `.`, `_` and `-`")));
         }
@@ -283,7 +300,7 @@ async fn go_on_loading(works: &Works, known: &Known, question: &Begin, letter: &
     }
     let before = works.doors.spool.content(known.id).await.map_err(BulkError::Spool)?;
     let meta = works.doors.spool.meta(known.id).await.map_err(BulkError::Spool)?;
-    let list = question.list.as_deref().unwrap_or(&question.campaign);
+    let list = list_of(question);
     let same = before.to_vec() == letter.content.to_vec()
         && meta.letter.as_deref() == Some(&question.fields)
         && known.list == list;
@@ -318,7 +335,7 @@ async fn page(works: &Works, id: MessageId, walk: &mut Walk) -> Result<Vec<(Mess
 }
 
 /// Hands a campaign's parts to the queue, and lets go those that it holds for the campaign alone.
-async fn enter(works: Arc<Works>, known: Arc<Known>) {
+pub(crate) async fn enter(works: Arc<Works>, known: Arc<Known>) {
     let mut walk = Walk::behind(Some(before_first(known.id)));
     loop {
         let parts = match page(&works, known.id, &mut walk).await {
@@ -347,7 +364,7 @@ async fn enter(works: Arc<Works>, known: Arc<Known>) {
                 }
             }
         });
-        if known.state() != CampaignState::Running {
+        if known.state() != CampaignState::Running || campaigns::stops(&works, &known) {
             return;
         }
         tokio::task::yield_now().await;

@@ -1,8 +1,11 @@
 //! What is asked of campaigns and what is answered. All of it is JSON for the faces.
 
 use repute_spool as spool;
+use repute_types::labels::list_name;
 use repute_types::{Address, MessageId, Timestamp};
 use serde::{Deserialize, Serialize};
+
+use crate::circuit::CircuitRow;
 
 /// A letter and what its list will bring.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -155,6 +158,9 @@ pub struct Campaign {
     pub waiting: u64,
     /// Of those waiting: tried before, and to be tried again.
     pub deferred: u64,
+    /// What stops it, or its account, until a person goes on.
+    #[serde(default)]
+    pub circuit: Option<CircuitRow>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -182,7 +188,7 @@ impl State {
 }
 
 impl Campaign {
-    /// `deferred` is known to the queue alone.
+    /// `deferred` is known to the queue alone, and what stops it to the circuits.
     pub fn of(known: &spool::Campaign, deferred: u64) -> Campaign {
         let tally = known.tally;
         let (state, reason) = match &known.state {
@@ -196,7 +202,7 @@ impl Campaign {
             id: known.id,
             campaign: known.name.clone(),
             account: known.account.to_string(),
-            list: known.list.clone(),
+            list: list_name(&known.list),
             state,
             reason,
             begun: known.begun,
@@ -211,6 +217,7 @@ impl Campaign {
             cancelled: tally.cancelled,
             waiting: tally.waiting(),
             deferred,
+            circuit: None,
         }
     }
 }
@@ -265,6 +272,8 @@ pub enum BulkError {
     NoSuchCampaign(String),
     #[error("row {row} comes before row {next} that is awaited: go on from there")]
     Gap { row: u32, next: u32 },
+    #[error("recipients of the campaign {0} are still coming in: launch it when all of them are in")]
+    ComingIn(String),
     #[error("this link is not one of ours, or it is too old")]
     NoSuchToken,
     #[error("the spool cannot be read or written now")]

@@ -35,6 +35,15 @@ pub struct CircuitSettings {
 }
 
 impl CircuitSettings {
+    /// So many in a thousand are not too much yet; 0 where nothing is.
+    fn most(&self, trouble: Trouble) -> u64 {
+        match trouble {
+            Trouble::Unknown => self.unknown,
+            Trouble::Complaints => self.complaints,
+            Trouble::Spam => self.spam,
+        }
+    }
+
     pub(crate) fn factor(&self, account: &AccountName) -> u64 {
         self.brakes.get(account).copied().unwrap_or(self.brake)
     }
@@ -108,12 +117,58 @@ pub(crate) struct Slice {
 }
 
 impl Slice {
+    fn take(&mut self, gone: Sums) {
+        let Slice { sent, unknown, complaints, spam, .. } = *self;
+        let Sums { sent, unknown, complaints, spam } = Sums { sent, unknown, complaints, spam }.without(gone);
+        *self = Slice { sent, unknown, complaints, spam, changed: true, ..*self };
+    }
+}
+
+/// What a window or a slice of it holds.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Sums {
+    pub sent: u64,
+    pub unknown: u64,
+    pub complaints: u64,
+    pub spam: u64,
+}
+
+impl Sums {
     pub fn of(&self, trouble: Trouble) -> u64 {
         match trouble {
             Trouble::Unknown => self.unknown,
             Trouble::Complaints => self.complaints,
             Trouble::Spam => self.spam,
         }
+    }
+
+    pub fn without(self, other: Sums) -> Sums {
+        Sums {
+            sent: self.sent.saturating_sub(other.sent),
+            unknown: self.unknown.saturating_sub(other.unknown),
+            complaints: self.complaints.saturating_sub(other.complaints),
+            spam: self.spam.saturating_sub(other.spam),
+        }
+    }
+
+    pub fn is_too_much(&self, trouble: Trouble, settings: &CircuitSettings) -> bool {
+        self.is_beyond(trouble, settings.most(trouble), settings.least)
+    }
+
+    /// Whether its share alone is too much, however little was sent.
+    pub fn is_bad(&self, trouble: Trouble, settings: &CircuitSettings) -> bool {
+        self.is_beyond(trouble, settings.most(trouble), 0)
+    }
+
+    fn is_beyond(&self, trouble: Trouble, most: u64, least: u64) -> bool {
+        let bad = self.of(trouble);
+        most > 0 && bad >= FEWEST && bad * 1000 > most * self.sent.max(least)
+    }
+
+    /// The numbers, and examples.
+    pub fn words(&self, trouble: Trouble, examples: &[String]) -> String {
+        let text = format!("{} of {} recipients {}", self.of(trouble), self.sent, trouble.sentence());
+        if examples.is_empty() { text } else { format!("{text}: {}", examples.join("; ")) }
     }
 }
 
@@ -125,42 +180,75 @@ pub(crate) struct Window {
 }
 
 impl Window {
-    /// Counts, and says which trouble is too much because of it, in words.
-    pub fn count(
-        &mut self,
-        told: Told,
-        example: impl FnOnce() -> String,
-        now: Timestamp,
-        settings: &CircuitSettings,
-    ) -> Option<(Trouble, String)> {
+    /// Counts, and says which trouble it was, if it was one.
+    pub fn add(&mut self, told: Told, now: Timestamp, settings: &CircuitSettings) -> Option<Trouble> {
         let slice = self.slice(now, settings);
         slice.changed = true;
-        let trouble = match told {
-            Told::Sent => None,
-            Told::SentToUnknown | Told::LaterUnknown => Some(Trouble::Unknown),
-            Told::SentAsSpam => Some(Trouble::Spam),
-            Told::Complaint => Some(Trouble::Complaints),
-        };
         slice.sent += u64::from(!matches!(told, Told::LaterUnknown | Told::Complaint));
-        match trouble? {
+        let trouble = match told {
+            Told::Sent => return None,
+            Told::SentToUnknown | Told::LaterUnknown => Trouble::Unknown,
+            Told::SentAsSpam => Trouble::Spam,
+            Told::Complaint => Trouble::Complaints,
+        };
+        match trouble {
             Trouble::Unknown => slice.unknown += 1,
             Trouble::Complaints => slice.complaints += 1,
             Trouble::Spam => slice.spam += 1,
         }
-        let trouble = trouble?;
+        Some(trouble)
+    }
+
+    /// Keeps an example, of the first few.
+    pub fn exemplify(&mut self, trouble: Trouble, example: impl FnOnce() -> String) {
         let examples = &mut self.examples[trouble as usize];
         if examples.len() < EXAMPLES {
             examples.push(example());
         }
-        self.is_too_much(trouble, settings).then(|| (trouble, self.words(trouble)))
     }
 
-    /// Counts from nothing; slices that were written down become empty ones.
-    pub fn forget(&mut self) {
-        for s in &mut self.slices {
-            *s = Slice { since: s.since, sent: 0, unknown: 0, complaints: 0, spam: 0, changed: true };
+    pub fn examples(&self, trouble: Trouble) -> &[String] {
+        &self.examples[trouble as usize]
+    }
+
+    /// Takes away the examples that another window has, too.
+    pub fn leave_to(&mut self, other: &Window) {
+        for (mine, others) in self.examples.iter_mut().zip(&other.examples) {
+            mine.retain(|example| !others.contains(example));
         }
+    }
+
+    /// All that was counted from then on.
+    pub fn sums(&self, oldest: Timestamp) -> Sums {
+        let add = |sums: Sums, slice: &Slice| Sums {
+            sent: sums.sent + slice.sent,
+            unknown: sums.unknown + slice.unknown,
+            complaints: sums.complaints + slice.complaints,
+            spam: sums.spam + slice.spam,
+        };
+        self.slices.iter().filter(|slice| slice.since >= oldest).fold(Sums::default(), add)
+    }
+
+    /// What went wrong so far counts no more, what went well still does. By slice, what was taken away.
+    pub fn forgive(&mut self) -> Vec<(Timestamp, Sums)> {
         self.examples = Default::default();
+        let forgive = |slice: &mut Slice| {
+            // Refusals were counted as sent, too.
+            let sent = slice.sent.min(slice.unknown + slice.spam);
+            let gone = Sums { sent, unknown: slice.unknown, complaints: slice.complaints, spam: slice.spam };
+            slice.take(gone);
+            (slice.since, gone)
+        };
+        self.slices.iter_mut().map(forgive).collect()
+    }
+
+    /// What was forgiven of a part of this mail.
+    pub fn take_away(&mut self, gone: &[(Timestamp, Sums)]) {
+        for (since, gone) in gone {
+            if let Some(slice) = self.slices.iter_mut().find(|slice| slice.since == *since) {
+                slice.take(*gone);
+            }
+        }
     }
 
     fn slice(&mut self, now: Timestamp, settings: &CircuitSettings) -> &mut Slice {
@@ -178,26 +266,6 @@ impl Window {
         let last = self.slices.len() - 1;
         &mut self.slices[last]
     }
-
-    fn sum(&self, of: impl Fn(&Slice) -> u64) -> u64 {
-        self.slices.iter().map(of).sum()
-    }
-
-    fn is_too_much(&self, trouble: Trouble, settings: &CircuitSettings) -> bool {
-        let most = match trouble {
-            Trouble::Unknown => settings.unknown,
-            Trouble::Complaints => settings.complaints,
-            Trouble::Spam => settings.spam,
-        };
-        let (bad, sent) = (self.sum(|s| s.of(trouble)), self.sum(|s| s.sent));
-        most > 0 && bad >= FEWEST && bad * 1000 > most * sent.max(settings.least)
-    }
-
-    fn words(&self, trouble: Trouble) -> String {
-        let (bad, sent) = (self.sum(|s| s.of(trouble)), self.sum(|s| s.sent));
-        let examples = self.examples[trouble as usize].join("; ");
-        format!("{bad} of {sent} recipients {}: {examples}", trouble.sentence())
-    }
 }
 
 #[cfg(test)]
@@ -212,7 +280,9 @@ mod tests {
         let settings = CircuitSettings::default();
         for n in 1..=times {
             for told in each {
-                if let Some((trouble, _)) = window.count(*told, || "ann@a.test".into(), at, &settings) {
+                let trouble = window.add(*told, at, &settings);
+                let sums = window.sums(at - settings.window);
+                if let Some(trouble) = trouble.filter(|trouble| sums.is_too_much(*trouble, &settings)) {
                     return Some((n, trouble));
                 }
             }
@@ -253,10 +323,36 @@ mod tests {
     fn it_is_told_with_numbers_and_examples() {
         let settings = CircuitSettings { least: 1, ..CircuitSettings::default() };
         let mut window = Window::default();
-        let mut said = None;
-        for n in 1..=3 {
-            said = window.count(Told::SentToUnknown, || format!("p{n}@a.test"), START, &settings);
+        for n in 1..=9 {
+            let trouble = window.add(Told::SentToUnknown, START, &settings).unwrap();
+            window.exemplify(trouble, || format!("p{n}@a.test"));
         }
-        assert_eq!(said.unwrap().1, "3 of 3 recipients do not exist: p1@a.test; p2@a.test; p3@a.test");
+        let said = window.sums(START - HOUR).words(Trouble::Unknown, window.examples(Trouble::Unknown));
+        let five = "9 of 9 recipients do not exist: p1@a.test; p2@a.test; p3@a.test; p4@a.test; p5@a.test";
+        assert_eq!(said, five);
+        assert_eq!(window.sums(START - HOUR).words(Trouble::Spam, &[]), "0 of 9 recipients were refused as spam");
+    }
+
+    #[test]
+    fn what_is_forgiven_counts_no_more_and_what_went_well_still_does() {
+        let (mut window, settings) = (Window::default(), CircuitSettings::default());
+        let mut add = |told: Told, times: u64, at: Timestamp| {
+            (0..times).for_each(|_| drop(window.add(told, at, &settings)));
+        };
+        add(Told::Sent, 950, START);
+        add(Told::SentToUnknown, 40, START + HOUR);
+        add(Told::LaterUnknown, 20, START + HOUR);
+        let before = window.sums(START - HOUR);
+        assert!(before.is_too_much(Trouble::Unknown, &settings), "{before:?}");
+        let gone = window.forgive();
+        let sums = window.sums(START - HOUR);
+        assert_eq!((sums.sent, sums.unknown), (950, 0), "a bounce that came later was a delivery in another hour");
+        let later = START + HOUR + HOUR;
+        assert_eq!(opens(&mut window, &[Told::SentToUnknown], 100, later), Some((51, Trouble::Unknown)), "5 % of all");
+        // Of the account's figures the same is taken away.
+        let mut account = Window::default();
+        (0..60).for_each(|_| drop(account.add(Told::SentToUnknown, START + HOUR, &settings)));
+        account.take_away(&gone);
+        assert_eq!(account.sums(START - HOUR), Sums { sent: 20, ..Sums::default() });
     }
 }

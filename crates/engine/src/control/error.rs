@@ -4,6 +4,8 @@ use repute_ledger::LedgerError;
 use repute_spool::SpoolError;
 use repute_types::Domain;
 
+use crate::bulk::words::BulkError;
+
 #[derive(Debug, thiserror::Error)]
 pub enum ControlError {
     #[error("{0:?} is not a message id: an id is 13 letters and digits, as `repute queue list` prints it")]
@@ -28,6 +30,8 @@ pub enum ControlError {
     NoSuchCircuit(String),
     #[error("there is no account {0}: [[account]] in the configuration has the names")]
     NoSuchAccount(String),
+    #[error("a campaign could not be cancelled: {0}")]
+    Campaign(#[source] BulkError),
     #[error("what the circuits know cannot be written now")]
     Circuit(#[source] LedgerError),
     #[error("the history cannot be read now")]

@@ -206,12 +206,15 @@ impl Control {
         self.works.board.ask(checks);
     }
 
-    /// Open incidents and so many closed ones, the newest first.
+    /// Open incidents, open circuits among them, and so many closed ones, the newest first.
     pub async fn incidents(&self, closed: usize) -> Result<Vec<Incident>, ControlError> {
-        match &self.works.doors.trust {
-            Some(doors) => doors.store.incidents(closed).await.map_err(ControlError::Trust),
-            None => Ok(Vec::new()),
-        }
+        let mut found = match &self.works.doors.trust {
+            Some(doors) => doors.store.incidents(closed).await.map_err(ControlError::Trust)?,
+            None => Vec::new(),
+        };
+        found.extend(self.works.circuits.incidents());
+        found.sort_by_key(|one| std::cmp::Reverse((one.closed.is_none(), one.opened)));
+        Ok(found)
     }
 
     /// What changed since then, and the scores of each pair.

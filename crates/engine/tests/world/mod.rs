@@ -134,7 +134,7 @@ pub struct World {
     /// Where letters to the return path of the account `shop` go.
     pub replies: Option<Address>,
     history: Option<Arc<History>>,
-    circuits: Option<Arc<Circuits>>,
+    pub circuits: Option<Arc<Circuits>>,
     pub tls_sessions: Option<Arc<TlsSessions>>,
     /// Of example.com.
     pub return_path: Option<Domain>,
@@ -316,12 +316,29 @@ impl World {
         self.submit_as(shop(), from, to, text).await
     }
 
+    /// To be sent at a time to come.
+    pub async fn submit_at(&self, from: &str, to: &[&str], at: repute_types::Timestamp) -> Result<MessageId, Reply> {
+        let text = format!("From: {from}\r\nTo: x@y.test\r\nSubject: later\r\n\r\nHello.\r\n");
+        self.hand_in(shop(), from, to, &text, Some(at)).await
+    }
+
     pub async fn submit_as(
         &self,
         account: Arc<Account>,
         from: &str,
         to: &[&str],
         text: &str,
+    ) -> Result<MessageId, Reply> {
+        self.hand_in(account, from, to, text, None).await
+    }
+
+    async fn hand_in(
+        &self,
+        account: Arc<Account>,
+        from: &str,
+        to: &[&str],
+        text: &str,
+        send_at: Option<repute_types::Timestamp>,
     ) -> Result<MessageId, Reply> {
         let submitted = Submitted {
             account,
@@ -333,7 +350,7 @@ impl World {
             content: Content::from(text.as_bytes().to_vec()),
             origin: Origin { client: None, helo: "app".into(), tls: None, protocol: "ESMTPSA" },
             labels: None,
-            send_at: None,
+            send_at,
             id: None,
         };
         self.door().accept(submitted).await.map(|committed| committed.id())

@@ -120,12 +120,12 @@ impl<'a> Data<'a> {
                 client: *client,
                 ..Data::about(*message, account.as_deref(), labels.as_deref()).with_all(recipients)
             },
-            EventKind::Held { part, account, labels, recipients, reason } => Data {
+            EventKind::Held { message, part, account, labels, recipients, reason } => Data {
                 reason: Some(reason),
-                ..Data::about_part(*part, account.as_deref(), labels.as_deref()).with_all(recipients)
+                ..Data::about(*message, account.as_deref(), labels.as_deref()).of_part(*part, recipients)
             },
-            EventKind::Released { part, account, labels, recipients } => {
-                Data::about_part(*part, account.as_deref(), labels.as_deref()).with_all(recipients)
+            EventKind::Released { message, part, account, labels, recipients } => {
+                Data::about(*message, account.as_deref(), labels.as_deref()).of_part(*part, recipients)
             }
             EventKind::Settled { .. } => Data::settled(kind),
             EventKind::CameBack { what, account, labels, message, recipient, status, cause, text } => Data {
@@ -194,6 +194,14 @@ impl<'a> Data<'a> {
 
     fn about_part(part: PartId, account: Option<&'a str>, labels: Option<&'a Labels>) -> Data<'a> {
         Data { part: Some(part.number), ..Data::about(part.message, account, labels) }
+    }
+
+    /// A part with its recipients, or all of a campaign, of which none are named.
+    fn of_part(self, part: Option<u32>, recipients: &'a [Address]) -> Data<'a> {
+        match part {
+            Some(part) => Data { part: Some(part), ..self.with_all(recipients) },
+            None => self,
+        }
     }
 
     fn labelled(labels: Option<&'a Labels>) -> Data<'a> {

@@ -103,14 +103,24 @@ fn examples() -> Vec<(&'static str, EventKind)> {
         (
             "held",
             EventKind::Held {
-                part: part(),
+                message: part().message,
+                part: Some(part().number),
                 account: account.clone(),
                 labels: None,
                 recipients: recipients.clone(),
                 reason,
             },
         ),
-        ("released", EventKind::Released { part: part(), account: account.clone(), labels: None, recipients }),
+        (
+            "released",
+            EventKind::Released {
+                message: part().message,
+                part: Some(part().number),
+                account: account.clone(),
+                labels: None,
+                recipients,
+            },
+        ),
         ("deferred", settled(reply(Stage::Rcpt, 451, EnhancedCode(4, 7, 1), "greylisted, try again later"), 1)),
         ("delivered", settled(reply(Stage::Body, 250, EnhancedCode(2, 0, 0), "queued as 8D2F1"), 2)),
         ("bounced", settled(reply(Stage::Rcpt, 550, EnhancedCode(5, 1, 1), "no such user here"), 1)),
@@ -190,7 +200,8 @@ fn what_is_of_no_application_is_not_told() {
 #[test]
 fn an_event_stays_small_whatever_its_message_is() {
     let recipients = (0..5000).map(|n| format!("u{n}@example.net").parse().unwrap()).collect();
-    let kind = EventKind::Released { part: part(), account: Some("shop".into()), labels: None, recipients };
+    let (message, part) = (part().message, Some(0));
+    let kind = EventKind::Released { message, part, account: Some("shop".into()), labels: None, recipients };
     let told = told(EventId(1), &Event { at: AT, kind }).unwrap();
     let read: serde_json::Value = serde_json::from_str(&told.json).unwrap();
     assert_eq!(read["data"]["recipient_count"], 5000);

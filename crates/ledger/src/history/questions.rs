@@ -232,8 +232,8 @@ fn step_of(id: MessageId, row: &Row<'_>) -> rusqlite::Result<Step> {
     let text = |name: &str| row.get::<_, Option<String>>(name).map(Option::unwrap_or_default);
     let part = || row.get::<_, Option<u32>>("part").map(Option::unwrap_or_default);
     let kind = match row.get_ref("kind")?.as_str()? {
-        "held" => StepKind::Held { part: part()?, reason: text("text")? },
-        "released" => StepKind::Released { part: part()? },
+        "held" => StepKind::Held { part: row.get("part")?, reason: text("text")? },
+        "released" => StepKind::Released { part: row.get("part")? },
         "noticed" => {
             StepKind::Noticed { notice: row.get::<_, Option<i64>>("other")?.map(id_of_key), kind: text("text")? }
         }

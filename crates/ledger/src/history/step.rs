@@ -30,11 +30,12 @@ pub enum StepKind {
     },
     Settled(Box<Settled>),
     Held {
-        part: u32,
+        /// `None`: all of a campaign.
+        part: Option<u32>,
         reason: String,
     },
     Released {
-        part: u32,
+        part: Option<u32>,
     },
     Noticed {
         notice: Option<MessageId>,
@@ -126,8 +127,10 @@ impl fmt::Display for StepKind {
                 tls.as_ref().map_or(Ok(()), |tls| write!(f, ", {tls}"))
             }
             StepKind::Settled(settled) => fmt::Display::fmt(settled, f),
-            StepKind::Held { part, reason } => write!(f, "held (part {part}): {reason}"),
-            StepKind::Released { part } => write!(f, "released (part {part})"),
+            StepKind::Held { part: Some(part), reason } => write!(f, "held (part {part}): {reason}"),
+            StepKind::Held { part: None, reason } => write!(f, "held (all of the campaign): {reason}"),
+            StepKind::Released { part: Some(part) } => write!(f, "released (part {part})"),
+            StepKind::Released { part: None } => f.write_str("released (all of the campaign)"),
             StepKind::Noticed { notice: Some(notice), kind } => write!(f, "{kind} notice to the sender, as {notice}"),
             StepKind::Noticed { notice: None, kind } => write!(f, "{kind} notice to the sender"),
             StepKind::Returned { recipient, client } => {

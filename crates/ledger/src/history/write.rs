@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use repute_types::event::{IncidentState, Level};
 use repute_types::short::{self, Short};
-use repute_types::{Clock, Event, EventKind, MessageId, Outcome, PartId, Timestamp};
+use repute_types::{Clock, Event, EventKind, MessageId, Outcome, Timestamp};
 use rusqlite::types::ToSqlOutput;
 use rusqlite::{Connection, ToSql, params, params_from_iter};
 
@@ -172,13 +172,13 @@ impl Batch<'_> {
                 add.execute(params![seq, at.0, reply.to_string(), account.as_deref(), ip(*client)])?;
                 Ok(())
             }
-            EventKind::Held { part, reason, .. } => {
+            EventKind::Held { message, part, reason, .. } => {
                 self.count(at, "held");
-                self.plain(at, "held", *part, Some(reason))
+                self.plain(at, "held", (*message, *part), Some(reason))
             }
-            EventKind::Released { part, .. } => {
+            EventKind::Released { message, part, .. } => {
                 self.count(at, "released");
-                self.plain(at, "released", *part, None)
+                self.plain(at, "released", (*message, *part), None)
             }
             EventKind::Noticed { about, notice, kind } => {
                 self.count(at, "noticed");
@@ -326,12 +326,19 @@ impl Batch<'_> {
         Ok(())
     }
 
-    fn plain(&mut self, at: Timestamp, kind: &str, part: PartId, text: Option<&str>) -> rusqlite::Result<()> {
+    /// Of a part of a message, or of all of a campaign.
+    fn plain(
+        &mut self,
+        at: Timestamp,
+        kind: &str,
+        (message, part): (MessageId, Option<u32>),
+        text: Option<&str>,
+    ) -> rusqlite::Result<()> {
         let seq = self.next_seq();
         let mut add = self
             .db
             .prepare_cached("INSERT INTO step (message, seq, at, kind, part, text) VALUES (?1, ?2, ?3, ?4, ?5, ?6)")?;
-        add.execute(params![key(part.message), seq, at.0, kind, part.number, text])?;
+        add.execute(params![key(message), seq, at.0, kind, part, text])?;
         Ok(())
     }
 

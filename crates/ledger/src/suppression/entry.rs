@@ -3,6 +3,7 @@
 use std::fmt;
 use std::str::FromStr;
 
+use repute_types::labels::list_name;
 use repute_types::{Address, MessageId, Timestamp};
 use serde::{Deserialize, Serialize};
 
@@ -19,12 +20,12 @@ pub enum Scope {
 }
 
 impl Scope {
-    /// A list is always one of an account.
+    /// A list is always one of an account; it is known by the one spelling of its name.
     pub fn of(account: Option<&str>, list: Option<&str>) -> Scope {
         match (account, list) {
             (None, _) => Scope::All,
             (Some(account), None) => Scope::Account { account: account.to_owned() },
-            (Some(account), Some(list)) => Scope::List { account: account.to_owned(), list: list.to_owned() },
+            (Some(account), Some(list)) => Scope::List { account: account.to_owned(), list: list_name(list) },
         }
     }
 

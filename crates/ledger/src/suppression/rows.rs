@@ -1,5 +1,6 @@
 //! Entries as rows of SQLite.
 
+use repute_types::labels::list_name;
 use repute_types::{Address, Timestamp};
 use rusqlite::types::Value;
 use rusqlite::{Connection, OptionalExtension as _, Row, params, params_from_iter};
@@ -32,7 +33,7 @@ const COLUMNS: &str = "written, account, list, why, reason, reply, message, at, 
 /// good and the new one is not. Returns whether there was none before.
 pub(super) fn add(db: &Connection, entry: &Entry) -> rusqlite::Result<bool> {
     let address = spelling(&entry.address);
-    let (account, list) = (entry.scope.account().unwrap_or(""), entry.scope.list().unwrap_or(""));
+    let (account, list) = (entry.scope.account().unwrap_or(""), list_name(entry.scope.list().unwrap_or("")));
     let known: Option<Option<i64>> = db
         .prepare_cached(
             "SELECT expires FROM suppressed WHERE address = ?1 AND account = ?2 AND list = ?3 AND why = ?4",
@@ -71,8 +72,26 @@ pub(super) fn about(
          WHERE address = ?1 AND (account = '' OR (account = ?2 AND (list = '' OR list = ?3)))"
     ))?;
     // `''` as an account's or list's name finds what counts for all, which is found anyway.
-    let rows = statement.query_map(params![address, account.unwrap_or(""), list.unwrap_or("")], read)?;
+    let list = list_name(list.unwrap_or(""));
+    let rows = statement.query_map(params![address, account.unwrap_or(""), list], read)?;
     rows.collect()
+}
+
+/// Entries of before lists had one spelling, brought to it.
+pub(super) fn fold_lists(db: &mut Connection) -> rusqlite::Result<()> {
+    let transaction = db.transaction()?;
+    let mut statement = transaction.prepare("SELECT DISTINCT list FROM suppressed WHERE list <> ''")?;
+    let names = statement.query_map([], |row| row.get::<_, String>(0))?.collect::<Result<Vec<_>, _>>()?;
+    for name in names.iter().filter(|name| list_name(name) != **name) {
+        let text = format!("SELECT {COLUMNS} FROM suppressed WHERE list = ?1");
+        let entries = transaction.prepare(&text)?.query_map([name], read)?.collect::<Result<Vec<_>, _>>()?;
+        transaction.execute("DELETE FROM suppressed WHERE list = ?1", [name])?;
+        for entry in &entries {
+            add(&transaction, entry)?;
+        }
+    }
+    drop(statement);
+    transaction.commit()
 }
 
 /// A page of entries in the order of their keys.
@@ -123,7 +142,7 @@ fn of_selection(selection: &Selection) -> (Vec<String>, Vec<Value>) {
     }
     if let Some(scope) = &selection.scope {
         want("account = ?", scope.account().unwrap_or("").to_owned());
-        want("list = ?", scope.list().unwrap_or("").to_owned());
+        want("list = ?", list_name(scope.list().unwrap_or("")));
     } else if let Some(account) = &selection.account {
         want("account = ?", account.clone());
     }
@@ -138,7 +157,8 @@ fn of_selection(selection: &Selection) -> (Vec<String>, Vec<Value>) {
 }
 
 fn names_of(scope: &Scope) -> [Value; 2] {
-    [scope.account(), scope.list()].map(|name| Value::Text(name.unwrap_or("").to_owned()))
+    let list = list_name(scope.list().unwrap_or(""));
+    [scope.account().unwrap_or("").to_owned(), list].map(Value::Text)
 }
 
 pub(super) fn read(row: &Row<'_>) -> rusqlite::Result<Entry> {

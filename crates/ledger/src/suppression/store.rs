@@ -9,6 +9,7 @@ use std::hash::{BuildHasherDefault, DefaultHasher, Hash, Hasher};
 use std::path::Path;
 use std::sync::{Arc, Mutex, RwLock};
 
+use repute_types::labels::list_name;
 use repute_types::{Address, Domain, Timestamp};
 use rusqlite::Connection;
 use serde::{Deserialize, Serialize};
@@ -93,8 +94,10 @@ type Known = HashSet<u64, BuildHasherDefault<AsItIs>>;
 impl Suppressions {
     /// Opens the list in the file `path`, making it where there is none.
     pub fn open(path: &Path) -> Result<Suppressions, LedgerError> {
-        let writer = open(path, FileKind { cache: CACHE, ..FileKind::FACTS }, rows::MIGRATIONS)?;
-        let known = load(&writer).map_err(|source| LedgerError::Open { path: path.to_owned(), source })?;
+        let mut writer = open(path, FileKind { cache: CACHE, ..FileKind::FACTS }, rows::MIGRATIONS)?;
+        let failed = |source| LedgerError::Open { path: path.to_owned(), source };
+        rows::fold_lists(&mut writer).map_err(failed)?;
+        let known = load(&writer).map_err(failed)?;
         let reader = open_reader(path, CACHE)?;
         let shared = Shared { known: RwLock::new(known), reader: Mutex::new(reader), writer: Mutex::new(writer) };
         Ok(Suppressions { shared: Arc::new(shared) })
@@ -257,6 +260,7 @@ fn hash(scope: &Scope, spelled: &str) -> u64 {
 
 fn hash_of(account: &str, list: &str, spelled: &str) -> u64 {
     let mut hasher = DefaultHasher::new();
-    (account, list, spelled).hash(&mut hasher);
+    let list = list_name(list);
+    (account, list.as_str(), spelled).hash(&mut hasher);
     hasher.finish()
 }

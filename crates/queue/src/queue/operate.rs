@@ -54,6 +54,11 @@ impl Queue {
         self.rows.iter().flatten().filter(is_it).count()
     }
 
+    /// Whether anything of a message is queued.
+    pub fn has_parts(&self, message: MessageId) -> bool {
+        self.rows.iter().flatten().any(|row| row.part.message == message)
+    }
+
     /// Forgets a part; the caller has seen to its record.
     pub fn remove(&mut self, part: PartId) -> Change {
         self.intend(part, Intent::Cancel, |queue, slot| {

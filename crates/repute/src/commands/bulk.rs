@@ -10,7 +10,7 @@ mod watch;
 use std::path::PathBuf;
 
 use clap::Subcommand;
-use repute_engine::bulk::words::Campaign;
+use repute_engine::bulk::words::{Campaign, State};
 use serde::Deserialize;
 
 use crate::cli::{Context, Ended, Exit};
@@ -125,19 +125,35 @@ fn list(server: &mut Talk, context: &Context) -> anyhow::Result<Exit> {
     let cells = |c: &Campaign| {
         let left = c.cancelled + c.suppressed + c.left_out;
         let counts = [c.taken, c.delivered, c.deferred, c.failed, left, c.waiting].map(|n| n.to_string());
-        [vec![c.campaign.clone(), c.account.clone(), c.state.as_str().to_owned()], counts.to_vec()].concat()
+        [vec![c.campaign.clone(), c.account.clone(), state(c).to_owned()], counts.to_vec()].concat()
     };
     let rows: Vec<Vec<String>> = campaigns.iter().map(cells).collect();
     let head = ["CAMPAIGN", "ACCOUNT", "STATE", "TO", "DELIVERED", "DEFERRED", "BOUNCED", "LEFT OUT", "WAITING"];
     out::print(&out::table(&head, &rows));
+    let mut stopped: Vec<_> = campaigns.iter().filter_map(|c| c.circuit.as_ref()).collect();
+    stopped.sort_by(|a, b| a.name.cmp(&b.name));
+    stopped.dedup();
+    for circuit in stopped {
+        let (text, cure) = (out::plain(&circuit.text), out::plain(&circuit.cure));
+        out::line(&format!("{} is stopped: {text}\n  fix  {cure}", out::plain(&circuit.name)));
+    }
     Ok(Exit::Done)
 }
 
+/// What runs and is held by a circuit is stopped.
+fn state(c: &Campaign) -> &'static str {
+    if c.circuit.is_some() && c.state == State::Running { "stopped" } else { c.state.as_str() }
+}
+
 fn page(c: &Campaign) -> String {
-    let mut text = format!("{}  {}\n", out::tone(&c.campaign, out::Tone::Strong), c.state.as_str());
+    let mut text = format!("{}  {}\n", out::tone(&c.campaign, out::Tone::Strong), state(c));
     let mut field = |name: &str, value: String| text += &format!("  {name:10} {value}\n");
     if let Some(reason) = &c.reason {
         field("because", out::plain(reason));
+    }
+    if let Some(circuit) = &c.circuit {
+        field("stopped", format!("{} since {}: {}", circuit.name, circuit.since, out::plain(&circuit.text)));
+        field("fix", out::plain(&circuit.cure));
     }
     field("id", c.id.to_string());
     field("account", c.account.clone());
@@ -170,4 +186,29 @@ fn needed<T>(value: Option<T>, name: &str) -> anyhow::Result<T> {
     value.ok_or_else(|| {
         Ended::usage(format!("say --{name}: repute bulk --list people.csv --letter letter.eml --account news"))
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_campaign_that_a_circuit_stops_says_so_with_the_command() {
+        let cure = "go on with `repute circuit continue \"news/spring\"`";
+        let campaign: Campaign = serde_json::from_value(serde_json::json!({
+            "id": "1m7qw3g0w000h", "campaign": "spring", "account": "news", "list": "weekly", "state": "running",
+            "begun": "2026-11-24T01:02:03Z", "rows": 40, "taken": 40, "refused": 0, "left_out": 0, "delivered": 0,
+            "failed": 11, "suppressed": 0, "cancelled": 0, "waiting": 29, "deferred": 0,
+            "circuit": {
+                "name": "news/spring", "account": "news", "campaign": "spring", "what": "circuit.unknown",
+                "since": "2026-11-24T01:05:00Z", "text": "11 of 11 recipients do not exist: p0@a.test", "cure": cure,
+                "incident": 7,
+            },
+        }))
+        .unwrap();
+        assert_eq!(state(&campaign), "stopped");
+        let page = page(&campaign);
+        assert!(page.contains("11 of 11 recipients do not exist: p0@a.test") && page.contains(cure), "{page}");
+        assert_eq!(state(&Campaign { circuit: None, ..campaign }), "running");
+    }
 }

@@ -22,7 +22,7 @@ pub struct Args {
 enum Command {
     /// List what is stopped, and why
     List,
-    /// Let the mail of an account or campaign go on; counting starts from nothing
+    /// Let the mail of an account or campaign go on; what went wrong until now counts no more
     Continue {
         /// As `list` has it: ACCOUNT, or ACCOUNT/CAMPAIGN
         name: String,
@@ -57,12 +57,17 @@ pub fn run(args: Args, context: &Context) -> anyhow::Result<Exit> {
             Ok(Exit::Done)
         }
         Command::Continue { name } => {
-            let answer = client::ask(&config.state, &Request::CircuitContinueV1 { name })?;
-            told(&answer, "go on", context)
+            let answer = client::ask(&config.state, &Request::CircuitContinueV1 { name, who: super::who() })?;
+            told(&answer, "recipients or messages go on", context);
+            if !context.json {
+                still(&answer).iter().for_each(|line| out::line(line));
+            }
+            Ok(Exit::Done)
         }
         Command::Cancel { name } => {
-            let answer = client::ask(&config.state, &Request::CircuitCancelV1 { name })?;
-            told(&answer, "cancelled", context)
+            let answer = client::ask(&config.state, &Request::CircuitCancelV1 { name, who: super::who() })?;
+            told(&answer, "cancelled", context);
+            Ok(Exit::Done)
         }
         Command::Habits => {
             let answer = client::ask(&config.state, &Request::HabitsV1 {})?;
@@ -112,14 +117,38 @@ fn page(row: &serde_json::Value) -> String {
     let text = |key: &str| out::plain(row[key].as_str().unwrap_or_default());
     let since = text("since");
     let ago = super::queue::when(&since, SystemClock.now());
-    format!("{}  {} {ago}\n  {}\n", out::tone(&text("name"), Tone::Strong), text("what"), text("text"))
+    let name = out::tone(&text("name"), Tone::Strong);
+    format!("{name}  {} {ago}\n  {}\n  fix  {}\n", text("what"), text("text"), text("cure"))
 }
 
-fn told(answer: &serde_json::Value, done: &str, context: &Context) -> anyhow::Result<Exit> {
+fn told(answer: &serde_json::Value, done: &str, context: &Context) {
     let count = |key: &str| answer[key].as_u64().unwrap_or(0);
     match context.json {
         true => out::json(answer),
         false => out::line(&format!("{} {done}", count("now") + count("after_attempt"))),
     }
-    Ok(Exit::Done)
+}
+
+/// What holds mail of it still, a line each.
+fn still(answer: &serde_json::Value) -> Vec<String> {
+    let text = |one: &serde_json::Value, key: &str| out::plain(one[key].as_str().unwrap_or_default());
+    let line = |one: &serde_json::Value| {
+        format!("still held by {}: {}; {}", text(one, "name"), text(one, "text"), text(one, "cure"))
+    };
+    answer["still"].as_array().into_iter().flatten().map(line).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_still_holds_it_is_said_with_the_command() {
+        let answer = serde_json::json!({"now": 0, "after_attempt": 0, "still": [
+            {"name": "shop", "text": "11 of 11 recipients do not exist", "cure": "`repute circuit continue \"shop\"`"},
+        ]});
+        let line = "still held by shop: 11 of 11 recipients do not exist; `repute circuit continue \"shop\"`";
+        assert_eq!(still(&answer), [line]);
+        assert!(still(&serde_json::json!({"now": 2})).is_empty());
+    }
 }

@@ -59,10 +59,11 @@ fn page(one: &Incident, now: Timestamp) -> String {
         None => out::tone("open", Tone::Bad),
         Some(at) => out::tone(&format!("closed {}", when(at)), Tone::Good),
     };
-    let mut text =
-        format!("{}  {} ({})  opened {}, {state}\n  {}\n", one.id, one.what, one.subject, when(&one.opened), one.text);
+    // Receivers' words are among them.
+    let (subject, said) = (out::plain(&one.subject), out::plain(&one.text));
+    let mut text = format!("{}  {} ({subject})  opened {}, {state}\n  {said}\n", one.id, one.what, when(&one.opened));
     if one.closed.is_none() && !one.cure.is_empty() {
-        text += &format!("  fix  {}\n", one.cure);
+        text += &format!("  fix  {}\n", out::plain(&one.cure));
     }
     text
 }

@@ -66,3 +66,10 @@ fn instant(text: &str) -> Option<repute_types::Timestamp> {
     let at: jiff::Timestamp = text.parse().ok()?;
     Some(repute_types::Timestamp(at.as_millisecond()))
 }
+
+/// Who says it: the user that came here by `sudo`, else the user.
+pub(crate) fn who() -> String {
+    let sudo = std::env::var("SUDO_USER").ok().filter(|name| !name.is_empty());
+    let own = || nix::unistd::User::from_uid(nix::unistd::getuid()).ok().flatten().map(|user| user.name);
+    sudo.or_else(own).unwrap_or_else(|| format!("user {}", nix::unistd::getuid()))
+}

@@ -118,7 +118,7 @@ pub fn run(args: Args, context: &Context) -> anyhow::Result<Exit> {
             domain: domain_of(&domain)?,
             seconds: 0,
             reason: String::new(),
-            who: who(),
+            who: super::who(),
         }),
         Some(Command::Check) => {
             client::ask(&config.state, &Request::RecheckV1 { checks: Vec::new() })?;
@@ -151,7 +151,7 @@ fn say(which: &Which, word: Word) -> anyhow::Result<Say> {
         domain: domain_of(&which.domain)?,
         seconds: which.time.as_secs(),
         reason: which.reason.trim().to_owned(),
-        who: who(),
+        who: super::who(),
     })
 }
 
@@ -172,13 +172,6 @@ fn domain_of(text: &str) -> anyhow::Result<Option<Domain>> {
             .map(Some)
             .map_err(|_| Ended::usage(format!("{text:?} is no domain: write one of [[domain]], or `all`"))),
     }
-}
-
-/// Who says it: the user that came here by `sudo`, else the user.
-fn who() -> String {
-    let sudo = std::env::var("SUDO_USER").ok().filter(|name| !name.is_empty());
-    let own = || nix::unistd::User::from_uid(nix::unistd::getuid()).ok().flatten().map(|user| user.name);
-    sudo.or_else(own).unwrap_or_else(|| format!("user {}", nix::unistd::getuid()))
 }
 
 fn keep_only(answer: &mut Value, of: &str) -> anyhow::Result<()> {

@@ -55,15 +55,17 @@ pub fn run(_: Args, context: &Context) -> anyhow::Result<Exit> {
     ));
     // Receivers' words are among them.
     let text = |one: &serde_json::Value, key: &str| out::plain(one[key].as_str().unwrap_or_default());
-    for one in incidents.as_array().into_iter().flatten() {
+    // Circuits are told beneath.
+    for one in incidents.as_array().into_iter().flatten().filter(|one| !text(one, "what").starts_with("circuit.")) {
         out::line(&format!("  {} ({}): {}", text(one, "what"), text(one, "subject"), text(one, "text")));
     }
     let stopped = circuits["open"].as_array().map_or(&[][..], Vec::as_slice);
     if !stopped.is_empty() {
-        out::line(&format!("circuits: the mail of {} is stopped; `repute circuit list` says more", stopped.len()));
+        out::line(&format!("circuits: the mail of {} is stopped", stopped.len()));
     }
     for one in stopped {
         out::line(&format!("  {}: {}", text(one, "name"), text(one, "text")));
+        out::line(&format!("    fix  {}", text(one, "cure")));
     }
     if !status.lanes.is_empty() {
         let now = repute_types::Clock::now(&repute_types::SystemClock);

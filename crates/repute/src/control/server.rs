@@ -8,8 +8,10 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
+use repute_engine::bulk::ComingIn;
 use repute_engine::control::Control;
 use repute_hooks::Hooks;
+use repute_types::MessageId;
 use serde::Serialize;
 use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, BufReader};
 use tokio::net::{UnixListener, UnixStream};
@@ -60,6 +62,8 @@ fn is_allowed(stream: &UnixStream) -> bool {
 async fn converse(mut stream: UnixStream, services: &Services, mut stop: watch::Receiver<bool>) {
     let (read, mut write) = stream.split();
     let mut read = BufReader::new(read);
+    // The list that this command brings in, as long as it does.
+    let mut coming = None;
     loop {
         let mut line = Vec::new();
         let mut bounded = (&mut read).take(LONGEST_REQUEST as u64);
@@ -72,7 +76,10 @@ async fn converse(mut stream: UnixStream, services: &Services, mut stop: watch::
             return;
         }
         let answer = match serde_json::from_slice(&line) {
-            Ok(request) => answer(request, services, &mut stop).await,
+            Ok(request) => {
+                bring_in(&request, &services.control, &mut coming);
+                answer(request, services, &mut stop).await
+            }
             Err(error) => Answer::Error(format!(
                 "this request is unknown here: {error}; is the command another version than the server?"
             )),
@@ -82,6 +89,17 @@ async fn converse(mut stream: UnixStream, services: &Services, mut stop: watch::
         if !matches!(timeout(IDLE, write.write_all(&text)).await, Ok(Ok(()))) {
             return;
         }
+    }
+}
+
+/// A list comes in from its first rows until the same command launches it, or goes away.
+fn bring_in(request: &Request, control: &Control, coming: &mut Option<(MessageId, ComingIn)>) {
+    match request {
+        Request::BulkAddV1(add) if coming.as_ref().is_none_or(|(id, _)| *id != add.id) => {
+            *coming = control.coming_in(add.id).ok().map(|now| (add.id, now));
+        }
+        Request::BulkLaunchV1 { .. } => *coming = None,
+        _ => {}
     }
 }
 
@@ -96,8 +114,8 @@ async fn answer(request: Request, services: &Services, stop: &mut watch::Receive
         Request::WhyV1 { about, limit } => said(control.why(&about, limit).await),
         Request::FirstMessageV1 { domain, to } => said(control.first_message(&domain, &to).await),
         Request::CircuitListV1 {} => said(Ok::<_, Infallible>(control.circuits())),
-        Request::CircuitContinueV1 { name } => said(control.continue_circuit(&name).await),
-        Request::CircuitCancelV1 { name } => said(control.cancel_circuit(&name).await),
+        Request::CircuitContinueV1 { name, who } => said(control.continue_circuit(&name, &who).await),
+        Request::CircuitCancelV1 { name, who } => said(control.cancel_circuit(&name, &who).await),
         Request::HabitsV1 {} => said(Ok::<_, Infallible>(control.habits())),
         Request::TlsSessionsV1 { domain, yesterday, limit } => {
             said(control.tls_sessions(domain.as_ref(), yesterday, limit).await)

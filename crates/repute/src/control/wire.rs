@@ -42,9 +42,11 @@ pub enum Request {
     CircuitListV1 {},
     CircuitContinueV1 {
         name: String,
+        who: String,
     },
     CircuitCancelV1 {
         name: String,
+        who: String,
     },
     HabitsV1 {},
     TlsSessionsV1 {

@@ -96,17 +96,19 @@ impl Object<'_> {
                 self.put("after", age.as_secs_f64());
                 self.maybe("next", next_attempt.as_ref());
             }
-            EventKind::Held { part, account, labels, recipients, reason } => {
+            EventKind::Held { message, part, account, labels, recipients, reason } => {
                 self.put("event", "held");
-                self.part(*part);
+                self.put("id", message);
+                self.maybe("part", part.as_ref());
                 self.maybe("account", account.as_deref());
                 self.maybe("labels", labels.as_deref());
                 self.put("to", recipients);
                 self.put("reason", reason);
             }
-            EventKind::Released { part, account, labels, recipients } => {
+            EventKind::Released { message, part, account, labels, recipients } => {
                 self.put("event", "released");
-                self.part(*part);
+                self.put("id", message);
+                self.maybe("part", part.as_ref());
                 self.maybe("account", account.as_deref());
                 self.maybe("labels", labels.as_deref());
                 self.put("to", recipients);

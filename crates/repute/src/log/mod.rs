@@ -12,7 +12,7 @@
 //! keeps the log short.
 
 mod json;
-mod text;
+pub mod text;
 
 use std::io::Write;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};

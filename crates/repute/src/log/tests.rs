@@ -98,6 +98,20 @@ fn a_line_reads_alone() {
         EventKind::Note { level: Level::Warning, what: "spool", text: forged },
         "warning spool text=\"two\\nlines and a ?[31mcolour\"",
     );
+    // Line separators and what turns text around; in addresses as well, which may be beyond ASCII. Letters stay.
+    let turned = "b\u{fc}cher\u{2028}2026 delivered \u{202e}txt\u{2066}\u{85}".to_owned();
+    check(
+        EventKind::Note { level: Level::Warning, what: "spool", text: turned },
+        "warning spool text=\"b\u{fc}cher\\u{2028}2026 delivered \\u{202e}txt\\u{2066}\\u{85}\"",
+    );
+    let mut turned = delivered();
+    if let EventKind::Settled { recipient, .. } = &mut turned {
+        *recipient = "b\u{fc}b\u{202e}@example.net".parse().unwrap();
+    }
+    let mut out = Vec::new();
+    text::line(&mut out, &event(turned));
+    let line = String::from_utf8(out).unwrap();
+    assert!(line.contains(" to=b\u{fc}b\\u{202e}@example.net "), "{line}");
 }
 
 #[test]
@@ -127,7 +141,8 @@ fn every_json_line_is_an_object_of_its_own() {
         assert_eq!(value, expect);
     };
     let held = EventKind::Held {
-        part,
+        message: part.message,
+        part: Some(part.number),
         account: Some("shop".into()),
         labels: None,
         recipients: vec!["a@x.example".parse().unwrap()],

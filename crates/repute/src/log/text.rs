@@ -18,10 +18,30 @@ pub fn line(out: &mut Vec<u8>, event: &Event) {
 struct Line<'a>(&'a mut Vec<u8>);
 
 impl fmt::Write for Line<'_> {
+    /// Addresses and names may be beyond ASCII: what cannot be seen in them is spelt out.
     fn write_str(&mut self, s: &str) -> fmt::Result {
-        self.0.extend_from_slice(s.as_bytes());
+        if s.is_ascii() {
+            self.0.extend_from_slice(s.as_bytes());
+        } else {
+            s.chars().for_each(|c| put(self.0, c));
+        }
         Ok(())
     }
+}
+
+/// A character as it is; where it would break the line or turn it around, its number.
+fn put(out: &mut Vec<u8>, c: char) {
+    if c.is_control() || is_unseen(c) {
+        out.extend_from_slice(c.escape_unicode().to_string().as_bytes());
+    } else {
+        out.extend_from_slice(c.encode_utf8(&mut [0; 4]).as_bytes());
+    }
+}
+
+/// Characters that break a line without being control characters, or turn the text around them (Unicode's line and
+/// paragraph separators, and its controls of direction): a stranger must not make a line look like another.
+pub fn is_unseen(c: char) -> bool {
+    matches!(c, '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }
 
 impl Line<'_> {
@@ -62,14 +82,14 @@ impl Line<'_> {
                 write!(self, " after={}.{:03}s", age.as_secs(), age.subsec_millis())?;
                 self.maybe::<Timestamp>("next", next_attempt.as_ref())
             }
-            EventKind::Held { part, reason, .. } => {
-                write!(self, "held")?;
-                self.part(*part)?;
+            EventKind::Held { message, part, reason, .. } => {
+                write!(self, "held id={message}")?;
+                self.maybe("part", part.as_ref())?;
                 self.text("reason", reason)
             }
-            EventKind::Released { part, .. } => {
-                write!(self, "released")?;
-                self.part(*part)
+            EventKind::Released { message, part, .. } => {
+                write!(self, "released id={message}")?;
+                self.maybe("part", part.as_ref())
             }
             EventKind::Noticed { about, notice, kind } => {
                 write!(self, "noticed id={about} notice={notice} kind={kind}")
@@ -193,16 +213,16 @@ struct Escaped<'a>(&'a mut Vec<u8>);
 
 impl fmt::Write for Escaped<'_> {
     fn write_str(&mut self, s: &str) -> fmt::Result {
-        if !s.bytes().any(|b| b == b'"' || b == b'\\' || b.is_ascii_control()) {
+        if s.bytes().all(|b| b.is_ascii() && b != b'"' && b != b'\\' && !b.is_ascii_control()) {
             self.0.extend_from_slice(s.as_bytes());
             return Ok(());
         }
-        for b in s.bytes() {
-            match b {
-                b'"' | b'\\' => self.0.extend_from_slice(&[b'\\', b]),
-                b'\n' => self.0.extend_from_slice(b"\\n"),
-                b if b.is_ascii_control() => self.0.push(b'?'),
-                b => self.0.push(b),
+        for c in s.chars() {
+            match c {
+                '"' | '\\' => self.0.extend_from_slice(&[b'\\', c as u8]),
+                '\n' => self.0.extend_from_slice(b"\\n"),
+                c if c.is_ascii_control() => self.0.push(b'?'),
+                c => put(self.0, c),
             }
         }
         Ok(())

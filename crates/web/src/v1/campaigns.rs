@@ -19,7 +19,7 @@ use repute_types::MessageId;
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
-use super::circuits::{self, Circuit};
+use super::circuits::Circuit;
 use super::problems::{Reading, Writing};
 use super::show::within;
 use crate::app::App;
@@ -38,8 +38,9 @@ pub(crate) struct Begin {
     /// What the campaign is called, once an account: letters, digits, `.`, `_` and `-`.
     #[schema(min_length = 1, max_length = 64, pattern = r"^[A-Za-z0-9._-]+$", example = "autumn-2026")]
     campaign: String,
-    /// The list that recipients leave with one click; without it the campaign's name.
-    #[schema(min_length = 1, max_length = 64, pattern = r"^[A-Za-z0-9._-]+$", example = "weekly")]
+    /// The list that recipients leave with one click; without it the campaign's name. Lower and upper case, and blanks
+    /// around it, make no difference.
+    #[schema(min_length = 1, max_length = 64, pattern = r"^ *[A-Za-z0-9._-]+ *$", example = "weekly")]
     list: Option<String>,
     /// A MIME message in UTF-8 with merge fields (docs/bulk.md).
     #[schema(example = "From: News <news@example.com>\nTo: {{ email }}\nSubject: Autumn\n\nThis is for {{ email }}\n")]
@@ -121,7 +122,7 @@ pub(crate) struct Campaign {
     waiting: u64,
     /// Of those waiting: tried before, and to be tried again.
     deferred: u64,
-    /// What stopped it, or its account, by itself; null where nothing did, and in lists.
+    /// What stops it, or its account, until a person goes on; null where nothing does.
     circuit: Option<Circuit>,
 }
 
@@ -146,7 +147,7 @@ impl From<words::Campaign> for Campaign {
             cancelled: c.cancelled,
             waiting: c.waiting,
             deferred: c.deferred,
-            circuit: None,
+            circuit: c.circuit.map(Circuit::from),
         }
     }
 }
@@ -246,8 +247,7 @@ pub(crate) async fn show(
 ) -> Result<Answer<Campaign>, Problem> {
     caller.may(Action::Read)?;
     let found = find(&app, &caller, &campaign).await?;
-    let circuit = circuits::of_campaign(&app, &found.account, &found.campaign);
-    Ok(Answer(Campaign { circuit, ..found.into() }))
+    Ok(Answer(found.into()))
 }
 
 /// Launch a campaign

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use axum::Json as Answer;
 use axum::extract::State;
 use repute_engine::CircuitRow;
+use repute_engine::control::circuit as control;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
@@ -32,12 +33,14 @@ pub(crate) struct Circuit {
     since: String,
     /// The numbers, and examples.
     text: String,
+    /// What to do about it; an operator lets it go on by `POST /v1/circuits/continue`, too.
+    cure: String,
 }
 
 impl From<CircuitRow> for Circuit {
     fn from(row: CircuitRow) -> Circuit {
-        let CircuitRow { name, account, campaign, what, since, text } = row;
-        Circuit { name, account, campaign, what, since: since.to_string(), text }
+        let CircuitRow { name, account, campaign, what, since, text, cure, .. } = row;
+        Circuit { name, account, campaign, what, since: since.to_string(), text, cure }
     }
 }
 
@@ -51,9 +54,41 @@ pub(crate) struct Circuits {
     responses((status = 200, description = "Open circuits, of the token's account where it has one", body = Circuits), Reading))]
 pub(crate) async fn list(State(app): State<Arc<App>>, caller: Caller) -> Result<Answer<Circuits>, Problem> {
     caller.may(Action::Read)?;
-    let mut open = app.control.circuits().open;
-    open.retain(|row| caller.account().is_none_or(|mine| row.account == mine));
-    Ok(Answer(Circuits { circuits: open.into_iter().map(Circuit::from).collect() }))
+    Ok(Answer(Circuits { circuits: seen(&app, &caller) }))
+}
+
+/// Those that are open, of the token's account where it has one.
+pub(super) fn seen(app: &App, caller: &Caller) -> Vec<Circuit> {
+    let open = app.control.circuits().open.into_iter();
+    open.filter(|row| caller.account().is_none_or(|mine| row.account == mine)).map(Circuit::from).collect()
+}
+
+/// What went on, and what did not.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct Continued {
+    /// Recipients of campaigns, and parts of other messages, that go on.
+    now: usize,
+    after_attempt: usize,
+    /// What holds mail of it still.
+    still: Vec<StillHeld>,
+}
+
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct StillHeld {
+    /// An account, or ACCOUNT/CAMPAIGN.
+    #[schema(example = "shop")]
+    name: String,
+    /// Why.
+    text: String,
+    /// What lets it go on.
+    cure: String,
+}
+
+impl From<control::Continued> for Continued {
+    fn from(said: control::Continued) -> Continued {
+        let still = said.still.into_iter().map(|one| StillHeld { name: one.name, text: one.text, cure: one.cure });
+        Continued { now: said.changes.now, after_attempt: said.changes.after_attempt, still: still.collect() }
+    }
 }
 
 /// An open circuit.
@@ -67,24 +102,20 @@ pub(crate) struct Named {
 
 /// Let the mail of an account or campaign go on
 ///
-/// What was held is tried now; counting starts from nothing.
+/// What was held is tried now, but for what something else holds. What went wrong until now counts no more.
 #[utoipa::path(post, path = "/v1/circuits/continue", operation_id = "continueCircuit", tag = "circuits", request_body = Named,
-    responses((status = 200, description = "How many parts go on", body = Changed), Writing))]
+    responses((status = 200, description = "What goes on, and what is still held", body = Continued), Writing))]
 pub(crate) async fn go_on(
     State(app): State<Arc<App>>,
     caller: Caller,
     named: Json<Named>,
-) -> Result<Answer<Changed>, Problem> {
+) -> Result<Answer<Continued>, Problem> {
     caller.operates()?;
-    Ok(Answer(app.control.continue_circuit(&named.value.name).await?.into()))
+    Ok(Answer(app.control.continue_circuit(&named.value.name, &said_by(&caller)).await?.into()))
 }
 
-/// The open circuit of a campaign, or else of its account.
-pub(super) fn of_campaign(app: &App, account: &str, campaign: &str) -> Option<Circuit> {
-    let mut open: Vec<CircuitRow> = app.control.circuits().open;
-    open.retain(|row| row.account == account && row.campaign.as_deref().is_none_or(|name| name == campaign));
-    open.sort_by_key(|row| row.campaign.is_none());
-    open.into_iter().next().map(Circuit::from)
+fn said_by(caller: &Caller) -> String {
+    format!("token {}", caller.token.name)
 }
 
 /// Take all waiting mail of an account or campaign out of the queue; its sender is not told
@@ -108,5 +139,5 @@ pub(crate) async fn cancel(
         }
         None => caller.operates()?,
     }
-    Ok(Answer(app.control.cancel_circuit(&named.value.name).await?.into()))
+    Ok(Answer(app.control.cancel_circuit(&named.value.name, &said_by(&caller)).await?.into()))
 }

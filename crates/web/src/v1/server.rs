@@ -7,6 +7,7 @@ use axum::extract::State;
 use serde::Serialize;
 use utoipa::ToSchema;
 
+use super::circuits::{self, Circuit};
 use super::permits::CheckResult;
 use super::problems::Reading;
 use crate::app::App;
@@ -24,6 +25,8 @@ pub(crate) struct ServerStatus {
     /// Connections to receivers.
     sessions: u32,
     sites: Vec<Site>,
+    /// Accounts and campaigns whose mail is stopped, of the token's account where it has one.
+    circuits: Vec<Circuit>,
 }
 
 /// A site (domains that share their MX hosts) as it is reached from one egress.
@@ -42,7 +45,7 @@ pub(crate) struct Site {
 
 /// What the server is doing
 #[utoipa::path(get, path = "/v1/status", operation_id = "showStatus", tag = "server",
-    responses((status = 200, description = "Queue, sessions and sites", body = ServerStatus), Reading))]
+    responses((status = 200, description = "Queue, sessions, sites, and what is stopped", body = ServerStatus), Reading))]
 pub(crate) async fn status(State(app): State<Arc<App>>, caller: Caller) -> Result<Answer<ServerStatus>, Problem> {
     caller.may(Action::Read)?;
     let status = app.control.status();
@@ -55,7 +58,9 @@ pub(crate) async fn status(State(app): State<Arc<App>>, caller: Caller) -> Resul
         paused_until: lane.paused_until.map(|at| at.to_string()),
     };
     let sites = status.lanes.into_iter().map(site).collect();
-    Ok(Answer(ServerStatus { queued: status.queued, barred: status.barred, sessions: status.sessions, sites }))
+    let circuits = circuits::seen(&app, &caller);
+    let (queued, barred, sessions) = (status.queued, status.barred, status.sessions);
+    Ok(Answer(ServerStatus { queued, barred, sessions, sites, circuits }))
 }
 
 /// A domain that mail is sent as.

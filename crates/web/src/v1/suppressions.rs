@@ -186,7 +186,7 @@ impl Suppress {
             faults.push(FieldFault::new("/reason", "write at most 500 octets without control characters"));
         }
         if let Some(list) = &self.list {
-            if list.is_empty() || list.len() > 128 || list.contains(char::is_control) {
+            if list.trim().is_empty() || list.len() > 128 || list.contains(char::is_control) {
                 faults.push(FieldFault::new("/list", "write 1 to 128 octets without control characters"));
             }
             if account.is_none() {
@@ -241,11 +241,14 @@ pub(crate) struct Released {
 pub(crate) struct ReleasedAnswer {
     /// Entries that were taken away.
     released: usize,
+    /// What counts for everybody's mail and so still stands; it is an operator's to take away.
+    still: Option<Suppression>,
 }
 
 /// Let an address be written to again
 ///
-/// Entries of the token's account; all of them where it has none.
+/// Entries of the token's account; all of them where it has none. What counts for everybody's mail, as that there is no such
+/// mailbox, is an operator's to take away: where nothing else stands, the answer is 403 and says why.
 #[utoipa::path(delete, path = "/v1/suppressions", operation_id = "releaseSuppression", tag = "suppressions",
     params(Released),
     responses((status = 200, description = "How many entries were taken away", body = ReleasedAnswer), Reading))]
@@ -256,6 +259,27 @@ pub(crate) async fn release(
 ) -> Result<Answer<ReleasedAnswer>, Problem> {
     caller.may(Action::Suppress)?;
     let selection = selection(&caller, Some(&released.address), None, released.why.as_deref())?;
-    let done = store(&app)?.release(selection).await.map_err(|e| Problem::unavailable(e.to_string()))?;
-    Ok(Answer(ReleasedAnswer { released: done.entries }))
+    let (address, why, store) = (selection.address.clone(), selection.why, store(&app)?);
+    let unreadable = |error: repute_ledger::LedgerError| Problem::unavailable(error.to_string());
+    let done = store.release(selection).await.map_err(unreadable)?.entries;
+    let still = match address.filter(|_| caller.account().is_some()) {
+        Some(address) => store.find(None, None, &address, app.control.now()).map_err(unreadable)?,
+        None => None,
+    };
+    let still = still.filter(|entry| why.is_none_or(|why| why == entry.why));
+    match still {
+        Some(entry) if done == 0 => Err(everybodys(&entry)),
+        still => Ok(Answer(ReleasedAnswer { released: done, still: still.as_ref().map(Suppression::from) })),
+    }
+}
+
+/// Why an account's token does not take an entry away.
+fn everybodys(entry: &Entry) -> Problem {
+    let detail = format!(
+        "mail to {0} is suppressed for every account: {1}; an operator can let it be written to again: `repute suppression \
+         release {0}`, or this call with a token of no account that may `suppress`",
+        entry.address,
+        entry.told()
+    );
+    Problem::new(problem::NOT_ALLOWED, detail)
 }

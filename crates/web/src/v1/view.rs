@@ -119,6 +119,8 @@ impl MessageView {
             StepKind::CameBack { what, recipient, status, text, cause } => {
                 let one = self.recipient(recipient);
                 one.state = what.clone();
+                // Nothing more is tried.
+                one.next_attempt = None;
                 one.status = status.clone().or(one.status.take());
                 one.detail = text.clone().or(one.detail.take());
                 told.step = what.clone();

@@ -18,12 +18,12 @@ use repute_engine::{Doors, Engine, Settings as EngineSettings};
 use repute_hooks::{Bounds, Caller, Feed, FeedOptions, Hooks, Types, Webhook};
 use repute_ledger::requests::{RequestOptions, Requests};
 use repute_ledger::suppression::Suppressions;
-use repute_ledger::{Reports, ReportsOptions, TlsSessions, Trust};
+use repute_ledger::{Circuits, Opened, Reports, ReportsOptions, TlsSessions, Trust};
 use repute_net::{MemoryNetwork, TlsClient};
 use repute_queue::Retry;
 use repute_spool::{MemorySpool, Spool};
 use repute_types::event::NoEvents;
-use repute_types::{Domain, MessageId, SeededRandom, Stream, SystemClock};
+use repute_types::{Domain, MessageId, SeededRandom, Stream, SystemClock, Timestamp};
 use repute_web::{Action, Face, Limits, Services, Settings, Token, TokenHash, Transport};
 use serde_json::Value;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
@@ -76,15 +76,20 @@ impl World {
     }
 
     pub async fn with(limits: Limits, transport: Transport) -> World {
-        World::start(limits, transport, false).await
+        World::start(limits, transport, false, None).await
+    }
+
+    /// With circuits that were open when it stopped.
+    pub async fn with_circuits(open: Vec<Opened>) -> World {
+        World::start(Limits::default(), Transport::default(), false, Some(open)).await
     }
 
     /// With permits, and a watch that finds no names.
     pub async fn with_trust() -> World {
-        World::start(Limits::default(), Transport::default(), true).await
+        World::start(Limits::default(), Transport::default(), true, None).await
     }
 
-    async fn start(limits: Limits, transport: Transport, has_trust: bool) -> World {
+    async fn start(limits: Limits, transport: Transport, has_trust: bool, open: Option<Vec<Opened>>) -> World {
         let state = tempfile::tempdir().unwrap();
         let spool = Arc::new(MemorySpool::new());
         let feed = Feed::open(FeedOptions {
@@ -96,6 +101,11 @@ impl World {
         if has_trust {
             let store = Arc::new(Trust::open(&state.path().join("trust.sqlite")).unwrap());
             doors.trust = Some(TrustDoors { dns: Arc::new(ServersFake::parse("")), network: None, store });
+        }
+        if let Some(open) = open {
+            let store = Circuits::open(&state.path().join("circuit.sqlite")).unwrap();
+            store.save(Vec::new(), open, Timestamp(0)).await.unwrap();
+            doors.circuits = Some(Arc::new(store));
         }
         let hooks = hooks(&feed);
         let engine = Engine::start(doors, engine_settings()).await.unwrap();

@@ -55,6 +55,9 @@ impl Pace {
         self.looks.push((at, done));
         let mut text =
             format!("{} delivered, {} deferred, {} bounced", campaign.delivered, campaign.deferred, campaign.failed);
+        if let Some(circuit) = campaign.circuit.as_ref().filter(|_| campaign.state == State::Running) {
+            return out::plain(&format!("{text}; stopped: {}; {}", circuit.text, circuit.cure));
+        }
         match campaign.state {
             State::Paused => text += &format!("; paused: {}", campaign.reason.as_deref().unwrap_or_default()),
             State::Loading => text += "; the list is loading",

@@ -48,6 +48,7 @@ pub fn read(history: &Path, since: Timestamp, now: Timestamp) -> anyhow::Result<
                     "failed" => failed.push(settled.recipient),
                     _ => drop(retried.insert(settled.recipient)),
                 },
+                StepKind::CameBack { what, recipient, .. } if what == "suppressed" => failed.push(recipient),
                 _ => {}
             }
         }

@@ -162,6 +162,7 @@ fn became(answer: &Value) -> anyhow::Result<Became> {
     let steps = Vec::<Step>::deserialize(&answer["steps"])?;
     let settled = steps.iter().rev().find_map(|step| match &step.kind {
         StepKind::Settled(settled) => Some((settled.verdict.as_str(), step.kind.to_string())),
+        StepKind::CameBack { what, .. } if what == "suppressed" => Some(("failed", step.kind.to_string())),
         _ => None,
     });
     let waits_for = answer["queued"][0]["reason"].as_str().unwrap_or("it is on its way");

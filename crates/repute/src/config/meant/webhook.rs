@@ -87,7 +87,9 @@ fn target(c: &mut Checking, one: &typed::Webhook) -> Option<Target> {
             return None;
         }
     };
-    if !target.tls && !one.allow_private {
+    if let Some((what, cure)) = target.inside(one.allow_private) {
+        c.fault(one.url.span(), what, cure);
+    } else if !target.tls && !one.allow_private {
         let cure = "write https://, or say `allow_private = true` for a receiver on this machine or beside it";
         c.fault(one.url.span(), "who is on the way could read what is told to this URL", cure);
     }

@@ -92,6 +92,7 @@ pub(crate) async fn add(
         .try_acquire()
         .map_err(|_| Problem::unavailable("too many lists come in at once: ask again in a moment"))?;
     let campaign = find(&app, &caller, &campaign).await?;
+    let _coming = app.control.coming_in(campaign.id)?;
     let loading = app.control.loading(campaign.id).await?;
     let first = place.first_row.unwrap_or_default();
     if first > loading.next_row {
