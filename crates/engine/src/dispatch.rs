@@ -159,7 +159,7 @@ pub(crate) async fn settle_alike(works: &Works, lease: Lease, outcome: &Outcome)
 pub(crate) async fn load_for_attempt(works: &Works, part: PartId) -> Option<Loaded> {
     match works.bulk.state(part.message) {
         None | Some(CampaignState::Running) => {}
-        Some(CampaignState::Cancelled) => {
+        Some(CampaignState::Cancelling | CampaignState::Cancelled) => {
             take_out(works, part).await;
             return None;
         }

@@ -62,6 +62,7 @@ pub fn kind_of(kind: &EventKind) -> Option<Type> {
             Back::Unsubscribed => Type::Unsubscribed,
         },
         EventKind::Suppressed { .. } => Type::Suppressed,
+        EventKind::Cancelled { .. } => Type::Cancelled,
         EventKind::Incident { state: IncidentState::Opened, .. } => Type::IncidentOpened,
         EventKind::Incident { state: IncidentState::Closed, .. } => Type::IncidentClosed,
         _ => return None,
@@ -99,9 +100,9 @@ pub fn chain_of(message: MessageId) -> i64 {
 fn whose(id: EventId, kind: &EventKind) -> (Option<AccountName>, i64) {
     let of_message = |account: &Option<AccountName>, message: MessageId| (account.clone(), chain_of(message));
     match kind {
-        EventKind::Accepted { account, message, .. } | EventKind::Suppressed { account, message, .. } => {
-            of_message(account, *message)
-        }
+        EventKind::Accepted { account, message, .. }
+        | EventKind::Suppressed { account, message, .. }
+        | EventKind::Cancelled { account, message, .. } => of_message(account, *message),
         EventKind::Held { account, part, .. }
         | EventKind::Released { account, part, .. }
         | EventKind::Settled { account, part, .. } => of_message(account, part.message),

@@ -165,7 +165,7 @@ impl<'a> Batch<'a> {
     }
 }
 
-fn labels(known: &Known) -> Option<std::sync::Arc<Labels>> {
+pub(super) fn labels(known: &Known) -> Option<std::sync::Arc<Labels>> {
     Labels { campaign: Some(known.name.clone()), list: Some(known.list.clone()), ..Labels::default() }.kept()
 }
 

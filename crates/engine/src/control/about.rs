@@ -1,6 +1,6 @@
 //! What a person asked about: a message, a recipient, or a Message-ID.
 
-use repute_ledger::{LedgerError, Questions, Step, StepKind};
+use repute_ledger::{LedgerError, Questions, Step};
 use repute_types::{Address, MessageId};
 
 use super::{ControlError, Selector};
@@ -26,31 +26,25 @@ impl About {
         text.parse().map(About::Recipient).map_err(|_| ControlError::NotAskable(text.to_owned()))
     }
 
-    /// The steps that the history knows of it: by message, the newest message first.
+    /// The steps that the history knows of it: by message, the newest message first. Of one message the last `limit`,
+    /// of a recipient those of the last `limit` messages.
     pub fn steps(&self, questions: &Questions, limit: usize) -> Result<Vec<Step>, LedgerError> {
-        let messages = match self {
-            About::Message(id) => vec![*id],
-            About::Recipient(address) => questions.by_recipient(address, limit)?,
-            About::HeaderId(header_id) => questions.by_header_id(header_id)?,
-        };
         let mut steps = Vec::new();
-        for id in messages {
-            steps.extend(questions.steps_of(id)?.into_iter().filter(|step| self.concerns(step)));
+        match self {
+            About::Message(id) => steps = questions.last_steps(*id, limit)?,
+            // Steps about other recipients of the same message are left out.
+            About::Recipient(address) => {
+                for id in questions.by_recipient(address, limit)? {
+                    steps.extend(questions.steps_to(id, address)?);
+                }
+            }
+            About::HeaderId(header_id) => {
+                for id in questions.by_header_id(header_id)? {
+                    steps.extend(questions.last_steps(id, limit)?);
+                }
+            }
         }
         Ok(steps)
-    }
-
-    /// Steps about other recipients of the same message are left out where one was asked for.
-    fn concerns(&self, step: &Step) -> bool {
-        match (self, &step.kind) {
-            (About::Recipient(address), StepKind::Settled(settled)) => {
-                settled.recipient.eq_ignore_ascii_case(&address.to_string())
-            }
-            (About::Recipient(address), StepKind::CameBack { recipient, .. }) => {
-                recipient.eq_ignore_ascii_case(&address.to_string())
-            }
-            _ => true,
-        }
     }
 
     /// What is still queued of it, where the queue can be asked that.

@@ -57,6 +57,7 @@ impl Pace {
             format!("{} delivered, {} deferred, {} bounced", campaign.delivered, campaign.deferred, campaign.failed);
         match campaign.state {
             State::Paused => text += &format!("; paused: {}", campaign.reason.as_deref().unwrap_or_default()),
+            State::Cancelling => text += "; it is being cancelled",
             State::Loading => text += "; the list is loading",
             _ => {
                 if let Some(rate) = self.rate() {
