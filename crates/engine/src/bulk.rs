@@ -87,12 +87,17 @@ pub(crate) struct Ready {
 
 impl Known {
     fn of(campaign: &Campaign) -> Known {
+        // Earlier versions wrote down that it is cancelled before all of it was taken out.
+        let state = match &campaign.state {
+            CampaignState::Cancelled if campaign.tally.waiting() > 0 => CampaignState::Cancelling,
+            state => state.clone(),
+        };
         Known {
             id: campaign.id,
             name: campaign.name.clone(),
             account: campaign.account.clone(),
             list: campaign.list.clone(),
-            state: Mutex::new(campaign.state.clone()),
+            state: Mutex::new(state),
             launched_here: campaign.launched.is_none(),
             turn: tokio::sync::Mutex::new(Loading { next_row: campaign.rows, seen: None }),
         }

