@@ -139,6 +139,49 @@ def test_bulk_killed_in_the_middle(case):
           f"peak {int(status.split('VmHWM:')[1].split()[0]) // 1024} MiB")
 
 
+def state_octets(repute):
+    """Octets of the spool's database and of the history, each with its log."""
+    names = ("spool.sqlite", "history.sqlite")
+    return [sum(file.stat().st_size for file in repute.state.glob(f"**/{name}*")) for name in names]
+
+
+def test_bulk_cancelled_and_killed(case):
+    """A cancel is answered at once, nothing more goes out from then on, kill -9 or not, and everybody is counted once."""
+    people = int(os.environ.get("BULK_PEOPLE", "6000"))
+    sink = Sink(case, keep_content=False)
+    repute = server(case, sink)
+    arguments = files(case, [[f"p{n}@d{n % 50}.example", f"Person {n}"] for n in range(people)])
+    repute.command("bulk", *arguments, "--yes", "--no-watch", timeout=900)
+    sink.wait(50, 60)
+    loaded, began = state_octets(repute), time.monotonic()
+    answer = repute.json("bulk", "cancel", "autumn")
+    answered = time.monotonic() - began
+    assert answer["state"] in ("cancelling", "cancelled"), answer
+    came = len(sink.messages)
+    time.sleep(0.3)
+    repute.kill()
+    killed = len(sink.messages)
+    # What was under way at the answer ended as it ended: at most one for each session.
+    assert killed - came <= 64, f"{killed - came} came after the answer"
+    repute.start()
+    wait_for("the campaign is cancelled", lambda: show(repute)["state"] == "cancelled", 120 + people / 500)
+    spent, end = time.monotonic() - began, show(repute)
+    assert len(sink.messages) == killed, "after the restart nobody is written to"
+    assert (end["delivered"] + end["cancelled"], end["waiting"], end["failed"]) == (people, 0, 0), end
+    # Up to 100 ms of settlements go with the kill (docs/queue-states.md).
+    assert end["delivered"] <= killed, (end, killed)
+    assert not repute.json("queue", "list")["rows"]
+    someone = next(iter(arrived(sink)))
+    told = [step["step"] for step in repute.json("why", someone, ok=(0, 1))["steps"]]
+    assert not told or told[0] == "accepted", told
+    told = repute.json("why", end["id"])["steps"]
+    assert told[-1]["step"] == "cancelled" and told[-1]["recipients"] == end["cancelled"], told[-1]
+    repute.stop()
+    after = state_octets(repute)
+    print(f"        {people} recipients, {end['cancelled']} cancelled: answered after {answered:.2f} s, over after {spent:.1f} s; "
+          f"spool {loaded[0] >> 10} to {after[0] >> 10} KiB, history {loaded[1] >> 10} to {after[1] >> 10} KiB")
+
+
 @needs("curl")
 def test_one_click_leaves_the_list(case):
     """The link of a letter: looking takes nobody off, one click does, in both forms of RFC 8058, and stays done."""

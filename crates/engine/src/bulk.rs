@@ -15,6 +15,7 @@ mod list;
 mod operate;
 mod render;
 pub mod rows;
+mod take_out;
 pub mod words;
 
 use std::collections::{HashMap, HashSet};
@@ -25,12 +26,14 @@ use repute_message::merge::FormLetter;
 use repute_spool::{Campaign, CampaignState, MessageMeta};
 use repute_types::labels::list_name;
 use repute_types::{AccountName, Labels, MessageId};
+use tokio::sync::Notify;
 
 pub use self::check::{CheckAddresses, DomainTakes, Takes};
 pub(crate) use self::fields::add_to_single;
 pub use self::leave::{MAILTO, PAGE, unsubscribe_url};
-pub(crate) use self::operate::{enter, go_on, sweep};
+pub(crate) use self::operate::{enter, sweep};
 pub(crate) use self::render::merged;
+pub(crate) use self::take_out::run as take_out;
 use crate::works::lock;
 
 /// Letters that are kept ready to be merged; a campaign's is read again where there are more at once.
@@ -52,6 +55,8 @@ pub(crate) struct Bulk {
     letters: Mutex<Vec<(MessageId, Arc<Ready>)>>,
     /// One campaign is begun at a time, so that a name is taken once.
     beginning: tokio::sync::Mutex<()>,
+    /// A campaign was cancelled.
+    cancelled: Notify,
 }
 
 /// A campaign whose letter may be in the spool.
@@ -63,6 +68,9 @@ pub(crate) struct Known {
     state: Mutex<CampaignState>,
     /// Who brings recipients in now.
     coming: AtomicUsize,
+    /// Not launched before the start: then nothing was ever sent to those who were never tried. Else an attempt of before a
+    /// crash may not be known.
+    launched_here: bool,
     /// What changes it waits its turn here.
     turn: tokio::sync::Mutex<Loading>,
 }
@@ -99,13 +107,19 @@ pub(crate) struct Ready {
 
 impl Known {
     fn of(campaign: &Campaign) -> Known {
+        // Earlier versions wrote down that it is cancelled before all of it was taken out.
+        let state = match &campaign.state {
+            CampaignState::Cancelled if campaign.tally.waiting() > 0 => CampaignState::Cancelling,
+            state => state.clone(),
+        };
         Known {
             id: campaign.id,
             name: campaign.name.clone(),
             account: campaign.account.clone(),
             list: list_name(&campaign.list),
-            state: Mutex::new(campaign.state.clone()),
+            state: Mutex::new(state),
             coming: AtomicUsize::new(0),
+            launched_here: campaign.launched.is_none(),
             turn: tokio::sync::Mutex::new(Loading { next_row: campaign.rows, seen: None }),
         }
     }
@@ -144,8 +158,9 @@ impl Bulk {
         self.known(id).map(|known| known.state())
     }
 
-    pub fn is_cancelled(&self, id: MessageId) -> bool {
-        self.state(id) == Some(CampaignState::Cancelled)
+    /// Whether it belongs to a campaign of which nothing more is sent.
+    pub fn is_over(&self, id: MessageId) -> bool {
+        self.state(id).is_some_and(|state| state.is_over())
     }
 
     fn insert(&self, known: Known) {

@@ -45,9 +45,14 @@ impl Drop for Seat {
     }
 }
 
-/// The site refused this session while others to it are open or being opened: the part is
-/// theirs to send, and the last of them finds out whether the site can be reached at all.
-struct Crowded;
+/// Why nothing was said of a message.
+enum Unsaid {
+    /// The site refused this session while others to it are open or being opened: the part is
+    /// theirs to send, and the last of them finds out whether the site can be reached at all.
+    Crowded,
+    /// Its campaign was cancelled while the session was opened.
+    Cancelled,
+}
 
 pub(crate) async fn run(works: Arc<Works>, id: LaneId, first: Lease, mut stop: watch::Receiver<bool>) {
     let Some(lane) = works.lane(id) else {
@@ -132,7 +137,8 @@ impl Session {
                     outcomes.extend(some);
                     feedback = worse(feedback, learnt);
                 }
-                Err(Crowded) => return self.put_back(loaded),
+                Err(Unsaid::Crowded) => return self.put_back(loaded),
+                Err(Unsaid::Cancelled) => return settle::cancel(&works, loaded),
             }
         }
         let suppressed = left_out.suppressed();
@@ -161,7 +167,7 @@ impl Session {
         loaded: &Loaded,
         recipients: &[&Recipient],
         first: bool,
-    ) -> Result<(Vec<Outcome>, Feedback), Crowded> {
+    ) -> Result<(Vec<Outcome>, Feedback), Unsaid> {
         let meta = &loaded.meta;
         let (account, from) = (meta.account.as_deref(), meta.from.as_ref());
         let path = returned::path_of(&self.works, settings, account, from, loaded.part.id, recipients);
@@ -174,9 +180,12 @@ impl Session {
                 let feedback = connect_feedback(&outcome);
                 let others = self.lane.connected.load(Ordering::Relaxed) > 0;
                 if first && slots.is_untouched() && others && feedback == Feedback::Unreachable {
-                    return Err(Crowded);
+                    return Err(Unsaid::Crowded);
                 }
                 return Ok(slots.end(&outcome, feedback));
+            }
+            if meta.letter.is_some() && self.works.bulk.is_over(meta.id) {
+                return Err(Unsaid::Cancelled);
             }
             let Some(connection) = self.connection.as_mut() else { continue };
             let left = slots.left(recipients);

@@ -161,7 +161,7 @@ pub(crate) async fn load_for_attempt(works: &Works, part: PartId) -> Option<Load
     match works.bulk.state(part.message) {
         None => {}
         Some(CampaignState::Running) if !campaigns::is_stopped(works, part.message) => {}
-        Some(CampaignState::Cancelled) => {
+        Some(CampaignState::Cancelling | CampaignState::Cancelled) => {
             take_out(works, part).await;
             return None;
         }

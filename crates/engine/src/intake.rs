@@ -250,6 +250,7 @@ pub(crate) async fn commit(
         account: message.meta.account.clone(),
         from: message.meta.from.clone(),
         recipients: message.recipients.iter().map(|r| r.address.clone()).collect(),
+        recipient_count: message.recipients.len() as u64,
         size: message.content.len(),
         header_id: message.meta.header_id.clone(),
         client,

@@ -76,6 +76,7 @@ impl Engine {
         tasks.push(tokio::spawn(dispatch::run(works.clone(), stopped.clone())));
         tasks.push(tokio::spawn(refill(works.clone(), last, stopped.clone())));
         tasks.push(tokio::spawn(bulk::sweep(works.clone(), stopped.clone())));
+        tasks.push(tokio::spawn(bulk::take_out(works.clone(), stopped.clone())));
         tasks.push(tokio::spawn(suppress::run(works.clone(), stopped.clone())));
         tasks.push(tokio::spawn(returned::run(works.clone(), stopped.clone())));
         tasks.push(tokio::spawn(policies::run(works.clone(), stopped.clone())));
@@ -178,23 +179,23 @@ async fn refill(works: Arc<Works>, last: Option<MessageId>, stop: watch::Receive
         let now = works.now();
         let entries: Vec<_> = page
             .into_iter()
-            .filter(|(meta, _)| meta.id <= last && may_wait(&works, meta))
+            .filter(|(meta, _)| meta.id <= last)
             .map(|(meta, part)| {
                 let part = circuit::let_go_at_start(&works, &meta, part);
                 repute_queue::Entry { due: due_at_start(&works, &meta, &part), ..works.entry(&meta, &part) }
             })
             .collect();
-        count += entries.len();
         works.queue(|queue| {
-            for entry in entries {
+            // A campaign may be cancelled meanwhile: looked at where it takes effect.
+            for entry in entries.into_iter().filter(|entry| may_wait(&works, entry.part.message)) {
                 queue.enter(entry, now);
+                count += 1;
             }
         });
         if ended || *stop.borrow() {
             break;
         }
     }
-    bulk::go_on(&works).await;
     if count > 0 {
         works.note(Level::Info, "start", format!("{count} parts of messages from before are in the queue"));
     }
@@ -225,8 +226,9 @@ fn due_at_start(works: &Works, meta: &MessageMeta, part: &PartRecord) -> Timesta
 }
 
 /// What belongs to a campaign that is loading is not ours yet, and what is cancelled not any more.
-fn may_wait(works: &Works, meta: &MessageMeta) -> bool {
-    !matches!(works.bulk.state(meta.id), Some(CampaignState::Loading | CampaignState::Cancelled))
+fn may_wait(works: &Works, message: MessageId) -> bool {
+    let state = works.bulk.state(message);
+    !state.is_some_and(|state| state == CampaignState::Loading || state.is_over())
 }
 
 /// Reads the queue of a spool that no server has open, for questions only.

@@ -143,6 +143,7 @@ fn compose(
         account: None,
         from: None,
         recipients: vec![to.clone()],
+        recipient_count: 1,
         size: content.len(),
         header_id: composed.header_id.clone(),
         client: None,

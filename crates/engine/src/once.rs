@@ -102,7 +102,7 @@ impl Turn {
             Err(error) => return Err(ControlError::Spool(error)),
         }
         let Some(history) = &self.works.doors.history else { return Ok(false) };
-        let steps = history.ask(move |questions| questions.steps_of(id)).await;
+        let steps = history.ask(move |questions| questions.last_steps(id, 1)).await;
         Ok(!steps.map_err(ControlError::History)?.is_empty())
     }
 

@@ -81,8 +81,7 @@ pub(crate) fn settle(works: &Works, decided: Decided) {
     let now = works.now();
     let settings = works.settings();
     let intent = works.queue(|queue| queue.intent(loaded.part.id).cloned());
-    let cancelled =
-        by == By::Operator || intent == Some(Intent::Cancel) || works.bulk.is_cancelled(loaded.part.id.message);
+    let cancelled = by == By::Operator || intent == Some(Intent::Cancel) || works.bulk.is_over(loaded.part.id.message);
     let readings = cause::read(&outcomes);
     let wanted = cause::checks(&outcomes, &readings);
     if !wanted.is_empty() {
@@ -207,6 +206,12 @@ pub(crate) fn expire(works: &Works, loaded: Loaded) {
 
 /// Takes a leased part out of the queue, without a notice to its sender.
 pub(crate) fn cancel(works: &Works, loaded: Loaded) {
+    let part = loaded.part.id;
+    if loaded.meta.letter.is_some() && loaded.part.attempts == 0 && works.bulk.is_over(part.message) {
+        // The campaign's own event tells of all who were never tried.
+        works.doors.spool.settle(Settlement { part, change: Change::Ended(Ended::Cancelled), notices: Vec::new() });
+        return works.queue(|queue| queue.settle(part, Then::Done, Feedback::None, works.now()));
+    }
     let outcomes = vec![cancelled_outcome(); loaded.part.recipients.len()];
     settle(works, Decided::apart(loaded, By::Operator, outcomes));
 }

@@ -3,12 +3,15 @@
 
 mod world;
 
+use std::time::Duration;
+
 use repute_engine::bulk::words::*;
 use repute_engine::bulk::{CheckAddresses, Takes};
 use repute_engine::control::Selector;
 use repute_ledger::suppression::{Entry, Scope, Why};
 use repute_message::Header;
 use repute_spool::Spool;
+use repute_spool::memory::Disk;
 use repute_types::Verdict::{Deferred, Delivered, Failed};
 use repute_types::{Content, EventKind, MessageId, Timestamp};
 use world::*;
@@ -195,18 +198,155 @@ async fn a_cancelled_campaign_ends_with_its_counts() {
     launched(&world, "autumn", &["a@b.test", "b@b.test", "x@b.test", "c@b.test"]).await;
     pass(MINUTE).await;
     let campaign = world.control().cancel_campaign("autumn").await.unwrap();
+    assert_eq!(campaign.state, State::Cancelling);
+    pass(MINUTE).await;
+    let campaign = world.control().campaign("autumn").await.unwrap();
     assert_eq!(campaign.state, State::Cancelled);
     assert_eq!((campaign.delivered, campaign.failed, campaign.cancelled, campaign.waiting), (1, 1, 2, 0));
     pass(DAY).await;
     assert_eq!(b.taken().len(), 1);
-    assert_eq!(world.verdicts("b@b.test").last().unwrap().1, Failed);
+    assert_eq!(world.verdicts("b@b.test").last().unwrap(), &(0, Failed), "who was tried has an end");
     assert!(world.spool.is_empty(), "and no notice to the sender");
     // One that was never launched leaves nothing either.
     let id = world.control().begin(begin("winter")).await.unwrap().id;
     add(&world, id, 0, &[row("w@b.test", "W")]).await;
-    let campaign = world.control().cancel_campaign("winter").await.unwrap();
+    world.control().cancel_campaign("winter").await.unwrap();
+    pass(MINUTE).await;
+    let campaign = world.control().campaign("winter").await.unwrap();
     assert_eq!((campaign.state, campaign.cancelled), (State::Cancelled, 1));
     assert!(world.spool.is_empty() && world.verdicts("w@b.test").is_empty());
+    assert_eq!(world.cancelled(), [2], "what was never accepted is not told");
+}
+
+/// Addresses at a domain.
+fn people(count: usize, domain: &str) -> Vec<String> {
+    (0..count).map(|n| format!("p{n}@{domain}")).collect()
+}
+
+async fn launched_to(world: &World, campaign: &str, to: &[String]) -> MessageId {
+    let id = world.control().begin(begin(campaign)).await.unwrap().id;
+    for (n, some) in to.chunks(MOST_ROWS).enumerate() {
+        let rows: Vec<Row> = some.iter().map(|email| row(email, "Ann")).collect();
+        add(world, id, (n * MOST_ROWS) as u32, &rows).await;
+    }
+    world.control().launch(campaign).await.unwrap();
+    id
+}
+
+#[tokio::test(start_paused = true)]
+async fn accepted_says_how_many_a_campaign_goes_to() {
+    let mut world = World::new().await;
+    world.receiver("b.test", |_, _| "250 2.1.5 ok");
+    launched(&world, "autumn", &["a@b.test", "b@b.test", "c@b.test"]).await;
+    let is_it = |kind: &EventKind| matches!(kind, EventKind::Accepted { recipient_count: 3, .. });
+    assert_eq!(world.count(is_it), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn from_the_answer_to_a_cancel_nothing_more_goes_out_and_nobody_who_was_not_tried_bounces() {
+    let mut world = World::new().await;
+    let b = world.receiver("b.test", |_, _| "250 2.1.5 ok");
+    let id = launched_to(&world, "autumn", &people(600, "b.test")).await;
+    while b.taken().len() < 100 {
+        pass(Duration::from_millis(1)).await;
+    }
+    // As many as there are sessions may be under way.
+    let (before, sessions) = (b.taken().len(), world.control().status().sessions as usize);
+    let campaign = world.control().cancel_campaign("autumn").await.unwrap();
+    assert_eq!(campaign.state, State::Cancelling);
+    pass(MINUTE).await;
+    let taken = b.taken().len();
+    assert!(taken - before <= sessions, "{} came after the answer, by {sessions} sessions", taken - before);
+    let campaign = world.control().campaign("autumn").await.unwrap();
+    assert_eq!((campaign.state, campaign.waiting, campaign.failed), (State::Cancelled, 0, 0));
+    assert_eq!((campaign.delivered as usize, campaign.cancelled as usize), (taken, 600 - taken));
+    let settled = |kind: &EventKind| matches!(kind, EventKind::Settled { .. });
+    assert_eq!(world.count(settled), taken, "who was never tried has no event");
+    assert_eq!(world.cancelled(), [(600 - taken) as u64]);
+    assert!(world.spool.is_empty());
+    assert_eq!(world.control().status().queued, 0);
+    assert_eq!(world.spool.members(id), taken, "of who was never written to nothing is kept");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_cancel_goes_on_after_a_restart_and_nobody_is_counted_twice() {
+    let mut world = World::new().await;
+    let b = world.receiver("b.test", |_, _| "250 2.1.5 ok");
+    let id = launched_to(&world, "autumn", &people(3_100, "b.test")).await;
+    // In this world's time everything is sent in no time.
+    world.control().pause("autumn", "wait").await.unwrap();
+    pass(MINUTE).await;
+    world.spool.set_disk(Disk::Slow(Duration::from_millis(100)));
+    world.control().cancel_campaign("autumn").await.unwrap();
+    // One block is on disk, the second is under way.
+    pass(Duration::from_millis(150)).await;
+    world.kill().await;
+    let came = b.taken().len();
+    world.start().await;
+    let campaign = world.control().campaign("autumn").await.unwrap();
+    assert_eq!(campaign.state, State::Cancelling);
+    assert!(campaign.cancelled >= 1_000 && campaign.waiting > 1_000, "{campaign:?}");
+    assert!(world.cancelled().is_empty(), "it is told at the end");
+    let rows = world.control().list(&Selector::default(), 1).await.unwrap().rows;
+    assert!(!matches!(rows[0].state, "sending" | "ready"), "{}", rows[0].state);
+    pass(DAY).await;
+    assert_eq!(b.taken().len(), came, "after the restart nobody is written to");
+    let campaign = world.control().campaign("autumn").await.unwrap();
+    assert_eq!((campaign.state, campaign.waiting, campaign.failed), (State::Cancelled, 0, 0));
+    assert_eq!(campaign.delivered + campaign.cancelled, 3_100);
+    assert!(campaign.delivered as usize <= came);
+    assert_eq!(world.cancelled(), [campaign.cancelled]);
+    assert!(world.spool.is_empty());
+    assert!(world.spool.members(id) > 1_000, "before a crash somebody may have got it of whom nothing is known");
+    world.stop().await;
+    world.start().await;
+    pass(MINUTE).await;
+    assert_eq!(world.cancelled().len(), 1, "and once");
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_cancelled_while_a_session_is_opened_is_not_sent() {
+    let mut world = World::new().await;
+    let at = world.host("b.test");
+    let id = launched_to(&world, "autumn", &people(3, "b.test")).await;
+    pass(Duration::from_millis(10)).await;
+    world.control().cancel_campaign("autumn").await.unwrap();
+    world.hosts_again(1);
+    let b = world.receiver("b.test", |_, _| "250 2.1.5 ok");
+    pass(DAY).await;
+    assert!(b.taken().is_empty(), "{at}");
+    let campaign = world.control().campaign("autumn").await.unwrap();
+    assert_eq!((campaign.state, campaign.cancelled), (State::Cancelled, 3));
+    assert!(world.spool.meta(id).await.is_err());
+}
+
+#[tokio::test(start_paused = true)]
+async fn why_an_address_knows_of_campaigns() {
+    let mut world = World::with_ledger().await;
+    world.receiver("b.test", |who, _| if who == "slow@b.test" { "451 4.7.1 later" } else { "250 2.1.5 ok" });
+    let id = launched(&world, "autumn", &["ann@b.test", "slow@b.test"]).await;
+    let other = world.control().begin(begin("winter")).await.unwrap().id;
+    add(&world, other, 0, &[row("ann@b.test", "Ann")]).await;
+    pass(MINUTE).await;
+    let said = async |about: &str| {
+        let why = world.control().why(about, 50).await.unwrap();
+        let steps: Vec<_> = why.steps.iter().map(|step| (step.message.unwrap(), step.kind.to_string())).collect();
+        (steps, why.queued.iter().map(|row| (row.id, row.state)).collect::<Vec<_>>())
+    };
+    let (steps, queued) = said("ann@b.test").await;
+    assert_eq!(steps.len(), 2, "{steps:?}");
+    assert!(
+        steps[0].1.contains("for the 2 of a campaign") && steps[1].1.starts_with("delivered ann@b.test"),
+        "{steps:?}"
+    );
+    assert_eq!(queued, [(other, "held")], "who was not written to yet is found in the queue");
+    world.control().cancel_campaign("autumn").await.unwrap();
+    pass(MINUTE).await;
+    let (steps, queued) = said("slow@b.test").await;
+    assert!(steps.iter().all(|(of, _)| *of == id) && queued.is_empty());
+    assert!(steps.last().unwrap().1.contains("cancelled by the operator"), "{steps:?}");
+    let (steps, _) = said(&id.to_string()).await;
+    assert_eq!(steps.last().unwrap().1, "cancelled: 1 of its list get nothing");
 }
 
 #[tokio::test(start_paused = true)]

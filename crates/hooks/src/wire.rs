@@ -62,6 +62,7 @@ pub fn kind_of(kind: &EventKind) -> Option<Type> {
             Back::Unsubscribed => Type::Unsubscribed,
         },
         EventKind::Suppressed { .. } => Type::Suppressed,
+        EventKind::Cancelled { .. } => Type::Cancelled,
         EventKind::Incident { state: IncidentState::Opened, .. } => Type::IncidentOpened,
         EventKind::Incident { state: IncidentState::Closed, .. } => Type::IncidentClosed,
         _ => return None,
@@ -101,6 +102,7 @@ fn whose(id: EventId, kind: &EventKind) -> (Option<AccountName>, i64) {
     match kind {
         EventKind::Accepted { account, message, .. }
         | EventKind::Suppressed { account, message, .. }
+        | EventKind::Cancelled { account, message, .. }
         | EventKind::Held { account, message, .. }
         | EventKind::Released { account, message, .. } => of_message(account, *message),
         EventKind::Settled { account, part, .. } => of_message(account, part.message),

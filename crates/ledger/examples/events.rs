@@ -61,6 +61,7 @@ fn accepted(n: u64, random: &SeededRandom) -> Event {
         account: Some("shop".into()),
         from: Address::parse("shop@example.com").ok(),
         recipients: vec![recipient(n)],
+        recipient_count: 1,
         size: 4096,
         header_id: format!("{:x}@mail.example.com", random.next()),
         client: "192.0.2.7".parse().ok(),

@@ -5,10 +5,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use repute_ledger::{History, HistoryOptions, LedgerError, Questions, Step, StepKind};
-use repute_types::event::{EventSink, Level};
+use repute_types::event::{Back, EventSink, Level};
 use repute_types::{
-    Address, Cause, Culprit, EnhancedCode, Event, EventKind, ManualClock, MessageId, Outcome, PartId, Peer, Reply,
-    Stage, Timestamp, TlsAsked, TlsUsed, Verdict,
+    Address, Cause, Culprit, EnhancedCode, Event, EventKind, Labels, ManualClock, MessageId, Outcome, PartId, Peer,
+    Reply, Stage, Timestamp, TlsAsked, TlsUsed, Verdict,
 };
 use serde::Deserialize as _;
 
@@ -33,6 +33,7 @@ fn accepted(n: u64, to: &[&str]) -> Event {
         account: Some("shop".into()),
         from: Some(address("Shop@example.com")),
         recipients: to.iter().map(|text| address(text)).collect(),
+        recipient_count: to.len() as u64,
         size: 4096,
         header_id: format!("{n}.abc@mail.example.com"),
         client: Some("192.0.2.7".parse().unwrap()),
@@ -181,7 +182,8 @@ fn a_history_from_before_there_were_causes_has_none() {
     let path = dir.path().join("history.sqlite");
     drop(after(&history(&dir), [settled(1, 2, "bob@example.net", (451, "4.7.1 greylisted"))]));
     let db = rusqlite::Connection::open(&path).unwrap();
-    for column in ["cause", "class", "fault"] {
+    db.execute_batch("DROP INDEX step_whom; ALTER TABLE message DROP COLUMN count").unwrap();
+    for column in ["cause", "class", "fault", "whom"] {
         db.execute_batch(&format!("ALTER TABLE step DROP COLUMN {column}")).unwrap();
     }
     db.execute_batch("PRAGMA user_version = 1").unwrap();
@@ -311,6 +313,110 @@ fn notes_and_refusals_are_listed() {
         "2026-11-24T02:05:52.120Z warning spool_full: no mail is accepted\n\
          2026-11-24T02:05:51.120Z refused to account shop at 192.0.2.7: 550 5.7.1 example.org is not set up here\n"
     );
+}
+
+/// A campaign of the n-th message, to so many.
+fn launched(n: u64, recipient_count: u64) -> Event {
+    let mut event = accepted(n, &[]);
+    if let EventKind::Accepted { recipient_count: count, labels, header_id, .. } = &mut event.kind {
+        (*count, *labels) = (recipient_count, autumn());
+        header_id.clear();
+    }
+    event
+}
+
+fn autumn() -> Option<Arc<Labels>> {
+    Labels { campaign: Some("autumn".into()), ..Labels::default() }.kept()
+}
+
+/// The same about somebody on its list.
+fn of_campaign(mut event: Event, number: u32) -> Event {
+    match &mut event.kind {
+        EventKind::Settled { part, labels, .. } => (part.number, *labels) = (number, autumn()),
+        EventKind::CameBack { labels, .. } => *labels = autumn(),
+        _ => {}
+    }
+    event
+}
+
+#[test]
+fn a_recipient_of_a_campaign_is_found_by_their_address_and_sees_their_own_steps() {
+    let dir = tempfile::tempdir().unwrap();
+    let history = history(&dir);
+    let complained = EventKind::CameBack {
+        what: Back::Complained,
+        account: Some("shop".into()),
+        labels: None,
+        message: Some(id(1)),
+        recipient: address("bob@example.net"),
+        status: None,
+        cause: None,
+        text: "abuse".into(),
+    };
+    let cancelled = EventKind::Cancelled { message: id(1), account: None, labels: autumn(), recipient_count: 7 };
+    let asked = after(
+        &history,
+        [
+            launched(1, 10),
+            of_campaign(settled(1, 1, "Bob@example.net", (451, "4.7.1 later")), 0),
+            of_campaign(settled(1, 1, "ann@example.net", (250, "2.0.0 ok")), 1),
+            of_campaign(settled(1, 2, "Bob@example.net", (250, "2.0.0 ok")), 0),
+            of_campaign(at(9, complained), 0),
+            at(9, cancelled),
+            accepted(2, &["bob@example.net"]),
+            of_campaign(settled(2, 1, "bob@example.net", (250, "2.0.0 ok")), 0),
+        ],
+    );
+    let bob = address("bob@example.net");
+    assert_eq!(asked.by_recipient(&bob, 10).unwrap(), [id(2), id(1)]);
+    assert_eq!(asked.by_recipient(&bob, 1).unwrap(), [id(2)]);
+    assert_eq!(asked.by_recipient(&address("ann@example.net"), 10).unwrap(), [id(1)]);
+    assert_eq!(asked.by_recipient(&address("nobody@example.net"), 10).unwrap(), []);
+    let steps = asked.steps_to(id(1), &bob).unwrap();
+    let said: Vec<String> = steps.iter().map(|step| step.kind.to_string()).collect();
+    assert_eq!(said.len(), 4, "{said:?}");
+    assert!(
+        said[0].starts_with("accepted from <Shop@example.com> for the 10 of a campaign, 4096 octets"),
+        "{}",
+        said[0]
+    );
+    assert!(said[1].starts_with("deferred Bob@example.net") && said[2].starts_with("delivered Bob"), "{said:?}");
+    assert_eq!(said[3], "complained bob@example.net: abuse");
+    let all = asked.last_steps(id(1), 2).unwrap();
+    let said: Vec<String> = all.iter().skip(1).map(|step| step.kind.to_string()).collect();
+    assert_eq!(said, ["complained bob@example.net: abuse", "cancelled: 7 of its list get nothing"]);
+    // Mail of a program that bears a campaign's name is found by its acceptance, and costs no more.
+    let db = rusqlite::Connection::open(dir.path().join("history.sqlite")).unwrap();
+    let indexed: i64 = db.query_row("SELECT count(*) FROM step WHERE whom IS NOT NULL", [], |row| row.get(0)).unwrap();
+    assert_eq!(indexed, 4);
+}
+
+#[test]
+fn a_campaign_of_many_is_forgotten_in_blocks_with_all_by_which_it_was_found() {
+    const DAY: Duration = Duration::from_secs(24 * 3600);
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("history.sqlite");
+    let clock = Arc::new(ManualClock::at(NOW));
+    let options = HistoryOptions { retention: DAY, clock: clock.clone(), ..Default::default() };
+    let history = History::open(&path, options).unwrap();
+    let steps = (0..12_000).map(|n| of_campaign(settled(1, 1, &format!("p{n}@example.net"), (250, "ok")), n));
+    after(&history, std::iter::once(launched(1, 12_000)).chain(steps));
+    clock.advance(3 * DAY);
+    let left = || -> (i64, i64, i64) {
+        let db = rusqlite::Connection::open(&path).unwrap();
+        let count = |what: &str| db.query_row(&format!("SELECT count(*) FROM {what}"), [], |row| row.get(0)).unwrap();
+        (count("step WHERE message < 0 OR message >= 0"), count("step WHERE whom IS NOT NULL"), count("message"))
+    };
+    // Each batch forgets a little; a few are enough.
+    let three_days = 3 * 24 * 3600;
+    after(&history, [accepted(three_days, &["bob@example.net"])]);
+    assert!(left().0 > 0, "no event waits for all of it");
+    for n in 1..5 {
+        after(&history, [accepted(three_days + n, &["bob@example.net"])]);
+    }
+    drop(history);
+    assert_eq!(left(), (0, 0, 5));
+    assert_eq!(Questions::open(&path).unwrap().by_recipient(&address("p7@example.net"), 9).unwrap(), []);
 }
 
 #[test]

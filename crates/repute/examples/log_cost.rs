@@ -49,6 +49,7 @@ fn accepted() -> EventKind {
         account: Some("shop".into()),
         from: "shop@example.com".parse().ok(),
         recipients: "bob@example.net".parse().into_iter().collect(),
+        recipient_count: 1,
         size: 4096,
         header_id: "6h0pkb0n00000@mail.example.com".into(),
         client: "192.0.2.7".parse().ok(),

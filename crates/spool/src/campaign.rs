@@ -34,8 +34,17 @@ pub enum CampaignState {
     Running,
     /// With the reason, as a person reads it.
     Paused(String),
-    /// What is left is being taken out, or has been.
+    /// Nothing more is sent, and what is left is being taken out.
+    Cancelling,
+    /// What was left is taken out.
     Cancelled,
+}
+
+impl CampaignState {
+    /// Nothing is sent any more, and nothing will be.
+    pub fn is_over(&self) -> bool {
+        matches!(self, CampaignState::Cancelling | CampaignState::Cancelled)
+    }
 }
 
 /// How many of the list's rows came to what. `taken`, `refused` and `left_out` are the rows so far;
@@ -88,15 +97,21 @@ pub enum CampaignWrite {
     /// The list is whole: from this instant its recipients are ours to deliver to. The metadata
     /// takes the place of that from the beginning, so that time counts from here.
     Launch { meta: MessageMeta, at: Timestamp },
-    /// Any other state. With `Cancelled`, a letter without recipients goes.
+    /// Any other state. Of a campaign that is over, a letter without recipients goes.
     State { id: MessageId, state: CampaignState },
+    /// Takes these parts out, counted as cancelled, after all settlements handed in before: a part that is gone by then
+    /// stays as it ended. Where `never_sent`, nothing went to any of them, and nobody has a link of them to leave by:
+    /// to whom they were is forgotten as well.
+    TakeOut { id: MessageId, parts: Vec<u32>, never_sent: bool },
 }
 
 impl CampaignWrite {
     pub fn id(&self) -> MessageId {
         match self {
             CampaignWrite::Begin { meta, .. } | CampaignWrite::Launch { meta, .. } => meta.id,
-            CampaignWrite::Append { id, .. } | CampaignWrite::State { id, .. } => *id,
+            CampaignWrite::Append { id, .. } | CampaignWrite::State { id, .. } | CampaignWrite::TakeOut { id, .. } => {
+                *id
+            }
         }
     }
 
@@ -105,6 +120,7 @@ impl CampaignWrite {
         match self {
             CampaignWrite::Begin { letter, .. } => letter.len(),
             CampaignWrite::Append { parts, .. } => parts.len() * 200,
+            CampaignWrite::TakeOut { parts, .. } => parts.len() * 120,
             CampaignWrite::Launch { .. } | CampaignWrite::State { .. } => 0,
         }
     }

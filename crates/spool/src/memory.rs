@@ -11,8 +11,8 @@ use std::time::Duration;
 use repute_types::{Content, MessageId, PartId, Timestamp};
 
 use crate::{
-    BoxFuture, Campaign, CampaignState, CampaignWrite, Change, Committed, Member, MessageMeta, NewMessage, PartRecord,
-    Settlement, Spool, SpoolError,
+    BoxFuture, Campaign, CampaignState, CampaignWrite, Change, Committed, Ended, Member, MessageMeta, NewMessage,
+    PartRecord, Settlement, Spool, SpoolError,
 };
 
 /// What the disk is said to be like.
@@ -73,6 +73,11 @@ impl MemorySpool {
     /// Messages that are kept.
     pub fn len(&self) -> usize {
         self.lock().messages.len()
+    }
+
+    /// How many are remembered of a message to whom bulk mail went.
+    pub fn members(&self, id: MessageId) -> usize {
+        self.lock().members.keys().filter(|part| part.message == id).count()
     }
 
     pub fn is_empty(&self) -> bool {
@@ -197,9 +202,22 @@ impl State {
             }
             CampaignWrite::State { state, .. } => {
                 campaign.state = state;
-                if campaign.state == CampaignState::Cancelled {
+                if campaign.state.is_over() {
                     self.drop_if_done(id);
                 }
+            }
+            CampaignWrite::TakeOut { parts, never_sent, .. } => {
+                for number in parts {
+                    let part = PartId { message: id, number };
+                    assert!(self.known.contains(&part), "{part} was never appended");
+                    if self.parts.remove(&part).is_some() {
+                        campaign.tally.count(Ended::Cancelled);
+                        if never_sent {
+                            self.members.remove(&part);
+                        }
+                    }
+                }
+                self.drop_if_done(id);
             }
         }
     }

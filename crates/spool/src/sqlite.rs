@@ -259,7 +259,13 @@ impl Spool for SqliteSpool {
     }
 
     fn change_campaign(&self, write: CampaignWrite) -> BoxFuture<'_, Result<(), SpoolError>> {
-        Box::pin(self.write(Work::Campaign(write)))
+        Box::pin(async move {
+            if let CampaignWrite::TakeOut { .. } = write {
+                // How a part ended before stands in the journal, maybe, and counts.
+                self.view.flush().await?;
+            }
+            self.write(Work::Campaign(write)).await
+        })
     }
 
     fn campaigns(&self) -> BoxFuture<'_, Result<Vec<Campaign>, SpoolError>> {

@@ -8,57 +8,13 @@ use std::sync::Arc;
 
 use common::*;
 use repute_spool::sqlite::Options;
-use repute_spool::{
-    Campaign, CampaignState, CampaignWrite, Change, Ended, MemorySpool, MessageMeta, PartRecord, Settlement, Spool,
-    SpoolError, SqliteSpool, Tally,
-};
-use repute_types::{Address, Domain, Labels, Recipient, Timestamp};
+use repute_spool::{CampaignState, CampaignWrite, Ended, MemorySpool, Spool, SpoolError, SqliteSpool, Tally};
+use repute_types::{Address, Labels, Timestamp};
 
 async fn check<F: Future<Output = ()>>(questions: impl Fn(Arc<dyn Spool>) -> F) {
     questions(Arc::new(MemorySpool::new())).await;
     let dir = tempfile::tempdir().unwrap();
     questions(Arc::new(SqliteSpool::open(dir.path(), Options::default()).unwrap())).await;
-}
-
-fn meta(number: u64) -> MessageMeta {
-    let mut meta = small(number).meta;
-    meta.letter = Some(["name".to_owned()].into());
-    meta
-}
-
-async fn begin(spool: &dyn Spool, number: u64) {
-    let campaign = Box::new(Campaign {
-        id: id(number),
-        name: format!("letter {number}"),
-        account: "news".into(),
-        list: "letters".into(),
-        state: CampaignState::Loading,
-        begun: Timestamp(1),
-        launched: None,
-        rows: 0,
-        tally: Tally::default(),
-    });
-    let letter = octets(number, 100).into();
-    spool.change_campaign(CampaignWrite::Begin { campaign, meta: meta(number), letter }).await.unwrap();
-}
-
-fn row(message: u64, number: u32) -> PartRecord {
-    let address = Address::parse(&format!("p{number}@example.net")).unwrap();
-    let mut part = part(message, number, "example.net");
-    part.domain = Domain::parse("example.net").unwrap();
-    part.recipients[0].recipient = Recipient::to(address);
-    part.values = vec![format!("Person {number}")];
-    part
-}
-
-async fn append(spool: &dyn Spool, message: u64, numbers: &[u32], rows: u32) {
-    let parts = numbers.iter().map(|n| row(message, *n)).collect();
-    let write = CampaignWrite::Append { id: id(message), rows, parts, refused: 1, left_out: 0 };
-    spool.change_campaign(write).await.unwrap();
-}
-
-fn ended(message: u64, number: u32, ended: Ended) -> Settlement {
-    Settlement { part: part_id(message, number), change: Change::Ended(ended), notices: Vec::new() }
 }
 
 #[tokio::test]
@@ -69,7 +25,7 @@ async fn rows_come_in_and_each_end_is_counted() {
         append(&*spool, 7, &[3, 4], 6).await;
         assert_eq!(spool.part(part_id(7, 2)).await.unwrap(), row(7, 2));
         assert_eq!(spool.content(id(7)).await.unwrap().to_vec(), octets(7, 100));
-        let mut later = meta(7);
+        let mut later = letter(7);
         later.expires = Timestamp(99_000);
         spool.change_campaign(CampaignWrite::Launch { meta: later.clone(), at: Timestamp(5) }).await.unwrap();
         assert_eq!(spool.meta(id(7)).await.unwrap(), later);
@@ -129,6 +85,39 @@ async fn a_letter_without_recipients_goes_with_its_cancellation() {
         spool.change_campaign(CampaignWrite::State { id: id(7), state: CampaignState::Cancelled }).await.unwrap();
         assert!(spool.meta(id(7)).await.is_err());
         assert_eq!(spool.last_id().await.unwrap(), Some(id(7)), "its id is not given again");
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn who_is_taken_out_is_counted_once_and_only_who_was_sent_something_is_remembered() {
+    check(|spool| async move {
+        begin(&*spool, 7).await;
+        append(&*spool, 7, &[0, 1, 2, 3, 4], 5).await;
+        begin(&*spool, 8).await;
+        append(&*spool, 8, &[0], 1).await;
+        spool.change_campaign(CampaignWrite::State { id: id(7), state: CampaignState::Cancelling }).await.unwrap();
+        // What was settled before counts, also where it is not on disk yet.
+        spool.settle(ended(7, 1, Ended::Delivered));
+        let mut again = row(7, 2);
+        again.attempts = 1;
+        spool.settle(keep(again));
+        let take_out =
+            |parts: &[u32], never_sent| CampaignWrite::TakeOut { id: id(7), parts: parts.to_vec(), never_sent };
+        spool.change_campaign(take_out(&[0, 1], true)).await.unwrap();
+        spool.change_campaign(take_out(&[2], false)).await.unwrap();
+        // Done twice, it is done once.
+        spool.change_campaign(take_out(&[0, 1, 2], true)).await.unwrap();
+        let tally = |spool: Arc<dyn Spool>| async move { spool.campaigns().await.unwrap()[0].tally };
+        let so_far = tally(spool.clone()).await;
+        assert_eq!((so_far.delivered, so_far.cancelled, so_far.waiting()), (1, 2, 2));
+        let is_known = async |number| spool.member(part_id(7, number)).await.unwrap().is_some();
+        assert!(!is_known(0).await, "nothing was sent to them");
+        assert!(is_known(1).await && is_known(2).await && is_known(3).await, "a link to leave by works");
+        spool.change_campaign(take_out(&[3, 4], true)).await.unwrap();
+        assert_eq!(tally(spool.clone()).await.cancelled, 4);
+        assert!(matches!(spool.content(id(7)).await, Err(SpoolError::Missing(_))), "the last part takes the letter");
+        assert_eq!(spool.scan(None, 9).await.unwrap().len(), 1, "another campaign stays");
     })
     .await;
 }

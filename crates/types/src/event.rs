@@ -20,7 +20,10 @@ pub enum EventKind {
         /// `None` for a notice that we made ourselves.
         account: Option<AccountName>,
         from: Option<Address>,
+        /// Empty for a campaign, whose recipients are named when there is something to say of them.
         recipients: Vec<Address>,
+        /// Of a campaign those of its list; else the number of `recipients`.
+        recipient_count: u64,
         /// Octets as stored.
         size: usize,
         /// The header field Message-ID, without brackets, so that a message can be found by it.
@@ -98,6 +101,14 @@ pub enum EventKind {
         why: &'static str,
         /// Since when, and by what evidence.
         text: String,
+    },
+    /// A campaign was cancelled, and all of it has ended.
+    Cancelled {
+        message: MessageId,
+        account: Option<AccountName>,
+        labels: Option<Arc<Labels>>,
+        /// Of its list: to whom nothing was delivered because of that.
+        recipient_count: u64,
     },
     /// Something that lowers trust or needs a person began or ended; told once each.
     Incident {

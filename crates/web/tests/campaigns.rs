@@ -206,7 +206,12 @@ async fn a_campaign_is_paused_resumed_cancelled_and_listed_in_pages() {
     assert_eq!(change("pause", r#"{"reason": "wrong price"}"#).await, (200, Some("paused".into())));
     assert_eq!(shown(&world, "a").await["reason"].as_str(), Some("wrong price"));
     assert_eq!(change("resume", "").await, (200, Some("running".into())));
-    assert_eq!(change("cancel", "").await, (200, Some("cancelled".into())));
+    let (status, state) = change("cancel", "").await;
+    assert!(status == 200 && matches!(state.as_deref(), Some("cancelling" | "cancelled")), "{status} {state:?}");
+    while shown(&world, "a").await["state"] != "cancelled" {
+        tokio::time::sleep(std::time::Duration::from_millis(10)).await;
+    }
+    assert_eq!(change("cancel", "").await, (200, Some("cancelled".into())), "cancelling twice does it once");
     assert_eq!(change("resume", "").await.0, 422);
     let (mut seen, mut after) = (Vec::new(), String::new());
     loop {

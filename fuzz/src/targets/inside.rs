@@ -70,12 +70,13 @@ fn kind(which: u8, number: u8, texts: &[String; 4]) -> EventKind {
     let part = PartId { message, number: number.into() };
     let cause = Some(Cause { rule: "google.ptr", class: "reverse-dns", fault: "address" });
     let reply = Reply { code: 550, enhanced: None, lines: vec![two.clone(), three.clone()] };
-    match which % 9 {
+    match which % 10 {
         0 => EventKind::Accepted {
             message,
             account,
             from: Some(address.clone()),
             recipients: vec![address],
+            recipient_count: 1,
             size: 4096,
             header_id: two,
             client: None,
@@ -105,8 +106,14 @@ fn kind(which: u8, number: u8, texts: &[String; 4]) -> EventKind {
                 egress: None,
             }
         }
-        3 => EventKind::Held { part, account, labels, recipients: vec![address], reason: two },
-        4 => EventKind::Released { part, account, labels, recipients: vec![address] },
+        3 => {
+            let part = (number & 4 > 0).then_some(part.number);
+            EventKind::Held { message, part, account, labels, recipients: vec![address], reason: two }
+        }
+        4 => {
+            let part = (number & 4 > 0).then_some(part.number);
+            EventKind::Released { message, part, account, labels, recipients: vec![address] }
+        }
         5 => EventKind::CameBack {
             what: [Back::Bounced, Back::Complained, Back::Unsubscribed][usize::from(number % 3)],
             account,
@@ -126,6 +133,7 @@ fn kind(which: u8, number: u8, texts: &[String; 4]) -> EventKind {
             text: three,
             cure: four,
         },
+        8 => EventKind::Cancelled { message, account, labels, recipient_count: number.into() },
         _ => EventKind::Note { level: Level::Warning, what: "spool", text: two },
     }
 }

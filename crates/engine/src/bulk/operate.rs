@@ -1,13 +1,11 @@
-//! Beginning, launching, pausing, resuming, cancelling and looking at campaigns.
+//! Beginning, launching, pausing, resuming, cancelling and looking at campaigns. What is left of a cancelled one: [`super::take_out`].
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use repute_message::merge::FormLetter;
-use repute_queue::{Feedback, Then};
 use repute_spool::{
-    Campaign as Stored, CampaignState, CampaignWrite, Change, Ended, MessageMeta, PartRecord, PartState, Settlement,
-    Stretch, Tally, Walk,
+    Campaign as Stored, CampaignState, CampaignWrite, MessageMeta, PartRecord, PartState, Stretch, Tally, Walk,
 };
 use repute_types::envelope::EnvelopeOptions;
 use repute_types::event::Level;
@@ -23,9 +21,6 @@ use super::words::{Begin, Begun, BulkError, Campaign, Preview, Row, State};
 use super::{Known, check};
 use crate::circuit::campaigns;
 use crate::control::Control;
-use crate::dispatch;
-use crate::fresh::Loaded;
-use crate::settle;
 use crate::works::Works;
 
 const PAGE: usize = 2_000;
@@ -93,7 +88,8 @@ impl Control {
         if known.is_coming_in() {
             return Err(BulkError::ComingIn(known.name.clone()));
         }
-        if self.stored(known.id).await?.tally.taken == 0 {
+        let taken = self.stored(known.id).await?.tally.taken;
+        if taken == 0 {
             return Err(BulkError::Refused(format!("the campaign {} has no recipients: add some first", known.name)));
         }
         let now = works.now();
@@ -109,6 +105,7 @@ impl Control {
             from: meta.from.clone(),
             // Each is named when there is something to say of them.
             recipients: Vec::new(),
+            recipient_count: taken,
             size: usize::try_from(meta.size).unwrap_or(usize::MAX),
             header_id: String::new(),
             client: None,
@@ -148,15 +145,17 @@ impl Control {
         self.told(known.id).await
     }
 
-    /// Takes out whoever was not written to yet; what is done stays done.
+    /// Nothing more is sent from the answer on; what is under way at that moment ends. Whoever was not written to yet is
+    /// taken out afterwards, also over a restart; what is done stays done.
     pub async fn cancel_campaign(&self, campaign: &str) -> Result<Campaign, BulkError> {
         let works = &self.works;
         let known = find(works, campaign)?;
         let turn = known.turn.lock().await;
-        let launched = known.state() != CampaignState::Loading;
-        change(works, &known, CampaignState::Cancelled).await?;
+        if !known.state().is_over() {
+            change(works, &known, CampaignState::Cancelling).await?;
+            works.bulk.cancelled.notify_one();
+        }
         drop(turn);
-        take_out(works, &known, launched).await?;
         self.told(known.id).await
     }
 
@@ -316,7 +315,7 @@ async fn go_on_loading(works: &Works, known: &Known, question: &Begin, letter: &
 }
 
 /// On disk first; then it counts.
-async fn change(works: &Works, known: &Known, state: CampaignState) -> Result<(), BulkError> {
+pub(super) async fn change(works: &Works, known: &Known, state: CampaignState) -> Result<(), BulkError> {
     let write = CampaignWrite::State { id: known.id, state: state.clone() };
     works.doors.spool.change_campaign(write).await.map_err(BulkError::Spool)?;
     known.set(state);
@@ -324,8 +323,13 @@ async fn change(works: &Works, known: &Known, state: CampaignState) -> Result<()
 }
 
 /// The campaign's next parts; none at its end. What is damaged is passed over, and was told at start.
-async fn page(works: &Works, id: MessageId, walk: &mut Walk) -> Result<Vec<(MessageMeta, PartRecord)>, BulkError> {
-    while let Some(stretch) = walk.next(&*works.doors.spool, PAGE).await.map_err(BulkError::Spool)? {
+pub(super) async fn page(
+    works: &Works,
+    id: MessageId,
+    walk: &mut Walk,
+    most: usize,
+) -> Result<Vec<(MessageMeta, PartRecord)>, BulkError> {
+    while let Some(stretch) = walk.next(&*works.doors.spool, most).await.map_err(BulkError::Spool)? {
         if let Stretch::Parts(mut page) = stretch {
             page.retain(|(meta, _)| meta.id == id);
             return Ok(page);
@@ -338,7 +342,7 @@ async fn page(works: &Works, id: MessageId, walk: &mut Walk) -> Result<Vec<(Mess
 pub(crate) async fn enter(works: Arc<Works>, known: Arc<Known>) {
     let mut walk = Walk::behind(Some(before_first(known.id)));
     loop {
-        let parts = match page(&works, known.id, &mut walk).await {
+        let parts = match page(&works, known.id, &mut walk, PAGE).await {
             Ok(parts) => parts,
             Err(error) => {
                 let text = format!(
@@ -355,6 +359,10 @@ pub(crate) async fn enter(works: Arc<Works>, known: Arc<Known>) {
         let entries: Vec<_> =
             parts.iter().map(|(meta, part)| (works.entry(meta, part), part.state == PartState::Due)).collect();
         works.queue(|queue| {
+            // Looked at where it takes effect: who takes a campaign out finds all of it in the queue, or none.
+            if known.state().is_over() {
+                return;
+            }
             for (entry, is_due) in entries {
                 let part = entry.part;
                 let held = entry.held;
@@ -368,46 +376,6 @@ pub(crate) async fn enter(works: Arc<Works>, known: Arc<Known>) {
             return;
         }
         tokio::task::yield_now().await;
-    }
-}
-
-/// Takes out what is left of a cancelled campaign.
-async fn take_out(works: &Works, known: &Known, launched: bool) -> Result<(), BulkError> {
-    let mut walk = Walk::behind(Some(before_first(known.id)));
-    loop {
-        let parts = page(works, known.id, &mut walk).await?;
-        if parts.is_empty() {
-            break;
-        }
-        for (meta, part) in parts {
-            let id = part.id;
-            let is_queued = works.queue(|queue| queue.view(id).is_some());
-            if is_queued && dispatch::lease_aside(works, id).is_none() {
-                // An attempt is under way, and ends the part whatever comes of it.
-                continue;
-            }
-            if launched {
-                settle::cancel(works, Loaded { meta: Arc::new(meta), part, content: Content::new() });
-            } else {
-                let change = Change::Ended(Ended::Cancelled);
-                works.doors.spool.settle(Settlement { part: id, change, notices: Vec::new() });
-                works.queue(|queue| queue.settle(id, Then::Done, Feedback::None, works.now()));
-            }
-        }
-        works.doors.spool.flush().await.map_err(BulkError::Spool)?;
-    }
-    works.bulk.forget_letter(known.id);
-    Ok(())
-}
-
-/// After a start: what was being cancelled goes on to be.
-pub(crate) async fn go_on(works: &Works) {
-    let stored = works.doors.spool.campaigns().await.unwrap_or_default();
-    for campaign in stored.iter().filter(|c| c.state == CampaignState::Cancelled && c.tally.waiting() > 0) {
-        let Some(known) = works.bulk.known(campaign.id) else { continue };
-        if let Err(error) = take_out(works, &known, campaign.launched.is_some()).await {
-            works.note(Level::Error, "bulk", format!("the campaign {} could not be taken out: {error}", known.name));
-        }
     }
 }
 

@@ -170,6 +170,8 @@ pub enum State {
     Loading,
     Running,
     Paused,
+    /// Nothing more is sent, and what is left is being taken out.
+    Cancelling,
     Cancelled,
     /// Nobody waits any more.
     Done,
@@ -181,6 +183,7 @@ impl State {
             State::Loading => "loading",
             State::Running => "running",
             State::Paused => "paused",
+            State::Cancelling => "cancelling",
             State::Cancelled => "cancelled",
             State::Done => "done",
         }
@@ -193,6 +196,7 @@ impl Campaign {
         let tally = known.tally;
         let (state, reason) = match &known.state {
             spool::CampaignState::Loading => (State::Loading, None),
+            spool::CampaignState::Cancelling => (State::Cancelling, None),
             spool::CampaignState::Cancelled => (State::Cancelled, None),
             _ if tally.waiting() == 0 => (State::Done, None),
             spool::CampaignState::Running => (State::Running, None),

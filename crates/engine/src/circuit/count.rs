@@ -337,7 +337,9 @@ mod tests {
     fn what_is_forgiven_counts_no_more_and_what_went_well_still_does() {
         let (mut window, settings) = (Window::default(), CircuitSettings::default());
         let mut add = |told: Told, times: u64, at: Timestamp| {
-            (0..times).for_each(|_| drop(window.add(told, at, &settings)));
+            for _ in 0..times {
+                window.add(told, at, &settings);
+            }
         };
         add(Told::Sent, 950, START);
         add(Told::SentToUnknown, 40, START + HOUR);
@@ -351,7 +353,9 @@ mod tests {
         assert_eq!(opens(&mut window, &[Told::SentToUnknown], 100, later), Some((51, Trouble::Unknown)), "5 % of all");
         // Of the account's figures the same is taken away.
         let mut account = Window::default();
-        (0..60).for_each(|_| drop(account.add(Told::SentToUnknown, START + HOUR, &settings)));
+        for _ in 0..60 {
+            account.add(Told::SentToUnknown, START + HOUR, &settings);
+        }
         account.take_away(&gone);
         assert_eq!(account.sums(START - HOUR), Sums { sent: 20, ..Sums::default() });
     }

@@ -35,36 +35,45 @@ impl About {
         about.ok_or_else(|| ControlError::NotAskable(text.to_owned()))
     }
 
-    /// The steps that the history knows of it: by message, the newest message first.
+    /// The steps that the history knows of it: by message, the newest message first. Of one message the last `limit`,
+    /// of a recipient those of the last `limit` messages.
     pub fn steps(&self, questions: &Questions, limit: usize) -> Result<Vec<Step>, LedgerError> {
-        let messages = match self {
-            About::Message(id) => vec![*id],
-            About::Recipient(address) => questions.by_recipient(address, limit)?,
-            About::Domain(domain) => questions.by_domain(domain, limit)?,
-            About::Sender(address) => questions.by_sender(address, limit)?,
-            About::HeaderId(header_id) => questions.by_header_id(header_id)?,
-        };
         let mut steps = Vec::new();
-        for id in messages {
-            steps.extend(questions.steps_of(id)?.into_iter().filter(|step| self.concerns(step)));
+        match self {
+            About::Message(id) => steps = questions.last_steps(*id, limit)?,
+            // Steps about other recipients of the same message are left out.
+            About::Recipient(address) => {
+                for id in questions.by_recipient(address, limit)? {
+                    steps.extend(questions.steps_to(id, address)?);
+                }
+            }
+            About::Domain(domain) => {
+                for id in questions.by_domain(domain, limit)? {
+                    steps.extend(questions.steps_of(id)?.into_iter().filter(|step| About::concerns(step, domain)));
+                }
+            }
+            About::Sender(address) => {
+                for id in questions.by_sender(address, limit)? {
+                    steps.extend(questions.last_steps(id, limit)?);
+                }
+            }
+            About::HeaderId(header_id) => {
+                for id in questions.by_header_id(header_id)? {
+                    steps.extend(questions.last_steps(id, limit)?);
+                }
+            }
         }
         Ok(steps)
     }
 
-    /// Steps about other recipients of the same message are left out where one or a domain was asked for.
-    fn concerns(&self, step: &Step) -> bool {
+    /// Whether a step is about somebody at the domain, or about the whole message.
+    fn concerns(step: &Step, domain: &Domain) -> bool {
         let recipient = match &step.kind {
             StepKind::Settled(settled) => &settled.recipient,
             StepKind::CameBack { recipient, .. } => recipient,
             _ => return true,
         };
-        match self {
-            About::Recipient(address) => recipient.eq_ignore_ascii_case(&address.to_string()),
-            About::Domain(domain) => recipient
-                .rsplit_once('@')
-                .is_some_and(|(_, their_domain)| their_domain.eq_ignore_ascii_case(domain.as_str())),
-            _ => true,
-        }
+        recipient.rsplit_once('@').is_some_and(|(_, theirs)| theirs.eq_ignore_ascii_case(domain.as_str()))
     }
 
     /// What is still queued of it, where the queue can be asked that.

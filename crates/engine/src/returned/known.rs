@@ -64,24 +64,21 @@ async fn of_history(works: &Works, part: PartId) -> Result<Option<Known>, Ledger
     let Some(history) = works.doors.history.clone() else { return Ok(None) };
     let asked = history.clone();
     // A bounce may overtake the history's writer.
-    let steps = history
+    let accepted = history
         .ask(move |questions| {
             asked.flush();
-            questions.steps_of(part.message)
+            questions.acceptance(part.message)
         })
         .await?;
-    let mut known = None;
-    for step in steps {
-        if let StepKind::Accepted { account, from, recipients, .. } = step.kind {
-            known = Some(Known {
-                account: account.map(Into::into),
-                from: from.and_then(|text| text.parse().ok()),
-                recipients: of_part(part, recipients),
-                ..Known::new(part)
-            });
-        }
-    }
-    Ok(known)
+    Ok(accepted.and_then(|step| match step.kind {
+        StepKind::Accepted { account, from, recipients, .. } => Some(Known {
+            account: account.map(Into::into),
+            from: from.and_then(|text| text.parse().ok()),
+            recipients: of_part(part, recipients),
+            ..Known::new(part)
+        }),
+        _ => None,
+    }))
 }
 
 /// The recipients of a part among those of the message: parts are numbered by domain, in the order in

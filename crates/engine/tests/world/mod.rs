@@ -246,6 +246,13 @@ impl World {
         }
     }
 
+    /// Ends the works in the middle of whatever they do.
+    pub async fn kill(&mut self) {
+        if let Some(engine) = self.engine.take() {
+            engine.stop(Duration::ZERO).await.unwrap();
+        }
+    }
+
     fn engine(&self) -> &Engine {
         self.engine.as_ref().unwrap()
     }

@@ -110,6 +110,16 @@ impl World {
             .collect()
     }
 
+    /// What campaigns said when they were cancelled: how many get nothing.
+    pub fn cancelled(&self) -> Vec<u64> {
+        let events = self.events.0.lock().unwrap();
+        let told = events.iter().filter_map(|event| match &event.kind {
+            EventKind::Cancelled { recipient_count, .. } => Some(*recipient_count),
+            _ => None,
+        });
+        told.collect()
+    }
+
     /// How many events are of a kind.
     pub fn count(&self, is_it: impl Fn(&EventKind) -> bool) -> usize {
         self.events.0.lock().unwrap().iter().filter(|event| is_it(&event.kind)).count()

@@ -50,7 +50,7 @@ pub(super) struct Data<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     recipients: Option<&'a [Address]>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    recipient_count: Option<usize>,
+    recipient_count: Option<u64>,
     #[serde(skip_serializing_if = "Option::is_none")]
     size: Option<usize>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -113,12 +113,28 @@ fn some(text: &str) -> Option<&str> {
 impl<'a> Data<'a> {
     pub fn of(kind: &'a EventKind) -> Data<'a> {
         match kind {
-            EventKind::Accepted { message, account, from, recipients, size, header_id, client, labels, .. } => Data {
+            EventKind::Accepted {
+                message,
+                account,
+                from,
+                recipients,
+                recipient_count,
+                size,
+                header_id,
+                client,
+                labels,
+                ..
+            } => Data {
                 from: from.as_ref(),
+                recipient_count: Some(*recipient_count),
                 size: Some(*size),
                 header_message_id: some(header_id),
                 client: *client,
                 ..Data::about(*message, account.as_deref(), labels.as_deref()).with_all(recipients)
+            },
+            EventKind::Cancelled { message, account, labels, recipient_count } => Data {
+                recipient_count: Some(*recipient_count),
+                ..Data::about(*message, account.as_deref(), labels.as_deref())
             },
             EventKind::Held { message, part, account, labels, recipients, reason } => Data {
                 reason: Some(reason),
@@ -218,7 +234,7 @@ impl<'a> Data<'a> {
 
     fn with_all(self, recipients: &'a [Address]) -> Data<'a> {
         let listed = &recipients[..recipients.len().min(RECIPIENTS)];
-        Data { recipients: Some(listed), recipient_count: Some(recipients.len()), ..self }
+        Data { recipients: Some(listed), recipient_count: Some(recipients.len() as u64), ..self }
     }
 }
 

@@ -16,12 +16,13 @@ pub enum Type {
     Complained,
     Unsubscribed,
     Suppressed,
+    Cancelled,
     IncidentOpened,
     IncidentClosed,
 }
 
 impl Type {
-    pub const ALL: [Type; 11] = [
+    pub const ALL: [Type; 12] = [
         Type::Accepted,
         Type::Held,
         Type::Released,
@@ -31,13 +32,14 @@ impl Type {
         Type::Complained,
         Type::Unsubscribed,
         Type::Suppressed,
+        Type::Cancelled,
         Type::IncidentOpened,
         Type::IncidentClosed,
     ];
 
     /// The same as [`Type::as_str`], for lists of choices.
-    pub const NAMES: [&'static str; 11] = {
-        let mut names = [""; 11];
+    pub const NAMES: [&'static str; 12] = {
+        let mut names = [""; 12];
         let mut n = 0;
         while n < names.len() {
             names[n] = Type::ALL[n].as_str();
@@ -57,6 +59,7 @@ impl Type {
             Type::Complained => "complained",
             Type::Unsubscribed => "unsubscribed",
             Type::Suppressed => "suppressed",
+            Type::Cancelled => "cancelled",
             Type::IncidentOpened => "incident.opened",
             Type::IncidentClosed => "incident.closed",
         }

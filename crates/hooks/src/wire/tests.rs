@@ -93,6 +93,7 @@ fn examples() -> Vec<(&'static str, EventKind)> {
                 account: account.clone(),
                 from: Some("shop@example.com".parse().unwrap()),
                 recipients: recipients.clone(),
+                recipient_count: 1,
                 size: 4096,
                 header_id: "4711@example.com".into(),
                 client: Some("198.51.100.7".parse().unwrap()),
@@ -149,6 +150,15 @@ fn examples() -> Vec<(&'static str, EventKind)> {
                 recipient: "bob@example.net".parse().unwrap(),
                 why: "complaint",
                 text: "since 2026-11-02, by a report of example.net".into(),
+            },
+        ),
+        (
+            "cancelled",
+            EventKind::Cancelled {
+                message: part().message,
+                account: Some("shop".into()),
+                labels: labels(),
+                recipient_count: 148_211,
             },
         ),
         ("incident.opened", incident(IncidentState::Opened)),

@@ -164,6 +164,7 @@ impl World {
             account: Some("shop".into()),
             from: None,
             recipients: vec!["bob@example.net".parse().unwrap()],
+            recipient_count: 1,
             size: 100,
             header_id: String::new(),
             client: None,

@@ -19,38 +19,103 @@ pub type Counts = BTreeMap<String, u64>;
 
 pub struct Questions {
     db: Connection,
+    /// Whether steps about recipients of campaigns can be found by them: not in the file of an earlier version that no
+    /// server has opened yet.
+    knows_members: bool,
 }
 
 impl Questions {
     /// Opens a history that exists, also beside a server that writes it.
     pub fn open(path: &Path) -> Result<Questions, LedgerError> {
-        Ok(Questions { db: open_reader(path, 1024)? })
+        let db = open_reader(path, 1024)?;
+        let knows_members = db.prepare("SELECT 1 FROM pragma_table_info('step') WHERE name = 'whom'")?.exists([])?;
+        Ok(Questions { db, knows_members })
     }
 
     pub(super) fn db(&self) -> &Connection {
         &self.db
     }
 
-    /// All that happened to one message.
+    /// All that happened to one message. Of a campaign these may be millions.
     pub fn steps_of(&self, id: MessageId) -> Result<Vec<Step>, LedgerError> {
-        let mut steps: Vec<Step> = self.acceptance(id)?.into_iter().collect();
-        let mut statement = self.db.prepare_cached("SELECT * FROM step WHERE message = ?1 ORDER BY seq")?;
-        let rows = statement.query_map([key(id)], |row| step_of(id, row))?;
-        for step in rows {
-            steps.push(step?);
+        self.last_steps(id, usize::MAX)
+    }
+
+    /// How a message was accepted, and the last `limit` things that happened to it.
+    pub fn last_steps(&self, id: MessageId, limit: usize) -> Result<Vec<Step>, LedgerError> {
+        let mut statement =
+            self.db.prepare_cached("SELECT * FROM step WHERE message = ?1 ORDER BY seq DESC LIMIT ?2")?;
+        let rows = statement.query_map((key(id), as_limit(limit)), |row| step_of(id, row))?;
+        let mut steps: Vec<Step> = rows.collect::<Result<_, _>>()?;
+        steps.extend(self.acceptance(id)?);
+        Ok(in_order(steps))
+    }
+
+    /// What happened to a message as far as it concerns a recipient.
+    pub fn steps_to(&self, id: MessageId, address: &Address) -> Result<Vec<Step>, LedgerError> {
+        let acceptance = self.acceptance(id)?;
+        let wanted = address.to_string();
+        let mut steps = match &acceptance {
+            Some(Step { kind: StepKind::Accepted { recipients, .. }, .. }) if !recipients.is_empty() => Vec::new(),
+            _ => self.steps_to_member(id, address)?,
+        };
+        if steps.is_empty() {
+            return Ok(self.steps_of(id)?.into_iter().filter(|step| step.concerns(&wanted)).collect());
         }
-        // Two writers of events may overtake each other by a moment.
-        steps.sort_by_key(|step| step.at);
+        steps.reverse();
+        steps.extend(acceptance);
+        Ok(in_order(steps))
+    }
+
+    /// Those to one recipient of a campaign.
+    fn steps_to_member(&self, id: MessageId, address: &Address) -> Result<Vec<Step>, LedgerError> {
+        if !self.knows_members {
+            return Ok(Vec::new());
+        }
+        let mut statement =
+            self.db.prepare_cached("SELECT * FROM step WHERE whom = ?1 AND message = ?2 ORDER BY seq")?;
+        let rows = statement.query_map((find::of_recipient(address), key(id)), |row| step_of(id, row))?;
+        let wanted = address.to_string();
+        let mut steps: Vec<Step> = rows.collect::<Result<_, _>>()?;
+        steps.retain(|step| step.concerns(&wanted));
         Ok(steps)
     }
 
-    /// The last `limit` messages to an address, newest first.
+    /// The last `limit` messages to an address, newest first. To the recipients of a campaign it is known from the first
+    /// step about them on.
     pub fn by_recipient(&self, address: &Address, limit: usize) -> Result<Vec<MessageId>, LedgerError> {
         let wanted = address.to_string();
-        self.found(find::of_recipient(address), limit, |message| message.has_recipient(&wanted))
+        let mut ids = self.found(find::of_recipient(address), limit, |message| message.has_recipient(&wanted))?;
+        ids.extend(self.campaigns_to(address, limit)?);
+        ids.sort_unstable_by_key(|id| std::cmp::Reverse(*id));
+        ids.dedup();
+        ids.truncate(limit);
+        Ok(ids)
     }
 
-    /// The last messages to anybody at a domain.
+    fn campaigns_to(&self, address: &Address, limit: usize) -> Result<Vec<MessageId>, LedgerError> {
+        let mut ids = Vec::new();
+        if !self.knows_members {
+            return Ok(ids);
+        }
+        let mut statement =
+            self.db.prepare_cached("SELECT message, recipient FROM step WHERE whom = ?1 ORDER BY message DESC")?;
+        let mut rows = statement.query([find::of_recipient(address)])?;
+        let wanted = address.to_string();
+        while let Some(row) = rows.next()? {
+            let id = id_of_key(row.get(0)?);
+            let is_it = row.get_ref(1)?.as_str().is_ok_and(|recipient| recipient.eq_ignore_ascii_case(&wanted));
+            if is_it && ids.last() != Some(&id) {
+                if ids.len() == limit {
+                    break;
+                }
+                ids.push(id);
+            }
+        }
+        Ok(ids)
+    }
+
+    /// The last messages to anybody at a domain, campaigns aside.
     pub fn by_domain(&self, domain: &Domain, limit: usize) -> Result<Vec<MessageId>, LedgerError> {
         let wanted = format!("@{domain}");
         self.found_about(find::of_recipient_domain(domain), limit, |message| {
@@ -112,7 +177,8 @@ impl Questions {
         Ok(notes.collect::<Result<_, _>>()?)
     }
 
-    fn acceptance(&self, id: MessageId) -> Result<Option<Step>, LedgerError> {
+    /// How a message was accepted.
+    pub fn acceptance(&self, id: MessageId) -> Result<Option<Step>, LedgerError> {
         let mut statement = self.db.prepare_cached("SELECT * FROM message WHERE id = ?1")?;
         let step = statement.query_row([key(id)], |row| {
             let recipients: String = row.get("recipients")?;
@@ -120,6 +186,10 @@ impl Questions {
                 account: row.get("account")?,
                 from: row.get("sender")?,
                 recipients: recipients.split('\n').filter(|text| !text.is_empty()).map(str::to_owned).collect(),
+                recipient_count: match self.knows_members {
+                    true => row.get::<_, Option<i64>>("count")?.map(|count| count.max(0) as u64),
+                    false => None,
+                },
                 size: row.get::<_, i64>("size")?.max(0) as u64,
                 header_id: row.get("header_id")?,
                 client: row.get("client")?,
@@ -213,6 +283,13 @@ impl Found {
     }
 }
 
+/// Two writers of events may overtake each other by a moment. Steps are given from the last to the first.
+fn in_order(mut steps: Vec<Step>) -> Vec<Step> {
+    steps.reverse();
+    steps.sort_by_key(|step| step.at);
+    steps
+}
+
 fn as_limit(limit: usize) -> i64 {
     i64::try_from(limit).unwrap_or(i64::MAX)
 }
@@ -236,6 +313,9 @@ fn step_of(id: MessageId, row: &Row<'_>) -> rusqlite::Result<Step> {
         "released" => StepKind::Released { part: row.get("part")? },
         "noticed" => {
             StepKind::Noticed { notice: row.get::<_, Option<i64>>("other")?.map(id_of_key), kind: text("text")? }
+        }
+        "cancelled" => {
+            StepKind::Cancelled { recipients: row.get::<_, Option<i64>>("other")?.unwrap_or_default().max(0) as u64 }
         }
         "returned" => StepKind::Returned { recipient: text("recipient")?, client: row.get("peer_ip")? },
         what @ ("bounced" | "complained" | "unsubscribed" | "suppressed") => StepKind::CameBack {

@@ -78,6 +78,14 @@ const MIGRATIONS: &[&str] = &[
     ALTER TABLE step ADD COLUMN class TEXT;
     ALTER TABLE step ADD COLUMN fault TEXT;
 ",
+    "
+    -- A campaign names no recipients when it is accepted: `count` says how many they are, and each step about one of
+    -- them has the hash of the address in `whom`, by which it is found. Both are NULL for other mail. The index goes
+    -- with the steps.
+    ALTER TABLE message ADD COLUMN count INTEGER;
+    ALTER TABLE step ADD COLUMN whom INTEGER;
+    CREATE INDEX step_whom ON step (whom, message, seq) WHERE whom IS NOT NULL;
+",
 ];
 
 /// A power cut may lose the last batches.

@@ -21,7 +21,11 @@ pub enum StepKind {
     Accepted {
         account: Option<String>,
         from: Option<String>,
+        /// Empty for a campaign.
         recipients: Vec<String>,
+        /// Of a campaign: how many its list has.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        recipient_count: Option<u64>,
         /// Octets.
         size: u64,
         header_id: String,
@@ -53,6 +57,10 @@ pub enum StepKind {
         status: Option<String>,
         text: Option<String>,
         cause: Option<Cause>,
+    },
+    /// The campaign was cancelled; to so many nothing was delivered because of that.
+    Cancelled {
+        recipients: u64,
     },
     Refused {
         account: Option<String>,
@@ -100,6 +108,17 @@ pub struct Cause {
     pub fault: String,
 }
 
+impl Step {
+    /// Whether it is about this recipient, or about all of the message.
+    pub fn concerns(&self, address: &str) -> bool {
+        match &self.kind {
+            StepKind::Settled(settled) => settled.recipient.eq_ignore_ascii_case(address),
+            StepKind::CameBack { recipient, .. } => recipient.eq_ignore_ascii_case(address),
+            _ => true,
+        }
+    }
+}
+
 /// One line that reads alone.
 impl fmt::Display for Step {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -114,8 +133,12 @@ impl fmt::Display for Step {
 impl fmt::Display for StepKind {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            StepKind::Accepted { account, from, recipients, size, client, tls, .. } => {
-                write!(f, "accepted from <{}> for {}", from.as_deref().unwrap_or(""), list(recipients))?;
+            StepKind::Accepted { account, from, recipients, recipient_count, size, client, tls, .. } => {
+                write!(f, "accepted from <{}> for ", from.as_deref().unwrap_or(""))?;
+                match recipient_count {
+                    Some(count) => write!(f, "the {count} of a campaign")?,
+                    None => f.write_str(&list(recipients))?,
+                }
                 write!(f, ", {size} octets")?;
                 match account {
                     Some(account) => write!(f, ", account {account}")?,
@@ -142,6 +165,7 @@ impl fmt::Display for StepKind {
                 status.as_ref().map_or(Ok(()), |status| write!(f, ", {status}"))?;
                 text.as_ref().map_or(Ok(()), |text| write!(f, ": {text}"))
             }
+            StepKind::Cancelled { recipients } => write!(f, "cancelled: {recipients} of its list get nothing"),
             StepKind::Refused { account, client, reply } => {
                 write!(f, "refused")?;
                 if let Some(account) = account {

@@ -8,9 +8,9 @@ use std::time::Duration;
 
 use repute_types::event::{IncidentState, Level};
 use repute_types::short::{self, Short};
-use repute_types::{Clock, Event, EventKind, MessageId, Outcome, Timestamp};
+use repute_types::{Address, Clock, Event, EventKind, Labels, MessageId, Outcome, Timestamp};
 use rusqlite::types::ToSqlOutput;
-use rusqlite::{Connection, ToSql, params, params_from_iter};
+use rusqlite::{Connection, OptionalExtension, ToSql, params, params_from_iter};
 
 use super::{find, schema};
 use crate::{LedgerError, give_back, id_of_key, key};
@@ -21,6 +21,10 @@ const FORGET_STEP: i64 = 500;
 const VACUUM_PAGES: u32 = 256;
 /// Rows of the index that one statement adds: beginning and ending one costs as much as a row.
 const FINDS: usize = 64;
+/// Steps forgotten in one transaction: a campaign has one and more for each recipient.
+const FORGET_STEPS: i64 = 5_000;
+/// Messages of which it is remembered whether they are campaigns.
+const CAMPAIGNS: usize = 4096;
 /// Between two looks for what is old.
 const FORGET_EVERY: Duration = Duration::from_secs(60);
 
@@ -31,6 +35,7 @@ pub(super) struct Writer {
     retention: Duration,
     clock: Arc<dyn Clock>,
     forget_next: Timestamp,
+    campaigns: Campaigns,
 }
 
 impl Writer {
@@ -38,13 +43,20 @@ impl Writer {
         let db = schema::open_writer(path)?;
         // Numbers grow with the time, so that they go on growing without being looked up.
         let seq = clock.now().0.max(0) << 20;
-        Ok(Writer { db, seq, retention, clock, forget_next: Timestamp(i64::MIN) })
+        let (forget_next, campaigns) = (Timestamp(i64::MIN), Campaigns::default());
+        Ok(Writer { db, seq, retention, clock, forget_next, campaigns })
     }
 
     pub fn write(&mut self, events: &[Arc<Event>], lost: u64) -> rusqlite::Result<()> {
         let transaction = self.db.transaction()?;
-        let mut batch =
-            Batch { db: &transaction, seq: self.seq, tally: HashMap::new(), finds: Vec::new(), shared: HashSet::new() };
+        let mut batch = Batch {
+            db: &transaction,
+            seq: self.seq,
+            tally: HashMap::new(),
+            finds: Vec::new(),
+            shared: HashSet::new(),
+            campaigns: &mut self.campaigns,
+        };
         for event in events {
             batch.event(event)?;
         }
@@ -107,10 +119,17 @@ impl Writer {
         }
         // Steps of messages whose acceptance was lost go by the same bound.
         let up_to = if old.len() < FORGET_STEP as usize { before } else { old.last().map_or(before, |(id, _)| id + 1) };
-        transaction.execute("DELETE FROM step WHERE message < ?1", [up_to])?;
-        transaction.execute("DELETE FROM message WHERE id < ?1", [up_to])?;
+        let steps = transaction.execute(
+            "DELETE FROM step WHERE (message, seq) IN
+             (SELECT message, seq FROM step WHERE message < ?1 ORDER BY message, seq LIMIT ?2)",
+            [up_to, FORGET_STEPS],
+        )?;
+        let all = steps < FORGET_STEPS as usize;
+        if all {
+            transaction.execute("DELETE FROM message WHERE id < ?1", [up_to])?;
+        }
         transaction.commit()?;
-        Ok(old.len())
+        Ok(if all { old.len() } else { FORGET_STEP as usize })
     }
 }
 
@@ -130,6 +149,10 @@ fn hashes(sender: Option<&str>, recipients: &str, header_id: &str) -> Vec<i64> {
     hashes
 }
 
+fn has_campaign(labels: Option<&Labels>) -> bool {
+    labels.is_some_and(|labels| labels.campaign.is_some())
+}
+
 pub(super) fn minute(at: Timestamp) -> i64 {
     at.0.div_euclid(60_000)
 }
@@ -147,9 +170,35 @@ impl ToSql for Ip {
     }
 }
 
+/// Which of the messages that bear a campaign's name are campaigns: one letter to a list, whose recipients are not
+/// named when it is accepted. Mail that a program sends one by one may bear such a name as well.
+#[derive(Default)]
+struct Campaigns(HashMap<i64, bool>);
+
+impl Campaigns {
+    fn keep(&mut self, message: i64, is_one: bool) {
+        if self.0.len() == CAMPAIGNS {
+            self.0.clear();
+        }
+        self.0.insert(message, is_one);
+    }
+
+    /// One whose acceptance is not here is still loading, or was lost.
+    fn has(&mut self, db: &Connection, message: i64) -> rusqlite::Result<bool> {
+        if let Some(known) = self.0.get(&message) {
+            return Ok(*known);
+        }
+        let mut find = db.prepare_cached("SELECT recipients = '' FROM message WHERE id = ?1")?;
+        let is_one = find.query_row([message], |row| row.get(0)).optional()?.unwrap_or(true);
+        self.keep(message, is_one);
+        Ok(is_one)
+    }
+}
+
 struct Batch<'a> {
     db: &'a Connection,
     seq: i64,
+    campaigns: &'a mut Campaigns,
     tally: HashMap<(i64, &'static str), i64>,
     /// Hash and message; they go in at the end, sorted, so that neighbours share a page.
     finds: Vec<(i64, i64)>,
@@ -201,6 +250,15 @@ impl Batch<'_> {
                 Ok(())
             }
             EventKind::CameBack { .. } | EventKind::Suppressed { .. } => self.about_recipient(at, &event.kind),
+            EventKind::Cancelled { message, recipient_count, .. } => {
+                self.count(at, "cancelled");
+                let seq = self.next_seq();
+                let mut add = self.db.prepare_cached(
+                    "INSERT INTO step (message, seq, at, kind, other) VALUES (?1, ?2, ?3, 'cancelled', ?4)",
+                )?;
+                add.execute(params![key(*message), seq, at.0, *recipient_count as i64])?;
+                Ok(())
+            }
             EventKind::Incident { state, what, subject, text, cure, .. } => {
                 self.count(at, "incidents");
                 let level = if *state == IncidentState::Opened { Level::Warning } else { Level::Info };
@@ -212,9 +270,25 @@ impl Batch<'_> {
     }
 
     fn accepted(&mut self, at: Timestamp, kind: &EventKind) -> rusqlite::Result<()> {
-        let EventKind::Accepted { message, account, from, recipients, size, header_id, client, tls, .. } = kind else {
+        let EventKind::Accepted {
+            message,
+            account,
+            from,
+            recipients,
+            recipient_count,
+            size,
+            header_id,
+            client,
+            tls,
+            labels,
+        } = kind
+        else {
             return Ok(());
         };
+        if has_campaign(labels.as_deref()) {
+            self.campaigns.keep(key(*message), recipients.is_empty());
+        }
+        let count = recipients.is_empty().then_some(*recipient_count as i64);
         self.count(at, "accepted");
         let mut joined = String::with_capacity(recipients.len() * 24);
         for (n, recipient) in recipients.iter().enumerate() {
@@ -225,8 +299,9 @@ impl Batch<'_> {
             joined.push('@');
             joined.push_str(recipient.domain().as_str());
         }
-        let mut add =
-            self.db.prepare_cached("INSERT OR REPLACE INTO message VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)")?;
+        let mut add = self
+            .db
+            .prepare_cached("INSERT OR REPLACE INTO message VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)")?;
         add.execute(params![
             key(*message),
             at.0,
@@ -237,6 +312,7 @@ impl Batch<'_> {
             header_id,
             ip(*client),
             tls.as_ref().map(|t| t.version.as_str()),
+            count,
         ])?;
         drop(add);
         if let Some(from) = from {
@@ -253,18 +329,20 @@ impl Batch<'_> {
     }
 
     fn settled(&mut self, at: Timestamp, kind: &EventKind) -> rusqlite::Result<()> {
-        let EventKind::Settled { part, recipient, attempt, outcome, next_attempt, age, egress, cause, .. } = kind
+        let EventKind::Settled { part, labels, recipient, attempt, outcome, next_attempt, age, egress, cause, .. } =
+            kind
         else {
             return Ok(());
         };
         let Outcome { verdict, stage, culprit, status, reply, text, peer, tls } = &**outcome;
         self.count(at, verdict.as_str());
+        let whom = self.whom(part.message, labels.as_deref(), recipient)?;
         let seq = self.next_seq();
         let mut add = self.db.prepare_cached(
             "INSERT INTO step (message, seq, at, kind, part, recipient, attempt, verdict, stage, culprit, status,
-                               reply, text, peer, peer_ip, peer_port, tls, egress, next, age, cause, class, fault)
+                               reply, text, peer, peer_ip, peer_port, tls, egress, next, age, cause, class, fault, whom)
              VALUES (?1, ?2, ?3, 'settled', ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19,
-                     ?20, ?21, ?22)",
+                     ?20, ?21, ?22, ?23)",
         )?;
         add.execute(params![
             key(part.message),
@@ -289,27 +367,40 @@ impl Batch<'_> {
             cause.map(|c| c.rule),
             cause.map(|c| c.class),
             cause.map(|c| c.fault),
+            whom,
         ])?;
         Ok(())
     }
 
+    /// By what a step about a recipient of a campaign is found; those of other mail by their acceptance.
+    fn whom(
+        &mut self,
+        message: MessageId,
+        labels: Option<&Labels>,
+        recipient: &Address,
+    ) -> rusqlite::Result<Option<i64>> {
+        let of_campaign = has_campaign(labels) && self.campaigns.has(self.db, key(message))?;
+        Ok(of_campaign.then(|| find::of_recipient(recipient)))
+    }
+
     /// What came back about a recipient, or why it was left out.
     fn about_recipient(&mut self, at: Timestamp, kind: &EventKind) -> rusqlite::Result<()> {
-        let (word, message, recipient, status, cause, text) = match kind {
-            EventKind::CameBack { what, message, recipient, status, cause, text, .. } => {
-                (what.as_str(), *message, recipient, status.map(|s| s.to_string()), *cause, text)
+        let (word, message, recipient, labels, status, cause, text) = match kind {
+            EventKind::CameBack { what, message, recipient, labels, status, cause, text, .. } => {
+                (what.as_str(), *message, recipient, labels, status.map(|s| s.to_string()), *cause, text)
             }
-            EventKind::Suppressed { message, recipient, text, .. } => {
-                ("suppressed", Some(*message), recipient, None, None, text)
+            EventKind::Suppressed { message, recipient, labels, text, .. } => {
+                ("suppressed", Some(*message), recipient, labels, None, None, text)
             }
             _ => return Ok(()),
         };
         self.count(at, word);
         let Some(message) = message else { return Ok(()) };
+        let whom = self.whom(message, labels.as_deref(), recipient)?;
         let seq = self.next_seq();
         let mut add = self.db.prepare_cached(
-            "INSERT INTO step (message, seq, at, kind, recipient, status, text, cause, class, fault)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)",
+            "INSERT INTO step (message, seq, at, kind, recipient, status, text, cause, class, fault, whom)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)",
         )?;
         add.execute(params![
             key(message),
@@ -322,6 +413,7 @@ impl Batch<'_> {
             cause.map(|c| c.rule),
             cause.map(|c| c.class),
             cause.map(|c| c.fault),
+            whom,
         ])?;
         Ok(())
     }

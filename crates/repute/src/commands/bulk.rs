@@ -85,7 +85,7 @@ enum Command {
     },
     /// Go on with a paused campaign
     Resume { campaign: String },
-    /// Take out whoever was not written to yet
+    /// Send nothing more of it, from the answer on; who was not written to yet is taken out behind it
     Cancel { campaign: String },
 }
 

@@ -67,12 +67,24 @@ impl Object<'_> {
 
     fn event(&mut self, kind: &EventKind) {
         match kind {
-            EventKind::Accepted { message, account, from, recipients, size, header_id, client, tls, labels } => {
+            EventKind::Accepted {
+                message,
+                account,
+                from,
+                recipients,
+                recipient_count,
+                size,
+                header_id,
+                client,
+                tls,
+                labels,
+            } => {
                 self.put("event", "accepted");
                 self.put("id", message);
                 self.maybe("account", account.as_deref());
                 self.put("from", Shown(from.as_ref().map_or(&"" as &dyn Display, |from| from)));
                 self.put("to", recipients);
+                self.maybe("recipients", Some(recipient_count).filter(|_| recipients.is_empty()));
                 self.put("size", size);
                 self.put("message-id", header_id);
                 self.maybe("client", client.as_ref());
@@ -143,6 +155,13 @@ impl Object<'_> {
                 self.put("to", recipient);
                 self.put("why", why);
                 self.put("text", text);
+            }
+            EventKind::Cancelled { message, account, labels, recipient_count } => {
+                self.put("event", "cancelled");
+                self.put("id", message);
+                self.maybe("account", account.as_deref());
+                self.maybe("labels", labels.as_deref());
+                self.put("recipients", recipient_count);
             }
             EventKind::Incident { id, state, what, subject, text, cure } => {
                 self.put("event", "incident");

@@ -48,12 +48,28 @@ impl Line<'_> {
     fn event(&mut self, event: &Event) -> fmt::Result {
         write!(self, "{} ", event.at)?;
         match &event.kind {
-            EventKind::Accepted { message, account, from, recipients, size, header_id, client, tls, labels } => {
+            EventKind::Accepted {
+                message,
+                account,
+                from,
+                recipients,
+                recipient_count,
+                size,
+                header_id,
+                client,
+                tls,
+                labels,
+            } => {
                 write!(self, "accepted id={message}")?;
                 account.as_deref().map_or(Ok(()), |account| self.bare("account", account))?;
                 self.address("from", from.as_ref())?;
-                write!(self, " to=")?;
-                self.list(recipients)?;
+                match recipients.is_empty() {
+                    true => write!(self, " recipients={recipient_count}")?,
+                    false => {
+                        write!(self, " to=")?;
+                        self.list(recipients)?;
+                    }
+                }
                 write!(self, " size={size}")?;
                 self.text("message-id", header_id)?;
                 self.ip("client", *client)?;
@@ -114,6 +130,13 @@ impl Line<'_> {
                 self.maybe("account", account.as_ref())?;
                 write!(self, " to={recipient} why={why}")?;
                 self.text("text", text)
+            }
+            EventKind::Cancelled { message, account, labels, recipient_count } => {
+                write!(self, "cancelled id={message}")?;
+                self.maybe("account", account.as_ref())?;
+                write!(self, " recipients={recipient_count}")?;
+                let campaign = labels.as_ref().and_then(|l| l.campaign.as_deref());
+                campaign.map_or(Ok(()), |campaign| self.text("campaign", campaign))
             }
             EventKind::Incident { id, state, what, subject, text, cure } => {
                 write!(self, "incident {} incident={id} what={what}", state.as_str())?;

@@ -10,9 +10,9 @@ use repute_dns::HickoryResolver;
 use repute_hooks::lines::Lines;
 use repute_hooks::{Caller, EventId, Feed, FeedOptions, Hooks, Webhook};
 use repute_net::{TcpNetwork, TlsClient};
-use repute_spool::{MessageMeta, PartRecord, Spool, Stretch, Walk};
+use repute_spool::{Campaign, MessageMeta, PartRecord, Spool, Stretch, Walk};
 use repute_types::event::EventSink;
-use repute_types::{Clock as _, Event, EventKind, MessageId, PartId, SystemClock, SystemRandom, Timestamp};
+use repute_types::{Address, Clock as _, Event, EventKind, MessageId, PartId, SystemClock, SystemRandom, Timestamp};
 use tokio::sync::oneshot;
 
 use crate::config::Config;
@@ -102,28 +102,44 @@ pub async fn tell_missed(feed: &Feed, spool: &dyn Spool) -> anyhow::Result<()> {
     }
     let from = MessageId::first_at(MessageId(newest.0).time() - OVERLAP);
     let first = PartId { message: MessageId(from.0.saturating_sub(1)), number: u32::MAX };
+    tell_missed_campaigns(feed, spool, from).await?;
     let mut walk = Walk::behind(Some(first));
     while let Some(stretch) = walk.next(spool, PAGE).await? {
         let Stretch::Parts(page) = stretch else { continue };
-        let ids: Vec<MessageId> =
-            page.iter().filter(|(_, part)| part.id.number == 0).map(|(meta, _)| meta.id).collect();
+        let is_first = |(meta, part): &&(MessageMeta, PartRecord)| part.id.number == 0 && meta.letter.is_none();
+        let ids: Vec<MessageId> = page.iter().filter(is_first).map(|(meta, _)| meta.id).collect();
         let unknown = feed.unknown(ids).await?;
         for group in page.chunk_by(|(a, _), (b, _)| a.id == b.id) {
             if unknown.contains(&group[0].0.id) {
-                feed.record(&Arc::new(accepted(group)));
+                let recipients: Vec<Address> = group.iter().flat_map(|(_, part)| part.addresses()).collect();
+                let count = recipients.len() as u64;
+                feed.record(&Arc::new(accepted(&group[0].0, recipients, count)));
             }
         }
     }
     Ok(())
 }
 
-fn accepted(parts: &[(MessageMeta, PartRecord)]) -> Event {
-    let meta = &parts[0].0;
+/// The same for campaigns: they are accepted when they are launched. Of one that is done all was told.
+async fn tell_missed_campaigns(feed: &Feed, spool: &dyn Spool, from: MessageId) -> anyhow::Result<()> {
+    let launched = |campaign: &Campaign| campaign.launched.is_some_and(|at| MessageId::first_at(at) >= from);
+    let campaigns: Vec<Campaign> = spool.campaigns().await?.into_iter().filter(launched).collect();
+    let unknown = feed.unknown(campaigns.iter().map(|campaign| campaign.id).collect()).await?;
+    for campaign in campaigns.iter().filter(|campaign| unknown.contains(&campaign.id)) {
+        if let Ok(meta) = spool.meta(campaign.id).await {
+            feed.record(&Arc::new(accepted(&meta, Vec::new(), campaign.tally.taken)));
+        }
+    }
+    Ok(())
+}
+
+fn accepted(meta: &MessageMeta, recipients: Vec<Address>, recipient_count: u64) -> Event {
     let kind = EventKind::Accepted {
         message: meta.id,
         account: meta.account.clone(),
         from: meta.from.clone(),
-        recipients: parts.iter().flat_map(|(_, part)| part.addresses()).collect(),
+        recipients,
+        recipient_count,
         size: usize::try_from(meta.size).unwrap_or(usize::MAX),
         header_id: meta.header_id.clone(),
         client: None,

@@ -26,6 +26,7 @@ pub(crate) fn campaign_to_octets(campaign: &Campaign, buffer: &mut Vec<u8>) {
             w.text(reason);
         }
         CampaignState::Cancelled => w.octet(3),
+        CampaignState::Cancelling => w.octet(4),
     }
     w.int(campaign.begun.0);
     w.option(campaign.launched, |w, at| w.int(at.0));
@@ -47,6 +48,7 @@ pub(crate) fn campaign_from_octets(id: MessageId, rows: u32, tally: Tally, octet
             1 => CampaignState::Running,
             2 => CampaignState::Paused(r.text()?.to_owned()),
             3 => CampaignState::Cancelled,
+            4 => CampaignState::Cancelling,
             _ => return Err(Bad),
         },
         begun: Timestamp(r.int()?),

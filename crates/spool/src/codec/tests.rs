@@ -193,6 +193,7 @@ fn a_campaign_and_its_members_read_as_they_were_written() {
         CampaignState::Running,
         CampaignState::Paused("too many bounces".into()),
         CampaignState::Cancelled,
+        CampaignState::Cancelling,
     ];
     let (mut octets, tally) = (Vec::new(), Tally { taken: 5, failed: 1, ..Tally::default() });
     for state in states {

@@ -165,12 +165,32 @@ impl<'s, 'db> Rows<'s, 'db> {
             }
             CampaignWrite::State { state, .. } => {
                 self.change_campaign(key, |campaign| campaign.state = state.clone())?;
-                if *state == CampaignState::Cancelled {
+                if state.is_over() {
                     self.drop_message_if_done(key)?;
                 }
             }
+            CampaignWrite::TakeOut { parts, never_sent, .. } => self.take_out(key, parts, *never_sent)?,
         }
         self.hook.at(Step::AfterInsert)?;
+        Ok(())
+    }
+
+    fn take_out(&mut self, key: i64, parts: &[u32], never_sent: bool) -> Result<(), Failure> {
+        let mut forget = self.db.prepare_cached("DELETE FROM member WHERE message = ?1 AND number = ?2")?;
+        let mut gone = 0;
+        for number in parts {
+            if self.statements.drop_part.execute((key, number))? == 0 {
+                continue;
+            }
+            gone += 1;
+            if never_sent {
+                forget.execute((key, number))?;
+            }
+        }
+        if gone > 0 {
+            *self.ended.entry((key, Ended::Cancelled)).or_default() += gone;
+            self.drop_message_if_done(key)?;
+        }
         Ok(())
     }
 

@@ -2,7 +2,10 @@
 #![allow(dead_code, reason = "each test program uses a part of it")]
 
 use repute_spool::sqlite::{Fault, Hook, Options, Step};
-use repute_spool::{Change, MessageMeta, NewMessage, PartRecord, PartState, Pending, Settlement};
+use repute_spool::{
+    Campaign, CampaignState, CampaignWrite, Change, Ended, MessageMeta, NewMessage, PartRecord, PartState, Pending,
+    Settlement, Spool, Tally,
+};
 use repute_types::envelope::EnvelopeOptions;
 use repute_types::{Address, Content, Domain, MessageId, PartId, Random, Recipient, SeededRandom, Stream, Timestamp};
 
@@ -95,4 +98,51 @@ pub async fn eventually(what: &str, mut is_so: impl FnMut() -> bool) {
         tokio::time::sleep(std::time::Duration::from_millis(10)).await;
     }
     panic!("after 10 s still not: {what}");
+}
+
+/// Of a campaign's letter.
+pub fn letter(number: u64) -> MessageMeta {
+    let mut meta = small(number).meta;
+    meta.letter = Some(["name".to_owned()].into());
+    meta
+}
+
+/// Begins a campaign.
+pub async fn begin(spool: &dyn Spool, number: u64) {
+    let campaign = Box::new(Campaign {
+        id: id(number),
+        name: format!("letter {number}"),
+        account: "news".into(),
+        list: "letters".into(),
+        state: CampaignState::Loading,
+        begun: Timestamp(1),
+        launched: None,
+        rows: 0,
+        tally: Tally::default(),
+    });
+    spool
+        .change_campaign(CampaignWrite::Begin { campaign, meta: letter(number), letter: octets(number, 100).into() })
+        .await
+        .unwrap();
+}
+
+/// A recipient of it.
+pub fn row(message: u64, number: u32) -> PartRecord {
+    let address = Address::parse(&format!("p{number}@example.net")).unwrap();
+    let mut part = part(message, number, "example.net");
+    part.domain = Domain::parse("example.net").unwrap();
+    part.recipients[0].recipient = Recipient::to(address);
+    part.values = vec![format!("Person {number}")];
+    part
+}
+
+/// Takes recipients in, and refuses one row.
+pub async fn append(spool: &dyn Spool, message: u64, numbers: &[u32], rows: u32) {
+    let parts = numbers.iter().map(|n| row(message, *n)).collect();
+    let write = CampaignWrite::Append { id: id(message), rows, parts, refused: 1, left_out: 0 };
+    spool.change_campaign(write).await.unwrap();
+}
+
+pub fn ended(message: u64, number: u32, ended: Ended) -> Settlement {
+    Settlement { part: part_id(message, number), change: Change::Ended(ended), notices: Vec::new() }
 }

@@ -96,7 +96,7 @@ pub(crate) struct Campaign {
     campaign: String,
     account: String,
     list: String,
-    /// `loading`, `running`, `paused`, `cancelled`, `done`.
+    /// `loading`, `running`, `paused`, `cancelling`, `cancelled`, `done`.
     #[schema(example = "running")]
     state: String,
     /// Why it is paused.
@@ -310,7 +310,8 @@ pub(crate) async fn resume(
 
 /// Cancel a campaign
 ///
-/// Whoever was not written to yet is taken out; what is done stays done.
+/// Nothing more of it is sent from the answer on; what is being sent at that moment ends. Whoever was not written to yet is
+/// taken out afterwards: until then its state is `cancelling`. What is done stays done.
 #[utoipa::path(post, path = "/v1/campaigns/{campaign}/cancel", operation_id = "cancelCampaign", tag = "campaigns",
     params(("campaign" = String, Path, description = "Its name or id")),
     responses((status = 200, description = "Nothing more of it is sent", body = Campaign), Writing))]

@@ -51,7 +51,7 @@ pub(crate) struct StepView {
     #[schema(format = DateTime)]
     pub at: String,
     /// `accepted`, `settled`, `held`, `released`, `noticed`, `returned`, `bounced`, `complained`, `unsubscribed`,
-    /// `suppressed`.
+    /// `suppressed`, `cancelled`.
     #[schema(example = "settled")]
     pub step: String,
     /// The step in one line, for people.
@@ -130,6 +130,7 @@ impl MessageView {
             }
             StepKind::Held { .. } => told.step = "held".into(),
             StepKind::Released { .. } => told.step = "released".into(),
+            StepKind::Cancelled { .. } => told.step = "cancelled".into(),
             StepKind::Noticed { .. } => told.step = "noticed".into(),
             StepKind::Returned { recipient, .. } => {
                 told.step = "returned".into();

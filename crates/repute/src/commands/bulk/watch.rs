@@ -60,6 +60,7 @@ impl Pace {
         }
         match campaign.state {
             State::Paused => text += &format!("; paused: {}", campaign.reason.as_deref().unwrap_or_default()),
+            State::Cancelling => text += "; it is being cancelled",
             State::Loading => text += "; the list is loading",
             _ => {
                 if let Some(rate) = self.rate() {

@@ -37,7 +37,7 @@ fn find(list: &Path, history: &Path, now: Timestamp) -> Result<(usize, Vec<Ignor
         let recipient = entry.address.to_string();
         let mut messages = 0;
         for id in history.by_recipient(&entry.address, MESSAGES)? {
-            let steps = history.steps_of(id)?;
+            let steps = history.steps_to(id, &entry.address)?;
             let of_account = steps.iter().any(|step| match &step.kind {
                 StepKind::Accepted { account, .. } => {
                     account.is_some() && (entry.scope == Scope::All || account.as_deref() == entry.scope.account())
