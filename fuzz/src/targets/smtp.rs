@@ -196,7 +196,7 @@ fn transaction(
     let transaction = Transaction { from: Some(&from), options: &options, recipients: &recipients, content };
     let mut exchange = Exchange::begin(&transaction, offered, false);
     let mut out = BytesMut::new();
-    let (mut positive_to_content, mut sent_content, mut negative) = (false, false, false);
+    let (mut positive_to_content, mut sent_content) = (false, false);
     let mut accepted = Vec::new();
     for round in 0.. {
         assert!(round < 1000, "the exchange has no end");
