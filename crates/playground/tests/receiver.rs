@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use repute_playground::{
     Personality, Receiver,
-    receiver::{Down, Users},
+    receiver::{Down, Users, dry::converse},
 };
 use repute_testkit::{Client, Dialogue};
 use tokio::net::TcpStream;
@@ -105,4 +105,15 @@ async fn it_hangs_up_and_sends_away_as_its_personality_says() {
     assert!(second.data(b"two\r\n").await.is_err());
     let counts = receiver.inbox().counts();
     assert_eq!((counts.messages, counts.hung_up), (1, 1));
+}
+
+#[tokio::test]
+async fn a_line_that_is_too_long_is_refused_in_however_many_pieces_it_comes() {
+    let said = [b"EHLO a.invalid\r\nNOOP ", &[b'x'; 5000][..], b"\r\nNOOP\r\n"].concat();
+    let (whole, _) = converse(&said, said.len()).await;
+    let whole = String::from_utf8(whole).unwrap();
+    assert!(whole.contains("\r\n250 SIZE ") && whole.ends_with("\r\n500 5.5.2 The line is too long\r\n"), "{whole}");
+    for cut in [1, 7, 4096] {
+        assert_eq!(converse(&said, cut).await.0, whole.as_bytes(), "in pieces of {cut}");
+    }
 }

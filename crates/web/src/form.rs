@@ -37,6 +37,8 @@ fn decoded(text: &str) -> Option<String> {
             b'+' => out.push(b' '),
             b'%' => {
                 let digits = [octets.next()?, octets.next()?];
+                // A sign would be read as part of the number.
+                digits.iter().all(u8::is_ascii_hexdigit).then_some(())?;
                 out.push(u8::from_str_radix(std::str::from_utf8(&digits).ok()?, 16).ok()?);
             }
             octet => out.push(octet),
@@ -54,7 +56,9 @@ mod tests {
         let expect = Some(vec![("List-Unsubscribe".to_owned(), "One-Click".to_owned())]);
         assert_eq!(pairs(b"List-Unsubscribe=One-Click"), expect);
         assert_eq!(pairs(b"List%2dUnsubscribe=One-Click&"), expect);
-        assert_eq!(pairs(b"%zz"), None);
+        for wrong in [&b"%zz"[..], b"%+1", b"a=%-1", b"%4"] {
+            assert_eq!(pairs(wrong), None);
+        }
         let body = "--xY\r\nContent-Disposition: form-data; name=\"List-Unsubscribe\"\r\n\r\nOne-Click\r\n--xY--\r\n";
         for kind in ["multipart/form-data; boundary=xY", "multipart/form-data; charset=utf-8; Boundary=\"xY\""] {
             assert_eq!(parts(body.as_bytes(), kind), expect, "{kind}");

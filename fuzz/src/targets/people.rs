@@ -5,6 +5,7 @@ use repute::dry;
 use repute_message::Header;
 use repute_playground::receiver::dry::converse;
 
+use super::smtp::has_replies;
 use super::{Choices, has_bare, pieces};
 
 /// A message on the standard input of `sendmail`, with arguments of the first line: lines as mail has them, nobody is
@@ -44,7 +45,6 @@ pub fn receiver_session(octets: &[u8]) {
         assert_eq!(one.facts.content, other.facts.content);
         assert!(one.size <= 64 << 10 && (1..=20).contains(&one.facts.recipients.len()));
     }
-    for line in whole.0.split_inclusive(|b| *b == b'\n') {
-        assert!(line.ends_with(b"\r\n") && line[..3].iter().all(u8::is_ascii_digit), "{line:?}");
-    }
+    // At most a reply for each command and end of content, and a greeting and an end beside them.
+    has_replies(&whole.0, choices.0.iter().filter(|octet| **octet == b'\n').count());
 }

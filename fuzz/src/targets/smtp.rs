@@ -12,8 +12,9 @@ use repute_types::{Address, Content, Outcome, Recipient, Reply, Stage, Verdict};
 use super::{Choices, content_in_cuts, domain, has_bare};
 
 /// The whole session of the server, from a client that is known, has to log in, or begins without TLS. However the
-/// octets are cut, the same is said and taken; and no message has a bare CR or LF, or a line that would end it early
-/// (smuggling), or comes from a client that nobody knows.
+/// octets are cut, the same is said and taken; and no message has a bare CR or LF, or is another than a strict reader finds
+/// behind DATA (smuggling), or comes from a client that nobody knows, or names one whom the host refused. Replies are no more
+/// than what they answer, memory stays within its bounds, and a handshake leaves nothing of what was before.
 pub fn server_session(octets: &[u8]) {
     let mut choices = Choices(octets);
     let first = choices.next();
@@ -39,17 +40,68 @@ pub fn server_session(octets: &[u8]) {
             assert_eq!(content.to_vec(), again.to_vec());
         }
     }
+    let commands = choices.0.iter().filter(|octet| **octet == b'\n').count();
+    let chunked = choices.0.windows(4).any(|word| word.eq_ignore_ascii_case(b"BDAT"));
+    let strict = behind_data(choices.0);
     for spoken in [&whole, &cut] {
         let is_nobody = kind == server::Kind::Submission && !known && !has_line(&spoken.replies, b"235");
         assert!(!is_nobody || spoken.messages.is_empty(), "a stranger's message was taken");
-        for (_, content) in &spoken.messages {
-            assert!(!has_bare(&content.to_vec()), "a bare CR or LF was taken");
+        assert!(kind == server::Kind::Submission || !has_line(&spoken.replies, b"235"), "a login on port 25");
+        assert!(!spoken.carried_over, "something of before the handshake is there after it");
+        assert!(spoken.most_held <= 2 * MOST_CONTENT && spoken.most_waiting <= MOST_WAITING);
+        let mut ahead = strict.iter();
+        for (envelope, content) in &spoken.messages {
+            let content = content.to_vec();
+            assert!(!has_bare(&content), "a bare CR or LF was taken");
+            assert!(content.len() <= MOST_CONTENT && (1..=20).contains(&envelope.recipients.len()));
+            let all = envelope.recipients.iter().map(|recipient| &recipient.address).chain(&envelope.from);
+            all.for_each(|address| assert!(!address.to_string().starts_with(server::dry::UNWANTED), "{address}"));
+            assert!(chunked || ahead.any(|read| *read == content), "a strict reader does not find this message");
         }
-        for line in spoken.replies.split_inclusive(|b| *b == b'\n') {
-            assert!(line.ends_with(b"\r\n") && line.len() <= 512, "{:?}", String::from_utf8_lossy(line));
-            assert!(line[..3].iter().all(u8::is_ascii_digit) && matches!(line[3], b' ' | b'-' | b'\r'));
+        has_replies(&spoken.replies, commands);
+    }
+}
+
+/// Octets of a message that the session takes, and of a line that it waits for the end of.
+const MOST_CONTENT: usize = 100_000;
+const MOST_WAITING: usize = 12_290;
+
+/// A reply of whole lines at most for each command and end of content, and one beside them at the end.
+pub(super) fn has_replies(replies: &[u8], commands: usize) {
+    let mut count = 0;
+    for line in replies.split_inclusive(|b| *b == b'\n') {
+        assert!(line.ends_with(b"\r\n") && line.len() <= 512, "{:?}", String::from_utf8_lossy(line));
+        assert!(line[..3].iter().all(u8::is_ascii_digit) && matches!(line[3], b' ' | b'-' | b'\r'));
+        count += usize::from(line[3] != b'-');
+    }
+    assert!(count <= commands + 2, "{count} replies to {commands} commands");
+}
+
+/// What a strict reader takes for content behind each line that begins with DATA: lines end in CR LF and nothing less, a
+/// dot alone is the end, and another one at the front of a line is taken off.
+fn behind_data(octets: &[u8]) -> Vec<Vec<u8>> {
+    let mut begins = 0;
+    let mut found = Vec::new();
+    for line in octets.split_inclusive(|b| *b == b'\n') {
+        begins += line.len();
+        if line.get(..4).is_some_and(|verb| verb.eq_ignore_ascii_case(b"DATA")) {
+            found.extend(strictly(&octets[begins..]));
         }
     }
+    found
+}
+
+fn strictly(octets: &[u8]) -> Option<Vec<u8>> {
+    let mut content = Vec::new();
+    for line in octets.split_inclusive(|b| *b == b'\n') {
+        let inside = line.strip_suffix(b"\r\n").filter(|inside| !inside.contains(&b'\r'))?;
+        if inside == b"." {
+            return Some(content);
+        }
+        content.extend_from_slice(inside.strip_prefix(b".").unwrap_or(inside));
+        content.extend_from_slice(b"\r\n");
+    }
+    None
 }
 
 fn has_line(replies: &[u8], code: &[u8]) -> bool {
@@ -88,8 +140,9 @@ fn read_replies(octets: &[u8], cut: usize) -> (Vec<Reply>, bool) {
     (replies, false)
 }
 
-/// A client's whole session against whatever a server says: it comes to an end, each
-/// recipient has one outcome, and nothing is called delivered without a 2xx to its content.
+/// A client's whole session against whatever a server says: it comes to an end, each recipient has one outcome, and
+/// nothing is called delivered without a 2xx to the recipient and to the content, nor failed without a 5xx. What it says are
+/// commands of a line each, and the password only where it may be read.
 pub fn client_session(octets: &[u8]) {
     let mut choices = Choices(octets);
     let wishes = [TlsWish::Never, TlsWish::IfOffered, TlsWish::Needed, TlsWish::Inside];
@@ -104,18 +157,27 @@ pub fn client_session(octets: &[u8]) {
 
     let name = domain();
     let (mut opening, mut out) = (Opening::new(&name, wish, login), BytesMut::new());
-    let mut step = Step::Reply(Stage::Greeting);
+    let (mut step, mut inside) = (Step::Reply(Stage::Greeting), wish == TlsWish::Inside);
     while step != Step::Ready {
+        let said = out.len();
         step = match step {
-            Step::StartTls => opening.tls_started(&mut out),
+            Step::StartTls => {
+                inside = true;
+                opening.tls_started(&mut out)
+            }
             _ => {
                 let Some(reply) = replies.next() else { return };
                 let Ok(next) = opening.reply(reply, &mut out) else { return };
                 next
             }
         };
-        assert!(!out.windows(2).any(|w| w == b"\n\n"));
+        are_commands(&out[said..], 1);
+        let may_say_it = inside || login.is_some_and(|login| login.danger_without_tls);
+        // "secret" by itself, and as the end of PLAIN, in base64.
+        let says_it = ["c2VjcmV0", "AHNlY3JldA", "AHVzZXIAc2VjcmV0"].map(|word| holds(&out[said..], word));
+        assert!(may_say_it || !says_it.contains(&true), "the password is said in clear");
     }
+    assert!(inside || matches!(wish, TlsWish::Never | TlsWish::IfOffered), "mail goes without the TLS that is needed");
     let offered = opening.finish();
     transaction(&offered, recipients, &content, end, &mut replies);
 }
@@ -135,9 +197,13 @@ fn transaction(
     let mut exchange = Exchange::begin(&transaction, offered, false);
     let mut out = BytesMut::new();
     let (mut positive_to_content, mut sent_content) = (false, false);
+    let mut accepted = Vec::new();
     for round in 0.. {
         assert!(round < 1000, "the exchange has no end");
-        match exchange.next(&mut out) {
+        let said = out.len();
+        let next = exchange.next(&mut out);
+        are_commands(&out[said..], count + 3);
+        match next {
             Next::Send(payload) => match payload {
                 Payload::None => {}
                 Payload::Plain(_) => sent_content = true,
@@ -151,7 +217,11 @@ fn transaction(
             },
             Next::Reply(stage) => match replies.next() {
                 Some(reply) => {
-                    positive_to_content |= stage == Stage::Body && (200..300).contains(&reply.code);
+                    let is_positive = (200..300).contains(&reply.code);
+                    positive_to_content |= stage == Stage::Body && is_positive;
+                    if stage == Stage::Rcpt {
+                        accepted.push(is_positive);
+                    }
                     exchange.reply(reply);
                 }
                 None => exchange.lost(end),
@@ -163,6 +233,24 @@ fn transaction(
     assert_eq!(outcomes.len(), count);
     let delivered = outcomes.iter().any(|o| o.verdict == Verdict::Delivered);
     assert!(!delivered || (sent_content && positive_to_content), "delivered without a 2xx to the content");
+    for (number, outcome) in outcomes.iter().enumerate() {
+        let taken = accepted.get(number) == Some(&true);
+        assert!(taken || outcome.verdict != Verdict::Delivered, "delivered without a 2xx to the recipient");
+        // Without a reply it is what the server does not offer, and was not asked.
+        let is_negative = outcome.reply.as_ref().is_none_or(|reply| (500..600).contains(&reply.code));
+        assert!(is_negative || outcome.verdict != Verdict::Failed, "failed without a 5xx: {outcome:?}");
+    }
+}
+
+fn holds(octets: &[u8], word: &str) -> bool {
+    octets.windows(word.len()).any(|here| here == word.as_bytes())
+}
+
+/// So many whole lines at most, as a server may read them.
+fn are_commands(said: &[u8], most: usize) {
+    assert!(!has_bare(said) && (said.is_empty() || said.ends_with(b"\r\n")), "{:?}", String::from_utf8_lossy(said));
+    let lines: Vec<_> = said.split_inclusive(|b| *b == b'\n').collect();
+    assert!(lines.len() <= most && lines.iter().all(|line| (3..=512).contains(&line.len())));
 }
 
 /// What a receiver said is classified, whatever it is, and always the same; so is what a person pastes.

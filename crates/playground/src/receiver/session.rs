@@ -159,16 +159,25 @@ impl<'a> Session<'a> {
 
     /// A line that ends in CRLF, and in nothing less.
     async fn line(&mut self) -> io::Result<BytesMut> {
+        let end = self.line_end(LINE_MOST - 1, "a line without an end").await?;
+        let line = self.input.split_to(end);
+        self.input.advance(2);
+        Ok(line)
+    }
+
+    /// Where the CRLF stands that ends the line, at most so many octets behind its begin, in however many pieces it comes.
+    async fn line_end(&mut self, most: usize, beyond: &'static str) -> io::Result<usize> {
         let mut looked_at = 0;
         loop {
-            if let Some(at) = memmem::find(&self.input[looked_at..], b"\r\n") {
-                let line = self.input.split_to(looked_at + at);
-                self.input.advance(2);
-                return Ok(line);
-            }
+            let end = memmem::find(&self.input[looked_at..], b"\r\n").map(|at| looked_at + at);
             looked_at = self.input.len().saturating_sub(1);
-            if self.input.len() > LINE_MOST {
-                return Err(io::Error::other("a line without an end"));
+            if end.unwrap_or(looked_at) > most {
+                self.say("500 5.5.2 The line is too long").await;
+                self.flush().await?;
+                return Err(io::Error::other(beyond));
+            }
+            if let Some(end) = end {
+                return Ok(end);
             }
             self.fill().await?;
         }
@@ -212,17 +221,8 @@ impl<'a> Session<'a> {
 
     /// A line with its CRLF, of any length that fits the size.
     async fn data_line(&mut self) -> io::Result<BytesMut> {
-        let mut looked_at = 0;
-        loop {
-            if let Some(at) = memmem::find(&self.input[looked_at..], b"\r\n") {
-                return Ok(self.input.split_to(looked_at + at + 2));
-            }
-            looked_at = self.input.len().saturating_sub(1);
-            if looked_at > self.house.personality.offers.size {
-                return Err(io::Error::other("a line longer than the greatest message"));
-            }
-            self.fill().await?;
-        }
+        let end = self.line_end(self.house.personality.offers.size, "a line longer than the greatest message").await?;
+        Ok(self.input.split_to(end + 2))
     }
 
     async fn chunk(

@@ -160,6 +160,25 @@ pub const BODIES: &[(u8, u8, &str)] = &[
     (16, 0, "--x\r\nContent-Disposition: form-data; name=\"List-Unsubscribe\"\r\n\r\nOne-Click\r\n--x--\r\n"),
     (17, 0, "/v1/queue?domain=example.net&limit=3"),
     (17, 2, "/v1/campaigns/shop%2Fautumn"),
+    (18, 0, "/v1/suppressions?address=a%40example.net"),
+    (19, 2, "/v1/permits/reset\n{\"subject\":\"example.com\"}"),
+    // With a key; twice; and a campaign from its begin to its end.
+    (0, 64, r#"{"from":"shop@example.com","to":["a@example.net"],"subject":"once","text":"x"}"#),
+    (1, 65, r#"{"messages":[{"from":"news@example.com","to":"a@example.net","subject":"x","text":"y"},{}]}"#),
+    (
+        2,
+        1,
+        "{\"campaign\":\"autumn\",\"list\":\"weekly\",\"letter\":\"From: news@example.com\\nTo: {{ email }}\\nSubject: Hello\\n\\nDear {{ name }}\\n\",\"fields\":[\"name\"]}\
+         \n%%%\n\u{5}\u{1}email,name\na@example.net,Ann\nb@example.net,Ben\n\
+         \n%%%\n\u{13}\u{1}/v1/campaigns/autumn/launch\n\n%%%\n\u{13}\u{1}/v1/campaigns/autumn/cancel\n",
+    ),
+    (
+        6,
+        0,
+        "{\"entries\":[{\"address\":\"gone@example.net\",\"reason\":\"asked\"}]}\
+         \n%%%\n\0\0{\"from\":\"shop@example.com\",\"to\":[\"gone@example.net\",\"a@example.net\"],\"subject\":\"x\",\"text\":\"y\"}\
+         \n%%%\n\u{11}\u{2}/v1/queue?domain=example.net",
+    ),
 ];
 
 pub const REPORTS: &[&str] = &[

@@ -4,9 +4,14 @@
 use std::sync::Arc;
 
 use repute_types::envelope::EnvelopeOptions;
-use repute_types::{Address, Content, Domain, Envelope, Recipient, Reply};
+use repute_types::{Address, Content, Domain, EnhancedCode, Envelope, Recipient, Reply};
 
 use super::{AuthAnswer, Config, Host, Kind, Security, Session, Start, Step, scram};
+
+/// Senders and recipients whose local parts begin so are refused.
+pub const UNWANTED: &str = "nobody";
+/// A message with a first recipient that begins so is refused when it has come.
+pub const LATE: &str = "late";
 
 /// What came of a conversation.
 #[derive(Debug, Default)]
@@ -16,9 +21,14 @@ pub struct Outcome {
     pub closed: bool,
     /// STARTTLS was said, and TLS spoken from then on.
     pub secured: bool,
+    /// A name, a login or a transaction of before the handshake was still there after it.
+    pub carried_over: bool,
+    /// The most octets of memory that content held, and of input that waited for more.
+    pub most_held: usize,
+    pub most_waiting: usize,
 }
 
-/// Speaks with a session that takes everything and everyone, inside TLS, with small limits.
+/// Speaks with a session that takes everything and everyone but who is called [`UNWANTED`], inside TLS, with small limits.
 /// `cuts` gives the lengths of the reads, one after the other, round and round; 0 counts as 1.
 pub fn converse(kind: Kind, octets: &[u8], cuts: &[usize]) -> Outcome {
     converse_from(Start { security: Security::Tls, known: true }, kind, octets, cuts)
@@ -48,9 +58,11 @@ pub fn converse_from(start: Start, kind: Kind, octets: &[u8], cuts: &[usize]) ->
                 outcome.replies.extend_from_slice(session.output());
                 session.written();
                 outcome.closed = matches!(step, Step::Close);
+                outcome.most_held = outcome.most_held.max(session.reserved());
                 if outcome.closed || have == octets.len() {
                     return outcome;
                 }
+                outcome.most_waiting = outcome.most_waiting.max(have - at);
                 have = octets.len().min(have + cuts.next().unwrap_or(octets.len()));
             }
             Step::StartTls => {
@@ -59,12 +71,18 @@ pub fn converse_from(start: Start, kind: Kind, octets: &[u8], cuts: &[usize]) ->
                 at = have;
                 outcome.secured = true;
                 session.tls_started();
+                let is_new = session.helo().is_empty() && !session.is_authenticated() && !session.is_in_transaction();
+                outcome.carried_over |= !is_new;
             }
             Step::CheckPassword { password, .. } => session.password_checked(match password.as_str() {
                 "wrong" => AuthAnswer::Wrong,
                 _ => AuthAnswer::Welcome,
             }),
             Step::Accept { envelope, content } => {
+                if begins(envelope.recipients.first().map(|first| &first.address), LATE) {
+                    session.accepted(Err(&refusal()));
+                    continue;
+                }
                 outcome.messages.push((envelope, content));
                 session.accepted(Ok(&outcome.messages.len()));
             }
@@ -74,12 +92,20 @@ pub fn converse_from(start: Start, kind: Kind, octets: &[u8], cuts: &[usize]) ->
 
 struct Yes;
 
+fn refusal() -> Reply {
+    Reply::new(550, EnhancedCode(5, 7, 1), "not wanted here")
+}
+
+fn begins(address: Option<&Address>, with: &str) -> bool {
+    address.is_some_and(|address| address.to_string().starts_with(with))
+}
+
 impl Host for Yes {
-    fn mail(&mut self, _: Option<&Address>, _: &EnvelopeOptions) -> Result<(), Reply> {
-        Ok(())
+    fn mail(&mut self, from: Option<&Address>, _: &EnvelopeOptions) -> Result<(), Reply> {
+        if begins(from, UNWANTED) { Err(refusal()) } else { Ok(()) }
     }
-    fn rcpt(&mut self, _: &Recipient) -> Result<(), Reply> {
-        Ok(())
+    fn rcpt(&mut self, recipient: &Recipient) -> Result<(), Reply> {
+        if begins(Some(&recipient.address), UNWANTED) { Err(refusal()) } else { Ok(()) }
     }
     fn room(&mut self, _: usize) -> bool {
         true
