@@ -254,7 +254,7 @@ fn recipients(draft: &Result<Draft, Problem>) -> String {
 fn failed(problem: &Problem, people: &str) -> Sent {
     if problem.refuses_recipients() {
         let message =
-            format!("Found inactive addresses: {people}. Inactive is who is suppressed: {}", problem.detail());
+            format!("Found inactive addresses: {people}. Inactive is who is suppressed: {}", problem.text());
         return said(406, message);
     }
     let error_code = match problem.status() {
@@ -264,7 +264,7 @@ fn failed(problem: &Problem, people: &str) -> Sent {
         500.. => 100,
         _ => 300,
     };
-    said(error_code, problem.detail())
+    said(error_code, problem.text())
 }
 
 fn refused(problem: &Problem, people: &str) -> Response {
