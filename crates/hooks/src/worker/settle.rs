@@ -7,9 +7,9 @@ use std::time::Duration;
 use repute_types::event::{IncidentState, Level};
 use repute_types::{Event, EventKind, Timestamp};
 
-use super::Worker;
+use super::{Landed, Worker};
 use crate::caller::Answer;
-use crate::health::{Health, Verdict};
+use crate::health::Verdict;
 use crate::outbox::Parcel;
 use crate::schedule;
 use crate::store::{Again, State, StoreError, Update, Waiting};
@@ -22,7 +22,7 @@ const AFTER_ALL: Duration = Duration::from_secs(3600);
 
 impl Worker {
     pub(super) fn settle(&mut self) {
-        for (parcel, answer) in std::mem::take(&mut self.landed) {
+        for Landed { parcel, began, answer } in std::mem::take(&mut self.landed) {
             let now = self.now();
             match answer {
                 Answer::Taken(_) => self.taken(&parcel, now),
@@ -31,7 +31,7 @@ impl Worker {
                     self.disable("it answered 410 Gone: it wants no more".to_owned(), now);
                 }
                 Answer::Failed { text, wait, .. } => {
-                    let verdict = self.health.failed(now, wait, &*self.random);
+                    let verdict = self.health.failed(began, now, wait, &*self.random);
                     self.not_taken(&parcel, &text, now);
                     if verdict == Verdict::GiveUp {
                         self.disable(format!("nothing was taken for three days; the last time: {text}"), now);
@@ -132,7 +132,7 @@ impl Worker {
         }
         self.kept.state = State::Active;
         self.kept.reason = String::new();
-        self.health = Health::default();
+        self.health.renew();
         self.kept.failures = 0;
         self.kept.since = None;
         self.changed();
