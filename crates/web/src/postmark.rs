@@ -253,8 +253,7 @@ fn recipients(draft: &Result<Draft, Problem>) -> String {
 /// read the addresses of a 406 out of the sentence.
 fn failed(problem: &Problem, people: &str) -> Sent {
     if problem.refuses_recipients() {
-        let message =
-            format!("Found inactive addresses: {people}. Inactive is who is suppressed: {}", problem.text());
+        let message = format!("Found inactive addresses: {people}. Inactive is who is suppressed: {}", problem.text());
         return said(406, message);
     }
     let error_code = match problem.status() {

@@ -292,6 +292,7 @@ impl Problem {
         serde_json::to_vec(self).unwrap_or_default()
     }
 
+    #[cfg(test)]
     pub fn detail(&self) -> &str {
         &self.detail
     }
