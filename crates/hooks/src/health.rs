@@ -66,13 +66,7 @@ impl Health {
     }
 
     /// `began` is the moment of the request, `asked` what the receiver said in Retry-After.
-    pub fn failed(
-        &mut self,
-        began: Moment,
-        now: Timestamp,
-        asked: Option<Duration>,
-        random: &dyn Random,
-    ) -> Verdict {
+    pub fn failed(&mut self, began: Moment, now: Timestamp, asked: Option<Duration>, random: &dyn Random) -> Verdict {
         let counts = began >= self.counted;
         if counts {
             self.counted = Moment(began.0 + 1);
@@ -161,7 +155,9 @@ mod tests {
             assert_eq!(health.allows(now, 4), 4, "round {round}");
             let began = [health.moment(); 4];
             now = now + Duration::from_millis(20);
-            began.map(|began| health.failed(began, now, None, &random));
+            for began in began {
+                health.failed(began, now, None, &random);
+            }
             assert_eq!(health.failures, round);
         }
         let rest = health.rests_until().unwrap_or(now).since(now);
