@@ -376,7 +376,7 @@ complete -c repute -n "__fish_repute_using_subcommand suppression; and __fish_se
 complete -c repute -n "__fish_repute_using_subcommand suppression; and __fish_seen_subcommand_from export" -l list -d 'Entries of this list of the account' -r
 complete -c repute -n "__fish_repute_using_subcommand suppression; and __fish_seen_subcommand_from export" -l why -r
 complete -c repute -n "__fish_repute_using_subcommand suppression; and __fish_seen_subcommand_from export" -l since -d 'Since this long at most: 30m, 4h, 2d' -r
-complete -c repute -n "__fish_repute_using_subcommand suppression; and __fish_seen_subcommand_from export" -l format -r -f -a "csv\t''
+complete -c repute -n "__fish_repute_using_subcommand suppression; and __fish_seen_subcommand_from export" -l format -d 'The form [default: csv; with --json, json]' -r -f -a "csv\t''
 json\t'A JSON object a line'"
 complete -c repute -n "__fish_repute_using_subcommand suppression; and __fish_seen_subcommand_from export" -s c -l config -d 'The configuration file [default: /etc/repute/repute.toml, else ./repute.toml]' -r -F
 complete -c repute -n "__fish_repute_using_subcommand suppression; and __fish_seen_subcommand_from export" -l json -d 'Answer in JSON, for programs'

@@ -2,7 +2,9 @@
 //!
 //! A single event that is refused waits by itself (`schedule`). Where one request after another
 //! fails it is the receiver: then nothing is tried but one request now and again, at growing
-//! distances up to [`LONGEST_REST`], and the first success lets everything go on. What fails
+//! distances up to [`LONGEST_REST`], and the first success lets everything go on. Requests that were
+//! under way together meet the same moment of the receiver: their failures count as one. How long a
+//! receiver asks to be left alone is kept to, whatever requests that began before it come to. What fails
 //! without a success for [`PATIENCE`] is given up, with an incident.
 
 use std::time::Duration;
@@ -23,8 +25,16 @@ pub struct Health {
     pub failures: u32,
     /// Of the first of them.
     pub since: Option<Timestamp>,
-    pub rest_until: Option<Timestamp>,
+    rest_until: Option<Timestamp>,
+    /// By Retry-After; a success does not end it.
+    asked_until: Option<Timestamp>,
+    /// Failures that counted since the start, in a row or not.
+    counted: Moment,
 }
+
+/// When a request began, as far as failures go.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Moment(u64);
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Verdict {
@@ -35,28 +45,41 @@ pub enum Verdict {
 impl Health {
     /// As it was left by a restart: what was failing is tried at once.
     pub fn kept(failures: u32, since: Option<Timestamp>) -> Health {
-        Health { failures, since, rest_until: None }
+        Health { failures, since, ..Health::default() }
+    }
+
+    /// What a request that begins now is to bring back.
+    pub fn moment(&self) -> Moment {
+        self.counted
     }
 
     /// Returns whether it had been left alone.
     pub fn succeeded(&mut self) -> bool {
         let was_ill = self.is_ill();
-        *self = Health::default();
+        *self = Health { asked_until: self.asked_until, counted: self.counted, ..Health::default() };
         was_ill
     }
 
-    /// `asked` is what the receiver said in Retry-After.
-    pub fn failed(&mut self, now: Timestamp, asked: Option<Duration>, random: &dyn Random) -> Verdict {
-        self.failures = self.failures.saturating_add(1);
+    /// By an operator's word everything goes on; what fails that began before does not count.
+    pub fn renew(&mut self) {
+        *self = Health { counted: Moment(self.counted.0 + 1), ..Health::default() };
+    }
+
+    /// `began` is the moment of the request, `asked` what the receiver said in Retry-After.
+    pub fn failed(&mut self, began: Moment, now: Timestamp, asked: Option<Duration>, random: &dyn Random) -> Verdict {
+        let counts = began >= self.counted;
+        if counts {
+            self.counted = Moment(began.0 + 1);
+            self.failures = self.failures.saturating_add(1);
+        }
         let since = *self.since.get_or_insert(now);
         if now.since(since) >= PATIENCE {
             return Verdict::GiveUp;
         }
-        let asked = asked.map(|wait| wait.min(LONGEST_ASKED));
-        let rest = self.is_ill().then(|| self.rest(random)).max(asked);
-        if let Some(rest) = rest {
-            // A request that began earlier does not shorten the rest.
-            self.rest_until = self.rest_until.max(Some(now + rest));
+        // A request that began earlier does not shorten what was asked for.
+        self.asked_until = self.asked_until.max(asked.map(|wait| now + wait.min(LONGEST_ASKED)));
+        if counts && self.is_ill() {
+            self.rest_until = Some(now + self.rest(random));
         }
         Verdict::GoOn
     }
@@ -73,9 +96,14 @@ impl Health {
         self.failures >= ENOUGH
     }
 
+    /// Until when nothing is sent; it may be over.
+    pub fn rests_until(&self) -> Option<Timestamp> {
+        self.rest_until.max(self.asked_until)
+    }
+
     /// How many requests may be under way now, of at most `most`.
     pub fn allows(&self, now: Timestamp, most: usize) -> usize {
-        match self.rest_until {
+        match self.rests_until() {
             Some(until) if until > now => 0,
             _ if self.is_ill() => 1,
             _ => most,
@@ -94,9 +122,9 @@ mod tests {
     fn a_receiver_that_is_down_is_asked_now_and_again_for_three_days() {
         let (random, mut health, mut now) = (SeededRandom::new(7), Health::default(), START);
         let mut asked = 0;
-        while health.failed(now, None, &random) == Verdict::GoOn {
+        while health.failed(health.moment(), now, None, &random) == Verdict::GoOn {
             asked += 1;
-            let until = health.rest_until.unwrap_or(now);
+            let until = health.rests_until().unwrap_or(now);
             assert!(until.since(now) <= LONGEST_REST);
             assert_eq!(health.allows(now, 4), if asked < ENOUGH { 4 } else { 0 });
             now = until;
@@ -105,17 +133,50 @@ mod tests {
         assert!(now.since(START) >= PATIENCE && now.since(START) < PATIENCE + LONGEST_REST);
         assert!((400..700).contains(&asked), "{asked}");
         assert!(health.succeeded());
-        assert_eq!((health, health.allows(now, 4)), (Health::default(), 4));
+        assert_eq!((health.failures, health.since, health.allows(now, 4)), (0, None, 4));
     }
 
     #[test]
     fn who_asks_for_time_gets_it_within_bounds() {
         let (random, mut health) = (SeededRandom::new(7), Health::default());
-        health.failed(START, Some(Duration::from_secs(30)), &random);
+        health.failed(health.moment(), START, Some(Duration::from_secs(30)), &random);
         assert_eq!(health.allows(START + Duration::from_secs(29), 4), 0);
         assert_eq!(health.allows(START + Duration::from_secs(30), 4), 4);
-        health.failed(START, Some(Duration::from_secs(1 << 40)), &random);
-        assert_eq!(health.rest_until, Some(START + LONGEST_ASKED));
+        health.failed(health.moment(), START, Some(Duration::from_secs(1 << 40)), &random);
+        assert_eq!(health.rests_until(), Some(START + LONGEST_ASKED));
         assert!(!health.succeeded());
+    }
+
+    /// With four connections the first rest was 32 seconds, not five.
+    #[test]
+    fn failures_of_requests_that_were_under_way_together_count_as_one() {
+        let (random, mut health, mut now) = (SeededRandom::new(7), Health::default(), START);
+        for round in 1..=ENOUGH {
+            assert_eq!(health.allows(now, 4), 4, "round {round}");
+            let began = [health.moment(); 4];
+            now = now + Duration::from_millis(20);
+            for began in began {
+                health.failed(began, now, None, &random);
+            }
+            assert_eq!(health.failures, round);
+        }
+        let rest = health.rests_until().unwrap_or(now).since(now);
+        assert!(rest > Duration::from_secs(3) && rest <= FIRST_REST, "{rest:?}");
+        // What began before the rest and fails within it makes it no longer.
+        health.failed(Moment(0), now + Duration::from_secs(1), None, &random);
+        assert_eq!(health.rests_until(), Some(now + rest));
+    }
+
+    /// The success of a request that had begun before made us forget it.
+    #[test]
+    fn who_asks_for_time_gets_it_although_another_request_succeeds() {
+        let (random, mut health) = (SeededRandom::new(7), Health::default());
+        health.failed(health.moment(), START, Some(Duration::from_secs(20)), &random);
+        health.succeeded();
+        assert_eq!(health.allows(START + Duration::from_secs(19), 4), 0);
+        assert_eq!(health.allows(START + Duration::from_secs(20), 4), 4);
+        // An operator's word ends it.
+        health.renew();
+        assert_eq!(health.allows(START, 4), 4);
     }
 }

@@ -4,6 +4,7 @@
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use repute_ledger::Incident;
 use repute_types::event::EventSink;
 use repute_types::{MessageId, Random, Timestamp};
 use serde::{Deserialize, Serialize};
@@ -14,6 +15,7 @@ use tokio::time::Instant;
 
 use crate::caller::{Answer, Caller, Letter, Pool};
 use crate::feed::Feed;
+use crate::incident;
 use crate::store::{Kept, State, StoreError, Wanted};
 use crate::webhook::Webhook;
 use crate::wire::{self, EventId, Type};
@@ -208,6 +210,16 @@ impl Hooks {
             list.push(self.show(&name).await?);
         }
         Ok(list)
+    }
+
+    /// What is open: webhooks that were disabled.
+    pub fn incidents(&self) -> Vec<Incident> {
+        let running = self.running();
+        let open = |one: &Running| {
+            let shown = one.shown.lock().unwrap_or_else(PoisonError::into_inner);
+            incident::open(&one.webhook, &shown.0)
+        };
+        running.values().filter_map(open).collect()
     }
 
     pub async fn show(&self, name: &str) -> Result<Shown, HooksError> {

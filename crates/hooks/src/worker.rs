@@ -18,7 +18,7 @@ use tokio::time::{sleep, timeout};
 
 use crate::caller::{Answer, Caller, Pool};
 use crate::feed::Feed;
-use crate::health::Health;
+use crate::health::{Health, Moment};
 use crate::outbox::{Outbox, Parcel};
 use crate::store::{Kept, State, StoreError, Update, Wanted};
 use crate::webhook::Webhook;
@@ -46,6 +46,13 @@ pub(crate) enum Order {
     Redeliver(Wanted, oneshot::Sender<Result<usize, StoreError>>),
 }
 
+/// A request that has ended.
+struct Landed {
+    parcel: Parcel,
+    began: Moment,
+    answer: Answer,
+}
+
 /// What is shown of a webhook at work.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct View {
@@ -64,8 +71,8 @@ pub(crate) struct Worker {
     kept: Kept,
     health: Health,
     outbox: Outbox,
-    flight: JoinSet<(Parcel, Answer)>,
-    landed: Vec<(Parcel, Answer)>,
+    flight: JoinSet<Landed>,
+    landed: Vec<Landed>,
     /// What is not written down yet.
     update: Option<Update>,
     pool: Arc<Pool>,
@@ -197,16 +204,17 @@ impl Worker {
 
     fn send(&mut self, parcel: Parcel) {
         let (caller, webhook, pool) = (self.caller.clone(), self.webhook.clone(), self.pool.clone());
+        let began = self.health.moment();
         self.flight.spawn(async move {
             let answer = caller.call(&webhook, &pool, &letter(&webhook, &parcel)).await;
-            (parcel, answer)
+            Landed { parcel, began, answer }
         });
     }
 
     /// Until something may be begun that may not now; what waits for a request to end is woken by that.
     fn wakes_in(&self) -> Duration {
         let now = self.now();
-        let times = [self.health.rest_until, self.next_due, self.outbox.next_at(self.webhook.batch_wait)];
+        let times = [self.health.rests_until(), self.next_due, self.outbox.next_at(self.webhook.batch_wait)];
         let active = self.kept.state == State::Active;
         let next = times.into_iter().flatten().filter(|at| active && *at > now).min();
         next.map_or(LONGEST_SLEEP, |at| at.since(now).min(LONGEST_SLEEP))
@@ -288,7 +296,7 @@ impl Worker {
 
     fn show(&self) {
         let view = View {
-            rest_until: self.health.rest_until.filter(|until| *until > self.now()),
+            rest_until: self.health.rests_until().filter(|until| *until > self.now()),
             next_due: self.next_due,
             under_way: self.flight.len(),
             waiting: self.outbox.waiting(),

@@ -108,6 +108,39 @@ async fn who_says_retry_after_is_left_alone_for_it() {
     world.end().await;
 }
 
+/// Its first rest was half a minute, since four requests that failed together counted as four.
+#[tokio::test(start_paused = true)]
+async fn a_receiver_that_is_restarted_hears_all_of_it_soon_after() {
+    let restarted = Duration::from_millis(500);
+    let world = World::new(move |_, after| Reply::Status(if after < restarted { 503 } else { 204 })).await;
+    for message in 1..=40 {
+        world.send(message);
+    }
+    world.pass(Duration::from_secs(12)).await;
+    assert_eq!(world.taken().len(), 40 * 3);
+    world.end().await;
+}
+
+/// The success of a fourth request, which was under way, made us forget what the three before it were told.
+#[tokio::test(start_paused = true)]
+async fn retry_after_is_obeyed_although_a_request_that_was_under_way_succeeds() {
+    let asked = Duration::from_secs(20);
+    let world = World::new(|request, _| match request.count {
+        1..=3 => Reply::RetryAfter(20),
+        _ => Reply::Status(204),
+    })
+    .await;
+    for message in 1..=40 {
+        world.send(message);
+    }
+    world.pass(asked - Duration::from_secs(1)).await;
+    let heard = world.requests().len();
+    assert!((3..=4).contains(&heard), "{heard} requests within the time that was asked for");
+    world.pass(MINUTE).await;
+    assert_eq!(world.taken().len(), 40 * 3);
+    world.end().await;
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_receiver_that_hangs_on_one_message_takes_the_others() {
     let world = World::new(|request, after| match request.message() == 1 && after < DAY {

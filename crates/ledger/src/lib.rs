@@ -24,9 +24,11 @@ pub use sessions::{DomainSessions, OwedReport, TlsSessions};
 pub use suppression::Suppressions;
 pub use trust::{Incident, Score, Trust, TrustChange};
 
+use rusqlite::ErrorCode;
+
 #[derive(Debug, thiserror::Error)]
 pub enum LedgerError {
-    #[error("cannot open {path}: make its folder writable for the user that runs this, or move a damaged file away")]
+    #[error("cannot open {path}: {}", cure(.source))]
     Open { path: std::path::PathBuf, source: rusqlite::Error },
     #[error("{path} was written by a later version (schema {found}, this one knows {known}): use that version")]
     Newer { path: std::path::PathBuf, found: i64, known: i64 },
@@ -36,6 +38,20 @@ pub enum LedgerError {
     Thread(#[source] std::io::Error),
     #[error("the history is closed")]
     Closed,
+}
+
+/// A file that the disk has no room for is whole: only of one that is no database it is said to move it away.
+fn cure(error: &rusqlite::Error) -> &'static str {
+    match error.sqlite_error_code() {
+        Some(ErrorCode::DiskFull) => "make room on the disk; what is in the file is whole, leave it where it is",
+        Some(ErrorCode::SystemIoFailure) => {
+            "make room on the disk where it is full, else see what is wrong with the disk; leave the file where it is"
+        }
+        Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase) => {
+            "it is damaged: restore it, or move it away to start without what is in it"
+        }
+        _ => "make it and its folder writable for the user that runs this",
+    }
 }
 
 /// The row key of a message: the order of ids is the order of keys over the whole range.

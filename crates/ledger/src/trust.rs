@@ -15,7 +15,8 @@ use serde::Serialize;
 use crate::LedgerError;
 use crate::file::{File, FileKind};
 
-const MIGRATIONS: &[&str] = &["
+const MIGRATIONS: &[&str] = &[
+    "
     CREATE TABLE kept (
         name  TEXT PRIMARY KEY,
         value TEXT NOT NULL
@@ -50,7 +51,20 @@ const MIGRATIONS: &[&str] = &["
         points  INTEGER NOT NULL,
         PRIMARY KEY (at, address, domain)
     ) WITHOUT ROWID;
-"];
+",
+    "
+    -- Incidents of others than the watch, under the ids by which they told them.
+    CREATE TABLE others_incident (
+        id      INTEGER PRIMARY KEY,
+        opened  INTEGER NOT NULL,
+        closed  INTEGER,
+        what    TEXT NOT NULL,
+        subject TEXT NOT NULL,
+        text    TEXT NOT NULL,
+        cure    TEXT NOT NULL
+    );
+",
+];
 
 /// Something about trust that changed.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -223,6 +237,29 @@ impl Trust {
             .await
     }
 
+    /// Writes down, as it is now, an incident that another part of the server opened or closed under an id of its own.
+    pub async fn keep_incident(&self, one: Incident) -> Result<(), LedgerError> {
+        self.db
+            .blocking(move |db| {
+                let Incident { id, opened, closed, what, subject, text, cure } = one;
+                db.prepare_cached(
+                    "INSERT INTO others_incident VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)
+                     ON CONFLICT (id) DO UPDATE SET closed = ?3",
+                )?
+                .execute(params![
+                    id as i64,
+                    opened.0,
+                    closed.map(|at| at.0),
+                    what,
+                    subject,
+                    text,
+                    cure
+                ])?;
+                Ok(())
+            })
+            .await
+    }
+
     /// The open ones, and `closed` of the others, the newest first.
     pub async fn incidents(&self, closed: usize) -> Result<Vec<Incident>, LedgerError> {
         self.db
@@ -230,8 +267,9 @@ impl Trust {
                 let mut found = Vec::new();
                 for (which, limit) in [("closed IS NULL", usize::MAX), ("closed IS NOT NULL", closed)] {
                     let mut statement = db.prepare(&format!(
-                        "SELECT id, opened, closed, what, subject, text, cure FROM incident
-                     WHERE {which} ORDER BY id DESC LIMIT ?1"
+                        "SELECT * FROM (SELECT id, opened, closed, what, subject, text, cure FROM incident
+                                     UNION ALL SELECT * FROM others_incident)
+                     WHERE {which} ORDER BY opened DESC, id DESC LIMIT ?1"
                     ))?;
                     let rows = statement.query_map([bound(limit)], incident)?;
                     found.extend(rows.collect::<Result<Vec<_>, _>>()?);
@@ -325,6 +363,7 @@ impl Trust {
             .blocking(move |db| {
                 db.execute("DELETE FROM change WHERE at < ?1", [at.0])?;
                 db.execute("DELETE FROM incident WHERE closed < ?1", [at.0])?;
+                db.execute("DELETE FROM others_incident WHERE closed < ?1", [at.0])?;
                 db.execute(
                     "DELETE FROM score AS s WHERE at < ?1 AND EXISTS
                      (SELECT 1 FROM score WHERE address = s.address AND domain = s.domain AND at > s.at)",

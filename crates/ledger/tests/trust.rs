@@ -2,7 +2,7 @@
 
 #![allow(clippy::unwrap_used, reason = "a test fails by a panic")]
 
-use repute_ledger::{Trust, TrustChange};
+use repute_ledger::{Incident, Trust, TrustChange};
 use repute_types::Timestamp;
 
 fn change(at: i64, what: &str) -> TrustChange {
@@ -79,4 +79,33 @@ async fn history_and_scores_are_kept_where_they_change_and_forgotten_in_time() {
     store.forget_before(Timestamp(60)).await.unwrap();
     assert_eq!(points(0).await, [(50, 100)]);
     assert_eq!(store.changes(Timestamp(0), 9).await.unwrap(), []);
+}
+
+#[tokio::test]
+async fn incidents_of_others_stand_among_those_of_the_watch() {
+    let dir = tempfile::tempdir().unwrap();
+    let trust = Trust::open(&dir.path().join("trust.sqlite")).unwrap();
+    let of = |text: &str| text.to_owned();
+    let first =
+        trust.open_incident(Timestamp(1000), of("name.fcrdns"), of("a"), of("x"), of("y")).await.unwrap().unwrap();
+    let webhook = Incident {
+        id: 7_530_924_190_123_008,
+        opened: Timestamp(2000),
+        closed: None,
+        what: of("webhook"),
+        subject: of("shop"),
+        text: of("it is disabled"),
+        cure: of("resume it"),
+    };
+    trust.keep_incident(webhook.clone()).await.unwrap();
+    let third =
+        trust.open_incident(Timestamp(3000), of("name.helo"), of("a"), of("x"), of("y")).await.unwrap().unwrap();
+    assert_eq!(third.id, first.id + 1, "the ids of the watch go on as they were");
+    assert_eq!(trust.incidents(0).await.unwrap(), [third.clone(), webhook.clone(), first.clone()]);
+    let closed = Incident { closed: Some(Timestamp(4000)), ..webhook };
+    trust.keep_incident(closed.clone()).await.unwrap();
+    assert_eq!(trust.incidents(0).await.unwrap(), [third.clone(), first.clone()]);
+    assert_eq!(trust.incidents(1).await.unwrap(), [third, first, closed]);
+    trust.forget_before(Timestamp(5000)).await.unwrap();
+    assert_eq!(trust.incidents(1).await.unwrap().len(), 2);
 }

@@ -6,6 +6,7 @@
 use std::path::PathBuf;
 use std::process::ExitCode;
 
+use clap::error::ErrorKind;
 use clap::{Parser, Subcommand};
 
 use crate::commands::{
@@ -153,12 +154,37 @@ impl Context {
 }
 
 pub fn main() -> Exit {
-    let cli = Cli::parse();
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(wrong) => return report_line(&wrong),
+    };
     let context = cli.context;
     match run(cli.command, &context) {
         Ok(exit) => exit,
         Err(error) => report(&error, context.json),
     }
+}
+
+/// Says what is wrong with the command line, or what it asks for: help, or the version.
+fn report_line(wrong: &clap::Error) -> Exit {
+    // The line could not be read, but this word of it can.
+    let json = std::env::args_os().skip(1).take_while(|word| word != "--").any(|word| word == "--json");
+    if !json || !wrong.use_stderr() {
+        wrong.exit()
+    }
+    out::json(&serde_json::json!({ "error": sentence(wrong) }));
+    Exit::Usage
+}
+
+/// Without how it is used, which `--help` says.
+fn sentence(wrong: &clap::Error) -> String {
+    if wrong.kind() == ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand {
+        return "a command is missing: `--help` names them".to_owned();
+    }
+    let text = wrong.to_string();
+    let lines = text.trim_start_matches("error: ").lines().map(str::trim);
+    let said = lines.take_while(|line| !line.starts_with("Usage:") && !line.starts_with("For more information"));
+    said.filter(|line| !line.is_empty()).collect::<Vec<_>>().join(" ")
 }
 
 fn run(command: Command, context: &Context) -> anyhow::Result<Exit> {

@@ -6,9 +6,12 @@
 use std::fs;
 use std::io::Write as _;
 use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _, OpenOptionsExt as _, PermissionsExt as _};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
+
+/// Group or others may go through a folder.
+const OTHERS_ENTER: u32 = 0o011;
 
 /// Writes a file in place of whatever is there, synced. Makes its folder.
 pub fn write(path: &Path, octets: &[u8]) -> anyhow::Result<()> {
@@ -46,6 +49,49 @@ pub fn set_mode(path: &Path, mode: u32) -> anyhow::Result<bool> {
     Ok(true)
 }
 
+/// Closes to all but the owner what stands in a folder: files 0600, folders 0700, sockets and links as they are. Gives back
+/// what others could read or write until now. Fails where something stays open; what lies in a folder that is closed
+/// does not.
+pub fn close(folder: &Path) -> anyhow::Result<Vec<PathBuf>> {
+    let mut open = Vec::new();
+    let enter = fs::metadata(folder)?.mode() & OTHERS_ENTER != 0;
+    close_in(folder, enter, true, &mut open)?;
+    Ok(open)
+}
+
+/// `seen`: others could come here; `bare`: they still can.
+fn close_in(folder: &Path, seen: bool, bare: bool, open: &mut Vec<PathBuf>) -> anyhow::Result<()> {
+    let entries = fs::read_dir(folder).with_context(|| format!("{} cannot be read", folder.display()))?;
+    for path in entries.map_while(Result::ok).map(|entry| entry.path()) {
+        // What is gone since is no longer open.
+        let Ok(meta) = fs::symlink_metadata(&path) else { continue };
+        let mode = if meta.is_dir() { 0o700 } else { 0o600 };
+        if !meta.is_dir() && !meta.is_file() {
+            continue;
+        }
+        if meta.mode() & 0o077 != 0 {
+            match fs::set_permissions(&path, fs::Permissions::from_mode(mode)) {
+                Err(error) if bare && error.kind() != std::io::ErrorKind::NotFound => {
+                    let path = path.display();
+                    return Err(error).with_context(|| {
+                        format!("other users of this machine can read {path}: chown it to the user of the service, or chmod go= {path}")
+                    });
+                }
+                _ if seen => open.push(path.clone()),
+                _ => {}
+            }
+        }
+        if meta.is_dir() {
+            let closed = close_in(&path, seen && meta.mode() & OTHERS_ENTER != 0, false, open);
+            // A folder that may not be read is another user's, and closed.
+            if bare && meta.mode() & 0o077 != 0 {
+                closed?;
+            }
+        }
+    }
+    Ok(())
+}
+
 /// Gives a file or folder, and all that is in it, to a user. Only root can; for others it is
 /// theirs already, or they could not have made it.
 pub fn give(path: &Path, owner: &nix::unistd::User) -> anyhow::Result<()> {
@@ -64,4 +110,44 @@ pub fn give(path: &Path, owner: &nix::unistd::User) -> anyhow::Result<()> {
         }
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_others_could_read_is_closed_and_named() {
+        let place = tempfile::tempdir().unwrap();
+        let (state, at) = (place.path().join("state"), |name: &str| place.path().join("state").join(name));
+        let made = |name: &str, mode| {
+            fs::write(at(name), "x").unwrap();
+            fs::set_permissions(at(name), fs::Permissions::from_mode(mode)).unwrap();
+        };
+        fs::create_dir_all(at("tls")).unwrap();
+        fs::create_dir_all(at("keys")).unwrap();
+        made("tokens.key", 0o777);
+        made("history.sqlite", 0o600);
+        made("tls/key.pem", 0o640);
+        made("keys/of.pem", 0o644);
+        fs::write(place.path().join("outside"), "x").unwrap();
+        fs::set_permissions(place.path().join("outside"), fs::Permissions::from_mode(0o644)).unwrap();
+        std::os::unix::fs::symlink(place.path().join("outside"), at("link")).unwrap();
+        let _socket = std::os::unix::net::UnixListener::bind(at("sendmail.sock")).unwrap();
+        fs::set_permissions(at("sendmail.sock"), fs::Permissions::from_mode(0o666)).unwrap();
+        for (folder, mode) in [("tls", 0o755), ("keys", 0o700), ("", 0o711)] {
+            fs::set_permissions(at(folder), fs::Permissions::from_mode(mode)).unwrap();
+        }
+        let mut open = close(&state).unwrap();
+        open.sort();
+        // What was behind a closed folder could be read by nobody.
+        assert_eq!(open, [at("tls"), at("tls/key.pem"), at("tokens.key")]);
+        let mode = |path: &Path| fs::metadata(path).unwrap().mode() & 0o777;
+        for file in ["tokens.key", "history.sqlite", "tls/key.pem", "keys/of.pem"] {
+            assert_eq!(mode(&at(file)), 0o600, "{file}");
+        }
+        assert_eq!((mode(&at("tls")), mode(&at("keys"))), (0o700, 0o700));
+        assert_eq!((mode(&at("sendmail.sock")), mode(&place.path().join("outside"))), (0o666, 0o644));
+        assert_eq!(close(&state).unwrap(), [] as [PathBuf; 0]);
+    }
 }

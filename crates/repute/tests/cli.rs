@@ -52,6 +52,44 @@ fn the_command_that_cures_a_fault_can_be_run_while_it_stands() {
     place.run(&["config", "check"]).good();
 }
 
+/// The account's own block was missing, and the command that adds it stopped at that.
+#[test]
+fn an_account_that_the_file_names_already_is_added() {
+    let place = Place::new(
+        "hostname = \"mail.example.com\"\nstate = \"state\"\n[sendmail]\naccount = \"shop\"\n\
+         [[domain]]\nname = \"example.com\"\ndanger_unsigned = true\n",
+    );
+    // What the account does not cure stops it, and nothing is written.
+    let before = place.read("repute.toml");
+    let other = place.run(&["account", "add", "other", "--generate", "--write"]);
+    assert_eq!(other.code, 2, "{}", other.out);
+    assert!(other.err.contains("repute.toml:4:11: ") && other.err.contains("`shop`"), "{}", other.err);
+    assert_eq!(place.read("repute.toml"), before);
+    place.run(&["account", "add", "shop", "--generate", "--write"]).good();
+    place.run(&["config", "check"]).good();
+    let twice = place.run(&["account", "add", "shop", "--generate", "--write"]);
+    assert!(twice.code == 1 && twice.err.contains("there is an account `shop` already"), "{}", twice.err);
+}
+
+#[test]
+fn what_is_wrong_is_json_where_json_was_asked_for() {
+    let place = Place::new("hostname = \"mail.example.com\"\nstate = \"state\"\n");
+    let error = |args: &[&str]| {
+        let run = place.run(args);
+        assert_eq!((run.code, run.err.as_str()), (2, ""), "{args:?}: {}", run.out);
+        let json: serde_json::Value = serde_json::from_str(&run.out).unwrap();
+        json["error"].as_str().unwrap().to_owned()
+    };
+    assert!(error(&["--json", "nosuch"]).starts_with("unrecognized subcommand 'nosuch'"));
+    let missing = error(&["why", "--json"]);
+    assert_eq!(missing, "the following required arguments were not provided: <ABOUT>");
+    assert_eq!(error(&["--json", "queue"]), "a command is missing: `--help` names them");
+    // Help is text that was asked for, and without --json so is all of it.
+    assert!(place.run(&["--json", "--help"]).good().contains("Usage:"));
+    let text = place.run(&["nosuch", "--", "--json"]);
+    assert!(text.code == 2 && text.out.is_empty() && text.err.contains("Usage:"), "{}", text.err);
+}
+
 #[test]
 fn an_account_is_made_from_a_password_or_makes_one_up() {
     let place =

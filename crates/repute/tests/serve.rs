@@ -155,6 +155,140 @@ fn a_reload_takes_on_what_it_can_and_says_what_it_cannot() {
     talk.say("MAIL FROM:<new@example.org>", "250");
 }
 
+/// A state folder that was copied or loosened was taken without a word.
+#[test]
+fn a_state_folder_that_others_could_read_is_closed_with_a_warning() {
+    use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
+    let mut first = Server::start(closed_port());
+    first.signal(Signal::SIGTERM);
+    assert_eq!(first.wait_for_end(), 0);
+    assert!(!first.said.contains("WARNING: other users"), "{}", first.said);
+    let names = ["state/tokens.key", "state/tls", "state/tls/key.pem", "state/spool", "state/spool/spool.sqlite"];
+    for name in names {
+        std::fs::set_permissions(first.place.path(name), std::fs::Permissions::from_mode(0o777)).unwrap();
+    }
+    let state = format!("\"{}\"", first.place.path("state").display());
+    let second = Server::start_in(Place::new(&first.place.read("repute.toml").replace("\"state\"", &state)));
+    let warning = second.said.lines().find(|line| line.contains("WARNING: other users of this machine")).unwrap();
+    assert!(warning.contains("tokens.key") && warning.contains("tls/key.pem"), "{warning}");
+    for name in names {
+        let meta = std::fs::metadata(first.place.path(name)).unwrap();
+        assert_eq!(meta.mode() & 0o777, if meta.is_dir() { 0o700 } else { 0o600 }, "{name}");
+    }
+}
+
+/// A program on this machine that answers every request with the status that it is given.
+fn web_receiver(status: std::sync::Arc<std::sync::atomic::AtomicU16>) -> u16 {
+    use std::io::{BufRead as _, Write as _};
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = listener.local_addr().unwrap().port();
+    std::thread::spawn(move || {
+        for stream in listener.incoming().map_while(Result::ok) {
+            let mut read = std::io::BufReader::new(stream);
+            let (mut line, mut length) = (String::new(), 0);
+            while read.read_line(&mut line).is_ok_and(|n| n > 2) {
+                let field = line.to_ascii_lowercase();
+                length = field.strip_prefix("content-length:").map_or(length, |n| n.trim().parse().unwrap());
+                line.clear();
+            }
+            let _ = read.read_exact(&mut vec![0; length]);
+            let status = status.load(std::sync::atomic::Ordering::Relaxed);
+            let answer = format!("HTTP/1.1 {status} So\r\ncontent-length: 0\r\nconnection: close\r\n\r\n");
+            let _ = read.get_mut().write_all(answer.as_bytes());
+        }
+    });
+    port
+}
+
+fn webhook_in(place: &Place, port: u16) -> String {
+    use std::os::unix::fs::PermissionsExt as _;
+    let secret = place.path("secret");
+    std::fs::write(&secret, place.run(&["webhook", "secret"]).good()).unwrap();
+    std::fs::set_permissions(&secret, std::fs::Permissions::from_mode(0o600)).unwrap();
+    format!(
+        "[[webhook]]\nname = \"gone\"\nurl = \"http://127.0.0.1:{port}/\"\nsecret_file = \"secret\"\n\
+         allow_private = true\n"
+    )
+}
+
+/// The answer of a command, as soon as it is as it has to be.
+fn until(place: &Place, args: &[&str], is_so: impl Fn(&common::Run) -> bool) -> String {
+    let end = Instant::now() + PATIENCE;
+    loop {
+        let run = place.run(args);
+        if is_so(&run) {
+            return run.out;
+        }
+        assert!(Instant::now() < end, "{args:?}: {} {}\n{}", run.code, run.out, run.err);
+        std::thread::sleep(Duration::from_millis(100));
+    }
+}
+
+/// The log told the incident, and `repute incidents` said that nothing was open.
+#[test]
+fn a_webhook_that_was_disabled_is_an_open_incident_until_it_is_resumed() {
+    let status = std::sync::Arc::new(std::sync::atomic::AtomicU16::new(410));
+    let port = web_receiver(status.clone());
+    let place = two_listeners();
+    let config = format!("{}[watch]\nenabled = false\n[permit]\nenforce = false\n{}", place.read("repute.toml"), webhook_in(&place, port));
+    std::fs::write(place.path("repute.toml"), config).unwrap();
+    let mut server = Server::start_in(place);
+    assert_eq!(server.place.run(&["incidents"]).good(), "nothing is open\n");
+    server.submit("bob@example.net");
+    let said = until(&server.place, &["incidents"], |run| run.code == 1);
+    assert!(said.contains("webhook (gone)") && said.contains("repute webhook resume gone"), "{said}");
+    // It outlives a restart.
+    server.signal(Signal::SIGTERM);
+    assert_eq!(server.wait_for_end(), 0);
+    let state = format!("\"{}\"", server.place.path("state").display());
+    let again = Place::new(&server.place.read("repute.toml").replace("\"state\"", &state));
+    std::fs::copy(server.place.path("secret"), again.path("secret")).unwrap();
+    let second = Server::start_in(again);
+    let open: serde_json::Value = serde_json::from_str(&second.place.run(&["--json", "incidents"]).out).unwrap();
+    assert_eq!(open.as_array().unwrap().len(), 1, "{open}");
+    assert_eq!((&open[0]["what"], &open[0]["subject"]), (&"webhook".into(), &"gone".into()));
+    status.store(204, std::sync::atomic::Ordering::Relaxed);
+    second.place.run(&["webhook", "resume", "gone"]).good();
+    until(&second.place, &["incidents"], |run| run.code == 0);
+    let all: serde_json::Value =
+        serde_json::from_str(&second.place.run(&["--json", "incidents", "--all"]).good()).unwrap();
+    assert_eq!((all.as_array().unwrap().len(), &all[0]["id"]), (1, &open[0]["id"]), "{all}");
+    assert!(all[0]["closed"].is_string(), "{all}");
+}
+
+/// `repute webhook list` said that there was none in the configuration, which there was.
+#[test]
+fn a_first_webhook_is_told_to_need_a_restart() {
+    let mut server = Server::start_in(two_listeners());
+    let none = server.place.run(&["webhook", "list"]);
+    assert_eq!((none.code, none.out.as_str()), (1, "there is no [[webhook]] in the configuration\n"));
+    let config = format!("{}{}", server.place.read("repute.toml"), webhook_in(&server.place, closed_port()));
+    std::fs::write(server.place.path("repute.toml"), config).unwrap();
+    server.signal(Signal::SIGHUP);
+    server.wait_for("[[webhook]], [events]) has changed and needs a restart");
+    server.wait_for("the first [[webhook]] is told nothing until then");
+    let list = server.place.run(&["webhook", "list"]);
+    assert!(
+        list.code == 1 && list.out.starts_with("gone is in the configuration, and the server has not"),
+        "{}",
+        list.out
+    );
+    assert!(list.out.contains("needs a restart"), "{}", list.out);
+}
+
+#[test]
+fn the_list_and_a_look_are_json_where_json_was_asked_for() {
+    let server = Server::start(closed_port());
+    server.place.run(&["suppression", "add", "bob@example.net"]).good();
+    let line = server.place.run(&["--json", "suppression", "export"]).good();
+    let entry: serde_json::Value = serde_json::from_str(&line).unwrap();
+    assert_eq!(entry["address"], "bob@example.net", "{line}");
+    let csv = server.place.run(&["--json", "suppression", "export", "--format", "csv"]).good();
+    assert!(csv.starts_with("address,"), "{csv}");
+    let check = server.place.run(&["--json", "permit", "check"]).good();
+    assert_eq!(serde_json::from_str::<serde_json::Value>(&check).unwrap()["checking"], true);
+}
+
 #[test]
 fn a_second_server_on_the_same_state_is_refused() {
     let server = Server::start(closed_port());

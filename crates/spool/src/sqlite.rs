@@ -29,6 +29,7 @@ use std::sync::Arc;
 use std::thread::JoinHandle;
 
 use repute_types::{Content, MessageId, PartId, Timestamp};
+use rusqlite::ErrorCode;
 use tokio::sync::{Semaphore, oneshot};
 
 use self::checkpoint::Checkpointer;
@@ -119,7 +120,7 @@ pub enum OpenError {
     InUse { path: PathBuf },
     #[error("the spool was written by a later version (schema {found}, this one knows {known}): use that version")]
     Newer { found: i64, known: i64 },
-    #[error("the spool's database {path} cannot be opened or is damaged: restore it, or move it away to start empty")]
+    #[error("the spool's database {path} cannot be opened: {}", cure(.source))]
     Database { path: PathBuf, source: rusqlite::Error },
     #[error(
         "the spool's journal in {path} cannot be opened: make room for it on the disk, or see what is wrong with that"
@@ -127,6 +128,20 @@ pub enum OpenError {
     Journal { path: PathBuf, source: std::io::Error },
     #[error("cannot start the spool's thread")]
     Thread(#[source] std::io::Error),
+}
+
+/// To move the database away is to throw the queue away: it is said of one that cannot be read as a database alone.
+fn cure(error: &rusqlite::Error) -> &'static str {
+    match error.sqlite_error_code() {
+        Some(ErrorCode::DiskFull) => "make room on the disk; what is in it is whole, leave it where it is",
+        Some(ErrorCode::SystemIoFailure) => {
+            "make room on the disk where it is full, else see what is wrong with the disk; leave the database where it is"
+        }
+        Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase) => {
+            "it is damaged: restore it, or move it away to start empty"
+        }
+        _ => "make it and its folder writable for the user that runs this; leave it where it is",
+    }
 }
 
 pub struct SqliteSpool {

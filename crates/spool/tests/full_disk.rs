@@ -150,3 +150,35 @@ async fn a_large_message_that_does_not_fit_fails_alone() {
     let left: Vec<_> = spool.scan(None, 10).await.unwrap().iter().map(|(meta, _)| meta.id.0).collect();
     assert_eq!(left, [1, 3]);
 }
+
+/// "Move it away to start empty" was said of a queue that was whole.
+#[tokio::test]
+async fn a_full_disk_at_start_asks_for_room_and_keeps_the_queue() {
+    let dir = tempfile::tempdir().unwrap();
+    let options = Options { max_octets: Some(3 * 4096), ..Options::default() };
+    let Err(error) = SqliteSpool::open(dir.path(), options) else { panic!("it was opened without room") };
+    let text = error.to_string();
+    assert!(matches!(error, OpenError::Database { .. }) && text.contains("make room on the disk"), "{text}");
+    assert!(!text.contains("move"), "{text}");
+    // With room it opens; a database that is none is another matter.
+    drop(SqliteSpool::open(dir.path(), Options::default()).unwrap());
+    for name in ["spool.sqlite-wal", "spool.sqlite-shm"] {
+        let _ = std::fs::remove_file(dir.path().join(name));
+    }
+    std::fs::write(dir.path().join("spool.sqlite"), [7; 8192]).unwrap();
+    let Err(error) = SqliteSpool::open(dir.path(), Options::default()) else { panic!("no database was opened") };
+    assert!(error.to_string().contains("it is damaged: restore it, or move it away"), "{error}");
+}
+
+/// The same on a disk that has no room at all.
+#[tokio::test]
+async fn a_start_on_a_full_disk_says_so() {
+    let dir = tempfile::tempdir().unwrap();
+    let Some(_disk) = SmallDisk::mount(dir.path(), "size=64k") else { return };
+    // Up to the last octet: what is left is less than a page.
+    let mut filler = std::fs::File::create(dir.path().join("filler")).unwrap();
+    while std::io::Write::write(&mut filler, &[0; 4096]).is_ok_and(|n| n > 0) {}
+    let Err(error) = SqliteSpool::open(&dir.path().join("spool"), Options::default()) else { panic!("it was opened") };
+    let text = error.to_string();
+    assert!(text.contains("room") && !text.contains("move"), "{text}");
+}

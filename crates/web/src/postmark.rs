@@ -257,8 +257,7 @@ fn recipients(draft: &Result<Draft, Problem>) -> String {
 /// read the addresses of a 406 out of the sentence.
 fn failed(problem: &Problem, people: &str) -> Sent {
     if problem.refuses_recipients() {
-        let message =
-            format!("Found inactive addresses: {people}. Inactive is who is suppressed: {}", problem.detail());
+        let message = format!("Found inactive addresses: {people}. Inactive is who is suppressed: {}", problem.text());
         return said(406, message);
     }
     let error_code = match problem.status() {
@@ -268,7 +267,7 @@ fn failed(problem: &Problem, people: &str) -> Sent {
         500.. => 100,
         _ => 300,
     };
-    said(error_code, problem.detail())
+    said(error_code, problem.text())
 }
 
 fn refused(problem: &Problem, people: &str) -> Response {

@@ -14,6 +14,9 @@ use repute_types::Reply;
 use serde::Serialize;
 use utoipa::ToSchema;
 
+/// Faults that are told in one text.
+const TOLD: usize = 10;
+
 pub(crate) const MEDIA: &str = "application/problem+json";
 
 /// What was refused, and what to do about it (RFC 9457).
@@ -296,8 +299,23 @@ impl Problem {
         serde_json::to_vec(self).unwrap_or_default()
     }
 
+    #[cfg(test)]
     pub fn detail(&self) -> &str {
         &self.detail
+    }
+
+    /// What is wrong with each member, for the forms of other services, which have one text and no list.
+    pub fn text(&self) -> String {
+        let Problem { errors, detail, .. } = self;
+        if errors.len() < 2 {
+            return detail.clone();
+        }
+        let told = errors.iter().take(TOLD).map(|fault| format!("{}: {}", fault.pointer, fault.detail));
+        let mut text = told.collect::<Vec<_>>().join("; ");
+        if errors.len() > TOLD {
+            text += &format!("; and {} more", errors.len() - TOLD);
+        }
+        text
     }
 
     #[cfg(test)]

@@ -79,7 +79,7 @@ async fn many(State(app): State<Arc<App>>, request: Request) -> Response {
     };
     let result = |result: Result<Accepted, Problem>| match result {
         Ok(accepted) => serde_json::json!({ "Status": "SUCCESS", "MessageId": accepted.id }),
-        Err(problem) => serde_json::json!({ "Status": bulk_status_of(&problem), "Error": problem.detail() }),
+        Err(problem) => serde_json::json!({ "Status": bulk_status_of(&problem), "Error": problem.text() }),
     };
     match done.await {
         Ok(results) => {
@@ -124,7 +124,7 @@ fn rate(app: &App, caller: &Caller) -> f64 {
 }
 
 fn failed(problem: &Problem) -> Response {
-    let mut response = json(status_of(problem), &serde_json::json!({ "message": problem.detail() }));
+    let mut response = json(status_of(problem), &serde_json::json!({ "message": problem.text() }));
     let kind = match code_of(problem) {
         "Throttling" => "TooManyRequestsException",
         "MessageRejected" => "MessageRejected",
@@ -220,4 +220,31 @@ fn json(status: StatusCode, body: &serde_json::Value) -> Response {
 
 fn xml(status: StatusCode, body: &str) -> Response {
     (status, [(CONTENT_TYPE, "text/xml")], body.to_owned()).into_response()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// SES's answers have no list of faults: "`errors` says what to do about each" was all that their readers got.
+    #[tokio::test]
+    async fn an_error_of_ses_says_what_is_wrong_with_each_member() {
+        let wrong = |problem: &Problem| {
+            assert!(problem.errors().len() > 1, "{problem:?}");
+            problem.errors().iter().map(|fault| format!("{}: {}", fault.pointer, fault.detail)).collect::<Vec<_>>()
+        };
+        let query = b"Action=SendEmail&Source=worse&Destination.ToAddresses.member.1=bad&Message.Body.Text.Data=x";
+        let Err(problem) = form::asked(query, 10) else { panic!("it was taken") };
+        let answer = form::failed(&problem, code_of(&problem));
+        let sentences = wrong(&problem).join("; ").replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;");
+        assert!(answer.contains(&format!("<Message>{sentences}</Message>")), "{answer}");
+        assert!(answer.contains("/to/0: ") && answer.contains("/from: "), "{answer}");
+
+        let document = br#"{"FromEmailAddress": "worse", "Destination": {"ToAddresses": ["bad"]},
+            "Content": {"Simple": {"Subject": {"Data": "x"}, "Body": {"Text": {"Data": "x"}}}}}"#;
+        let Err(problem) = v2::draft(document, 10) else { panic!("it was taken") };
+        let octets = axum::body::to_bytes(failed(&problem).into_body(), 100_000).await.unwrap();
+        let answer: serde_json::Value = serde_json::from_slice(&octets).unwrap();
+        assert_eq!(answer["message"], wrong(&problem).join("; "));
+    }
 }

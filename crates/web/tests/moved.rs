@@ -34,6 +34,9 @@ async fn postmark_sends_one_and_many() {
     assert_eq!((wrong.status, wrong.json()["ErrorCode"].as_u64()), (401, Some(10)));
     let bad = world.ask("POST /email", &[JSON, TOKEN], br#"{"From": "a@example.com", "To": "bad"}"#).await;
     assert_eq!((bad.status, bad.json()["ErrorCode"].as_u64()), (422, Some(300)), "{bad:?}");
+    // Its answers have no list of faults: each is in the sentence.
+    let said = bad.json()["Message"].as_str().unwrap().to_owned();
+    assert!(said.contains("/To: \"bad\" is not an address") && !said.contains("`errors`"), "{said}");
     world.end().await;
 }
 

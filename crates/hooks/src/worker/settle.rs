@@ -4,12 +4,14 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use repute_ledger::Incident;
 use repute_types::event::{IncidentState, Level};
 use repute_types::{Event, EventKind, Timestamp};
 
-use super::Worker;
+use super::{Landed, Worker};
 use crate::caller::Answer;
-use crate::health::{Health, Verdict};
+use crate::health::Verdict;
+use crate::incident;
 use crate::outbox::Parcel;
 use crate::schedule;
 use crate::store::{Again, State, StoreError, Update, Waiting};
@@ -22,7 +24,7 @@ const AFTER_ALL: Duration = Duration::from_secs(3600);
 
 impl Worker {
     pub(super) fn settle(&mut self) {
-        for (parcel, answer) in std::mem::take(&mut self.landed) {
+        for Landed { parcel, began, answer } in std::mem::take(&mut self.landed) {
             let now = self.now();
             match answer {
                 Answer::Taken(_) => self.taken(&parcel, now),
@@ -31,7 +33,7 @@ impl Worker {
                     self.disable("it answered 410 Gone: it wants no more".to_owned(), now);
                 }
                 Answer::Failed { text, wait, .. } => {
-                    let verdict = self.health.failed(now, wait, &*self.random);
+                    let verdict = self.health.failed(began, now, wait, &*self.random);
                     self.not_taken(&parcel, &text, now);
                     if verdict == Verdict::GiveUp {
                         self.disable(format!("nothing was taken for three days; the last time: {text}"), now);
@@ -117,43 +119,35 @@ impl Worker {
         if self.kept.state == State::Disabled {
             return;
         }
-        let incident = self.feed.new_id().0;
         self.kept.state = State::Disabled;
         self.kept.reason = reason;
-        self.kept.incident = Some(incident);
+        self.kept.incident = Some(self.feed.new_id().0);
         self.changed();
-        self.tell_incident(incident, IncidentState::Opened, now);
+        if let Some(Incident { id, what, subject, text, cure, .. }) = incident::open(&self.webhook, &self.kept) {
+            let state = IncidentState::Opened;
+            self.tell.emit(Event { at: now, kind: EventKind::Incident { id, state, what, subject, text, cure } });
+        }
     }
 
     pub(super) fn resume(&mut self) {
         let now = self.now();
         if let Some(incident) = self.kept.incident.take() {
-            self.tell_incident(incident, IncidentState::Closed, now);
+            self.tell_closed(incident, now);
         }
         self.kept.state = State::Active;
         self.kept.reason = String::new();
-        self.health = Health::default();
+        self.health.renew();
         self.kept.failures = 0;
         self.kept.since = None;
         self.changed();
         self.update().all_due = true;
     }
 
-    fn tell_incident(&self, id: u64, state: IncidentState, at: Timestamp) {
-        let name = &self.webhook.name;
-        let (text, cure) = match state {
-            IncidentState::Opened => {
-                let text = format!("webhook {name} ({}) is disabled: {}", self.webhook.target, self.kept.reason);
-                let cure = format!(
-                    "see that the receiver answers with 2xx (`repute webhook test {name}`), then `repute webhook resume \
-                     {name}`: it gets what is kept"
-                );
-                (text, cure)
-            }
-            IncidentState::Closed => (format!("webhook {name} is active again"), String::new()),
-        };
-        let kind = EventKind::Incident { id, state, what: "webhook".into(), subject: name.clone(), text, cure };
-        self.tell.emit(Event { at, kind });
+    fn tell_closed(&self, id: u64, at: Timestamp) {
+        let (what, subject) = (incident::WHAT.to_owned(), self.webhook.name.clone());
+        let text = format!("webhook {subject} is active again");
+        let (state, cure) = (IncidentState::Closed, String::new());
+        self.tell.emit(Event { at, kind: EventKind::Incident { id, state, what, subject, text, cure } });
     }
 
     fn emit(&self, kind: EventKind) {

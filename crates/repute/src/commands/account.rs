@@ -10,7 +10,7 @@ use repute_types::Domain;
 
 use crate::accounts::{self, Scram};
 use crate::cli::{Context, Ended, Exit};
-use crate::config::{Config, Files};
+use crate::config::Config;
 use crate::out;
 
 #[derive(clap::Args)]
@@ -49,7 +49,7 @@ pub fn run(args: Args, context: &Context) -> anyhow::Result<Exit> {
         return Err(Ended::usage("the name of an account has no blanks"));
     }
     let config = match (crate::config::locate(context.config.as_deref()), add.write || context.config.is_some()) {
-        (Ok(_), _) | (Err(_), true) => Some(context.load(Files::Ignore)?),
+        (Ok(_), _) | (Err(_), true) => Some(load(&add, context)?),
         (Err(_), false) => None,
     };
     if let Some(config) = &config
@@ -66,6 +66,16 @@ pub fn run(args: Args, context: &Context) -> anyhow::Result<Exit> {
     }
     tell(&add, context, config.as_ref(), &password, &block);
     Ok(Exit::Done)
+}
+
+/// Without the account, also where the file names it already and is only right when it is there.
+fn load(add: &Add, context: &Context) -> anyhow::Result<Config> {
+    let (mut config, added) = super::load_with(context, |known| {
+        let domains = if add.domains.is_empty() { known } else { &add.domains };
+        block(add, domains, &accounts::generate()?)
+    })?;
+    config.accounts.retain(|account| !added || account.name != add.name);
+    Ok(config)
 }
 
 /// Those named; else the one that is set up.

@@ -43,13 +43,27 @@ enum Command {
 }
 
 pub fn run(args: Args, context: &Context) -> anyhow::Result<Exit> {
-    let config = context.load(Files::Ignore)?;
+    let config = match &args.command {
+        Command::Add { name, .. } => load(name, context)?,
+        _ => context.load(Files::Ignore)?,
+    };
     match args.command {
         Command::Add { name, write } => add(&config, &name, write, context),
         Command::List => list(&config, context),
         Command::Records { name } => records(&config, &name, context),
         Command::Rotate(args) => rotate::run(args, &config, context),
     }
+}
+
+/// Without the domain, also where the file names it already and is only right when it is there.
+fn load(name: &Domain, context: &Context) -> anyhow::Result<Config> {
+    let (mut config, added) = super::load_with(context, |_| Ok(block(name)))?;
+    config.domains.retain(|domain| !added || domain.name != *name);
+    Ok(config)
+}
+
+fn block(name: &Domain) -> String {
+    format!("[[domain]]\nname = \"{name}\"\n")
 }
 
 /// The keys of a domain made where they are missing, modes and owners set right; the selectors
@@ -66,7 +80,7 @@ fn add(config: &Config, name: &Domain, write: bool, context: &Context) -> anyhow
     let made = prepare(config, name)?;
     let stored = keys::read_all(&folder)?;
     let in_config = config.domains.iter().any(|d| d.name == *name);
-    let block = format!("[[domain]]\nname = \"{name}\"\n");
+    let block = block(name);
     if write && !in_config {
         super::append_to_config(&config.file, &block)?;
     }

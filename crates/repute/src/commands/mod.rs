@@ -33,8 +33,10 @@ pub mod why;
 use std::path::Path;
 
 use anyhow::Context as _;
+use repute_types::Domain;
 
-use crate::config::Files;
+use crate::cli::Context;
+use crate::config::{self as configuration, Config, Files};
 
 /// Appends a block to the configuration file, if the file is still good with it. The file is
 /// replaced as a whole and keeps its owner and mode.
@@ -59,6 +61,26 @@ fn append_to_config(file: &Path, block: &str) -> anyhow::Result<()> {
         std::os::unix::fs::chown(&file, Some(before.uid()), Some(before.gid()))?;
     }
     Ok(())
+}
+
+/// The configuration; where something is wrong with it that `block` at its end puts right, the configuration with
+/// that, and true. The block is made from the names of the domains that the file has.
+fn load_with(
+    context: &Context,
+    block: impl FnOnce(&[Domain]) -> anyhow::Result<String>,
+) -> anyhow::Result<(Config, bool)> {
+    let file = configuration::locate(context.config.as_deref())?;
+    let old = configuration::read(&file)?;
+    let faults = match configuration::parse(&file, &old, Files::Ignore) {
+        Ok(config) => return Ok((config, false)),
+        Err(faults) => faults,
+    };
+    let new = format!("{old}\n{}", block(&configuration::domains_of(&old))?);
+    // A fault that stays is told with those of the file as it is: their lines are the file's.
+    match configuration::parse(&file, &new, Files::Ignore) {
+        Ok(config) => Ok((config, true)),
+        Err(_) => Err(faults.into()),
+    }
 }
 
 /// An instant as answers carry it (RFC 3339).

@@ -122,8 +122,9 @@ pub fn run(args: Args, context: &Context) -> anyhow::Result<Exit> {
         }),
         Some(Command::Check) => {
             client::ask(&config.state, &Request::RecheckV1 { checks: Vec::new() })?;
-            if !context.json {
-                out::line("the server looks again: repute permit says in a moment what it found");
+            match context.json {
+                true => out::json(&serde_json::json!({ "checking": true })),
+                false => out::line("the server looks again: repute permit says in a moment what it found"),
             }
             return Ok(Exit::Done);
         }

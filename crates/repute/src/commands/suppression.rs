@@ -65,8 +65,9 @@ enum Command {
     Export {
         #[command(flatten)]
         which: Which,
-        #[arg(long, value_enum, default_value_t = Form::Csv)]
-        format: Form,
+        /// The form [default: csv; with --json, json]
+        #[arg(long, value_enum)]
+        format: Option<Form>,
     },
 }
 
@@ -165,7 +166,10 @@ pub fn run(args: Args, context: &Context) -> anyhow::Result<Exit> {
             let entries = file::read(&file, |address| given.entry(address, now))?;
             told(add(&config, entries)?, context)
         }
-        Command::Export { which, format } => export(&config, which.selection(), format),
+        Command::Export { which, format } => {
+            let usual = if context.json { Form::Json } else { Form::Csv };
+            export(&config, which.selection(), format.unwrap_or(usual))
+        }
     }
 }
 

@@ -10,7 +10,7 @@ use serde::Deserialize;
 use super::events::instant_or_age;
 use super::queue::when;
 use crate::cli::{Context, Exit};
-use crate::config::Files;
+use crate::config::{Config, Files};
 use crate::control::client;
 use crate::control::wire::Request;
 use crate::out::{self, Tone};
@@ -85,7 +85,7 @@ pub fn run(args: Args, context: &Context) -> anyhow::Result<Exit> {
     let config = context.load(Files::Ignore)?;
     let ask = |request: Request| client::ask(&config.state, &request);
     match args.command {
-        Command::List => list(&ask(Request::WebhookListV1 {})?, context),
+        Command::List => list(&ask(Request::WebhookListV1 {})?, &config, context),
         Command::Show { name } => show(&ask(Request::WebhookShowV1 { name })?, context),
         Command::Test { name } => test(&ask(Request::WebhookTestV1 { name })?, context),
         Command::Redeliver { name, events, message, since, until } => {
@@ -107,13 +107,16 @@ fn secret(context: &Context) -> anyhow::Result<Exit> {
     Ok(Exit::Done)
 }
 
-fn list(answer: &serde_json::Value, context: &Context) -> anyhow::Result<Exit> {
+fn list(answer: &serde_json::Value, config: &Config, context: &Context) -> anyhow::Result<Exit> {
     let rows = Vec::<Row>::deserialize(answer)?;
     if context.json {
         out::json(answer);
-    } else if rows.is_empty() {
+        return Ok(if rows.is_empty() { Exit::Problem } else { Exit::Done });
+    }
+    if rows.is_empty() && config.webhooks.is_empty() {
         out::line("there is no [[webhook]] in the configuration");
-    } else {
+    }
+    if !rows.is_empty() {
         let now = now();
         let cells = |row: &Row| {
             let last = match (&row.last_failed, row.failures_in_a_row) {
@@ -133,7 +136,18 @@ fn list(answer: &serde_json::Value, context: &Context) -> anyhow::Result<Exit> {
         let cells: Vec<Vec<String>> = rows.iter().map(cells).collect();
         out::print(&out::table(&["NAME", "STATE", "TO SEND", "TAKEN", "MISSED", "URL", "LAST"], &cells));
     }
+    for new in config.webhooks.iter().filter(|webhook| rows.iter().all(|row| row.name != webhook.name)) {
+        out::line(&not_taken_on(&new.name));
+    }
     Ok(if rows.is_empty() { Exit::Problem } else { Exit::Done })
+}
+
+/// It stands in the file, and the server does not have it.
+fn not_taken_on(name: &str) -> String {
+    format!(
+        "{name} is in the configuration, and the server has not taken it on: it is told nothing yet. `systemctl reload repute` \
+         does that; the first [[webhook]] of a server, without `keep` in [events], needs a restart"
+    )
 }
 
 fn show(answer: &serde_json::Value, context: &Context) -> anyhow::Result<Exit> {

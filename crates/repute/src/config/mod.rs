@@ -21,6 +21,7 @@ use std::path::{Path, PathBuf};
 
 pub use fault::{Fault, Faults};
 pub use meant::Config;
+use repute_types::Domain;
 use serde::Deserialize as _;
 use toml::de::{DeTable, Deserializer};
 
@@ -76,6 +77,12 @@ pub fn parse(path: &Path, text: &str, files: Files) -> Result<Config, Faults> {
     let table = shaped(text).map_err(faults)?;
     let typed = typed::Typed::deserialize(Deserializer::from(table)).map_err(|e| faults(vec![from_toml(&e)]))?;
     meant::check(path, typed, files).map_err(faults)
+}
+
+/// The domains that a text names, whatever else is wrong with it; none where its form is.
+pub fn domains_of(text: &str) -> Vec<Domain> {
+    let typed = shaped(text).ok().and_then(|table| typed::Typed::deserialize(Deserializer::from(table)).ok());
+    typed.map_or_else(Vec::new, |typed| typed.domain.into_iter().map(|one| one.name.into_inner()).collect())
 }
 
 /// The file as a table whose form is right, with every default.

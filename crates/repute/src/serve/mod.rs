@@ -7,6 +7,7 @@
 //! what they have; the works end the attempts under way; spool, history and log are written
 //! out, in that order, since each reads what the one before it says.
 
+mod incidents;
 pub mod outside;
 pub mod ports;
 pub mod reload;
@@ -82,9 +83,10 @@ pub async fn begin(config: Config, ports: Vec<Port>, log: Arc<Log>) -> anyhow::R
     let tls = TlsSource::new(Some(certificate.server_config()?));
     let history = open_history(&config)?;
     let feed = outside::open_feed(&config)?;
-    let doors = doors(&config, &log, &feed, &history)?;
+    let trust = Arc::new(Trust::open(&config.state.join("trust.sqlite"))?);
+    let doors = doors(&config, &log, &feed, &history, &trust)?;
     outside::tell_missed(&feed, &*doors.spool).await?;
-    let outside = Outside::start(&config, feed, doors.events.clone()).await?;
+    let outside = Outside::start(&config, feed, doors.events.clone(), trust).await?;
     let known = known(&config, &doors)?;
     let engine = Engine::start(doors, settings::of(&config, &known)).await.context("the works cannot start")?;
     let (stop_listeners, stopping) = watch::channel(false);
@@ -206,7 +208,13 @@ fn open_history(config: &Config) -> anyhow::Result<Arc<History>> {
     Ok(Arc::new(History::open(&control::history_file(&config.state), options)?))
 }
 
-fn doors(config: &Config, log: &Arc<Log>, feed: &Arc<Feed>, history: &Arc<History>) -> anyhow::Result<Doors> {
+fn doors(
+    config: &Config,
+    log: &Arc<Log>,
+    feed: &Arc<Feed>,
+    history: &Arc<History>,
+    trust: &Arc<Trust>,
+) -> anyhow::Result<Doors> {
     let spool = SqliteSpool::open(&control::spool_folder(&config.state), sqlite::Options::default())?;
     let events = Arc::new(FanOut { log: log.clone(), feed: feed.clone(), history: history.clone() });
     if spool.damaged_blocks() > 0 {
@@ -234,7 +242,7 @@ fn doors(config: &Config, log: &Arc<Log>, feed: &Arc<Feed>, history: &Arc<Histor
         tokens: Arc::new(Tokens::new(&crate::tokens::key(&config.state)?)),
         circuits: Some(Arc::new(circuits)),
         tls_sessions: Some(Arc::new(tls_sessions)),
-        trust: Some(trust(config, network)?),
+        trust: Some(trust_doors(config, network, trust)?),
     })
 }
 
@@ -247,9 +255,9 @@ fn known(config: &Config, doors: &Doors) -> anyhow::Result<settings::Known> {
 }
 
 /// The watch asks with a resolver of its own, which keeps no answers.
-fn trust(config: &Config, network: Arc<dyn Network>) -> anyhow::Result<TrustDoors> {
+fn trust_doors(config: &Config, network: Arc<dyn Network>, store: &Arc<Trust>) -> anyhow::Result<TrustDoors> {
     let dns = Arc::new(HickoryResolver::new(&DnsSettings { cache: 0, ..resolver::settings(config) })?);
-    Ok(TrustDoors { dns, network: Some(network), store: Arc::new(Trust::open(&config.state.join("trust.sqlite"))?) })
+    Ok(TrustDoors { dns, network: Some(network), store: store.clone() })
 }
 
 fn resolver(config: &Config, log: &Arc<Log>) -> anyhow::Result<Arc<dyn Resolver>> {

@@ -9,12 +9,14 @@ use anyhow::Context as _;
 use repute_dns::HickoryResolver;
 use repute_hooks::lines::Lines;
 use repute_hooks::{Caller, EventId, Feed, FeedOptions, Hooks, Webhook};
+use repute_ledger::Trust;
 use repute_net::{TcpNetwork, TlsClient};
 use repute_spool::{Campaign, MessageMeta, PartRecord, Spool, Stretch, Walk};
 use repute_types::event::EventSink;
 use repute_types::{Address, Clock as _, Event, EventKind, MessageId, PartId, SystemClock, SystemRandom, Timestamp};
 use tokio::sync::oneshot;
 
+use super::incidents;
 use crate::config::Config;
 
 /// How far behind the newest event that is kept the acceptance of a message may lie that was not
@@ -25,6 +27,8 @@ const PAGE: usize = 10_000;
 pub struct Outside {
     pub hooks: Arc<Hooks>,
     lines: Option<Lines>,
+    /// Where incidents of webhooks stand beside the others.
+    trust: Arc<Trust>,
     /// Ends the thread of the webhooks.
     stop: oneshot::Sender<()>,
     thread: JoinHandle<()>,
@@ -37,7 +41,12 @@ pub fn open_feed(config: &Config) -> anyhow::Result<Arc<Feed>> {
 
 impl Outside {
     /// Starts the readers; webhooks begin where they were.
-    pub async fn start(config: &Config, feed: Arc<Feed>, events: Arc<dyn EventSink>) -> anyhow::Result<Outside> {
+    pub async fn start(
+        config: &Config,
+        feed: Arc<Feed>,
+        events: Arc<dyn EventSink>,
+        trust: Arc<Trust>,
+    ) -> anyhow::Result<Outside> {
         feed.tell_to(&events);
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
         let handle = runtime.handle().clone();
@@ -59,9 +68,11 @@ impl Outside {
             clock: Arc::new(SystemClock),
         };
         let random = Arc::new(SystemRandom::new());
-        let hooks = Arc::new(Hooks::new(feed, Arc::new(caller), random, events, handle));
+        let tell = Arc::new(incidents::Kept::new(events, trust.clone()));
+        let hooks = Arc::new(Hooks::new(feed, Arc::new(caller), random, tell, handle));
         hooks.configure(config.webhooks.clone()).await.context("the webhooks cannot be started")?;
-        Ok(Outside { hooks, lines, stop, thread })
+        incidents::compare(&hooks, &trust).await?;
+        Ok(Outside { hooks, lines, trust, stop, thread })
     }
 
     /// Takes another state of the configuration, and opens the file of lines anew.
@@ -70,16 +81,21 @@ impl Outside {
             lines.reopen();
         }
         if self.hooks.feed().is_stored() {
-            let hooks = self.hooks.clone();
-            // It fails only where the store cannot be used, which the feed tells by itself.
-            tokio::spawn(async move { hooks.configure(webhooks).await });
+            let (hooks, trust) = (self.hooks.clone(), self.trust.clone());
+            tokio::spawn(async move {
+                // It fails only where the store cannot be used, which the feed tells by itself; what is written of
+                // incidents is compared again at the next start.
+                if hooks.configure(webhooks).await.is_ok() {
+                    let _ = incidents::compare(&hooks, &trust).await;
+                }
+            });
         }
     }
 
     /// Ends in order, after the last event was recorded.
     pub async fn stop(self) {
         self.hooks.stop().await;
-        let Outside { hooks, lines, stop, thread } = self;
+        let Outside { hooks, lines, stop, thread, .. } = self;
         let _ = stop.send(());
         // Threads are waited for off the async ones.
         let ended = tokio::task::spawn_blocking(move || {

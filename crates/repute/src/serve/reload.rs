@@ -56,9 +56,13 @@ fn needs_restart(old: &Config, new: &Config) -> Vec<String> {
         ("[resolver]", old.resolver != new.resolver),
         ("[limits] of clients", limits(old) != limits(new)),
         ("[history]", old.history_keep != new.history_keep),
-        // A first [[webhook]] needs the file of events, too.
         ("what is kept of events ([[webhook]], [events])", old.events != new.events),
     ];
     let sentence = |(what, _): &(&str, bool)| format!("{what} has changed and needs a restart");
-    changed.iter().filter(|(_, changed)| *changed).map(sentence).collect()
+    let mut sentences: Vec<String> = changed.iter().filter(|(_, changed)| *changed).map(sentence).collect();
+    // It reads the file of events, which the server does not have.
+    if old.events.kept.is_none() && !new.webhooks.is_empty() {
+        sentences.push("the first [[webhook]] is told nothing until then".to_owned());
+    }
+    sentences
 }

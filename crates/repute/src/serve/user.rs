@@ -1,12 +1,16 @@
 //! From root to the service's own user, for good.
 
 use std::ffi::CString;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, bail};
 use nix::unistd::{User, geteuid, initgroups, setgid, setuid};
 
 use crate::config::Config;
-use crate::private;
+use crate::{out, private};
+
+/// Files that a warning names.
+const NAMED: usize = 5;
 
 /// Who the server is going to run as: `None` where it stays who it is.
 pub fn choose(config: &Config) -> anyhow::Result<Option<User>> {
@@ -23,8 +27,28 @@ pub fn prepare_state(config: &Config, user: Option<&User>) -> anyhow::Result<()>
     if let Some(user) = user {
         private::give(&config.state, user)?;
     }
+    // Before others may pass.
+    if let Some(warning) = warning(&config.state, &private::close(&config.state)?) {
+        out::error(&warning);
+    }
     let set = private::set_mode(&config.state, 0o711);
     set.context("the state folder belongs to another user: chown it to the user of the service").map(drop)
+}
+
+/// One line about what others could read.
+fn warning(state: &Path, open: &[PathBuf]) -> Option<String> {
+    let names = open.iter().map(|path| path.strip_prefix(state).unwrap_or(path).display().to_string());
+    let mut some = names.take(NAMED).collect::<Vec<_>>().join(", ");
+    if open.len() > NAMED {
+        some += &format!(" and {} more", open.len() - NAMED);
+    }
+    (!open.is_empty()).then(|| {
+        format!(
+            "repute: WARNING: other users of this machine could get at {some} in {}: now they cannot. Who has read a key \
+             has it still: exchange those\n",
+            state.display()
+        )
+    })
 }
 
 /// Becomes the user. Whatever it fails at, the process must not go on.

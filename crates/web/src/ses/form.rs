@@ -113,7 +113,7 @@ pub(super) fn quota(rate: f64) -> String {
 
 pub(super) fn failed(problem: &Problem, code: &str) -> String {
     let whose = if problem.status() >= 500 { "Receiver" } else { "Sender" };
-    let message = problem.detail().replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;");
+    let message = problem.text().replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;");
     format!(
         "<ErrorResponse xmlns=\"{NAMESPACE}\"><Error><Type>{whose}</Type><Code>{code}</Code>\
          <Message>{message}</Message></Error><RequestId>none</RequestId></ErrorResponse>"
