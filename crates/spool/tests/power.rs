@@ -175,7 +175,7 @@ fn a_cut_leaves_a_cancelled_campaign_that_can_be_gone_on_with() {
         set(spool, CampaignState::Cancelled).await;
     };
     for (seed, log_octets) in [(1, 256 << 10), (2, 16 << 10)] {
-        let states = record_of(log_octets, &prepare, &act);
+        let states = record_of(log_octets, prepare, act);
         let random = SeededRandom::new(seed);
         let (mut cuts, mut over) = (0, 0);
         for (n, pair) in states.windows(2).enumerate() {

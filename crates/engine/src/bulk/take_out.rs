@@ -85,7 +85,8 @@ async fn end(works: &Works, known: &Known) -> Result<(), BulkError> {
     works.bulk.forget_letter(known.id);
     let stored = works.doors.spool.campaigns().await.map_err(BulkError::Spool)?;
     let Some(stored) = stored.into_iter().find(|campaign| campaign.id == known.id) else {
-        return Ok(known.set(CampaignState::Cancelled));
+        known.set(CampaignState::Cancelled);
+        return Ok(());
     };
     // Told before it is written: after a crash it is rather told twice than never.
     if stored.launched.is_some() && stored.state == CampaignState::Cancelling {
