@@ -230,7 +230,11 @@ fn a_webhook_that_was_disabled_is_an_open_incident_until_it_is_resumed() {
     let status = std::sync::Arc::new(std::sync::atomic::AtomicU16::new(410));
     let port = web_receiver(status.clone());
     let place = two_listeners();
-    let config = format!("{}[watch]\nenabled = false\n[permit]\nenforce = false\n{}", place.read("repute.toml"), webhook_in(&place, port));
+    let config = format!(
+        "{}[watch]\nenabled = false\n[permit]\nenforce = false\n{}",
+        place.read("repute.toml"),
+        webhook_in(&place, port)
+    );
     std::fs::write(place.path("repute.toml"), config).unwrap();
     let mut server = Server::start_in(place);
     assert_eq!(server.place.run(&["incidents"]).good(), "nothing is open\n");
