@@ -9,58 +9,12 @@ use repute_engine::bulk::words::*;
 use repute_engine::bulk::{CheckAddresses, Takes};
 use repute_engine::control::Selector;
 use repute_ledger::suppression::{Entry, Scope, Why};
-use repute_message::Header;
 use repute_spool::Spool;
 use repute_spool::memory::Disk;
 use repute_types::Verdict::{Deferred, Delivered, Failed};
-use repute_types::{Content, EventKind, MessageId, Timestamp};
+use repute_types::{EventKind, MessageId, Timestamp};
+use world::campaigns::*;
 use world::*;
-
-const LETTER: &str = "From: News <news@news.example>\nTo: {{ name }} <{{ email }}>\nSubject: Hello {{ name }}\n\n\
-                      Dear {{ name }}, leave at {{ unsubscribe_url }}\n";
-
-fn begin(campaign: &str) -> Begin {
-    Begin {
-        account: "news".into(),
-        campaign: campaign.into(),
-        list: Some("weekly".into()),
-        letter: LETTER.into(),
-        fields: vec!["name".into()],
-        tags: Vec::new(),
-    }
-}
-
-fn row(email: &str, name: &str) -> Row {
-    Row { email: email.into(), values: vec![name.into()] }
-}
-
-async fn add(world: &World, id: MessageId, first_row: u32, rows: &[Row]) -> Added {
-    world.control().add(Add { id, first_row, rows: rows.to_vec() }).await.unwrap()
-}
-
-/// A campaign to these, launched.
-async fn launched(world: &World, campaign: &str, to: &[&str]) -> MessageId {
-    let id = world.control().begin(begin(campaign)).await.unwrap().id;
-    let rows: Vec<Row> = to.iter().map(|email| row(email, "Ann")).collect();
-    assert_eq!(add(world, id, 0, &rows).await.refused, []);
-    world.control().launch(campaign).await.unwrap();
-    id
-}
-
-fn field(text: &str, name: &str) -> String {
-    let header = Header::read(&Content::from(text.as_bytes().to_vec())).unwrap();
-    let mut all = header.all(name);
-    let value = all.next().map(|f| String::from_utf8(f.text().into_owned()).unwrap()).unwrap_or_default();
-    assert!(all.next().is_none(), "{name} is there twice");
-    value
-}
-
-/// The token in a link to leave.
-fn token(text: &str) -> String {
-    let link = field(text, "List-Unsubscribe");
-    let start = link.find("/unsubscribe/").unwrap() + "/unsubscribe/".len();
-    link[start..].split('>').next().unwrap().to_owned()
-}
 
 #[tokio::test(start_paused = true)]
 async fn each_recipient_gets_a_letter_of_their_own() {
@@ -96,8 +50,8 @@ async fn each_recipient_gets_a_letter_of_their_own() {
         assert!(signature.contains(signed), "{signed} is not signed: {signature}");
     }
     assert!(text.contains("D=C3=B6b") || text.contains("B=C3=B6b,"));
-    let campaign = control.campaign("autumn").await.unwrap();
-    assert_eq!((campaign.state, campaign.delivered, campaign.waiting), (State::Done, 2, 0));
+    let Campaign { state, delivered, waiting, .. } = control.campaign("autumn").await.unwrap();
+    assert_eq!((state, delivered, waiting), (State::Done, 2, 0));
     assert!(world.spool.is_empty(), "the letter goes with its last recipient");
 }
 
@@ -129,12 +83,14 @@ async fn what_is_wrong_with_a_row_is_told_and_the_rest_comes_in() {
         row("carol@b.test", "Carol"),
     ];
     let added = add(&world, id, 0, &rows).await;
-    let refused: Vec<_> = added.refused.iter().map(|r| (r.row, r.why)).collect();
     use WhyNot::{Duplicate, Field, Suppressed, Syntax};
-    assert_eq!(refused, [(1, Syntax), (2, Duplicate), (3, Field), (4, Suppressed), (5, Field)]);
+    assert_eq!(
+        added.refused.iter().map(|r| (r.row, r.why)).collect::<Vec<_>>(),
+        [(1, Syntax), (2, Duplicate), (3, Field), (4, Suppressed), (5, Field)]
+    );
     assert!(added.refused[2].text.starts_with("the field \"name\" is empty"), "{}", added.refused[2].text);
-    let campaign = world.control().campaign("autumn").await.unwrap();
-    assert_eq!((campaign.taken, campaign.refused, campaign.left_out, campaign.rows), (2, 4, 1, 7));
+    let Campaign { taken, refused, left_out, rows, .. } = world.control().campaign("autumn").await.unwrap();
+    assert_eq!((taken, refused, left_out, rows), (2, 4, 1, 7));
 }
 
 #[tokio::test(start_paused = true)]

@@ -488,8 +488,7 @@ fn a_history_survives_its_process_and_one_of_the_future_is_refused() {
     drop((second, asked));
     let path = dir.path().join("history.sqlite");
     rusqlite::Connection::open(&path).unwrap().execute_batch("PRAGMA user_version = 9").unwrap();
-    let refused = History::open(&path, HistoryOptions::default());
-    assert!(matches!(refused, Err(LedgerError::Newer { found: 9, .. })));
+    assert!(matches!(History::open(&path, HistoryOptions::default()), Err(LedgerError::Newer { found: 9, .. })));
 }
 
 #[tokio::test]
@@ -497,6 +496,5 @@ async fn it_is_asked_off_the_async_threads() {
     let dir = tempfile::tempdir().unwrap();
     let history = history(&dir);
     after(&history, [accepted(1, &["bob@example.net"])]);
-    let steps = history.ask(|asked| asked.steps_of(id(1))).await.unwrap();
-    assert_eq!(steps.len(), 1);
+    assert_eq!(history.ask(|asked| asked.steps_of(id(1))).await.unwrap().len(), 1);
 }

@@ -237,13 +237,26 @@ pub(crate) fn media(text: &str) -> String {
     text.split(';').next().unwrap_or_default().trim().to_owned()
 }
 
+/// Its clients read whom it does not go to out of the sentence.
 fn sent(app: &App, accepted: Accepted, to: Option<String>) -> Sent {
+    let left_out: Vec<_> = accepted.refused.iter().map(|one| one.address.as_str()).collect();
+    let message = match left_out.as_slice() {
+        [] => "OK".into(),
+        some => {
+            let why = accepted.refused.first().map(|one| one.detail.as_str()).unwrap_or_default();
+            let some = some.join(", ");
+            format!(
+                "Message OK, but will not deliver to these inactive addresses: {some}. Inactive recipients are those whom \
+                 this server does not write to: {why}"
+            )
+        }
+    };
     Sent {
         to,
         submitted_at: Some(app.control.now().to_string()),
         message_id: Some(accepted.id),
         error_code: 0,
-        message: "OK".into(),
+        message,
     }
 }
 
@@ -257,7 +270,11 @@ fn recipients(draft: &Result<Draft, Problem>) -> String {
 /// read the addresses of a 406 out of the sentence.
 fn failed(problem: &Problem, people: &str) -> Sent {
     if problem.refuses_recipients() {
-        let message = format!("Found inactive addresses: {people}. Inactive is who is suppressed: {}", problem.text());
+        let message = format!(
+            "You tried to send to recipients that are inactive. Found inactive addresses: {people}. Inactive recipients are \
+             those whom this server does not write to: {}",
+            problem.text()
+        );
         return said(406, message);
     }
     let error_code = match problem.status() {

@@ -26,6 +26,7 @@ use repute_trust::dkim::{Algorithm, SigningKey};
 use repute_types::event::EventSink;
 use repute_types::{Address, Content, Domain, Envelope, Event, MessageId, Recipient, Reply, SeededRandom, Stream};
 
+pub mod campaigns;
 mod receiver;
 mod told;
 

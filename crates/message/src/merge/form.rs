@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 use minijinja::syntax::SyntaxConfig;
 use minijinja::{AutoEscape, Environment, Error, ErrorKind, UndefinedBehavior};
 
-use super::{FUEL, LetterFault, MergeFault, OWN_FIELDS};
+use super::{FUEL, LetterFault, MergeFault, OWN_FIELDS, escape};
 
 /// Markup of a template; text without any is no template.
 const MARKUP: [&str; 3] = ["{{", "{%", "{#"];
@@ -34,6 +34,7 @@ impl<'f> Form<'f> {
             true => AutoEscape::Html,
             false => AutoEscape::None,
         });
+        escape::sparingly(&mut templates);
         // It prints all of a recipient's fields.
         templates.remove_global("debug");
         Form { templates, fields, used: BTreeSet::new(), top_fields: String::new() }

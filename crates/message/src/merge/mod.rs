@@ -14,6 +14,7 @@
 
 mod body;
 mod decode;
+mod escape;
 mod form;
 mod header;
 
