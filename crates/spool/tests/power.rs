@@ -18,9 +18,9 @@ use std::thread::ThreadId;
 
 use common::*;
 use repute_spool::sqlite::{Options, Step};
-use repute_spool::{NewMessage, Spool, SqliteSpool};
+use repute_spool::{CampaignState, CampaignWrite, Ended, NewMessage, Spool, SqliteSpool};
 use repute_testkit::power::{Image, each_cut, image, lay};
-use repute_types::{Random, SeededRandom};
+use repute_types::{Random, SeededRandom, Timestamp};
 
 const FILES: [&str; 4] = ["journal-0", "journal-1", "spool.sqlite", "spool.sqlite-wal"];
 /// Of a block in the journal: its header (docs/spool.md), and where the next one may begin.
@@ -58,6 +58,20 @@ impl Turn {
 /// The states of the disk at the instants that are relied on, and how many messages had been
 /// committed by then.
 fn record(log_octets: u64, messages: &[NewMessage]) -> Vec<(Image, usize)> {
+    let commit = async |spool: &SqliteSpool| {
+        for message in messages {
+            spool.commit(message.clone()).await.unwrap();
+        }
+    };
+    record_of(log_octets, async |_| {}, commit)
+}
+
+/// The same of what is done after a preparation.
+fn record_of(
+    log_octets: u64,
+    prepare: impl AsyncFnOnce(&SqliteSpool),
+    act: impl AsyncFnOnce(&SqliteSpool),
+) -> Vec<(Image, usize)> {
     let dir = folder();
     let (path, turn): (PathBuf, Arc<Turn>) = (dir.path().to_owned(), Arc::default());
     let (images, started) = (Arc::new(Mutex::new(Vec::new())), Arc::new(AtomicBool::new(false)));
@@ -68,7 +82,12 @@ fn record(log_octets: u64, messages: &[NewMessage]) -> Vec<(Image, usize)> {
                 return Ok(());
             }
             match step {
-                Step::BeforeTransaction | Step::BeforeDrain | Step::BeforeCheckpoint => turn.take(),
+                Step::BeforeTransaction | Step::BeforeDrain => turn.take(),
+                Step::BeforeCheckpoint => {
+                    turn.take();
+                    // Nothing goes from the log into the database before the log is synced.
+                    images.lock().unwrap().push((image(&path, &FILES), *committed.lock().unwrap()));
+                }
                 Step::AfterCommit | Step::Drained | Step::AfterCheckpoint => {
                     let mut committed = committed.lock().unwrap();
                     *committed += usize::from(step == Step::AfterCommit);
@@ -85,12 +104,11 @@ fn record(log_octets: u64, messages: &[NewMessage]) -> Vec<(Image, usize)> {
     };
     let options = Options { log_octets, ..watched(hook) };
     let spool = SqliteSpool::open(dir.path(), options).unwrap();
+    let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+    runtime.block_on(prepare(&spool));
     images.lock().unwrap().push((image(dir.path(), &FILES), 0));
     started.store(true, Ordering::SeqCst);
-    let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
-    for message in messages {
-        runtime.block_on(spool.commit(message.clone())).unwrap();
-    }
+    runtime.block_on(act(&spool));
     started.store(false, Ordering::SeqCst);
     std::mem::take(&mut *images.lock().unwrap())
 }
@@ -136,6 +154,71 @@ fn a_cut_leaves_what_was_answered() {
         let cuts = check_cuts(log_octets, seed);
         assert!(cuts > 300, "{cuts}");
     }
+}
+
+/// A campaign of 60 is cancelled and taken out in blocks, some of it delivered meanwhile: whatever a cut leaves,
+/// everybody is either still there or counted, and from the answer on it is over.
+#[test]
+fn a_cut_leaves_a_cancelled_campaign_that_can_be_gone_on_with() {
+    const PEOPLE: u32 = 60;
+    let prepare = async |spool: &SqliteSpool| {
+        begin(spool, 7).await;
+        append(spool, 7, &(0..PEOPLE).collect::<Vec<_>>(), PEOPLE).await;
+        let launch = CampaignWrite::Launch { meta: letter(7), at: Timestamp(5) };
+        spool.change_campaign(launch).await.unwrap();
+    };
+    let set = async |spool: &SqliteSpool, state| {
+        spool.change_campaign(CampaignWrite::State { id: id(7), state }).await.unwrap();
+    };
+    let act = async |spool: &SqliteSpool| {
+        set(spool, CampaignState::Cancelling).await;
+        for first in (0..PEOPLE).step_by(10) {
+            spool.settle(ended(7, first + 3, Ended::Delivered));
+            let parts = (first..first + 10).collect();
+            spool.change_campaign(CampaignWrite::TakeOut { id: id(7), parts, never_sent: true }).await.unwrap();
+        }
+        set(spool, CampaignState::Cancelled).await;
+    };
+    for (seed, log_octets) in [(1, 256 << 10), (2, 16 << 10)] {
+        let states = record_of(log_octets, prepare, act);
+        let random = SeededRandom::new(seed);
+        let (mut cuts, mut over) = (0, 0);
+        for (n, pair) in states.windows(2).enumerate() {
+            let [(before, surely), (after, _)] = pair else { unreachable!("pairs") };
+            cuts += each_cut(before, after, &random, |how, disk| {
+                let what = format!("seed {seed}, state {n}, {how}");
+                over += u32::from(check_campaign(disk, *surely > 0, &what));
+            });
+        }
+        assert!(cuts > 100 && over > 0, "{cuts} cuts, {over} of them at the end");
+    }
+}
+
+/// Whether nothing of it is left.
+fn check_campaign(disk: &Image, answered: bool, what: &str) -> bool {
+    let dir = folder();
+    lay(dir.path(), disk);
+    let spool = SqliteSpool::open(dir.path(), Options { log_octets: 64 << 10, ..Options::default() })
+        .unwrap_or_else(|error| panic!("{what}: {error:?}"));
+    let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+    runtime.block_on(async {
+        spool.flush().await.unwrap_or_else(|error| panic!("{what}: flush: {error}"));
+        let campaign = spool.campaigns().await.unwrap().remove(0);
+        let left = spool.scan(None, 1000).await.unwrap();
+        assert!(!answered || campaign.state.is_over(), "{what}: {campaign:?}");
+        assert_eq!(campaign.tally.waiting(), left.len() as u64, "{what}: {campaign:?}");
+        let mut known = 0;
+        for number in 0..60 {
+            known += u64::from(spool.member(part_id(7, number)).await.unwrap().is_some());
+        }
+        assert_eq!(known, left.len() as u64 + campaign.tally.delivered, "{what}: {campaign:?}");
+        // It is gone on with.
+        let parts = left.iter().map(|(_, part)| part.id.number).collect();
+        spool.change_campaign(CampaignWrite::TakeOut { id: id(7), parts, never_sent: true }).await.unwrap();
+        let tally = spool.campaigns().await.unwrap().remove(0).tally;
+        assert_eq!((tally.waiting(), tally.delivered + tally.cancelled), (0, 60), "{what}: {tally:?}");
+        left.is_empty()
+    })
 }
 
 /// Where each block of a journal begins and ends.
