@@ -5,6 +5,7 @@
 //! on. A crash between any two of these leaves a circuit that is open or one that is not, and mail that does as it says.
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use repute_ledger::Opened;
 use repute_spool::CampaignState;
@@ -24,9 +25,11 @@ pub(crate) fn under(works: &Works, subject: &Subject) -> Vec<Arc<Known>> {
     all
 }
 
-/// Whether a circuit stops the campaign that a message is, if it is one.
+/// Whether a circuit stops the campaign that a message is, if it is one. Asked of every message that comes in, and
+/// mostly nothing is open.
 pub(crate) fn is_stopped(works: &Works, message: MessageId) -> bool {
-    works.bulk.known(message).is_some_and(|known| stops(works, &known))
+    works.circuits.any_open.load(Ordering::Relaxed)
+        && works.bulk.known(message).is_some_and(|known| stops(works, &known))
 }
 
 pub(crate) fn stops(works: &Works, known: &Known) -> bool {

@@ -38,29 +38,22 @@ impl About {
     /// The steps that the history knows of it: by message, the newest message first. Of one message the last `limit`,
     /// of a recipient those of the last `limit` messages.
     pub fn steps(&self, questions: &Questions, limit: usize) -> Result<Vec<Step>, LedgerError> {
+        let messages = match self {
+            About::Message(id) => vec![*id],
+            About::Recipient(address) => questions.by_recipient(address, limit)?,
+            About::Domain(domain) => questions.by_domain(domain, limit)?,
+            About::Sender(address) => questions.by_sender(address, limit)?,
+            About::HeaderId(header_id) => questions.by_header_id(header_id)?,
+        };
         let mut steps = Vec::new();
-        match self {
-            About::Message(id) => steps = questions.last_steps(*id, limit)?,
-            // Steps about other recipients of the same message are left out.
-            About::Recipient(address) => {
-                for id in questions.by_recipient(address, limit)? {
-                    steps.extend(questions.steps_to(id, address)?);
-                }
-            }
-            About::Domain(domain) => {
-                for id in questions.by_domain(domain, limit)? {
+        for id in messages {
+            match self {
+                // Steps about other recipients of the same message are left out.
+                About::Recipient(address) => steps.extend(questions.steps_to(id, address)?),
+                About::Domain(domain) => {
                     steps.extend(questions.steps_of(id)?.into_iter().filter(|step| About::concerns(step, domain)));
                 }
-            }
-            About::Sender(address) => {
-                for id in questions.by_sender(address, limit)? {
-                    steps.extend(questions.last_steps(id, limit)?);
-                }
-            }
-            About::HeaderId(header_id) => {
-                for id in questions.by_header_id(header_id)? {
-                    steps.extend(questions.last_steps(id, limit)?);
-                }
+                _ => steps.extend(questions.last_steps(id, limit)?),
             }
         }
         Ok(steps)
