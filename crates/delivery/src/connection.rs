@@ -179,6 +179,10 @@ impl Connection {
         let mut exchange = Exchange::begin(transaction, offered, self.unclean);
         let ended_before = loop {
             match exchange.next(out) {
+                Next::Send(Payload::Stuffed(_)) if wire.has_unread() => {
+                    out.clear();
+                    exchange.answered_early();
+                }
                 Next::Send(payload) => {
                     let sent = wire.send(out, payload, timeouts.block).await;
                     out.clear();

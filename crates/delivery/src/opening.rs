@@ -60,9 +60,13 @@ struct Tries {
 }
 
 impl Tries {
+    fn are_over(&self) -> bool {
+        self.left == 0 || Instant::now() >= self.until
+    }
+
     /// Whether another address may be begun, which is then counted.
     fn another(&mut self) -> bool {
-        let may = self.left > 0 && Instant::now() < self.until;
+        let may = !self.are_over();
         self.left = self.left.saturating_sub(1);
         may
     }
@@ -90,6 +94,9 @@ impl Opener<'_> {
         let mut later = Vec::new();
         let mut tries = Tries { left: TRIES_MOST, until: Instant::now() + self.settings.timeouts.opening };
         for host in self.route.hosts_in_turn() {
+            if tries.are_over() {
+                break;
+            }
             let (addresses, authentic) =
                 match hosts::addresses(host, self.route, self.egress, self.settings, resolver).await {
                     Found::Addresses(addresses, authentic) => (addresses, authentic),

@@ -20,8 +20,8 @@ use repute_types::{Culprit, Domain, EnhancedCode, Outcome, Random, Stage, Verdic
 
 use crate::{DeliverySettings, Egress, TlsNeed, secured};
 
-/// Hosts of a domain that are looked at, the best first: the largest providers have five.
-const HOSTS_MOST: usize = 10;
+/// Hosts of a domain that are known, the best first: the largest providers have five. One opening tries fewer, the next one others.
+const HOSTS_MOST: usize = 100;
 /// How long a configured route stands before it is asked for again; only a reload changes it.
 const RELAY_TTL: Duration = Duration::from_secs(3600);
 

@@ -208,3 +208,18 @@ async fn tries_are_bounded() {
     assert_eq!(outcome.verdict, Verdict::Deferred);
     assert_eq!(start.elapsed(), Duration::from_secs(300));
 }
+
+/// Only the first ten by name used to be known, so that a domain none of whose first ten lived was never reached.
+#[tokio::test(start_paused = true)]
+async fn of_fifty_equal_hosts_the_one_that_lives_is_found() {
+    let mut scene = Scene::new();
+    let hosts: String = (10..60).map(|n| format!("b.test MX 10 m{n}.b.test\nm{n}.b.test A 198.51.100.{n}\n")).collect();
+    scene.zone = ZoneFake::parse(&hosts);
+    (10..59).for_each(|n| drop(scene.fails(&format!("198.51.100.{n}"), ConnectKind::Refused)));
+    scene.says("198.51.100.59", TAKES);
+    let mut attempts = 1;
+    while scene.open().await.is_err() {
+        attempts += 1;
+        assert!(attempts <= 5, "ten are tried each time, and those that were down a moment ago come last");
+    }
+}

@@ -69,7 +69,7 @@ pub(crate) struct LaneWork {
     route: Mutex<Arc<Route>>,
     pub egress: Arc<Egress>,
     pub way: Way,
-    /// Wakes one idle session of the lane.
+    /// Wakes the idle session of the lane that had work last.
     pub work: Notify,
     /// Connections that are open or being opened.
     pub connected: AtomicUsize,
@@ -180,7 +180,8 @@ impl Works {
         if !wakes.is_empty() {
             let lanes = lock(&self.lanes);
             for lane in wakes.iter().filter_map(|id| lanes.get(id)) {
-                lane.work.notify_one();
+                // The session that had work last: so those that are too many end, and the rest stay warm.
+                lane.work.notify_last();
             }
         }
         if news {

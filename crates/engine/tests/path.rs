@@ -96,6 +96,25 @@ async fn messages_to_a_site_share_its_connections() {
     assert!(*b.sessions.lock().unwrap() <= 20, "{}", b.sessions.lock().unwrap());
 }
 
+/// Each idle session used to get a message in turn, and so none ever ended that a burst had opened.
+#[tokio::test(start_paused = true)]
+async fn sessions_that_a_burst_opened_end_though_mail_goes_on() {
+    let mut world = World::new().await;
+    let b = world.receiver("b.test", |_, _| "250 2.1.5 ok");
+    b.ponders(Duration::from_secs(2));
+    for n in 0..20 {
+        world.submit("shop@example.com", &[&format!("u{n}@b.test")]).await.unwrap();
+    }
+    pass(Duration::from_secs(3)).await;
+    assert!(b.open() > 1, "{}", b.open());
+    b.ponders(Duration::ZERO);
+    for n in 0..20 {
+        world.submit("shop@example.com", &[&format!("v{n}@b.test")]).await.unwrap();
+        pass(Duration::from_secs(1)).await;
+    }
+    assert_eq!((b.open(), b.taken().len()), (1, 40));
+}
+
 /// A domain that is new to the queue and shares a site whose session is idle used to wait for
 /// that session's time-out.
 #[tokio::test(start_paused = true)]

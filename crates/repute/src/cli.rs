@@ -3,6 +3,7 @@
 //! Exit codes, the same everywhere: 0 done; 1 a problem was found, or nothing matched; 2 the
 //! command line or the configuration is wrong; 75 not now, try again (EX_TEMPFAIL).
 
+use std::ffi::OsString;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -153,8 +154,8 @@ impl Context {
     }
 }
 
-pub fn main() -> Exit {
-    let cli = match Cli::try_parse() {
+pub fn main(line: impl Iterator<Item = OsString>) -> Exit {
+    let cli = match Cli::try_parse_from(line) {
         Ok(cli) => cli,
         Err(wrong) => return report_line(&wrong),
     };

@@ -1,7 +1,8 @@
 //! Floor 6, the program: command line, configuration, wiring, signals. It orders what the
 //! other crates do and holds no logic of mail.
 //!
-//! Called as `sendmail` it is that command; see `commands::sendmail`.
+//! Called as `sendmail` it is that command (see `commands::sendmail`); as `mailq` it is `repute queue list`, and as
+//! `newaliases`, which some packages call, nothing: there are no aliases.
 
 mod accounts;
 mod cli;
@@ -26,8 +27,11 @@ use std::process::ExitCode;
 pub fn main() -> ExitCode {
     let called = std::env::args_os().next().unwrap_or_default();
     let name = std::path::Path::new(&called).file_name().and_then(|n| n.to_str()).unwrap_or_default();
+    let line = std::env::args_os();
     match name {
-        "sendmail" => commands::sendmail::main(std::env::args_os().skip(1).collect()).into(),
-        _ => cli::main().into(),
+        "sendmail" => commands::sendmail::main(line.skip(1).collect()).into(),
+        "mailq" => cli::main(["repute", "queue", "list"].into_iter().map(Into::into).chain(line.skip(1))).into(),
+        "newaliases" => ExitCode::SUCCESS,
+        _ => cli::main(line).into(),
     }
 }

@@ -177,6 +177,18 @@ fn sendmail_never_says_yes_without_a_server() {
 }
 
 #[test]
+fn the_program_goes_by_the_names_that_other_mail_servers_have() {
+    use std::os::unix::process::CommandExt as _;
+    let place = Place::new("hostname = \"mail.example.com\"\nstate = \"state\"\n");
+    let called = |name: &str| place.command(&[]).arg0(name).output().unwrap();
+    let list = place.run(&["queue", "list"]);
+    let mailq = called("/usr/bin/mailq");
+    assert_eq!((mailq.status.code(), String::from_utf8(mailq.stderr).unwrap()), (Some(list.code), list.err));
+    let newaliases = called("newaliases");
+    assert!(newaliases.status.success() && newaliases.stdout.is_empty(), "{newaliases:?}");
+}
+
+#[test]
 fn generated_pages_are_those_in_docs() {
     let place = Place::new("");
     let docs = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs");

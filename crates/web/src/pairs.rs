@@ -1,6 +1,7 @@
 //! A JSON object of texts, its members in the order in which they were written.
 
 use std::fmt;
+use std::marker::PhantomData;
 
 use serde::Deserialize;
 use serde::de::{MapAccess, Visitor};
@@ -13,13 +14,41 @@ const MOST: usize = 1000;
 
 impl<'de> Deserialize<'de> for Pairs {
     fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Pairs, D::Error> {
-        deserializer.deserialize_map(Members)
+        deserializer.deserialize_map(Members::<String>(PhantomData))
     }
 }
 
-struct Members;
+/// The same, where numbers and yes or no count as the texts that they are written as.
+#[derive(Debug, Default)]
+pub(crate) struct Loose(pub Pairs);
 
-impl<'de> Visitor<'de> for Members {
+impl<'de> Deserialize<'de> for Loose {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Loose, D::Error> {
+        deserializer.deserialize_map(Members::<Scalar>(PhantomData)).map(Loose)
+    }
+}
+
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum Scalar {
+    Text(String),
+    Number(serde_json::Number),
+    Flag(bool),
+}
+
+impl From<Scalar> for String {
+    fn from(scalar: Scalar) -> String {
+        match scalar {
+            Scalar::Text(text) => text,
+            Scalar::Number(number) => number.to_string(),
+            Scalar::Flag(flag) => flag.to_string(),
+        }
+    }
+}
+
+struct Members<V>(PhantomData<V>);
+
+impl<'de, V: Deserialize<'de> + Into<String>> Visitor<'de> for Members<V> {
     type Value = Pairs;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -28,11 +57,11 @@ impl<'de> Visitor<'de> for Members {
 
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Pairs, A::Error> {
         let mut pairs = Vec::new();
-        while let Some(pair) = map.next_entry()? {
+        while let Some((name, value)) = map.next_entry::<String, V>()? {
             if pairs.len() == MOST {
                 return Err(serde::de::Error::custom(format!("more than {MOST} members: leave some out")));
             }
-            pairs.push(pair);
+            pairs.push((name, value.into()));
         }
         Ok(Pairs(pairs))
     }

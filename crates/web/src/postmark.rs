@@ -3,7 +3,7 @@
 //!
 //! `POST /email` and `POST /email/batch`, with `X-Postmark-Server-Token`. Understood: From, To, Cc,
 //! Bcc, ReplyTo, Subject, TextBody, HtmlBody, Tag, Metadata, Headers, Attachments, MessageStream
-//! (`broadcast` is bulk mail). TrackOpens and TrackLinks are passed over: nothing is tracked here.
+//! (`broadcast` is bulk mail). Of Headers, those that say how a message is written down are passed over. TrackOpens and TrackLinks are passed over: nothing is tracked here.
 //! No templates are stored here: calls that name one, and all other calls of Postmark, are refused in its form. Answers and error codes are those of Postmark.
 
 use std::sync::Arc;
@@ -20,7 +20,7 @@ use serde_json::value::RawValue;
 use crate::app::App;
 use crate::body::{self, Raw};
 use crate::caller::{self, Caller};
-use crate::pairs::Pairs;
+use crate::pairs::{Loose, Pairs};
 use crate::problem::{FieldFault, Problem};
 use crate::v1::batch::{self, hand_in};
 use crate::v1::letter::{Draft, File, Kind, Message};
@@ -32,6 +32,8 @@ pub(crate) fn router() -> Router<Arc<App>> {
         .route("/email", post(one))
         .route("/email/batch", post(many))
         .route("/email/withTemplate", post(with_template))
+        // As some of its clients write it.
+        .route("/email/withTemplate/", post(with_template))
         .route("/email/batchWithTemplates", post(with_template))
 }
 
@@ -82,11 +84,14 @@ struct Email {
     text_body: Option<String>,
     html_body: Option<String>,
     tag: Option<String>,
-    metadata: Option<Pairs>,
+    metadata: Option<Loose>,
     headers: Option<Vec<Field>>,
     attachments: Option<Vec<Attached>>,
     message_stream: Option<String>,
 }
+
+/// Fields of a message that say how it is written down.
+const MADE_ANEW: [&str; 3] = ["MIME-Version", "Content-Type", "Content-Transfer-Encoding"];
 
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "PascalCase")]
@@ -211,7 +216,9 @@ impl Email {
             content: a.content,
             content_id: a.content_id.filter(|id| !id.is_empty()).map(|id| id.trim_start_matches("cid:").to_owned()),
         };
-        let headers = self.headers.unwrap_or_default().into_iter().map(|f| (f.name, f.value)).collect();
+        // What its clients copy out of a message made elsewhere is made anew here, as Postmark does.
+        let made = |f: &Field| !MADE_ANEW.iter().any(|name| name.eq_ignore_ascii_case(&f.name));
+        let headers = self.headers.unwrap_or_default().into_iter().filter(made).map(|f| (f.name, f.value)).collect();
         let message = Message {
             from: from.and_then(|mut list| list.pop()).map(Into::into),
             to: to.map(Mailboxes::from),
@@ -224,7 +231,7 @@ impl Email {
             attachments: self.attachments.unwrap_or_default().into_iter().map(file).collect(),
             headers: Pairs(headers),
             tags: self.tag.into_iter().filter(|tag| !tag.is_empty()).collect(),
-            metadata: self.metadata.unwrap_or_default(),
+            metadata: self.metadata.unwrap_or_default().0,
             stream: self.message_stream.filter(|stream| stream == "broadcast").map(|_| Kind::Bulk),
             ..Message::default()
         };

@@ -40,6 +40,22 @@ async fn postmark_sends_one_and_many() {
     world.end().await;
 }
 
+/// The library `mail` of Ruby copies all fields of a message into Headers, and Anymail's users write numbers into Metadata:
+/// both were refused.
+#[tokio::test]
+async fn what_clients_of_postmark_send_beside_the_message_does_no_harm() {
+    let world = World::new().await;
+    let email = r#"{"From": "a@example.com", "To": "b@a.test", "Subject": "x", "TextBody": "y", "Metadata": {"order": 7, "paid": true},
+        "Headers": [{"Name": "Mime-Version", "Value": "1.0"}, {"Name": "Content-Transfer-Encoding", "Value": "7bit"},
+        {"Name": "Content-Type", "Value": "multipart/mixed; boundary=x"}]}"#;
+    let answer = world.ask("POST /email", &[JSON, TOKEN], email.as_bytes()).await;
+    assert_eq!((answer.status, answer.json()["ErrorCode"].as_u64()), (200, Some(0)), "{answer:?}");
+    let content = world.content(&answer.json()["MessageID"]).await;
+    assert_eq!(content.to_ascii_lowercase().matches("mime-version:").count(), 1, "{content}");
+    assert!(!content.contains("boundary=x"), "{content}");
+    world.end().await;
+}
+
 /// One sender is what a message has; of several the last would have been taken.
 #[tokio::test]
 async fn a_postmark_message_from_several_is_from_nobody() {

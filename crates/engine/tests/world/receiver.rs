@@ -132,6 +132,11 @@ impl Receiver {
         *self.ponders.lock().unwrap() = time;
     }
 
+    /// Sessions that are open now.
+    pub fn open(&self) -> u32 {
+        *self.open.lock().unwrap()
+    }
+
     pub fn taken(&self) -> Vec<Taken> {
         self.taken.lock().unwrap().clone()
     }

@@ -161,11 +161,18 @@ fn tell(add: &Add, context: &Context, config: Option<&Config>, password: &str, b
         out::json(&serde_json::json!({ "account": add.name, "toml": block, "written": written, "password": password }));
         return;
     }
-    if add.generate {
-        out::error(&format!("password: {password}\n"));
-    }
-    match written {
-        Some(file) => out::line(&format!("{} may log in after a reload: written to {file}", add.name)),
-        None => out::print(block),
+    // The one or the other is what a script takes: the password, or the block for its file.
+    match (written, add.generate) {
+        (Some(file), true) => {
+            out::error(&format!("{} may log in after a reload: written to {file}. Its password, this once:\n", add.name));
+            out::line(password);
+        }
+        (Some(file), false) => out::line(&format!("{} may log in after a reload: written to {file}", add.name)),
+        (None, generate) => {
+            if generate {
+                out::error(&format!("password: {password}\n"));
+            }
+            out::print(block);
+        }
     }
 }

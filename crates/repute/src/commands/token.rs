@@ -152,9 +152,15 @@ fn tell(add: &Add, context: &Context, token: &str, block: &str, written: Option<
         out::json(&serde_json::json!({ "name": add.name, "token": token, "toml": block, "written": written }));
         return;
     }
-    out::error(&format!("token: {token}\n"));
+    // The one or the other is what a script takes: the token, or the block for its file.
     match written {
-        Some(file) => out::line(&format!("{} may be used after a reload: written to {file}", add.name)),
-        None => out::print(block),
+        Some(file) => {
+            out::error(&format!("{} may be used after a reload: written to {file}. Its token, this once:\n", add.name));
+            out::line(token);
+        }
+        None => {
+            out::error(&format!("token: {token}\n"));
+            out::print(block);
+        }
     }
 }

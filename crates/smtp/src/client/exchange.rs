@@ -268,6 +268,13 @@ impl<'a> Exchange<'a> {
         self.end_all(outcome);
     }
 
+    /// More was received than was asked for, before the content was sent: what is said of it would be taken from that.
+    pub fn answered_early(&mut self) {
+        self.alive = false;
+        let text = "the server answered before the message was sent";
+        self.end_all(Outcome::ours(Verdict::Deferred, Stage::Data, Culprit::Receiver, EnhancedCode(4, 5, 0), text));
+    }
+
     /// The connection is gone. What was decided before stays so.
     pub fn lost(&mut self, loss: Loss) {
         self.alive = false;
