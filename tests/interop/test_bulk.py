@@ -58,6 +58,8 @@ def test_bulk_checks_previews_and_sends(case):
     rows = [["ann@d.example", "Ann"], ["bob@d.example", "Böb <b>"], ["ann@D.example", "Ann"], ["no address", "X"],
             ["carol@d.example", ""], ["noreply@d.example", "N"]]
     arguments = files(case, rows)
+    previews = repute.json("bulk", *arguments, "--preview", "3")
+    assert len(previews) == 3, "rows with faults are told of and passed over"
     previews = repute.json("bulk", *arguments, "--preview", "2")
     assert "Subject: Hello Ann" in previews[0]["message"] and "DKIM-Signature" in previews[0]["message"], previews[0]
     checked = repute.json("bulk", *arguments, "--check")

@@ -5,7 +5,7 @@
 //!    be reached a moment ago comes last.
 //! 2. An address is given up, and the next one tried, whatever goes wrong there.
 //! 3. A handshake that breaks is tried again in clear, on a new connection, where the rule allows it.
-//! 4. If none will do, the outcome that tells most is the attempt's.
+//! 4. If none will do, the outcome that tells most is the attempt's; it says how many addresses were tried.
 //!
 //! A refusal before MAIL is about us, or about the host, and says nothing about the recipient
 //! (RFC 5321 §3.1 lets a 554 greeting mean either). So it is temporary, also where the code is
@@ -67,7 +67,7 @@ impl Tries {
     /// Whether another address may be begun, which is then counted.
     fn another(&mut self) -> bool {
         let may = !self.are_over();
-        self.left = self.left.saturating_sub(1);
+        self.left -= usize::from(may);
         may
     }
 }
@@ -138,7 +138,12 @@ impl Opener<'_> {
                 }
             }
         }
-        Err(worst.unwrap_or_else(no_hosts))
+        let mut worst = worst.unwrap_or_else(no_hosts);
+        let tried = TRIES_MOST - tries.left;
+        if worst.stage == Stage::Connect && tried > 1 {
+            worst.text += &format!("; {tried} addresses were tried");
+        }
+        Err(worst)
     }
 
     /// Step 3. It is one session to those who count, also where it took two connections.

@@ -206,6 +206,7 @@ async fn tries_are_bounded() {
     let start = Instant::now();
     let outcome = scene.open().await.err().unwrap();
     assert_eq!(outcome.verdict, Verdict::Deferred);
+    assert!(outcome.text.ends_with("; 10 addresses were tried"), "{}", outcome.text);
     assert_eq!(start.elapsed(), Duration::from_secs(300));
 }
 

@@ -152,6 +152,11 @@ impl Context {
     pub fn load(&self, files: Files) -> Result<Config, Faults> {
         config::load(&config::locate(self.config.as_deref())?, files)
     }
+
+    /// For commands that look at the server or say something to it, and need nothing but where it is.
+    pub fn load_to_look(&self) -> Result<Config, Faults> {
+        config::load_to_look(&config::locate(self.config.as_deref())?)
+    }
 }
 
 pub fn main(line: impl Iterator<Item = OsString>) -> Exit {

@@ -76,6 +76,20 @@ fn what_waits_can_be_listed_held_released_and_cancelled() {
     }
 }
 
+/// A file that somebody is in the middle of editing used to hide the server from everybody.
+#[test]
+fn a_server_is_looked_at_also_while_its_file_has_faults() {
+    let server = Server::start(receiver().0);
+    let good = server.place.read("repute.toml");
+    for faulty in [format!("{good}\n[[account]]\nname = \"half\"\n"), format!("{good}\n[[account]\n")] {
+        std::fs::write(server.place.path("repute.toml"), faulty).unwrap();
+        let status = server.place.run(&["status"]);
+        assert!(status.code == 0 && status.out.contains("running"), "{}{}", status.out, status.err);
+        assert!(status.err.contains("has faults, which `repute config check` tells"), "{}", status.err);
+        assert_eq!(server.place.run(&["config", "check"]).code, 2);
+    }
+}
+
 #[test]
 fn sendmail_submits_as_its_user() {
     let (port, got) = receiver();

@@ -14,7 +14,6 @@ use repute_engine::bulk::words::{Campaign, State};
 use serde::Deserialize;
 
 use crate::cli::{Context, Ended, Exit};
-use crate::config::Files;
 use crate::control::client::Talk;
 use crate::control::wire::Request;
 use crate::out;
@@ -90,7 +89,7 @@ enum Command {
 }
 
 pub fn run(args: Args, context: &Context) -> anyhow::Result<Exit> {
-    let config = context.load(Files::Ignore)?;
+    let config = context.load_to_look()?;
     let Some(command) = args.command else {
         return send::run(args.send, &config, context);
     };

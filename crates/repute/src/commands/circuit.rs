@@ -7,7 +7,7 @@ use clap::Subcommand;
 use repute_types::{Clock as _, SystemClock};
 
 use crate::cli::{Context, Exit};
-use crate::config::{Files, value};
+use crate::config::value;
 use crate::control::client;
 use crate::control::wire::Request;
 use crate::out::{self, Tone};
@@ -44,7 +44,7 @@ enum Command {
 }
 
 pub fn run(args: Args, context: &Context) -> anyhow::Result<Exit> {
-    let config = context.load(Files::Ignore)?;
+    let config = context.load_to_look()?;
     match args.command {
         Command::List => {
             let answer = client::ask(&config.state, &Request::CircuitListV1 {})?;

@@ -6,7 +6,7 @@ use repute_hooks::{EventId, Type};
 use repute_types::{Clock as _, SystemClock, Timestamp};
 
 use crate::cli::{Context, Exit};
-use crate::config::{Files, value};
+use crate::config::value;
 use crate::control::client;
 use crate::control::wire::{EventsSince, Request};
 use crate::out::{self, Tone};
@@ -52,7 +52,7 @@ pub fn instant_or_age(text: &str) -> Result<Timestamp, String> {
 }
 
 pub fn run(args: Args, context: &Context) -> anyhow::Result<Exit> {
-    let config = context.load(Files::Ignore)?;
+    let config = context.load_to_look()?;
     let mut since = args.since.clone().unwrap_or(if args.follow { EventsSince::Now } else { EventsSince::Start });
     let limit = args.limit.unwrap_or(if args.since.is_some() { usize::MAX } else { 100 });
     let mut last = Vec::new();

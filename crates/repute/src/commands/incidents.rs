@@ -7,7 +7,6 @@ use serde::Deserialize;
 
 use super::instant;
 use crate::cli::{Context, Exit};
-use crate::config::Files;
 use crate::control::client;
 use crate::control::wire::Request;
 use crate::out::{self, Tone};
@@ -37,7 +36,7 @@ struct Incident {
 }
 
 pub fn run(args: Args, context: &Context) -> anyhow::Result<Exit> {
-    let config = context.load(Files::Ignore)?;
+    let config = context.load_to_look()?;
     let closed = if args.all { args.limit } else { 0 };
     let answer = client::ask(&config.state, &Request::IncidentsV1 { closed })?;
     let incidents = Vec::<Incident>::deserialize(&answer)?;

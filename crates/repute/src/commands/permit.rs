@@ -15,7 +15,7 @@ use serde_json::Value;
 
 use super::instant;
 use crate::cli::{Context, Ended, Exit};
-use crate::config::{Files, value};
+use crate::config::value;
 use crate::control::client;
 use crate::control::wire::Request;
 use crate::out::{self, Tone};
@@ -102,7 +102,7 @@ struct Said {
 }
 
 pub fn run(args: Args, context: &Context) -> anyhow::Result<Exit> {
-    let config = context.load(Files::Ignore)?;
+    let config = context.load_to_look()?;
     let mut of = None;
     let request = match args.command {
         None | Some(Command::List) => Request::PermitsV1 {},

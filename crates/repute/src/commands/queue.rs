@@ -10,7 +10,7 @@ use serde::Deserialize;
 
 use crate::cli::{Context, Ended, Exit};
 use crate::config::value;
-use crate::config::{Config, Files};
+use crate::config::Config;
 use crate::control::client;
 use crate::control::wire::Request;
 use crate::out::{self, Tone};
@@ -146,7 +146,7 @@ pub struct RowRecipient {
 }
 
 pub fn run(args: Args, context: &Context) -> anyhow::Result<Exit> {
-    let config = context.load(Files::Ignore)?;
+    let config = context.load_to_look()?;
     match args.command {
         Command::List { which, limit } => list(&config, which.selector(), limit, context),
         Command::Show { which } => show(&config, which.selector_to_change()?, context),

@@ -4,7 +4,6 @@ use serde::Deserialize;
 
 use super::queue::when;
 use crate::cli::{Context, Exit};
-use crate::config::Files;
 use crate::control::client;
 use crate::control::wire::Request;
 use crate::out;
@@ -31,7 +30,7 @@ struct Lane {
 }
 
 pub fn run(_: Args, context: &Context) -> anyhow::Result<Exit> {
-    let config = context.load(Files::Ignore)?;
+    let config = context.load_to_look()?;
     let mut answer = client::ask(&config.state, &Request::StatusV1 {})?;
     let permits = client::ask(&config.state, &Request::PermitsV1 {})?;
     let incidents = client::ask(&config.state, &Request::IncidentsV1 { closed: 0 })?;

@@ -13,7 +13,7 @@ use repute_types::{Address, Clock as _, Domain, SystemClock, Timestamp};
 use serde::Deserialize as _;
 
 use crate::cli::{Context, Ended, Exit};
-use crate::config::{Config, Files, value};
+use crate::config::{Config, value};
 use crate::control::client;
 use crate::control::wire::Request;
 use crate::out::{self, Tone};
@@ -150,7 +150,7 @@ fn why(text: &str) -> Result<Why, String> {
 }
 
 pub fn run(args: Args, context: &Context) -> anyhow::Result<Exit> {
-    let config = context.load(Files::Ignore)?;
+    let config = context.load_to_look()?;
     match args.command {
         Command::List { which, limit } => list(&config, which.selection(), limit, context),
         Command::Show { address } => show(&config, address, context),

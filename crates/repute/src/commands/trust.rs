@@ -7,7 +7,7 @@ use repute_types::{Clock as _, SystemClock};
 use serde::Deserialize;
 
 use crate::cli::{Context, Exit};
-use crate::config::{Files, value};
+use crate::config::value;
 use crate::control::client;
 use crate::control::wire::Request;
 use crate::out;
@@ -51,7 +51,7 @@ struct Score {
 }
 
 pub fn run(args: Args, context: &Context) -> anyhow::Result<Exit> {
-    let config = context.load(Files::Ignore)?;
+    let config = context.load_to_look()?;
     let since = SystemClock.now() - args.since;
     let answer = client::ask(&config.state, &Request::TrustV1 { since, limit: args.limit })?;
     if context.json {

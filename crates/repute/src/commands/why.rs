@@ -10,7 +10,6 @@ use serde::Deserialize;
 
 use super::queue::{Row, when};
 use crate::cli::{Context, Exit};
-use crate::config::Files;
 use crate::control::client;
 use crate::control::wire::Request;
 use crate::out::{self, Tone};
@@ -26,7 +25,7 @@ pub struct Args {
 }
 
 pub fn run(args: Args, context: &Context) -> anyhow::Result<Exit> {
-    let config = context.load(Files::Ignore)?;
+    let config = context.load_to_look()?;
     let answer = match client::connect(&config.state)? {
         Some(stream) => client::ask_over(stream, &Request::WhyV1 { about: args.about.clone(), limit: args.limit })?,
         None => super::stores::why(&config, &args.about, args.limit)?,

@@ -79,6 +79,21 @@ pub fn parse(path: &Path, text: &str, files: Files) -> Result<Config, Faults> {
     meant::check(path, typed, files).map_err(faults)
 }
 
+/// For a look at a server that may run: where the file has faults, all that is taken from it is where the state is, for the
+/// server still goes by what it read before.
+pub fn load_to_look(path: &Path) -> Result<Config, Faults> {
+    let text = read(path)?;
+    parse(path, &text, Files::Ignore).or_else(|faults| {
+        let (table, _) = DeTable::parse_recoverable(&text);
+        let state = table.get_ref().get("state").and_then(|value| value.get_ref().as_str());
+        let state = state.map_or(String::new(), |state| format!("state = {}\n", toml::Value::from(state)));
+        let rest = parse(path, &format!("hostname = \"mail.invalid\"\n{state}"), Files::Ignore).map_err(|_| faults)?;
+        let file = path.display();
+        crate::out::error(&format!("{file} has faults, which `repute config check` tells; a server that runs goes by what it read before\n"));
+        Ok(rest)
+    })
+}
+
 /// The domains that a text names, whatever else is wrong with it; none where its form is.
 pub fn domains_of(text: &str) -> Vec<Domain> {
     let typed = shaped(text).ok().and_then(|table| typed::Typed::deserialize(Deserializer::from(table)).ok());

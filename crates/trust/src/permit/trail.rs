@@ -61,7 +61,7 @@ pub struct Trail {
     pub doubt: Option<Timestamp>,
     /// A warning: good for the permit, and some trust lost.
     pub warns: bool,
-    /// What the last definite answer said.
+    /// What the last definite answer said; until there is one, why there is none.
     pub verdict: String,
     /// What to do about it; empty where nothing is.
     pub cure: String,
@@ -89,7 +89,13 @@ impl Trail {
     /// Takes an answer in.
     pub fn observe(&mut self, finding: &Finding, at: Timestamp) -> Option<Turn> {
         let heard = match finding.outcome {
-            Outcome::Unknown => return None,
+            Outcome::Unknown => {
+                // Who waits for a first answer is told why there is none.
+                if self.standing.is_none() && self.doubt.is_none() {
+                    self.keep(finding);
+                }
+                return None;
+            }
             Outcome::Pass | Outcome::Warn => Standing::Good,
             Outcome::Fail => Standing::Bad,
         };

@@ -46,7 +46,7 @@ pub fn run(args: Send, config: &Config, context: &Context) -> anyhow::Result<Exi
     };
     let mut server = Talk::with_server(&config.state)?;
     if let Some(count) = args.preview {
-        return preview(&mut server, begin, people, count, context);
+        return preview(&mut server, begin, people, count, &args, context);
     }
     let found = check(&mut server, &begin, people, &args)?;
     let file = args.refused.clone().unwrap_or_else(|| list.with_extension("refused.csv"));
@@ -93,15 +93,21 @@ fn preview(
     begin: Begin,
     mut people: People,
     count: usize,
+    args: &Send,
     context: &Context,
 ) -> anyhow::Result<Exit> {
-    let mut rows = Vec::new();
-    while rows.len() < count.min(100) {
-        match people.next()? {
-            Some(Ok(row)) => rows.push(row),
-            Some(Err(text)) => return Err(Ended::usage(format!("row {}: {text}", rows.len() + 1))),
-            None => break,
+    let form = form_of(&begin, args)?;
+    let (mut rows, mut seen) = (Vec::new(), HashSet::new());
+    for number in 0.. {
+        let Some(read) = people.next()?.filter(|_| rows.len() < count.min(100)) else { break };
+        let judged = read.map_err(|text| (String::new(), WhyNot::Syntax, text));
+        match judged.and_then(|row| judge(&form, row.clone(), &mut seen).map(|_| row)) {
+            Ok(row) => rows.push(row),
+            Err((email, _, text)) => out::error(&format!("row {}, {email}: {text}\n", as_counted(number))),
         }
+    }
+    if rows.is_empty() {
+        return Ok(Exit::Problem);
     }
     let answer = server.ask(&Request::BulkPreviewV1 { begin, rows })?;
     if context.json {
@@ -144,12 +150,16 @@ impl Found {
     }
 }
 
+fn form_of(begin: &Begin, args: &Send) -> anyhow::Result<FormLetter> {
+    let letter = begin.letter.replace("\r\n", "\n").replace('\n', "\r\n");
+    FormLetter::read(&Content::from(letter.into_bytes()), &begin.fields).map_err(|fault| {
+        Ended::usage(format!("{}: {fault}", args.letter.as_ref().map(|l| l.display().to_string()).unwrap_or_default()))
+    })
+}
+
 /// Goes through the list once; only what is refused stays in memory, and a hash of each address.
 fn check(server: &mut Talk, begin: &Begin, mut people: People, args: &Send) -> anyhow::Result<Found> {
-    let letter = begin.letter.replace("\r\n", "\n").replace('\n', "\r\n");
-    let form = FormLetter::read(&Content::from(letter.into_bytes()), &begin.fields).map_err(|fault| {
-        Ended::usage(format!("{}: {fault}", args.letter.as_ref().map(|l| l.display().to_string()).unwrap_or_default()))
-    })?;
+    let form = form_of(begin, args)?;
     let bar = spinner("checking the list");
     let mut found =
         Found { rows: 0, good: 0, refused: Vec::new(), unknown: 0, shows_link: form.shows_unsubscribe_url() };
@@ -245,12 +255,16 @@ fn ask_domains(
     Ok(())
 }
 
+/// The number of a row as a spreadsheet counts: from 1, and the first row is the names.
+fn as_counted(row: u32) -> u32 {
+    row + 2
+}
+
 fn write_refused(file: &PathBuf, refused: &[Refused]) -> anyhow::Result<()> {
     let mut writer = csv::Writer::from_path(file).with_context(|| file.display().to_string())?;
     writer.write_record(["row", "email", "why", "text"])?;
     for Refused { row, email, why, text } in refused {
-        // As a spreadsheet counts: from 1, and the first row is the names.
-        writer.write_record([(row + 2).to_string().as_str(), email, why.as_str(), text])?;
+        writer.write_record([as_counted(*row).to_string().as_str(), email, why.as_str(), text])?;
     }
     writer.flush()?;
     Ok(())
