@@ -25,7 +25,14 @@ pub(crate) struct Known {
 }
 
 impl Known {
-    pub(crate) const SERVERS: &str = include_str!("../data/servers.toml");
+    /// What is known of servers from elsewhere than from notices; each file says from where.
+    pub(crate) const ELSEWHERE: [&str; 4] = [
+        include_str!("../data/servers.toml"),
+        include_str!("../data/daemons.toml"),
+        include_str!("../data/providers.toml"),
+        include_str!("../data/tongues.toml"),
+    ];
+    pub(crate) const GIVEN_UP: &str = include_str!("../data/given_up.toml");
     pub(crate) const NOTICES: &str = include_str!("../data/notices.toml");
     pub(crate) const EXPIRED: &str = include_str!("../data/expired.toml");
     pub(crate) const HINTS: &str = include_str!("../data/hints.txt");
@@ -33,8 +40,8 @@ impl Known {
     /// An error names the rule.
     pub(crate) fn parse(notices: &str, expired: &str, hints: &str) -> Result<Known, String> {
         Ok(Known {
-            notices: Rules::parse(&[Known::SERVERS, notices])?,
-            expired: Rules::parse(&[expired])?,
+            notices: Rules::parse(&[&Known::ELSEWHERE[..], &[notices]].concat())?,
+            expired: Rules::parse(&[Known::GIVEN_UP, expired])?,
             hints: Hints::parse(hints)?,
         })
     }
@@ -124,13 +131,17 @@ pub(crate) fn read(said: &Said<'_>) -> Read {
             found = subject.cause(&over);
         }
     }
-    if found.rule == "any.user-unknown" && is_after_acceptance(&subject, said.diagnostic, about) {
+    if is_general(&found, said.diagnostic) && is_after_acceptance(&subject, said.diagnostic, about) {
         found = Cause {
             class: Class::RecipientPolicy,
             fault: Fault::Recipient,
             rule: "notice.after-data",
             suppresses: false,
         };
+    }
+    if found.class == Class::NoDomain && class == 4 && !matches!(told, Some(EnhancedCode(_, 1, 2))) {
+        // A name that was not found for now is a server of names that does not answer.
+        found = guessed(Class::Network);
     }
     if matches!(found.class, Class::NoDomain | Class::UnknownUser) && is_about_sender(&subject, said.diagnostic) {
         found = Cause { class: Class::SenderDomain, fault: Fault::Domain, rule: "notice.sender", suppresses: false };
@@ -303,7 +314,8 @@ impl Subject<'_> {
     fn reply(&self, text: &str) -> Reply {
         // Where no reply is told, one that no rule asks for stands for it.
         let code = self.code.filter(|code| *code >= 400).unwrap_or(if self.class == 4 { 499 } else { 599 });
-        let text = text.split_whitespace().collect::<Vec<_>>().join(" ");
+        // Rules compare letters of ASCII alone in either case.
+        let text = text.split_whitespace().collect::<Vec<_>>().join(" ").to_lowercase();
         Reply { code, enhanced: self.status, lines: vec![text] }
     }
 
@@ -342,6 +354,12 @@ fn strength(found: &Classification<'_>) -> Strength {
     } else {
         Strength::Plain
     }
+}
+
+/// Whether "user unknown" or "access denied" is all that says so; rules of one receiver, and sentences, know what they mean.
+fn is_general(found: &Cause, diagnostic: &str) -> bool {
+    let is_denied = || diagnostic.to_lowercase().contains("access denied");
+    found.rule == "any.user-unknown" || (found.class == Class::UnknownUser && is_denied())
 }
 
 /// Whether "user unknown" was said after the recipient had been accepted: then the user is known,
