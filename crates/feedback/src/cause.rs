@@ -26,10 +26,11 @@ pub(crate) struct Known {
 
 impl Known {
     /// What is known of servers from elsewhere than from notices; each file says from where.
-    pub(crate) const ELSEWHERE: [&str; 4] = [
+    pub(crate) const ELSEWHERE: [&str; 5] = [
         include_str!("../data/servers.toml"),
         include_str!("../data/daemons.toml"),
         include_str!("../data/providers.toml"),
+        include_str!("../data/exchange.toml"),
         include_str!("../data/tongues.toml"),
     ];
     pub(crate) const GIVEN_UP: &str = include_str!("../data/given_up.toml");
@@ -266,7 +267,9 @@ impl Subject<'_> {
         }
         let refused = self.class == 5 && by_reply.class == Class::Unknown && self.code.is_some();
         let blamed = [diagnostic, about].into_iter().filter(|_| refused).find_map(stage::blamed);
-        blamed.map_or_else(|| self.cause(&by_reply), guessed)
+        // A mere "refused" is a rule of theirs that is not told.
+        let refusal = || hinted.filter(|(_, votes)| refused && *votes >= BARELY).map(|(class, _)| class);
+        blamed.or_else(refusal).map_or_else(|| self.cause(&by_reply), guessed)
     }
 
     /// What RFC 3463 and the registry of its codes say, and whether that is plain enough to go before what
@@ -325,6 +328,8 @@ impl Subject<'_> {
     }
 }
 
+/// Votes of a word that says little, where nothing else is said.
+const BARELY: u32 = 2;
 /// Votes that are more than noise.
 const ENOUGH: u32 = 3;
 /// Votes that go before a single word.
