@@ -25,7 +25,15 @@ pub(crate) struct Known {
 }
 
 impl Known {
-    pub(crate) const SERVERS: &str = include_str!("../data/servers.toml");
+    /// What is known of servers from elsewhere than from notices; each file says from where.
+    pub(crate) const ELSEWHERE: [&str; 5] = [
+        include_str!("../data/servers.toml"),
+        include_str!("../data/daemons.toml"),
+        include_str!("../data/providers.toml"),
+        include_str!("../data/exchange.toml"),
+        include_str!("../data/tongues.toml"),
+    ];
+    pub(crate) const GIVEN_UP: &str = include_str!("../data/given_up.toml");
     pub(crate) const NOTICES: &str = include_str!("../data/notices.toml");
     pub(crate) const EXPIRED: &str = include_str!("../data/expired.toml");
     pub(crate) const HINTS: &str = include_str!("../data/hints.txt");
@@ -33,8 +41,8 @@ impl Known {
     /// An error names the rule.
     pub(crate) fn parse(notices: &str, expired: &str, hints: &str) -> Result<Known, String> {
         Ok(Known {
-            notices: Rules::parse(&[Known::SERVERS, notices])?,
-            expired: Rules::parse(&[expired])?,
+            notices: Rules::parse(&[&Known::ELSEWHERE[..], &[notices]].concat())?,
+            expired: Rules::parse(&[Known::GIVEN_UP, expired])?,
             hints: Hints::parse(hints)?,
         })
     }
@@ -124,13 +132,17 @@ pub(crate) fn read(said: &Said<'_>) -> Read {
             found = subject.cause(&over);
         }
     }
-    if found.rule == "any.user-unknown" && is_after_acceptance(&subject, said.diagnostic, about) {
+    if is_general(&found, said.diagnostic) && is_after_acceptance(&subject, said.diagnostic, about) {
         found = Cause {
             class: Class::RecipientPolicy,
             fault: Fault::Recipient,
             rule: "notice.after-data",
             suppresses: false,
         };
+    }
+    if found.class == Class::NoDomain && class == 4 && !matches!(told, Some(EnhancedCode(_, 1, 2))) {
+        // A name that was not found for now is a server of names that does not answer.
+        found = guessed(Class::Network);
     }
     if matches!(found.class, Class::NoDomain | Class::UnknownUser) && is_about_sender(&subject, said.diagnostic) {
         found = Cause { class: Class::SenderDomain, fault: Fault::Domain, rule: "notice.sender", suppresses: false };
@@ -255,7 +267,9 @@ impl Subject<'_> {
         }
         let refused = self.class == 5 && by_reply.class == Class::Unknown && self.code.is_some();
         let blamed = [diagnostic, about].into_iter().filter(|_| refused).find_map(stage::blamed);
-        blamed.map_or_else(|| self.cause(&by_reply), guessed)
+        // A mere "refused" is a rule of theirs that is not told.
+        let refusal = || hinted.filter(|(_, votes)| refused && *votes >= BARELY).map(|(class, _)| class);
+        blamed.or_else(refusal).map_or_else(|| self.cause(&by_reply), guessed)
     }
 
     /// What RFC 3463 and the registry of its codes say, and whether that is plain enough to go before what
@@ -303,7 +317,8 @@ impl Subject<'_> {
     fn reply(&self, text: &str) -> Reply {
         // Where no reply is told, one that no rule asks for stands for it.
         let code = self.code.filter(|code| *code >= 400).unwrap_or(if self.class == 4 { 499 } else { 599 });
-        let text = text.split_whitespace().collect::<Vec<_>>().join(" ");
+        // Rules compare letters of ASCII alone in either case.
+        let text = text.split_whitespace().collect::<Vec<_>>().join(" ").to_lowercase();
         Reply { code, enhanced: self.status, lines: vec![text] }
     }
 
@@ -313,6 +328,8 @@ impl Subject<'_> {
     }
 }
 
+/// Votes of a word that says little, where nothing else is said.
+const BARELY: u32 = 2;
 /// Votes that are more than noise.
 const ENOUGH: u32 = 3;
 /// Votes that go before a single word.
@@ -342,6 +359,12 @@ fn strength(found: &Classification<'_>) -> Strength {
     } else {
         Strength::Plain
     }
+}
+
+/// Whether "user unknown" or "access denied" is all that says so; rules of one receiver, and sentences, know what they mean.
+fn is_general(found: &Cause, diagnostic: &str) -> bool {
+    let is_denied = || diagnostic.to_lowercase().contains("access denied");
+    found.rule == "any.user-unknown" || (found.class == Class::UnknownUser && is_denied())
 }
 
 /// Whether "user unknown" was said after the recipient had been accepted: then the user is known,

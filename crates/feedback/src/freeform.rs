@@ -39,7 +39,7 @@ pub(crate) fn read(mail: &Mail<'_>) -> Option<Report> {
     let sender = mail.header.first("to").and_then(|to| find::address(&to)).unwrap_or_default().to_lowercase();
     let mut blocks = if form == "list" { Vec::new() } else { blocks(said, &failed, &sender) };
     if blocks.is_empty() {
-        let address = in_sentence(said, &failed, &sender, &original);
+        let address = in_sentence(said, &failed, &sender, &original).or_else(|| find::address(&subject));
         blocks.push((address.unwrap_or_default(), one_line(said)));
     }
     blocks.truncate(RECIPIENTS);

@@ -1,6 +1,7 @@
 //! How well notices are read that nobody has seen, estimated from those of `tests/bounces`: each file, or each family of
-//! files, is read without the phrases and words that nothing else in the collection has. What `data/servers.toml` says is
-//! known from elsewhere and stays. Slow, so asked for by hand:
+//! files, is read without the phrases and words that nothing else in the collection has. What is known
+//! from elsewhere ([`Known::ELSEWHERE`], [`Known::GIVEN_UP`]) stays, so the estimate is as good as that is: a rule belongs
+//! there only with a source that is no notice of the collection. Slow, so asked for by hand:
 //!
 //! `cargo test -p repute-feedback --lib left_out -- --ignored --nocapture`
 

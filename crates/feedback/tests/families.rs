@@ -1,5 +1,6 @@
 //! Notices of families of servers that the collection in `bounces/` has none of, written as these servers write
-//! them (`families/`): whom each is about, with which status, and why.
+//! them (`families/`), and notices and replies that servers and providers tell of on their own pages (`documented/`, each
+//! with its source): whom each is about, with which status, and why.
 #![allow(clippy::unwrap_used, reason = "a test says what it expects by failing")]
 
 use std::fs;
@@ -9,16 +10,31 @@ use repute_feedback::{Comeback, read};
 
 #[test]
 fn notices_of_other_families_are_understood() {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/families");
+    assert!(judge("families", false) > 70);
+}
+
+#[test]
+fn notices_that_servers_and_providers_document_are_understood() {
+    assert!(judge("documented", true) > 70);
+}
+
+/// Compares what the files of a folder expect with what is read; how many there are.
+fn judge(folder: &str, has_source: bool) -> usize {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests").join(folder);
     let mut files: Vec<_> = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
     files.retain(|path| path.extension().is_some_and(|end| end == "txt"));
     files.sort();
-    assert!(files.len() > 70, "{files:?}");
+    let all = files.len();
     let mut wrong = Vec::new();
     for path in files {
         let text = fs::read_to_string(&path).unwrap();
-        let (expected, notice) = text.split_once('\n').unwrap();
+        let (expected, mut notice) = text.split_once('\n').unwrap();
         let expected = expected.strip_prefix("Expect: ").unwrap();
+        if has_source {
+            let (source, mail) = notice.split_once('\n').unwrap();
+            assert!(source.strip_prefix("Source: ").is_some_and(|named| !named.is_empty()), "{}", path.display());
+            notice = mail;
+        }
         let found = match read(notice.replace('\n', "\r\n").as_bytes()) {
             Comeback::Report(report) => {
                 let of_one = |r: &repute_feedback::Reported| {
@@ -34,7 +50,8 @@ fn notices_of_other_families_are_understood() {
             wrong.push(format!("{name}: expected {expected}\n    read as {found}"));
         }
     }
-    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+    assert!(wrong.is_empty(), "{} of {all} are wrong:\n{}", wrong.len(), wrong.join("\n"));
+    all
 }
 
 /// A report by the book about one recipient, of whom nothing but this was said.
