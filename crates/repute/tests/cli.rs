@@ -176,6 +176,39 @@ fn sendmail_never_says_yes_without_a_server() {
     assert_eq!(place.run(&["sendmail", "-Z"]).code, 64);
 }
 
+/// Nobody has to log in as an account that programs reach by another door.
+#[test]
+fn an_account_for_the_sendmail_command_or_a_token_needs_no_password() {
+    let place = |more: &str| {
+        Place::new(&format!(
+            "hostname = \"mail.example.com\"\nstate = \"state\"\n[[domain]]\nname = \"example.com\"\ndanger_unsigned = true\n\
+             [[account]]\nname = \"local\"\ndomains = \"example.com\"\n{more}"
+        ))
+    };
+    place("[sendmail]\naccount = \"local\"\n").run(&["config", "check"]).good();
+    let by_token = place("[[account]]\nname = \"x\"\naddresses = \"127.0.0.2\"\ndomains = \"example.com\"\n");
+    assert_eq!(by_token.run(&["config", "check"]).code, 2);
+    let hash = "0".repeat(64);
+    let token = format!("[[token]]\nname = \"t\"\nhash = \"{hash}\"\naccount = \"local\"\nallow = [\"send\"]\n");
+    place(&token).run(&["config", "check"]).good();
+}
+
+/// Each read the file, added its block and put it back: the last one won.
+#[test]
+fn tokens_that_are_added_at_the_same_time_are_all_there() {
+    let place = Place::new("hostname = \"mail.example.com\"\nstate = \"state\"\n");
+    let add = |n: usize| place.command(&["token", "add", &format!("t{n}"), "--write"]).output().unwrap();
+    std::thread::scope(|scope| {
+        let all: Vec<_> = (0..8).map(|n| scope.spawn(move || add(n))).collect();
+        for one in all {
+            let output = one.join().unwrap();
+            assert!(output.status.success(), "{output:?}");
+            assert!(String::from_utf8(output.stdout).unwrap().starts_with("repute_"), "a script takes the token");
+        }
+    });
+    assert_eq!(place.read("repute.toml").matches("[[token]]").count(), 8);
+}
+
 #[test]
 fn the_program_goes_by_the_names_that_other_mail_servers_have() {
     use std::os::unix::process::CommandExt as _;

@@ -1,5 +1,5 @@
 //! What a field holds, in HTML: `&`, `<`, `>` and quotes as entities, and nothing else. The engine's own way writes a
-//! slash as an entity too, and a link that is spelt so looks like one that is disguised.
+//! slash as an entity too, and a link that is spelt so looks like one that is disguised. And the other way round within a template's own markup.
 
 use minijinja::value::Value;
 use minijinja::{AutoEscape, Environment, Error, Output, State, escape_formatter};
@@ -39,4 +39,33 @@ fn escaped(text: &str) -> String {
         }
     }
     html
+}
+
+/// What an editor of HTML writes in place of characters, undone where a template reads them: in `{{ }}` and `{% %}`.
+pub(super) fn undone_in_markup(mut html: String) -> String {
+    for (opening, closing) in [("{{", "}}"), ("{%", "%}")] {
+        let mut at = 0;
+        while let Some(start) = html[at..].find(opening).map(|found| at + found) {
+            let Some(end) = html[start..].find(closing).map(|found| start + found) else { break };
+            let typed = typed(&html[start..end]);
+            at = start + typed.len();
+            html.replace_range(start..end, &typed);
+        }
+    }
+    html
+}
+
+fn typed(markup: &str) -> String {
+    const WRITTEN: [(&str, &str); 8] = [
+        ("\u{a0}", " "),
+        ("&nbsp;", " "),
+        ("&quot;", "\""),
+        ("&#39;", "'"),
+        ("&apos;", "'"),
+        ("&lt;", "<"),
+        ("&gt;", ">"),
+        // Last, so that what it makes is not taken for another.
+        ("&amp;", "&"),
+    ];
+    WRITTEN.iter().fold(markup.to_owned(), |text, (written, meant)| text.replace(written, meant))
 }

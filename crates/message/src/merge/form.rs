@@ -11,6 +11,9 @@ use super::{FUEL, LetterFault, MergeFault, OWN_FIELDS, escape};
 /// Markup of a template; text without any is no template.
 const MARKUP: [&str; 3] = ["{{", "{%", "{#"];
 
+/// How the place of a template ends that is HTML.
+const HTML: &str = "(html)";
+
 pub(super) struct Form<'f> {
     pub templates: Environment<'static>,
     fields: &'f [String],
@@ -30,7 +33,7 @@ impl<'f> Form<'f> {
         templates.set_undefined_behavior(UndefinedBehavior::SemiStrict);
         templates.set_fuel(Some(FUEL));
         templates.set_recursion_limit(50);
-        templates.set_auto_escape_callback(|name| match name.ends_with("(html)") {
+        templates.set_auto_escape_callback(|name| match name.ends_with(HTML) {
             true => AutoEscape::Html,
             false => AutoEscape::None,
         });
@@ -46,6 +49,7 @@ impl<'f> Form<'f> {
 
     /// Takes a template in under the name by which faults call it.
     pub fn add(&mut self, place: &str, text: String) -> Result<String, LetterFault> {
+        let text = if place.ends_with(HTML) { escape::undone_in_markup(text) } else { text };
         self.templates.add_template_owned(place.to_owned(), text).map_err(|error| LetterFault::Syntax {
             place: place.to_owned(),
             line: error.line().unwrap_or(1),

@@ -85,6 +85,14 @@ fn nothing_is_smuggled_in() {
     assert!(out.contains("Subject: =?utf-8?q?=3D=3Futf-8=3F"), "{out}");
 }
 
+/// Editors of HTML write quotes and blanks as entities also in merge fields, and the letter was refused.
+#[test]
+fn what_an_editor_wrote_into_a_merge_field_is_read_as_it_was_typed() {
+    let letter = "From: news@a.example\nContent-Type: text/html\n\n<p>&quot;{{&nbsp;first_name | default(&quot;R&amp;D&quot;) }}&quot; {% if plan == &#39;a&#39; and 1 &lt; 2 %}yes{% endif %}</p>\n";
+    let merged = merged(letter, ["", "a"]).unwrap();
+    assert!(merged.ends_with("<p>&quot;R&amp;D&quot; yes</p>\n"), "{merged}");
+}
+
 #[test]
 fn an_empty_field_is_named_unless_there_is_a_default() {
     let fault = merged("From: a@a.example\nSubject: x\n\nDear {{ first_name }}\n", [" ", "gold"]).unwrap_err();

@@ -42,6 +42,12 @@ use crate::config::{self as configuration, Config, Files};
 /// replaced as a whole and keeps its owner and mode.
 fn append_to_config(file: &Path, block: &str) -> anyhow::Result<()> {
     use std::os::unix::fs::MetadataExt as _;
+    // Through a link to the file itself: the link stays.
+    let real = std::fs::canonicalize(file).with_context(|| format!("{}", file.display()))?;
+    // Of two that add something at the same time the second begins with what the first has written. The folder is locked, for the
+    // file is another one then; a file system without locks does without.
+    let folder = std::fs::File::open(real.parent().unwrap_or(Path::new("/")))?;
+    let _ = folder.lock();
     let old = crate::config::read(file)?;
     let gap = if old.is_empty() || old.ends_with("\n\n") {
         ""
@@ -52,13 +58,11 @@ fn append_to_config(file: &Path, block: &str) -> anyhow::Result<()> {
     };
     let new = format!("{old}{gap}{block}");
     crate::config::parse(file, &new, Files::Ignore)?;
-    // Through a link to the file itself: the link stays.
-    let file = std::fs::canonicalize(file).with_context(|| format!("{}", file.display()))?;
-    let before = std::fs::metadata(&file)?;
-    crate::private::write(&file, new.as_bytes())?;
-    crate::private::set_mode(&file, before.mode() & 0o777)?;
+    let before = std::fs::metadata(&real)?;
+    crate::private::write(&real, new.as_bytes())?;
+    crate::private::set_mode(&real, before.mode() & 0o777)?;
     if nix::unistd::geteuid().is_root() {
-        std::os::unix::fs::chown(&file, Some(before.uid()), Some(before.gid()))?;
+        std::os::unix::fs::chown(&real, Some(before.uid()), Some(before.gid()))?;
     }
     Ok(())
 }

@@ -49,8 +49,9 @@ pub fn run(_: Args, context: &Context) -> anyhow::Result<Exit> {
     let status = Status::deserialize(&answer)?;
     out::line(&format!("running: {} part(s) queued, {} session(s) under way", status.queued, status.sessions));
     out::line(&format!(
-        "permits: {may} of {of} ways are open, {} part(s) wait for one; {open} incident(s)",
-        status.barred
+        "permits: {may} of {of} ways are open, {} part(s) wait for one{}; {open} incident(s)",
+        status.barred,
+        if permits["enforced"] == false { " (`enforce = false`: all mail may leave)" } else { "" }
     ));
     // Receivers' words are among them.
     let text = |one: &serde_json::Value, key: &str| out::plain(one[key].as_str().unwrap_or_default());

@@ -32,6 +32,10 @@ impl Transaction<'_> {
             let text = "the sender asked for REQUIRETLS, and the server does not offer it";
             return Some(failed(Stage::Mail, EnhancedCode(5, 7, 30), text));
         }
+        // Before what it is a case of: a header that is not ASCII is 8-bit content too.
+        if !offered.smtputf8 && (self.from.is_some_and(Address::needs_smtputf8) || self.header_is_utf8()) {
+            return Some(no_smtputf8(Stage::Mail));
+        }
         let takes_body = match self.options.body {
             Body::SevenBit => true,
             // What says that it is 8-bit and is not, needs nothing.
@@ -41,9 +45,6 @@ impl Transaction<'_> {
         if !takes_body {
             let text = "the message has 8-bit content, and the server offers no 8BITMIME (or no BINARYMIME)";
             return Some(failed(Stage::Mail, EnhancedCode(5, 6, 3), text));
-        }
-        if !offered.smtputf8 && (self.from.is_some_and(Address::needs_smtputf8) || self.header_is_utf8()) {
-            return Some(no_smtputf8(Stage::Mail));
         }
         None
     }

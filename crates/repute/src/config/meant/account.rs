@@ -39,7 +39,13 @@ const PRIVATE: [&str; 9] = [
     "fe80::/10",
 ];
 
-pub fn check(c: &mut Checking, typed: Vec<Spanned<typed::Account>>, domains: &[SendingDomain]) -> Vec<Account> {
+/// `elsewhere`: accounts that something else than a login leads to, a token or the sendmail command.
+pub fn check(
+    c: &mut Checking,
+    typed: Vec<Spanned<typed::Account>>,
+    domains: &[SendingDomain],
+    elsewhere: &[String],
+) -> Vec<Account> {
     let mut accounts: Vec<Account> = Vec::new();
     for one in typed {
         let header = one.span();
@@ -54,7 +60,8 @@ pub fn check(c: &mut Checking, typed: Vec<Spanned<typed::Account>>, domains: &[S
         check_addresses(c, &one.addresses, &accounts);
         check_domains(c, &one, domains);
         check_replies(c, &one, domains);
-        if one.password.is_none() && one.password_file.is_none() && one.scram.is_none() && one.addresses.is_empty() {
+        let is_known = one.password.is_some() || one.password_file.is_some() || one.scram.is_some();
+        if !is_known && one.addresses.is_empty() && !elsewhere.contains(name) {
             let cure = format!("repute account add {name}");
             c.fault(header, format!("nobody can log in as `{name}`: it has no password"), cure);
         }

@@ -148,7 +148,9 @@ pub fn check(file: &Path, typed: Typed, look: Files) -> Result<Config, Vec<Fault
         Checking { config: file.to_owned(), state: base.join(&typed.state), base, files: look, faults: Vec::new() };
     let egresses = egress::check(&mut c, typed.egress);
     let domains = domain::check(&mut c, typed.domain, &egresses);
-    let accounts = account::check(&mut c, typed.account, &domains);
+    let elsewhere = typed.token.iter().filter_map(|token| token.account.as_ref()).chain(&typed.sendmail.account);
+    let elsewhere: Vec<String> = elsewhere.map(|name| name.get_ref().clone()).collect();
+    let accounts = account::check(&mut c, typed.account, &domains, &elsewhere);
     let mut listeners = listener::check(&mut c, typed.listener, &domains);
     web::listeners(&mut c, &typed.web, &mut listeners);
     let webhooks = webhook::check(&mut c, typed.webhook, &accounts);
