@@ -15,7 +15,7 @@ struct World {
 
 fn world(bounds: Bounds) -> World {
     let folder = tempfile::tempdir().unwrap();
-    let mut store = Store::open(&folder.path().join("events.sqlite"), bounds).unwrap();
+    let mut store = Store::open(&folder.path().join("events.sqlite"), bounds, NOW).unwrap();
     let kept = store.webhook("shop", "https://shop.example", Filter::ALL).unwrap();
     World { store, kept, _folder: folder }
 }
