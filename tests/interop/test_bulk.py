@@ -75,6 +75,14 @@ def test_bulk_checks_previews_and_sends(case):
     bob = next(m for m in sink.messages if "bob@d.example" in m.recipients[0])
     assert b"B=C3=B6b &lt;b&gt;" in bob.content, bob.content
     assert bob.field("List-Unsubscribe-Post") == ["List-Unsubscribe=One-Click"]
+    # What a launch would refuse, the check says.
+    again = repute.json("bulk", *arguments, "--check", ok=(1,))
+    assert "there is a campaign autumn already" in again["refusal"], again
+    repute.file.write_text(repute.file.read_text().replace('url = "https://mail.sender.example"\n', ""))
+    repute.stop()
+    repute.start()
+    without = repute.json("bulk", *arguments, "--check", "--campaign", "winter", ok=(1,))
+    assert (without["good"], "set `url` in [web]" in without["refusal"]) == (2, True), without
     assert "https://mail.sender.example/unsubscribe/" in bob.field("List-Unsubscribe")[0]
     repute.command("bulk", *arguments, "--yes", ok=(1,))
     assert len(sink.messages) == 2, "a name is used once"

@@ -46,6 +46,33 @@ def test_curl_sends_a_message(case):
     assert (status, problem["type"]) == (404, "/problems/not-found"), problem
 
 
+TOO_LARGE = """
+const http = require("http");
+const [port, token] = process.argv.slice(2);
+const piece = Buffer.alloc(1 << 20, 32), pieces = 90;
+const request = http.request({ host: "127.0.0.1", port, path: "/v1/messages", method: "POST", headers: {
+    "Authorization": `Bearer ${token}`, "Content-Type": "application/json", "Content-Length": piece.length * pieces } });
+request.on("error", (error) => console.log(error.code));
+request.on("response", (answer) => {
+    let text = "";
+    answer.on("data", (data) => { text += data; });
+    answer.on("end", () => { console.log(answer.statusCode, JSON.parse(text).type); process.exit(); });
+});
+for (let n = 0; n < pieces; n++) request.write(piece);
+request.end();
+"""
+
+
+@needs("node")
+def test_node_reads_why_its_body_is_too_large(case):
+    """A client that sends without listening reads the 413, and no broken pipe."""
+    _, port, token = server(case)
+    file = case.folder / "large.js"
+    file.write_text(TOO_LARGE)
+    said = case.run(["node", str(file), str(port), token])
+    assert said.strip() == "413 /problems/too-large", said
+
+
 def test_a_key_holds_over_kill_9(case):
     """kill -9 under load: every request with a key is one message, whatever was answered."""
     repute, port, token = server(case)

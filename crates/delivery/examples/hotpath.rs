@@ -35,8 +35,13 @@ async fn send(port: u16, messages: u32) -> (f64, f64) {
     let mut content = Content::from("Subject: hello\r\nDate: Tue, 24 Nov 2026 00:00:00 +0000\r\n\r\n");
     content.push("hello, this is a line of some text or other.\r\n".repeat(88));
     let options = EnvelopeOptions::default();
-    let transaction =
-        Transaction { from: Some(&from), options: &options, recipients: &[&recipient], content: &content };
+    let transaction = Transaction {
+        from: Some(&from),
+        options: &options,
+        recipients: &[&recipient],
+        content: &content,
+        chunks: true,
+    };
     let domain = recipient.address.domain();
     let routes = Routes::default();
     let route = routes.resolve(domain, &egress, &settings, &zone, &SeededRandom::new(1)).await.expect("a route");

@@ -31,8 +31,8 @@ const FURTHER_MOST: usize = 100;
 pub enum Sent {
     /// For each recipient, in order, an outcome. `None`: the session carries no more, and the recipient is for another.
     Done(Vec<Option<Outcome>>),
-    /// The server refused what it had offered, and what came of the session cannot be known: nothing is decided, and
-    /// another session with it will do without.
+    /// The server refused the BDAT that it had offered, and what came of the session cannot be known: nothing is decided, and
+    /// another session with it will do without. So may one with any other host of the site, if it is told to.
     Again,
     /// The server had ended the session before: nothing was tried. The outcome is for the
     /// caller that cannot open another.
@@ -209,6 +209,7 @@ impl Connection {
             return Exchanged::Ended(self.marked(ended_early()));
         }
         let outcomes: Vec<_> = exchange.finish().into_iter().map(|outcome| self.marked(outcome)).collect();
+        self.learn_from_data(transaction, &outcomes);
         if self.takes_back(&outcomes) { Exchanged::NotAsOffered(outcomes) } else { Exchanged::Decided(outcomes) }
     }
 
@@ -234,6 +235,17 @@ impl Connection {
             return true;
         }
         false
+    }
+
+    /// What failed by BDAT went by DATA: others do not need to fail first.
+    fn learn_from_data(&mut self, transaction: &Transaction<'_>, outcomes: &[Outcome]) {
+        let went = outcomes.iter().any(|outcome| outcome.verdict == Verdict::Delivered);
+        if went && self.offered.chunking && !transaction.chunks {
+            self.offered.chunking = false;
+            if let Some(host) = address_of(&self.peer) {
+                self.memory.chunks_refused(host);
+            }
+        }
     }
 
     fn marked(&self, outcome: Outcome) -> Outcome {

@@ -14,7 +14,7 @@ use tokio::time::Instant;
 const MOST: usize = 4096;
 /// A server whose TLS is broken is asked again after this.
 const BROKEN_TLS: Duration = Duration::from_secs(3600);
-/// A server that did not know BDAT is given DATA for so long.
+/// A server that did not know BDAT, or at which it failed where DATA did not, is given DATA for so long.
 const NO_CHUNKS: Duration = Duration::from_secs(24 * 3600);
 /// A host that could not be reached stands behind its equals for this long.
 const UNREACHABLE: Duration = Duration::from_secs(300);
@@ -44,7 +44,7 @@ impl HostMemory {
         note(&mut self.tables().no_chunks, host, NO_CHUNKS);
     }
 
-    /// Whether this host, which offered CHUNKING, did not know BDAT not long ago.
+    /// Whether BDAT failed at this host not long ago, which offered CHUNKING.
     pub(crate) fn refuses_chunks(&self, host: SocketAddr) -> bool {
         knows(&mut self.tables().no_chunks, host)
     }

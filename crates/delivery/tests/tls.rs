@@ -63,8 +63,13 @@ async fn converse(network: &TcpNetwork, port: u16, ask: Ask) -> Outcome {
     let from = Address::parse("a@a.test").unwrap();
     let options = EnvelopeOptions { require_tls: ask.require_tls, ..EnvelopeOptions::default() };
     let content = Content::from("Subject: hello\r\n\r\nhello\r\n");
-    let transaction =
-        Transaction { from: Some(&from), options: &options, recipients: &[&recipient], content: &content };
+    let transaction = Transaction {
+        from: Some(&from),
+        options: &options,
+        recipients: &[&recipient],
+        content: &content,
+        chunks: true,
+    };
     let domain = recipient.address.domain();
     let route = routes.resolve(domain, &egress, &settings, &zone, &SeededRandom::new(1)).await.unwrap();
     let wanted = Wanted { domain, require_tls: ask.require_tls };

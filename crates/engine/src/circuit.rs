@@ -400,7 +400,16 @@ pub(crate) async fn close(
         Word::Cancel => works.circuits.brake.disown(&subject.account),
     }
     save(works).await?;
-    let text = words::closed(&opened, word, who, works.now());
+    let now = works.now();
+    let text = words::closed(&opened, word, who, now);
+    if let Some(trust) = &works.doors.trust {
+        let shown = words::shown(subject, &opened);
+        // It is closed, whether or not those who look back later can be told of it.
+        if let Err(error) = trust.store.keep_incident(Incident { closed: Some(now), text: text.clone(), ..shown }).await
+        {
+            works.note(Level::Warning, "circuit", format!("the closed circuit of {subject} is not kept: {error}"));
+        }
+    }
     works.emit(words::incident(subject, &opened, IncidentState::Closed, text));
     Ok(true)
 }

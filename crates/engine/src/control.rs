@@ -46,7 +46,7 @@ pub struct Selector {
     pub after: Option<String>,
     /// In seconds, since acceptance.
     pub older_than: Option<u64>,
-    /// Only those that are held.
+    /// Only those that are held; where something is changed, those alone that are by themselves and not with their campaign.
     pub held: bool,
     pub all: bool,
 }
@@ -68,7 +68,15 @@ impl Selector {
         self.ids.iter().map(id).collect()
     }
 
-    fn matches(&self, ids: &[MessageId], meta: &MessageMeta, part: &PartRecord, now: Timestamp) -> bool {
+    /// `held` says whether a message is held as a whole, beside its parts.
+    fn matches(
+        &self,
+        ids: &[MessageId],
+        meta: &MessageMeta,
+        part: &PartRecord,
+        held: impl Fn(&MessageMeta) -> bool,
+        now: Timestamp,
+    ) -> bool {
         let sender = meta.from.as_ref().map(ToString::to_string).unwrap_or_default();
         let by_sender = |wanted: &String| match wanted.strip_prefix('@') {
             Some(domain) => sender.rsplit_once('@').is_some_and(|(_, d)| d.eq_ignore_ascii_case(domain)),
@@ -80,7 +88,7 @@ impl Selector {
             && self.recipient.as_ref().is_none_or(|a| part.recipients.iter().any(|p| p.recipient.address == *a))
             && self.account.as_deref().is_none_or(|a| meta.account.as_deref() == Some(a))
             && self.older_than.is_none_or(|s| now.since(meta.received) >= Duration::from_secs(s))
-            && (!self.held || part.state != PartState::Due)
+            && (!self.held || part.state != PartState::Due || held(meta))
     }
 }
 
@@ -180,7 +188,7 @@ impl Control {
         // A disk that takes nothing more can still be asked what waits: of what was settled and could not
         // be written the queue knows nothing any more.
         let written = spool.flush().await.is_ok();
-        let mut found = find(spool, selector, limit.saturating_add(1), now).await?;
+        let mut found = find(spool, selector, |meta| self.holds(meta).is_some(), limit.saturating_add(1), now).await?;
         if !written {
             found.retain(|(_, part)| self.works.queue(|queue| queue.view(part.id)).is_some());
         }
@@ -346,17 +354,21 @@ impl Control {
         Ok(changes)
     }
 
+    /// Why a campaign's mail is held as a whole, of which nothing is written at its parts.
+    fn holds(&self, meta: &MessageMeta) -> Option<String> {
+        match self.works.bulk.state(meta.id)? {
+            CampaignState::Loading => Some("its campaign is not launched yet".to_owned()),
+            CampaignState::Paused(reason) => Some(format!("its campaign is paused: {reason}")),
+            CampaignState::Running => self.works.circuits.stops(meta),
+            _ => None,
+        }
+    }
+
     fn row(&self, meta: &MessageMeta, part: PartRecord, now: Timestamp) -> QueueRow {
         let view = self.works.queue(|queue| queue.view(part.id));
         let barred = view.as_ref().is_some_and(|view| view.state == State::Barred);
         let mut row = row(meta, part, view, now);
-        let word = match self.works.bulk.state(meta.id) {
-            Some(CampaignState::Loading) => Some("its campaign is not launched yet".to_owned()),
-            Some(CampaignState::Paused(reason)) => Some(format!("its campaign is paused: {reason}")),
-            Some(CampaignState::Running) => self.works.circuits.stops(meta),
-            _ => None,
-        };
-        if let Some(word) = word.filter(|_| row.state != "sending") {
+        if let Some(word) = self.holds(meta).filter(|_| row.state != "sending") {
             (row.state, row.next) = ("held", None);
             row.reason.get_or_insert(word);
         } else if barred {
@@ -377,12 +389,13 @@ pub async fn select(
 ) -> Result<Vec<(MessageMeta, PartRecord)>, ControlError> {
     // What was settled a moment ago must not be changed as if it still waited.
     spool.flush().await.map_err(ControlError::Spool)?;
-    find(spool, selector, limit, now).await
+    find(spool, selector, |_| false, limit, now).await
 }
 
 async fn find(
     spool: &dyn Spool,
     selector: &Selector,
+    held: impl Fn(&MessageMeta) -> bool,
     limit: usize,
     now: Timestamp,
 ) -> Result<Vec<(MessageMeta, PartRecord)>, ControlError> {
@@ -404,7 +417,7 @@ async fn find(
             if last.is_some_and(|last| meta.id > *last) {
                 return Ok(found);
             }
-            if selector.matches(&ids, &meta, &part, now) {
+            if selector.matches(&ids, &meta, &part, &held, now) {
                 found.push((meta, part));
                 if found.len() >= limit {
                     return Ok(found);

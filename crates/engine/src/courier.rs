@@ -7,6 +7,7 @@ use std::sync::atomic::Ordering;
 
 use repute_delivery::{Connection, Sent, Transaction, Wanted};
 use repute_queue::{Feedback, LaneId, Lease, Next, Then};
+use repute_spool::Pending;
 use repute_types::{Culprit, EnhancedCode, Outcome, Recipient, Stage, Verdict};
 use tokio::sync::watch;
 
@@ -120,33 +121,46 @@ impl Session {
         let settings = works.settings();
         let left_out = suppress::before_attempt(&works, &loaded);
         let all = loaded.part.recipients.iter().enumerate();
-        let recipients: Vec<_> =
-            all.filter(|(n, _)| !left_out.has(*n)).map(|(_, pending)| &pending.recipient).collect();
+        let recipients: Vec<_> = all.filter(|(n, _)| !left_out.has(*n)).map(|(_, pending)| pending).collect();
         if recipients.is_empty() {
             let suppressed = left_out.suppressed();
             let outcomes = left_out.with(&works, &loaded, Vec::new());
             let decided = Decided { suppressed, ..Decided::apart(loaded, By::Suppression, outcomes) };
             return settle::settle(&works, decided);
         }
-        let mut outcomes = Vec::with_capacity(recipients.len());
-        let mut feedback = Feedback::None;
-        for some in recipients.chunks(RECIPIENTS) {
-            let first = outcomes.is_empty();
-            match self.transaction(&settings, &loaded, some, first).await {
-                Ok((some, learnt)) => {
-                    outcomes.extend(some);
-                    feedback = worse(feedback, learnt);
-                }
-                Err(Unsaid::Crowded) => return self.put_back(loaded),
-                Err(Unsaid::Cancelled) => return settle::cancel(&works, loaded),
-            }
-        }
+        let (outcomes, feedback) = match self.transactions(&settings, &loaded, &recipients).await {
+            Ok(ended) => ended,
+            Err(Unsaid::Crowded) => return self.put_back(loaded),
+            Err(Unsaid::Cancelled) => return settle::cancel(&works, loaded),
+        };
         let suppressed = left_out.suppressed();
         let outcomes = left_out.with(&works, &loaded, outcomes);
         let relay_tells = self.connection.as_ref().is_some_and(|c| c.offered().dsn);
         let egress = self.connection.as_ref().and_then(Connection::local_address);
         let by = By::Attempt(lease.attempt);
         settle::settle(&works, Decided { loaded, by, outcomes, feedback, egress, suppressed, relay_tells });
+    }
+
+    /// One attempt for all recipients: an outcome for each, in their order. Those at whose RCPT a session broke the last
+    /// time come last, each in a transaction of its own, so that they keep nobody else waiting.
+    async fn transactions(
+        &mut self,
+        settings: &Settings,
+        loaded: &Loaded,
+        pending: &[&Pending],
+    ) -> Result<(Vec<Outcome>, Feedback), Unsaid> {
+        let broke = |place: &usize| pending[*place].last.as_ref().is_some_and(Outcome::broke_the_session);
+        let (alone, together): (Vec<usize>, Vec<usize>) = (0..pending.len()).partition(broke);
+        let mut outcomes: Vec<Option<Outcome>> = vec![None; pending.len()];
+        let (mut feedback, mut first) = (Feedback::None, true);
+        for places in together.chunks(RECIPIENTS).chain(alone.chunks(1)) {
+            let some: Vec<&Recipient> = places.iter().map(|place| &pending[*place].recipient).collect();
+            let (some, learnt) = self.transaction(settings, loaded, &some, first).await?;
+            places.iter().zip(some).for_each(|(place, outcome)| outcomes[*place] = Some(outcome));
+            (feedback, first) = (worse(feedback, learnt), false);
+        }
+        // Each of them was in one transaction.
+        Ok((outcomes.into_iter().map(|outcome| outcome.unwrap_or_else(settle::not_tried_yet)).collect(), feedback))
     }
 
     /// No attempt was made: the part is ready again at once, for the sessions that are open.
@@ -173,6 +187,9 @@ impl Session {
         let path = returned::path_of(&self.works, settings, account, from, loaded.part.id, recipients);
         let wanted = Wanted { domain: &loaded.part.domain, require_tls: meta.options.require_tls };
         let mut slots = Slots::new(recipients.len());
+        // What failed behind a BDAT may go by DATA.
+        let failed = |pending: &Pending| pending.last.as_ref().is_some_and(|last| last.stage == Stage::Body);
+        let mut chunks = !loaded.part.recipients.iter().any(failed);
         let mut refused_its_offer = false;
         loop {
             let fresh = !self.has_usable(settings, wanted);
@@ -194,6 +211,7 @@ impl Session {
                 options: &meta.options,
                 recipients: &left,
                 content: &loaded.content,
+                chunks,
             };
             match connection.send(&transaction).await {
                 Sent::Done(some) => {
@@ -203,10 +221,10 @@ impl Session {
                     }
                 }
                 Sent::Again if !refused_its_offer => {
-                    refused_its_offer = true;
+                    (refused_its_offer, chunks) = (true, false);
                     (self.connection, self.seat) = (None, None);
                 }
-                Sent::Again => return Ok(slots.end(&carries_no_more(), Feedback::None)),
+                Sent::Again => return Ok(slots.end(&refuses_its_offer(), Feedback::None)),
                 Sent::Stale(outcome) => {
                     (self.connection, self.seat) = (None, None);
                     if fresh {
@@ -291,6 +309,11 @@ impl Slots {
 fn carries_no_more() -> Outcome {
     let text = "the server's sessions carry few recipients, and it put off those of the last one";
     Outcome::ours(Verdict::Deferred, Stage::Mail, Culprit::Receiver, EnhancedCode(4, 5, 3), text)
+}
+
+fn refuses_its_offer() -> Outcome {
+    let text = "the server offers CHUNKING and does not know BDAT; the next attempt does without";
+    Outcome::ours(Verdict::Deferred, Stage::Body, Culprit::Receiver, EnhancedCode(4, 5, 0), text)
 }
 
 /// Whether another message may go over a connection.

@@ -210,18 +210,16 @@ fn gap(after: Option<PartId>, next: Option<PartId>) -> String {
     )
 }
 
-/// No receiver asks for a longer wait than this (`data/replies.toml`), whatever the retries are.
-const LONGEST_PAUSE: Duration = Duration::from_secs(2 * 3600);
-
 /// When a part of before is due. Where the clock has been set back meanwhile, a first attempt is due now and a retry
-/// no later than retries ever are: the mail does not wait until the clock is where it was.
+/// no later than retries ever are: the mail does not wait until the clock is where it was. A receiver that asked for a
+/// longer wait is asked a little early after a start.
 fn due_at_start(works: &Works, meta: &MessageMeta, part: &PartRecord) -> Timestamp {
     let now = works.now();
     match part.attempts {
         // A time to be sent at is later than the time it came in.
         0 if part.due <= meta.received => part.due.min(now),
         0 => part.due,
-        _ => part.due.min(now + works.settings().retry.longest().max(LONGEST_PAUSE)),
+        _ => part.due.min(now + works.settings().retry.longest()),
     }
 }
 

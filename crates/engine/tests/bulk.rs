@@ -55,6 +55,22 @@ async fn each_recipient_gets_a_letter_of_their_own() {
     assert!(world.spool.is_empty(), "the letter goes with its last recipient");
 }
 
+/// The check of a list said that all was well, and then the launch was refused.
+#[tokio::test(start_paused = true)]
+async fn what_would_be_refused_is_known_before_anything_is_begun() {
+    let mut world = World::new().await;
+    let _b = world.receiver("b.test", |_, _| "250 2.1.5 ok");
+    let control = world.control();
+    control.may_begin(&begin("autumn")).await.unwrap();
+    assert!(control.campaigns().await.unwrap().is_empty(), "nothing is kept of the question");
+    launched(&world, "autumn", &["ann@b.test"]).await;
+    let refused = control.may_begin(&begin("autumn")).await.unwrap_err().to_string();
+    assert!(refused.contains("there is a campaign autumn already"), "{refused}");
+    let no_author = Begin { letter: "Subject: x\n\nx {{ unsubscribe_url }}\n".into(), ..begin("winter") };
+    let refused = control.may_begin(&no_author).await.unwrap_err().to_string();
+    assert!(refused.contains("no From field"), "{refused}");
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_letter_is_the_same_at_every_attempt() {
     let mut world = World::new().await;

@@ -4,8 +4,13 @@
 
 mod world;
 
+use std::sync::Arc;
+
+use repute_dns::ServersFake;
 use repute_engine::bulk::words::{Add, Begin, Campaign, Row, State};
 use repute_engine::control::Selector;
+use repute_engine::permit::TrustDoors;
+use repute_ledger::Trust;
 use repute_types::EventKind;
 use world::{HOUR, MINUTE, Receiver, World, news, pass};
 
@@ -55,6 +60,30 @@ fn told(world: &World) -> [usize; 4] {
     ]
 }
 
+/// It was gone as if it had never been.
+#[tokio::test(start_paused = true)]
+async fn a_circuit_that_was_closed_is_among_the_closed_incidents() {
+    let mut world = World::with_ledger().await;
+    world.stop().await;
+    let store = Arc::new(Trust::open(&world.state.as_ref().unwrap().join("trust.sqlite")).unwrap());
+    world.trust = Some(TrustDoors { dns: Arc::new(ServersFake::parse("")), network: None, store });
+    world.permit.enforce = false;
+    world.start().await;
+    let _there = receiver(&mut world);
+    launched(&world, "bad", &list(15, 60)).await;
+    pass(MINUTE).await;
+    let id = world.control().campaign("bad").await.unwrap().circuit.unwrap().incident;
+    world.control().continue_circuit("news/bad", "ann").await.unwrap();
+    let has = |list: Vec<repute_ledger::Incident>| list.into_iter().find(|one| one.id == id);
+    assert!(has(world.control().incidents(0).await.unwrap()).is_none());
+    let closed = has(world.control().incidents(100).await.unwrap()).unwrap();
+    assert!(closed.closed.is_some() && closed.text.starts_with("ann let its mail go on"), "{closed:?}");
+    assert_eq!(
+        (closed.what.as_str(), closed.subject.as_str()),
+        ("circuit.unknown", "campaign \"bad\" of account news")
+    );
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_bad_campaign_is_stopped_alone_as_a_whole_and_one_word_lets_it_go_on() {
     let mut world = World::with_ledger().await;
@@ -93,6 +122,8 @@ async fn a_bad_campaign_is_stopped_alone_as_a_whole_and_one_word_lets_it_go_on()
     assert_eq!((again.waiting, again.delivered, again.circuit.is_some()), (bad.waiting, bad.delivered, true));
     let rows = world.control().list(&Selector::default(), 100).await.unwrap().rows;
     assert_eq!(rows.len() as u64, bad.waiting);
+    let held = world.control().list(&Selector { held: true, ..Selector::default() }, 100).await.unwrap().rows;
+    assert_eq!(held.len(), rows.len(), "what the list shows as held is held to it");
     for row in &rows {
         let reason = row.reason.as_deref().unwrap();
         assert!(

@@ -40,6 +40,39 @@ async fn a_greylisted_recipient_is_tried_again_within_minutes_and_alone() {
     assert_eq!(to, [["bob@b.test"], ["grey@b.test"]]);
 }
 
+/// The break came at the same place in every attempt, and nobody of the message got it.
+#[tokio::test(start_paused = true)]
+async fn one_recipient_at_whom_the_server_breaks_keeps_nobody_else_waiting() {
+    let mut world = World::new().await;
+    let b = world.receiver("b.test", |who, times| match (who, times) {
+        ("odd@b.test", 1..=3) => "no reply at all",
+        _ => "250 2.1.5 ok",
+    });
+    world.submit("shop@example.com", &["x@b.test", "odd@b.test", "y@b.test"]).await.unwrap();
+    pass(10 * MINUTE).await;
+    for who in ["x@b.test", "y@b.test"] {
+        assert_eq!(world.verdicts(who), [(1, Deferred), (2, Delivered)], "{who}");
+    }
+    pass(6 * 60 * MINUTE).await;
+    assert_eq!(world.verdicts("odd@b.test").last(), Some(&(4, Delivered)));
+    let to: Vec<_> = b.taken().into_iter().map(|t| t.to.len()).collect();
+    assert_eq!(to, [2, 1]);
+}
+
+/// BDAT was tried again and again, until the message came back after five days.
+#[tokio::test(start_paused = true)]
+async fn what_failed_by_bdat_goes_by_data_the_next_time() {
+    let mut world = World::new().await;
+    let b = world.receiver("b.test", |_, _| "250 2.1.5 ok");
+    b.fails_chunks("451 4.3.0 cannot read chunks");
+    world.submit("shop@example.com", &["x@b.test"]).await.unwrap();
+    pass(10 * MINUTE).await;
+    assert_eq!(world.verdicts("x@b.test"), [(1, Deferred), (2, Delivered)]);
+    world.submit("shop@example.com", &["y@b.test"]).await.unwrap();
+    pass(MINUTE).await;
+    assert_eq!(world.verdicts("y@b.test"), [(1, Delivered)], "it is remembered of the host");
+}
+
 #[tokio::test(start_paused = true)]
 async fn many_recipients_at_a_site_are_one_transaction() {
     let mut world = World::new().await;

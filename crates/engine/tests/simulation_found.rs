@@ -75,6 +75,22 @@ async fn a_message_that_is_gone_leaves_its_id_to_nobody() {
     assert_eq!(ids.len(), 5, "{ids:?}");
 }
 
+/// Where an operator wants no retry to wait for more than ten minutes, two hours were waited all the same.
+#[tokio::test(start_paused = true)]
+async fn after_a_clock_was_set_back_no_retry_waits_longer_than_the_longest() {
+    let mut world = World::unstarted();
+    world.max_interval = Some(10 * MINUTE);
+    world.start().await;
+    let b = world.receiver("b.test", |_, times| if times == 1 { "451 4.7.1 greylisted" } else { "250 2.1.5 ok" });
+    world.submit("shop@example.com", &["bob@b.test"]).await.unwrap();
+    pass(MINUTE / 2).await;
+    world.stop().await;
+    world.clock.jump(-86_400_000);
+    world.start().await;
+    pass(13 * MINUTE).await;
+    assert_eq!(b.taken().len(), 1);
+}
+
 /// A clock that was set back a day kept deferred mail for a day, in the works and at their next start.
 #[tokio::test(start_paused = true)]
 async fn deferred_mail_does_not_wait_until_the_day_comes_again() {

@@ -9,7 +9,7 @@
 mod thread;
 
 use std::path::PathBuf;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
 use std::thread::JoinHandle;
 
@@ -60,6 +60,9 @@ struct Shared {
     ids: IdSource,
     ring: Mutex<Ring>,
     newest: watch::Sender<EventId>,
+    /// Events taken into the inbox, and those that are stored or were given up, since the start.
+    taken_in: AtomicU64,
+    dealt_with: AtomicU64,
     /// All that was recorded before the end is shown.
     ended: AtomicBool,
     /// Where the feed itself tells what an operator should know.
@@ -84,7 +87,7 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 impl Feed {
     pub fn open(options: FeedOptions) -> Result<Arc<Feed>, StoreError> {
         let FeedOptions { store, waiting, clock, inline } = options;
-        let store = store.map(|(path, bounds)| Store::open(&path, bounds)).transpose()?;
+        let store = store.map(|(path, bounds)| Store::open(&path, bounds, clock.now())).transpose()?;
         let is_stored = store.is_some();
         let last = store.as_ref().map(Store::last).transpose()?;
         // Without a store nothing from before this start is known.
@@ -95,6 +98,8 @@ impl Feed {
             ids: IdSource::after(MessageId(begin.0)),
             ring: Mutex::new(Ring::after(begin)),
             newest: watch::Sender::new(begin),
+            taken_in: AtomicU64::new(0),
+            dealt_with: AtomicU64::new(0),
             ended: AtomicBool::new(false),
             notes: OnceLock::new(),
         });
@@ -141,6 +146,7 @@ impl Feed {
         // Under the lock, so that the order of ids is the order in which they are read.
         let id = EventId(self.shared.ids.next(event.at).0);
         inbox.events.push((id, event.clone()));
+        self.shared.taken_in.fetch_add(1, Ordering::Release);
         let first = inbox.events.len() == 1;
         drop(inbox);
         if first {
@@ -185,6 +191,21 @@ impl Feed {
             Ok(unknown)
         })
         .await
+    }
+
+    /// What is not after this was never kept, or is not any more.
+    pub async fn begins_after(&self) -> Result<EventId, StoreError> {
+        self.ask(|store| store.gone_to()).await
+    }
+
+    /// How many events were recorded since the start that are to be stored.
+    pub fn recorded(&self) -> u64 {
+        self.shared.taken_in.load(Ordering::Acquire)
+    }
+
+    /// How many of those, the first ones, are stored or were given up.
+    pub fn stored(&self) -> u64 {
+        self.shared.dealt_with.load(Ordering::Acquire)
     }
 
     /// Whether events are kept on disk.

@@ -5,7 +5,8 @@
 //! distances up to [`LONGEST_REST`], and the first success lets everything go on. Requests that were
 //! under way together meet the same moment of the receiver: their failures count as one. How long a
 //! receiver asks to be left alone is kept to, whatever requests that began before it come to. What fails
-//! without a success for [`PATIENCE`] is given up, with an incident.
+//! without a success for [`PATIENCE`] is given up, with an incident. Only time in which it was asked counts: the server
+//! may have been off in between, or its machine asleep.
 
 use std::time::Duration;
 
@@ -18,6 +19,9 @@ pub const LONGEST_REST: Duration = Duration::from_secs(600);
 /// A receiver may ask for more patience than we would have, up to this.
 const LONGEST_ASKED: Duration = Duration::from_secs(3600);
 pub const PATIENCE: Duration = Duration::from_secs(3 * 86_400);
+/// More time than this between two attempts was not spent on waiting for the second: the longest wait of `schedule`, a tenth
+/// longer, and some.
+const LONGEST_GAP: Duration = Duration::from_secs(27 * 3600);
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Health {
@@ -25,6 +29,10 @@ pub struct Health {
     pub failures: u32,
     /// Of the first of them.
     pub since: Option<Timestamp>,
+    /// Time in which it was asked in vain, from the first of them on.
+    pub failing: Duration,
+    /// Up to here the time is counted; `None`: nothing failed.
+    counted_to: Option<Timestamp>,
     rest_until: Option<Timestamp>,
     /// By Retry-After; a success does not end it.
     asked_until: Option<Timestamp>,
@@ -43,9 +51,9 @@ pub enum Verdict {
 }
 
 impl Health {
-    /// As it was left by a restart: what was failing is tried at once.
-    pub fn kept(failures: u32, since: Option<Timestamp>) -> Health {
-        Health { failures, since, ..Health::default() }
+    /// As it was left by a restart, which is now: what was failing is tried at once, and the time until now does not count.
+    pub fn kept(failures: u32, since: Option<Timestamp>, failing: Duration, now: Timestamp) -> Health {
+        Health { failures, since, failing, counted_to: since.map(|_| now), ..Health::default() }
     }
 
     /// What a request that begins now is to bring back.
@@ -72,8 +80,10 @@ impl Health {
             self.counted = Moment(began.0 + 1);
             self.failures = self.failures.saturating_add(1);
         }
-        let since = *self.since.get_or_insert(now);
-        if now.since(since) >= PATIENCE {
+        self.since.get_or_insert(now);
+        self.failing += now.since(self.counted_to.unwrap_or(now)).min(LONGEST_GAP);
+        self.counted_to = Some(now);
+        if self.failing >= PATIENCE {
             return Verdict::GiveUp;
         }
         // A request that began earlier does not shorten what was asked for.
@@ -134,6 +144,31 @@ mod tests {
         assert!((400..700).contains(&asked), "{asked}");
         assert!(health.succeeded());
         assert_eq!((health.failures, health.since, health.allows(now, 4)), (0, None, 4));
+    }
+
+    /// It was disabled at the first failure after a weekend in which the server was off.
+    #[test]
+    fn time_in_which_the_server_was_off_is_no_failure() {
+        let (random, mut health, week) = (SeededRandom::new(7), Health::default(), 7 * 86_400);
+        health.failed(health.moment(), START, None, &random);
+        health.failed(health.moment(), START + Duration::from_secs(60), None, &random);
+        for start in 1..10 {
+            let now = START + Duration::from_secs(start * week);
+            health = Health::kept(health.failures, health.since, health.failing, now);
+            assert_eq!(health.failed(health.moment(), now + Duration::from_secs(60), None, &random), Verdict::GoOn);
+            assert_eq!(health.failing.as_secs(), (start + 1) * 60);
+        }
+        // Nor is that in which its machine slept.
+        let woken = START + Duration::from_secs(20 * week);
+        assert_eq!(health.failed(health.moment(), woken, None, &random), Verdict::GoOn);
+        // Time in which it was asked counts over every restart.
+        let mut now = woken;
+        let asked = (0..100).take_while(|_| {
+            health = Health::kept(health.failures, health.since, health.failing, now);
+            now = now + Duration::from_secs(3600);
+            health.failed(health.moment(), now, None, &random) == Verdict::GoOn
+        });
+        assert!((44..48).contains(&asked.count()), "with the 27 hours of before");
     }
 
     #[test]

@@ -74,19 +74,24 @@ pub struct Store {
 }
 
 impl Store {
-    pub fn open(path: &Path, bounds: Bounds) -> Result<Store, StoreError> {
+    /// `now`: where nothing was ever kept, it is from here on.
+    pub fn open(path: &Path, bounds: Bounds, now: Timestamp) -> Result<Store, StoreError> {
         let db = schema::open(path)?;
         let syncer = Syncer::start(path)?;
-        Ok(Store { db, bounds, readers: HashMap::new(), losses: 0, syncer })
+        let store = Store { db, bounds, readers: HashMap::new(), losses: 0, syncer };
+        if store.last()? == EventId(0) {
+            store.db.execute("INSERT INTO mark VALUES (?1)", [EventId::before(now).key()])?;
+        }
+        Ok(store)
     }
 
-    /// The newest event; 0 where there is none yet.
+    /// The newest event; where there is none yet, what is before all that will be.
     pub fn last(&self) -> Result<EventId, StoreError> {
         let id: Option<i64> = self.db.query_row("SELECT max(id) FROM event", [], |row| row.get(0))?;
         Ok(id.map_or(self.gone_to()?, EventId::of_key))
     }
 
-    /// Up to here events were kept and are not any more.
+    /// Up to here events are not kept, or not any more.
     pub fn gone_to(&self) -> Result<EventId, StoreError> {
         let found = self.db.query_row("SELECT gone_to FROM mark", [], |row| row.get(0)).optional()?;
         Ok(EventId::of_key(found.unwrap_or(0)))

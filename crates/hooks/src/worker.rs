@@ -104,7 +104,7 @@ impl Worker {
             })
             .await?;
         Ok(Worker {
-            health: Health::kept(kept.failures, kept.since),
+            health: Health::kept(kept.failures, kept.since, kept.failing, caller.clock.now()),
             outbox: Outbox::new(kept.done_to, chains),
             flight: JoinSet::new(),
             landed: Vec::new(),

@@ -82,6 +82,20 @@ async fn three_days_without_success_disable_it_and_resume_loses_nothing() {
     world.end().await;
 }
 
+/// The first failure after the weekend disabled it, although hardly anything had been asked.
+#[tokio::test(start_paused = true)]
+async fn days_in_which_the_server_was_off_are_no_days_of_failures() {
+    let mut world = World::new(|_, after| Reply::Status(if after < 4 * DAY + 10 * MINUTE { 503 } else { 200 })).await;
+    world.send(1);
+    world.pass(10 * MINUTE).await;
+    world.restart_after(4 * DAY - 5 * MINUTE).await;
+    world.pass(30 * MINUTE).await;
+    assert_eq!((world.hooks.show("shop").await.unwrap().state, world.incidents().len()), ("active", 0));
+    world.pass(DAY).await;
+    assert_eq!(world.taken().len(), 3);
+    world.end().await;
+}
+
 #[tokio::test(start_paused = true)]
 async fn gone_is_gone() {
     let world = World::new(|_, _| Reply::Status(410)).await;

@@ -84,6 +84,16 @@ pub trait Hook: Send + Sync + 'static {
     fn at(&self, step: Step) -> Result<(), Fault>;
 }
 
+/// Who tells the outside what became of mail. What is settled is forgotten here, so it is written down after it
+/// was kept there: else a crash between the two would leave it untold for ever.
+pub trait Told: Send + Sync + 'static {
+    /// How much was handed in so far.
+    fn handed_in(&self) -> u64;
+
+    /// How much of that is kept, or was given up.
+    fn kept(&self) -> u64;
+}
+
 /// Lets everything pass.
 struct NoHook;
 
@@ -104,11 +114,13 @@ pub struct Options {
     /// Octets that the database may have; a bound for tests of a full disk. `None`: the disk's.
     pub max_octets: Option<u64>,
     pub hook: Arc<dyn Hook>,
+    /// Settlements wait for it, a second at most. `None`: nobody is told.
+    pub told: Option<Arc<dyn Told>>,
 }
 
 impl Default for Options {
     fn default() -> Options {
-        Options { waiting: 1024, log_octets: 16 << 20, max_octets: None, hook: Arc::new(NoHook) }
+        Options { waiting: 1024, log_octets: 16 << 20, max_octets: None, hook: Arc::new(NoHook), told: None }
     }
 }
 
@@ -173,7 +185,7 @@ impl SqliteSpool {
 
         let damaged_blocks = journal.1.iter().map(|found| found.damaged).sum();
         let most_content = inbox::MOST_CONTENT.min(journal.0.octets() as usize / 4);
-        let inbox = Arc::new(Inbox::new(most_content));
+        let inbox = Arc::new(Inbox::new(most_content, options.told.clone()));
         let store = Store::new(database, taken, journal, options.hook.clone()).map_err(failed)?;
         let (pending, files) = (store.pending().clone(), store.files());
         let for_thread = inbox.clone();

@@ -212,6 +212,13 @@ impl Outcome {
         }
     }
 
+    /// Whether the session broke at the answer to this recipient's own RCPT: it may do so again, and whoever shares the
+    /// transaction loses by it.
+    pub fn broke_the_session(&self) -> bool {
+        let no_answer = self.reply.as_ref().is_none_or(|reply| reply.code < 400);
+        self.verdict == Verdict::Deferred && self.stage == Stage::Rcpt && no_answer
+    }
+
     /// The reply, our sentence, or what we have to say of the reply: what a person reads first.
     pub fn reason(&self) -> String {
         match &self.reply {

@@ -31,6 +31,7 @@ use tower::ServiceExt as _;
 
 use crate::app::{App, Face};
 use crate::http::{Peer, Stopping};
+use crate::linger::{Unread, linger};
 use crate::router;
 use crate::slow::Slow;
 
@@ -139,23 +140,32 @@ async fn connection(service: Arc<Service>, stream: TcpStream, address: IpAddr, _
 
 /// Request after request, until the client goes, is too slow, or the signal is given. What
 /// breaks here breaks for the client alone.
-async fn converse(service: &Service, stream: impl AsyncRead + AsyncWrite + Unpin, peer: Peer) {
+async fn converse(service: &Service, mut stream: impl AsyncRead + AsyncWrite + Unpin, peer: Peer) {
     let limits = &service.app.limits;
-    let answer = service_fn(|mut request: Request<Incoming>| {
+    let unread = Unread::default();
+    let answer = service_fn(|request: Request<Incoming>| {
+        let mut request = unread.watch(request);
         request.extensions_mut().insert(peer.clone());
         request.extensions_mut().insert(Stopping(service.stop.clone()));
         service.router.clone().oneshot(request)
     });
     let mut http = http1::Builder::new();
     http.timer(TokioTimer::new()).header_read_timeout(limits.header).max_buf_size(HEAD).max_headers(FIELDS);
-    let stream = TokioIo::new(Slow::new(stream, limits.write));
-    let mut connection = pin!(http.serve_connection(stream, answer));
     let mut stop = service.stop.clone();
-    tokio::select! {
-        _ = connection.as_mut() => {}
-        () = stopped(&mut stop) => {
-            connection.as_mut().graceful_shutdown();
-            let _ = timeout(limits.drain, connection).await;
-        }
+    let refused = {
+        let io = TokioIo::new(Slow::new(&mut stream, limits.write));
+        let mut connection = pin!(http.serve_connection(io, answer));
+        let ended = tokio::select! {
+            ended = connection.as_mut() => Some(ended),
+            () = stopped(&mut stop) => {
+                connection.as_mut().graceful_shutdown();
+                timeout(limits.drain, connection).await.ok()
+            }
+        };
+        // What is no request was answered too, and what came with it is unread.
+        ended.is_some_and(|ended| ended.is_err_and(|error| error.is_parse()))
+    };
+    if refused || unread.is_left() {
+        linger(&mut stream, limits).await;
     }
 }

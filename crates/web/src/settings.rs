@@ -163,6 +163,12 @@ pub struct Limits {
     pub answer: Duration,
     /// For a client that does not read its answer. 1 minute.
     pub write: Duration,
+    /// Octets of a refused request that are read and thrown away, so that the client comes to read why. 256 MiB.
+    pub unread: usize,
+    /// Without an octet of those. 5 seconds.
+    pub unread_idle: Duration,
+    /// For all of those. 30 seconds.
+    pub unread_whole: Duration,
     /// How long requests may go on after the shutdown signal. 30 seconds.
     pub drain: Duration,
 }
@@ -191,6 +197,9 @@ impl Default for Limits {
             body_whole: Duration::from_secs(600),
             answer: Duration::from_secs(120),
             write: Duration::from_secs(60),
+            unread: 256 * 1024 * 1024,
+            unread_idle: Duration::from_secs(5),
+            unread_whole: Duration::from_secs(30),
             drain: Duration::from_secs(30),
         }
     }

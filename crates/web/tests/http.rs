@@ -59,6 +59,55 @@ async fn a_body_has_bounds() {
     world.end().await;
 }
 
+/// Closed with the rest unread, the connection was reset: the client met a broken pipe and never read the 413.
+#[tokio::test]
+async fn a_client_that_sends_all_of_a_refused_body_first_reads_why() {
+    let limits = Limits { body: 1000, ..Limits::default() };
+    let world = World::with(limits, Transport::default()).await;
+    let large = vec![b' '; 16 << 20];
+    for (fields, status) in [(vec![SHOP, JSON], 413), (vec![JSON], 401)] {
+        let answer = world.ask("POST /v1/messages", &fields, &large).await;
+        assert_eq!(answer.status, status, "{answer:?}");
+        assert_eq!(answer.field("connection"), Some("close"), "{answer:?}");
+    }
+    let head =
+        format!("POST /v1/messages HTTP/1.1\r\nHost: x\r\n{JSON}\r\n{SHOP}\r\nTransfer-Encoding: chunked\r\n\r\n");
+    let chunk = [b"100000\r\n".as_slice(), &large[..1 << 20], b"\r\n"].concat();
+    let chunked = [head.as_bytes(), &chunk.repeat(16), b"0\r\n\r\n"].concat();
+    assert!(world.raw(&chunked).await.starts_with("HTTP/1.1 413 "));
+    let no_request = [b"nonsense\r\n\r\n".as_slice(), &large].concat();
+    assert!(world.raw(&no_request).await.starts_with("HTTP/1.1 400 "));
+    world.end().await;
+}
+
+#[tokio::test]
+async fn what_is_left_of_a_refused_body_is_read_within_bounds() {
+    let bounded = Limits { body: 1000, unread: 1 << 20, ..Limits::default() };
+    let world = World::with(bounded, Transport::default()).await;
+    let mut endless = TcpStream::connect(world.address).await.unwrap();
+    let head =
+        format!("POST /v1/messages HTTP/1.1\r\nHost: x\r\n{JSON}\r\n{SHOP}\r\nContent-Length: {}\r\n\r\n", 1u64 << 40);
+    endless.write_all(head.as_bytes()).await.unwrap();
+    let piece = vec![b' '; 1 << 20];
+    let mut sent = 0;
+    while endless.write_all(&piece).await.is_ok() {
+        sent += 1;
+        assert!(sent < 1000, "it goes on for ever");
+    }
+    world.end().await;
+    // Who is silent is not waited for, and who was not told to go on sends nothing.
+    let silent = Limits { body: 1000, unread_idle: Duration::from_millis(50), ..Limits::default() };
+    let world = World::with(silent, Transport::default()).await;
+    for expect in ["", "Expect: 100-continue\r\n"] {
+        let mut silent = TcpStream::connect(world.address).await.unwrap();
+        silent.write_all(head.replace("\r\n\r\n", &format!("\r\n{expect}\r\n")).as_bytes()).await.unwrap();
+        let mut answer = String::new();
+        silent.read_to_string(&mut answer).await.unwrap();
+        assert!(answer.starts_with("HTTP/1.1 413 "), "{answer}");
+    }
+    world.end().await;
+}
+
 #[tokio::test]
 async fn a_request_framed_twice_ends_the_connection() {
     let world = World::new().await;

@@ -184,6 +184,7 @@ impl Case {
                         options: &message.options,
                         recipients: &recipients,
                         content: &message.content,
+                        chunks: true,
                     };
                     let wanted = wanted(message);
                     connection = connection.take().filter(Connection::is_reusable);

@@ -268,7 +268,8 @@ impl World {
         let options = EnvelopeOptions { require_tls: self.require_tls, ..EnvelopeOptions::default() };
         let content = Content::from("Subject: hello\r\n\r\nhello\r\n");
         let mut connection = self.open("b.test").await?;
-        let transaction = Transaction { from: Some(&from), options: &options, recipients: &[&to], content: &content };
+        let transaction =
+            Transaction { from: Some(&from), options: &options, recipients: &[&to], content: &content, chunks: true };
         assert!(connection.claim(Wanted { domain: to.address.domain(), require_tls: self.require_tls }));
         match connection.send(&transaction).await {
             Sent::Done(mut outcomes) => Ok(outcomes.remove(0).unwrap()),

@@ -77,6 +77,16 @@ impl Control {
         Ok(begun)
     }
 
+    /// Whether a campaign may be begun so; nothing is kept.
+    pub async fn may_begin(&self, question: &Begin) -> Result<(), BulkError> {
+        let works = &*self.works;
+        let letter = read_letter(works, question)?;
+        match named(works, &question.account, &question.campaign) {
+            Some(known) => go_on_loading(works, &known, question, &letter).await.map(drop),
+            None => Ok(()),
+        }
+    }
+
     /// Launches: the list is whole, and from now on its recipients are written to.
     pub async fn launch(&self, campaign: &str) -> Result<Campaign, BulkError> {
         let works = &self.works;

@@ -144,6 +144,8 @@ pub struct World {
     pub permit: PermitSettings,
     /// Other than five days.
     pub expire: Option<Duration>,
+    /// Between two attempts at most, where not as usual.
+    pub max_interval: Option<Duration>,
     pub egresses: Vec<Arc<Egress>>,
     /// With their keys, which outlive a restart.
     pub domains: Vec<SendingDomain>,
@@ -178,6 +180,7 @@ impl World {
             trust: None,
             permit: PermitSettings::default(),
             expire: None,
+            max_interval: None,
             egresses: Vec::new(),
             domains: domains(),
             routes: Arc::new(Routes::default()),
@@ -238,6 +241,7 @@ impl World {
             settings.delivery = Arc::new(DeliverySettings { tally, ..DeliverySettings::default() });
         }
         settings.retry.expire = self.expire.unwrap_or(settings.retry.expire);
+        settings.retry.max_interval = self.max_interval.unwrap_or(settings.retry.max_interval);
         self.engine = Some(Engine::start(doors, settings).await.unwrap());
     }
 

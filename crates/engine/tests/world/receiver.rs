@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
+use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
 
 /// A message as a receiver took it.
 #[derive(Clone, Debug)]
@@ -26,6 +26,8 @@ pub struct Receiver {
     offers: Mutex<&'static str>,
     /// Before it answers the end of a message.
     ponders: Mutex<Duration>,
+    /// What it says to BDAT.
+    to_chunks: Mutex<&'static str>,
     judge: Box<Judge>,
     asked: Mutex<HashMap<String, u32>>,
 }
@@ -39,6 +41,7 @@ impl Receiver {
             most: Mutex::new(u32::MAX),
             offers: Mutex::default(),
             ponders: Mutex::default(),
+            to_chunks: Mutex::new("502 5.5.1 what is that"),
             judge: Box::new(judge),
             asked: Mutex::default(),
         }
@@ -107,6 +110,12 @@ impl Receiver {
                 tokio::time::sleep(ponders).await;
                 self.taken.lock().unwrap().push(Taken { from: from.clone(), to: std::mem::take(&mut to), text });
                 "250 2.0.0 taken".to_owned()
+            } else if let Some(octets) = upper.strip_prefix("BDAT ").and_then(|rest| rest.split(' ').next()) {
+                let mut chunk = vec![0; octets.parse().unwrap()];
+                if wire.read_exact(&mut chunk).await.is_err() {
+                    return;
+                }
+                (*self.to_chunks.lock().unwrap()).to_owned()
             } else if upper == "QUIT" {
                 let _ = wire.write_all(b"221 2.0.0 bye\r\n").await;
                 return;
@@ -125,6 +134,12 @@ impl Receiver {
     /// From now on it offers this too, `250-LIMITS MAILMAX=1\r\n`.
     pub fn offers(&self, line: &'static str) {
         *self.offers.lock().unwrap() = line;
+    }
+
+    /// From now on it offers CHUNKING, and takes nothing by it.
+    pub fn fails_chunks(&self, reply: &'static str) {
+        self.offers("250-CHUNKING\r\n");
+        *self.to_chunks.lock().unwrap() = reply;
     }
 
     /// From now on it takes so long to answer the end of a message.

@@ -1,5 +1,6 @@
 //! The feed's thread: takes what came, writes it, shows it, and answers questions to the store.
 
+use std::sync::atomic::Ordering;
 use std::sync::{Arc, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -111,6 +112,7 @@ impl Collector {
         if !events.is_empty() {
             self.told_failure = false;
         }
+        self.shared.dealt_with.fetch_add(taken.events.len() as u64, Ordering::Release);
         self.show(events);
         if taken.lost > 0 {
             let text = format!("{} events came faster than they could be written: no reader gets them", taken.lost);

@@ -1,5 +1,7 @@
 //! What is kept of a webhook from one start to the next.
 
+use std::time::Duration;
+
 use repute_types::Timestamp;
 use rusqlite::{OptionalExtension as _, Row, params};
 
@@ -47,6 +49,8 @@ pub struct Kept {
     /// Failures in a row, and the time of the first.
     pub failures: u32,
     pub since: Option<Timestamp>,
+    /// Time of those failures in which the server ran.
+    pub failing: Duration,
     /// The incident that tells that it is disabled.
     pub incident: Option<u64>,
     pub counts: Counts,
@@ -65,7 +69,7 @@ impl Store {
             params![name, url, begin.key()],
         )?;
         self.db.execute(
-            "UPDATE webhook SET url = ?2, state = 'active', reason = '', failures = 0, since = NULL
+            "UPDATE webhook SET url = ?2, state = 'active', reason = '', failures = 0, since = NULL, failing = 0
              WHERE name = ?1 AND url <> ?2",
             params![name, url],
         )?;
@@ -82,7 +86,7 @@ impl Store {
     pub(super) fn keep(db: &rusqlite::Connection, kept: &Kept) -> rusqlite::Result<()> {
         let mut update = db.prepare_cached(
             "UPDATE webhook SET done_to = ?2, state = ?3, reason = ?4, failures = ?5, since = ?6, incident = ?7,
-                                taken = ?8, given_up = ?9, last_taken = ?10, last_failed = ?11, last_failure = ?12
+                                taken = ?8, given_up = ?9, last_taken = ?10, last_failed = ?11, last_failure = ?12, failing = ?13
              WHERE id = ?1",
         )?;
         update.execute(params![
@@ -98,6 +102,7 @@ impl Store {
             kept.last_taken.map(|t| t.0),
             kept.last_failed.map(|t| t.0),
             kept.last_failure,
+            i64::try_from(kept.failing.as_millis()).unwrap_or(i64::MAX),
         ])?;
         Ok(())
     }
@@ -123,6 +128,7 @@ fn kept(row: &Row<'_>) -> rusqlite::Result<Kept> {
         reason: row.get("reason")?,
         failures: row.get("failures")?,
         since: time("since")?,
+        failing: Duration::from_millis(count("failing")?),
         incident: row.get::<_, Option<i64>>("incident")?.map(|id| id as u64),
         counts: Counts { taken: count("taken")?, given_up: count("given_up")?, lost: count("lost")? },
         last_taken: time("last_taken")?,

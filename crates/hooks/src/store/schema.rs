@@ -6,7 +6,8 @@ use repute_ledger::LedgerError;
 use repute_ledger::file::{self, FileKind};
 use rusqlite::Connection;
 
-const MIGRATIONS: &[&str] = &["
+const MIGRATIONS: &[&str] = &[
+    "
     -- Events as they are told. Those of one chain (a message, an incident) are sent in order.
     CREATE TABLE event (
         id      INTEGER PRIMARY KEY,
@@ -51,7 +52,12 @@ const MIGRATIONS: &[&str] = &["
     CREATE INDEX waiting_parcel ON waiting (webhook, parcel);
     -- Up to here events were deleted; one row.
     CREATE TABLE mark (gone_to INTEGER NOT NULL);
-"];
+",
+    "
+    -- Milliseconds of the failures since `since` in which the server ran.
+    ALTER TABLE webhook ADD COLUMN failing INTEGER NOT NULL DEFAULT 0;
+",
+];
 
 /// A commit is a write without a sync. The log is copied by `sync`; this copies what that leaves.
 const KIND: FileKind = FileKind { durable: false, shrinks: true, cache: 8192, log: 64 << 20, copied_after: 8192 };

@@ -15,7 +15,7 @@ struct World {
 
 fn world(bounds: Bounds) -> World {
     let folder = tempfile::tempdir().unwrap();
-    let mut store = Store::open(&folder.path().join("events.sqlite"), bounds).unwrap();
+    let mut store = Store::open(&folder.path().join("events.sqlite"), bounds, NOW).unwrap();
     let kept = store.webhook("shop", "https://shop.example", Filter::ALL).unwrap();
     World { store, kept, _folder: folder }
 }
@@ -146,4 +146,17 @@ fn at_the_bounds_the_oldest_go_and_the_loss_is_counted() {
     let (page, _) = world.store.page(EventId(0), &Filter::ALL, 5000).unwrap();
     assert!(!page.is_empty() && page.len() < 4000, "{}", page.len());
     assert_eq!(page.last().unwrap().id, id(4000), "the newest stay");
+}
+
+/// With two webhooks the log told of twice as many.
+#[test]
+fn an_event_that_two_webhooks_lose_is_one_event() {
+    let mut world = world(Bounds { age: Duration::from_secs(3600), octets: 1 << 40 });
+    let other = world.store.webhook("other", "https://other.example", Filter::ALL).unwrap();
+    world.add(&[(1, 7), (2, 8), (3, 7)]);
+    world.update(|u| u.kept.done_to = id(1));
+    world.update(|u| u.add = vec![waits(1, 7, 1, Some(NOW))]);
+    assert_eq!(world.store.trim(NOW + Duration::from_secs(3601)).unwrap().lost, 3);
+    assert_eq!(world.store.lost(world.kept.key).unwrap(), 3);
+    assert_eq!(world.store.lost(other.key).unwrap(), 3);
 }

@@ -1,5 +1,7 @@
 //! The bounds: what is too old, or too much, goes, the oldest first and a little at a time.
 
+use std::collections::HashSet;
+
 use repute_ledger::give_back;
 use repute_types::Timestamp;
 use rusqlite::params;
@@ -15,7 +17,7 @@ const PAGES: u32 = 256;
 /// What one step of trimming did.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Trimmed {
-    /// Events that a webhook had not got yet, summed over webhooks.
+    /// Events that a webhook had not got yet, each once, however many webhooks.
     pub lost: u64,
     /// There is more to do.
     pub more: bool,
@@ -52,39 +54,39 @@ impl Store {
     fn delete(&mut self, up_to: EventId) -> Result<u64, StoreError> {
         let lost = self.losses_up_to(up_to)?;
         let transaction = self.db.transaction()?;
-        for (webhook, n) in &lost {
+        for (webhook, events) in &lost {
             let mut count = transaction.prepare_cached("UPDATE webhook SET lost = lost + ?2 WHERE id = ?1")?;
-            count.execute(params![webhook, *n as i64])?;
+            count.execute(params![webhook, events.len() as i64])?;
         }
         transaction.execute("DELETE FROM waiting WHERE event <= ?1", [up_to.key()])?;
         transaction.execute("DELETE FROM event WHERE id <= ?1", [up_to.key()])?;
         transaction.execute("DELETE FROM mark", [])?;
         transaction.execute("INSERT INTO mark VALUES (?1)", [up_to.key()])?;
         transaction.commit()?;
-        let lost = lost.iter().map(|(_, n)| n).sum();
-        if lost > 0 {
+        let events: HashSet<i64> = lost.into_iter().flat_map(|(_, events)| events).collect();
+        if !events.is_empty() {
             self.losses += 1;
         }
-        Ok(lost)
+        Ok(events.len() as u64)
     }
 
-    /// What each reader loses with the events up to an id: those that wait, and those that it had
-    /// not come to.
-    fn losses_up_to(&self, up_to: EventId) -> Result<Vec<(i64, u64)>, StoreError> {
+    /// What each reader loses with the events up to an id (no more than a step): those that wait, and those that it had not
+    /// come to.
+    fn losses_up_to(&self, up_to: EventId) -> Result<Vec<(i64, Vec<i64>)>, StoreError> {
         let mut losses = Vec::new();
         for (webhook, filter) in &self.readers {
-            let mut waiting =
-                self.db.prepare_cached("SELECT count(*) FROM waiting WHERE webhook = ?1 AND event <= ?2")?;
-            let mut n: i64 = waiting.query_row(params![webhook, up_to.key()], |row| row.get(0))?;
+            let mut waiting = self.db.prepare_cached("SELECT event FROM waiting WHERE webhook = ?1 AND event <= ?2")?;
+            let waiting = waiting.query_map(params![webhook, up_to.key()], |row| row.get(0))?;
+            let mut events = waiting.collect::<Result<Vec<i64>, _>>()?;
             let mut select = self.db.prepare_cached(
                 "SELECT * FROM event WHERE id <= ?2 AND id > (SELECT done_to FROM webhook WHERE id = ?1)",
             )?;
             let mut rows = select.query(params![webhook, up_to.key()])?;
             while let Some(row) = rows.next()? {
-                n += i64::from(event(row)?.is_some_and(|event| filter.takes(&event)));
+                events.extend(event(row)?.filter(|event| filter.takes(event)).map(|event| event.id.key()));
             }
-            if n > 0 {
-                losses.push((*webhook, n.max(0) as u64));
+            if !events.is_empty() {
+                losses.push((*webhook, events));
             }
         }
         Ok(losses)

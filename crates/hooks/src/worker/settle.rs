@@ -36,12 +36,16 @@ impl Worker {
                     let verdict = self.health.failed(began, now, wait, &*self.random);
                     self.not_taken(&parcel, &text, now);
                     if verdict == Verdict::GiveUp {
-                        self.disable(format!("nothing was taken for three days; the last time: {text}"), now);
+                        self.disable(
+                            format!("nothing was taken in three days of attempts; the last time: {text}"),
+                            now,
+                        );
                     }
                 }
             }
             self.kept.failures = self.health.failures;
             self.kept.since = self.health.since;
+            self.kept.failing = self.health.failing;
         }
     }
 
@@ -139,6 +143,7 @@ impl Worker {
         self.health.renew();
         self.kept.failures = 0;
         self.kept.since = None;
+        self.kept.failing = Duration::ZERO;
         self.changed();
         self.update().all_due = true;
     }

@@ -147,8 +147,14 @@ impl World {
 
     /// Stops everything in order and starts it on the same files.
     pub async fn restart(&mut self) {
+        self.restart_after(Duration::ZERO).await;
+    }
+
+    /// The same, with the server off for a while.
+    pub async fn restart_after(&mut self, off: Duration) {
         self.hooks.stop().await;
         self.feed().close();
+        self.pass(off).await;
         self.hooks = open(&self.clock, &self.network, &self.state, &self.heard);
         self.hooks.configure(vec![webhook("shop", URL)]).await.unwrap();
     }

@@ -152,6 +152,7 @@ async fn answer(request: Request, services: &Services, stop: &mut watch::Receive
         Request::BulkCancelV1 { campaign } => said(control.cancel_campaign(&campaign).await),
         Request::BulkShowV1 { campaign } => said(control.campaign(&campaign).await),
         Request::BulkListV1 {} => said(control.campaigns().await),
+        Request::BulkMayBeginV1(begin) => said(control.may_begin(&begin).await),
         Request::BulkPreviewV1 { begin, rows } => said(control.preview(&begin, &rows).await),
         Request::BulkCheckAddressesV1(question) => said(control.check_addresses(&question)),
         Request::BulkCheckDomainsV1 { domains } => said(control.check_domains(domains).await),

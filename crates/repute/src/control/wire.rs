@@ -101,6 +101,7 @@ pub enum Request {
         campaign: String,
     },
     BulkListV1 {},
+    BulkMayBeginV1(Begin),
     BulkPreviewV1 {
         begin: Begin,
         rows: Vec<Row>,

@@ -215,7 +215,10 @@ fn doors(
     history: &Arc<History>,
     trust: &Arc<Trust>,
 ) -> anyhow::Result<Doors> {
-    let spool = SqliteSpool::open(&control::spool_folder(&config.state), sqlite::Options::default())?;
+    let spool = SqliteSpool::open(
+        &control::spool_folder(&config.state),
+        sqlite::Options { told: outside::told(feed), ..sqlite::Options::default() },
+    )?;
     let events = Arc::new(FanOut { log: log.clone(), feed: feed.clone(), history: history.clone() });
     if spool.damaged_blocks() > 0 {
         events.emit(Event { at: SystemClock.now(), kind: damaged_journal(spool.damaged_blocks()) });

@@ -8,10 +8,10 @@ use std::time::Duration;
 use anyhow::Context as _;
 use repute_dns::HickoryResolver;
 use repute_hooks::lines::Lines;
-use repute_hooks::{Caller, EventId, Feed, FeedOptions, Hooks, Webhook};
+use repute_hooks::{Caller, Feed, FeedOptions, Hooks, Webhook};
 use repute_ledger::Trust;
 use repute_net::{TcpNetwork, TlsClient};
-use repute_spool::{Campaign, MessageMeta, PartRecord, Spool, Stretch, Walk};
+use repute_spool::{Campaign, MessageMeta, PartRecord, Spool, Stretch, Walk, sqlite};
 use repute_types::event::EventSink;
 use repute_types::{Address, Clock as _, Event, EventKind, MessageId, PartId, SystemClock, SystemRandom, Timestamp};
 use tokio::sync::oneshot;
@@ -32,6 +32,24 @@ pub struct Outside {
     /// Ends the thread of the webhooks.
     stop: oneshot::Sender<()>,
     thread: JoinHandle<()>,
+}
+
+/// What became of mail is forgotten by the spool only after it is kept here.
+struct Kept(Arc<Feed>);
+
+impl sqlite::Told for Kept {
+    fn handed_in(&self) -> u64 {
+        self.0.recorded()
+    }
+
+    fn kept(&self) -> u64 {
+        self.0.stored()
+    }
+}
+
+/// For the spool, which waits for it; `None` where nothing is kept.
+pub fn told(feed: &Arc<Feed>) -> Option<Arc<dyn sqlite::Told>> {
+    feed.is_stored().then(|| Arc::new(Kept(feed.clone())) as Arc<dyn sqlite::Told>)
 }
 
 pub fn open_feed(config: &Config) -> anyhow::Result<Arc<Feed>> {
@@ -110,13 +128,15 @@ impl Outside {
 }
 
 /// Tells the acceptance of messages again that were committed just before a kill, and whose event
-/// was not: everything else about them is still to come.
+/// was not. What became of them is still to come: it is kept before it is settled on disk.
 pub async fn tell_missed(feed: &Feed, spool: &dyn Spool) -> anyhow::Result<()> {
-    let newest = *feed.newest().borrow();
-    if !feed.is_stored() || newest == EventId(0) {
+    if !feed.is_stored() {
         return Ok(());
     }
-    let from = MessageId::first_at(MessageId(newest.0).time() - OVERLAP);
+    let newest = MessageId(feed.newest().borrow().0);
+    // What was accepted before events were kept is not told. The first that was to be kept may be among what is missed.
+    let begin = MessageId(feed.begins_after().await?.0);
+    let from = MessageId::first_at(newest.time() - OVERLAP).max(begin);
     let first = PartId { message: MessageId(from.0.saturating_sub(1)), number: u32::MAX };
     tell_missed_campaigns(feed, spool, from).await?;
     let mut walk = Walk::behind(Some(first));
@@ -165,4 +185,66 @@ fn accepted(meta: &MessageMeta, recipients: Vec<Address>, recipient_count: u64) 
     // Ids of events go with the time at which they are told.
     let now: Timestamp = SystemClock.now();
     Event { at: now, kind }
+}
+
+#[cfg(test)]
+mod tests {
+    use repute_hooks::Bounds;
+    use repute_spool::{MemorySpool, NewMessage, PartState, Pending};
+    use repute_types::{Content, Domain, Recipient, Stream};
+
+    use super::*;
+
+    fn message(at: Timestamp) -> NewMessage {
+        let id = MessageId::first_at(at);
+        let meta = MessageMeta {
+            id,
+            account: Some("shop".into()),
+            stream: Stream::Transactional,
+            from: None,
+            author: None,
+            options: Default::default(),
+            received: at,
+            expires: at + Duration::from_secs(86_400),
+            header_id: String::new(),
+            size: 1,
+            labels: None,
+            letter: None,
+            members: false,
+        };
+        let part = PartRecord {
+            id: PartId { message: id, number: 0 },
+            domain: Domain::parse("a.test").unwrap(),
+            recipients: vec![Pending { recipient: Recipient::to("x@a.test".parse().unwrap()), last: None }],
+            attempts: 0,
+            state: PartState::Due,
+            due: at,
+            delay_noticed: false,
+            values: Vec::new(),
+        };
+        NewMessage { meta, content: Content::from(&b"x"[..]), parts: vec![part] }
+    }
+
+    /// With a file of events in which none stood yet, nothing was looked for.
+    #[tokio::test]
+    async fn the_first_message_of_all_is_told_after_a_kill() {
+        let folder = tempfile::tempdir().unwrap();
+        let open = || {
+            let store = Some((folder.path().join("events.sqlite"), Bounds::default()));
+            Feed::open(FeedOptions { store, ..FeedOptions::default() }).unwrap()
+        };
+        let (spool, now) = (MemorySpool::new(), SystemClock.now());
+        let (before, after) = (message(now - Duration::from_secs(5)), message(now + Duration::from_secs(5)));
+        let ids = vec![before.meta.id, after.meta.id];
+        // It waits from before events were kept.
+        spool.commit(before).await.unwrap();
+        let feed = open();
+        tell_missed(&feed, &spool).await.unwrap();
+        assert_eq!(feed.unknown(ids.clone()).await.unwrap(), ids);
+        drop(feed);
+        spool.commit(after).await.unwrap();
+        let feed = open();
+        tell_missed(&feed, &spool).await.unwrap();
+        assert_eq!(feed.unknown(ids.clone()).await.unwrap(), ids[..1]);
+    }
 }

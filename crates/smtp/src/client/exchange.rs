@@ -16,7 +16,7 @@ use std::collections::VecDeque;
 use std::fmt::Write;
 
 use bytes::BytesMut;
-use repute_types::{Content, Culprit, EnhancedCode, Outcome, Reply, Stage, Verdict};
+use repute_types::{Body, Content, Culprit, EnhancedCode, Outcome, Reply, Stage, Verdict};
 
 use super::{Extensions, Transaction};
 
@@ -115,7 +115,8 @@ impl<'a> Exchange<'a> {
             if reset {
                 ahead.push_front(Command::Rset);
             }
-            ahead.push_back(if offered.chunking { Command::Bdat } else { Command::Data });
+            let chunks = transaction.chunks || transaction.options.body == Body::BinaryMime;
+            ahead.push_back(if offered.chunking && chunks { Command::Bdat } else { Command::Data });
         }
         Exchange {
             transaction,
@@ -200,7 +201,7 @@ impl<'a> Exchange<'a> {
             _ => reply.code < 300 || reply.code >= 400,
         };
         if !expected {
-            return self.out_of_step(command.stage(), reply);
+            return self.out_of_step(command, reply);
         }
         match command {
             Command::Rset => self.unclean = false,
@@ -260,12 +261,14 @@ impl<'a> Exchange<'a> {
     }
 
     /// A reply that cannot belong to the command: what else comes cannot be told apart.
-    fn out_of_step(&mut self, stage: Stage, reply: Reply) {
+    fn out_of_step(&mut self, command: Command, reply: Reply) {
         self.alive = false;
-        let text = format!("the server's reply does not fit the command ({})", awaited(stage));
-        let mut outcome = Outcome::ours(Verdict::Deferred, stage, Culprit::Receiver, EnhancedCode(4, 5, 0), text);
-        outcome.reply = Some(reply);
-        self.end_all(outcome);
+        let outcome = |stage, when: &str| {
+            let text = format!("the server's reply does not fit the command ({when})");
+            let outcome = Outcome::ours(Verdict::Deferred, stage, Culprit::Receiver, EnhancedCode(4, 5, 0), text);
+            Outcome { reply: Some(reply.clone()), ..outcome }
+        };
+        self.broken(Some(command), outcome);
     }
 
     /// More was received than was asked for, before the content was sent: what is said of it would be taken from that.
@@ -278,7 +281,7 @@ impl<'a> Exchange<'a> {
     /// The connection is gone. What was decided before stays so.
     pub fn lost(&mut self, loss: Loss) {
         self.alive = false;
-        let stage = self.waiting.front().or(self.ahead.front()).map_or(Stage::Body, |c| c.stage());
+        let command = self.waiting.front().or(self.ahead.front()).copied();
         let (culprit, status, what) = match loss {
             Loss::TimedOut => (Culprit::Network, EnhancedCode(4, 4, 2), "the server did not answer in time"),
             Loss::Closed => (Culprit::Network, EnhancedCode(4, 4, 2), "the connection was lost"),
@@ -288,9 +291,22 @@ impl<'a> Exchange<'a> {
         let sent = self.waiting.iter().any(|c| matches!(c, Command::Bdat | Command::Content));
         let doubt =
             if sent && loss != Loss::Unsent { "; the message had been sent and may have been delivered" } else { "" };
-        let when = if loss == Loss::Unsent { "before all was sent" } else { awaited(stage) };
-        let text = format!("{what} ({when}){doubt}");
-        self.end_all(Outcome::ours(Verdict::Deferred, stage, culprit, status, text));
+        self.broken(command, |stage, when| {
+            let when = if loss == Loss::Unsent { "before all was sent" } else { when };
+            Outcome::ours(Verdict::Deferred, stage, culprit, status, format!("{what} ({when}){doubt}"))
+        });
+    }
+
+    /// The session broke at a command. Where that is one recipient's RCPT, the outcome at that stage is its own
+    /// ([`Outcome::broke_the_session`]), and the others are told that it was not theirs: else one recipient at whom the server breaks every
+    /// time would keep all the others waiting.
+    fn broken(&mut self, command: Option<Command>, outcome: impl Fn(Stage, &str) -> Outcome) {
+        let stage = command.map_or(Stage::Body, Command::stage);
+        let Some(Command::Rcpt(index)) = command else {
+            return self.end_all(outcome(stage, awaited(stage)));
+        };
+        self.outcomes[index].get_or_insert_with(|| outcome(stage, awaited(stage)));
+        self.end_all(outcome(Stage::Mail, "after RCPT of another recipient"));
     }
 
     fn end_all(&mut self, outcome: Outcome) {

@@ -18,6 +18,8 @@ pub struct Transaction<'a> {
     /// At least one, and no more than the server is to be asked for at once.
     pub recipients: &'a [&'a Recipient],
     pub content: &'a Content,
+    /// Whether it may go by BDAT where the server takes that; not where that has failed before. BINARYMIME knows no other way.
+    pub chunks: bool,
 }
 
 impl Transaction<'_> {

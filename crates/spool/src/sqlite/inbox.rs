@@ -2,20 +2,25 @@
 //!
 //! Promise: settlements are taken in the order in which they were handed in, and stay visible
 //! to readers until they are on disk. Commits wait no longer than the transaction before
-//! theirs, and in a crowd once more as long ([`Inbox::take`]); settlements alone wait [`LINGER`].
+//! theirs, and in a crowd once more as long ([`Inbox::take`]); settlements alone wait [`LINGER`], and until what tells of them
+//! is kept ([`Told`]), for [`PATIENCE`] at most.
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use repute_types::{MessageId, PartId};
 use tokio::sync::oneshot;
 
+use super::Told;
 use crate::{CampaignWrite, Change, NewMessage, Settlement, SpoolError};
 
 /// How long a settlement waits for a commit to travel with (docs/queue-states.md): long enough
 /// to save syncs, short enough that few messages go twice after a crash.
 pub(super) const LINGER: Duration = Duration::from_millis(100);
+
+/// How long a settlement waits until what tells of it is kept: in that time, a crash makes a message go twice.
+const PATIENCE: Duration = Duration::from_secs(1);
 
 /// One transaction's bounds: it must neither hold up the first message in it for long, nor
 /// outgrow the log.
@@ -85,10 +90,18 @@ struct Flush {
     answer: Answer,
 }
 
+/// A settlement that is not on disk yet.
+struct Held {
+    settlement: Arc<Settlement>,
+    /// So much has to be kept of what is told before it is written.
+    after: u64,
+    since: Instant,
+}
+
 #[derive(Default)]
 struct State {
     commits: VecDeque<Waiting>,
-    settlements: VecDeque<Arc<Settlement>>,
+    settlements: VecDeque<Held>,
     flushes: Vec<Flush>,
     /// Settlements handed in and settlements on disk, counted from the start.
     handed_in: u64,
@@ -105,14 +118,15 @@ struct State {
 pub(super) struct Inbox {
     /// Octets of content in one batch, and one message more.
     most_content: usize,
+    told: Option<Arc<dyn Told>>,
     state: Mutex<State>,
     /// Signalled when there is reason for the writer to look before its time.
     wake: Condvar,
 }
 
 impl Inbox {
-    pub fn new(most_content: usize) -> Inbox {
-        Inbox { most_content, state: Mutex::default(), wake: Condvar::new() }
+    pub fn new(most_content: usize, told: Option<Arc<dyn Told>>) -> Inbox {
+        Inbox { most_content, told, state: Mutex::default(), wake: Condvar::new() }
     }
 
     pub fn commit(&self, work: Work, answer: Answer) {
@@ -131,11 +145,13 @@ impl Inbox {
     pub fn settle(&self, settlement: Settlement) {
         let settlement = Arc::new(settlement);
         let mut state = self.lock();
+        // Under the lock, so that these stand in the order of the settlements.
+        let after = self.told.as_ref().map_or(0, |told| told.handed_in());
         for (place, notice) in settlement.notices.iter().enumerate() {
             state.notices.insert(notice.meta.id, (settlement.clone(), place));
         }
         state.changes.insert(settlement.part, settlement.clone());
-        state.settlements.push_back(settlement);
+        state.settlements.push_back(Held { settlement, after, since: Instant::now() });
         state.handed_in += 1;
         let count = state.settlements.len();
         // A writer that is awake looks in time by itself.
@@ -184,7 +200,7 @@ impl Inbox {
     }
 
     /// Waits for work: at once where a commit or a flush waits, after `linger` where there are
-    /// only settlements. An empty batch after `quiet` without any. `None` once closed with
+    /// only settlements. An empty batch after `quiet` without any, or where they have to wait. `None` once closed with
     /// nothing left. Commits wait for others to share their sync, as long as `company` says.
     pub fn take(&self, linger: Duration, quiet: Option<Duration>, company: Duration) -> Option<Batch> {
         let mut state = self.lock();
@@ -207,7 +223,7 @@ impl Inbox {
         if state.closed && state.commits.is_empty() && state.settlements.is_empty() && state.flushes.is_empty() {
             return None;
         }
-        Some(state.next_batch(self.most_content))
+        Some(state.next_batch(self.most_content, self.told.as_deref()))
     }
 
     /// The settlements of a batch are on disk.
@@ -242,7 +258,7 @@ impl Inbox {
     pub fn put_back(&self, settlements: Vec<Arc<Settlement>>, error: &SpoolError) {
         let mut state = self.lock();
         for settlement in settlements.into_iter().rev() {
-            state.settlements.push_front(settlement);
+            state.settlements.push_front(Held { settlement, after: 0, since: Instant::now() });
         }
         for flush in state.flushes.drain(..) {
             let _ = flush.answer.send(Err(error.clone()));
@@ -282,10 +298,20 @@ impl State {
         !self.is_urgent() && self.settlements.is_empty()
     }
 
-    fn next_batch(&mut self, most_content: usize) -> Batch {
-        let settlements = self.settlements.len().min(MOST_SETTLEMENTS);
+    fn next_batch(&mut self, most_content: usize, told: Option<&dyn Told>) -> Batch {
         let flushes = !self.flushes.is_empty();
-        let settlements = self.settlements.drain(..settlements).collect();
+        let settlements = self.settlements.len().min(MOST_SETTLEMENTS);
+        // What is done to a campaign counts on what was settled of it before.
+        let awaited = self.is_hurried() || self.commits.iter().any(|waiting| waiting.work.message().is_none());
+        let ready = match told {
+            Some(told) if !awaited && settlements < MOST_SETTLEMENTS => {
+                let kept = told.kept();
+                let is_ready = |held: &&Held| held.after <= kept || held.since.elapsed() >= PATIENCE;
+                self.settlements.iter().take_while(is_ready).count()
+            }
+            _ => settlements,
+        };
+        let settlements = self.settlements.drain(..ready).map(|held| held.settlement).collect();
         let mut batch = Batch { settlements, flushes, ..Batch::default() };
         let mut content = 0;
         while batch.commits.len() < MOST_COMMITS && content < most_content {
@@ -294,5 +320,72 @@ impl State {
             batch.commits.push(waiting);
         }
         batch
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicU64, Ordering};
+
+    use super::*;
+
+    /// Everything is handed in; so much is kept.
+    #[derive(Default)]
+    struct Feed(AtomicU64, AtomicU64);
+
+    impl Told for Feed {
+        fn handed_in(&self) -> u64 {
+            self.0.load(Ordering::SeqCst)
+        }
+
+        fn kept(&self) -> u64 {
+            self.1.load(Ordering::SeqCst)
+        }
+    }
+
+    fn settlement(n: u64) -> Settlement {
+        Settlement { part: PartId { message: MessageId(n), number: 0 }, change: Change::Done, notices: Vec::new() }
+    }
+
+    fn taken(inbox: &Inbox) -> Vec<u64> {
+        let batch = inbox.take(Duration::from_millis(1), None, Duration::ZERO).unwrap();
+        batch.settlements.iter().map(|settlement| settlement.part.message.0).collect()
+    }
+
+    /// After a kill under load a message was gone from the spool, and nobody had ever been told that it was delivered.
+    #[test]
+    fn what_is_settled_is_written_after_what_tells_of_it() {
+        let feed = Arc::new(Feed::default());
+        let inbox = Inbox::new(1 << 20, Some(feed.clone()));
+        for n in 1..=3 {
+            feed.0.store(n, Ordering::SeqCst);
+            inbox.settle(settlement(n));
+        }
+        assert_eq!(taken(&inbox), [] as [u64; 0]);
+        feed.1.store(2, Ordering::SeqCst);
+        assert_eq!(taken(&inbox), [1, 2]);
+        assert!(inbox.change(settlement(3).part).is_some(), "readers see it all the same");
+        // Whoever waits for it to be on disk waits for nothing else.
+        let (answer, _asked) = oneshot::channel();
+        inbox.flush(answer);
+        assert_eq!(taken(&inbox), [3]);
+        inbox.settled(&[Arc::new(settlement(1)), Arc::new(settlement(2)), Arc::new(settlement(3))]);
+        inbox.flushed(&Ok(()));
+        // Nor does the disk wait for ever for those who are told.
+        inbox.settle(settlement(4));
+        let begun = Instant::now();
+        while taken(&inbox) != [4] {
+            assert!(begun.elapsed() < 60 * PATIENCE);
+        }
+    }
+
+    #[test]
+    fn what_is_done_to_a_campaign_finds_all_that_was_settled_before() {
+        let feed = Arc::new(Feed(AtomicU64::new(1), AtomicU64::new(0)));
+        let inbox = Inbox::new(1 << 20, Some(feed));
+        inbox.settle(settlement(1));
+        let (answer, _asked) = oneshot::channel();
+        inbox.commit(Work::Forget(MessageId(1)), answer);
+        assert_eq!(taken(&inbox), [1]);
     }
 }

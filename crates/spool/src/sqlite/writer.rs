@@ -26,7 +26,10 @@ pub(super) fn run(mut store: Store, inbox: &Inbox) {
     let (mut linger, mut company) = (LINGER, Company::default());
     while let Some(batch) = inbox.take(linger, store.quiet(), company.wait()) {
         if batch.is_empty() {
-            store.use_quiet();
+            // Settlements may be waiting for others.
+            if inbox.unsettled() == 0 {
+                store.use_quiet();
+            }
             continue;
         }
         let (flushes, commits, began) = (batch.flushes, batch.commits.len(), Instant::now());

@@ -153,8 +153,7 @@ impl Day {
 
     async fn start(&mut self) {
         let disk = Arc::new(Disk::new(self.platter.clone(), self.book.clone(), self.sync));
-        // Two hours: the longest pause that a receiver asks for.
-        let longest = settings(self.size).retry.longest().max(2 * HOUR);
+        let longest = settings(self.size).retry.longest();
         for (_, part) in self.platter.scan(None, usize::MAX).await.unwrap() {
             for pending in &part.recipients {
                 self.book.is_due(&pending.recipient.address.to_string(), part.due, part.attempts, longest);

@@ -10,7 +10,7 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 use std::io::{BufRead as _, IsTerminal as _};
 use std::path::{Path, PathBuf};
 
-use anyhow::Context as _;
+use anyhow::{Context as _, bail};
 use indicatif::ProgressBar;
 use repute_engine::bulk::words::{Add, Added, Begin, Begun, Preview, Refused, Row, WhyNot};
 use repute_engine::bulk::{CheckAddresses, DomainTakes, Takes};
@@ -48,7 +48,12 @@ pub fn run(args: Send, config: &Config, context: &Context) -> anyhow::Result<Exi
     if let Some(count) = args.preview {
         return preview(&mut server, begin, people, count, &args, context);
     }
-    let found = check(&mut server, &begin, people, &args)?;
+    let may_begin = server.ask(&Request::BulkMayBeginV1(begin.clone()));
+    if let (Err(refusal), false) = (&may_begin, args.check) {
+        bail!("{refusal}");
+    }
+    let mut found = check(&mut server, &begin, people, &args)?;
+    found.refusal = may_begin.err().map(|refusal| refusal.to_string());
     let file = args.refused.clone().unwrap_or_else(|| list.with_extension("refused.csv"));
     if !found.refused.is_empty() {
         write_refused(&file, &found.refused)?;
@@ -60,7 +65,7 @@ pub fn run(args: Send, config: &Config, context: &Context) -> anyhow::Result<Exi
         if context.json {
             out::json(&found.to_json(&file));
         }
-        return Ok(if found.good == 0 { Exit::Problem } else { Exit::Done });
+        return Ok(if found.good == 0 || found.refusal.is_some() { Exit::Problem } else { Exit::Done });
     }
     if !args.yes && !agreed(&begin, found.good)? {
         return Ok(Exit::Problem);
@@ -129,6 +134,8 @@ struct Found {
     /// Domains of which it could not be found out.
     unknown: usize,
     shows_link: bool,
+    /// Why the server would not begin the campaign, whatever the list is.
+    refusal: Option<String>,
 }
 
 impl Found {
@@ -145,6 +152,7 @@ impl Found {
             self.count().into_iter().map(|(why, n)| (why.as_str().to_owned(), n.into())).collect();
         serde_json::json!({
             "rows": self.rows, "good": self.good, "refused": counts, "unknown_domains": self.unknown,
+            "refusal": self.refusal,
             "refused_file": (!self.refused.is_empty()).then(|| file.display().to_string()),
         })
     }
@@ -161,8 +169,8 @@ fn form_of(begin: &Begin, args: &Send) -> anyhow::Result<FormLetter> {
 fn check(server: &mut Talk, begin: &Begin, mut people: People, args: &Send) -> anyhow::Result<Found> {
     let form = form_of(begin, args)?;
     let bar = spinner("checking the list");
-    let mut found =
-        Found { rows: 0, good: 0, refused: Vec::new(), unknown: 0, shows_link: form.shows_unsubscribe_url() };
+    let shows_link = form.shows_unsubscribe_url();
+    let mut found = Found { rows: 0, good: 0, refused: Vec::new(), unknown: 0, shows_link, refusal: None };
     let (mut seen, mut batch) = (HashSet::new(), Vec::new());
     let mut domains: HashMap<Domain, Vec<(u32, String)>> = HashMap::new();
     while let Some(read) = people.next()? {
@@ -297,6 +305,9 @@ fn tell(found: &Found, file: &Path) {
     }
     if !found.shows_link {
         out::line("the letter shows nobody how to leave: write {{ unsubscribe_url }} into it");
+    }
+    if let Some(refusal) = &found.refusal {
+        out::line(&out::tone(&format!("it would be refused: {}", out::plain(refusal)), out::Tone::Bad));
     }
 }
 

@@ -30,7 +30,7 @@ impl Scene {
     fn play(&self, offered: &Extensions, replies: &[Reply], loss: Loss) -> (String, Vec<Outcome>, bool) {
         let recipients: Vec<_> = self.recipients.iter().collect();
         let (from, options, content) = (Some(&self.from), &self.options, &self.content);
-        let transaction = Transaction { from, options, recipients: &recipients, content };
+        let transaction = Transaction { from, options, recipients: &recipients, content, chunks: true };
         let mut exchange = Exchange::begin(&transaction, offered, false);
         let (mut said, mut out, mut replies) = (String::new(), BytesMut::new(), replies.iter());
         loop {
@@ -108,6 +108,24 @@ fn replies_that_do_not_fit_end_the_session_and_deliver_nothing() {
         assert_eq!(outcomes[0].verdict, Verdict::Deferred, "{heard}");
         assert!(outcomes[0].text.contains("does not fit"), "{heard}");
     }
+}
+
+/// All of them were told the same, so that nobody could say at whom the server breaks.
+#[test]
+fn a_break_at_one_recipient_is_told_apart_from_the_others() {
+    let pipelining = Extensions { pipelining: true, ..Extensions::default() };
+    for loss in [Loss::Malformed, Loss::Closed, Loss::TimedOut] {
+        let heard = replies("250 a\r\n250 b\r\n550 c\r\n");
+        let (_, outcomes, alive) = Scene::new(5).play(&pipelining, &heard, loss);
+        assert!(!alive);
+        let broke: Vec<bool> = outcomes.iter().map(Outcome::broke_the_session).collect();
+        assert_eq!(broke, [false, false, true, false, false], "{outcomes:?}");
+        assert_eq!(outcomes[1].verdict, Verdict::Failed, "what was decided stays so");
+        assert!(outcomes[0].text.contains("of another recipient"), "{}", outcomes[0].text);
+    }
+    let unfit = replies("250 a\r\n250 b\r\n354 c\r\n");
+    let (_, outcomes, _) = Scene::new(3).play(&pipelining, &unfit, Loss::Closed);
+    assert_eq!(outcomes.iter().map(Outcome::broke_the_session).collect::<Vec<_>>(), [false, true, false]);
 }
 
 #[test]
