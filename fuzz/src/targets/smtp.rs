@@ -193,7 +193,8 @@ fn transaction(
     let all: Vec<_> =
         (0..count).map(|n| Recipient::to(Address::parse(&format!("u{n}@example.net")).unwrap())).collect();
     let recipients: Vec<&Recipient> = all.iter().collect();
-    let transaction = Transaction { from: Some(&from), options: &options, recipients: &recipients, content };
+    let chunks = count.is_multiple_of(2);
+    let transaction = Transaction { from: Some(&from), options: &options, recipients: &recipients, content, chunks };
     let mut exchange = Exchange::begin(&transaction, offered, false);
     let mut out = BytesMut::new();
     let (mut positive_to_content, mut sent_content) = (false, false);
