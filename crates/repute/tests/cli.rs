@@ -228,3 +228,47 @@ fn generated_pages_are_those_in_docs() {
     let run = place.run(&["man", "--check", docs]);
     assert_eq!(run.code, 0, "run `cargo run -- man`:\n{}", run.out);
 }
+
+/// All three were taken without a word, at the start as well.
+#[test]
+fn what_can_be_served_and_is_hardly_meant_is_advised_against() {
+    let hash = "$argon2id$v=19$m=19456,t=2,p=1$F4uiR32WRqWRUySEsaKXxw$eL+t5AN1ZljGMRJd0xh3O+EI36Ocp8PKDCdDvz27dxw";
+    let place = Place::new(&format!(
+        "hostname = \"mail.example.com\"\n[[egress]]\naddress = \"203.0.113.9\"\n[[egress]]\naddress = \"127.0.0.1\"\n\
+         [[domain]]\nname = \"example.com\"\ndanger_unsigned = true\n\
+         [[account]]\nname = \"shop\"\npassword = \"{hash}\"\ndomains = \"example.com\"\n"
+    ));
+    let mode = |mode| {
+        let mode = std::os::unix::fs::PermissionsExt::from_mode(mode);
+        std::fs::set_permissions(place.path("repute.toml"), mode).unwrap();
+    };
+    mode(0o644);
+    let said = place.run(&["config", "check"]).good();
+    assert!(said.contains("is good: 1 domain(s), 1 account(s)\n\nIt can be served, and yet:\n"), "{said}");
+    assert!(said.contains("repute.toml:3:11: mail cannot leave from 203.0.113.9 now"), "{said}");
+    assert!(!said.contains("127.0.0.1"), "{said}");
+    assert!(said.contains("repute.toml:11:12: everybody on this machine can read"), "{said}");
+    assert!(said.contains("  fix  chmod o= "), "{said}");
+    let json: serde_json::Value = serde_json::from_str(&place.run(&["--json", "config", "check"]).good()).unwrap();
+    assert_eq!((json["faults"].as_array().unwrap().len(), json["advice"].as_array().unwrap().len()), (0, 2));
+    mode(0o640);
+    let said = place.run(&["config", "check"]).good();
+    assert!(said.contains("203.0.113.9") && !said.contains("chmod"), "{said}");
+}
+
+#[test]
+fn who_names_what_is_not_there_reads_that_it_is_not() {
+    let place = Place::new("hostname = \"mail.example.com\"\nstate = \"state\"\n");
+    let token = place.run(&["token", "add", "web", "--account", "nope"]);
+    assert_eq!((token.code, token.out.as_str()), (2, ""));
+    assert!(token.err.contains("there is no account `nope`"), "{}", token.err);
+    let report = place.run(&["reports", "show", "abc"]);
+    assert_eq!(report.code, 2);
+    assert!(report.err.contains("a report is shown by its number"), "{}", report.err);
+    // It said nothing, and that all was well.
+    for nothing in ["/dev/null", "-"] {
+        let read = place.run_with(&["reports", "read", nothing], " \n");
+        assert_eq!((read.code, read.out.as_str()), (2, ""));
+        assert!(read.err.contains(&format!("there is nothing in {nothing}")), "{}", read.err);
+    }
+}

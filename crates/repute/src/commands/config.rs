@@ -30,11 +30,14 @@ pub fn run(args: Args, context: &Context) -> anyhow::Result<Exit> {
 fn check(context: &Context) -> anyhow::Result<Exit> {
     let config = context.load(Files::Check)?;
     if context.json {
-        out::json(&serde_json::json!({ "file": config.file, "faults": [] }));
+        out::json(&serde_json::json!({ "file": config.file, "faults": [], "advice": config.advice.list() }));
     } else {
         let (domains, accounts) = (config.domains.len(), config.accounts.len());
         let text = format!("{} is good: {domains} domain(s), {accounts} account(s)", config.file.display());
         out::line(&text);
+        if !config.advice.is_empty() {
+            out::print(&format!("\nIt can be served, and yet:\n\n{}", config.advice));
+        }
     }
     Ok(Exit::Done)
 }

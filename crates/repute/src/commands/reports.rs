@@ -37,6 +37,7 @@ enum Command {
     /// One report with all it says
     Show {
         /// Its number in `reports list`
+        #[arg(value_parser = number)]
         id: i64,
     },
     /// Who sends in our name, what passes, and how that changed
@@ -88,6 +89,11 @@ pub fn run(args: Args, context: &Context) -> anyhow::Result<Exit> {
             Ok(Exit::Done)
         }
     }
+}
+
+fn number(text: &str) -> Result<i64, String> {
+    text.parse()
+        .map_err(|_| "a report is shown by its number: `repute reports list` has them in its first column".to_owned())
 }
 
 /// `None` where no report ever came.

@@ -32,6 +32,7 @@ pub fn run(_: Args, context: &Context) -> anyhow::Result<Exit> {
         Some(user) => user::become_user(user)?,
         None => warn_of_root(&config),
     }
+    config.advice.sentences().for_each(|sentence| out::error(&format!("repute: WARNING: {sentence}\n")));
     let log = Arc::new(Log::to_stderr(config.log).context("the log's thread cannot be started")?);
     let self_signed = config.tls.is_none();
     let runtime = Runtime::new().context("the runtime cannot be started")?;

@@ -117,8 +117,9 @@ fn check(add: &Add, config: &Config) -> anyhow::Result<()> {
     if config.tokens.iter().any(|t| t.name == add.name) {
         anyhow::bail!("there is a token `{}` already: take its block out of {file} to make a new one", add.name);
     }
-    if let Some(account) = add.account.as_ref().filter(|a| add.write && config.accounts.iter().all(|k| k.name != **a)) {
-        return Err(Ended::usage(format!("there is no account `{account}`: repute account add {account} --write")));
+    if let Some(account) = add.account.as_ref().filter(|a| config.accounts.iter().all(|known| known.name != **a)) {
+        let cure = format!("repute account add {account} --write");
+        return Err(Ended::usage(format!("there is no account `{account}` in {file}: {cure}")));
     }
     Ok(())
 }

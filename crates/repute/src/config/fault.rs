@@ -28,11 +28,16 @@ impl Fault {
     }
 }
 
+/// As many are shown to people; who has more has one cause for many.
+const SHOWN: usize = 50;
+
 /// All faults of one file, with its text, so that each can show its line.
 #[derive(Debug)]
 pub struct Faults {
     file: PathBuf,
     text: String,
+    /// Where each line begins.
+    lines: Vec<usize>,
     list: Vec<Fault>,
 }
 
@@ -48,18 +53,36 @@ pub struct Place {
 impl Faults {
     pub fn new(file: &Path, text: &str, mut list: Vec<Fault>) -> Faults {
         list.sort_by_key(|f| f.span.as_ref().map_or(usize::MAX, |s| s.start));
-        Faults { file: file.to_owned(), text: text.to_owned(), list }
+        let lines = std::iter::once(0).chain(text.match_indices('\n').map(|(end, _)| end + 1)).collect();
+        Faults { file: file.to_owned(), text: text.to_owned(), lines, list }
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.list.is_empty()
+    }
+
+    /// One line each, for a log.
+    pub fn sentences(&self) -> impl Iterator<Item = String> {
+        self.list.iter().map(|fault| {
+            let place = self.place(fault).map_or_else(String::new, |place| format!(":{}", place.line));
+            format!("{}{place}: {}: {}", self.file.display(), fault.what, fault.cure)
+        })
     }
 
     pub fn place(&self, fault: &Fault) -> Option<Place> {
         let start = fault.span.as_ref()?.start.min(self.text.len());
-        let before = self.text.get(..start)?;
-        let line_start = before.rfind('\n').map_or(0, |i| i + 1);
-        Some(Place { line: before.matches('\n').count() + 1, column: before[line_start..].chars().count() + 1 })
+        let line = self.lines.partition_point(|begin| *begin <= start);
+        let before = self.text.get(*self.lines.get(line.checked_sub(1)?)?..start)?;
+        Some(Place { line, column: before.chars().count() + 1 })
     }
 
-    /// For `--json`.
+    /// For `--json`: all of them.
     pub fn to_json(&self) -> serde_json::Value {
+        serde_json::json!({ "faults": self.list() })
+    }
+
+    /// Each for `--json`.
+    pub fn list(&self) -> Vec<serde_json::Value> {
         let one = |f: &Fault| {
             let place = self.place(f);
             serde_json::json!({
@@ -70,12 +93,13 @@ impl Faults {
                 "cure": f.cure,
             })
         };
-        serde_json::json!({ "faults": self.list.iter().map(one).collect::<Vec<_>>() })
+        self.list.iter().map(one).collect()
     }
 
     fn excerpt(&self, f: &mut fmt::Formatter<'_>, fault: &Fault, place: Place) -> fmt::Result {
         let Some(span) = &fault.span else { return Ok(()) };
-        let Some(line) = self.text.lines().nth(place.line - 1) else { return Ok(()) };
+        let begin = self.lines.get(place.line - 1).copied().unwrap_or_default();
+        let Some(line) = self.text.get(begin..).and_then(|rest| rest.lines().next()) else { return Ok(()) };
         let line = line.trim_end();
         let wide = self.text.get(span.clone()).and_then(|t| t.lines().next()).map_or(1, |t| t.chars().count());
         let room = line.chars().count().saturating_sub(place.column - 1);
@@ -87,7 +111,7 @@ impl Faults {
 
 impl fmt::Display for Faults {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for (i, fault) in self.list.iter().enumerate() {
+        for (i, fault) in self.list.iter().take(SHOWN).enumerate() {
             if i > 0 {
                 writeln!(f)?;
             }
@@ -100,6 +124,40 @@ impl fmt::Display for Faults {
             }
             writeln!(f, "  fix  {}", fault.cure)?;
         }
-        Ok(())
+        match self.list.len().saturating_sub(SHOWN) {
+            0 => Ok(()),
+            more => writeln!(f, "\n{}: and {more} more: these first, one cause often makes many", self.file.display()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// All of them ran through the terminal, each counted from the beginning of the file.
+    #[test]
+    fn of_thousands_of_faults_the_first_fifty_are_shown() {
+        let text = "wrong = 1\n".repeat(5000);
+        let fault = |n: usize| Fault::at(n * 10..n * 10 + 5, format!("fault {n}"), "take it out");
+        let faults = Faults::new(Path::new("repute.toml"), &text, (0..5000).rev().map(fault).collect());
+        let shown = faults.to_string();
+        assert_eq!(shown.matches("  fix  ").count(), SHOWN);
+        assert!(shown.contains("repute.toml:50:1: fault 49\n   50 | wrong = 1\n      | ^^^^^\n"), "{shown}");
+        assert!(shown.ends_with("repute.toml: and 4950 more: these first, one cause often makes many\n"), "{shown}");
+        assert_eq!(faults.to_json()["faults"][4999]["line"], 5000);
+    }
+
+    #[test]
+    fn a_place_is_counted_in_characters() {
+        let text = "é = 1\nüü = x";
+        let at = |span: Range<usize>| {
+            Faults::new(Path::new("f"), text, Vec::new()).place(&Fault::at(span, "", "")).map(|p| (p.line, p.column))
+        };
+        assert_eq!(
+            (at(0..1), at(5..6), at(7..8), at(12..13)),
+            (Some((1, 1)), Some((1, 5)), Some((2, 1)), Some((2, 4)))
+        );
+        assert_eq!(at(text.len()..text.len() + 1), Some((2, 7)));
     }
 }

@@ -76,7 +76,7 @@ pub fn parse(path: &Path, text: &str, files: Files) -> Result<Config, Faults> {
     let faults = |list| Faults::new(path, text, list);
     let table = shaped(text).map_err(faults)?;
     let typed = typed::Typed::deserialize(Deserializer::from(table)).map_err(|e| faults(vec![from_toml(&e)]))?;
-    meant::check(path, typed, files).map_err(faults)
+    meant::check(path, text, typed, files).map_err(faults)
 }
 
 /// For a look at a server that may run: where the file has faults, all that is taken from it is where the state is, for the

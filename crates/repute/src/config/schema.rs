@@ -169,7 +169,12 @@ const EGRESS: Section = Section {
     many: true,
     doc: "An address that mail leaves from. Without any, the operating system chooses.",
     keys: &[
-        key("address", OneOrMany(&Ip), Required, "At most one IPv4 and one IPv6 address of this machine."),
+        key(
+            "address",
+            OneOrMany(&Ip),
+            Required,
+            "At most one IPv4 and one IPv6 address of this machine. Behind NAT it is its own; while the machine does not have it, what would leave from it waits.",
+        ),
         key(
             "ehlo",
             Name,

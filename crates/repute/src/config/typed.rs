@@ -226,7 +226,7 @@ pub struct Lists {
 #[derive(Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Limits {
-    pub size: SizeOrOctets,
+    pub size: Spanned<SizeOrOctets>,
     pub recipients: usize,
     pub connections: usize,
     pub connections_per_client: usize,

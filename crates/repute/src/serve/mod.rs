@@ -312,7 +312,7 @@ fn listener(config: &Config, port: &Port, tls: &TlsSource) -> Option<ListenerCon
 fn limits(config: &Config) -> Limits {
     let limits = &config.limits;
     Limits {
-        message_size: limits.size.in_memory(),
+        message_size: limits.size.get_ref().in_memory(),
         recipients: limits.recipients,
         errors: limits.errors,
         auth_failures: limits.auth_failures,

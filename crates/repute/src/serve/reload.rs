@@ -11,12 +11,13 @@ use crate::control::sendmail::Access;
 impl Running {
     /// Reads the configuration again and takes on what it can: accounts, domains and their
     /// keys, egress, routes, retry, certificate, log. Fails with everything as it was.
-    /// Returns what needs a restart.
+    /// Returns what needs a restart, and what is hardly meant.
     pub fn reload(&mut self) -> anyhow::Result<Vec<String>> {
         let new = config::load(&self.config.file, Files::Check)?;
         let settings = settings::of(&new, &self.known);
         let certificate = load_certificate(&new).context("the certificate cannot be taken on")?;
-        let waiting = needs_restart(&self.config, &new);
+        let mut waiting = needs_restart(&self.config, &new);
+        waiting.extend(new.advice.sentences().map(|sentence| format!("WARNING: {sentence}")));
         let web = super::web::of(&new)?;
         self.engine.reload(settings);
         self.outside.reload(new.webhooks.clone());
@@ -43,7 +44,7 @@ impl Running {
 fn needs_restart(old: &Config, new: &Config) -> Vec<String> {
     let limits = |c: &Config| {
         let l = &c.limits;
-        let sizes = (l.size.octets(), l.memory.octets(), l.incoming_memory.octets());
+        let sizes = (l.size.get_ref().octets(), l.memory.octets(), l.incoming_memory.octets());
         let times = (l.idle.0, l.auth_window.0, l.drain.0);
         let failures = (l.errors, l.auth_failures, l.auth_failures_per_client);
         (sizes, times, failures, l.recipients, l.connections, l.connections_per_client)

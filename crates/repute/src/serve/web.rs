@@ -64,7 +64,7 @@ fn policies(config: &Config) -> Vec<(Domain, String)> {
 }
 
 fn limits(config: &Config) -> Limits {
-    let size = config.limits.size.in_memory();
+    let size = config.limits.size.get_ref().in_memory();
     Limits {
         // A message in base64, and what stands around it.
         body: size.saturating_add(size / 5 * 2).saturating_add(1 << 20),

@@ -20,6 +20,10 @@ pub fn run(file: &Path, context: &Context) -> anyhow::Result<Exit> {
     };
     read.map_err(|error| Ended::usage(format!("{} cannot be read: {error}", file.display())))?;
     let found = repute_feedback::read_file(&octets);
+    if octets.trim_ascii().is_empty() || found.is_empty() {
+        let nothing = format!("there is nothing in {}: name a file with a message or a report in it", file.display());
+        return Err(Ended::usage(nothing));
+    }
     match context.json {
         true => out::json(&all(&found)),
         false => out::print(&found.iter().map(text).collect::<Vec<_>>().join("\n")),

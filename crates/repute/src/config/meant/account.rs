@@ -47,6 +47,7 @@ pub fn check(
     elsewhere: &[String],
 ) -> Vec<Account> {
     let mut accounts: Vec<Account> = Vec::new();
+    open_hashes(c, &typed);
     for one in typed {
         let header = one.span();
         let one = one.into_inner();
@@ -82,6 +83,21 @@ pub fn check(
         accounts.push(account);
     }
     accounts
+}
+
+/// A hash can be guessed at by whoever has it, as long as they like. It is no fault: everybody may be root alone.
+fn open_hashes(c: &mut Checking, typed: &[Spanned<typed::Account>]) {
+    let hashes = |one: &Spanned<typed::Account>| {
+        let one = one.get_ref();
+        one.password.as_ref().or(one.scram.as_ref()).map(Spanned::span)
+    };
+    if let Some(first) = typed.iter().find_map(hashes)
+        && c.files == Files::Check
+        && let Err(open) = files::secret_mode(&c.config.clone(), first.clone())
+    {
+        let text = format!("{}, and there are passwords' hashes in it", open.what);
+        c.advise(first, text, open.cure);
+    }
 }
 
 fn password(c: &mut Checking, one: &typed::Account) -> Option<String> {

@@ -1,12 +1,12 @@
 //! Addresses that mail leaves from, and the pools that share them out among the domains.
 
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, UdpSocket};
 
 use repute_types::Domain;
 use toml::Spanned;
 
 use super::super::nearest::nearest;
-use super::{Checking, typed};
+use super::{Checking, Files, typed};
 
 /// A source of connections: one IPv4 address, one IPv6 address, or both.
 #[derive(Clone, Debug)]
@@ -49,6 +49,9 @@ fn check_one(c: &mut Checking, one: Spanned<typed::Egress>, seen: &mut Vec<IpAdd
             continue;
         }
         seen.push(address);
+        if c.files == Files::Check {
+            try_it(c, address, span.clone());
+        }
         let taken = match address {
             IpAddr::V4(a) => egress.v4.replace(a).is_some(),
             IpAddr::V6(a) => egress.v6.replace(a).is_some(),
@@ -61,6 +64,16 @@ fn check_one(c: &mut Checking, one: Spanned<typed::Egress>, seen: &mut Vec<IpAdd
     egress.ehlo = one.ehlo;
     egress.pools = one.pool.into_iter().map(Spanned::into_inner).collect();
     egress
+}
+
+/// An address that is not here yet (a floating one, a network that comes up late) keeps nobody from serving: what would
+/// leave from it waits. Where the system binds addresses that it does not have, this is silent.
+fn try_it(c: &mut Checking, address: IpAddr, span: std::ops::Range<usize>) {
+    let Err(error) = UdpSocket::bind((address, 0)) else { return };
+    let text = format!("mail cannot leave from {address} now: this machine does not have it ({error})");
+    let cure = "what would leave from it waits until then: give this machine the address, or write one that `ip address` shows; \
+                behind NAT that is its own, not the one that others see";
+    c.advise(span, text, cure);
 }
 
 /// The places of the egresses that mail of a domain may leave from; `None`: all of them.

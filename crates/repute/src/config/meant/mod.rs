@@ -34,7 +34,7 @@ pub use web::{Token, Web};
 pub use webhook::Events;
 
 use super::Files;
-use super::fault::Fault;
+use super::fault::{Fault, Faults};
 use super::files;
 use super::typed::{self, Typed};
 pub use super::typed::{Action, Limits, ListenerKind, LogFormat, RouteTls};
@@ -43,6 +43,8 @@ use super::value::Socket;
 pub struct Config {
     /// The file it was read from.
     pub file: PathBuf,
+    /// What can be served and is hardly meant.
+    pub advice: Faults,
     pub hostname: Domain,
     pub state: PathBuf,
     pub user: Option<String>,
@@ -125,11 +127,17 @@ struct Checking {
     state: PathBuf,
     files: Files,
     faults: Vec<Fault>,
+    /// What does not keep the server from serving.
+    advice: Vec<Fault>,
 }
 
 impl Checking {
     fn fault(&mut self, at: std::ops::Range<usize>, what: impl Into<String>, cure: impl Into<String>) {
         self.faults.push(Fault::at(at, what, cure));
+    }
+
+    fn advise(&mut self, at: std::ops::Range<usize>, what: impl Into<String>, cure: impl Into<String>) {
+        self.advice.push(Fault::at(at, what, cure));
     }
 
     fn path(&self, written: &Path) -> PathBuf {
@@ -142,10 +150,12 @@ impl Checking {
     }
 }
 
-pub fn check(file: &Path, typed: Typed, look: Files) -> Result<Config, Vec<Fault>> {
+/// `text` is what stands in the file: advice shows its line.
+pub fn check(file: &Path, text: &str, typed: Typed, look: Files) -> Result<Config, Vec<Fault>> {
     let base = file.parent().unwrap_or(Path::new("")).to_owned();
-    let mut c =
-        Checking { config: file.to_owned(), state: base.join(&typed.state), base, files: look, faults: Vec::new() };
+    let state = base.join(&typed.state);
+    let (faults, advice) = (Vec::new(), Vec::new());
+    let mut c = Checking { config: file.to_owned(), state, base, files: look, faults, advice };
     let egresses = egress::check(&mut c, typed.egress);
     let domains = domain::check(&mut c, typed.domain, &egresses);
     let elsewhere = typed.token.iter().filter_map(|token| token.account.as_ref()).chain(&typed.sendmail.account);
@@ -174,7 +184,7 @@ pub fn check(file: &Path, typed: Typed, look: Files) -> Result<Config, Vec<Fault
             dnssec: typed.resolver.dnssec,
             timeout: typed.resolver.timeout.0,
         },
-        limits: typed.limits,
+        limits: limits(&mut c, typed.limits),
         retry: retry(&mut c, &typed.retry),
         suppression: SuppressionSettings {
             unknown: typed.suppression.unknown.map(|span| span.0),
@@ -207,6 +217,7 @@ pub fn check(file: &Path, typed: Typed, look: Files) -> Result<Config, Vec<Fault
         mx_port: typed.delivery.mx_port,
         danger_allow_loopback: typed.delivery.danger_allow_loopback,
         file: file.to_owned(),
+        advice: Faults::new(file, text, c.advice),
         state: c.state.clone(),
         domains,
         accounts,
@@ -260,6 +271,14 @@ fn tls(c: &mut Checking, tls: typed::Tls) -> Option<TlsFiles> {
         }
     }
     Some(files)
+}
+
+/// EHLO's `SIZE 0` promises that there is no bound (RFC 1870 §3).
+fn limits(c: &mut Checking, limits: Limits) -> Limits {
+    if limits.size.get_ref().octets() == 0 {
+        c.fault(limits.size.span(), "no message could be taken", "write a size such as \"50MiB\"");
+    }
+    limits
 }
 
 fn retry(c: &mut Checking, retry: &typed::Retry) -> Retry {
