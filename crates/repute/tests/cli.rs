@@ -188,7 +188,7 @@ fn an_account_for_the_sendmail_command_or_a_token_needs_no_password() {
     place("[sendmail]\naccount = \"local\"\n").run(&["config", "check"]).good();
     let by_token = place("[[account]]\nname = \"x\"\naddresses = \"127.0.0.2\"\ndomains = \"example.com\"\n");
     assert_eq!(by_token.run(&["config", "check"]).code, 2);
-    let hash = "0".repeat(64);
+    let hash = format!("sha256:{}", "0".repeat(64));
     let token = format!("[[token]]\nname = \"t\"\nhash = \"{hash}\"\naccount = \"local\"\nallow = [\"send\"]\n");
     place(&token).run(&["config", "check"]).good();
 }
