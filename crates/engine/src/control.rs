@@ -306,6 +306,17 @@ impl Control {
         self.works.now()
     }
 
+    /// Parts in the queue, by the word of each state.
+    pub fn parts(&self) -> Vec<(&'static str, usize)> {
+        let counts = self.works.queue(|queue| queue.counts());
+        counts.into_iter().map(|(state, count)| (state.as_str(), count)).collect()
+    }
+
+    /// Outcomes that are not on disk yet.
+    pub fn unsettled(&self) -> usize {
+        self.works.doors.spool.unsettled()
+    }
+
     /// Whether messages can be taken: the spool answers, and attempts are settled on disk.
     pub async fn ready(&self) -> Result<(), ControlError> {
         self.works.doors.spool.last_id().await.map(drop).map_err(ControlError::Spool)
@@ -423,14 +434,7 @@ fn place_of(text: &str) -> Option<PartId> {
 /// A row from what is stored, and from what the running queue knows beside it.
 pub fn row(meta: &MessageMeta, part: PartRecord, view: Option<repute_queue::View>, now: Timestamp) -> QueueRow {
     let stored = if part.state == PartState::Due { "waiting" } else { "held" };
-    let state = view.as_ref().map_or(stored, |view| match view.state {
-        State::Waiting => "waiting",
-        State::Routing => "routing",
-        State::Barred => "barred",
-        State::Ready => "ready",
-        State::Leased => "sending",
-        State::Held => "held",
-    });
+    let state = view.as_ref().map_or(stored, |view| view.state.as_str());
     let lane = view.as_ref().and_then(|v| v.lane.as_ref());
     let paused = lane.and_then(|lane| lane.paused_until).filter(|t| *t > now);
     let reason = match (&part.state, paused) {

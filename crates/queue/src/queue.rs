@@ -44,6 +44,8 @@ pub struct Queue {
     unfinished: Vec<LaneId>,
     sessions: u32,
     generation: u32,
+    /// Parts by their state, in the order of [`State::ALL`].
+    counts: [usize; State::ALL.len()],
 }
 
 impl Queue {
@@ -67,6 +69,7 @@ impl Queue {
             unfinished: Vec::new(),
             sessions: 0,
             generation: 0,
+            counts: [0; State::ALL.len()],
         }
     }
 
@@ -118,6 +121,7 @@ impl Queue {
             stream: entry.stream,
             lane: None,
         };
+        self.counts[row.state as usize] += 1;
         let slot = match self.free.pop() {
             Some(slot) => {
                 self.rows[slot as usize] = Some(row);
@@ -316,11 +320,14 @@ impl Queue {
         let generation = self.next_generation();
         let row = self.row(slot);
         row.generation = generation;
-        row.state = state;
+        let before = std::mem::replace(&mut row.state, state);
+        self.counts[before as usize] -= 1;
+        self.counts[state as usize] += 1;
     }
 
     fn remove_slot(&mut self, slot: u32) {
         let Some(row) = self.rows[slot as usize].take() else { return };
+        self.counts[row.state as usize] -= 1;
         self.by_part.remove(&row.part);
         self.intents.remove(&row.part);
         self.free.push(slot);

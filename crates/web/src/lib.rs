@@ -16,6 +16,7 @@ mod caller;
 pub mod dry;
 mod form;
 mod http;
+mod metrics;
 mod object;
 mod once;
 mod pace;

@@ -133,6 +133,7 @@ pub struct Web {
     pub imprint: Option<Spanned<String>>,
     pub imprint_file: Option<Spanned<PathBuf>>,
     pub requests_per_minute: u32,
+    pub metrics: MetricsFor,
 }
 
 #[derive(Deserialize)]
@@ -153,6 +154,15 @@ pub enum Action {
     Queue,
     Suppress,
     Operate,
+    Metrics,
+}
+
+/// Who reads the metrics.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum MetricsFor {
+    Token,
+    Loopback,
 }
 
 #[derive(Deserialize)]

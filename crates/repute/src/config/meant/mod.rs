@@ -37,7 +37,7 @@ use super::Files;
 use super::fault::Fault;
 use super::files;
 use super::typed::{self, Typed};
-pub use super::typed::{Action, Limits, ListenerKind, LogFormat, RouteTls};
+pub use super::typed::{Action, Limits, ListenerKind, LogFormat, MetricsFor, RouteTls};
 use super::value::Socket;
 
 pub struct Config {
