@@ -27,7 +27,7 @@ metrics! {
     /// Recipients delivered, by who asked for the TLS of the session; `none` had none.
     Counter DELIVERED_TLS = "repute_delivered_tls_total" ["tls": "`none`, `opportunistic`, `route`, `requiretls`, `dane`, `mta-sts`"];
     /// Replies of receivers that put off or refused a recipient, by whose fault it is and by what the reply means
-    /// (`repute explain --list`).
+    /// (`repute explain` says it of a reply).
     Counter REFUSALS = "repute_refusals_total" ["outcome": "`deferred`, `failed`", "fault": "`recipient`, `address`, `domain`, `content`, `rate`, `remote`, `network`, `us`, `unknown`", "class": "`greylisting`, `listed-address`, `unknown-user` ..."];
     /// Recipients put off or failed without a word of a receiver, by the stage at which it was decided; `queue` is what
     /// expired or was cancelled.
@@ -65,6 +65,10 @@ metrics! {
     Gauge SITE_WINDOW = "repute_site_window" ["site": "as above", "egress": "as above"];
     /// Whether they are left alone just now: 1 or 0.
     Gauge SITE_PAUSED = "repute_site_paused" ["site": "as above", "egress": "as above"];
+    /// How far an address has come that warms up: the step that it is on with a receiver, from 1. 100 at most, the busiest.
+    Gauge WARM_UP_STEP = "repute_warm_up_step" ["egress": "its address", "receiver": "`Google` ..., or a site"];
+    /// Messages that it sent to that receiver since midnight (UTC).
+    Gauge WARM_UP_SENT = "repute_warm_up_messages_today" ["egress": "as above", "receiver": "as above"];
     /// Outcomes that wait to be written to disk. It stays near nought unless the disk refuses.
     Gauge UNSETTLED = "repute_unsettled";
     /// Octets of the spool's files.
@@ -146,9 +150,17 @@ mod tests {
             let good = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_';
             assert!(name.bytes().all(good), "{name}");
             assert!(name.starts_with("repute_") || name.starts_with("process_"), "{name}");
-            assert_eq!(metric.kind == Kind::Counter, name.ends_with("_total"), "{name}: counters, and they alone, are totals");
+            assert_eq!(
+                metric.kind == Kind::Counter,
+                name.ends_with("_total"),
+                "{name}: counters, and they alone, are totals"
+            );
             assert!(!["_count", "_sum", "_bucket"].iter().any(|end| name.ends_with(end)), "{name}");
-            assert!(metric.help().len() > 5 && metric.help().contains(['.', ';']) | metric.help().ends_with('.'), "{name}: {}", metric.help());
+            assert!(
+                metric.help().len() > 5 && metric.help().contains(['.', ';']) | metric.help().ends_with('.'),
+                "{name}: {}",
+                metric.help()
+            );
             assert!(metric.labels.iter().all(|label| !["le", "job", "instance"].contains(&label.name)), "{name}");
             assert!(ALL[..n].iter().all(|other| other.name != name), "{name} stands here twice");
         }

@@ -21,5 +21,5 @@ pub use catalogue::*;
 pub use counters::{Counters, incident_of};
 pub use histogram::Histogram;
 pub use metric::{Kind, Label, Metric};
-pub use page::{Form, Page, Source};
+pub use page::{Form, NoSource, Page, Source};
 pub use reference::markdown;

@@ -43,6 +43,13 @@ pub trait Source: Send + Sync + 'static {
     fn read(&self, page: &mut Page);
 }
 
+/// Knows nothing; where nothing more is measured.
+pub struct NoSource;
+
+impl Source for NoSource {
+    fn read(&self, _: &mut Page) {}
+}
+
 /// What was measured.
 #[derive(Debug, Default)]
 pub struct Page {

@@ -1,5 +1,7 @@
 //! The text as a collector reads it: the whole of a small page, and the rules of the format over a full one.
 
+#![allow(clippy::unwrap_used, reason = "a test fails by a panic")]
+
 use std::time::Duration;
 
 use repute_metrics::{self as metrics, ALL, Counters, Form, Kind, Page};
@@ -45,8 +47,7 @@ fn settled(outcome: Outcome, cause: Option<Cause>, seconds: u64) -> EventKind {
 
 fn delivered(asked: Option<TlsAsked>) -> Outcome {
     let mut outcome = Outcome::from_reply(Stage::Body, Reply::new(250, EnhancedCode(2, 0, 0), "ok"));
-    outcome.tls =
-        asked.map(|asked| TlsUsed { version: String::new(), cipher: String::new(), verified: false, asked });
+    outcome.tls = asked.map(|asked| TlsUsed { version: String::new(), cipher: String::new(), verified: false, asked });
     outcome
 }
 
@@ -165,7 +166,10 @@ fn every_class_of_reply_and_every_stage_has_its_series() {
         assert_eq!(value(&counters, &series), 1.0, "{series}");
     }
     for stage in [Stage::Queue, Stage::Route, Stage::StartTls, Stage::Body] {
-        told(&counters, settled(Outcome::ours(Verdict::Failed, stage, Culprit::Us, EnhancedCode(5, 0, 0), ""), None, 1));
+        told(
+            &counters,
+            settled(Outcome::ours(Verdict::Failed, stage, Culprit::Us, EnhancedCode(5, 0, 0), ""), None, 1),
+        );
         let series = format!("repute_unanswered_total{{outcome=\"failed\",stage=\"{}\"}}", stage.as_str());
         assert_eq!(value(&counters, &series), 1.0, "{series}");
     }
@@ -254,7 +258,8 @@ fn the_rules_to_begin_with_name_what_there_is() {
     let mut named = 0;
     for expr in exprs {
         for word in expr.split(|c| !is_name(c)).filter(|w| w.starts_with("repute_") || w.starts_with("process_")) {
-            let of = |name: &str| word == name || ["_bucket", "_sum", "_count"].iter().any(|s| word == format!("{name}{s}"));
+            let of =
+                |name: &str| word == name || ["_bucket", "_sum", "_count"].iter().any(|s| word == format!("{name}{s}"));
             assert!(ALL.iter().any(|metric| of(metric.name)), "there is no metric {word}: {expr}");
             named += 1;
         }

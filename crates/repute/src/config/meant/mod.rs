@@ -10,6 +10,7 @@ mod egress;
 mod listener;
 mod permit;
 mod route;
+mod site;
 mod web;
 mod webhook;
 
@@ -18,7 +19,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use repute_engine::{CircuitSettings, ReturnSettings, SuppressionSettings, TlsReportSettings};
+use repute_engine::{CircuitSettings, ReturnSettings, SiteRule, SuppressionSettings, TlsReportSettings};
 use repute_types::Domain;
 use rustls::sign::CertifiedKey;
 use toml::Spanned;
@@ -57,6 +58,7 @@ pub struct Config {
     /// Mail of bulk accounts gets the fields for one-click unsubscribe.
     pub list_unsubscribe: bool,
     pub routes: Vec<Route>,
+    pub sites: Vec<SiteRule>,
     pub resolver: Resolver,
     pub check: Check,
     pub lists: Lists,
@@ -162,6 +164,7 @@ pub fn check(file: &Path, typed: Typed, look: Files) -> Result<Config, Vec<Fault
         web: web::check(&mut c, typed.web),
         list_unsubscribe: typed.bulk.list_unsubscribe,
         routes: route::check(&mut c, typed.route),
+        sites: site::check(&mut c, typed.site),
         check: check::check(&mut c, typed.check),
         lists: check::lists(&mut c, typed.lists),
         resolver: Resolver {

@@ -132,7 +132,11 @@ fn check_concerns_all(c: &mut Checking, action: Action, span: std::ops::Range<us
         }
         Action::Metrics => {
             let cure = "take `account` out, or `metrics`: an account's token does not see what concerns all";
-            c.fault(span, format!("the token `{name}` is one of an account and cannot read the server's metrics"), cure);
+            c.fault(
+                span,
+                format!("the token `{name}` is one of an account and cannot read the server's metrics"),
+                cure,
+            );
         }
         Action::Send | Action::Read | Action::Queue | Action::Suppress => {}
     }
