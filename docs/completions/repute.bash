@@ -4774,7 +4774,7 @@ _repute() {
                     return 0
                     ;;
                 --allow)
-                    COMPREPLY=($(compgen -W "send read queue suppress operate" -- "${cur}"))
+                    COMPREPLY=($(compgen -W "send read queue suppress operate metrics" -- "${cur}"))
                     return 0
                     ;;
                 --config)

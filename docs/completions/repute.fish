@@ -136,7 +136,8 @@ complete -c repute -n "__fish_repute_using_subcommand token; and __fish_seen_sub
 read\t'Ask what became of messages, and how the server is'
 queue\t'Hold, release, retry and cancel what waits'
 suppress\t'Change the list of those who are to be left alone'
-operate\t'Say which mail may leave, close circuits, handle webhooks; without an account'"
+operate\t'Say which mail may leave, close circuits, handle webhooks; without an account'
+metrics\t'Read the metrics; without an account'"
 complete -c repute -n "__fish_repute_using_subcommand token; and __fish_seen_subcommand_from add" -s c -l config -d 'The configuration file [default: /etc/repute/repute.toml, else ./repute.toml]' -r -F
 complete -c repute -n "__fish_repute_using_subcommand token; and __fish_seen_subcommand_from add" -l write -d 'Append the block to the configuration file'
 complete -c repute -n "__fish_repute_using_subcommand token; and __fish_seen_subcommand_from add" -l json -d 'Answer in JSON, for programs'

@@ -14,6 +14,7 @@ use repute_types::{Address, Domain};
 use crate::bulk::BulkSettings;
 use crate::circuit::CircuitSettings;
 use crate::door::{Account, ScramSecret};
+use crate::pace::SiteRule;
 use crate::permit::PermitSettings;
 use crate::returned::ReturnSettings;
 use crate::suppress::SuppressionSettings;
@@ -26,7 +27,11 @@ pub struct Settings {
     pub domains: Vec<SendingDomain>,
     /// Where mail leaves from. Empty: the operating system chooses the address.
     pub egresses: Vec<Arc<Egress>>,
+    /// The places of those that receivers do not know yet.
+    pub warm_up: Vec<u16>,
     pub routes: Arc<Routes>,
+    /// How fast mail goes to sites: the first rule that is for a site holds.
+    pub sites: Vec<SiteRule>,
     pub delivery: Arc<DeliverySettings>,
     pub retry: Retry,
     pub suppression: SuppressionSettings,

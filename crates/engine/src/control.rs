@@ -20,8 +20,10 @@ use repute_types::{Address, Domain, EventKind, MessageId, PartId, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use crate::dispatch;
+use crate::pace::PaceRow;
 use crate::permit::way::Way;
 use crate::settle;
+use crate::warm_up::WarmUpRow;
 use crate::works::Works;
 
 pub use about::About;
@@ -160,6 +162,8 @@ pub struct Status {
     pub barred: usize,
     pub sessions: u32,
     pub lanes: Vec<LaneRow>,
+    /// How far addresses have come that warm up.
+    pub warm_up: Vec<WarmUpRow>,
 }
 
 /// A site as it is reached from one egress, with what its sessions do.
@@ -171,6 +175,8 @@ pub struct LaneRow {
     pub sessions: u32,
     pub window: u32,
     pub paused_until: Option<Timestamp>,
+    /// The rate that it keeps to.
+    pub pace: Option<PaceRow>,
 }
 
 const PAGE: usize = 1000;
@@ -314,13 +320,26 @@ impl Control {
         self.works.now()
     }
 
+    /// Parts in the queue, by the word of each state.
+    pub fn parts(&self) -> Vec<(&'static str, usize)> {
+        let counts = self.works.queue(|queue| queue.counts());
+        counts.into_iter().map(|(state, count)| (state.as_str(), count)).collect()
+    }
+
+    /// Outcomes that are not on disk yet.
+    pub fn unsettled(&self) -> usize {
+        self.works.doors.spool.unsettled()
+    }
+
     /// Whether messages can be taken: the spool answers, and attempts are settled on disk.
     pub async fn ready(&self) -> Result<(), ControlError> {
         self.works.doors.spool.last_id().await.map(drop).map_err(ControlError::Spool)
     }
 
     pub fn status(&self) -> Status {
+        let warm_up = self.works.warm_ups.list(&self.works.settings());
         self.works.queue(|queue| Status {
+            warm_up,
             queued: queue.len(),
             barred: queue.barred(),
             sessions: queue.sessions(),
@@ -333,6 +352,7 @@ impl Control {
                     sessions: lane.sessions,
                     window: lane.window,
                     paused_until: lane.paused_until,
+                    pace: lane.pace.map(PaceRow::from),
                 })
                 .collect(),
         })
@@ -436,27 +456,21 @@ fn place_of(text: &str) -> Option<PartId> {
 /// A row from what is stored, and from what the running queue knows beside it.
 pub fn row(meta: &MessageMeta, part: PartRecord, view: Option<repute_queue::View>, now: Timestamp) -> QueueRow {
     let stored = if part.state == PartState::Due { "waiting" } else { "held" };
-    let state = view.as_ref().map_or(stored, |view| match view.state {
-        State::Waiting => "waiting",
-        State::Routing => "routing",
-        State::Barred => "barred",
-        State::Ready => "ready",
-        State::Leased => "sending",
-        State::Held => "held",
-    });
+    let state = view.as_ref().map_or(stored, |view| view.state.as_str());
     let lane = view.as_ref().and_then(|v| v.lane.as_ref());
     let paused = lane.and_then(|lane| lane.paused_until).filter(|t| *t > now);
+    let pace = lane.and_then(|lane| lane.pace.clone()).filter(|pace| state == "ready" && pace.next > now);
     let reason = match (&part.state, paused) {
         (PartState::Held(reason), _) => Some(reason.clone()),
         (PartState::Due, Some(until)) if lane.is_some_and(|lane| lane.told_to_wait) => {
             Some(format!("its site wants us to wait; tried again at {until}"))
         }
         (PartState::Due, Some(until)) => Some(format!("no session with its site could be had; tried again at {until}")),
-        _ => None,
+        (PartState::Due, None) => pace.clone().map(|pace| PaceRow::from(pace).sentence()),
     };
     let next = match state {
         "waiting" => Some(view.as_ref().map_or(part.due, |view| view.due)),
-        "ready" => paused,
+        "ready" => paused.or(pace.map(|pace| pace.next)),
         _ => None,
     };
     QueueRow {

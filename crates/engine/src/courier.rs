@@ -17,6 +17,7 @@ use crate::fresh::Loaded;
 use crate::returned;
 use crate::settle::{self, By, Decided};
 use crate::suppress;
+use crate::warm_up;
 use crate::works::{LaneWork, Works};
 
 /// Recipients in one transaction: what every server has to take (RFC 5321 §4.5.3.1.8).
@@ -133,6 +134,7 @@ impl Session {
             Err(Unsaid::Crowded) => return self.put_back(loaded),
             Err(Unsaid::Cancelled) => return settle::cancel(&works, loaded),
         };
+        warm_up::count(&works, &settings, &self.lane, &outcomes);
         let suppressed = left_out.suppressed();
         let outcomes = left_out.with(&works, &loaded, outcomes);
         let relay_tells = self.connection.as_ref().is_some_and(|c| c.offered().dsn);

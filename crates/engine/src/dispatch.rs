@@ -18,7 +18,7 @@ use crate::fresh::Loaded;
 use crate::intake::LoadError;
 use crate::settle::{self, By, Decided};
 use crate::works::Works;
-use crate::{courier, notice};
+use crate::{courier, notice, pace};
 
 /// Routes and alarms that are worked on at the same time.
 const CONCURRENT_CHORES: usize = 64;
@@ -139,6 +139,7 @@ async fn route(works: &Works, flow: Flow) {
             let stands = works.way(&works.settings(), &flow).is_some_and(|(now, _)| now == way);
             if stands {
                 let lane = queue.routed(&flow, key, until, now);
+                queue.set_pace(lane, pace::terms(works, &works.settings(), &route, way).as_ref(), now);
                 works.set_lane(lane, route, egress, way);
             }
             stands

@@ -20,12 +20,14 @@ mod intake;
 mod notice;
 pub mod once;
 mod own;
+mod pace;
 pub mod permit;
 pub mod policies;
 mod returned;
 mod settle;
 mod suppress;
 mod tlsrpt;
+mod warm_up;
 mod works;
 
 use std::sync::Arc;
@@ -42,10 +44,12 @@ pub use circuit::{CircuitRow, CircuitSettings, HabitRow};
 pub use config::Settings;
 pub use control::Control;
 pub use door::Door;
+pub use pace::{PaceRow, SiteRule};
 pub use repute_ledger::requests::Request;
 pub use returned::ReturnSettings;
 pub use suppress::SuppressionSettings;
 pub use tlsrpt::TlsReportSettings;
+pub use warm_up::WarmUpRow;
 pub use works::Doors;
 use works::Works;
 
@@ -81,6 +85,7 @@ impl Engine {
         tasks.push(tokio::spawn(returned::run(works.clone(), stopped.clone())));
         tasks.push(tokio::spawn(policies::run(works.clone(), stopped.clone())));
         tasks.push(tokio::spawn(tlsrpt::run(works.clone(), stopped.clone())));
+        tasks.push(tokio::spawn(warm_up::run(works.clone(), stopped.clone())));
         tasks.push(tokio::spawn(circuit::run(works.clone(), stopped)));
         Ok(Engine { works, stop, tasks })
     }
@@ -121,6 +126,7 @@ impl Engine {
         }
         suppress::write_learnt(&self.works).await;
         circuit::save_or_tell(&self.works).await;
+        warm_up::save_or_tell(&self.works).await;
         tlsrpt::keep(&self.works).await;
         self.works.doors.spool.flush().await?;
         Ok(in_time)

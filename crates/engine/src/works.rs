@@ -8,6 +8,7 @@ use repute_delivery::{Egress, Route};
 use repute_dns::Resolver;
 use repute_feedback::Tokens;
 use repute_ledger::Circuits as CircuitStore;
+use repute_ledger::WarmUps as WarmUpStore;
 use repute_ledger::requests::Requests;
 use repute_ledger::{History, LedgerError, Reports, Returned, Suppressions, TlsSessions};
 use repute_net::Network;
@@ -24,12 +25,14 @@ use crate::circuit::Circuits;
 use crate::config::Settings;
 use crate::fresh::Fresh;
 use crate::once::Running;
+use crate::pace;
 use crate::permit::TrustDoors;
 use crate::permit::board::Board;
 use crate::permit::gate::Gate;
 use crate::permit::way::Way;
 use crate::returned::Reader;
 use crate::suppress::Learnt;
+use crate::warm_up::WarmUps;
 
 /// Settlements that may wait for the disk before no more attempts are begun.
 const UNSETTLED_MOST: usize = 10_000;
@@ -58,6 +61,8 @@ pub struct Doors {
     pub circuits: Option<Arc<CircuitStore>>,
     /// Where sessions are counted for reports on TLS; `None` sends none.
     pub tls_sessions: Option<Arc<TlsSessions>>,
+    /// Where it survives a restart how far addresses have come that warm up; `None` forgets it.
+    pub warm_ups: Option<Arc<WarmUpStore>>,
     /// Makes and knows the addresses and links by which things come back.
     pub tokens: Arc<Tokens>,
     /// For permits and the watch; without it everything may leave.
@@ -105,6 +110,7 @@ pub(crate) struct Works {
     /// Who reads what came back.
     pub reader: Reader,
     pub circuits: Circuits,
+    pub warm_ups: WarmUps,
     pub bulk: Bulk,
     /// Wakes the dispatch loop.
     pub news: Notify,
@@ -132,6 +138,16 @@ impl Works {
             }
             None => Circuits::default(),
         };
+        let warm_ups = match doors.warm_ups.as_ref().map(|store| store.load()) {
+            Some(Ok(kept)) => WarmUps::restored(kept),
+            Some(Err(error)) => {
+                let text = format!("how far addresses have warmed up cannot be read: {error}; they begin again");
+                let kind = EventKind::Note { level: Level::Error, what: "warm-up", text };
+                doors.events.emit(Event { at: doors.clock.now(), kind });
+                WarmUps::default()
+            }
+            None => WarmUps::default(),
+        };
         let gate = Gate::new(doors.trust.is_none());
         let fresh = Fresh::new(settings.limits.fresh_content);
         Works {
@@ -148,6 +164,7 @@ impl Works {
             learnt: Learnt::default(),
             reader: Reader::default(),
             circuits,
+            warm_ups,
             bulk: Bulk::default(),
             news: Notify::new(),
             wakes_at: AtomicI64::new(0),
@@ -163,6 +180,7 @@ impl Works {
         let lanes = lane_settings(&settings);
         *self.settings.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(settings);
         self.queue(|queue| queue.configure(lanes));
+        pace::tell(self);
     }
 
     pub fn now(&self) -> Timestamp {
@@ -198,6 +216,11 @@ impl Works {
 
     pub fn lane(&self, id: LaneId) -> Option<Arc<LaneWork>> {
         lock(&self.lanes).get(&id).cloned()
+    }
+
+    /// All that were given a route.
+    pub fn lanes(&self) -> Vec<(LaneId, Arc<LaneWork>)> {
+        lock(&self.lanes).iter().map(|(id, lane)| (*id, lane.clone())).collect()
     }
 
     /// Says by which route and from which egress a lane goes; a lane that is known keeps its

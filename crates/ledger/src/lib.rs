@@ -14,6 +14,7 @@ pub mod returned;
 pub mod sessions;
 pub mod suppression;
 pub mod trust;
+pub mod warm_up;
 
 pub use circuits::{Circuits, Counted, Habits, KnownPage, LearntAccount, LearntDay, Opened};
 pub use history::{Cause, Counts, History, HistoryOptions, Questions, Settled, SiteTraffic, Step, StepKind, Traffic};
@@ -23,6 +24,7 @@ pub use returned::{Heard, Returned, ReturnedMail, ReturnedOptions, ReturnedSumma
 pub use sessions::{DomainSessions, OwedReport, TlsSessions};
 pub use suppression::Suppressions;
 pub use trust::{Incident, Score, Trust, TrustChange};
+pub use warm_up::{WarmUps, Warmth};
 
 use rusqlite::ErrorCode;
 

@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use repute_types::{Stream, Timestamp};
 
+use crate::pace::{PaceId, PaceView};
 use crate::timers::Mark;
 
 /// Names a lane for as long as the queue knows it.
@@ -77,6 +78,10 @@ pub(crate) struct Lane {
     pub domains: u32,
     /// Whether it stands in the queue's list of lanes that want a session.
     pub listed: bool,
+    /// The rate that it keeps to.
+    pub pace: Option<PaceId>,
+    /// In whose place it stands in the line of its pace.
+    pub lined_up: Option<Stream>,
 }
 
 impl Lane {
@@ -95,6 +100,8 @@ impl Lane {
             ceiling: None,
             domains: 0,
             listed: false,
+            pace: None,
+            lined_up: None,
         }
     }
 
@@ -113,6 +120,15 @@ impl Lane {
         }
         self.in_a_row = 0;
         self.bulk.pop_front()
+    }
+
+    pub fn pop_transactional(&mut self) -> Option<Mark> {
+        self.transactional.pop_front()
+    }
+
+    /// The stream of the first to be picked, but for bulk's turn.
+    pub fn best_stream(&self) -> Stream {
+        if self.transactional.is_empty() { Stream::Bulk } else { Stream::Transactional }
     }
 
     /// Marks waiting, stale ones included.
@@ -201,4 +217,6 @@ pub struct LaneView {
     pub paused_until: Option<Timestamp>,
     /// The pause is the site's own wish.
     pub told_to_wait: bool,
+    /// The rate that it keeps to.
+    pub pace: Option<PaceView>,
 }

@@ -13,6 +13,7 @@
 
 mod flows;
 mod lane;
+mod pace;
 mod part;
 mod queue;
 mod timers;
@@ -23,6 +24,7 @@ pub mod retry;
 mod tests;
 
 pub use lane::{LaneId, LaneKey, LaneSettings, LaneView};
+pub use pace::{PaceView, Rate, Terms};
 pub use part::{Change, Entry, Feedback, Flow, Intent, Lease, Next, Sender, State, Step, Then, View};
 pub use queue::Queue;
 pub use retry::Retry;

@@ -47,6 +47,23 @@ pub enum State {
     Held,
 }
 
+impl State {
+    pub const ALL: [State; 6] =
+        [State::Waiting, State::Routing, State::Barred, State::Ready, State::Leased, State::Held];
+
+    /// `sending` is what is leased.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            State::Waiting => "waiting",
+            State::Routing => "routing",
+            State::Barred => "barred",
+            State::Ready => "ready",
+            State::Leased => "sending",
+            State::Held => "held",
+        }
+    }
+}
+
 /// What an operator asked for while the part was leased; done when the attempt ends.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Intent {

@@ -6,6 +6,7 @@
 mod bar;
 mod clock;
 mod operate;
+mod pace;
 
 use std::collections::{HashMap, VecDeque};
 
@@ -13,6 +14,7 @@ use repute_types::{PartId, Timestamp};
 
 use crate::flows::{Flows, Routing};
 use crate::lane::{Lane, LaneId, LaneKey, LaneSettings};
+use crate::pace::Paces;
 use crate::part::{Entry, Feedback, Flow, Intent, Lease, Next, Row, State, Step, Then, is_alarm, is_at};
 use crate::timers::{Mark, Timers};
 
@@ -38,12 +40,17 @@ pub struct Queue {
     wanting: VecDeque<LaneId>,
     /// Ends of lanes' pauses; `slot` is the lane.
     pauses: Timers,
+    paces: Paces,
+    /// When paces look at who is in line; `slot` is the pace.
+    pace_timers: Timers,
     /// Lanes with an idle session that a part has become ready for.
     wakes: Vec<LaneId>,
     /// Lanes with parts that still have to be looked at, because their flows have left.
     unfinished: Vec<LaneId>,
     sessions: u32,
     generation: u32,
+    /// Parts by their state, in the order of [`State::ALL`].
+    counts: [usize; State::ALL.len()],
 }
 
 impl Queue {
@@ -63,10 +70,13 @@ impl Queue {
             by_key: HashMap::new(),
             wanting: VecDeque::new(),
             pauses: Timers::default(),
+            paces: Paces::default(),
+            pace_timers: Timers::default(),
             wakes: Vec::new(),
             unfinished: Vec::new(),
             sessions: 0,
             generation: 0,
+            counts: [0; State::ALL.len()],
         }
     }
 
@@ -118,6 +128,7 @@ impl Queue {
             stream: entry.stream,
             lane: None,
         };
+        self.counts[row.state as usize] += 1;
         let slot = match self.free.pop() {
             Some(slot) => {
                 self.rows[slot as usize] = Some(row);
@@ -158,6 +169,7 @@ impl Queue {
         } {
             self.end_pause(LaneId(mark.slot), now);
         }
+        self.turn_paces(now);
         for index in std::mem::take(&mut self.to_route) {
             steps.push(Step::Route(self.flows.get(index).flow.clone()));
         }
@@ -169,7 +181,8 @@ impl Queue {
 
     /// When `advance` should be called next, if nothing else happens before.
     pub fn next_wake(&self) -> Option<Timestamp> {
-        [self.due.earliest(), self.alarms.earliest(), self.pauses.earliest()].into_iter().flatten().min()
+        let times = [&self.due, &self.alarms, &self.pauses, &self.pace_timers];
+        times.into_iter().filter_map(Timers::earliest).min()
     }
 
     /// The answer to [`Step::Route`]: parts of this flow go by this lane until then.
@@ -316,11 +329,14 @@ impl Queue {
         let generation = self.next_generation();
         let row = self.row(slot);
         row.generation = generation;
-        row.state = state;
+        let before = std::mem::replace(&mut row.state, state);
+        self.counts[before as usize] -= 1;
+        self.counts[state as usize] += 1;
     }
 
     fn remove_slot(&mut self, slot: u32) {
         let Some(row) = self.rows[slot as usize].take() else { return };
+        self.counts[row.state as usize] -= 1;
         self.by_part.remove(&row.part);
         self.intents.remove(&row.part);
         self.free.push(slot);
@@ -386,7 +402,9 @@ impl Queue {
         let (mark, stream) = (Mark { slot, generation: row.generation }, row.stream);
         let lane = self.lane_mut(id);
         lane.push(mark, stream);
-        if lane.idle > 0 {
+        let idle = lane.idle;
+        self.count_ready(id, 1);
+        if idle > 0 && self.is_let(id, now) {
             self.wakes.push(id);
         }
         self.list(id, now);
@@ -404,15 +422,20 @@ impl Queue {
         Some(Lease { part, attempt, domain, sender })
     }
 
-    /// The next part that is really ready; stale marks are thrown away.
+    /// The next part that is really ready, where the lane's pace lets it go; stale marks are thrown away.
     fn pop_ready(&mut self, id: LaneId, now: Timestamp) -> Option<Lease> {
+        if !self.is_let(id, now) {
+            return None;
+        }
         let mut moved = 0;
-        while let Some(mark) = self.lane_mut(id).pop() {
+        while let Some(mark) = self.pop_let(id, now) {
             if !is_at(&self.rows, mark) {
                 continue;
             }
             if self.goes_by(mark.slot, id) {
-                return self.lease_row(mark.slot, Some(id));
+                let lease = self.lease_row(mark.slot, Some(id));
+                self.gave(id, now);
+                return lease;
             }
             self.make_ready(mark.slot, now);
             moved += 1;
@@ -421,6 +444,8 @@ impl Queue {
                 break;
             }
         }
+        // What is left may be of a stream that is not let: then it stands in line.
+        self.is_let(id, now);
         None
     }
 
@@ -458,8 +483,12 @@ impl Queue {
     fn drop_lane_if_unused(&mut self, id: LaneId) {
         let Some(lane) = &self.lanes[id.0 as usize] else { return };
         if lane.is_unused() {
+            let pace = lane.pace;
             self.by_key.remove(&lane.key);
             self.lanes[id.0 as usize] = None;
+            if let Some(pace) = pace {
+                self.leave_pace(pace, 0);
+            }
             self.free_lanes.push(id.0);
         }
     }
@@ -475,9 +504,9 @@ impl Queue {
 
     /// Puts a lane that wants a session on the list, once.
     fn list(&mut self, id: LaneId, now: Timestamp) {
-        let Some(lane) = self.lanes[id.0 as usize].as_mut() else { return };
-        if !lane.listed && lane.wants_session(now) {
-            lane.listed = true;
+        let Some(lane) = self.lanes[id.0 as usize].as_ref() else { return };
+        if !lane.listed && lane.wants_session(now) && self.is_let(id, now) {
+            self.lane_mut(id).listed = true;
             self.wanting.push_back(id);
         }
     }

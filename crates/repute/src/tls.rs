@@ -51,6 +51,12 @@ impl Certificate {
         Arc::new(Certificate(RwLock::new(key)))
     }
 
+    /// Until when it is good, in seconds since 1970; `None` where it does not say so in a form that is understood.
+    pub fn not_after(&self) -> Option<i64> {
+        let key = self.0.read().unwrap_or_else(std::sync::PoisonError::into_inner).clone();
+        repute_trust::certificate::Certificate::parse(key.cert.first()?).ok().map(|read| read.not_after)
+    }
+
     pub fn exchange(&self, key: Arc<CertifiedKey>) {
         *self.0.write().unwrap_or_else(std::sync::PoisonError::into_inner) = key;
     }

@@ -15,5 +15,6 @@ pub mod replies;
 pub mod spf;
 pub mod sts;
 pub mod tlsrpt;
+pub mod warm_up;
 
 pub use repute_types::remark;

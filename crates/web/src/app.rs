@@ -5,6 +5,7 @@ use std::sync::{Arc, PoisonError, RwLock};
 
 use repute_engine::{Control, Door};
 use repute_hooks::Hooks;
+use repute_metrics::{Counters, Source};
 use tokio::sync::Semaphore;
 
 use crate::pace::Paces;
@@ -21,12 +22,18 @@ pub struct Services {
     pub control: Control,
     /// Webhooks, and the stream of events that they read.
     pub hooks: Arc<Hooks>,
+    /// What was counted of events.
+    pub counters: Arc<Counters>,
+    /// What is measured of the machine and of the program.
+    pub machine: Arc<dyn Source>,
 }
 
 pub(crate) struct App {
     pub door: Arc<dyn Door>,
     pub control: Control,
     pub hooks: Arc<Hooks>,
+    pub counters: Arc<Counters>,
+    pub machine: Arc<dyn Source>,
     pub limits: Limits,
     settings: RwLock<Arc<Settings>>,
     pub paces: Paces,
@@ -46,11 +53,13 @@ pub(crate) struct App {
 
 impl Face {
     pub fn new(services: Services, settings: Settings, limits: Limits) -> Face {
-        let Services { door, control, hooks } = services;
+        let Services { door, control, hooks, counters, machine } = services;
         Face(Arc::new(App {
             door,
             control,
             hooks,
+            counters,
+            machine,
             settings: RwLock::new(Arc::new(settings)),
             paces: Paces::default(),
             leaving: Paces::bounded(limits.leaving_clients),

@@ -72,6 +72,12 @@ impl Caller {
         self.is_of_no_account("change")
     }
 
+    /// Whether it may read the metrics, which are of the whole server.
+    pub fn measures(&self) -> Result<(), Problem> {
+        self.may(Action::Metrics)?;
+        self.is_of_no_account("see")
+    }
+
     fn is_of_no_account(&self, what: &str) -> Result<(), Problem> {
         let Some(account) = self.account() else { return Ok(()) };
         let name = &self.token.name;

@@ -17,6 +17,7 @@ pub mod dry;
 mod form;
 mod http;
 mod linger;
+mod metrics;
 mod object;
 mod once;
 mod pace;

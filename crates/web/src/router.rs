@@ -15,7 +15,7 @@ use utoipa::openapi::{InfoBuilder, OpenApi, OpenApiBuilder};
 use utoipa_axum::router::OpenApiRouter;
 
 use crate::app::App;
-use crate::{caller, http, postmark, ses, site, unsubscribe, v1};
+use crate::{caller, http, metrics, postmark, ses, site, unsubscribe, v1};
 
 const ABOUT: &str = "Hand in messages, ask what became of them, and operate the queue. Every request carries \
 `Authorization: Bearer TOKEN` with a token of `repute token add`. Every refusal is a problem (RFC 9457) whose \
@@ -25,11 +25,14 @@ many are left, 429 and 503 carry `Retry-After`.";
 /// All of it.
 pub(crate) fn router(app: Arc<App>) -> Router {
     let ((documents, _), (lists, _)) = (v1::routes().split_for_parts(), v1::lists().split_for_parts());
+    let (measured, _) = metrics::routes().split_for_parts();
     let known = from_fn_with_state(app.clone(), caller::authenticate);
+    let let_in = from_fn_with_state(app.clone(), metrics::let_in);
     let in_time = from_fn_with_state(app.clone(), http::in_time);
     let in_long_time = from_fn_with_state(app.clone(), http::in_long_time);
     let router = Router::new()
         .merge(documents.layer(known.clone()))
+        .merge(measured.layer(let_in))
         .merge(site::router())
         .merge(unsubscribe::router())
         .merge(postmark::router())
@@ -54,7 +57,7 @@ pub fn description() -> String {
 }
 
 fn api() -> OpenApiRouter<Arc<App>> {
-    let mut api = OpenApiRouter::with_openapi(about()).merge(v1::routes()).merge(v1::lists());
+    let mut api = OpenApiRouter::with_openapi(about()).merge(v1::routes()).merge(v1::lists()).merge(metrics::routes());
     v1::queue::say_that_something_is_selected(api.get_openapi_mut());
     api
 }

@@ -18,6 +18,8 @@ pub struct Settings {
     pub policies: Vec<(Domain, String)>,
     /// Requests of one token in a minute, where it names no number of its own.
     pub requests_per_minute: u32,
+    /// Whether programs of this machine read the metrics without a token.
+    pub local_metrics: bool,
 }
 
 /// What an application shows to be let in.
@@ -101,10 +103,13 @@ pub enum Action {
     Suppress,
     /// Say which mail may leave, close circuits, and handle webhooks; for a token without an account.
     Operate,
+    /// Read the metrics; for a token without an account.
+    Metrics,
 }
 
 impl Action {
-    pub const ALL: [Action; 5] = [Action::Send, Action::Read, Action::Queue, Action::Suppress, Action::Operate];
+    pub const ALL: [Action; 6] =
+        [Action::Send, Action::Read, Action::Queue, Action::Suppress, Action::Operate, Action::Metrics];
 
     pub fn as_str(self) -> &'static str {
         match self {
@@ -113,6 +118,7 @@ impl Action {
             Action::Queue => "queue",
             Action::Suppress => "suppress",
             Action::Operate => "operate",
+            Action::Metrics => "metrics",
         }
     }
 }

@@ -15,6 +15,7 @@ use repute_hooks::{Caller, Feed, FeedOptions, Hooks};
 use repute_ledger::requests::{RequestOptions, Requests};
 use repute_ledger::suppression::Suppressions;
 use repute_message::{Header, header};
+use repute_metrics::NoSource;
 use repute_net::{MemoryNetwork, TlsClient};
 use repute_queue::Retry;
 use repute_spool::{MemorySpool, Spool};
@@ -239,13 +240,15 @@ async fn begin(state: &std::path::Path) -> (Engine, Arc<MemorySpool>, Dry) {
         requests: Some(Arc::new(requests)),
         circuits: None,
         tls_sessions: None,
+        warm_ups: None,
         tokens: Arc::new(repute_feedback::Tokens::new(&[1; 32])),
     };
     let caller = Caller { network, resolver: Arc::new(NoNames), clock: Arc::new(SystemClock) };
     let (random, handle) = (Arc::new(SeededRandom::new(2)), tokio::runtime::Handle::current());
     let hooks = Arc::new(Hooks::new(feed, Arc::new(caller), random, Arc::new(NoEvents), handle));
     let engine = Engine::start(doors, works()).await.unwrap();
-    let services = Services { door: engine.door(), control: engine.control(), hooks };
+    let (counters, machine) = (Arc::default(), Arc::new(NoSource));
+    let services = Services { door: engine.door(), control: engine.control(), hooks, counters, machine };
     let dry = Dry::new(&Face::new(services, settings(), Limits::default()));
     (engine, spool, dry)
 }
@@ -268,7 +271,7 @@ fn settings() -> Settings {
     };
     let shop = token("shop", Some(account("shop")));
     let tokens = vec![shop, token("news", Some(account("news"))), token("ops", None)];
-    Settings { tokens, imprint: None, policies: Vec::new(), requests_per_minute: u32::MAX }
+    Settings { tokens, imprint: None, policies: Vec::new(), requests_per_minute: u32::MAX, local_metrics: false }
 }
 
 fn works() -> EngineSettings {
@@ -289,7 +292,9 @@ fn works() -> EngineSettings {
         accounts: vec![settings_of("shop"), settings_of("news")],
         domains: vec![sending],
         egresses: Vec::new(),
+        warm_up: Vec::new(),
         routes: Arc::new(Routes::default()),
+        sites: Vec::new(),
         delivery: Arc::new(DeliverySettings::default()),
         retry: Retry::default(),
         limits: EngineLimits::default(),

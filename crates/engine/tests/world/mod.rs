@@ -14,9 +14,12 @@ use repute_dns::{BoxFuture, Lookup, Mx, Records, Resolver};
 use repute_engine::config::{AccountSettings, Limits, SendingDomain};
 use repute_engine::door::{Account, Origin, Submitted};
 use repute_engine::permit::{PermitSettings, TrustDoors};
-use repute_engine::{CircuitSettings, Control, Door, Doors, Engine, ReturnSettings, Settings, SuppressionSettings};
+use repute_engine::{
+    CircuitSettings, Control, Door, Doors, Engine, ReturnSettings, Settings, SiteRule, SuppressionSettings,
+};
 use repute_ledger::{
     Circuits, History, HistoryOptions, Reports, ReportsOptions, Returned, ReturnedOptions, Suppressions, TlsSessions,
+    WarmUps,
 };
 use repute_net::{MemoryNetwork, TlsClient};
 use repute_queue::Retry;
@@ -137,6 +140,9 @@ pub struct World {
     history: Option<Arc<History>>,
     pub circuits: Option<Arc<Circuits>>,
     pub tls_sessions: Option<Arc<TlsSessions>>,
+    pub warm_ups: Option<Arc<WarmUps>>,
+    /// The places of the egresses that warm up.
+    pub warm_up: Vec<u16>,
     /// Of example.com.
     pub return_path: Option<Domain>,
     /// For permits; without it everything may leave.
@@ -150,6 +156,7 @@ pub struct World {
     /// With their keys, which outlive a restart.
     pub domains: Vec<SendingDomain>,
     pub routes: Arc<Routes>,
+    pub sites: Vec<SiteRule>,
     hosts: u8,
 }
 
@@ -176,6 +183,8 @@ impl World {
             history: None,
             circuits: None,
             tls_sessions: None,
+            warm_ups: None,
+            warm_up: Vec::new(),
             return_path: None,
             trust: None,
             permit: PermitSettings::default(),
@@ -184,6 +193,7 @@ impl World {
             egresses: Vec::new(),
             domains: domains(),
             routes: Arc::new(Routes::default()),
+            sites: Vec::new(),
             hosts: 0,
         }
     }
@@ -207,6 +217,7 @@ impl World {
             self.reports = Some(Arc::new(reports.unwrap()));
             self.tls_sessions = Some(Arc::new(TlsSessions::open(&state.join("tls.sqlite")).unwrap()));
             self.circuits = Some(Arc::new(Circuits::open(&state.join("circuit.sqlite")).unwrap()));
+            self.warm_ups = Some(Arc::new(WarmUps::open(&state.join("warm_up.sqlite")).unwrap()));
             let options = HistoryOptions { clock: Arc::new(self.clock), ..HistoryOptions::default() };
             self.history = Some(Arc::new(History::open(&state.join("history.sqlite"), options).unwrap()));
         }
@@ -224,6 +235,7 @@ impl World {
             suppressions: self.suppressions.clone(),
             circuits: self.circuits.clone(),
             tls_sessions: self.tls_sessions.clone(),
+            warm_ups: self.warm_ups.clone(),
             tokens: Arc::new(repute_feedback::Tokens::new(&[1; 32])),
             trust: self.trust.clone(),
         };
@@ -235,6 +247,8 @@ impl World {
         }
         settings.accounts[0].replies.clone_from(&self.replies);
         settings.routes = self.routes.clone();
+        settings.sites.clone_from(&self.sites);
+        settings.warm_up.clone_from(&self.warm_up);
         settings.permit = self.permit.clone();
         if self.tls_sessions.is_some() {
             let tally = Some(Arc::new(Tally::new(Arc::new(self.clock))));
@@ -421,6 +435,8 @@ fn settings() -> Settings {
         domains: Vec::new(),
         egresses: Vec::new(),
         routes: Arc::new(Routes::default()),
+        sites: Vec::new(),
+        warm_up: Vec::new(),
         delivery: Arc::new(DeliverySettings::default()),
         retry: Retry::default(),
         suppression: SuppressionSettings::default(),

@@ -6,7 +6,7 @@ use repute_types::Timestamp;
 use super::Queue;
 use crate::flows::Routing;
 use crate::lane::{LaneId, LaneKey};
-use crate::part::Flow;
+use crate::part::{Flow, State};
 
 impl Queue {
     /// The third answer to [`Step::Route`](crate::Step::Route): the sender may take no way now. The
@@ -54,6 +54,16 @@ impl Queue {
     pub fn barred(&self) -> usize {
         let barred = self.flows.iter().filter(|(_, slot)| matches!(slot.routing, Routing::Barred(_)));
         barred.map(|(_, slot)| slot.parts as usize).sum()
+    }
+
+    /// Parts in each state, in the order of [`State::ALL`](crate::State::ALL).
+    pub fn counts(&self) -> [(State, usize); State::ALL.len()] {
+        let mut counts = self.counts;
+        // The rows of a flow that is barred say that they look for a way.
+        let barred = self.barred().min(counts[State::Routing as usize]);
+        counts[State::Routing as usize] -= barred;
+        counts[State::Barred as usize] += barred;
+        State::ALL.map(|state| (state, counts[state as usize]))
     }
 
     /// Whether a part that is ready in a lane may still go by it.

@@ -33,6 +33,7 @@ impl Queue {
                 self.pauses.push(until, Mark { slot: slot as u32, generation: 0 });
             }
         }
+        self.set_paces_back(by);
         self.flows.set_back(by);
     }
 }

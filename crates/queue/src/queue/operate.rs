@@ -85,6 +85,7 @@ impl Queue {
             window: lane.window(),
             paused_until: lane.paused_until,
             told_to_wait: lane.told_to_wait,
+            pace: lane.pace.and_then(|pace| self.paces.get(pace)).map(|pace| pace.view()),
         })
     }
 

@@ -1,4 +1,4 @@
-//! `repute man`: manual pages, shell completions, the configuration reference and the description
+//! `repute man`: manual pages, shell completions, the configuration reference, the list of metrics and the description
 //! of the HTTP API, made from the program's own definitions. The files in `docs/` are what this writes; a test holds
 //! them to it.
 
@@ -13,7 +13,7 @@ use crate::{config, out};
 
 #[derive(clap::Args)]
 pub struct Args {
-    /// The folder to write into: man/, completions/, config.md and openapi.json
+    /// The folder to write into: man/, completions/, config.md, metrics.md and openapi.json
     #[arg(default_value = "docs")]
     folder: PathBuf,
     /// Write nothing; exit code 1 if a file differs from what would be written
@@ -57,6 +57,7 @@ fn files() -> anyhow::Result<Vec<(PathBuf, Vec<u8>)>> {
     let mut files = vec![
         (PathBuf::from("config.md"), config::reference::markdown().into_bytes()),
         (PathBuf::from("openapi.json"), repute_web::description().into_bytes()),
+        (PathBuf::from("metrics.md"), repute_metrics::markdown().into_bytes()),
     ];
     let mut command = Cli::command();
     command.build();

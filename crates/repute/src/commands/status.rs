@@ -1,5 +1,6 @@
 //! `repute status`: what the running server is doing.
 
+use repute_types::{Clock as _, SystemClock, Timestamp};
 use serde::Deserialize;
 
 use super::queue::when;
@@ -7,6 +8,9 @@ use crate::cli::{Context, Exit};
 use crate::control::client;
 use crate::control::wire::Request;
 use crate::out;
+
+/// Receivers of addresses that warm up, the busiest; `--json` has all.
+const SHOWN: usize = 20;
 
 #[derive(clap::Args)]
 pub struct Args {}
@@ -18,6 +22,30 @@ struct Status {
     barred: usize,
     sessions: u32,
     lanes: Vec<Lane>,
+    warm_up: Vec<WarmUp>,
+}
+
+/// An address that warms up, with one receiver.
+#[derive(Deserialize)]
+struct WarmUp {
+    egress: String,
+    receiver: String,
+    step: u16,
+    steps: u16,
+    number: Option<u32>,
+    sent: u64,
+    slowed: u64,
+}
+
+impl WarmUp {
+    fn cells(&self) -> Vec<String> {
+        let (step, number) = match self.number {
+            Some(number) => (format!("{} of {}", self.step, self.steps), format!("{number} a day")),
+            None => ("warm".to_owned(), "no limit".to_owned()),
+        };
+        let sent = format!("{} ({} put off)", self.sent, self.slowed);
+        vec![self.egress.clone(), self.receiver.clone(), step, number, sent]
+    }
 }
 
 #[derive(Deserialize)]
@@ -27,6 +55,26 @@ struct Lane {
     sessions: u32,
     window: u32,
     paused_until: Option<String>,
+    pace: Option<Pace>,
+}
+
+#[derive(Deserialize)]
+struct Pace {
+    name: String,
+    rate: String,
+    ready: usize,
+    all_by: String,
+}
+
+impl Pace {
+    /// Its rate, and when what is ready will have gone by it.
+    fn told(&self, now: Timestamp) -> String {
+        let Pace { name, rate, ready, all_by } = self;
+        match ready {
+            0 => format!("rate {rate} ({name})"),
+            _ => format!("rate {rate} ({name}): {ready} ready, the last goes {}", when(all_by, now)),
+        }
+    }
 }
 
 pub fn run(_: Args, context: &Context) -> anyhow::Result<Exit> {
@@ -67,11 +115,19 @@ pub fn run(_: Args, context: &Context) -> anyhow::Result<Exit> {
         out::line(&format!("  {}: {}", text(one, "name"), text(one, "text")));
         out::line(&format!("    fix  {}", text(one, "cure")));
     }
+    if !status.warm_up.is_empty() {
+        let rows: Vec<Vec<String>> = status.warm_up.iter().take(SHOWN).map(WarmUp::cells).collect();
+        out::print(&out::table(&["WARMS UP", "RECEIVER", "STEP", "MAY", "SENT TODAY"], &rows));
+    }
     if !status.lanes.is_empty() {
-        let now = repute_types::Clock::now(&repute_types::SystemClock);
+        let now = SystemClock.now();
         let cells = |l: &Lane| {
-            let paused = l.paused_until.as_ref().map_or_else(String::new, |t| format!("tried again {}", when(t, now)));
-            vec![l.site.clone(), l.ready.to_string(), format!("{}/{}", l.sessions, l.window), paused]
+            let why = match (&l.paused_until, &l.pace) {
+                (Some(until), _) => format!("tried again {}", when(until, now)),
+                (None, Some(pace)) => pace.told(now),
+                (None, None) => String::new(),
+            };
+            vec![l.site.clone(), l.ready.to_string(), format!("{}/{}", l.sessions, l.window), why]
         };
         let rows: Vec<Vec<String>> = status.lanes.iter().map(cells).collect();
         out::print(&out::table(&["SITE", "READY", "SESSIONS", ""], &rows));

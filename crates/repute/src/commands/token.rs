@@ -52,6 +52,8 @@ enum Allow {
     Suppress,
     /// Say which mail may leave, close circuits, handle webhooks; without an account
     Operate,
+    /// Read the metrics; without an account
+    Metrics,
 }
 
 impl Allow {
@@ -62,6 +64,7 @@ impl Allow {
             Allow::Queue => "queue",
             Allow::Suppress => "suppress",
             Allow::Operate => "operate",
+            Allow::Metrics => "metrics",
         }
     }
 }
@@ -133,6 +136,9 @@ fn allowed(add: &Add) -> anyhow::Result<Vec<Allow>> {
         }
         (false, Some(_)) if add.allow.contains(&Allow::Operate) => {
             Err(Ended::usage("a token that may operate the server is of no account: leave --account out"))
+        }
+        (false, Some(_)) if add.allow.contains(&Allow::Metrics) => {
+            Err(Ended::usage("a token that may read the metrics is of no account: leave --account out"))
         }
         (false, _) => Ok(add.allow.clone()),
     }

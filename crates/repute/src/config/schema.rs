@@ -12,7 +12,7 @@ mod trust;
 mod web;
 
 use back::{CIRCUIT, RETURN, SUPPRESSION};
-use delivery::{DELIVERY, TLS_REPORTS};
+use delivery::{DELIVERY, SITE, TLS_REPORTS};
 use outside::{EVENTS, WEBHOOK};
 use trust::{CHECK, LISTS, PERMIT, RESOLVER, WATCH};
 use web::{TOKEN, WEB};
@@ -47,6 +47,8 @@ pub enum Kind {
     Duration,
     /// `"50MB"`, `"64KiB"`, or octets.
     Size,
+    /// `"14/s"`, `"100/m"`, `"600/h"`.
+    Rate,
     /// A domain name.
     Name,
     /// A mail address.
@@ -99,6 +101,7 @@ pub const SECTIONS: &[Section] = &[
     TOKEN,
     BULK,
     ROUTE,
+    SITE,
     RESOLVER,
     CHECK,
     LISTS,
@@ -174,6 +177,12 @@ const EGRESS: Section = Section {
             OneOrMany(&Ip),
             Required,
             "At most one IPv4 and one IPv6 address of this machine. Behind NAT it is its own; while the machine does not have it, what would leave from it waits.",
+        ),
+        key(
+            "warm_up",
+            Bool,
+            Default("false"),
+            "Receivers do not know it yet: little goes from here at first, and more from day to day (docs/pace.md).",
         ),
         key(
             "ehlo",

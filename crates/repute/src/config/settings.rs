@@ -27,7 +27,9 @@ pub fn of(config: &Config, known: &Known) -> Settings {
         accounts: config.accounts.iter().map(account).collect(),
         domains: config.domains.iter().map(domain).collect(),
         egresses: config.egresses.iter().map(|e| Arc::new(egress(e, config))).collect(),
+        warm_up: (0..).zip(&config.egresses).filter(|(_, e)| e.warm_up).map(|(place, _)| place).collect(),
         routes: Arc::new(routes(&config.routes)),
+        sites: config.sites.clone(),
         delivery: Arc::new(delivery(config, known)),
         retry: Retry {
             first: config.retry.first,

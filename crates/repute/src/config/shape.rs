@@ -195,6 +195,7 @@ fn check_text(text: &str, kind: Kind) -> Option<String> {
     match kind {
         Kind::Duration => value::duration(text).err().map(str::to_owned),
         Kind::Size => value::size(text).err().map(str::to_owned),
+        Kind::Rate => value::rate(text).err().map(str::to_owned),
         Kind::Network => value::Network::parse(text).err().map(str::to_owned),
         Kind::Socket => value::Socket::parse(text).err().map(str::to_owned),
         Kind::Ip => {

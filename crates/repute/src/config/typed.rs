@@ -9,7 +9,7 @@ use repute_types::{Address, Domain};
 use serde::Deserialize;
 use toml::Spanned;
 
-use super::value::{Endpoint, Octets, Range, Span};
+use super::value::{Endpoint, Octets, Pace, Range, Span};
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -32,6 +32,8 @@ pub struct Typed {
     pub bulk: Bulk,
     #[serde(default)]
     pub route: Vec<Spanned<Route>>,
+    #[serde(default)]
+    pub site: Vec<Spanned<Site>>,
     pub resolver: Resolver,
     pub check: Check,
     pub lists: Lists,
@@ -59,6 +61,7 @@ pub struct Egress {
     pub ehlo: Option<Domain>,
     #[serde(default)]
     pub pool: Vec<Spanned<String>>,
+    pub warm_up: bool,
 }
 
 #[derive(Deserialize)]
@@ -133,6 +136,7 @@ pub struct Web {
     pub imprint: Option<Spanned<String>>,
     pub imprint_file: Option<Spanned<PathBuf>>,
     pub requests_per_minute: u32,
+    pub metrics: MetricsFor,
 }
 
 #[derive(Deserialize)]
@@ -153,6 +157,15 @@ pub enum Action {
     Queue,
     Suppress,
     Operate,
+    Metrics,
+}
+
+/// Who reads the metrics.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum MetricsFor {
+    Token,
+    Loopback,
 }
 
 #[derive(Deserialize)]
@@ -344,6 +357,14 @@ pub struct Sendmail {
     pub account: Option<Spanned<String>>,
     #[serde(default)]
     pub users: Vec<Spanned<String>>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Site {
+    #[serde(default)]
+    pub hosts: Vec<Spanned<String>>,
+    pub rate: Pace,
 }
 
 #[derive(Deserialize)]

@@ -5,8 +5,11 @@
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
+use repute_queue::Rate;
+
 const DURATION_CURE: &str = "write a number with a unit: \"30s\", \"15m\", \"4h\", \"5d\", \"500ms\"";
 const SIZE_CURE: &str = "write a number with a unit: \"50MB\", \"64KiB\", or octets without one";
+const RATE_CURE: &str = "write a number of messages and in what they go: \"14/s\", \"100/m\", \"600/h\", \"5000/d\"";
 const NETWORK_CURE: &str = "write an IP address, or a network such as \"10.0.0.0/8\"";
 const SOCKET_CURE: &str = "write an IP address with a port, such as \"127.0.0.1:587\" or \"[::1]:587\"";
 
@@ -56,6 +59,22 @@ pub fn size(text: &str) -> Result<u64, &'static str> {
         _ => return Err(SIZE_CURE),
     };
     number.checked_mul(factor).ok_or(SIZE_CURE)
+}
+
+/// So many messages in a second, minute, hour or day.
+pub fn rate(text: &str) -> Result<Rate, &'static str> {
+    let (count, per) = text.split_once('/').ok_or(RATE_CURE)?;
+    let seconds = match per.trim() {
+        "s" => 1,
+        "m" | "min" => 60,
+        "h" => 3600,
+        "d" => 86_400,
+        _ => return Err(RATE_CURE),
+    };
+    match count.trim().parse() {
+        Ok(count) if count > 0 => Ok(Rate { count, per: Duration::from_secs(seconds) }),
+        _ => Err(RATE_CURE),
+    }
 }
 
 /// An IP network; a single address is one of full width. Bits beyond the prefix are refused:
@@ -163,6 +182,7 @@ macro_rules! from_text {
 from_text! {
     Span(Duration) by duration;
     Octets(u64) by size;
+    Pace(Rate) by rate;
     Range(Network) by Network::parse;
     Endpoint(Socket) by Socket::parse;
 }
@@ -180,6 +200,18 @@ mod tests {
         }
         for bad in ["", "5", "h", "5 hours", "-1s", "1.5h", "99999999999999999999s"] {
             assert!(duration(bad).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn rates_say_in_what_time() {
+        for (text, shown) in
+            [("14/s", "14/s"), ("100/m", "100/m"), ("100 / min", "100/m"), ("600/h", "600/h"), ("5/d", "5/d")]
+        {
+            assert_eq!(rate(text).unwrap().to_string(), shown, "{text}");
+        }
+        for bad in ["", "100", "/m", "0/m", "-1/m", "1.5/s", "100/w", "100/ms", "m/100", "9999999999/s"] {
+            assert!(rate(bad).is_err(), "{bad}");
         }
     }
 

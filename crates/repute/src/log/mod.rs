@@ -21,6 +21,7 @@ use std::time::Duration;
 
 use repute_hooks::Feed;
 use repute_ledger::History;
+use repute_metrics::Counters;
 use repute_types::Event;
 use repute_types::event::EventSink;
 
@@ -146,8 +147,9 @@ fn write_all(shared: &Shared, mut out: impl Write) {
     }
 }
 
-/// The stream's readers: the log first, then what tells the outside, then the history, which keeps the event.
+/// The stream's readers: what counts and the log first, then what tells the outside, then the history, which keeps the event.
 pub struct FanOut {
+    pub counters: Arc<Counters>,
     pub log: Arc<Log>,
     pub feed: Arc<Feed>,
     pub history: Arc<History>,
@@ -156,6 +158,7 @@ pub struct FanOut {
 impl EventSink for FanOut {
     fn emit(&self, event: Event) {
         let event = Arc::new(event);
+        self.counters.record(&event);
         self.log.record(&event);
         self.feed.record(&event);
         self.history.record(event);

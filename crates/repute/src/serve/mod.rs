@@ -8,6 +8,7 @@
 //! out, in that order, since each reads what the one before it says.
 
 mod incidents;
+mod machine;
 pub mod outside;
 pub mod ports;
 pub mod reload;
@@ -25,12 +26,12 @@ use repute_dns::{DnsSettings, HickoryResolver, Resolver};
 use repute_engine::permit::TrustDoors;
 use repute_engine::{Doors, Engine, policies};
 use repute_feedback::Tokens;
-use repute_hooks::Feed;
 use repute_ledger::requests::{RequestOptions, Requests};
 use repute_ledger::{
     Circuits, History, HistoryOptions, KeptPolicies, Reports, ReportsOptions, Returned, ReturnedOptions, Suppressions,
-    TlsSessions, Trust,
+    TlsSessions, Trust, WarmUps,
 };
+use repute_metrics::Counters;
 use repute_net::{Network, TcpNetwork, TlsClient};
 use repute_spool::{Spool, SqliteSpool, sqlite};
 use repute_submission::{Limits, ListenerConfig, LocalListener, SharedBounds, SharedLimits, TlsSource};
@@ -46,6 +47,7 @@ use crate::log::{FanOut, Log};
 use crate::resolver;
 use crate::tls::{self, Certificate, SelfSigned};
 
+use self::machine::Machine;
 use self::outside::Outside;
 use self::ports::Port;
 
@@ -65,6 +67,7 @@ pub struct Running {
     history: Arc<History>,
     outside: Outside,
     known: settings::Known,
+    machine: Arc<Machine>,
     log: Arc<Log>,
 }
 
@@ -84,7 +87,9 @@ pub async fn begin(config: Config, ports: Vec<Port>, log: Arc<Log>) -> anyhow::R
     let history = open_history(&config)?;
     let feed = outside::open_feed(&config)?;
     let trust = Arc::new(Trust::open(&config.state.join("trust.sqlite"))?);
-    let doors = doors(&config, &log, &feed, &history, &trust)?;
+    let counters = Arc::new(Counters::default());
+    let readers = FanOut { counters: counters.clone(), log: log.clone(), feed: feed.clone(), history: history.clone() };
+    let doors = doors(&config, &log, Arc::new(readers), &trust)?;
     outside::tell_missed(&feed, &*doors.spool).await?;
     let outside = Outside::start(&config, feed, doors.events.clone(), trust).await?;
     let known = known(&config, &doors)?;
@@ -97,7 +102,8 @@ pub async fn begin(config: Config, ports: Vec<Port>, log: Arc<Log>) -> anyhow::R
         auth_failures: config.limits.auth_failures_per_client,
         auth_window: config.limits.auth_window.0,
     });
-    let web = web::face(&config, &engine, outside.hooks.clone())?;
+    let machine = Arc::new(Machine::new(config.state.clone(), certificate.clone()));
+    let web = web::face(&config, &engine, outside.hooks.clone(), counters, machine.clone())?;
     let mut listeners = JoinSet::new();
     let addresses = ports.iter().map(|p| (p.kind, p.address)).collect();
     for port in ports {
@@ -138,6 +144,7 @@ pub async fn begin(config: Config, ports: Vec<Port>, log: Arc<Log>) -> anyhow::R
         history,
         outside,
         known,
+        machine,
         log,
     })
 }
@@ -208,18 +215,12 @@ fn open_history(config: &Config) -> anyhow::Result<Arc<History>> {
     Ok(Arc::new(History::open(&control::history_file(&config.state), options)?))
 }
 
-fn doors(
-    config: &Config,
-    log: &Arc<Log>,
-    feed: &Arc<Feed>,
-    history: &Arc<History>,
-    trust: &Arc<Trust>,
-) -> anyhow::Result<Doors> {
+fn doors(config: &Config, log: &Arc<Log>, events: Arc<FanOut>, trust: &Arc<Trust>) -> anyhow::Result<Doors> {
+    let history = events.history.clone();
     let spool = SqliteSpool::open(
         &control::spool_folder(&config.state),
-        sqlite::Options { told: outside::told(feed), ..sqlite::Options::default() },
+        sqlite::Options { told: outside::told(&events.feed), ..sqlite::Options::default() },
     )?;
-    let events = Arc::new(FanOut { log: log.clone(), feed: feed.clone(), history: history.clone() });
     if spool.damaged_blocks() > 0 {
         events.emit(Event { at: SystemClock.now(), kind: damaged_journal(spool.damaged_blocks()) });
     }
@@ -237,7 +238,7 @@ fn doors(
         clock: Arc::new(SystemClock),
         random: Arc::new(SystemRandom::new()),
         events,
-        history: Some(history.clone()),
+        history: Some(history),
         returned: Some(Arc::new(returned)),
         reports: Some(Arc::new(reports)),
         suppressions: Some(Arc::new(suppressions)),
@@ -245,6 +246,7 @@ fn doors(
         tokens: Arc::new(Tokens::new(&crate::tokens::key(&config.state)?)),
         circuits: Some(Arc::new(circuits)),
         tls_sessions: Some(Arc::new(tls_sessions)),
+        warm_ups: Some(Arc::new(WarmUps::open(&config.state.join("warm_up.sqlite"))?)),
         trust: Some(trust_doors(config, network, trust)?),
     })
 }

@@ -13,6 +13,12 @@ impl Running {
     /// keys, egress, routes, retry, certificate, log. Fails with everything as it was.
     /// Returns what needs a restart, and what is hardly meant.
     pub fn reload(&mut self) -> anyhow::Result<Vec<String>> {
+        let taken = self.take_on();
+        self.machine.reloaded(taken.is_ok());
+        taken
+    }
+
+    fn take_on(&mut self) -> anyhow::Result<Vec<String>> {
         let new = config::load(&self.config.file, Files::Check)?;
         let settings = settings::of(&new, &self.known);
         let certificate = load_certificate(&new).context("the certificate cannot be taken on")?;

@@ -4,18 +4,26 @@ use std::sync::Arc;
 
 use repute_engine::Engine;
 use repute_hooks::Hooks;
+use repute_metrics::Counters;
 use repute_submission::TlsSource;
 use repute_trust::records;
 use repute_types::Domain;
 use repute_web::{Action, Face, Limits, Services, Settings, Token, Transport};
 
+use super::machine::Machine;
 use super::ports::Port;
 use crate::config::meant::{self, ListenerKind};
 use crate::config::{Config, settings};
 use crate::tokens;
 
-pub fn face(config: &Config, engine: &Engine, hooks: Arc<Hooks>) -> anyhow::Result<Face> {
-    let services = Services { door: engine.door(), control: engine.control(), hooks };
+pub fn face(
+    config: &Config,
+    engine: &Engine,
+    hooks: Arc<Hooks>,
+    counters: Arc<Counters>,
+    machine: Arc<Machine>,
+) -> anyhow::Result<Face> {
+    let services = Services { door: engine.door(), control: engine.control(), hooks, counters, machine };
     Ok(Face::new(services, of(config)?, limits(config)))
 }
 
@@ -33,6 +41,7 @@ pub fn of(config: &Config) -> anyhow::Result<Settings> {
         imprint: config.web.imprint.clone(),
         policies: policies(config),
         requests_per_minute: config.web.requests_per_minute,
+        local_metrics: config.web.metrics == meant::MetricsFor::Loopback,
     })
 }
 
@@ -43,6 +52,7 @@ fn token(token: &meant::Token, config: &Config, key: &[u8; 32]) -> Token {
         meant::Action::Queue => Action::Queue,
         meant::Action::Suppress => Action::Suppress,
         meant::Action::Operate => Action::Operate,
+        meant::Action::Metrics => Action::Metrics,
     };
     let account = token.account.as_ref().and_then(|name| config.accounts.iter().find(|a| a.name == *name));
     Token {

@@ -174,6 +174,7 @@ impl Day {
             requests: None,
             circuits: None,
             tls_sessions: None,
+            warm_ups: None,
             tokens: Arc::new(repute_feedback::Tokens::new(&[1; 32])),
             trust: None,
         };
@@ -433,6 +434,8 @@ fn settings(size: Size) -> Settings {
         }],
         egresses: Vec::new(),
         routes: Arc::new(Routes::default()),
+        sites: Vec::new(),
+        warm_up: Vec::new(),
         delivery: Arc::new(DeliverySettings::default()),
         retry: Retry { expire: size.expire, ..Retry::default() },
         suppression: SuppressionSettings::default(),

@@ -12,7 +12,7 @@ pub(crate) mod letter;
 mod messages;
 pub(crate) mod people;
 mod permits;
-mod problems;
+pub(crate) mod problems;
 pub(crate) mod queue;
 mod raw;
 mod reports;

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use axum::Json as Answer;
 use axum::extract::State;
+use repute_engine::{PaceRow, WarmUpRow};
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -25,6 +26,8 @@ pub(crate) struct ServerStatus {
     /// Connections to receivers.
     sessions: u32,
     sites: Vec<Site>,
+    /// How far addresses have come that receivers do not know yet.
+    warm_up: Vec<WarmUp>,
     /// Accounts and campaigns whose mail is stopped, of the token's account where it has one.
     circuits: Vec<Circuit>,
 }
@@ -41,6 +44,54 @@ pub(crate) struct Site {
     window: u32,
     #[schema(format = DateTime)]
     paused_until: Option<String>,
+    /// The rate that it keeps to, where it has one.
+    pace: Option<Pace>,
+}
+
+/// An address that warms up, with one receiver.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct WarmUp {
+    #[schema(example = "203.0.113.10")]
+    egress: String,
+    /// A large receiver, or else a site.
+    #[schema(example = "Google")]
+    receiver: String,
+    /// From 1; beyond `steps` it is warm.
+    step: u16,
+    steps: u16,
+    /// Messages a day; null where it is warm.
+    number: Option<u32>,
+    /// Messages since midnight (UTC).
+    sent: u64,
+    /// Of those: put off or refused because of the address.
+    slowed: u64,
+}
+
+impl From<WarmUpRow> for WarmUp {
+    fn from(row: WarmUpRow) -> WarmUp {
+        let WarmUpRow { egress, receiver, step, steps, number, sent, slowed } = row;
+        WarmUp { egress, receiver, step, steps, number, sent, slowed }
+    }
+}
+
+/// The rate that a site keeps to.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct Pace {
+    /// The hosts that it is for, or the site.
+    name: String,
+    #[schema(example = "100/m")]
+    rate: String,
+    /// Parts that could be sent now, of all sites that share it.
+    ready: usize,
+    /// When the last of them will have gone.
+    #[schema(format = DateTime)]
+    all_by: String,
+}
+
+impl From<PaceRow> for Pace {
+    fn from(row: PaceRow) -> Pace {
+        Pace { name: row.name, rate: row.rate, ready: row.ready, all_by: row.all_by.to_string() }
+    }
 }
 
 /// What the server is doing
@@ -56,11 +107,13 @@ pub(crate) async fn status(State(app): State<Arc<App>>, caller: Caller) -> Resul
         sessions: lane.sessions,
         window: lane.window,
         paused_until: lane.paused_until.map(|at| at.to_string()),
+        pace: lane.pace.map(Pace::from),
     };
+    let warm_up = status.warm_up.into_iter().map(WarmUp::from).collect();
     let sites = status.lanes.into_iter().map(site).collect();
     let circuits = circuits::seen(&app, &caller);
     let (queued, barred, sessions) = (status.queued, status.barred, status.sessions);
-    Ok(Answer(ServerStatus { queued, barred, sessions, sites, circuits }))
+    Ok(Answer(ServerStatus { queued, barred, sessions, sites, warm_up, circuits }))
 }
 
 /// A domain that mail is sent as.

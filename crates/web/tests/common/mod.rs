@@ -19,11 +19,12 @@ use repute_hooks::{Bounds, Caller, Feed, FeedOptions, Hooks, Types, Webhook};
 use repute_ledger::requests::{RequestOptions, Requests};
 use repute_ledger::suppression::Suppressions;
 use repute_ledger::{Circuits, Opened, Reports, ReportsOptions, TlsSessions, Trust};
+use repute_metrics::{Counters, Page, Source};
 use repute_net::{MemoryNetwork, TlsClient};
 use repute_queue::Retry;
 use repute_spool::{MemorySpool, Spool};
-use repute_types::event::NoEvents;
-use repute_types::{Domain, MessageId, SeededRandom, Stream, SystemClock, Timestamp};
+use repute_types::event::{EventSink, NoEvents};
+use repute_types::{Domain, Event, MessageId, SeededRandom, Stream, SystemClock, Timestamp};
 use repute_web::{Action, Face, Limits, Services, Settings, Token, TokenHash, Transport};
 use serde_json::Value;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
@@ -97,7 +98,9 @@ impl World {
             ..FeedOptions::default()
         })
         .unwrap();
-        let mut doors = doors(spool.clone(), state.path(), feed.clone());
+        let counters = Arc::new(Counters::default());
+        let readers = Arc::new(Readers { feed: feed.clone(), counters: counters.clone() });
+        let mut doors = doors(spool.clone(), state.path(), readers);
         if has_trust {
             let store = Arc::new(Trust::open(&state.path().join("trust.sqlite")).unwrap());
             doors.trust = Some(TrustDoors { dns: Arc::new(ServersFake::parse("")), network: None, store });
@@ -109,7 +112,13 @@ impl World {
         }
         let hooks = hooks(&feed);
         let engine = Engine::start(doors, engine_settings()).await.unwrap();
-        let services = Services { door: engine.door(), control: engine.control(), hooks: hooks.clone() };
+        let services = Services {
+            door: engine.door(),
+            control: engine.control(),
+            hooks: hooks.clone(),
+            counters,
+            machine: Arc::new(NoMachine),
+        };
         let face = Face::new(services, settings(), limits);
         let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
         let address = listener.local_addr().unwrap();
@@ -145,6 +154,11 @@ impl World {
         let mut settings = settings();
         settings.tokens.retain(|token| token.name != name);
         self.face.reload(settings);
+    }
+
+    /// From now on programs of this machine read the metrics without a token.
+    pub fn open_metrics(&self) {
+        self.face.reload(Settings { local_metrics: true, ..settings() });
     }
 
     /// The file of the requests that are carried out once.
@@ -206,6 +220,8 @@ pub const READER: &str = "Authorization: Bearer repute_reader";
 pub const NEWS: &str = "Authorization: Bearer repute_news";
 /// Operates the server.
 pub const OPERATOR: &str = "Authorization: Bearer repute_ops";
+/// May read the metrics.
+pub const METRICS: &str = "Authorization: Bearer repute_metrics";
 /// May send two requests a minute.
 pub const SLOW: &str = "Authorization: Bearer repute_slow";
 pub const JSON: &str = "Content-Type: application/json";
@@ -235,10 +251,19 @@ fn settings() -> Settings {
                 actions: vec![Action::Read, Action::Operate],
                 requests_per_minute: None,
             }),
+            Arc::new(Token {
+                name: "metrics".into(),
+                signing_secret: "secret of metrics".into(),
+                hash: TokenHash::of("repute_metrics"),
+                account: None,
+                actions: vec![Action::Metrics],
+                requests_per_minute: None,
+            }),
         ],
         imprint: Some("Example Ltd.".into()),
         policies: vec![(domain("mta-sts.bounces.example.com"), "version: STSv1\r\n".into())],
         requests_per_minute: 6000,
+        local_metrics: false,
     }
 }
 
@@ -276,6 +301,8 @@ fn engine_settings() -> EngineSettings {
         domains: vec![sending("example.com")],
         egresses: Vec::new(),
         routes: Arc::new(Routes::default()),
+        sites: Vec::new(),
+        warm_up: Vec::new(),
         delivery: Arc::new(DeliverySettings::default()),
         retry: Retry::default(),
         limits: EngineLimits::default(),
@@ -296,7 +323,29 @@ fn hooks(feed: &Arc<Feed>) -> Arc<Hooks> {
     Arc::new(Hooks::new(feed.clone(), Arc::new(caller), random, Arc::new(NoEvents), runtime))
 }
 
-fn doors(spool: Arc<MemorySpool>, state: &Path, feed: Arc<Feed>) -> Doors {
+/// The stream's readers of this test.
+struct Readers {
+    feed: Arc<Feed>,
+    counters: Arc<Counters>,
+}
+
+impl EventSink for Readers {
+    fn emit(&self, event: Event) {
+        self.counters.record(&event);
+        self.feed.emit(event);
+    }
+}
+
+/// A machine of which nothing is measured but what it is.
+struct NoMachine;
+
+impl Source for NoMachine {
+    fn read(&self, page: &mut Page) {
+        page.add(&repute_metrics::BUILD_INFO, &["test"], 1.0);
+    }
+}
+
+fn doors(spool: Arc<MemorySpool>, state: &Path, events: Arc<dyn EventSink>) -> Doors {
     let requests = Requests::open(&state.join("requests.sqlite"), RequestOptions::default()).unwrap();
     let suppressions = Suppressions::open(&state.join("suppressions.sqlite")).unwrap();
     Doors {
@@ -306,13 +355,14 @@ fn doors(spool: Arc<MemorySpool>, state: &Path, feed: Arc<Feed>) -> Doors {
         network: Arc::new(MemoryNetwork::new(TlsClient::without_roots())),
         clock: Arc::new(SystemClock),
         random: Arc::new(SeededRandom::new(1)),
-        events: feed,
+        events,
         history: None,
         returned: None,
         reports: Some(Arc::new(Reports::open(&state.join("reports.sqlite"), ReportsOptions::default()).unwrap())),
         suppressions: Some(Arc::new(suppressions)),
         requests: Some(Arc::new(requests)),
         circuits: None,
+        warm_ups: None,
         tls_sessions: Some(Arc::new(TlsSessions::open(&state.join("tls.sqlite")).unwrap())),
         tokens: Arc::new(repute_feedback::Tokens::new(&[1; 32])),
     }

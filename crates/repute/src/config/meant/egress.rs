@@ -17,6 +17,8 @@ pub struct Egress {
     pub ehlo: Option<Domain>,
     /// The pools that it is in. Without any it is for the domains that name none.
     pub pools: Vec<String>,
+    /// Receivers do not know it yet.
+    pub warm_up: bool,
 }
 
 impl Egress {
@@ -31,7 +33,7 @@ pub fn check(c: &mut Checking, typed: Vec<Spanned<typed::Egress>>) -> Vec<Egress
 }
 
 fn check_one(c: &mut Checking, one: Spanned<typed::Egress>, seen: &mut Vec<IpAddr>) -> Egress {
-    let mut egress = Egress { v4: None, v6: None, ehlo: None, pools: Vec::new() };
+    let mut egress = Egress { v4: None, v6: None, ehlo: None, pools: Vec::new(), warm_up: false };
     let header = one.span();
     let one = one.into_inner();
     if one.address.is_empty() {
@@ -61,7 +63,7 @@ fn check_one(c: &mut Checking, one: Spanned<typed::Egress>, seen: &mut Vec<IpAdd
             c.fault(span, "an egress has at most one IPv4 and one IPv6 address", cure);
         }
     }
-    egress.ehlo = one.ehlo;
+    (egress.ehlo, egress.warm_up) = (one.ehlo, one.warm_up);
     egress.pools = one.pool.into_iter().map(Spanned::into_inner).collect();
     egress
 }

@@ -10,6 +10,7 @@ mod egress;
 mod listener;
 mod permit;
 mod route;
+mod site;
 mod web;
 mod webhook;
 
@@ -18,7 +19,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use repute_engine::{CircuitSettings, ReturnSettings, SuppressionSettings, TlsReportSettings};
+use repute_engine::{CircuitSettings, ReturnSettings, SiteRule, SuppressionSettings, TlsReportSettings};
 use repute_types::Domain;
 use rustls::sign::CertifiedKey;
 use toml::Spanned;
@@ -37,7 +38,7 @@ use super::Files;
 use super::fault::{Fault, Faults};
 use super::files;
 use super::typed::{self, Typed};
-pub use super::typed::{Action, Limits, ListenerKind, LogFormat, RouteTls};
+pub use super::typed::{Action, Limits, ListenerKind, LogFormat, MetricsFor, RouteTls};
 use super::value::Socket;
 
 pub struct Config {
@@ -59,6 +60,7 @@ pub struct Config {
     /// Mail of bulk accounts gets the fields for one-click unsubscribe.
     pub list_unsubscribe: bool,
     pub routes: Vec<Route>,
+    pub sites: Vec<SiteRule>,
     pub resolver: Resolver,
     pub check: Check,
     pub lists: Lists,
@@ -174,6 +176,7 @@ pub fn check(file: &Path, text: &str, typed: Typed, look: Files) -> Result<Confi
         web: web::check(&mut c, typed.web),
         list_unsubscribe: typed.bulk.list_unsubscribe,
         routes: route::check(&mut c, typed.route),
+        sites: site::check(&mut c, typed.site),
         check: check::check(&mut c, typed.check),
         lists: check::lists(&mut c, typed.lists),
         resolver: Resolver {

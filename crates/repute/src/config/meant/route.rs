@@ -65,7 +65,7 @@ pub fn check(c: &mut Checking, typed: Vec<Spanned<typed::Route>>) -> Vec<Route> 
     routes
 }
 
-fn host(c: &mut Checking, written: &Spanned<String>) -> Option<HostName> {
+pub(super) fn host(c: &mut Checking, written: &Spanned<String>) -> Option<HostName> {
     let text = written.get_ref();
     let host = text.parse().map(HostName::Address).ok().or_else(|| Domain::parse(text).map(HostName::Name).ok());
     if host.is_none() {

@@ -8,7 +8,7 @@ use std::net::IpAddr;
 use repute_web::TokenHash;
 use toml::Spanned;
 
-use super::{Account, Action, Checking, Files, Listener, ListenerKind, files, typed};
+use super::{Account, Action, Checking, Files, Listener, ListenerKind, MetricsFor, files, typed};
 use crate::config::nearest::nearest;
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -17,6 +17,7 @@ pub struct Web {
     pub url: Option<String>,
     pub imprint: Option<String>,
     pub requests_per_minute: u32,
+    pub metrics: MetricsFor,
 }
 
 #[derive(Clone, Debug)]
@@ -53,6 +54,7 @@ pub fn check(c: &mut Checking, web: typed::Web) -> Web {
         url: web.url.as_ref().and_then(|url| check_url(c, url)),
         imprint: imprint(c, &web),
         requests_per_minute: web.requests_per_minute,
+        metrics: web.metrics,
     }
 }
 
@@ -96,10 +98,9 @@ pub fn tokens(c: &mut Checking, typed: Vec<typed::Token>, accounts: &[Account]) 
         }
         if let Some(account) = &one.account {
             check_account(c, account, accounts);
-            if let Some(operate) = one.allow.iter().find(|a| *a.get_ref() == Action::Operate) {
-                let span = if operate.span().is_empty() { one.name.span() } else { operate.span() };
-                let cure = "take `account` out, or `operate`: an account's token does not change what concerns all";
-                c.fault(span, format!("the token `{name}` is one of an account and cannot operate the server"), cure);
+            for action in &one.allow {
+                let span = if action.span().is_empty() { one.name.span() } else { action.span() };
+                check_concerns_all(c, *action.get_ref(), span, name);
             }
         } else if let Some(send) = one.allow.iter().find(|a| *a.get_ref() == Action::Send) {
             let span = if send.span().is_empty() { one.name.span() } else { send.span() };
@@ -120,6 +121,25 @@ pub fn tokens(c: &mut Checking, typed: Vec<typed::Token>, accounts: &[Account]) 
         });
     }
     tokens
+}
+
+/// A token of an account does nothing that concerns all.
+fn check_concerns_all(c: &mut Checking, action: Action, span: std::ops::Range<usize>, name: &str) {
+    match action {
+        Action::Operate => {
+            let cure = "take `account` out, or `operate`: an account's token does not change what concerns all";
+            c.fault(span, format!("the token `{name}` is one of an account and cannot operate the server"), cure);
+        }
+        Action::Metrics => {
+            let cure = "take `account` out, or `metrics`: an account's token does not see what concerns all";
+            c.fault(
+                span,
+                format!("the token `{name}` is one of an account and cannot read the server's metrics"),
+                cure,
+            );
+        }
+        Action::Send | Action::Read | Action::Queue | Action::Suppress => {}
+    }
 }
 
 fn check_account(c: &mut Checking, account: &Spanned<String>, accounts: &[Account]) {

@@ -1,7 +1,7 @@
 //! The sections about how mail goes out, and what receivers are told of it.
 
-use super::Kind::{Bool, Count, Mail, Text};
-use super::Need::{Default, Optional};
+use super::Kind::{Bool, Count, Mail, OneOrMany, Rate, Text};
+use super::Need::{Default, Optional, Required};
 use super::{Section, key};
 
 pub const DELIVERY: Section = Section {
@@ -32,6 +32,26 @@ pub const DELIVERY: Section = Section {
             Bool,
             Default("false"),
             "Delivers to loopback addresses too. For tests: elsewhere it makes mail go in circles.",
+        ),
+    ],
+};
+
+pub const SITE: Section = Section {
+    name: "site",
+    many: true,
+    doc: "How fast mail goes to a site (domains that share their MX hosts). The first that is for a site holds; docs/pace.md tells more.",
+    keys: &[
+        key(
+            "hosts",
+            OneOrMany(&Text),
+            Optional("every other site, each by itself"),
+            "Names that all hosts of a site are under, such as `google.com`, or their addresses. All sites that it is for share its rate.",
+        ),
+        key(
+            "rate",
+            Rate,
+            Required,
+            "So many messages, from each egress, evenly: `14/s`, `100/m`, `600/h`, `5000/d`. More wait for their turn.",
         ),
     ],
 };

@@ -46,6 +46,12 @@ pub(super) const WEB: Section = Section {
             Default("6000"),
             "Requests of one token in a minute; one more is answered 429. A batch counts as one for each of its messages.",
         ),
+        key(
+            "metrics",
+            Choice(&["token", "loopback"]),
+            Default("\"token\""),
+            "Who reads `/metrics` (docs/metrics.md): whoever has a token that may, or also every program of this machine.",
+        ),
     ],
 };
 
@@ -69,9 +75,9 @@ pub(super) const TOKEN: Section = Section {
         ),
         key(
             "allow",
-            OneOrMany(&Choice(&["send", "read", "queue", "suppress", "operate"])),
+            OneOrMany(&Choice(&["send", "read", "queue", "suppress", "operate", "metrics"])),
             Default("[\"send\", \"read\"]"),
-            "What it may do: `send` messages; `read` what became of them, and how the server is; hold, release, retry and cancel what is in the `queue`; change the list of those who are to be left alone (`suppress`); and, for a token without an account, `operate` the server: permits, circuits, webhooks.",
+            "What it may do: `send` messages; `read` what became of them, and how the server is; hold, release, retry and cancel what is in the `queue`; change the list of those who are to be left alone (`suppress`); and, for a token without an account, `operate` the server (permits, circuits, webhooks) and read its `metrics`.",
         ),
         key(
             "requests_per_minute",

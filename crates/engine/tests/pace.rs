@@ -1,0 +1,232 @@
+//! Rates of sites through the whole of the works: what receivers see, and what an operator is told.
+
+#![allow(clippy::unwrap_used, reason = "a test fails by a panic")]
+
+mod world;
+
+use std::time::Duration;
+
+use repute_delivery::HostName;
+use repute_engine::SiteRule;
+use repute_engine::control::Selector;
+use repute_queue::Rate;
+use world::*;
+
+fn rule(hosts: &[&str], count: u32, per: Duration) -> SiteRule {
+    let hosts = hosts.iter().map(|host| HostName::Name(domain(host))).collect();
+    SiteRule { hosts, rate: Rate { count, per } }
+}
+
+async fn send(world: &World, messages: usize, to: &str) {
+    for n in 0..messages {
+        world.submit("shop@example.com", &[&format!("u{n}@{to}")]).await.unwrap();
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_site_gets_no_more_than_its_rate_and_all_of_it_in_the_end() {
+    let mut world = World::unstarted();
+    world.sites = vec![rule(&["mx.slow.test"], 60, HOUR)];
+    world.start().await;
+    let slow = world.receiver("slow.test", |_, _| "250 2.1.5 ok");
+    let fast = world.receiver("fast.test", |_, _| "250 2.1.5 ok");
+    send(&world, 100, "slow.test").await;
+    send(&world, 100, "fast.test").await;
+    pass(10 * MINUTE).await;
+    assert_eq!(fast.taken().len(), 100);
+    assert!((10..=11).contains(&slow.taken().len()), "{}", slow.taken().len());
+    pass(90 * MINUTE).await;
+    assert_eq!(slow.taken().len(), 100);
+    assert!(world.spool.is_empty());
+}
+
+#[tokio::test(start_paused = true)]
+async fn domains_whose_hosts_are_under_one_name_share_its_rate() {
+    let mut world = World::unstarted();
+    // The catch-all is for each site by itself.
+    world.sites = vec![rule(&["big.test"], 60, HOUR), rule(&[], 600, HOUR)];
+    world.start().await;
+    let one = world.receiver("one.big.test", |_, _| "250 2.1.5 ok");
+    let two = world.receiver("two.big.test", |_, _| "250 2.1.5 ok");
+    let other = world.receiver("notbig.test", |_, _| "250 2.1.5 ok");
+    send(&world, 50, "one.big.test").await;
+    send(&world, 50, "two.big.test").await;
+    send(&world, 50, "notbig.test").await;
+    pass(10 * MINUTE).await;
+    let (a, b) = (one.taken().len(), two.taken().len());
+    assert!((10..=11).contains(&(a + b)) && a.abs_diff(b) <= 2, "{a} and {b}");
+    assert_eq!(other.taken().len(), 50);
+    pass(2 * HOUR).await;
+    assert_eq!((one.taken().len(), two.taken().len()), (50, 50));
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_asks_is_told_why_it_waits_and_until_when() {
+    let mut world = World::unstarted();
+    world.sites = vec![rule(&["slow.test"], 6, HOUR)];
+    world.start().await;
+    let _slow = world.receiver("slow.test", |_, _| "250 2.1.5 ok");
+    send(&world, 4, "slow.test").await;
+    pass(MINUTE).await;
+    let list = world.control().list(&Selector { all: true, ..Selector::default() }, 10).await.unwrap();
+    assert_eq!(list.rows.len(), 3);
+    let row = &list.rows[0];
+    assert_eq!(row.state, "ready");
+    let reason = row.reason.clone().unwrap();
+    assert!(
+        reason.starts_with("its site's rate is 6/h (slow.test): 3 parts share it, and the last goes at "),
+        "{reason}"
+    );
+    let wait = row.next.unwrap().since(world.control().now());
+    assert!((8 * MINUTE..10 * MINUTE).contains(&wait), "{wait:?}");
+    let lane = &world.control().status().lanes[0];
+    let pace = lane.pace.as_ref().unwrap();
+    assert_eq!((pace.name.as_str(), pace.rate.as_str(), pace.ready), ("slow.test", "6/h", 3));
+    // An operator's word makes due; it goes no faster.
+    world.control().retry(&Selector { all: true, ..Selector::default() }).await.unwrap();
+    pass(MINUTE).await;
+    assert_eq!(world.control().status().queued, 3);
+    pass(HOUR).await;
+    assert_eq!(world.control().status().queued, 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn transactional_mail_overtakes_a_newsletter_at_the_same_site() {
+    let mut world = World::unstarted();
+    world.sites = vec![rule(&["slow.test"], 60, HOUR)];
+    world.start().await;
+    let slow = world.receiver("slow.test", |_, _| "250 2.1.5 ok");
+    for n in 0..50 {
+        let text = "From: news@news.example\r\nTo: x@y.test\r\nSubject: news\r\n\r\nNews.\r\n";
+        world.submit_as(news(), "news@news.example", &[&format!("n{n}@slow.test")], text).await.unwrap();
+    }
+    pass(5 * MINUTE).await;
+    world.submit("shop@example.com", &["bob@slow.test"]).await.unwrap();
+    pass(2 * MINUTE).await;
+    assert!(slow.taken().iter().any(|taken| taken.to == ["bob@slow.test"]), "{:?}", slow.taken().len());
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_waits_for_its_turn_outlives_a_restart() {
+    let mut world = World::unstarted();
+    world.sites = vec![rule(&["slow.test"], 60, HOUR)];
+    world.start().await;
+    let slow = world.receiver("slow.test", |_, _| "250 2.1.5 ok");
+    send(&world, 20, "slow.test").await;
+    pass(5 * MINUTE).await;
+    world.stop().await;
+    let before = slow.taken().len();
+    world.start().await;
+    pass(HOUR).await;
+    assert!(before < 8);
+    assert_eq!(slow.taken().len(), 20);
+    assert!(world.spool.is_empty());
+}
+
+fn egress(n: u8) -> std::sync::Arc<repute_delivery::Egress> {
+    let address = std::net::Ipv4Addr::new(203, 0, 113, n);
+    std::sync::Arc::new(repute_delivery::Egress {
+        name: address.to_string(),
+        ehlo: domain("mail.example.com"),
+        v4: Some(address),
+        v6: None,
+        narrowed: false,
+    })
+}
+
+/// A world whose one address warms up.
+async fn warming() -> World {
+    let mut world = World::unstarted();
+    world.state = Some(repute_testkit::State::new());
+    (world.egresses, world.warm_up, world.expire) = (vec![egress(10)], vec![0], Some(60 * DAY));
+    world.start().await;
+    world
+}
+
+async fn newsletter(world: &World, people: std::ops::Range<usize>, at: &str) {
+    for n in people {
+        let text = "From: news@news.example\r\nTo: x@y.test\r\nSubject: news\r\n\r\nNews.\r\n";
+        world.submit_as(news(), "news@news.example", &[&format!("n{n}@{at}")], text).await.unwrap();
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_new_address_sends_little_at_first_and_more_from_day_to_day() {
+    let mut world = warming().await;
+    let big = world.receiver("big.test", |_, _| "250 2.1.5 ok");
+    newsletter(&world, 0..800, "big.test").await;
+    let mut days = Vec::new();
+    for _ in 0..4 {
+        let before = big.taken().len();
+        pass(DAY).await;
+        days.push(big.taken().len() - before);
+    }
+    let about = |day: usize, number: usize| (number - number / 20..=number + number / 20 + 1).contains(&days[day]);
+    assert!(about(0, 50) && about(1, 100) && about(2, 500), "{days:?}");
+    assert_eq!(days.iter().sum::<usize>(), 800, "{days:?}");
+    let rows = world.control().status().warm_up;
+    assert!(rows[0].step >= 4 && rows[0].egress == "203.0.113.10", "{rows:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_restart_forgets_nothing_of_a_warm_up() {
+    let mut world = warming().await;
+    let big = world.receiver("big.test", |_, _| "250 2.1.5 ok");
+    newsletter(&world, 0..300, "big.test").await;
+    pass(2 * DAY).await;
+    let before = world.control().status().warm_up;
+    assert!(before[0].step > 1, "{before:?}");
+    world.stop().await;
+    world.start().await;
+    assert_eq!(world.control().status().warm_up, before);
+    pass(3 * DAY).await;
+    assert_eq!(big.taken().len(), 300);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_receiver_that_puts_it_off_keeps_the_address_where_it_is() {
+    let mut world = warming().await;
+    let _big = world.receiver("big.test", |_, times| match times {
+        1 => "421 4.7.28 Our system has detected an unusual rate of unsolicited mail originating from your IP address",
+        _ => "250 2.1.5 ok",
+    });
+    newsletter(&world, 0..200, "big.test").await;
+    pass(4 * DAY).await;
+    let rows = world.control().status().warm_up;
+    assert_eq!(rows[0].step, 1, "{rows:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn transactional_mail_does_not_wait_while_an_address_warms_up() {
+    let mut world = warming().await;
+    let big = world.receiver("big.test", |_, _| "250 2.1.5 ok");
+    newsletter(&world, 0..200, "big.test").await;
+    pass(10 * MINUTE).await;
+    for n in 0..20 {
+        world.submit("shop@example.com", &[&format!("u{n}@big.test")]).await.unwrap();
+    }
+    pass(MINUTE).await;
+    let of_shop = big.taken().iter().filter(|taken| taken.to[0].starts_with('u')).count();
+    assert_eq!(of_shop, 20);
+    let list = world.control().list(&Selector { all: true, ..Selector::default() }, 1).await.unwrap();
+    let reason = list.rows[0].reason.clone().unwrap();
+    assert!(reason.starts_with("its site's rate is 50/d ("), "{reason}");
+    assert!(reason.contains(", while 203.0.113.10 warms up): "), "{reason}");
+    // Bulk makes up for it.
+    let before = big.taken().len();
+    pass(4 * HOUR).await;
+    assert!(big.taken().len() <= before + 1, "{}", big.taken().len() - before);
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_address_that_does_not_warm_up_is_not_counted() {
+    let mut world = warming().await;
+    world.stop().await;
+    (world.egresses, world.warm_up) = (vec![egress(11)], Vec::new());
+    world.start().await;
+    let big = world.receiver("big.test", |_, _| "250 2.1.5 ok");
+    newsletter(&world, 0..200, "big.test").await;
+    pass(10 * MINUTE).await;
+    assert_eq!(big.taken().len(), 200);
+    assert_eq!(world.control().status().warm_up, []);
+}

@@ -1,0 +1,260 @@
+//! Rates: so many messages in so long a time, spread evenly, for one lane or for several that share it
+//! (docs/pace.md).
+//!
+//! Promise: between two messages of a pace lies the time that its rate says, to within [`LATE`], so that no stretch of
+//! that length has more messages. What it is asked costs O(1), what it gives one entry in a heap of times.
+
+use std::collections::{HashMap, VecDeque};
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use repute_types::{Stream, Timestamp};
+
+use crate::lane::LaneId;
+use crate::timers::Mark;
+
+/// Whoever has to be woken comes late by so much: a message that goes late by no more does not put off the next.
+const LATE: i64 = 5_000;
+
+/// So many messages in so long a time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Rate {
+    /// At least 1.
+    pub count: u32,
+    pub per: Duration,
+}
+
+impl Rate {
+    /// Between two messages, in microseconds.
+    fn interval(self) -> i64 {
+        let micros = self.per.as_micros().div_ceil(u128::from(self.count.max(1)));
+        i64::try_from(micros).unwrap_or(i64::MAX >> 8).max(1)
+    }
+
+    /// How long so many messages take.
+    pub fn takes(self, messages: usize) -> Duration {
+        let messages = u64::try_from(messages).unwrap_or(u64::MAX);
+        Duration::from_micros(u64::try_from(self.interval()).unwrap_or_default().saturating_mul(messages))
+    }
+}
+
+/// As it is written: `100/m`.
+impl fmt::Display for Rate {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.per.as_secs() {
+            1 => write!(f, "{}/s", self.count),
+            60 => write!(f, "{}/m", self.count),
+            3600 => write!(f, "{}/h", self.count),
+            86_400 => write!(f, "{}/d", self.count),
+            seconds => write!(f, "{} in {seconds} s", self.count),
+        }
+    }
+}
+
+/// What a lane keeps to. Lanes with the same name and egress share one pace.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Terms {
+    /// For people: the hosts, or the site.
+    pub name: Arc<str>,
+    pub egress: u16,
+    pub rate: Rate,
+    /// How far transactional mail may run ahead of it: what runs ahead is made up for by what comes after. Bulk mail
+    /// never does.
+    pub ahead: Duration,
+}
+
+/// A pace as it is shown to a person.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PaceView {
+    pub name: Arc<str>,
+    pub rate: Rate,
+    /// Parts that are ready, of all lanes that share it; stale ones included.
+    pub ready: usize,
+    /// When the next message may go.
+    pub next: Timestamp,
+}
+
+impl PaceView {
+    /// When all that is ready now will have gone, if nothing goes before it.
+    pub fn all_by(&self) -> Timestamp {
+        self.next + self.rate.takes(self.ready.saturating_sub(1))
+    }
+}
+
+/// Names a pace for as long as a lane has it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct PaceId(pub u32);
+
+#[derive(Debug)]
+pub(crate) struct Pace {
+    terms: Terms,
+    /// When the next message may go, in microseconds.
+    next: i64,
+    /// Lanes in line that had transactional mail when they came, and the others.
+    urgent: VecDeque<LaneId>,
+    waiting: VecDeque<LaneId>,
+    /// Lanes that keep to it.
+    pub lanes: u32,
+    /// Marks in those lanes.
+    pub ready: usize,
+    /// When it looks again at who is in line, and the generation of that mark; `None` while it need not.
+    pub wake: Option<(Timestamp, u32)>,
+}
+
+impl Pace {
+    pub fn terms(&self) -> &Terms {
+        &self.terms
+    }
+
+    pub fn is_open(&self, stream: Stream, now: Timestamp) -> bool {
+        self.opens_at(stream) <= micros(now)
+    }
+
+    fn opens_at(&self, stream: Stream) -> i64 {
+        let ahead = match stream {
+            Stream::Transactional => i64::try_from(self.terms.ahead.as_micros()).unwrap_or(i64::MAX >> 8),
+            Stream::Bulk => 0,
+        };
+        self.next.saturating_sub(ahead)
+    }
+
+    /// When the next message of a stream may go, in whole milliseconds.
+    pub fn next(&self, stream: Stream) -> Timestamp {
+        let at = self.opens_at(stream);
+        Timestamp(at.div_euclid(1000) + i64::from(at.rem_euclid(1000) > 0))
+    }
+
+    /// When the first in line may have its turn; `None` where nobody stands there.
+    pub fn next_turn(&self) -> Option<Timestamp> {
+        let urgent = (!self.urgent.is_empty()).then(|| self.next(Stream::Transactional));
+        urgent.or_else(|| (!self.waiting.is_empty()).then(|| self.next(Stream::Bulk)))
+    }
+
+    /// A message is given away.
+    pub fn take(&mut self, now: Timestamp) {
+        // A pace that was open for long has saved nothing up.
+        let from = self.next.max(micros(now) - LATE);
+        self.next = from.saturating_add(self.terms.rate.interval());
+    }
+
+    /// A lane stands in line.
+    pub fn line_up(&mut self, lane: LaneId, stream: Stream) {
+        match stream {
+            Stream::Transactional => self.urgent.push_back(lane),
+            Stream::Bulk => self.waiting.push_back(lane),
+        }
+    }
+
+    /// The next in line who may have a message now.
+    pub fn call(&mut self, now: Timestamp) -> Option<LaneId> {
+        if self.is_open(Stream::Transactional, now)
+            && let Some(lane) = self.urgent.pop_front()
+        {
+            return Some(lane);
+        }
+        if self.is_open(Stream::Bulk, now) { self.waiting.pop_front() } else { None }
+    }
+
+    pub fn view(&self) -> PaceView {
+        PaceView {
+            name: self.terms.name.clone(),
+            rate: self.terms.rate,
+            ready: self.ready,
+            next: self.next(Stream::Bulk),
+        }
+    }
+}
+
+fn micros(at: Timestamp) -> i64 {
+    at.millis().saturating_mul(1000)
+}
+
+/// The paces that lanes keep to.
+#[derive(Debug, Default)]
+pub(crate) struct Paces {
+    slots: Vec<Option<Pace>>,
+    free: Vec<u32>,
+    by_key: HashMap<(Arc<str>, u16), PaceId>,
+}
+
+impl Paces {
+    /// The pace of these terms, with one more lane, in which so many parts are ready. Where the rate alone has changed,
+    /// what was sent still counts.
+    pub fn join(&mut self, terms: &Terms, ready: usize, now: Timestamp) -> PaceId {
+        let key = (terms.name.clone(), terms.egress);
+        let id = self.by_key.get(&key).copied().unwrap_or_else(|| self.open(key, terms, now));
+        let pace = self.at(id);
+        if pace.terms != *terms {
+            pace.terms = terms.clone();
+            // By the slower rate of before it might wait for hours.
+            pace.next = pace.next.min(micros(now).saturating_add(terms.rate.interval()));
+        }
+        pace.lanes += 1;
+        pace.ready += ready;
+        id
+    }
+
+    fn open(&mut self, key: (Arc<str>, u16), terms: &Terms, now: Timestamp) -> PaceId {
+        let pace = Some(Pace {
+            terms: terms.clone(),
+            next: micros(now),
+            urgent: VecDeque::new(),
+            waiting: VecDeque::new(),
+            lanes: 0,
+            ready: 0,
+            wake: None,
+        });
+        let id = match self.free.pop() {
+            Some(index) => {
+                self.slots[index as usize] = pace;
+                PaceId(index)
+            }
+            None => {
+                self.slots.push(pace);
+                PaceId((self.slots.len() - 1) as u32)
+            }
+        };
+        self.by_key.insert(key, id);
+        id
+    }
+
+    /// Forgets a pace that no lane has any more, once it is open. Whether it was forgotten.
+    pub fn forget_unused(&mut self, id: PaceId, now: Timestamp) -> bool {
+        let unused = |pace: &&Pace| pace.lanes == 0 && pace.is_open(Stream::Bulk, now);
+        let Some(pace) = self.get(id).filter(unused) else { return false };
+        let key = (pace.terms.name.clone(), pace.terms.egress);
+        self.by_key.remove(&key);
+        self.slots[id.0 as usize] = None;
+        self.free.push(id.0);
+        true
+    }
+
+    pub fn get(&self, id: PaceId) -> Option<&Pace> {
+        self.slots.get(id.0 as usize)?.as_ref()
+    }
+
+    pub fn at(&mut self, id: PaceId) -> &mut Pace {
+        self.slots[id.0 as usize].as_mut().expect("a pace lives while a lane keeps to it")
+    }
+
+    /// Whether a mark is the one that a pace waits for.
+    pub fn is_wake(&self, mark: Mark) -> bool {
+        let wake = self.get(PaceId(mark.slot)).and_then(|pace| pace.wake);
+        wake.is_some_and(|(_, generation)| generation == mark.generation)
+    }
+
+    /// The clock says so much less than before. Returns those that look again at who is in line.
+    pub fn set_back(&mut self, by: Duration) -> Vec<PaceId> {
+        let by = i64::try_from(by.as_micros()).unwrap_or(i64::MAX >> 1);
+        let mut waking = Vec::new();
+        for (index, pace) in self.slots.iter_mut().enumerate() {
+            let Some(pace) = pace else { continue };
+            pace.next = pace.next.saturating_sub(by);
+            if pace.wake.take().is_some() {
+                waking.push(PaceId(index as u32));
+            }
+        }
+        waking
+    }
+}
