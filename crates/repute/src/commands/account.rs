@@ -164,7 +164,10 @@ fn tell(add: &Add, context: &Context, config: Option<&Config>, password: &str, b
     // The one or the other is what a script takes: the password, or the block for its file.
     match (written, add.generate) {
         (Some(file), true) => {
-            out::error(&format!("{} may log in after a reload: written to {file}. Its password, this once:\n", add.name));
+            out::error(&format!(
+                "{} may log in after a reload: written to {file}. Its password, this once:\n",
+                add.name
+            ));
             out::line(password);
         }
         (Some(file), false) => out::line(&format!("{} may log in after a reload: written to {file}", add.name)),

@@ -9,8 +9,8 @@ use repute_types::{Address, Domain, Timestamp};
 use serde::Deserialize;
 
 use crate::cli::{Context, Ended, Exit};
-use crate::config::value;
 use crate::config::Config;
+use crate::config::value;
 use crate::control::client;
 use crate::control::wire::Request;
 use crate::out::{self, Tone};

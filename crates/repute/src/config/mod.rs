@@ -89,7 +89,9 @@ pub fn load_to_look(path: &Path) -> Result<Config, Faults> {
         let state = state.map_or(String::new(), |state| format!("state = {}\n", toml::Value::from(state)));
         let rest = parse(path, &format!("hostname = \"mail.invalid\"\n{state}"), Files::Ignore).map_err(|_| faults)?;
         let file = path.display();
-        crate::out::error(&format!("{file} has faults, which `repute config check` tells; a server that runs goes by what it read before\n"));
+        crate::out::error(&format!(
+            "{file} has faults, which `repute config check` tells; a server that runs goes by what it read before\n"
+        ));
         Ok(rest)
     })
 }

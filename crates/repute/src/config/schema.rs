@@ -8,12 +8,14 @@
 mod back;
 mod delivery;
 mod outside;
+mod senders;
 mod trust;
 mod web;
 
 use back::{CIRCUIT, RETURN, SUPPRESSION};
 use delivery::{DELIVERY, SITE, TLS_REPORTS};
 use outside::{EVENTS, WEBHOOK};
+use senders::{ACCOUNT, DOMAIN};
 use trust::{CHECK, LISTS, PERMIT, RESOLVER, WATCH};
 use web::{TOKEN, WEB};
 
@@ -83,7 +85,7 @@ pub enum Need {
     Default(&'static str),
 }
 
-use Kind::{Bool, Choice, Count, Duration, Ip, List, Mail, Name, Network, OneOrMany, Path, Secret, Size, Socket, Text};
+use Kind::{Bool, Choice, Count, Duration, Ip, Name, OneOrMany, Path, Secret, Size, Socket, Text};
 use Need::{Default, Optional, Required};
 
 const fn key(name: &'static str, kind: Kind, need: Need, doc: &'static str) -> Key {
@@ -195,102 +197,6 @@ const EGRESS: Section = Section {
             OneOrMany(&Text),
             Optional("for every domain that names no pool"),
             "The pool, or pools, that it is in: mail of a [[domain]] with that `pool` leaves from here, and no other does.",
-        ),
-    ],
-};
-
-const DOMAIN: Section = Section {
-    name: "domain",
-    many: true,
-    doc: "A domain that mail may be sent as. `repute domain add NAME` makes its keys and this block.",
-    keys: &[
-        key("name", Name, Required, "The domain in From."),
-        key(
-            "selectors",
-            List(&Text),
-            Optional("every key in `STATE/keys/NAME/`"),
-            "The DKIM selectors to sign with; each is a file `STATE/keys/NAME/SELECTOR.pem`.",
-        ),
-        key(
-            "return_path",
-            Name,
-            Optional("the sender's own address"),
-            "A domain of yours whose MX is this server: bounces come back to it, on the `return` listener.",
-        ),
-        key(
-            "pool",
-            Text,
-            Optional("every [[egress]] that is in no pool"),
-            "Its mail leaves from the [[egress]] of this pool alone.",
-        ),
-        key(
-            "danger_unsigned",
-            Bool,
-            Default("false"),
-            "Sends without a signature. For benchmarks and tests; receivers throw such mail away.",
-        ),
-    ],
-};
-
-const ACCOUNT: Section = Section {
-    name: "account",
-    many: true,
-    doc: "Who may submit mail. `repute account add NAME` makes this block.",
-    keys: &[
-        key("name", Text, Required, "The name to log in with; it also stands in log lines."),
-        key(
-            "password",
-            Secret,
-            Optional("no log-in by PLAIN or LOGIN"),
-            "An argon2 hash, as `repute account add` prints it. Never the password itself.",
-        ),
-        key(
-            "password_file",
-            Path,
-            Optional("`password`"),
-            "A file whose first line is that hash, in place of `password`.",
-        ),
-        key(
-            "scram",
-            Secret,
-            Optional("no log-in by SCRAM-SHA-256"),
-            "The SCRAM secret, as `repute account add` prints it.",
-        ),
-        key(
-            "domains",
-            OneOrMany(&Name),
-            Required,
-            "The domains that this account may send as, each of them a [[domain]].",
-        ),
-        key(
-            "stream",
-            Choice(&["transactional", "bulk"]),
-            Default("\"transactional\""),
-            "What kind of mail it sends: transactional mail goes before bulk mail to the same place.",
-        ),
-        key(
-            "private",
-            Bool,
-            Default("false"),
-            "Leaves the submitting client's address and name out of the Received field.",
-        ),
-        key(
-            "addresses",
-            OneOrMany(&Network),
-            Optional("log-in needed"),
-            "Clients that are this account by their address alone: loopback and private networks, or single public hosts.",
-        ),
-        key(
-            "brake",
-            Count(0, 1000),
-            Optional("that of [circuit]"),
-            "How many times its habit this account may write to people it never wrote to; 0 never holds it.",
-        ),
-        key(
-            "replies",
-            Mail,
-            Optional("they are refused"),
-            "The mail address to which what people answer to the return path of its mail is handed on.",
         ),
     ],
 };

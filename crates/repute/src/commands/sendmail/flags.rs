@@ -123,7 +123,9 @@ impl Flags {
             "m" => Mode::Deliver,
             "s" => Mode::Smtp,
             "i" => Mode::Nothing,
-            "p" => return Err(Failed::new(code::USAGE, "`repute queue list` (or a link named mailq) shows what waits")),
+            "p" => {
+                return Err(Failed::new(code::USAGE, "`repute queue list` (or a link named mailq) shows what waits"));
+            }
             "d" | "D" => return Err(Failed::new(code::USAGE, "`repute serve` is the server")),
             other => return Err(Failed::new(code::USAGE, format!("-b{other} is not known here"))),
         };
