@@ -25,10 +25,13 @@ const RECIPIENTS: usize = 100;
 
 struct Session {
     works: Arc<Works>,
+    id: LaneId,
     lane: Arc<LaneWork>,
     connection: Option<Connection>,
     /// Counts the connection among the lane's while there is one, or one is being opened.
     seat: Option<Seat>,
+    /// That the attempt took so far.
+    transactions: u32,
 }
 
 /// One connection of a lane, open or being opened.
@@ -62,7 +65,7 @@ pub(crate) async fn run(works: Arc<Works>, id: LaneId, first: Lease, mut stop: w
         works.queue(|queue| queue.session_ended(id, works.now()));
         return;
     };
-    let mut session = Session { works: works.clone(), lane, connection: None, seat: None };
+    let mut session = Session { works: works.clone(), id, lane, connection: None, seat: None, transactions: 0 };
     let mut next = Next::Work(first);
     loop {
         match next {
@@ -135,6 +138,11 @@ impl Session {
             Err(Unsaid::Cancelled) => return settle::cancel(&works, loaded),
         };
         warm_up::count(&works, &settings, &self.lane, &outcomes);
+        // A rate counts each transaction; the first of them is what the part was leased for.
+        let further = std::mem::take(&mut self.transactions).saturating_sub(1);
+        if further > 0 {
+            works.queue(|queue| queue.spend(self.id, further, works.now()));
+        }
         let suppressed = left_out.suppressed();
         let outcomes = left_out.with(&works, &loaded, outcomes);
         let relay_tells = self.connection.as_ref().is_some_and(|c| c.offered().dsn);
@@ -215,7 +223,10 @@ impl Session {
                 content: &loaded.content,
                 chunks,
             };
-            match connection.send(&transaction).await {
+            let before = connection.messages();
+            let sent = connection.send(&transaction).await;
+            self.transactions += connection.messages() - before;
+            match sent {
                 Sent::Done(some) => {
                     let went_on = slots.fill(some);
                     if slots.is_full() || !went_on {

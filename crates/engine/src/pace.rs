@@ -78,16 +78,18 @@ fn is_under(host: &HostName, named: &HostName) -> bool {
     }
 }
 
-/// What a lane of this route keeps to: the slower of its rule and of what its address may while it warms up.
+/// What a lane of this route keeps to: the first rule that is for it, what its address may while it warms up, or where
+/// there are both, the slower rate, shared by all that the rule names, and by all of the receiver where it names nobody.
 pub(crate) fn terms(works: &Works, settings: &Settings, route: &Route, way: Way) -> Option<Terms> {
-    let both = [ruled(settings, route, way), works.warm_ups.terms(settings, route, way)];
-    both.into_iter().flatten().max_by_key(|terms| terms.rate.takes(1))
-}
-
-/// By the first rule that is for it.
-fn ruled(settings: &Settings, route: &Route, way: Way) -> Option<Terms> {
-    let rule = settings.sites.iter().find(|rule| rule.is_for(route))?;
-    Some(Terms { name: rule.name(route), egress: way.egress, rate: rule.rate, ahead: Duration::ZERO })
+    let rule = settings.sites.iter().find(|rule| rule.is_for(route));
+    let warm = works.warm_ups.terms(settings, route, way, works.now());
+    let Some(rule) = rule else { return warm };
+    let (name, egress) = (rule.name(route), way.egress);
+    let ruled = Terms { name, egress, rate: rule.rate, ahead: Duration::ZERO, earliest: Timestamp(0) };
+    let Some(warm) = warm else { return Some(ruled) };
+    let rate = if warm.rate.takes(1) > rule.rate.takes(1) { warm.rate } else { rule.rate };
+    let name = if rule.hosts.is_empty() { warm.name } else { ruled.name };
+    Some(Terms { name, rate, earliest: warm.earliest, ..ruled })
 }
 
 /// Tells every lane anew.

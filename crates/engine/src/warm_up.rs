@@ -85,13 +85,17 @@ impl WarmUps {
     }
 
     /// What a lane of an address that warms up keeps to; `None` where it does not, or is warm.
-    pub fn terms(&self, settings: &Settings, route: &Route, way: Way) -> Option<Terms> {
+    pub fn terms(&self, settings: &Settings, route: &Route, way: Way, now: Timestamp) -> Option<Terms> {
         let pair = pair(settings, route, way)?;
-        let step = self.state().known.get(&pair).map_or(0, |count| count.step);
-        let count = warm_up::number(step)?;
+        let known = self.state().known.get(&pair).copied().unwrap_or_default();
+        let rate = Rate { count: warm_up::number(known.step)?, per: DAY };
         let (egress, receiver) = pair;
         let name = format!("{receiver}, while {egress} warms up").into();
-        Some(Terms { name, egress: way.egress, rate: Rate { count, per: DAY }, ahead: DAY })
+        // What was sent today, before a restart, counts as if it had gone evenly since midnight.
+        let sent = if known.day == day_of(now) { known.today.sent } else { 0 };
+        let midnight = Timestamp(day_of(now) * DAY.as_millis() as i64);
+        let earliest = midnight + rate.takes(usize::try_from(sent).unwrap_or(usize::MAX));
+        Some(Terms { name, egress: way.egress, rate, ahead: DAY, earliest })
     }
 
     fn count(&self, pair: Pair, slowed: bool, now: Timestamp) {

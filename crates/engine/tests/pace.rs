@@ -183,6 +183,36 @@ async fn a_restart_forgets_nothing_of_a_warm_up() {
     assert_eq!(big.taken().len(), 300);
 }
 
+/// Each start began the day anew.
+#[tokio::test(start_paused = true)]
+async fn what_was_sent_before_a_restart_counts_for_the_day() {
+    let mut world = warming().await;
+    let big = world.receiver("big.test", |_, _| "250 2.1.5 ok");
+    for round in 0..3 {
+        for n in 0..60 {
+            world.submit("shop@example.com", &[&format!("u{round}-{n}@big.test")]).await.unwrap();
+        }
+        pass(MINUTE).await;
+        world.stop().await;
+        world.start().await;
+    }
+    pass(MINUTE).await;
+    assert!((50..=56).contains(&big.taken().len()), "{}", big.taken().len());
+}
+
+/// The site's rate was forgotten while its address warmed up.
+#[tokio::test(start_paused = true)]
+async fn a_site_with_a_rate_keeps_to_it_also_while_its_address_warms_up() {
+    let mut world = warming().await;
+    world.stop().await;
+    world.sites = vec![rule(&["b.test"], 1, MINUTE)];
+    world.start().await;
+    let b = world.receiver("b.test", |_, _| "250 2.1.5 ok");
+    send(&world, 20, "b.test").await;
+    pass(5 * HOUR).await;
+    assert!((9..=12).contains(&b.taken().len()), "{}", b.taken().len());
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_receiver_that_puts_it_off_keeps_the_address_where_it_is() {
     let mut world = warming().await;

@@ -55,6 +55,8 @@ const CEILING_HOLDS: Duration = Duration::from_secs(10 * 60);
 
 /// One bulk part is picked after this many transactional ones, so that bulk never starves.
 const TRANSACTIONAL_IN_A_ROW: u32 = 15;
+/// So many stale marks are no matter.
+const TIDY_FROM: usize = 1000;
 
 #[derive(Debug)]
 pub(crate) struct Lane {
@@ -82,6 +84,8 @@ pub(crate) struct Lane {
     pub pace: Option<PaceId>,
     /// In whose place it stands in the line of its pace.
     pub lined_up: Option<Stream>,
+    /// Parts that are ready in it.
+    pub live: usize,
 }
 
 impl Lane {
@@ -102,6 +106,7 @@ impl Lane {
             listed: false,
             pace: None,
             lined_up: None,
+            live: 0,
         }
     }
 
@@ -129,6 +134,15 @@ impl Lane {
     /// The stream of the first to be picked, but for bulk's turn.
     pub fn best_stream(&self) -> Stream {
         if self.transactional.is_empty() { Stream::Bulk } else { Stream::Transactional }
+    }
+
+    /// Throws stale marks away, once they are most of what stands here: parts that are held and released again and again
+    /// leave one each time.
+    pub fn tidy(&mut self, is_live: impl Fn(Mark) -> bool) {
+        if self.ready() > 2 * self.live + TIDY_FROM {
+            self.transactional.retain(|mark| is_live(*mark));
+            self.bulk.retain(|mark| is_live(*mark));
+        }
     }
 
     /// Marks waiting, stale ones included.

@@ -53,7 +53,7 @@ impl fmt::Display for Rate {
 }
 
 /// What a lane keeps to. Lanes with the same name and egress share one pace.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub struct Terms {
     /// For people: the hosts, or the site.
     pub name: Arc<str>,
@@ -62,6 +62,24 @@ pub struct Terms {
     /// How far transactional mail may run ahead of it: what runs ahead is made up for by what comes after. Bulk mail
     /// never does.
     pub ahead: Duration,
+    /// Where nothing is known of it yet, bulk mail waits until then: for what was sent before a start.
+    pub earliest: Timestamp,
+}
+
+/// What is known of a pace counts, not from when on it would have begun otherwise.
+impl PartialEq for Terms {
+    fn eq(&self, other: &Terms) -> bool {
+        self.is_of(other) && (self.rate, self.ahead) == (other.rate, other.ahead)
+    }
+}
+
+impl Eq for Terms {}
+
+impl Terms {
+    /// Whether they are of one pace.
+    pub(crate) fn is_of(&self, other: &Terms) -> bool {
+        (&self.name, self.egress) == (&other.name, other.egress)
+    }
 }
 
 /// A pace as it is shown to a person.
@@ -69,7 +87,7 @@ pub struct Terms {
 pub struct PaceView {
     pub name: Arc<str>,
     pub rate: Rate,
-    /// Parts that are ready, of all lanes that share it; stale ones included.
+    /// Parts that are ready, of all lanes that share it.
     pub ready: usize,
     /// When the next message may go.
     pub next: Timestamp,
@@ -96,7 +114,7 @@ pub(crate) struct Pace {
     waiting: VecDeque<LaneId>,
     /// Lanes that keep to it.
     pub lanes: u32,
-    /// Marks in those lanes.
+    /// Parts that are ready in those lanes.
     pub ready: usize,
     /// When it looks again at who is in line, and the generation of that mark; `None` while it need not.
     pub wake: Option<(Timestamp, u32)>,
@@ -113,7 +131,7 @@ impl Pace {
 
     fn opens_at(&self, stream: Stream) -> i64 {
         let ahead = match stream {
-            Stream::Transactional => i64::try_from(self.terms.ahead.as_micros()).unwrap_or(i64::MAX >> 8),
+            Stream::Transactional => span(self.terms.ahead),
             Stream::Bulk => 0,
         };
         self.next.saturating_sub(ahead)
@@ -136,6 +154,19 @@ impl Pace {
         // A pace that was open for long has saved nothing up.
         let from = self.next.max(micros(now) - LATE);
         self.next = from.saturating_add(self.terms.rate.interval());
+    }
+
+    /// Other terms from now on; what was sent still counts.
+    pub fn change(&mut self, terms: &Terms, now: Timestamp) {
+        self.terms = terms.clone();
+        // By the slower rate of before it might wait for hours.
+        self.next = self.next.min(micros(now).saturating_add(terms.rate.interval()).saturating_add(span(terms.ahead)));
+    }
+
+    /// A lane is in no line any more.
+    pub fn forget(&mut self, lane: LaneId) {
+        self.urgent.retain(|other| *other != lane);
+        self.waiting.retain(|other| *other != lane);
     }
 
     /// A lane stands in line.
@@ -166,6 +197,10 @@ impl Pace {
     }
 }
 
+fn span(time: Duration) -> i64 {
+    i64::try_from(time.as_micros()).unwrap_or(i64::MAX >> 8)
+}
+
 fn micros(at: Timestamp) -> i64 {
     at.millis().saturating_mul(1000)
 }
@@ -186,9 +221,7 @@ impl Paces {
         let id = self.by_key.get(&key).copied().unwrap_or_else(|| self.open(key, terms, now));
         let pace = self.at(id);
         if pace.terms != *terms {
-            pace.terms = terms.clone();
-            // By the slower rate of before it might wait for hours.
-            pace.next = pace.next.min(micros(now).saturating_add(terms.rate.interval()));
+            pace.change(terms, now);
         }
         pace.lanes += 1;
         pace.ready += ready;
@@ -198,7 +231,7 @@ impl Paces {
     fn open(&mut self, key: (Arc<str>, u16), terms: &Terms, now: Timestamp) -> PaceId {
         let pace = Some(Pace {
             terms: terms.clone(),
-            next: micros(now),
+            next: micros(now.max(terms.earliest)),
             urgent: VecDeque::new(),
             waiting: VecDeque::new(),
             lanes: 0,

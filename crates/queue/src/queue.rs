@@ -330,13 +330,16 @@ impl Queue {
         let row = self.row(slot);
         row.generation = generation;
         let before = std::mem::replace(&mut row.state, state);
+        let left = row.lane.filter(|_| before == State::Ready);
         self.counts[before as usize] -= 1;
         self.counts[state as usize] += 1;
+        self.leaves_ready(left);
     }
 
     fn remove_slot(&mut self, slot: u32) {
         let Some(row) = self.rows[slot as usize].take() else { return };
         self.counts[row.state as usize] -= 1;
+        self.leaves_ready(row.lane.filter(|_| row.state == State::Ready));
         self.by_part.remove(&row.part);
         self.intents.remove(&row.part);
         self.free.push(slot);
@@ -403,7 +406,7 @@ impl Queue {
         let lane = self.lane_mut(id);
         lane.push(mark, stream);
         let idle = lane.idle;
-        self.count_ready(id, 1);
+        self.comes_ready(id);
         if idle > 0 && self.is_let(id, now) {
             self.wakes.push(id);
         }

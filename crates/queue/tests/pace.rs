@@ -36,7 +36,7 @@ fn entry(n: u64, to: &str, stream: Stream) -> Entry {
 }
 
 fn terms(name: &str, count: u32, per: Duration) -> Terms {
-    Terms { name: name.into(), egress: 0, rate: Rate { count, per }, ahead: Duration::ZERO }
+    Terms { name: name.into(), egress: 0, rate: Rate { count, per }, ahead: Duration::ZERO, earliest: Timestamp(0) }
 }
 
 /// A queue, its sites by name, and sessions that take whatever they are given and are done at once.
@@ -293,6 +293,66 @@ fn a_site_that_is_forgotten_and_comes_back_keeps_to_its_rate() {
     room.until(T0 + 10 * MINUTE + SECOND);
     assert_eq!(room.given.len(), 2);
     room.holds(&rate);
+}
+
+/// With each reload that changed the rate a lane stood in line once more than before, and the others went without.
+#[test]
+fn lanes_take_turns_also_after_their_rate_was_changed_many_times() {
+    let mut room = Room::new(&[("a.test", terms("both", 1, MINUTE)), ("b.test", terms("both", 1, MINUTE))]);
+    room.enter(0..200, "a.test", Stream::Bulk);
+    room.enter(200..400, "b.test", Stream::Bulk);
+    room.turn();
+    for n in 0..40 {
+        let changed = terms("both", 2 - n % 2, MINUTE);
+        for lane in room.lanes.values().copied().collect::<Vec<_>>() {
+            room.queue.set_pace(lane, Some(&changed), room.now);
+        }
+        room.turn();
+    }
+    let before = room.given.len();
+    room.until(room.now + 40 * MINUTE);
+    let of_a = room.given[before..].iter().filter(|(_, part)| part.message.0 < 200).count();
+    let all = room.given.len() - before;
+    assert!((38..=42).contains(&all) && (18..=22).contains(&of_a), "{of_a} of {all}");
+}
+
+/// A message for many that the receiver takes ten at a time went in as many transactions at once.
+#[test]
+fn further_transactions_of_a_message_count() {
+    let mut room = Room::new(&[("a.test", terms("a", 1, MINUTE))]);
+    room.enter(0..2, "a.test", Stream::Bulk);
+    room.turn();
+    assert_eq!(room.given.len(), 1);
+    room.queue.spend(room.lanes[&Domain::parse("a.test").unwrap()], 9, room.now);
+    room.until(T0 + 10 * MINUTE - SECOND);
+    assert_eq!(room.given.len(), 1);
+    room.until(T0 + 10 * MINUTE + SECOND);
+    assert_eq!(room.given.len(), 2);
+}
+
+/// What an operator held, released and made due again was counted once more each time, and kept for ever.
+#[test]
+fn what_is_ready_is_counted_once_whatever_an_operator_does() {
+    let mut room = Room::new(&[("a.test", terms("a", 1, DAY))]);
+    room.enter(0..2000, "a.test", Stream::Bulk);
+    room.turn();
+    for _ in 0..10 {
+        for n in 1..2000 {
+            room.queue.retry(part(n), room.now);
+        }
+        for n in 1..2000 {
+            room.queue.hold(part(n), "a test");
+            room.queue.retry(part(n), room.now);
+        }
+    }
+    room.turn();
+    let lane = room.queue.lanes().next().unwrap();
+    assert_eq!((lane.ready, lane.pace.unwrap().ready), (1999, 1999));
+    for n in 1..2000 {
+        room.queue.remove(part(n));
+    }
+    let lane = room.queue.lanes().next().unwrap();
+    assert_eq!((lane.ready, lane.pace.unwrap().ready), (0, 0));
 }
 
 /// As while an address warms up: transactional mail does not wait for its turn, and bulk makes up for it.

@@ -21,8 +21,8 @@ impl Queue {
     pub fn hold(&mut self, part: PartId, reason: &str) -> Change {
         self.intend(part, Intent::Hold(reason.to_owned()), |queue, slot| {
             queue.forget_due(slot);
-            queue.row(slot).lane = None;
             queue.set_state(slot, State::Held);
+            queue.row(slot).lane = None;
         })
     }
 
@@ -30,8 +30,13 @@ impl Queue {
     pub fn retry(&mut self, part: PartId, now: Timestamp) -> Change {
         self.intend(part, Intent::Retry, |queue, slot| {
             queue.forget_due(slot);
-            if let Some(lane) = queue.row(slot).lane.or_else(|| queue.known_lane(slot, now)) {
+            let leads_to = queue.known_lane(slot, now);
+            if let Some(lane) = queue.row(slot).lane.or(leads_to) {
                 queue.lane_mut(lane).resume();
+                // It is as due as can be already.
+                if queue.row(slot).state == State::Ready && leads_to == Some(lane) {
+                    return queue.list(lane, now);
+                }
             }
             queue.set_state(slot, State::Waiting);
             queue.schedule(slot, now, now);
@@ -80,7 +85,7 @@ impl Queue {
         let lane = self.lanes[id.0 as usize].as_ref()?;
         Some(LaneView {
             key: lane.key.clone(),
-            ready: lane.ready(),
+            ready: lane.live,
             sessions: lane.sessions,
             window: lane.window(),
             paused_until: lane.paused_until,

@@ -9,6 +9,7 @@ use repute_types::{Stream, Timestamp};
 use super::Queue;
 use crate::lane::LaneId;
 use crate::pace::{PaceId, Terms};
+use crate::part::is_at;
 use crate::timers::{Mark, Timers};
 
 /// A turn that nobody took within this goes to the next in line.
@@ -18,11 +19,21 @@ impl Queue {
     /// What a lane keeps to from now on; `None`: nothing.
     pub fn set_pace(&mut self, id: LaneId, terms: Option<&Terms>, now: Timestamp) {
         let Some(lane) = self.lanes.get(id.0 as usize).and_then(Option::as_ref) else { return };
-        let (before, ready, idle) = (lane.pace, lane.ready(), lane.idle);
-        if before.and_then(|pace| self.paces.get(pace)).map(|pace| pace.terms()) == terms {
+        let (before, ready, idle) = (lane.pace, lane.live, lane.idle);
+        let known = before.and_then(|pace| self.paces.get(pace)).map(|pace| pace.terms());
+        if known == terms {
             return;
         }
+        if let (Some(before), Some(known), Some(terms)) = (before, known, terms)
+            && known.is_of(terms)
+        {
+            // All who stand in line keep their places.
+            self.paces.at(before).change(terms, now);
+            self.plan_turn(before, None);
+            return self.list(id, now);
+        }
         if let Some(before) = before {
+            self.paces.at(before).forget(id);
             self.leave_pace(before, ready);
         }
         let pace = terms.map(|terms| self.paces.join(terms, ready, now));
@@ -54,9 +65,7 @@ impl Queue {
             Some(pace) => {
                 let is_bulk_let = self.paces.at(pace).is_open(Stream::Bulk, now);
                 let lane = self.lane_mut(id);
-                let mark = if is_bulk_let { lane.pop() } else { lane.pop_transactional() };
-                self.count_ready(id, if mark.is_some() { -1 } else { 0 });
-                mark
+                if is_bulk_let { lane.pop() } else { lane.pop_transactional() }
             }
         }
     }
@@ -79,11 +88,32 @@ impl Queue {
         }
     }
 
-    /// A part of the lane is ready, or no longer in it.
-    pub(super) fn count_ready(&mut self, id: LaneId, change: isize) {
-        if let Some(pace) = self.lane_mut(id).pace {
+    /// One more part is ready in the lane.
+    pub(super) fn comes_ready(&mut self, id: LaneId) {
+        let Queue { lanes, rows, .. } = self;
+        let Some(lane) = lanes[id.0 as usize].as_mut() else { return };
+        lane.live += 1;
+        lane.tidy(|mark| is_at(rows, mark));
+        if let Some(pace) = lane.pace {
+            self.paces.at(pace).ready += 1;
+        }
+    }
+
+    /// A part that was ready in this lane is not any more.
+    pub(super) fn leaves_ready(&mut self, lane: Option<LaneId>) {
+        let Some(lane) = lane.and_then(|id| self.lanes[id.0 as usize].as_mut()) else { return };
+        lane.live = lane.live.saturating_sub(1);
+        if let Some(pace) = lane.pace {
             let pace = self.paces.at(pace);
-            pace.ready = pace.ready.saturating_add_signed(change);
+            pace.ready = pace.ready.saturating_sub(1);
+        }
+    }
+
+    /// A message of the lane took so many transactions more than the one that it was given for.
+    pub fn spend(&mut self, id: LaneId, transactions: u32, now: Timestamp) {
+        let Some(pace) = self.lanes[id.0 as usize].as_ref().and_then(|lane| lane.pace) else { return };
+        for _ in 0..transactions {
+            self.paces.at(pace).take(now);
         }
     }
 
