@@ -22,6 +22,7 @@ use crate::accounts::Accounts;
 use crate::bulk::Bulk;
 use crate::circuit::Circuits;
 use crate::config::Settings;
+use crate::disk::Disk;
 use crate::fresh::Fresh;
 use crate::once::Running;
 use crate::permit::TrustDoors;
@@ -106,6 +107,7 @@ pub(crate) struct Works {
     pub reader: Reader,
     pub circuits: Circuits,
     pub bulk: Bulk,
+    pub disk: Disk,
     /// Wakes the dispatch loop.
     pub news: Notify,
     /// When the dispatch loop wakes by itself, in milliseconds.
@@ -149,6 +151,7 @@ impl Works {
             reader: Reader::default(),
             circuits,
             bulk: Bulk::default(),
+            disk: Disk::default(),
             news: Notify::new(),
             wakes_at: AtomicI64::new(0),
         }

@@ -24,9 +24,11 @@ const RETRY: Duration = Duration::from_secs(1);
 
 pub(super) fn run(mut store: Store, inbox: &Inbox) {
     let (mut linger, mut company) = (LINGER, Company::default());
+    store.look();
     while let Some(batch) = inbox.take(linger, store.quiet(), company.wait()) {
         if batch.is_empty() {
             store.use_quiet();
+            store.look();
             continue;
         }
         let (flushes, commits, began) = (batch.flushes, batch.commits.len(), Instant::now());
@@ -40,6 +42,7 @@ pub(super) fn run(mut store: Store, inbox: &Inbox) {
         }
         linger = if all_settled { LINGER } else { RETRY };
         store.tidy();
+        store.look();
     }
     store.close();
 }
