@@ -7,7 +7,7 @@ import subprocess
 import threading
 import time
 
-from kit.case import needs_room, wait_for
+from kit.case import free_port, needs_room, wait_for
 from kit.repute import Repute
 from kit.sink import Sink
 from kit.smtp import Closed, Raw, content
@@ -91,10 +91,11 @@ def test_full_disk_is_told(case):
     """/readyz, status and incidents say that the disk is full, once; questions and commands work without an octet left."""
     disk = mount(case, "-t", "tmpfs", "-o", "size=90m", "none")
     sink = Sink(case, on_rcpt=lambda _: "451 4.3.0 not now")
-    repute = Repute(case, sink=sink, local=True, state=disk / "state", listeners=("submission", "http"))
+    port = free_port()
+    repute = Repute(case, sink=sink, local=True, state=disk / "state", more=f'[web]\nlisten = "127.0.0.1:{port}"\n')
 
     def ready():
-        connection = http.client.HTTPConnection("127.0.0.1", repute.ports["http"], timeout=10)
+        connection = http.client.HTTPConnection("127.0.0.1", port, timeout=10)
         connection.request("GET", "/readyz")
         answer = connection.getresponse()
         return answer.status, answer.read().decode()

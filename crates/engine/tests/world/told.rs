@@ -51,16 +51,6 @@ impl World {
         events.iter().filter(|event| matches!(event.kind, EventKind::Refused { .. })).count()
     }
 
-    /// What an operator was told of this.
-    pub fn notes(&self, of: &str) -> Vec<String> {
-        let events = self.events.0.lock().unwrap();
-        let told = events.iter().filter_map(|event| match &event.kind {
-            EventKind::Note { what, text, .. } if *what == of => Some(text.clone()),
-            _ => None,
-        });
-        told.collect()
-    }
-
     pub fn reasons(&self, to: &str) -> Vec<String> {
         let events = self.events.0.lock().unwrap();
         events

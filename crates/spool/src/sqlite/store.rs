@@ -8,7 +8,7 @@
 use std::collections::HashSet;
 use std::io;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use repute_types::{MessageId, PartId};
 
@@ -37,6 +37,9 @@ const QUIET: Duration = Duration::from_millis(100);
 /// The same on a disk that is full or fails, where it is tried until it succeeds.
 const QUIET_WHEN_REFUSED: Duration = Duration::from_secs(1);
 
+/// Between two tries to have the reserve back for no message: deliveries go on on a full disk, and are many.
+const LOOK_EVERY: Duration = Duration::from_millis(100);
+
 pub(super) struct Store {
     database: Database,
     journal: Journal,
@@ -49,6 +52,8 @@ pub(super) struct Store {
     came: usize,
     /// What the disk said to the last write, where that failed.
     failing: Option<String>,
+    /// When it was last tried, without mail, to have the reserve back.
+    looked: Option<Instant>,
     health: Arc<Health>,
 }
 
@@ -72,7 +77,7 @@ impl Store {
             }
         }
         let (block, health) = (Block::default(), Arc::default());
-        Ok(Store { database, journal, taken, pending, hook, block, came: 0, failing: None, health })
+        Ok(Store { database, journal, taken, pending, hook, block, came: 0, failing: None, looked: None, health })
     }
 
     pub fn health(&self) -> &Arc<Health> {
@@ -81,8 +86,9 @@ impl Store {
 
     /// Has it known whether mail is taken, after trying to have the room for it back.
     pub fn look(&mut self) {
-        if self.database.is_full() {
+        if self.database.is_full() && self.looked.is_none_or(|at| at.elapsed() >= LOOK_EVERY) {
             let _ = self.database.ask_for_room(self.pending.octets());
+            self.looked = Some(Instant::now());
         }
         self.tell_health();
     }
