@@ -177,7 +177,8 @@ pub(crate) async fn run(works: Arc<Works>, mut stop: watch::Receiver<bool>) {
         tokio::select! {
             () = works.disk.news.notified() => {}
             () = tokio::time::sleep(wait) => {}
-            _ = stop.changed() => {}
+            // Works that were dropped are not looked at any more.
+            changed = stop.changed() => if changed.is_err() { return },
         }
     }
 }
