@@ -1,12 +1,13 @@
 """A disk that is full, read-only or failing: the client keeps its message, and all goes on afterwards."""
 import fcntl
+import http.client
 import os
 import struct
 import subprocess
 import threading
 import time
 
-from kit.case import needs_room, wait_for
+from kit.case import free_port, needs_room, wait_for
 from kit.repute import Repute
 from kit.sink import Sink
 from kit.smtp import Closed, Raw, content
@@ -83,6 +84,65 @@ def test_full_disk(case):
     assert repute.stop() == 0
     repute.start()
     assert offer(repute, "again") == 250
+
+
+@needs_room
+def test_full_disk_is_told(case):
+    """/readyz, status and incidents say that the disk is full, once; questions and commands work without an octet left."""
+    disk = mount(case, "-t", "tmpfs", "-o", "size=90m", "none")
+    sink = Sink(case, on_rcpt=lambda _: "451 4.3.0 not now")
+    port = free_port()
+    repute = Repute(case, sink=sink, local=True, state=disk / "state", more=f'[web]\nlisten = "127.0.0.1:{port}"\n')
+
+    def ready():
+        connection = http.client.HTTPConnection("127.0.0.1", port, timeout=10)
+        connection.request("GET", "/readyz")
+        answer = connection.getresponse()
+        return answer.status, answer.read().decode()
+    assert ready()[0] == 200
+    accepted = 0
+    while offer(repute, f"n{accepted}", 100_000) == 250:
+        accepted += 1
+        assert accepted < 3000
+    for number in range(5):
+        assert offer(repute, f"x{number}") == 452
+    status, text = ready()
+    assert status == 503 and "the disk of the state folder is full" in text, (status, text)
+    assert "spool.disk (the spool): no mail is taken (452)" in repute.command("status")
+    incidents = repute.json("incidents", ok=(1,))
+    assert [one["what"] for one in incidents if one["closed"] is None] == ["spool.disk"], incidents
+    assert "make room" in incidents[0]["cure"]
+    said = repute.process.said()
+    assert said.count("spool.disk") == 1 and "4.3.1" not in said, said
+    try:
+        with open(disk / "ballast", "wb", buffering=0) as file:
+            while True:
+                file.write(bytes(4096))
+    except OSError:
+        pass
+    # Until the history has more to write than its log has room for.
+    for _ in range(40):
+        held = repute.json("queue", "hold", "--all")
+        assert held["now"] + held["after_attempt"] == accepted, (held, accepted)
+        began = time.monotonic()
+        why = repute.command("why", TO)
+        assert time.monotonic() - began < 15
+        if "the last steps may be missing" in why:
+            break
+        repute.json("queue", "release", "--all")
+    else:
+        raise AssertionError("the history can still be written")
+
+    def states():
+        return {row["state"] for row in repute.json("queue", "list", "--limit", "3000")["rows"]}
+    wait_for("all of it is held", lambda: states() == {"held"}, 30)
+    (disk / "ballast").unlink()
+    case.run(["mount", "-o", "remount,size=200m", disk])
+    wait_for("mail is taken again", lambda: ready()[0] == 200, 30)
+    wait_for("the incident is over", lambda: repute.command("incidents", ok=(0, 1)).strip() == "nothing is open", 40)
+    assert repute.stop() == 0
+    repute.start()
+    wait_for("all of it is still held", lambda: states() == {"held"}, 30)
 
 
 @needs_room

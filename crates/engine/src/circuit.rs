@@ -34,7 +34,7 @@ use self::brake::Brake;
 pub use self::brake::HabitRow;
 pub use self::count::CircuitSettings;
 use self::count::{Slice, Sums, Told, Trouble, Window};
-pub(crate) use self::words::Subject;
+pub(crate) use self::words::{Subject, long};
 use crate::settle::Finished;
 use crate::works::{Works, lock};
 

@@ -3,6 +3,7 @@
 //! floor touches the spool or the history.
 
 mod about;
+mod changes;
 pub mod circuit;
 mod error;
 mod first;
@@ -15,10 +16,11 @@ use std::time::Duration;
 
 use repute_ledger::Step;
 use repute_queue::{Change as Changed, State};
-use repute_spool::{CampaignState, MessageMeta, PartRecord, PartState, Spool, Stretch, Walk};
+use repute_spool::{CampaignState, MessageMeta, PartRecord, PartState, Spool, SpoolError, Stretch, Walk};
 use repute_types::{Address, Domain, EventKind, MessageId, PartId, Timestamp};
 use serde::{Deserialize, Serialize};
 
+use crate::disk;
 use crate::dispatch;
 use crate::pace::PaceRow;
 use crate::permit::way::Way;
@@ -27,6 +29,7 @@ use crate::warm_up::WarmUpRow;
 use crate::works::Works;
 
 pub use about::About;
+pub use changes::Changes;
 pub use error::ControlError;
 pub use first::First;
 pub use server::{DomainRecord, DomainRow, EgressRow};
@@ -130,29 +133,15 @@ pub struct QueueList {
     pub more: bool,
 }
 
-/// How many parts a command changed, and how many will be when their attempt ends.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
-pub struct Changes {
-    pub now: usize,
-    pub after_attempt: usize,
-}
-
-impl Changes {
-    fn count(&mut self, changed: Changed) {
-        match changed {
-            Changed::Now => self.now += 1,
-            Changed::AfterAttempt => self.after_attempt += 1,
-            Changed::Unknown => {}
-        }
-    }
-}
-
 /// What became of a message or of mail to an address.
 #[derive(Clone, Debug, Serialize)]
 pub struct Why {
     pub steps: Vec<Step>,
     /// What is still in the queue of it.
     pub queued: Vec<QueueRow>,
+    /// The history cannot be written now: the last steps may be missing.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub behind: bool,
 }
 
 #[derive(Clone, Debug, Serialize)]
@@ -181,6 +170,9 @@ pub struct LaneRow {
 
 const PAGE: usize = 1000;
 
+/// How long a question waits for what was told last to be in the history.
+pub(crate) const HISTORY_PATIENCE: Duration = Duration::from_secs(2);
+
 /// The control operations of running works.
 #[derive(Clone)]
 pub struct Control {
@@ -190,14 +182,7 @@ pub struct Control {
 impl Control {
     pub async fn list(&self, selector: &Selector, limit: usize) -> Result<QueueList, ControlError> {
         let now = self.works.now();
-        let spool = &*self.works.doors.spool;
-        // A disk that takes nothing more can still be asked what waits: of what was settled and could not
-        // be written the queue knows nothing any more.
-        let written = spool.flush().await.is_ok();
-        let mut found = find(spool, selector, |meta| self.holds(meta).is_some(), limit.saturating_add(1), now).await?;
-        if !written {
-            found.retain(|(_, part)| self.works.queue(|queue| queue.view(part.id)).is_some());
-        }
+        let found = self.select(selector, |meta| self.holds(meta).is_some(), limit.saturating_add(1)).await?;
         let more = found.len() > limit;
         let rows = found.into_iter().take(limit).map(|(meta, part)| self.row(&meta, part, now)).collect();
         Ok(QueueList { rows, more })
@@ -291,7 +276,7 @@ impl Control {
     /// `about` is a message id, the Message-ID of a header in brackets, or a recipient.
     pub async fn why(&self, about: &str, limit: usize) -> Result<Why, ControlError> {
         let about = About::parse(about)?;
-        let steps = match &self.works.doors.history {
+        let (steps, behind) = match &self.works.doors.history {
             Some(history) => {
                 let history = history.clone();
                 let about = about.clone();
@@ -299,20 +284,20 @@ impl Control {
                 history
                     .clone()
                     .ask(move |questions| {
-                        history.flush();
-                        about.steps(questions, limit)
+                        let behind = !history.flush_within(HISTORY_PATIENCE);
+                        Ok((about.steps(questions, limit)?, behind))
                     })
                     .await
                     .map_err(ControlError::History)?
             }
-            None => Vec::new(),
+            None => (Vec::new(), false),
         };
         let selector = about.selector();
         let queued = match selector {
             Some(selector) => self.list(&selector, limit).await?.rows,
             None => Vec::new(),
         };
-        Ok(Why { steps, queued })
+        Ok(Why { steps, queued, behind })
     }
 
     /// The works' own time.
@@ -331,8 +316,11 @@ impl Control {
         self.works.doors.spool.unsettled()
     }
 
-    /// Whether messages can be taken: the spool answers, and attempts are settled on disk.
+    /// Whether messages can be taken: the spool answers, and its disk has room for them.
     pub async fn ready(&self) -> Result<(), ControlError> {
+        if let Some(refusal) = disk::refusal(&self.works) {
+            return Err(ControlError::NoMailTaken(disk::text(&refusal)));
+        }
         self.works.doors.spool.last_id().await.map(drop).map_err(ControlError::Spool)
     }
 
@@ -362,16 +350,30 @@ impl Control {
         if selector.is_empty() {
             return Err(ControlError::NothingSelected);
         }
-        self.select(selector, usize::MAX).await
+        self.select(selector, |_| false, usize::MAX).await
     }
 
-    async fn select(&self, selector: &Selector, limit: usize) -> Result<Vec<(MessageMeta, PartRecord)>, ControlError> {
-        select(&*self.works.doors.spool, selector, limit, self.works.now()).await
+    async fn select(
+        &self,
+        selector: &Selector,
+        held: impl Fn(&MessageMeta) -> bool,
+        limit: usize,
+    ) -> Result<Vec<(MessageMeta, PartRecord)>, ControlError> {
+        let spool = &*self.works.doors.spool;
+        // A disk that takes nothing more can still be asked what waits: of what was settled and could not
+        // be written the queue knows nothing any more.
+        let written = is_written(spool).await?;
+        let mut found = find(spool, selector, held, limit, self.works.now()).await?;
+        if !written {
+            found.retain(|(_, part)| self.works.queue(|queue| queue.view(part.id)).is_some());
+        }
+        Ok(found)
     }
 
+    /// What was changed is so, also where the disk refuses to be told: then it says that.
     async fn flushed(&self, changes: Changes) -> Result<Changes, ControlError> {
-        self.works.doors.spool.flush().await.map_err(ControlError::Spool)?;
-        Ok(changes)
+        let unwritten = !is_written(&*self.works.doors.spool).await?;
+        Ok(Changes { unwritten: unwritten && !changes.is_none(), ..changes })
     }
 
     /// Why a campaign's mail is held as a whole, of which nothing is written at its parts.
@@ -396,6 +398,15 @@ impl Control {
             row.reason = Some(self.works.gate.table().why(sender).to_string());
         }
         row
+    }
+}
+
+/// Whether all that was settled is on disk now; it stays in memory, in order, where the disk refuses it.
+async fn is_written(spool: &dyn Spool) -> Result<bool, ControlError> {
+    match spool.flush().await {
+        Ok(()) => Ok(true),
+        Err(SpoolError::Closed) => Err(ControlError::Spool(SpoolError::Closed)),
+        Err(_) => Ok(false),
     }
 }
 

@@ -10,7 +10,6 @@ use std::time::Duration;
 use repute_message::whole::{self, Whole};
 use repute_spool::{CampaignState, Committed, MessageMeta, NewMessage, PartRecord, PartState, Pending, SpoolError};
 use repute_trust::dkim;
-use repute_types::event::Level;
 use repute_types::{
     Address, Body, Content, Domain, EnhancedCode, EventKind, MessageId, PartId, Recipient, Reply, Timestamp,
 };
@@ -18,12 +17,16 @@ use repute_types::{
 use crate::bulk;
 use crate::circuit::{brake, campaigns};
 use crate::config::{SendingDomain, Settings};
+use crate::disk;
 use crate::door::{Account, SEND_AT_MOST, Submitted};
 use crate::fresh::Loaded;
 use crate::suppress;
 use crate::works::Works;
 
 const DAY: Duration = Duration::from_secs(24 * 3600);
+
+/// What a client is told where the spool cannot keep its message (RFC 5321 §4.2.3).
+const NO_ROOM: u16 = 452;
 
 /// Whether the account may use this return path (MAIL FROM).
 pub(crate) fn may_send_from(settings: &Settings, account: &Account, from: Option<&Address>) -> Result<(), Reply> {
@@ -68,18 +71,33 @@ pub(crate) async fn accept(works: &Works, submitted: Submitted) -> Result<Commit
     let client = submitted.origin.client;
     let account = submitted.account.clone();
     let result = accept_message(works, submitted).await;
-    if let Err(reply) = &result {
-        works.emit(EventKind::Refused { account: Some(account.name.clone()), client, reply: reply.clone() });
-    }
-    result
+    result.map_err(|NotTaken { reply, is_told }| {
+        if !is_told {
+            works.emit(EventKind::Refused { account: Some(account.name.clone()), client, reply: reply.clone() });
+        }
+        reply
+    })
 }
 
-async fn accept_message(works: &Works, submitted: Submitted) -> Result<Committed, Reply> {
+/// A message that is refused.
+struct NotTaken {
+    reply: Reply,
+    /// It stands among what is told of the disk.
+    is_told: bool,
+}
+
+impl From<Reply> for NotTaken {
+    fn from(reply: Reply) -> NotTaken {
+        NotTaken { reply, is_told: false }
+    }
+}
+
+async fn accept_message(works: &Works, submitted: Submitted) -> Result<Committed, NotTaken> {
     let settings = works.settings();
     let Submitted { account, envelope, content, origin, labels, send_at, id } = submitted;
     may_send_from(&settings, &account, envelope.from.as_ref())?;
     if envelope.recipients.is_empty() {
-        return Err(Reply::new(554, EnhancedCode(5, 5, 1), "no valid recipients"));
+        return Err(Reply::new(554, EnhancedCode(5, 5, 1), "no valid recipients").into());
     }
     let (recipients, left_out) = suppress::at_acceptance(works, &account.name, labels.as_deref(), envelope.recipients)?;
     let now = works.now();
@@ -137,7 +155,9 @@ async fn accept_message(works: &Works, submitted: Submitted) -> Result<Committed
         content,
         due,
     };
-    let committed = commit(works, message, origin.client, origin.tls).await?;
+    let committed = commit(works, message, origin.client, origin.tls)
+        .await
+        .map_err(|reply| NotTaken { is_told: reply.code == NO_ROOM, reply })?;
     for entry in &left_out {
         suppress::tell(works, id, &account.name, labels.as_ref(), entry);
     }
@@ -267,11 +287,11 @@ pub(crate) async fn commit(
 
 fn refused_by_spool(works: &Works, error: &SpoolError) -> Reply {
     if let SpoolError::Storage(detail) = error {
-        works.note(Level::Error, "spool", format!("a message was refused with 452: {detail}"));
+        disk::refused(works, detail);
     }
     match error {
         SpoolError::Closed => Reply::new(421, EnhancedCode(4, 3, 2), "the server is stopping; try again"),
-        _ => Reply::new(452, EnhancedCode(4, 3, 1), "the message cannot be stored now; try again later"),
+        _ => Reply::new(NO_ROOM, EnhancedCode(4, 3, 1), "the message cannot be stored now; try again later"),
     }
 }
 

@@ -12,6 +12,7 @@ mod circuit;
 pub mod config;
 pub mod control;
 mod courier;
+mod disk;
 mod dispatch;
 pub mod door;
 mod doorway;
@@ -77,6 +78,8 @@ impl Engine {
             // Nothing was ever bad where nothing is checked.
             None => drop(permit::board::configure(&works)),
         }
+        disk::restore(&works).await;
+        tasks.push(tokio::spawn(disk::run(works.clone(), stopped.clone())));
         tasks.push(tokio::spawn(dispatch::run(works.clone(), stopped.clone())));
         tasks.push(tokio::spawn(refill(works.clone(), last, stopped.clone())));
         tasks.push(tokio::spawn(bulk::sweep(works.clone(), stopped.clone())));

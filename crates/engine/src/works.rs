@@ -23,6 +23,7 @@ use crate::accounts::Accounts;
 use crate::bulk::Bulk;
 use crate::circuit::Circuits;
 use crate::config::Settings;
+use crate::disk::Disk;
 use crate::fresh::Fresh;
 use crate::once::Running;
 use crate::pace;
@@ -112,6 +113,7 @@ pub(crate) struct Works {
     pub circuits: Circuits,
     pub warm_ups: WarmUps,
     pub bulk: Bulk,
+    pub disk: Disk,
     /// Wakes the dispatch loop.
     pub news: Notify,
     /// When the dispatch loop wakes by itself, in milliseconds.
@@ -166,6 +168,7 @@ impl Works {
             circuits,
             warm_ups,
             bulk: Bulk::default(),
+            disk: Disk::default(),
             news: Notify::new(),
             wakes_at: AtomicI64::new(0),
         }

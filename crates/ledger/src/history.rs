@@ -16,7 +16,7 @@ mod write;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard};
 use std::thread::JoinHandle;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use repute_types::event::EventSink;
 use repute_types::{Clock, Event, SystemClock};
@@ -105,15 +105,27 @@ impl History {
         asked.await.unwrap_or(Err(LedgerError::Closed))
     }
 
-    /// Waits until what was emitted so far is written or given up; blocks.
+    /// Waits until what was emitted so far is written or given up, however long the disk refuses it; blocks.
     pub fn flush(&self) {
+        while !self.flush_within(RETRY) {}
+    }
+
+    /// As [`History::flush`], but not for longer; whether all of it was written or given up in that time.
+    pub fn flush_within(&self, patience: Duration) -> bool {
+        let began = Instant::now();
         let mut state = self.shared.lock();
         let until = state.taken_in;
         state.hurry = true;
         self.shared.wake.notify_one();
         while state.dealt_with < until {
-            state = self.shared.written.wait(state).unwrap_or_else(|poisoned| poisoned.into_inner());
+            let left = patience.saturating_sub(began.elapsed());
+            if left.is_zero() {
+                return false;
+            }
+            let waited = self.shared.written.wait_timeout(state, left);
+            state = waited.unwrap_or_else(|poisoned| poisoned.into_inner()).0;
         }
+        true
     }
 }
 

@@ -64,6 +64,15 @@ pub enum SpoolError {
     Closed,
 }
 
+/// Why no mail is taken now.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Refusal {
+    /// The disk has no room, or not enough for what has to be written of mail that was taken before.
+    Full(String),
+    /// A write or a sync failed.
+    Failing(String),
+}
+
 pub trait Spool: Send + Sync + 'static {
     /// Makes a message durable. Many calls that wait at once share one sync; where too many
     /// wait already, this waits its turn. A message whose caller gave up waiting (dropped the
@@ -79,6 +88,10 @@ pub trait Spool: Send + Sync + 'static {
     /// to be written; then it grows with each outcome, because forgetting one would send a
     /// message twice. Who hands out attempts stops doing so while this is above a bound.
     fn unsettled(&self) -> usize;
+
+    /// Why commits are refused now, whatever they are of; `None` where mail is taken. Known of the last write and looked
+    /// at again each second while it is so, whether mail comes or not. Waits for nothing.
+    fn refusal(&self) -> Option<Refusal>;
 
     /// Waits until every settlement handed in so far is on disk.
     fn flush(&self) -> BoxFuture<'_, Result<(), SpoolError>>;

@@ -12,7 +12,7 @@ use repute_types::{Content, MessageId, PartId, Timestamp};
 
 use crate::{
     BoxFuture, Campaign, CampaignState, CampaignWrite, Change, Committed, Ended, Member, MessageMeta, NewMessage,
-    PartRecord, Settlement, Spool, SpoolError,
+    PartRecord, Refusal, Settlement, Spool, SpoolError,
 };
 
 /// What the disk is said to be like.
@@ -247,6 +247,12 @@ impl Spool for MemorySpool {
 
     fn unsettled(&self) -> usize {
         self.lock().unsettled
+    }
+
+    fn refusal(&self) -> Option<Refusal> {
+        let state = self.lock();
+        let text = state.refusal()?.to_string();
+        Some(if state.disk == Disk::Full { Refusal::Full(text) } else { Refusal::Failing(text) })
     }
 
     fn flush(&self) -> BoxFuture<'_, Result<(), SpoolError>> {

@@ -12,6 +12,7 @@ mod checkpoint;
 mod company;
 mod damage;
 mod database;
+mod health;
 mod inbox;
 mod journal;
 mod pending;
@@ -34,6 +35,7 @@ use tokio::sync::{Semaphore, oneshot};
 
 use self::checkpoint::Checkpointer;
 use self::database::Database;
+use self::health::Health;
 use self::inbox::{Inbox, Work};
 #[doc(hidden)]
 pub use self::journal::try_journal;
@@ -43,8 +45,8 @@ use self::reserve::Reserve;
 use self::store::Store;
 use self::view::View;
 use crate::{
-    BoxFuture, Campaign, CampaignWrite, Committed, Member, MessageMeta, NewMessage, PartRecord, Settlement, Spool,
-    SpoolError,
+    BoxFuture, Campaign, CampaignWrite, Committed, Member, MessageMeta, NewMessage, PartRecord, Refusal, Settlement,
+    Spool, SpoolError,
 };
 
 /// Where a test may watch, delay, fail or kill the writer.
@@ -159,6 +161,7 @@ fn cure(error: &rusqlite::Error) -> &'static str {
 pub struct SqliteSpool {
     /// What readers see.
     view: View,
+    health: Arc<Health>,
     damaged_blocks: u64,
     /// Bounds the commits that wait: backpressure instead of memory.
     turns: Semaphore,
@@ -187,7 +190,7 @@ impl SqliteSpool {
         let most_content = inbox::MOST_CONTENT.min(journal.0.octets() as usize / 4);
         let inbox = Arc::new(Inbox::new(most_content, options.told.clone()));
         let store = Store::new(database, taken, journal, options.hook.clone()).map_err(failed)?;
-        let (pending, files) = (store.pending().clone(), store.files());
+        let (pending, files, health) = (store.pending().clone(), store.files(), store.health().clone());
         let for_thread = inbox.clone();
         let writer = std::thread::Builder::new()
             .name("spool".into())
@@ -195,7 +198,7 @@ impl SqliteSpool {
             .map_err(OpenError::Thread)?;
         let view = View { inbox, pending, files, readers };
         let turns = Semaphore::new(options.waiting.max(1));
-        Ok(SqliteSpool { view, damaged_blocks, turns, writer: Some(writer), _lock: lock })
+        Ok(SqliteSpool { view, health, damaged_blocks, turns, writer: Some(writer), _lock: lock })
     }
 
     /// Blocks of the journal that could not be read at the start: what they held is lost, and whose it was is not known. A
@@ -257,6 +260,10 @@ impl Spool for SqliteSpool {
         self.view.inbox.unsettled()
     }
 
+    fn refusal(&self) -> Option<Refusal> {
+        self.health.refusal()
+    }
+
     fn flush(&self) -> BoxFuture<'_, Result<(), SpoolError>> {
         Box::pin(self.view.flush())
     }
@@ -289,7 +296,7 @@ impl Spool for SqliteSpool {
         Box::pin(async move {
             if let CampaignWrite::TakeOut { .. } = write {
                 // How a part ended before stands in the journal, maybe, and counts.
-                self.view.flush().await?;
+                self.view.drain().await?;
             }
             self.write(Work::Campaign(write)).await
         })

@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use common::*;
 use repute_spool::sqlite::Options;
-use repute_spool::{OpenError, Spool, SpoolError, SqliteSpool};
+use repute_spool::{OpenError, PartRecord, PartState, Refusal, Spool, SpoolError, SqliteSpool};
 
 /// A file system in memory, unmounted at the end.
 struct SmallDisk(PathBuf);
@@ -129,6 +129,42 @@ async fn a_full_file_system_that_somebody_else_filled() {
     let refused_later = fill(&spool, refused).await;
     assert!(refused_later > refused, "accepts again as soon as there is room");
     check_whole(&spool, 1..refused_later).await;
+}
+
+/// A command that held mail said that the spool cannot be written, and had held it: what it changed was in the journal, which
+/// has its room, and only the database could not take it over.
+#[tokio::test]
+async fn what_is_settled_without_an_octet_left_is_on_disk_and_says_so() {
+    let dir = tempfile::tempdir().unwrap();
+    let Some(_disk) = SmallDisk::mount(dir.path(), "size=8m") else { return };
+    let (folder, ballast) = (dir.path().join("spool"), dir.path().join("ballast"));
+    let options = Options { log_octets: 512 << 10, ..Options::default() };
+    let spool = SqliteSpool::open(&folder, options.clone()).unwrap();
+    assert_eq!(spool.refusal(), None);
+    let refused = fill(&spool, 1).await;
+    let Some(Refusal::Full(why)) = spool.refusal() else { panic!("{:?}", spool.refusal()) };
+    assert!(why.contains("of the disk are free"), "{why}");
+    for _ in 0..3 {
+        let _ = std::fs::write(&ballast, vec![0; 8 << 20]);
+        tokio::time::sleep(Duration::from_millis(200)).await;
+    }
+    for n in 1..refused {
+        let held = PartState::Held("by an operator".into());
+        spool.settle(keep(PartRecord { state: held, ..part(n, 0, "a.example") }));
+    }
+    spool.flush().await.unwrap();
+    assert_eq!(spool.unsettled(), 0);
+    drop(spool);
+    std::fs::remove_file(&ballast).unwrap();
+    let spool = SqliteSpool::open(&folder, options).unwrap();
+    let rows = spool.scan(None, 10_000).await.unwrap();
+    assert_eq!(rows.len() as u64, refused - 1);
+    assert!(rows.iter().all(|(_, part)| matches!(part.state, PartState::Held(_))));
+    // Deliveries make room, and it is known without a message.
+    for n in 1..refused {
+        spool.settle(done(n, 0));
+    }
+    eventually("mail is taken again", || spool.refusal().is_none()).await;
 }
 
 #[test]

@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use common::*;
 use repute_spool::sqlite::{Fault, Options, Step};
-use repute_spool::{OpenError, Spool, SpoolError, SqliteSpool, Stretch, Walk};
+use repute_spool::{OpenError, Refusal, Spool, SpoolError, SqliteSpool, Stretch, Walk};
 use repute_types::PartId;
 
 fn open(dir: &Path) -> SqliteSpool {
@@ -371,6 +371,34 @@ async fn what_the_disk_refuses_is_neither_kept_nor_forgotten() {
             assert_eq!(left, [2, 3, 5], "{fault:?} {at:?}");
         }
     }
+}
+
+/// Nobody could ask whether mail is taken but by handing some in.
+#[tokio::test]
+async fn a_disk_that_fails_is_known_to_fail_until_a_write_succeeds() {
+    let dir = tempfile::tempdir().unwrap();
+    let failing = Arc::new(AtomicBool::new(false));
+    let fails = failing.clone();
+    let options =
+        watched(
+            move |step| {
+                if step == Step::BeforeCommit && fails.load(Ordering::SeqCst) { Err(Fault::Io) } else { Ok(()) }
+            },
+        );
+    let spool = SqliteSpool::open(dir.path(), options).unwrap();
+    spool.commit(small(1)).await.unwrap();
+    assert_eq!(spool.refusal(), None);
+    failing.store(true, Ordering::SeqCst);
+    spool.commit(small(2)).await.unwrap_err();
+    assert_eq!(spool.refusal(), Some(Refusal::Failing("a test says that the disk fails".into())));
+    failing.store(false, Ordering::SeqCst);
+    // By a block of nothing, which no reader of the journal minds.
+    eventually("mail is taken again", || spool.refusal().is_none()).await;
+    spool.commit(small(3)).await.unwrap();
+    drop(spool);
+    let spool = open(dir.path());
+    let left: Vec<_> = spool.scan(None, 10).await.unwrap().iter().map(|(meta, _)| meta.id.0).collect();
+    assert_eq!((left, spool.damaged_blocks()), (vec![1, 3], 0));
 }
 
 #[tokio::test]

@@ -346,6 +346,7 @@ impl From<ControlError> for Problem {
             }
             ControlError::NoSuchPlace(_) | ControlError::NoRequests => Problem::new(MALFORMED, error.to_string()),
             ControlError::Spool(_)
+            | ControlError::NoMailTaken(_)
             | ControlError::History(_)
             | ControlError::Suppression(_)
             | ControlError::NoSuppression

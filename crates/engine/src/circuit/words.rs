@@ -138,7 +138,7 @@ pub(super) fn closed(opened: &Opened, word: Word, who: &str, now: Timestamp) -> 
 }
 
 /// A time in its largest unit and the next.
-fn long(time: Duration) -> String {
+pub(crate) fn long(time: Duration) -> String {
     let seconds = time.as_secs();
     let (minutes, hours, days) = (seconds / 60, seconds / 3600, seconds / 86_400);
     match seconds {

@@ -18,6 +18,8 @@ pub enum ControlError {
     NoSuchPlace(String),
     #[error("requests are not kept here, so that none can be carried out once: leave the key out")]
     NoRequests,
+    #[error("{0}")]
+    NoMailTaken(String),
     #[error("the spool cannot be read or written now")]
     Spool(#[source] SpoolError),
     #[error("the suppression list cannot be read or written now")]

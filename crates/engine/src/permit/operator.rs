@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 
 use super::board;
 use crate::control::{Control, ControlError};
+use crate::disk;
 
 /// The longest time that a word may hold.
 const LONGEST: Duration = Duration::from_secs(30 * 24 * 3600);
@@ -206,13 +207,15 @@ impl Control {
         self.works.board.ask(checks);
     }
 
-    /// Open incidents, open circuits among them, and so many closed ones, the newest first.
+    /// Open incidents, open circuits and a spool that takes no mail among them, and so many closed ones, the newest first.
     pub async fn incidents(&self, closed: usize) -> Result<Vec<Incident>, ControlError> {
         let mut found = match &self.works.doors.trust {
             Some(doors) => doors.store.incidents(closed).await.map_err(ControlError::Trust)?,
             None => Vec::new(),
         };
         found.extend(self.works.circuits.incidents());
+        disk::refusal(&self.works);
+        self.works.disk.lay_over(&mut found, closed > 0);
         found.sort_by_key(|one| std::cmp::Reverse((one.closed.is_none(), one.opened)));
         Ok(found)
     }

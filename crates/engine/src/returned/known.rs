@@ -7,6 +7,7 @@ use repute_ledger::{LedgerError, StepKind};
 use repute_spool::SpoolError;
 use repute_types::{AccountName, Address, Labels, PartId};
 
+use crate::control::HISTORY_PATIENCE;
 use crate::works::Works;
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -66,8 +67,10 @@ async fn of_history(works: &Works, part: PartId) -> Result<Option<Known>, Ledger
     // A bounce may overtake the history's writer.
     let accepted = history
         .ask(move |questions| {
-            asked.flush();
-            questions.acceptance(part.message)
+            let is_written = asked.flush_within(HISTORY_PATIENCE);
+            let accepted = questions.acceptance(part.message)?;
+            // What the disk refuses now may be what is asked for: later, then.
+            if accepted.is_none() && !is_written { Err(LedgerError::Closed) } else { Ok(accepted) }
         })
         .await?;
     Ok(accepted.and_then(|step| match step.kind {

@@ -45,6 +45,12 @@ impl World {
         told.collect()
     }
 
+    /// Messages that an event says were refused.
+    pub fn refusals(&self) -> usize {
+        let events = self.events.0.lock().unwrap();
+        events.iter().filter(|event| matches!(event.kind, EventKind::Refused { .. })).count()
+    }
+
     pub fn reasons(&self, to: &str) -> Vec<String> {
         let events = self.events.0.lock().unwrap();
         events

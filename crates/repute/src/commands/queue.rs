@@ -208,6 +208,10 @@ fn read(answer: &serde_json::Value) -> anyhow::Result<(Vec<Row>, bool)> {
     Ok((rows, answer["more"].as_bool().unwrap_or(false)))
 }
 
+/// The command has done what it was asked, and cannot promise it.
+const UNWRITTEN: &str = "the disk refuses to be written: this is so while the server runs and is written as soon as the \
+                         disk takes it, but is lost if the server is killed before (`repute incidents`)";
+
 fn change(config: &Config, request: Request, done: &str, context: &Context) -> anyhow::Result<Exit> {
     let answer = client::ask(&config.state, &request)?;
     let count = |key: &str| answer[key].as_u64().unwrap_or(0);
@@ -217,6 +221,9 @@ fn change(config: &Config, request: Request, done: &str, context: &Context) -> a
         false if now + later == 0 => out::line("nothing matched"),
         false if later > 0 => out::line(&format!("{now} {done}, {later} more when the attempt under way has ended")),
         false => out::line(&format!("{now} {done}")),
+    }
+    if !context.json && answer["unwritten"] == true {
+        out::line(UNWRITTEN);
     }
     Ok(if now + later == 0 { Exit::Problem } else { Exit::Done })
 }

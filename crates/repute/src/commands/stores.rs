@@ -31,7 +31,7 @@ pub fn why(config: &Config, about: &str, limit: usize) -> anyhow::Result<serde_j
         Some(selector) => rows(config, &selector, limit)?,
         None => Vec::new(),
     };
-    Ok(serde_json::to_value(Why { steps, queued })?)
+    Ok(serde_json::to_value(Why { steps, queued, behind: false })?)
 }
 
 /// What `repute suppression list` shows.

@@ -44,6 +44,9 @@ pub fn run(args: Args, context: &Context) -> anyhow::Result<Exit> {
             out::short(config.history_keep)
         ));
     }
+    if !context.json && answer["behind"] == true {
+        out::line("the history cannot be written now: the last steps may be missing (`repute incidents`)");
+    }
     Ok(if known { Exit::Done } else { Exit::Problem })
 }
 

@@ -172,8 +172,8 @@ impl Running {
         }
         self.outside.stop().await;
         let history = self.history.clone();
-        // The flush blocks until the history's thread has written.
-        let _ = tokio::task::spawn_blocking(move || history.flush()).await;
+        // The flush blocks until the history's thread has written. What the disk refuses is tried once more at the end.
+        let _ = tokio::task::spawn_blocking(move || history.flush_within(LAST_WORDS)).await;
     }
 }
 

@@ -212,7 +212,7 @@ impl Database {
     /// An error where mail has to wait until the disk has room again; `pending` octets wait to come here.
     pub fn ask_for_room(&mut self, pending: u64) -> Result<(), Failure> {
         if !self.reserve.hold() {
-            return Err(Failure::Full(format!("less than {} MiB of the disk are free", self.reserve.octets() >> 20)));
+            return Err(Failure::Full(self.want_of_room()));
         }
         match self.max_octets {
             Some(most) if schema::octets(&self.db)? + pending > most => {
@@ -220,6 +220,11 @@ impl Database {
             }
             _ => Ok(()),
         }
+    }
+
+    /// What is said while the reserve is not there.
+    pub fn want_of_room(&self) -> String {
+        format!("less than {} MiB of the disk are free", self.reserve.octets() >> 20)
     }
 
     fn transaction(

@@ -87,6 +87,8 @@ impl Batch {
 struct Flush {
     /// Answered when so many settlements, counted from the start, are on disk.
     when: u64,
+    /// And only when readers of the database see them.
+    is_drain: bool,
     answer: Answer,
 }
 
@@ -162,13 +164,14 @@ impl Inbox {
         }
     }
 
-    pub fn flush(&self, answer: Answer) {
+    /// Answers when what was handed in is on disk; with `is_drain`, when readers of the database see it.
+    pub fn flush(&self, is_drain: bool, answer: Answer) {
         let mut state = self.lock();
         if state.closed {
             return;
         }
         let when = state.handed_in;
-        state.flushes.push(Flush { when, answer });
+        state.flushes.push(Flush { when, is_drain, answer });
         drop(state);
         self.wake.notify_one();
     }
@@ -244,13 +247,13 @@ impl Inbox {
         state.on_disk += settlements.len() as u64;
     }
 
-    /// What is on disk is where readers of the database see it, or could not be brought there.
-    pub fn flushed(&self, written: &Result<(), SpoolError>) {
+    /// What is on disk is where readers of the database see it, or could not be brought there: then it is in the journal.
+    pub fn flushed(&self, drained: &Result<(), SpoolError>) {
         let mut state = self.lock();
         let on_disk = state.on_disk;
         for flush in state.flushes.extract_if(.., |flush| flush.when <= on_disk) {
             // The caller may have gone; then nobody needs the answer.
-            let _ = flush.answer.send(written.clone());
+            let _ = flush.answer.send(if flush.is_drain { drained.clone() } else { Ok(()) });
         }
     }
 

@@ -8,16 +8,17 @@
 use std::collections::HashSet;
 use std::io;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use repute_types::{MessageId, PartId};
 
 use super::database::{Database, Failure};
+use super::health::Health;
 use super::inbox::Work;
 use super::journal::{Block, Files, Found, Journal, Place, Record};
 use super::pending::{Known, Pending, Slice};
 use super::{Hook, Step};
-use crate::{NewMessage, Settlement};
+use crate::{NewMessage, Refusal, Settlement};
 
 /// Messages and changes of a segment at most, so that what is known of them in memory stays small.
 const MOST_ENTRIES: usize = 16_384;
@@ -33,8 +34,11 @@ const LARGE: u64 = 8;
 const IDLE: Duration = Duration::from_secs(1);
 /// A moment without work, after which space may be given back.
 const QUIET: Duration = Duration::from_millis(100);
-/// The same on a full disk, where it is tried until it succeeds.
-const QUIET_WHEN_FULL: Duration = Duration::from_secs(1);
+/// The same on a disk that is full or fails, where it is tried until it succeeds.
+const QUIET_WHEN_REFUSED: Duration = Duration::from_secs(1);
+
+/// Between two tries to have the reserve back for no message: deliveries go on on a full disk, and are many.
+const LOOK_EVERY: Duration = Duration::from_millis(100);
 
 pub(super) struct Store {
     database: Database,
@@ -46,6 +50,11 @@ pub(super) struct Store {
     block: Block,
     /// Messages and changes since the last step of the drain.
     came: usize,
+    /// What the disk said to the last write, where that failed.
+    failing: Option<String>,
+    /// When it was last tried, without mail, to have the reserve back.
+    looked: Option<Instant>,
+    health: Arc<Health>,
 }
 
 impl Store {
@@ -67,7 +76,38 @@ impl Store {
                 }
             }
         }
-        Ok(Store { database, journal, taken, pending, hook, block: Block::default(), came: 0 })
+        let (block, health) = (Block::default(), Arc::default());
+        Ok(Store { database, journal, taken, pending, hook, block, came: 0, failing: None, looked: None, health })
+    }
+
+    pub fn health(&self) -> &Arc<Health> {
+        &self.health
+    }
+
+    /// Has it known whether mail is taken, after trying to have the room for it back.
+    pub fn look(&mut self) {
+        if self.database.is_full() && self.looked.is_none_or(|at| at.elapsed() >= LOOK_EVERY) {
+            let _ = self.database.ask_for_room(self.pending.octets());
+            self.looked = Some(Instant::now());
+        }
+        self.tell_health();
+    }
+
+    fn tell_health(&self) {
+        let full = self.database.is_full().then(|| Refusal::Full(self.database.want_of_room()));
+        self.health.is_now(full.or_else(|| self.failing.clone().map(Refusal::Failing)));
+    }
+
+    /// Has it known what a write came to, before anybody is answered.
+    fn noted<T>(&mut self, written: Result<T, Failure>) -> Result<T, Failure> {
+        match &written {
+            Ok(_) => self.failing = None,
+            Err(Failure::Disk(text)) => self.failing = Some(text.clone()),
+            // It has room when the reserve is there, and the others fail alone.
+            Err(Failure::Full(_) | Failure::Record(_) | Failure::Damage(_)) => {}
+        }
+        self.tell_health();
+        written
     }
 
     pub fn pending(&self) -> &Arc<Pending> {
@@ -87,6 +127,15 @@ impl Store {
     /// Keeps settlements, in order, and then works that are messages, durably, or does nothing. Gives where each content is;
     /// `None` where all of it went into the database instead, being more than a segment holds or what could be read as several blocks.
     pub fn keep<'a>(
+        &mut self,
+        settlements: &[Arc<Settlement>],
+        works: impl Iterator<Item = &'a Work> + Clone,
+    ) -> Result<Option<Vec<Place>>, Failure> {
+        let kept = self.try_keep(settlements, works);
+        self.noted(kept)
+    }
+
+    fn try_keep<'a>(
         &mut self,
         settlements: &[Arc<Settlement>],
         works: impl Iterator<Item = &'a Work> + Clone,
@@ -185,6 +234,11 @@ impl Store {
 
     /// What is not for the journal, durably, into the database.
     pub fn write<'a>(&mut self, works: impl Iterator<Item = &'a Work> + Clone) -> Result<(), Failure> {
+        let written = self.try_write(works);
+        self.noted(written)
+    }
+
+    fn try_write<'a>(&mut self, works: impl Iterator<Item = &'a Work> + Clone) -> Result<(), Failure> {
         if works.clone().any(Work::wants_room) {
             self.database.ask_for_room(self.pending.octets())?;
         }
@@ -292,8 +346,8 @@ impl Store {
 
     /// How long to wait for work before a quiet moment is used; `None` where there is no use for one.
     pub fn quiet(&self) -> Option<Duration> {
-        if self.database.is_full() {
-            Some(QUIET_WHEN_FULL)
+        if self.database.is_full() || self.failing.is_some() {
+            Some(QUIET_WHEN_REFUSED)
         } else if !self.pending.is_empty() {
             Some(IDLE)
         } else {
@@ -305,6 +359,9 @@ impl Store {
     pub fn use_quiet(&mut self) {
         if self.database.is_full() {
             self.squeeze();
+        } else if self.failing.is_some() {
+            // A block of nothing: mail may have stopped coming because it was refused.
+            let _ = self.keep(&[], std::iter::empty());
         } else if self.pending.is_empty() || self.drain().is_ok() {
             self.database.use_quiet();
         }

@@ -21,10 +21,19 @@ pub(super) struct View {
 }
 
 impl View {
-    /// Waits until readers of the database see each settlement that was handed in.
+    /// Waits until each settlement that was handed in is on disk: a disk without room has that of the journal.
     pub async fn flush(&self) -> Result<(), SpoolError> {
+        self.settled(false).await
+    }
+
+    /// Waits until readers of the database see each settlement that was handed in.
+    pub async fn drain(&self) -> Result<(), SpoolError> {
+        self.settled(true).await
+    }
+
+    async fn settled(&self, is_drain: bool) -> Result<(), SpoolError> {
         let (answer, answered) = oneshot::channel();
-        self.inbox.flush(answer);
+        self.inbox.flush(is_drain, answer);
         answered.await.unwrap_or(Err(SpoolError::Closed))
     }
 
@@ -139,7 +148,7 @@ impl View {
 
     pub async fn campaigns(&self) -> Result<Vec<Campaign>, SpoolError> {
         // Where the disk refuses, the counts are those it has.
-        let _ = self.flush().await;
+        let _ = self.drain().await;
         self.readers.ask(reader::campaigns).await
     }
 

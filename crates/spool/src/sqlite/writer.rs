@@ -24,12 +24,14 @@ const RETRY: Duration = Duration::from_secs(1);
 
 pub(super) fn run(mut store: Store, inbox: &Inbox) {
     let (mut linger, mut company) = (LINGER, Company::default());
+    store.look();
     while let Some(batch) = inbox.take(linger, store.quiet(), company.wait()) {
         if batch.is_empty() {
             // Settlements may be waiting for others.
             if inbox.unsettled() == 0 {
                 store.use_quiet();
             }
+            store.look();
             continue;
         }
         let (flushes, commits, began) = (batch.flushes, batch.commits.len(), Instant::now());
@@ -43,6 +45,7 @@ pub(super) fn run(mut store: Store, inbox: &Inbox) {
         }
         linger = if all_settled { LINGER } else { RETRY };
         store.tidy();
+        store.look();
     }
     store.close();
 }

@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use repute_spool::{
     BoxFuture, Campaign, CampaignWrite, Change, Committed, Member, MemorySpool, MessageMeta, NewMessage, PartRecord,
-    Settlement, Spool, SpoolError,
+    Refusal, Settlement, Spool, SpoolError,
 };
 use repute_types::{Content, MessageId, PartId, Timestamp};
 use tokio::time::Instant;
@@ -97,7 +97,7 @@ impl Disk {
         record.map_or_else(|_| Vec::new(), |r| r.recipients.iter().map(|p| p.recipient.address.to_string()).collect())
     }
 
-    fn refusal(&self) -> Option<SpoolError> {
+    fn fault(&self) -> Option<SpoolError> {
         let state = self.state.lock().unwrap();
         match (state.dead, state.full) {
             (true, _) => Some(SpoolError::Closed),
@@ -141,7 +141,7 @@ impl Spool for Disk {
     fn commit(&self, message: NewMessage) -> BoxFuture<'_, Result<Committed, SpoolError>> {
         Box::pin(async move {
             tokio::time::sleep(self.sync).await;
-            if let Some(error) = self.refusal() {
+            if let Some(error) = self.fault() {
                 return Err(error);
             }
             // One transaction: what was settled before goes with it.
@@ -169,9 +169,14 @@ impl Spool for Disk {
         self.state.lock().unwrap().unwritten.len()
     }
 
+    fn refusal(&self) -> Option<Refusal> {
+        let state = self.state.lock().unwrap();
+        (state.full && !state.dead).then(|| Refusal::Full("the disk is full".into()))
+    }
+
     fn flush(&self) -> BoxFuture<'_, Result<(), SpoolError>> {
         Box::pin(async move {
-            if let Some(error) = self.refusal() {
+            if let Some(error) = self.fault() {
                 return Err(error);
             }
             self.write(|_| true);
@@ -241,7 +246,7 @@ impl Spool for Disk {
     fn change_campaign(&self, write: CampaignWrite) -> BoxFuture<'_, Result<(), SpoolError>> {
         Box::pin(async move {
             tokio::time::sleep(self.sync).await;
-            if let Some(error) = self.refusal() {
+            if let Some(error) = self.fault() {
                 return Err(error);
             }
             self.write(|_| true);

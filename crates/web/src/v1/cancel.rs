@@ -21,11 +21,14 @@ pub(crate) struct Changed {
     now: usize,
     /// Those that are being sent: it is done when their attempt ends, if that does not deliver them.
     after_attempt: usize,
+    /// The disk refuses to be written: all of it is so now, and is lost if the server is killed before the disk takes it.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    unwritten: bool,
 }
 
 impl From<Changes> for Changed {
     fn from(changes: Changes) -> Changed {
-        Changed { now: changes.now, after_attempt: changes.after_attempt }
+        Changed { now: changes.now, after_attempt: changes.after_attempt, unwritten: changes.unwritten }
     }
 }
 
@@ -51,7 +54,7 @@ pub(crate) async fn cancel(
     let account = caller.account().map(str::to_owned);
     let selector = Selector { ids: vec![id.clone()], account, ..Selector::default() };
     let changes = app.control.cancel(&selector).await?;
-    if changes == Changes::default() {
+    if changes.is_none() {
         let id: String = id.chars().take(40).collect();
         return Err(Problem::new(problem::NOT_FOUND, format!("nothing waits of a message {id}")));
     }

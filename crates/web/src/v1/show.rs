@@ -58,6 +58,9 @@ pub(crate) struct RecipientHistory {
     address: String,
     /// Newest first.
     messages: Vec<MessageView>,
+    /// The history cannot be written now: the last messages and steps may be missing.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    behind: bool,
 }
 
 /// What became of mail to an address
@@ -81,7 +84,8 @@ pub(crate) async fn recipient(
         .parse()
         .map_err(|why| Problem::new(problem::NOT_FOUND, format!("{why}: write name@domain in the path")))?;
     let why = app.control.why_for(caller.account(), &address.to_string(), limit).await?;
-    Ok(Answer(RecipientHistory { address: address.to_string(), messages: view::messages(&why) }))
+    let messages = view::messages(&why);
+    Ok(Answer(RecipientHistory { address: address.to_string(), messages, behind: why.behind }))
 }
 
 /// 1 to 500; 50 where nothing is said.

@@ -26,6 +26,9 @@ pub(crate) struct MessageView {
     pub recipients: Vec<RecipientView>,
     /// Oldest first.
     pub history: Vec<StepView>,
+    /// The history cannot be written now: the last steps may be missing.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub behind: bool,
 }
 
 #[derive(Clone, Debug, Serialize, ToSchema)]
@@ -89,7 +92,7 @@ pub(crate) fn messages(why: &Why) -> Vec<MessageView> {
         views.entry(row.id).or_default().wait(row);
     }
     let named = |(id, mut view): (MessageId, MessageView)| {
-        view.id = id.to_string();
+        (view.id, view.behind) = (id.to_string(), why.behind);
         view
     };
     views.into_iter().rev().map(named).collect()
