@@ -91,10 +91,11 @@ impl WarmUps {
         let rate = Rate { count: warm_up::number(known.step)?, per: DAY };
         let (egress, receiver) = pair;
         let name = format!("{receiver}, while {egress} warms up").into();
-        // What was sent today, before a restart, counts as if it had gone evenly since midnight.
+        // What was sent today, before a restart, counts as if it had gone evenly since midnight, the last a moment ago.
         let sent = if known.day == day_of(now) { known.today.sent } else { 0 };
         let midnight = Timestamp(day_of(now) * DAY.as_millis() as i64);
-        let earliest = midnight + rate.takes(usize::try_from(sent).unwrap_or(usize::MAX));
+        let after = |from: Timestamp, messages: u64| from + rate.takes(usize::try_from(messages).unwrap_or(usize::MAX));
+        let earliest = after(midnight, sent).max(after(now, sent.min(1)));
         Some(Terms { name, egress: way.egress, rate, ahead: DAY, earliest })
     }
 

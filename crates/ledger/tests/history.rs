@@ -419,22 +419,6 @@ fn a_campaign_of_many_is_forgotten_in_blocks_with_all_by_which_it_was_found() {
     assert_eq!(Questions::open(&path).unwrap().by_recipient(&address("p7@example.net"), 9).unwrap(), []);
 }
 
-/// `repute why` waited for a history whose disk is full until the command gave up.
-#[test]
-fn a_question_does_not_wait_for_a_history_that_cannot_be_written() {
-    let dir = tempfile::tempdir().unwrap();
-    let history = history(&dir);
-    let asked = after(&history, [accepted(1, &["bob@example.net"])]);
-    let holder = rusqlite::Connection::open(dir.path().join("history.sqlite")).unwrap();
-    holder.execute_batch("BEGIN IMMEDIATE").unwrap();
-    history.emit(accepted(2, &["bob@example.net"]));
-    assert!(!history.flush_within(Duration::from_millis(20)));
-    assert_eq!(asked.by_recipient(&address("bob@example.net"), 10).unwrap().len(), 1);
-    holder.execute_batch("COMMIT").unwrap();
-    assert!(history.flush_within(Duration::from_secs(60)));
-    assert_eq!(asked.by_recipient(&address("bob@example.net"), 10).unwrap().len(), 2);
-}
-
 #[test]
 fn too_many_events_are_dropped_and_counted_and_nobody_waits() {
     let dir = tempfile::tempdir().unwrap();

@@ -370,7 +370,7 @@ mod tests {
         assert!(inbox.change(settlement(3).part).is_some(), "readers see it all the same");
         // Whoever waits for it to be on disk waits for nothing else.
         let (answer, _asked) = oneshot::channel();
-        inbox.flush(answer);
+        inbox.flush(false, answer);
         assert_eq!(taken(&inbox), [3]);
         inbox.settled(&[Arc::new(settlement(1)), Arc::new(settlement(2)), Arc::new(settlement(3))]);
         inbox.flushed(&Ok(()));
