@@ -63,8 +63,9 @@ def test_nobody_else_reads_the_metrics(case):
     repute.process.signal(1)
     repute.wait_said("repute: reloaded")
     assert value(read(port), "repute_config_last_reload_successful") == 1
-    try:
-        read(port, **{"X-Forwarded-For": "203.0.113.9"})
-        raise AssertionError("the metrics were read through a proxy")
-    except urllib.error.HTTPError as error:
-        assert error.code == 401, error
+    for field in ({"X-Forwarded-For": "203.0.113.9"}, {"Host": "evil.example"}, {"Origin": "https://evil.example"}):
+        try:
+            read(port, **field)
+            raise AssertionError(f"the metrics were read with {field}")
+        except urllib.error.HTTPError as error:
+            assert error.code == 401, error

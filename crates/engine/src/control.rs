@@ -16,9 +16,9 @@ mod tls;
 use std::time::Duration;
 
 use repute_ledger::Step;
-use repute_queue::{Change as Changed, State};
+use repute_queue::{Change as Changed, PaceView, State};
 use repute_spool::{CampaignState, MessageMeta, PartRecord, PartState};
-use repute_types::{Address, Domain, EventKind, MessageId, Timestamp};
+use repute_types::{Address, Domain, EventKind, MessageId, Stream, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use crate::disk;
@@ -408,7 +408,8 @@ pub fn row(meta: &MessageMeta, part: PartRecord, view: Option<repute_queue::View
     let state = view.as_ref().map_or(stored, |view| view.state.as_str());
     let lane = view.as_ref().and_then(|v| v.lane.as_ref());
     let paused = lane.and_then(|lane| lane.paused_until).filter(|t| *t > now);
-    let pace = lane.and_then(|lane| lane.pace.clone()).filter(|pace| state == "ready" && pace.next > now);
+    let turn = |pace: &PaceView| if meta.stream == Stream::Bulk { pace.next } else { pace.next_transactional };
+    let pace = lane.and_then(|lane| lane.pace.clone()).filter(|pace| state == "ready" && turn(pace) > now);
     let reason = match (&part.state, paused) {
         (PartState::Held(reason), _) => Some(reason.clone()),
         (PartState::Due, Some(until)) if lane.is_some_and(|lane| lane.told_to_wait) => {
@@ -419,7 +420,7 @@ pub fn row(meta: &MessageMeta, part: PartRecord, view: Option<repute_queue::View
     };
     let next = match state {
         "waiting" => Some(view.as_ref().map_or(part.due, |view| view.due)),
-        "ready" => paused.or(pace.map(|pace| pace.next)),
+        "ready" => paused.or(pace.map(|pace| turn(&pace))),
         _ => None,
     };
     QueueRow {

@@ -137,11 +137,11 @@ impl Session {
             Err(Unsaid::Crowded) => return self.put_back(loaded),
             Err(Unsaid::Cancelled) => return settle::cancel(&works, loaded),
         };
-        warm_up::count(&works, &settings, &self.lane, &outcomes);
-        // A rate counts each transaction; the first of them is what the part was leased for.
-        let further = std::mem::take(&mut self.transactions).saturating_sub(1);
-        if further > 0 {
-            works.queue(|queue| queue.spend(self.id, further, works.now()));
+        let transactions = std::mem::take(&mut self.transactions);
+        warm_up::count(&works, &settings, &self.lane, &outcomes, transactions);
+        // A rate counts each of them; the first is what the part was leased for.
+        if transactions > 1 {
+            works.queue(|queue| queue.spend(self.id, transactions - 1, works.now()));
         }
         let suppressed = left_out.suppressed();
         let outcomes = left_out.with(&works, &loaded, outcomes);

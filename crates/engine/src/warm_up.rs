@@ -99,15 +99,15 @@ impl WarmUps {
         Some(Terms { name, egress: way.egress, rate, ahead: DAY, earliest })
     }
 
-    fn count(&self, pair: Pair, slowed: bool, now: Timestamp) {
+    fn count(&self, pair: Pair, messages: u64, slowed: bool, now: Timestamp) {
         let mut state = self.state();
         if state.known.len() >= COUNTED && !state.known.contains_key(&pair) {
             return;
         }
         let fresh = Count { day: day_of(now), ..Count::default() };
         let count = state.known.entry(pair.clone()).or_insert(fresh);
-        count.today.sent += 1;
-        count.today.slowed += u64::from(slowed);
+        count.today.sent += messages;
+        count.today.slowed += if slowed { messages } else { 0 };
         state.changed.insert(pair);
     }
 
@@ -180,14 +180,15 @@ fn pair(settings: &Settings, route: &Route, way: Way) -> Option<Pair> {
     Some((egress.name.as_str().into(), receiver))
 }
 
-/// Counts an attempt that a receiver answered.
-pub(crate) fn count(works: &Works, settings: &Settings, lane: &LaneWork, outcomes: &[Outcome]) {
+/// Counts an attempt that a receiver answered, as so many transactions as it took.
+pub(crate) fn count(works: &Works, settings: &Settings, lane: &LaneWork, outcomes: &[Outcome], transactions: u32) {
     if settings.warm_up.is_empty() || outcomes.iter().all(|outcome| outcome.reply.is_none()) {
         return;
     }
     let Some(pair) = pair(settings, &lane.route(), lane.way) else { return };
     let is_slowed = |reading: &cause::Reading| reading.cause.is_some_and(|c| matches!(c.fault, "rate" | "address"));
-    works.warm_ups.count(pair, cause::read(outcomes).iter().any(is_slowed), works.now());
+    let messages = u64::from(transactions.max(1));
+    works.warm_ups.count(pair, messages, cause::read(outcomes).iter().any(is_slowed), works.now());
 }
 
 /// Ends days and writes down what was counted, until `stop` turns true.

@@ -26,7 +26,8 @@ scrape_configs:
 ```
 
 A collector on the same machine needs none where the configuration says `metrics = "loopback"` under `[web]`: then every program
-of this machine may read them. A request that came through a proxy is never taken for one of this machine.
+of this machine that asks `localhost` or a loopback address may read them. A request that says that it came through a proxy is not
+taken for one of this machine; a proxy here that says nothing is.
 
 Counting costs an event a few additions, and the page is made when it is asked for. What cannot be asked within 5 seconds
 is left out and named by `repute_metrics_unread`. No label holds an address of a recipient or an id; sites and pairs are bounded.

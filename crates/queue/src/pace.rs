@@ -89,8 +89,9 @@ pub struct PaceView {
     pub rate: Rate,
     /// Parts that are ready, of all lanes that share it.
     pub ready: usize,
-    /// When the next message may go.
+    /// When the next message may go; bulk mail, and transactional mail, which may run ahead.
     pub next: Timestamp,
+    pub next_transactional: Timestamp,
 }
 
 impl PaceView {
@@ -193,6 +194,7 @@ impl Pace {
             rate: self.terms.rate,
             ready: self.ready,
             next: self.next(Stream::Bulk),
+            next_transactional: self.next(Stream::Transactional),
         }
     }
 }

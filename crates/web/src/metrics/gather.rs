@@ -84,16 +84,18 @@ fn sites(mut lanes: Vec<LaneRow>, egresses: &[EgressRow], now: repute_types::Tim
 }
 
 fn permits(app: &App, page: &mut Page) {
-    let mut rows = app.control.permits().rows;
+    let list = app.control.permits();
+    let mut rows = list.rows;
     for state in ["permitted", "unproven", "suspended", "allowed", "barred"] {
         page.add(&metric::PERMITS, &[state], rows.iter().filter(|row| row.word == state).count() as f64);
     }
     rows.sort_by_key(|row| row.may);
     for row in rows.iter().take(PAIRS) {
         let PermitRow { address, domain, may, trust, .. } = row;
-        let address = address.map_or_else(|| "relay".to_owned(), |ip| ip.to_string());
-        let labels = [address.as_str(), domain.as_str()];
-        page.add(&metric::PERMIT, &labels, flag(*may));
+        // Without an address of ours it goes by relay hosts, or by what is not known.
+        let Some(address) = address else { continue };
+        let labels = [&*address.to_string(), domain.as_str()];
+        page.add(&metric::PERMIT, &labels, flag(*may || !list.enforced));
         page.add(&metric::TRUST_POINTS, &labels, f64::from(*trust));
     }
 }

@@ -38,12 +38,18 @@ pub(crate) async fn let_in(State(app): State<Arc<App>>, request: Request, next: 
     caller::authenticate(State(app), request, next).await
 }
 
-/// A program of this machine. A proxy speaks for others, also one that the configuration does not name.
+/// A program of this machine that asks for this machine by its name or address: a page in a browser here, whose name leads here,
+/// does not, nor does a proxy that says that it speaks for others, also one that the configuration does not name.
 fn is_local(request: &Request) -> bool {
     let headers = request.headers();
-    let forwarded = ["forwarded", "x-forwarded-for", "x-real-ip", "via"];
+    let forwarded =
+        ["forwarded", "x-forwarded-for", "x-forwarded-host", "x-real-ip", "via", "cf-connecting-ip", "origin"];
+    let asked = headers.get(header::HOST).and_then(|host| host.to_str().ok()).unwrap_or_default();
+    let host = asked.rsplit_once(':').filter(|(_, port)| port.parse::<u16>().is_ok()).map_or(asked, |(host, _)| host);
+    let ip = host.trim_start_matches('[').trim_end_matches(']').parse::<std::net::IpAddr>();
     let peer = request.extensions().get::<Peer>();
     peer.is_some_and(|peer| peer.address.is_loopback() && !peer.is_proxy)
+        && (host == "localhost" || ip.is_ok_and(|ip| ip.is_loopback()))
         && forwarded.iter().all(|field| !headers.contains_key(*field))
         && !headers.contains_key(header::AUTHORIZATION)
 }
