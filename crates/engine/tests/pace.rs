@@ -173,12 +173,15 @@ async fn a_restart_forgets_nothing_of_a_warm_up() {
     let mut world = warming().await;
     let big = world.receiver("big.test", |_, _| "250 2.1.5 ok");
     newsletter(&world, 0..300, "big.test").await;
-    pass(2 * DAY).await;
-    let before = world.control().status().warm_up;
-    assert!(before[0].step > 1, "{before:?}");
+    // Not at midnight, when a day ends.
+    pass(2 * DAY + 6 * HOUR).await;
+    let before = world.control().status().warm_up.remove(0);
+    assert!(before.step > 1 && before.sent > 10, "{before:?}");
     world.stop().await;
     world.start().await;
-    assert_eq!(world.control().status().warm_up, before);
+    let after = world.control().status().warm_up.remove(0);
+    // One or two may have gone meanwhile.
+    assert!(after.step == before.step && (before.sent..before.sent + 3).contains(&after.sent), "{before:?} {after:?}");
     pass(3 * DAY).await;
     assert_eq!(big.taken().len(), 300);
 }
