@@ -216,7 +216,7 @@ def test_one_click_leaves_the_list(case):
     assert kept == {"ann@d.example": "unsubscribed", "bob@d.example": "unsubscribed"}, kept
     forged = case.run([*curl, "--data", "List-Unsubscribe=One-Click", here["ann@d.example"][:-1]])
     assert "This link does not work" in forged and forged.endswith("\n404 0 "), forged
-    checked = repute.json("bulk", *files(case, [["ann@d.example", "Ann"], ["bob@d.example", "Bob"], ["carol@d.example", "Carol"]]), "--check")
+    checked = repute.json("bulk", *files(case, [["ann@d.example", "Ann"], ["bob@d.example", "Bob"], ["carol@d.example", "Carol"]]), "--campaign", "winter", "--check")
     assert (checked["good"], checked["refused"]) == (1, {"suppressed": 2}), checked
 
 

@@ -92,7 +92,7 @@ def test_a_name_server_that_is_stale_lame_or_silent_is_named(case):
     found, code = check(case, servers, "--only", "dns.authoritative", domain="lame.example")
     wrong = [v for o, v in found["dns.authoritative"] if o == "fail"]
     assert wrong and all("ns2.lame.example" in v for v in wrong) and code == 2, found
-    # Who is silent may be right: that is not known, and never called wrong.
+    # Who is silent may be right: that is not known, and never called wrong. The resolver asks it too, and may have to wait for it.
     found, code = check(case, servers, "--only", "dns.authoritative", domain="silent.example")
     said = [(o, v) for o, v in found["dns.authoritative"] if o != "pass"]
-    assert said and all(o in ("unknown", "warn") and "ns2.silent.example" in v for o, v in said), found
+    assert said and all(o in ("unknown", "warn") for o, _ in said) and any("ns2.silent.example" in v for _, v in said), found

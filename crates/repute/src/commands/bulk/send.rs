@@ -108,6 +108,7 @@ fn preview(
         let judged = read.map_err(|text| (String::new(), WhyNot::Syntax, text));
         match judged.and_then(|row| judge(&form, row.clone(), &mut seen).map(|_| row)) {
             Ok(row) => rows.push(row),
+            Err(_) if context.json => {}
             Err((email, _, text)) => out::error(&format!("row {}, {email}: {text}\n", as_counted(number))),
         }
     }
