@@ -380,9 +380,12 @@ impl Visit<'_> {
             _ => {}
         }
         let Some((piece, pause)) = self.manner.pace else { return Ok(self.wire.send(octets).await?) };
-        for octets in octets.chunks(piece.max(octets.len() / 100)) {
+        // No pause behind the last: what is said then is known to be said.
+        for (n, octets) in octets.chunks(piece.max(octets.len() / 100)).enumerate() {
+            if n > 0 {
+                tokio::time::sleep(pause).await;
+            }
             self.wire.send(octets).await?;
-            tokio::time::sleep(pause).await;
         }
         Ok(())
     }

@@ -17,6 +17,7 @@ use repute_submission::TlsSource;
 use repute_testkit::TokioClock;
 use repute_types::{Address, Clock, Content, Domain, Envelope, Recipient, SeededRandom, Stream, Timestamp};
 use tokio::sync::mpsc;
+use tokio::task::JoinSet;
 use tokio::time::Instant;
 
 use super::book::{Book, Promise, Sums, Witness};
@@ -131,9 +132,10 @@ impl Day {
     async fn go_through(&mut self, plan: Plan) {
         self.start().await;
         let begin = Instant::now();
+        let mut clients = JoinSet::new();
         for letter in plan.letters {
             let (door, client) = (self.doorway.clone(), self.client(letter.tag, letter.bulk));
-            tokio::spawn(async move {
+            clients.spawn(async move {
                 tokio::time::sleep_until(begin + letter.at).await;
                 match letter.manner {
                     Some(manner) => client.submit(letter, manner).await,
@@ -146,6 +148,13 @@ impl Day {
             self.suffer(fault).await;
         }
         self.wait_until(begin + self.size.day).await;
+        // Who says an octet every few seconds, to a hundred recipients, is at it for longer than a day.
+        while !clients.is_empty() {
+            self.wait_until(Instant::now() + HOUR).await;
+            while let Some(ended) = clients.try_join_next() {
+                ended.unwrap();
+            }
+        }
         // A message that came last may be tried until it expires, and its notice after that.
         self.wait_until(Instant::now() + self.size.expire + self.put_off + 5 * HOUR).await;
         self.check_end().await;
