@@ -214,6 +214,7 @@ impl Control {
             None => Vec::new(),
         };
         found.extend(self.works.circuits.incidents());
+        // What the spool refuses now, and nobody has met yet, becomes an incident by being asked for.
         disk::refusal(&self.works);
         self.works.disk.lay_over(&mut found, closed > 0);
         found.sort_by_key(|one| std::cmp::Reverse((one.closed.is_none(), one.opened)));

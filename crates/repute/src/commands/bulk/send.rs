@@ -102,15 +102,16 @@ fn preview(
     context: &Context,
 ) -> anyhow::Result<Exit> {
     let form = form_of(&begin, args)?;
-    let (mut rows, mut seen) = (Vec::new(), HashSet::new());
-    for number in 0.. {
-        let Some(read) = people.next()?.filter(|_| rows.len() < count.min(100)) else { break };
+    let (mut number, mut rows, mut seen) = (0, Vec::new(), HashSet::new());
+    while rows.len() < count.min(100) {
+        let Some(read) = people.next()? else { break };
         let judged = read.map_err(|text| (String::new(), WhyNot::Syntax, text));
         match judged.and_then(|row| judge(&form, row.clone(), &mut seen).map(|_| row)) {
             Ok(row) => rows.push(row),
             Err(_) if context.json => {}
             Err((email, _, text)) => out::error(&format!("row {}, {email}: {text}\n", as_counted(number))),
         }
+        number += 1;
     }
     if rows.is_empty() {
         return Ok(Exit::Problem);
