@@ -54,6 +54,32 @@ def test_reload(case):
     sink.wait()
 
 
+def waits(process):
+    """How often each thread has given up a processor to wait for something, by name."""
+    found = {}
+    for task in pathlib.Path(f"/proc/{process.pid}/task").iterdir():
+        name, status = (task / "comm").read_text().strip(), (task / "status").read_text()
+        found[name] = found.get(name, 0) + int(status.split("\nvoluntary_ctxt_switches:")[1].split()[0])
+    return found
+
+
+def test_nothing_to_do_is_nothing_done(case):
+    """Where nothing comes and nothing is due, a second passes in which no thread wakes."""
+    sink, repute = world(case)
+    submit(repute, 3)
+    sink.wait(3)
+    quiet = 0
+    for _ in range(60):
+        before = waits(repute.process)
+        time.sleep(1)
+        after = waits(repute.process)
+        woken = {name: count - before.get(name, 0) for name, count in after.items() if count > before.get(name, 0)}
+        quiet += not woken
+        if quiet >= 5:
+            return
+    raise AssertionError(f"a minute, of which {quiet} seconds were quiet; woken in the last: {woken}")
+
+
 def test_terminate_drains(case):
     """SIGTERM: what is under way is finished, nothing goes twice, nothing is left behind, exit code 0."""
     sink, repute = world(case)

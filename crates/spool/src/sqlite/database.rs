@@ -309,7 +309,8 @@ impl Database {
             // The file shrinks when the log that says so is copied.
             let _ = checkpoint::copy(&self.db, &*self.hook);
         }
-        self.tidy();
+        // No `tidy`: to the vacuum that is one transaction more, after which it would look again, for ever.
+        let _ = self.checkpointer.look_after(&self.db, &*self.hook);
     }
 
     /// On a full disk: gives back what deliveries have freed, so that the reserve can be had again.
