@@ -90,6 +90,35 @@ async fn without_a_store_the_last_events_are_there_and_a_gap_is_told() {
     assert!(!late.ready().await.unwrap().unwrap().gap);
 }
 
+/// One reader who asked for everything before there was any event kept a thread of the server busy for ever; one who
+/// went on from before the start was told of a gap without end.
+#[tokio::test]
+async fn where_nothing_is_kept_a_reader_waits_for_what_comes() {
+    let state = State::new();
+    let long_ago = Timestamp(1_000_000_000_000);
+    for store in [None, Some((state.join("events.sqlite"), Bounds::default()))] {
+        let is_stored = store.is_some();
+        let feed = Feed::open(FeedOptions { store, inline: true, ..FeedOptions::default() }).unwrap();
+        let mut all = feed.subscribe(Since::Start, Filter::ALL);
+        let mut before = [Since::Time(long_ago), Since::After(repute_hooks::EventId::before(long_ago))]
+            .map(|since| feed.subscribe(since, Filter::ALL));
+        // Nothing of these waits, so a time limit could not end them: that they come to an end is the test.
+        assert!(all.ready().await.unwrap().is_none(), "stored: {is_stored}");
+        for reader in &mut before {
+            if let Some(told) = reader.ready().await.unwrap() {
+                assert!(told.gap && told.events.is_empty(), "stored: {is_stored}");
+            }
+            assert!(reader.ready().await.unwrap().is_none(), "stored: {is_stored}");
+        }
+        feed.record(&Arc::new(event(1)));
+        for reader in before.iter_mut().chain([&mut all]) {
+            let told = reader.ready().await.unwrap().unwrap();
+            assert!(!told.gap && told.events.len() == 1, "stored: {is_stored}");
+            assert!(reader.ready().await.unwrap().is_none());
+        }
+    }
+}
+
 /// Such a reader heard nothing for ever.
 #[tokio::test]
 async fn who_had_an_event_that_nobody_knows_is_told_of_a_gap_and_goes_on() {
