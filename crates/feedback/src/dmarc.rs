@@ -142,7 +142,7 @@ pub(crate) fn read(xml: &[u8]) -> Result<Aggregate, String> {
                 append(&mut text, named.unwrap_or('?').encode_utf8(&mut [0; 4]));
             }
             Event::End(_) => {
-                close(&path, text.trim(), &mut report, &mut draft);
+                close(&path, text.trim(), &mut report, &mut draft)?;
                 path.pop();
                 text.clear();
             }
@@ -177,7 +177,7 @@ fn inside(path: &[String]) -> Vec<&str> {
     path.iter().skip(1).map(String::as_str).collect()
 }
 
-fn close(path: &[String], text: &str, report: &mut Aggregate, draft: &mut Draft) {
+fn close(path: &[String], text: &str, report: &mut Aggregate, draft: &mut Draft) -> Result<(), String> {
     let own = || text.to_owned();
     match inside(path)[..] {
         ["report_metadata", "org_name"] => report.reporter = own(),
@@ -188,9 +188,19 @@ fn close(path: &[String], text: &str, report: &mut Aggregate, draft: &mut Draft)
         ["report_metadata", "date_range", "end"] => report.end = text.parse().unwrap_or_default(),
         ["policy_published", name] => publish(&mut report.policy, name, text),
         ["record"] => finish(draft, report),
+        ["record", "row", "count"] => draft.count = count(text)?,
         ["record", ref rest @ ..] => fill(draft, rest, text),
         _ => {}
     }
+    Ok(())
+}
+
+/// Messages of one record. A report in which that is no number would be counted wrong, whatever was taken in its place.
+fn count(text: &str) -> Result<u64, String> {
+    if text.is_empty() {
+        return Ok(0);
+    }
+    text.parse().map_err(|_| format!("the XML counts `{text}` messages, which is no number"))
 }
 
 fn publish(policy: &mut Policy, name: &str, text: &str) {
@@ -213,7 +223,6 @@ fn fill(draft: &mut Draft, path: &[&str], text: &str) {
     let passes = || text.eq_ignore_ascii_case("pass");
     match path {
         ["row", "source_ip"] => draft.source = text.parse().ok(),
-        ["row", "count"] => draft.count = text.parse().unwrap_or_default(),
         ["row", "policy_evaluated", "disposition"] => draft.disposition = own(),
         ["row", "policy_evaluated", "dkim"] => draft.dkim = passes(),
         ["row", "policy_evaluated", "spf"] => draft.spf = passes(),

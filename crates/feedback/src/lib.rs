@@ -119,7 +119,7 @@ fn wrapped(mail: &Mail<'_>) -> Option<Report> {
 /// Reads a file by hand: messages as [`read`] does (one, or those of an mbox), or a DMARC or TLS report as it was attached,
 /// packed or not. Never empty.
 pub fn read_file(octets: &[u8]) -> Vec<Comeback> {
-    if !octets.starts_with(b"<") && !octets.starts_with(b"{") && !unpack::is_packed(octets) {
+    if !packed::is_report_file(octets) {
         return mail::messages(octets).into_iter().map(read).collect();
     }
     vec![match packed::of_file(octets) {

@@ -1,7 +1,9 @@
 //! Reports that come as a file: DMARC aggregate reports and TLS reports, in an attachment or as the whole body.
 
+use std::borrow::Cow;
+
 use crate::Comeback;
-use crate::mail::{Leaf, Mail};
+use crate::mail::{Leaf, Mail, text_of};
 use crate::{dmarc, tlsrpt, unpack};
 
 /// What a report that cannot be read is, and why it cannot.
@@ -37,12 +39,51 @@ pub(crate) fn of_file(octets: &[u8]) -> Option<Result<Comeback, String>> {
         Ok(content) => content,
         Err(why) => return Some(Err(why.to_string())),
     };
-    let content = content.strip_prefix(b"\xef\xbb\xbf").unwrap_or(&content).trim_ascii_start();
+    let content = in_utf8(&content);
+    let content = content.trim_ascii_start();
     match content.first()? {
         b'<' => Some(dmarc::read(content).map(|report| Comeback::DmarcReport(Box::new(report)))),
         b'{' => Some(tlsrpt::read(content).map(|report| Comeback::TlsReport(Box::new(report)))),
         _ => None,
     }
+}
+
+/// Octets that a report may begin with, and no message: a mark of order (UTF-8, UTF-16), XML or JSON.
+pub(crate) fn is_report_file(octets: &[u8]) -> bool {
+    is_wide(octets) || matches!(without_mark(octets).first(), Some(b'<' | b'{')) || unpack::is_packed(octets)
+}
+
+fn without_mark(octets: &[u8]) -> &[u8] {
+    octets.strip_prefix(b"\xef\xbb\xbf").unwrap_or(octets)
+}
+
+fn is_wide(octets: &[u8]) -> bool {
+    octets.starts_with(b"\xff\xfe") || octets.starts_with(b"\xfe\xff")
+}
+
+/// What is in UTF-16, or says that it is in an older character set (XML 1.0 §4.3.3, appendix F).
+fn in_utf8(octets: &[u8]) -> Cow<'_, [u8]> {
+    if is_wide(octets) {
+        let order = if octets[0] == 0xff { "utf-16le" } else { "utf-16be" };
+        return Cow::Owned(text_of(&octets[2..], Some(order)).into_bytes());
+    }
+    let octets = without_mark(octets);
+    match declared(octets) {
+        Some(charset) if std::str::from_utf8(octets).is_err() => {
+            Cow::Owned(text_of(octets, Some(&charset)).into_bytes())
+        }
+        _ => Cow::Borrowed(octets),
+    }
+}
+
+/// The encoding of an XML declaration.
+fn declared(octets: &[u8]) -> Option<String> {
+    const LONGEST: usize = 200;
+    let octets = octets.trim_ascii_start();
+    let head = std::str::from_utf8(octets.get(..octets.len().min(LONGEST))?.split(|b| *b == b'>').next()?).ok()?;
+    let value = head.strip_prefix("<?xml")?.split_once("encoding")?.1.trim_start().strip_prefix('=')?.trim_start();
+    let quote = value.chars().next().filter(|c| matches!(c, '"' | '\''))?;
+    Some(value[1..].split_once(quote)?.0.to_owned())
 }
 
 /// Whether a message says that it carries a report: its parts, names and subjects are as the RFCs have them.

@@ -7,7 +7,7 @@
 use std::fmt;
 use std::marker::PhantomData;
 
-use serde::de::{Deserializer, IgnoredAny, SeqAccess, Visitor};
+use serde::de::{Deserializer, Error as _, IgnoredAny, SeqAccess, Visitor};
 use serde::{Deserialize, Serialize};
 
 mod write;
@@ -70,9 +70,9 @@ pub struct TlsPolicy {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub struct Summary {
-    #[serde(default)]
+    #[serde(default, deserialize_with = "number")]
     pub total_successful_session_count: u64,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "number")]
     pub total_failure_session_count: u64,
 }
 
@@ -90,7 +90,7 @@ pub struct Failure {
     pub receiving_mx_helo: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub receiving_ip: Option<String>,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "number")]
     pub failed_session_count: u64,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub additional_information: Option<String>,
@@ -111,6 +111,20 @@ pub(crate) fn read(json: &[u8]) -> Result<TlsReport, String> {
         return Err(format!("the JSON is larger than {OCTETS} octets"));
     }
     serde_json::from_slice(json).map_err(|error| format!("the JSON is no TLS report: {error}"))
+}
+
+/// A number, or one that was written as text.
+fn number<'de, D: Deserializer<'de>>(deserializer: D) -> Result<u64, D::Error> {
+    #[derive(Deserialize)]
+    #[serde(untagged)]
+    enum Number {
+        Plain(u64),
+        Text(String),
+    }
+    match Number::deserialize(deserializer)? {
+        Number::Plain(number) => Ok(number),
+        Number::Text(text) => text.trim().parse().map_err(|_| D::Error::custom(format!("`{text}` is no number"))),
+    }
 }
 
 /// A list, or one text by itself, as the standard's own example has it.

@@ -2,19 +2,20 @@
 //!
 //! Promise: what is unpacked is at most [`MOST`] octets, and at most [`RATIO`] times what came
 //! (beyond [`FREE`] octets), so that a bomb is a refusal and not an outage. Of a ZIP the first file is
-//! taken; nothing is written anywhere.
+//! taken; nothing is written anywhere. What stands behind gzip and is none, like the zeros of a tape, is passed over.
 
 use std::borrow::Cow;
 use std::io::Read;
 
-use flate2::read::{DeflateDecoder, MultiGzDecoder};
+use flate2::bufread::GzDecoder;
+use flate2::read::DeflateDecoder;
 
 /// The largest reports seen are some MiB.
 pub(crate) const MOST: usize = 16 << 20;
 /// XML of many like records packs 60 times; a bomb a thousand.
 const RATIO: usize = 200;
 const FREE: usize = 1 << 20;
-/// Folders before the first file of a ZIP.
+/// Folders, and what a Mac adds about files, before the first file of a ZIP.
 const ENTRIES: usize = 8;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -35,7 +36,7 @@ pub(crate) fn is_packed(octets: &[u8]) -> bool {
 /// What is inside; what is not packed is itself.
 pub(crate) fn unpack(octets: &[u8]) -> Result<Cow<'_, [u8]>, Refused> {
     if octets.starts_with(b"\x1f\x8b") {
-        return read(MultiGzDecoder::new(octets), octets.len()).map(Cow::Owned);
+        return gzip(octets).map(Cow::Owned);
     }
     if octets.starts_with(b"PK") && is_packed(octets) {
         return zip(octets);
@@ -43,11 +44,26 @@ pub(crate) fn unpack(octets: &[u8]) -> Result<Cow<'_, [u8]>, Refused> {
     if octets.len() > MOST { Err(Refused::TooMuch) } else { Ok(Cow::Borrowed(octets)) }
 }
 
-fn read(from: impl Read, packed: usize) -> Result<Vec<u8>, Refused> {
-    let most = packed.saturating_mul(RATIO).clamp(FREE, MOST);
+/// One member after the other (RFC 1952 §2.2).
+fn gzip(mut octets: &[u8]) -> Result<Vec<u8>, Refused> {
+    let packed = octets.len();
     let mut out = Vec::new();
-    from.take(most as u64 + 1).read_to_end(&mut out).map_err(|_| Refused::Broken)?;
-    if out.len() > most { Err(Refused::TooMuch) } else { Ok(out) }
+    while octets.starts_with(b"\x1f\x8b") {
+        add(&mut out, GzDecoder::new(&mut octets), packed)?;
+    }
+    Ok(out)
+}
+
+fn inflate(data: &[u8], packed: usize) -> Result<Vec<u8>, Refused> {
+    let mut out = Vec::new();
+    add(&mut out, DeflateDecoder::new(data), packed)?;
+    Ok(out)
+}
+
+fn add(out: &mut Vec<u8>, from: impl Read, packed: usize) -> Result<(), Refused> {
+    let most = packed.saturating_mul(RATIO).clamp(FREE, MOST);
+    from.take((most - out.len()) as u64 + 1).read_to_end(out).map_err(|_| Refused::Broken)?;
+    if out.len() > most { Err(Refused::TooMuch) } else { Ok(()) }
 }
 
 /// The first file, by the headers that stand before the files (APPNOTE §4.3.7).
@@ -64,12 +80,12 @@ fn zip(mut octets: &[u8]) -> Result<Cow<'_, [u8]>, Refused> {
         if flags & 1 != 0 {
             return Err(Refused::Broken);
         }
-        if octets[30..30 + name].ends_with(b"/") {
+        if is_no_file(&octets[30..30 + name]) && (flags & 8 == 0 || method == 0) {
             octets = data.get(size..).ok_or(Refused::Broken)?;
             continue;
         }
         return match method {
-            8 => read(DeflateDecoder::new(data), octets.len()).map(Cow::Owned),
+            8 => inflate(data, octets.len()).map(Cow::Owned),
             0 if flags & 8 == 0 => {
                 data.get(..size).filter(|d| d.len() <= MOST).map(Cow::Borrowed).ok_or(Refused::Broken)
             }
@@ -77,6 +93,12 @@ fn zip(mut octets: &[u8]) -> Result<Cow<'_, [u8]>, Refused> {
         };
     }
     Err(Refused::Empty)
+}
+
+/// A folder, or what a Mac keeps beside a file.
+fn is_no_file(name: &[u8]) -> bool {
+    let last = name.rsplit(|b| *b == b'/').next().unwrap_or_default();
+    last.is_empty() || last.starts_with(b"._") || name.starts_with(b"__MACOSX/")
 }
 
 #[cfg(test)]
@@ -121,7 +143,17 @@ mod tests {
         assert_eq!(&*unpack(&zip_entry("r.xml", 0, 0, b"report")).unwrap(), b"report");
         let in_folder = [zip_entry("d/", 0, 0, b""), zip_entry("d/r.xml", 0, 0, b"report")].concat();
         assert_eq!(&*unpack(&in_folder).unwrap(), b"report");
+        let beside = [zip_entry("__MACOSX/._r.xml", 0, 0, b"Mac OS X"), zip_entry("r.xml", 0, 0, b"report")].concat();
+        assert_eq!(&*unpack(&beside).unwrap(), b"report");
         assert_eq!(&*unpack(b"<feedback/>").unwrap(), b"<feedback/>");
+    }
+
+    #[test]
+    fn what_stands_behind_gzip_is_passed_over() {
+        let whole = gzip(b"report");
+        assert_eq!(&*unpack(&[&whole[..], &[0; 512]].concat()).unwrap(), b"report");
+        assert_eq!(&*unpack(&[gzip(b"rep"), gzip(b"ort")].concat()).unwrap(), b"report");
+        assert_eq!(unpack(&[&whole[..], &whole[..12]].concat()), Err(Refused::Broken));
     }
 
     #[test]

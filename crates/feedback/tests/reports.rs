@@ -103,6 +103,42 @@ fn a_dmarc_report_says_who_sent_and_what_passed() {
     );
 }
 
+/// As files that were saved, packed or written by other programs than the standard had in mind.
+#[test]
+fn a_report_is_read_whatever_wrote_its_file() {
+    let utf_16: Vec<u8> = "\u{feff}".encode_utf16().chain(DMARC.encode_utf16()).flat_map(u16::to_le_bytes).collect();
+    let latin = DMARC.replace("UTF-8", "ISO-8859-1").replace("Receiver &amp; Sons", "Gr\u{f6}\u{df}e");
+    let latin: Vec<u8> = latin.chars().map(|c| c as u8).collect();
+    let marked = [b"\xef\xbb\xbf", DMARC.as_bytes()].concat();
+    let padded = [gzip(DMARC.as_bytes()), vec![0; 512]].concat();
+    for (octets, reporter) in [
+        (utf_16, "Receiver & Sons"),
+        (latin, "Gr\u{f6}\u{df}e"),
+        (marked, "Receiver & Sons"),
+        (padded, "Receiver & Sons"),
+    ] {
+        for read in [read_file(&octets), read(&mail(SUBJECT, "text/xml", "r.xml", &octets))] {
+            let Comeback::DmarcReport(report) = read else { panic!("{read:?}") };
+            assert_eq!((report.reporter.as_str(), report.counts()), (reporter, (120, 3)));
+        }
+    }
+    let marked = [b"\xef\xbb\xbf", TLS.replace(": 303", ": \"303\"").as_bytes()].concat();
+    let Comeback::TlsReport(report) = read_file(&marked) else { panic!() };
+    assert_eq!(report.counts(), (5326, 303));
+}
+
+/// They were taken for no message at all.
+#[test]
+fn a_count_that_is_no_number_is_not_made_one() {
+    for count in ["-5", "99999999999999999999", "many"] {
+        refused(
+            DMARC.replace("<count>120", &format!("<count>{count}")).as_bytes(),
+            &format!("counts `{count}` messages"),
+        );
+    }
+    refused(TLS.replace("303", "\"many\"").as_bytes(), "`many` is no number");
+}
+
 #[test]
 fn a_tls_report_says_what_failed() {
     let content = mail("Report Domain: example.com", "application/tlsrpt+gzip", "r.json.gz", &gzip(TLS.as_bytes()));
