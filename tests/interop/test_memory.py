@@ -1,5 +1,8 @@
 """Memory has its bounds: who comes when it is full is told 4xx, and nothing that was accepted is dropped for it."""
+import os
 import re
+import resource
+import socket
 import threading
 
 from kit.case import wait_for
@@ -62,6 +65,24 @@ def test_more_content_than_memory(case):
     more = peak(repute.process) - begun
     assert more < ROOM + 160 * MIB, f"{more // MIB} MiB more than at the start"
     print(f"        {CLIENTS} clients with {SIZE // MIB} MiB each and room for {ROOM // MIB}: {codes.count(250)} taken at once, {more // MIB} MiB at the most")
+
+
+def test_more_clients_than_files(case):
+    """Where no file can be opened any more clients wait, an operator is told why, and later it goes on."""
+    sink = Sink(case)
+    repute = Repute(case, sink=sink, local=True, listeners=("submission",))
+    files = len(os.listdir(f"/proc/{repute.process.pid}/fd"))
+    before = resource.prlimit(repute.process.pid, resource.RLIMIT_NOFILE)
+    resource.prlimit(repute.process.pid, resource.RLIMIT_NOFILE, (files + 10, before[1]))
+    idle = [socket.create_connection(("127.0.0.1", repute.port)) for _ in range(20)]
+    repute.wait_said("clients wait, because no more can be taken in")
+    assert repute.process.said().count("clients wait") == 1
+    resource.prlimit(repute.process.pid, resource.RLIMIT_NOFILE, before)
+    with Raw("127.0.0.1", repute.port) as client:
+        assert client.message(FROM, [TO], content())[0] == 250
+    for client in idle:
+        client.close()
+    sink.wait()
 
 
 def test_a_queue_larger_than_memory(case):

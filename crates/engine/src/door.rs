@@ -112,6 +112,9 @@ pub trait Door: Send + Sync + 'static {
     /// A listener refused a client before there was a message: told so that it can be logged.
     fn refused(&self, client: IpAddr, account: Option<&str>, reply: &Reply);
 
+    /// A listener can take no clients in for now: told so that it can be logged.
+    fn hindered(&self, why: &std::io::Error);
+
     /// Keeps a returned message; durable before it answers.
     fn accept_returned(&self, returned: Returned) -> BoxFuture<'_, Result<MessageId, Reply>>;
 }

@@ -4,6 +4,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use repute_spool::{BoxFuture, Committed};
+use repute_types::event::Level;
 use repute_types::{Address, EventKind, Labels, MessageId, Recipient, Reply};
 
 use crate::door::{Account, AuthRefused, Door, Returned, ScramSecret, Submitted};
@@ -47,6 +48,14 @@ impl Door for Works {
     fn refused(&self, client: IpAddr, account: Option<&str>, reply: &Reply) {
         let account = account.map(Into::into);
         self.emit(EventKind::Refused { account, client: Some(client), reply: reply.clone() });
+    }
+
+    fn hindered(&self, why: &std::io::Error) {
+        let text = format!(
+            "clients wait, because no more can be taken in: {why}; let the process open more files (LimitNOFILE= of its \
+             unit, or ulimit -n), or lower `connections` in [limits]"
+        );
+        self.note(Level::Warning, "listener", text);
     }
 
     fn may_return_to(&self, recipient: &Address) -> Result<(), Reply> {

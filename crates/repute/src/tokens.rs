@@ -15,6 +15,8 @@ use repute_web::TokenHash;
 
 use crate::private;
 
+const KEY: &str = "tokens.key";
+
 pub const NAME_CURE: &str = "1 to 64 letters, digits, dots, hyphens and underscores";
 
 /// It stands in log lines, and is the access key id of SES clients.
@@ -35,10 +37,15 @@ pub fn signing_secret(key: &[u8; 32], hash: &TokenHash) -> String {
     URL_SAFE_NO_PAD.encode(mac.as_ref())
 }
 
+/// Whether a server was here before, and its key is not: a state folder that was put back without it.
+pub fn is_lost(state: &Path) -> bool {
+    !state.join(KEY).exists() && state.join("spool/spool.sqlite").exists()
+}
+
 /// The key that makes return paths, unsubscribe links and signing secrets, made at the first start.
 /// With another key the ones that are out in the world would mean nothing any more.
 pub fn key(state: &Path) -> anyhow::Result<[u8; 32]> {
-    let path = state.join("tokens.key");
+    let path = state.join(KEY);
     match std::fs::read(&path) {
         Ok(octets) => <[u8; 32]>::try_from(octets).map_err(|_| {
             anyhow::anyhow!("{} does not hold 32 octets: put the file back from a back-up", path.display())

@@ -191,6 +191,24 @@ fn a_state_folder_that_others_could_read_is_closed_with_a_warning() {
     }
 }
 
+/// Every link and return path that was out in the world was refused from then on, and nobody knew why.
+#[test]
+fn a_state_folder_that_was_put_back_without_its_key_is_warned_of() {
+    let mut first = Server::start(closed_port());
+    first.signal(Signal::SIGTERM);
+    assert_eq!(first.wait_for_end(), 0);
+    assert!(!first.said.contains("tokens.key"), "{}", first.said);
+    let state = format!("\"{}\"", first.place.path("state").display());
+    let toml = first.place.read("repute.toml").replace("\"state\"", &state);
+    let mut second = Server::start_in(Place::new(&toml));
+    assert!(!second.said.contains("tokens.key"), "{}", second.said);
+    second.signal(Signal::SIGTERM);
+    assert_eq!(second.wait_for_end(), 0);
+    std::fs::remove_file(first.place.path("state/tokens.key")).unwrap();
+    let third = Server::start_in(Place::new(&toml));
+    assert!(third.said.contains("WARNING: tokens.key is missing"), "{}", third.said);
+}
+
 /// A program on this machine that answers every request with the status that it is given.
 fn web_receiver(status: std::sync::Arc<std::sync::atomic::AtomicU16>) -> u16 {
     use std::io::{BufRead as _, Write as _};

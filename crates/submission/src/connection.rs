@@ -41,7 +41,7 @@ pub(crate) struct Service {
     pub config: ListenerConfig,
     pub shared: Arc<SharedLimits>,
     machine: Arc<Config>,
-    door: Arc<dyn Door>,
+    pub(crate) door: Arc<dyn Door>,
     shutdown: watch::Receiver<bool>,
 }
 

@@ -15,6 +15,7 @@ use crate::config::{Config, Faults, Files};
 use crate::log::Log;
 use crate::out;
 use crate::serve::{self, Running, ports, user};
+use crate::tokens;
 
 #[derive(clap::Args)]
 pub struct Args {}
@@ -31,6 +32,12 @@ pub fn run(_: Args, context: &Context) -> anyhow::Result<Exit> {
     match &user {
         Some(user) => user::become_user(user)?,
         None => warn_of_root(&config),
+    }
+    if tokens::is_lost(&config.state) {
+        out::error(
+            "repute: WARNING: tokens.key is missing in the state folder, and a new one is made: return paths and links to leave \
+             a list that went out before mean nothing to it. If a back-up has the file, stop, put it back, and start again\n",
+        );
     }
     config.advice.sentences().for_each(|sentence| out::error(&format!("repute: WARNING: {sentence}\n")));
     let log = Arc::new(Log::to_stderr(config.log).context("the log's thread cannot be started")?);

@@ -119,6 +119,8 @@ fn no(code: u16, enhanced: EnhancedCode, text: &str) -> Result<(), Reply> {
 impl Door for FakeDoor {
     fn refused(&self, _: IpAddr, _: Option<&str>, _: &Reply) {}
 
+    fn hindered(&self, _: &std::io::Error) {}
+
     fn password<'a>(
         &'a self,
         name: &'a str,
