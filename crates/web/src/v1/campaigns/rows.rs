@@ -1,11 +1,11 @@
 //! A list that comes in piece by piece, as rows: JSON lines, or CSV (RFC 4180) with a header row that names the
-//! fields.
+//! fields and shows what separates columns.
 //!
 //! Promise: no more than one row is kept beside the piece that is read. A row that cannot be one of the list is
 //! told with the reason and the rest goes on; a list that cannot be one (no header, a row without an end) ends.
 
 use csv_core::ReadRecordResult;
-use repute_engine::bulk::rows::{address_among, field_name, of_json, unclosed};
+use repute_engine::bulk::rows::{address_among, field_name, of_json, separator, unclosed};
 use repute_engine::bulk::words::Row;
 
 /// Octets of one row at most: 16 KiB of fields, and what stands around them.
@@ -30,11 +30,9 @@ impl Rows {
     }
 
     pub fn csv(fields: Vec<String>) -> Rows {
-        let (mut record, mut ends) = (vec![0; LONGEST], vec![0; COLUMNS]);
-        let mut reader = csv_core::Reader::new();
-        // An empty line is nothing; after it the reader knows no mark of UTF-8, which it would only know whole.
-        let _ = reader.read_record(b"\n", &mut record, &mut ends);
-        Rows::Csv(Box::new(Csv { fields, reader, record, ends, at: (0, 0), mark: 0, columns: None }))
+        let (record, ends) = (vec![0; LONGEST], vec![0; COLUMNS]);
+        let (head, reader) = (Some(Vec::new()), csv_core::Reader::new());
+        Rows::Csv(Box::new(Csv { fields, head, separator: b',', reader, record, ends, at: (0, 0), columns: None }))
     }
 
     /// Reads on in a piece, to the end of a row; takes what it read off the piece. `None`: the row goes on in
@@ -57,6 +55,10 @@ impl Rows {
 
 fn too_long() -> String {
     format!("it is longer than {} KiB or has no end: is there a quote that is not closed?", LONGEST >> 10)
+}
+
+fn without_mark(octets: &[u8]) -> &[u8] {
+    octets.strip_prefix(MARK).unwrap_or(octets)
 }
 
 pub(crate) struct Lines {
@@ -88,7 +90,7 @@ impl Lines {
 
     /// The line; empty ones are none.
     fn take(&mut self) -> Option<Read> {
-        let line = self.line.strip_prefix(b"\xef\xbb\xbf").unwrap_or(&self.line).trim_ascii();
+        let line = without_mark(&self.line).trim_ascii();
         let read = (!line.is_empty()).then(|| of_json(line, &self.fields));
         self.line.clear();
         read
@@ -97,20 +99,21 @@ impl Lines {
 
 pub(crate) struct Csv {
     fields: Vec<String>,
+    /// The first line until it has ended: it says what separates columns.
+    head: Option<Vec<u8>>,
+    separator: u8,
     reader: csv_core::Reader,
     record: Vec<u8>,
     ends: Vec<usize>,
     /// How far both are filled.
     at: (usize, usize),
-    /// So many octets of the mark of UTF-8 have been passed over, or all that could be.
-    mark: usize,
     /// From the header row: for each column its place among the fields; `None` is the address.
     columns: Option<Vec<Option<usize>>>,
 }
 
 impl Csv {
     fn next(&mut self, piece: &mut &[u8]) -> Result<Option<Read>, String> {
-        self.pass_mark(piece)?;
+        self.read_head(piece)?;
         while !piece.is_empty() {
             if let Some(read) = self.record(piece)? {
                 return Ok(Some(read));
@@ -119,28 +122,42 @@ impl Csv {
         Ok(None)
     }
 
-    /// Passes over the mark of UTF-8 at the beginning, in however many pieces it comes.
-    fn pass_mark(&mut self, piece: &mut &[u8]) -> Result<(), String> {
-        while let (Some(wanted), Some((first, rest))) = (MARK.get(self.mark), piece.split_first()) {
-            if first != wanted {
-                return self.take_back();
+    /// The first line that is not empty, in however many pieces it comes.
+    fn read_head(&mut self, piece: &mut &[u8]) -> Result<(), String> {
+        while let (Some(head), false) = (&mut self.head, piece.is_empty()) {
+            let end = piece.iter().position(|b| matches!(b, b'\r' | b'\n'));
+            let (line, rest) = piece.split_at(end.unwrap_or(piece.len()));
+            if head.len() + line.len() > LONGEST {
+                return Err(too_long());
             }
-            self.mark += 1;
+            head.extend_from_slice(line);
             *piece = rest;
+            if let Some((_, after)) = rest.split_first() {
+                if without_mark(head).trim_ascii().is_empty() {
+                    head.clear();
+                    *piece = after;
+                } else {
+                    self.begin()?;
+                }
+            }
         }
         Ok(())
     }
 
-    /// What was passed over was no mark, or only a part of one.
-    fn take_back(&mut self) -> Result<(), String> {
-        match std::mem::replace(&mut self.mark, MARK.len()) {
-            0 | 3 => Ok(()),
-            seen => self.record(&mut &MARK[..seen]).map(drop),
+    /// The first line is whole, but for its end.
+    fn begin(&mut self) -> Result<(), String> {
+        let Some(head) = self.head.take() else { return Ok(()) };
+        let mut line = without_mark(&head);
+        self.separator = separator(line);
+        self.reader = csv_core::ReaderBuilder::new().delimiter(self.separator).build();
+        while !line.is_empty() {
+            self.record(&mut line)?;
         }
+        Ok(())
     }
 
     fn end(&mut self) -> Result<Option<Read>, String> {
-        self.take_back()?;
+        self.begin()?;
         self.record(&mut &[][..])
     }
 
@@ -183,7 +200,7 @@ impl Csv {
     fn header(&self, names: &[String]) -> Result<Vec<Option<usize>>, String> {
         let names: Vec<String> = names.iter().map(|name| field_name(name)).collect();
         let address = address_among(&names).ok_or(
-            "no column is called `email`: the first row must name the fields, with commas between them".to_owned(),
+            "no column is called `email`: the first row must name the fields, with commas (or all semicolons, or tabs) between them".to_owned(),
         )?;
         let place = |(n, name): (usize, &String)| match n == address {
             true => Ok(None),
@@ -197,7 +214,7 @@ impl Csv {
     }
 
     fn row(&self, columns: &[Option<usize>], values: Vec<String>) -> Read {
-        if let Some(why) = unclosed(values.iter().map(String::as_str), ',', columns.len()) {
+        if let Some(why) = unclosed(values.iter().map(String::as_str), self.separator.into(), columns.len()) {
             return Err(why);
         }
         if values.len() != columns.len() {
@@ -257,10 +274,14 @@ mod tests {
             "email,name\na@a.test,\"A\nb@a.test,B\n",
             &["a quote in it is not closed, and 1 of the rows after it are taken for its text: close it"],
         );
+        check("email;name\na@a.test;\"Smith, Ann\"\n", &["a@a.test|Smith, Ann|"]);
+        check("\u{feff}\r\n\r\nname\temail\r\nAnn\ta@a.test", &["a@a.test|Ann|"]);
         check("\u{feff}", &[]);
         check("\u{feff}\"email\"\na@a.test\n", &["a@a.test||"]);
         let fails = |text: &str, expect: &str| assert_eq!(read(Rows::csv, text).unwrap_err(), expect, "{text}");
-        fails("name\nx\n", "no column is called `email`: the first row must name the fields, with commas between them");
+        let no_address = "no column is called `email`: the first row must name the fields, with commas (or all semicolons, \
+                          or tabs) between them";
+        fails("name\nx\n", no_address);
         fails("email,age\n", "the campaign has no field \"age\": take the column out, or begin with it");
         fails("email,name,Name\n", "two columns are called \"name\"");
         let endless = format!("email\n\"{}", "x\n".repeat(40_000));
