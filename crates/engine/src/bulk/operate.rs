@@ -256,6 +256,13 @@ fn read_letter(works: &Works, question: &Begin) -> Result<Letter, BulkError> {
             return Err(refused(format!("{name:?} cannot be a name: up to 64 letters, digits, `.`, `_` and `-`")));
         }
     }
+    // Paths of the API that are no campaign's, or that no client asks for as they are written.
+    if matches!(question.campaign.as_str(), "." | ".." | "check" | "preview") {
+        return Err(refused(format!(
+            "{:?} cannot be the name of a campaign: over HTTP nobody could reach it",
+            question.campaign
+        )));
+    }
     let field_is_good = |name: &String| {
         let letter = |c: char| c.is_alphanumeric() || c == '_';
         !name.is_empty() && name.chars().all(letter) && !name.starts_with(|c: char| c.is_numeric())
