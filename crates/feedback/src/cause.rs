@@ -26,12 +26,13 @@ pub(crate) struct Known {
 
 impl Known {
     /// What is known of servers from elsewhere than from notices; each file says from where.
-    pub(crate) const ELSEWHERE: [&str; 5] = [
+    pub(crate) const ELSEWHERE: [&str; 6] = [
         include_str!("../data/servers.toml"),
         include_str!("../data/daemons.toml"),
         include_str!("../data/providers.toml"),
         include_str!("../data/exchange.toml"),
         include_str!("../data/tongues.toml"),
+        include_str!("../data/filters.toml"),
     ];
     pub(crate) const GIVEN_UP: &str = include_str!("../data/given_up.toml");
     pub(crate) const NOTICES: &str = include_str!("../data/notices.toml");
@@ -122,8 +123,7 @@ pub(crate) fn read(said: &Said<'_>) -> Read {
     let class = class_of(said, told, code);
     let about = about(said);
     let subject = Subject { class, status: told, code, remote: said.remote };
-    // The rest of what was said to several is about others.
-    let rest = if said.recipients.len() > 1 { "" } else { start(said.explanation) };
+    let rest = rest(said);
     let answered = reply.map_or("", |(_, place)| &said.diagnostic[place..]);
     let mut found = subject.classify(answered, said.diagnostic, about, rest);
     if found.class == Class::Network {
@@ -146,6 +146,10 @@ pub(crate) fn read(said: &Said<'_>) -> Read {
     }
     if matches!(found.class, Class::NoDomain | Class::UnknownUser) && is_about_sender(&subject, said.diagnostic) {
         found = Cause { class: Class::SenderDomain, fault: Fault::Domain, rule: "notice.sender", suppresses: false };
+    }
+    if found.rule == "list.dead" {
+        // Old notices name lists that were alive.
+        found.class = Class::ListedAddress;
     }
     found.suppresses &= !says_good;
     let status = told.unwrap_or_else(|| usual_status(found.class, class));
@@ -319,6 +323,8 @@ impl Subject<'_> {
         let code = self.code.filter(|code| *code >= 400).unwrap_or(if self.class == 4 { 499 } else { 599 });
         // Rules compare letters of ASCII alone in either case.
         let text = text.split_whitespace().collect::<Vec<_>>().join(" ").to_lowercase();
+        // Sendmail's word before what it waits for; elsewhere it is a filter's.
+        let text = text.replace("... deferred: ", "... ");
         Reply { code, enhanced: self.status, lines: vec![text] }
     }
 
@@ -403,6 +409,16 @@ fn about<'a>(said: &Said<'a>) -> &'a str {
     let others = said.recipients.iter().filter(|other| *other != said.recipient).take(OTHERS);
     let end = others.filter_map(|other| named(from, other)).min().unwrap_or(from.len());
     &from[..end]
+}
+
+/// What is said elsewhere. Of several recipients only what stands before the first of them is about all.
+fn rest<'a>(said: &Said<'a>) -> &'a str {
+    let text = start(said.explanation);
+    if said.recipients.len() < 2 {
+        return text;
+    }
+    let places = said.recipients.iter().take(OTHERS).filter(|address| !address.is_empty());
+    &text[..places.filter_map(|address| text.find(address.as_str())).min().unwrap_or_default()]
 }
 
 fn start(text: &str) -> &str {

@@ -103,9 +103,11 @@ fn form(mail: &Mail<'_>, subject: &str, text: &str) -> Option<&'static str> {
         || is_report
         || mail.leaves.iter().any(Leaf::is_message);
     let without_sender = from.trim().is_empty();
+    // In whatever language it speaks: a daemon that returns a message has not delivered it.
+    let returns = is_daemon && !is_answer && mail.leaves.iter().any(Leaf::is_message);
     match known {
         Some(known) if is_machine || without_sender => Some(known),
-        _ if is_report || (is_notice && (is_machine || without_sender)) => Some(known.unwrap_or("other")),
+        _ if is_report || returns || (is_notice && (is_machine || without_sender)) => Some(known.unwrap_or("other")),
         _ => None,
     }
 }
@@ -123,8 +125,16 @@ fn notice_and_original(text: &str) -> (&str, &str) {
         {
             return (&text[..at], &text[at + line.len()..]);
         }
-        let begins_header =
-            ["Received: ", "Return-Path: <", "DKIM-Signature: ", "Return-path: <"].iter().any(|f| line.starts_with(f));
+        // The kinds of parts show where a notice has lost its own header, and so its structure.
+        const HEADERS: [&str; 6] = [
+            "Received: ",
+            "Return-Path: <",
+            "DKIM-Signature: ",
+            "Return-path: <",
+            "Content-Type: message/rfc822",
+            "Content-Type: text/rfc822-headers",
+        ];
+        let begins_header = HEADERS.iter().any(|f| line.starts_with(f));
         if begins_header {
             return (&text[..at], &text[at..]);
         }

@@ -72,8 +72,11 @@ fn telling(text: &str) -> String {
 }
 
 /// Frames around what is said.
-const EVERYWHERE: [&str; 12] = [
+const EVERYWHERE: [&str; 15] = [
     "the mail system",
+    "the postfix program",
+    "the qmail-send program",
+    "a mail delivery program",
     "the mailer daemon",
     "delivery report",
     "smtp error from remote mail server",
