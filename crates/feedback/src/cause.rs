@@ -322,7 +322,7 @@ impl Subject<'_> {
         // Where no reply is told, one that no rule asks for stands for it.
         let code = self.code.filter(|code| *code >= 400).unwrap_or(if self.class == 4 { 499 } else { 599 });
         // Rules compare letters of ASCII alone in either case.
-        let text = text.split_whitespace().collect::<Vec<_>>().join(" ").to_lowercase();
+        let text = find::in_one_line(text, code).to_lowercase();
         // Sendmail's word before what it waits for; elsewhere it is a filter's.
         let text = text.replace("... deferred: ", "... ");
         Reply { code, enhanced: self.status, lines: vec![text] }

@@ -113,7 +113,7 @@ fn form(mail: &Mail<'_>, subject: &str, text: &str) -> Option<&'static str> {
 }
 
 /// The notice, and what follows the line that announces the returned message.
-fn notice_and_original(text: &str) -> (&str, &str) {
+pub(crate) fn notice_and_original(text: &str) -> (&str, &str) {
     let mut at = 0;
     let mut seen_text = false;
     for line in text.split_inclusive('\n') {
@@ -233,9 +233,24 @@ fn reported(last: String, text: &str, whole: &Whole<'_>, action: Action) -> Repo
     }
 }
 
+/// What the other side said, where the notice marks it.
+fn reason(text: &str) -> Option<&str> {
+    error_details(text).or_else(|| reason_of_sendmail(text))
+}
+
+/// What Exchange Online writes at the end, behind advice for users and administrators: `Error: 550 5.1.10
+/// RESOLVER.ADR.RecipientNotFound; …`.
+fn error_details(text: &str) -> Option<&str> {
+    let (_, inside) = text.rsplit_once(" Error: ")?;
+    let end = [" Message rejected by: ", " Notification Details "].iter().filter_map(|end| inside.find(end)).min();
+    let inside = &inside[..end.unwrap_or(inside.len())];
+    let is_reply = find::reply_code(inside).is_some_and(|(code, place)| code >= 400 && place == 0);
+    (is_reply && find::status(&inside[3..]).is_some()).then_some(inside)
+}
+
 /// What sendmail says that the other side said: `(reason: 550 5.7.1 no)`. The transcript behind it holds sendmail's own
 /// words as well, which call whatever it was "User unknown".
-fn reason(text: &str) -> Option<&str> {
+fn reason_of_sendmail(text: &str) -> Option<&str> {
     let (_, inside) = text.split_once("(reason: ")?;
     let ends = [") (expanded from: ", ") ----- ", ")  "].iter().filter_map(|end| inside.find(end)).min();
     let inside = &inside[..ends.unwrap_or_else(|| inside.trim_end().trim_end_matches(')').len())];

@@ -9,6 +9,7 @@ use repute_types::EnhancedCode;
 
 use crate::cause::{self, Said};
 use crate::find;
+use crate::freeform::notice_and_original;
 use crate::mail::{Leaf, Mail};
 use crate::original::Original;
 use crate::report::{Action, Report, Reported};
@@ -68,7 +69,9 @@ fn of_groups(groups: &[Group], mail: &Mail<'_>) -> Option<Report> {
 /// What a report says to people: all text before the returned message.
 fn explanation(mail: &Mail<'_>) -> String {
     let before = mail.leaves.iter().take_while(|leaf| !leaf.is_message());
-    let texts: Vec<String> = before.filter(|leaf| leaf.kind == "text/plain").take(3).map(Leaf::text).collect();
+    let texts = before.filter(|leaf| leaf.kind == "text/plain").take(3).map(Leaf::text);
+    // Some quote the header of the returned message in the same part.
+    let texts: Vec<String> = texts.map(|text| notice_and_original(&text).0.to_owned()).collect();
     if texts.iter().any(|text| !text.trim().is_empty()) {
         return texts.join("\n");
     }

@@ -10,12 +10,19 @@ pub(super) fn blocks(text: &str, failed: &[String], sender: &str) -> Vec<(String
     let mut blocks: Vec<(String, String)> = Vec::new();
     let mut before = String::new();
     let mut previous = "";
+    let (mut margin, mut is_new_paragraph) = (None, true);
     for line in text.lines() {
-        let named = recipient_line(line).filter(|(address, _)| {
+        let indent = line.len() - line.trim_start().len();
+        // What is said of one may name another at the beginning of an indented line.
+        let goes_on = !is_new_paragraph && margin.is_some_and(|margin| indent > margin);
+        let named = recipient_line(line).filter(|_| !goes_on).filter(|(address, _)| {
             (may_be(address, failed, sender) || (failed.is_empty() && is_headed(line)))
                 && !previous.ends_with(" sent by")
                 && !previous.ends_with(" from")
         });
+        if named.is_some() {
+            margin.get_or_insert(indent);
+        }
         match named {
             Some((address, rest)) => match blocks.iter().position(|(known, _)| known.eq_ignore_ascii_case(&address)) {
                 // Told again: what is said goes on.
@@ -32,7 +39,8 @@ pub(super) fn blocks(text: &str, failed: &[String], sender: &str) -> Vec<(String
                 into.push_str(line);
             }
         }
-        if !line.trim().is_empty() {
+        is_new_paragraph = line.trim().is_empty();
+        if !is_new_paragraph {
             previous = line.trim_end().trim_end_matches(':');
         }
     }
