@@ -126,6 +126,13 @@ pub(crate) fn read(said: &Said<'_>) -> Read {
     let rest = rest(said);
     let answered = reply.map_or("", |(_, place)| &said.diagnostic[place..]);
     let mut found = subject.classify(answered, said.diagnostic, about, rest);
+    if found.rule == "any.user-unknown" && told.is_none() {
+        // KDDI answers all that it keeps from a mailbox with "user unknown", and says before it why.
+        let before = known().notices.classify(&subject.reply(rest), None);
+        if before.rule == "kddi.account" {
+            found = subject.cause(&before);
+        }
+    }
     if found.class == Class::Network {
         let over = known().expired.classify(&subject.reply(said.subject), None);
         if strength(&over) == Strength::Plain {

@@ -11,7 +11,7 @@ mod forms;
 mod named;
 
 use self::forms::{FORMS, NOTICES, ORIGINALS};
-use self::named::{blocks, in_sentence, one_line};
+use self::named::{blocks, in_sentence, one_line, transcribed};
 use crate::cause::{self, Said};
 use crate::find;
 use crate::letter::mail_is_from_a_machine;
@@ -38,6 +38,9 @@ pub(crate) fn read(mail: &Mail<'_>) -> Option<Report> {
         .collect();
     let sender = mail.header.first("to").and_then(|to| find::address(&to)).unwrap_or_default().to_lowercase();
     let mut blocks = if form == "list" { Vec::new() } else { blocks(said, &failed, &sender) };
+    if blocks.is_empty() {
+        blocks = transcribed(said);
+    }
     if blocks.is_empty() {
         let address = in_sentence(said, &failed, &sender, &original).or_else(|| find::address(&subject));
         blocks.push((address.unwrap_or_default(), one_line(said)));
