@@ -10,6 +10,7 @@ use repute_trust::replies::Action::Suppress;
 use repute_trust::replies::{Class, Classification, Fault, Rules};
 use repute_types::{EnhancedCode, Reply};
 
+use crate::circumstances::{is_about_sender, is_after_acceptance, is_general, names_sender, refuses_connection};
 use crate::find;
 use crate::hints::Hints;
 use crate::report::Action;
@@ -26,13 +27,14 @@ pub(crate) struct Known {
 
 impl Known {
     /// What is known of servers from elsewhere than from notices; each file says from where.
-    pub(crate) const ELSEWHERE: [&str; 6] = [
+    pub(crate) const ELSEWHERE: [&str; 7] = [
         include_str!("../data/servers.toml"),
         include_str!("../data/daemons.toml"),
         include_str!("../data/providers.toml"),
         include_str!("../data/exchange.toml"),
         include_str!("../data/tongues.toml"),
         include_str!("../data/filters.toml"),
+        include_str!("../data/variations.toml"),
     ];
     pub(crate) const GIVEN_UP: &str = include_str!("../data/given_up.toml");
     pub(crate) const NOTICES: &str = include_str!("../data/notices.toml");
@@ -133,13 +135,17 @@ pub(crate) fn read(said: &Said<'_>) -> Read {
             found = subject.cause(&before);
         }
     }
+    if found.class == Class::Network && matches!(code, Some(550..=559)) && refuses_connection(answered) {
+        // Who answers has been reached.
+        found = guessed(Class::AddressReputation);
+    }
     if found.class == Class::Network {
         let over = known().expired.classify(&subject.reply(said.subject), None);
         if strength(&over) == Strength::Plain {
             found = subject.cause(&over);
         }
     }
-    if is_general(&found, said.diagnostic) && is_after_acceptance(&subject, said.diagnostic, about) {
+    if is_general(&found, said.diagnostic) && is_after_acceptance(told, said.diagnostic, about) {
         found = Cause {
             class: Class::RecipientPolicy,
             fault: Fault::Recipient,
@@ -151,7 +157,10 @@ pub(crate) fn read(said: &Said<'_>) -> Read {
         // A name that was not found for now is a server of names that does not answer.
         found = guessed(Class::Network);
     }
-    if matches!(found.class, Class::NoDomain | Class::UnknownUser) && is_about_sender(&subject, said.diagnostic) {
+    let is_name = matches!(found.class, Class::NoDomain | Class::TakesNoMail) && names_sender(answered);
+    if is_name
+        || (matches!(found.class, Class::NoDomain | Class::UnknownUser) && is_about_sender(told, said.diagnostic))
+    {
         found = Cause { class: Class::SenderDomain, fault: Fault::Domain, rule: "notice.sender", suppresses: false };
     }
     if found.rule == "list.dead" {
@@ -372,40 +381,6 @@ fn strength(found: &Classification<'_>) -> Strength {
     } else {
         Strength::Plain
     }
-}
-
-/// Whether "user unknown" or "access denied" is all that says so; rules of one receiver, and sentences, know what they mean.
-fn is_general(found: &Cause, diagnostic: &str) -> bool {
-    let is_denied = || diagnostic.to_lowercase().contains("access denied");
-    found.rule == "any.user-unknown" || (found.class == Class::UnknownUser && is_denied())
-}
-
-/// Whether "user unknown" was said after the recipient had been accepted: then the user is known,
-/// and a filter of theirs speaks. So do servers of carriers that hide their filters. Status x.2.1
-/// says the same, unless it answered RCPT.
-fn is_after_acceptance(subject: &Subject<'_>, diagnostic: &str, about: &str) -> bool {
-    const AFTER: [&str; 8] = [
-        "reply to end of DATA",
-        "reply to DATA",
-        "after end of data",
-        ">>> DATA",
-        "SMTP command\nDATA",
-        "failed after I sent the message",
-        "end of data",
-        "end of DATA",
-    ];
-    if matches!(subject.status, Some(EnhancedCode(5, 1, _))) {
-        return false;
-    }
-    let says = |words: &str| diagnostic.contains(words) || about.contains(words);
-    let at_rcpt = says("RCPT TO") || says("does not like recipient");
-    AFTER.iter().any(|words| says(words)) || (!at_rcpt && matches!(subject.status, Some(EnhancedCode(5, 2, 0 | 1))))
-}
-
-/// Whether what is unknown is our address, not the recipient's.
-fn is_about_sender(subject: &Subject<'_>, diagnostic: &str) -> bool {
-    let said = ["after MAIL FROM:", "reply to MAIL FROM", "ender verif"];
-    matches!(subject.status, Some(EnhancedCode(_, 1, 7 | 8))) || said.iter().any(|words| diagnostic.contains(words))
 }
 
 /// The sentences from where the recipient is named first, up to where another one is.
