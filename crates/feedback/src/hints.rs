@@ -61,7 +61,7 @@ impl Hints {
 
 /// The text without what says nothing of the cause: addresses, links, and what every notice has.
 fn telling(text: &str) -> String {
-    let text = text.to_lowercase().replace(['\'', '’', '`'], "");
+    let text = text.to_lowercase().replace(['\'', '’', '`'], "").replace("...", " ");
     let text = EVERYWHERE.iter().fold(text, |text, words| text.replace(words, " "));
     let sentences = text.split_inclusive(". ").map(|sentence| {
         let end = ABOUT_THE_NOTICE.iter().filter_map(|words| sentence.find(words)).min();
