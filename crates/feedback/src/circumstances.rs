@@ -48,7 +48,7 @@ pub(crate) fn refuses_connection(answered: &str) -> bool {
 
 /// Whether the name that is not found stands in a sentence about who sends.
 pub(crate) fn names_sender(answered: &str) -> bool {
-    const SENDERS: [&str; 9] = [
+    const SENDERS: [&str; 13] = [
         "sender",
         "sending domain",
         "mail from",
@@ -58,6 +58,10 @@ pub(crate) fn names_sender(answered: &str) -> bool {
         "return path",
         "return-path",
         "originator",
+        "your email",
+        "your e-mail",
+        "your address",
+        "your domain",
     ];
     let text = answered.to_lowercase().replace("to sender", "").replace("to the sender", "");
     SENDERS.iter().any(|words| text.contains(words))

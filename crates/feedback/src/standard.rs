@@ -70,12 +70,19 @@ fn of_groups(groups: &[Group], mail: &Mail<'_>) -> Option<Report> {
 fn explanation(mail: &Mail<'_>) -> String {
     let before = mail.leaves.iter().take_while(|leaf| !leaf.is_message());
     let texts = before.filter(|leaf| leaf.kind == "text/plain").take(3).map(Leaf::text);
-    // Some quote the header of the returned message in the same part.
-    let texts: Vec<String> = texts.map(|text| notice_and_original(&text).0.to_owned()).collect();
+    // Some quote the header of the returned message in the same part, or have lost their structure.
+    let texts: Vec<String> = texts.map(|text| sentences(&text).to_owned()).collect();
     if texts.iter().any(|text| !text.trim().is_empty()) {
         return texts.join("\n");
     }
     mail.leaves.iter().find(|leaf| leaf.kind == "text/html").map(Leaf::text).unwrap_or_default()
+}
+
+/// What stands before the returned message, and before the fields.
+fn sentences(text: &str) -> &str {
+    let said = notice_and_original(text).0;
+    let fields = ["\nReporting-MTA:", "\nFinal-Recipient:", "\nOriginal-Recipient:"];
+    &said[..fields.iter().filter_map(|name| said.find(name)).min().unwrap_or(said.len())]
 }
 
 fn original(group: &Group) -> Option<String> {
@@ -94,6 +101,9 @@ fn reported(group: &Group, explanation: &str, recipients: &[String]) -> Reported
     let mut diagnostic = group.value("diagnostic-code").map(|value| without_type(value).to_owned()).unwrap_or_default();
     if diagnostic.is_empty() {
         diagnostic = reply_beside(explanation, &last).unwrap_or_default();
+    }
+    if diagnostic.is_empty() {
+        diagnostic = group.value("status").and_then(comment).unwrap_or_default().to_owned();
     }
     diagnostic.truncate(diagnostic.floor_char_boundary(DIAGNOSTIC));
     let action = action(group.value("action"), status, &diagnostic);
@@ -120,6 +130,15 @@ fn reported(group: &Group, explanation: &str, recipients: &[String]) -> Reported
         remote,
         cause: read.cause,
     }
+}
+
+/// What RFC 3464 §2.3.4 lets stand behind a status: `4.0.0 (there.example: host name lookup failure)`.
+fn comment(status: &str) -> Option<&str> {
+    let inside = status.split_once('(')?.1.trim_end().trim_end_matches(')');
+    let says_nothing = ["permanent", "persistent", "transient", "unknown", "other"]
+        .iter()
+        .any(|word| inside.get(..word.len()).is_some_and(|start| start.eq_ignore_ascii_case(word)));
+    (!inside.is_empty() && !says_nothing).then_some(inside)
 }
 
 /// The reply that stands beside the recipient in the sentences, for servers that write no Diagnostic-Code, as OpenSMTPD
