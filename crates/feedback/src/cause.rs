@@ -10,6 +10,7 @@ use repute_trust::replies::Action::Suppress;
 use repute_trust::replies::{Class, Classification, Fault, Rules};
 use repute_types::{EnhancedCode, Reply};
 
+use crate::circumstances::{is_about_sender, is_after_acceptance, is_general, names_sender, refuses_connection};
 use crate::find;
 use crate::hints::Hints;
 use crate::report::Action;
@@ -26,12 +27,14 @@ pub(crate) struct Known {
 
 impl Known {
     /// What is known of servers from elsewhere than from notices; each file says from where.
-    pub(crate) const ELSEWHERE: [&str; 5] = [
+    pub(crate) const ELSEWHERE: [&str; 7] = [
         include_str!("../data/servers.toml"),
         include_str!("../data/daemons.toml"),
         include_str!("../data/providers.toml"),
         include_str!("../data/exchange.toml"),
         include_str!("../data/tongues.toml"),
+        include_str!("../data/filters.toml"),
+        include_str!("../data/variations.toml"),
     ];
     pub(crate) const GIVEN_UP: &str = include_str!("../data/given_up.toml");
     pub(crate) const NOTICES: &str = include_str!("../data/notices.toml");
@@ -122,17 +125,27 @@ pub(crate) fn read(said: &Said<'_>) -> Read {
     let class = class_of(said, told, code);
     let about = about(said);
     let subject = Subject { class, status: told, code, remote: said.remote };
-    // The rest of what was said to several is about others.
-    let rest = if said.recipients.len() > 1 { "" } else { start(said.explanation) };
+    let rest = rest(said);
     let answered = reply.map_or("", |(_, place)| &said.diagnostic[place..]);
     let mut found = subject.classify(answered, said.diagnostic, about, rest);
+    if found.rule == "any.user-unknown" && told.is_none() {
+        // KDDI answers all that it keeps from a mailbox with "user unknown", and says before it why.
+        let before = known().notices.classify(&subject.reply(rest), None);
+        if before.rule == "kddi.account" {
+            found = subject.cause(&before);
+        }
+    }
+    if found.class == Class::Network && matches!(code, Some(550..=559)) && refuses_connection(answered) {
+        // Who answers has been reached.
+        found = guessed(Class::AddressReputation);
+    }
     if found.class == Class::Network {
         let over = known().expired.classify(&subject.reply(said.subject), None);
         if strength(&over) == Strength::Plain {
             found = subject.cause(&over);
         }
     }
-    if is_general(&found, said.diagnostic) && is_after_acceptance(&subject, said.diagnostic, about) {
+    if is_general(&found, said.diagnostic) && is_after_acceptance(told, said.diagnostic, about) {
         found = Cause {
             class: Class::RecipientPolicy,
             fault: Fault::Recipient,
@@ -144,8 +157,15 @@ pub(crate) fn read(said: &Said<'_>) -> Read {
         // A name that was not found for now is a server of names that does not answer.
         found = guessed(Class::Network);
     }
-    if matches!(found.class, Class::NoDomain | Class::UnknownUser) && is_about_sender(&subject, said.diagnostic) {
+    let is_name = matches!(found.class, Class::NoDomain | Class::TakesNoMail) && names_sender(answered);
+    if is_name
+        || (matches!(found.class, Class::NoDomain | Class::UnknownUser) && is_about_sender(told, said.diagnostic))
+    {
         found = Cause { class: Class::SenderDomain, fault: Fault::Domain, rule: "notice.sender", suppresses: false };
+    }
+    if found.rule == "list.dead" {
+        // Old notices name lists that were alive.
+        found.class = Class::ListedAddress;
     }
     found.suppresses &= !says_good;
     let status = told.unwrap_or_else(|| usual_status(found.class, class));
@@ -318,7 +338,9 @@ impl Subject<'_> {
         // Where no reply is told, one that no rule asks for stands for it.
         let code = self.code.filter(|code| *code >= 400).unwrap_or(if self.class == 4 { 499 } else { 599 });
         // Rules compare letters of ASCII alone in either case.
-        let text = text.split_whitespace().collect::<Vec<_>>().join(" ").to_lowercase();
+        let text = find::in_one_line(text, code).to_lowercase();
+        // Sendmail's word before what it waits for; elsewhere it is a filter's.
+        let text = text.replace("... deferred: ", "... ");
         Reply { code, enhanced: self.status, lines: vec![text] }
     }
 
@@ -361,40 +383,6 @@ fn strength(found: &Classification<'_>) -> Strength {
     }
 }
 
-/// Whether "user unknown" or "access denied" is all that says so; rules of one receiver, and sentences, know what they mean.
-fn is_general(found: &Cause, diagnostic: &str) -> bool {
-    let is_denied = || diagnostic.to_lowercase().contains("access denied");
-    found.rule == "any.user-unknown" || (found.class == Class::UnknownUser && is_denied())
-}
-
-/// Whether "user unknown" was said after the recipient had been accepted: then the user is known,
-/// and a filter of theirs speaks. So do servers of carriers that hide their filters. Status x.2.1
-/// says the same, unless it answered RCPT.
-fn is_after_acceptance(subject: &Subject<'_>, diagnostic: &str, about: &str) -> bool {
-    const AFTER: [&str; 8] = [
-        "reply to end of DATA",
-        "reply to DATA",
-        "after end of data",
-        ">>> DATA",
-        "SMTP command\nDATA",
-        "failed after I sent the message",
-        "end of data",
-        "end of DATA",
-    ];
-    if matches!(subject.status, Some(EnhancedCode(5, 1, _))) {
-        return false;
-    }
-    let says = |words: &str| diagnostic.contains(words) || about.contains(words);
-    let at_rcpt = says("RCPT TO") || says("does not like recipient");
-    AFTER.iter().any(|words| says(words)) || (!at_rcpt && matches!(subject.status, Some(EnhancedCode(5, 2, 0 | 1))))
-}
-
-/// Whether what is unknown is our address, not the recipient's.
-fn is_about_sender(subject: &Subject<'_>, diagnostic: &str) -> bool {
-    let said = ["after MAIL FROM:", "reply to MAIL FROM", "ender verif"];
-    matches!(subject.status, Some(EnhancedCode(_, 1, 7 | 8))) || said.iter().any(|words| diagnostic.contains(words))
-}
-
 /// The sentences from where the recipient is named first, up to where another one is.
 fn about<'a>(said: &Said<'a>) -> &'a str {
     let named = |text: &str, address: &str| if address.is_empty() { None } else { text.find(address) };
@@ -403,6 +391,16 @@ fn about<'a>(said: &Said<'a>) -> &'a str {
     let others = said.recipients.iter().filter(|other| *other != said.recipient).take(OTHERS);
     let end = others.filter_map(|other| named(from, other)).min().unwrap_or(from.len());
     &from[..end]
+}
+
+/// What is said elsewhere. Of several recipients only what stands before the first of them is about all.
+fn rest<'a>(said: &Said<'a>) -> &'a str {
+    let text = start(said.explanation);
+    if said.recipients.len() < 2 {
+        return text;
+    }
+    let places = said.recipients.iter().take(OTHERS).filter(|address| !address.is_empty());
+    &text[..places.filter_map(|address| text.find(address.as_str())).min().unwrap_or_default()]
 }
 
 fn start(text: &str) -> &str {

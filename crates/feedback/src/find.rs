@@ -88,6 +88,31 @@ pub(crate) fn reply_codes(text: &str) -> impl Iterator<Item = (u16, usize)> + '_
     })
 }
 
+/// The words of a text, without the code and status that begin each further line of a reply: `550-5.1.1 No such 550
+/// 5.1.1 user`.
+pub(crate) fn in_one_line(text: &str, code: u16) -> String {
+    let code = code.to_string();
+    let mut words = Vec::new();
+    let (mut seen, mut is_after_code) = (false, false);
+    for word in text.split_whitespace() {
+        let (begins, inner) = match word.strip_prefix(code.as_str()) {
+            Some("") => (true, ""),
+            Some(rest) if rest.starts_with('-') => (true, &rest[1..]),
+            _ => (false, word),
+        };
+        let is_again = begins && seen;
+        let is_status = |word: &str| word.len() < 10 && status(word).is_some();
+        if (is_again && (inner.is_empty() || is_status(inner))) || (is_after_code && !begins && is_status(word)) {
+            is_after_code = is_again && inner.is_empty();
+            continue;
+        }
+        words.push(if is_again { inner } else { word });
+        seen |= begins;
+        is_after_code = false;
+    }
+    words.join(" ")
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -128,6 +153,18 @@ mod tests {
             ("552", Some((552, 0))),
         ] {
             assert_eq!(reply_code(text), expected, "{text}");
+        }
+    }
+
+    #[test]
+    fn a_reply_of_several_lines_is_one_sentence() {
+        for (text, expected) in [
+            ("550-5.1.1 No such\n550 5.1.1 user here", "550-5.1.1 No such user here"),
+            ("said: 550-The account\n550-or domain 550 may not", "said: 550-The account or domain may not"),
+            ("550 5.1.1 no 5.5.5 such", "550 5.1.1 no 5.5.5 such"),
+            ("room 5501", "room 5501"),
+        ] {
+            assert_eq!(in_one_line(text, 550), expected);
         }
     }
 }

@@ -11,7 +11,7 @@ mod forms;
 mod named;
 
 use self::forms::{FORMS, NOTICES, ORIGINALS};
-use self::named::{blocks, in_sentence, one_line};
+use self::named::{blocks, in_sentence, one_line, transcribed};
 use crate::cause::{self, Said};
 use crate::find;
 use crate::letter::mail_is_from_a_machine;
@@ -38,6 +38,9 @@ pub(crate) fn read(mail: &Mail<'_>) -> Option<Report> {
         .collect();
     let sender = mail.header.first("to").and_then(|to| find::address(&to)).unwrap_or_default().to_lowercase();
     let mut blocks = if form == "list" { Vec::new() } else { blocks(said, &failed, &sender) };
+    if blocks.is_empty() {
+        blocks = transcribed(said);
+    }
     if blocks.is_empty() {
         let address = in_sentence(said, &failed, &sender, &original).or_else(|| find::address(&subject));
         blocks.push((address.unwrap_or_default(), one_line(said)));
@@ -103,15 +106,17 @@ fn form(mail: &Mail<'_>, subject: &str, text: &str) -> Option<&'static str> {
         || is_report
         || mail.leaves.iter().any(Leaf::is_message);
     let without_sender = from.trim().is_empty();
+    // In whatever language it speaks: a daemon that returns a message has not delivered it.
+    let returns = is_daemon && !is_answer && mail.leaves.iter().any(Leaf::is_message);
     match known {
         Some(known) if is_machine || without_sender => Some(known),
-        _ if is_report || (is_notice && (is_machine || without_sender)) => Some(known.unwrap_or("other")),
+        _ if is_report || returns || (is_notice && (is_machine || without_sender)) => Some(known.unwrap_or("other")),
         _ => None,
     }
 }
 
 /// The notice, and what follows the line that announces the returned message.
-fn notice_and_original(text: &str) -> (&str, &str) {
+pub(crate) fn notice_and_original(text: &str) -> (&str, &str) {
     let mut at = 0;
     let mut seen_text = false;
     for line in text.split_inclusive('\n') {
@@ -123,8 +128,16 @@ fn notice_and_original(text: &str) -> (&str, &str) {
         {
             return (&text[..at], &text[at + line.len()..]);
         }
-        let begins_header =
-            ["Received: ", "Return-Path: <", "DKIM-Signature: ", "Return-path: <"].iter().any(|f| line.starts_with(f));
+        // The kinds of parts show where a notice has lost its own header, and so its structure.
+        const HEADERS: [&str; 6] = [
+            "Received: ",
+            "Return-Path: <",
+            "DKIM-Signature: ",
+            "Return-path: <",
+            "Content-Type: message/rfc822",
+            "Content-Type: text/rfc822-headers",
+        ];
+        let begins_header = HEADERS.iter().any(|f| line.starts_with(f));
         if begins_header {
             return (&text[..at], &text[at..]);
         }
@@ -223,9 +236,24 @@ fn reported(last: String, text: &str, whole: &Whole<'_>, action: Action) -> Repo
     }
 }
 
+/// What the other side said, where the notice marks it.
+fn reason(text: &str) -> Option<&str> {
+    error_details(text).or_else(|| reason_of_sendmail(text))
+}
+
+/// What Exchange Online writes at the end, behind advice for users and administrators: `Error: 550 5.1.10
+/// RESOLVER.ADR.RecipientNotFound; …`.
+fn error_details(text: &str) -> Option<&str> {
+    let (_, inside) = text.rsplit_once(" Error: ")?;
+    let end = [" Message rejected by: ", " Notification Details "].iter().filter_map(|end| inside.find(end)).min();
+    let inside = &inside[..end.unwrap_or(inside.len())];
+    let is_reply = find::reply_code(inside).is_some_and(|(code, place)| code >= 400 && place == 0);
+    (is_reply && find::status(&inside[3..]).is_some()).then_some(inside)
+}
+
 /// What sendmail says that the other side said: `(reason: 550 5.7.1 no)`. The transcript behind it holds sendmail's own
 /// words as well, which call whatever it was "User unknown".
-fn reason(text: &str) -> Option<&str> {
+fn reason_of_sendmail(text: &str) -> Option<&str> {
     let (_, inside) = text.split_once("(reason: ")?;
     let ends = [") (expanded from: ", ") ----- ", ")  "].iter().filter_map(|end| inside.find(end)).min();
     let inside = &inside[..ends.unwrap_or_else(|| inside.trim_end().trim_end_matches(')').len())];

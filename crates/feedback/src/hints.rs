@@ -61,7 +61,7 @@ impl Hints {
 
 /// The text without what says nothing of the cause: addresses, links, and what every notice has.
 fn telling(text: &str) -> String {
-    let text = text.to_lowercase().replace(['\'', '’', '`'], "");
+    let text = text.to_lowercase().replace(['\'', '’', '`'], "").replace("...", " ");
     let text = EVERYWHERE.iter().fold(text, |text, words| text.replace(words, " "));
     let sentences = text.split_inclusive(". ").map(|sentence| {
         let end = ABOUT_THE_NOTICE.iter().filter_map(|words| sentence.find(words)).min();
@@ -72,8 +72,11 @@ fn telling(text: &str) -> String {
 }
 
 /// Frames around what is said.
-const EVERYWHERE: [&str; 12] = [
+const EVERYWHERE: [&str; 15] = [
     "the mail system",
+    "the postfix program",
+    "the qmail-send program",
+    "a mail delivery program",
     "the mailer daemon",
     "delivery report",
     "smtp error from remote mail server",

@@ -163,7 +163,7 @@ fn is_challenge(mail: &Mail<'_>, letter: &Letter) -> bool {
 }
 
 /// How subjects of automatic answers begin, in the languages of the large systems.
-const SUBJECTS: [&str; 34] = [
+const SUBJECTS: [&str; 70] = [
     "automatic reply",
     "auto reply",
     "auto-reply",
@@ -198,6 +198,42 @@ const SUBJECTS: [&str; 34] = [
     "fuori sede",
     "automatiskt svar",
     "自動応答",
+    "out-of-office",
+    "ooo:",
+    "away notice",
+    "absence notice",
+    "vacation reply",
+    "vacation response",
+    "holiday notice",
+    "automatische rückmeldung",
+    "eingangsbestätigung",
+    "message d'absence",
+    "réponse d'absence",
+    "absent du bureau",
+    "respuesta automatizada",
+    "mensaje automático",
+    "resposta automatica",
+    "automatisk svar",
+    "automatisk besvarelse",
+    "automaattinen vastaus",
+    "automatyczna odpowied",
+    "odpowiedź automatyczna",
+    "autoodpowied",
+    "automatická odpov",
+    "automatické odpov",
+    "automatikus válasz",
+    "răspuns automat",
+    "автоответ",
+    "автоматический ответ",
+    "αυτόματη απάντηση",
+    "otomatik yanıt",
+    "自動返信",
+    "自動回覆",
+    "自动回复",
+    "自动答复",
+    "자동 응답",
+    "자동응답",
+    "자동회신",
 ];
 
 fn is_automatic(mail: &Mail<'_>, letter: &Letter) -> bool {
@@ -205,7 +241,8 @@ fn is_automatic(mail: &Mail<'_>, letter: &Letter) -> bool {
     let subject = ["re:", "aw:", "sv:"].iter().fold(subject.as_str(), |s, p| s.strip_prefix(p).unwrap_or(s).trim());
     mail_is_from_a_machine(mail)
         || mail.report_type.as_deref() == Some("disposition-notification")
-        || SUBJECTS.iter().any(|words| subject.starts_with(words))
+        || SUBJECTS.iter().any(|words| subject.trim_start_matches(['[', '(', '*', '"']).starts_with(words))
+        || subject.ends_with("(automatic response)")
         || subject.contains("out of office")
 }
 

@@ -11,6 +11,7 @@ extern crate self as repute_feedback;
 
 mod authfail;
 mod cause;
+mod circumstances;
 mod complaint;
 mod dmarc;
 mod find;

@@ -156,6 +156,9 @@ fn letters_are_told_apart() {
         ("Subject: Automatic reply: your offer", "", "auto"),
         ("Subject: =?utf-8?Q?Abwesenheitsnotiz=3A_Urlaub?=", "", "auto"),
         ("Subject: x\r\nPrecedence: auto_reply", "", "auto"),
+        ("Subject: [Automatyczna =?iso-8859-2?Q?odpowied=BC?=] x\r\nPrecedence: junk", "", "auto"),
+        ("Subject: Re: x (Automatic Response)", "", "auto"),
+        ("Subject: =?koi8-r?B?4dfUz8/U18XU?=: x", "", "auto"),
         (
             "Subject: Read: x\r\nContent-Type: multipart/report; report-type=disposition-notification; boundary=x",
             "--x\r\n\r\nread\r\n--x--",

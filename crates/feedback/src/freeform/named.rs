@@ -10,12 +10,19 @@ pub(super) fn blocks(text: &str, failed: &[String], sender: &str) -> Vec<(String
     let mut blocks: Vec<(String, String)> = Vec::new();
     let mut before = String::new();
     let mut previous = "";
+    let (mut margin, mut is_new_paragraph) = (None, true);
     for line in text.lines() {
-        let named = recipient_line(line).filter(|(address, _)| {
+        let indent = line.len() - line.trim_start().len();
+        // What is said of one may name another at the beginning of an indented line.
+        let goes_on = !is_new_paragraph && margin.is_some_and(|margin| indent > margin);
+        let named = recipient_line(line).filter(|_| !goes_on).filter(|(address, _)| {
             (may_be(address, failed, sender) || (failed.is_empty() && is_headed(line)))
                 && !previous.ends_with(" sent by")
                 && !previous.ends_with(" from")
         });
+        if named.is_some() {
+            margin.get_or_insert(indent);
+        }
         match named {
             Some((address, rest)) => match blocks.iter().position(|(known, _)| known.eq_ignore_ascii_case(&address)) {
                 // Told again: what is said goes on.
@@ -32,7 +39,8 @@ pub(super) fn blocks(text: &str, failed: &[String], sender: &str) -> Vec<(String
                 into.push_str(line);
             }
         }
-        if !line.trim().is_empty() {
+        is_new_paragraph = line.trim().is_empty();
+        if !is_new_paragraph {
             previous = line.trim_end().trim_end_matches(':');
         }
     }
@@ -45,6 +53,45 @@ pub(super) fn blocks(text: &str, failed: &[String], sender: &str) -> Vec<(String
         *said = one_line(said);
     }
     blocks
+}
+
+/// The addresses that a transcript names behind a code, each with what stands before it: `550 <u@example.com>... User
+/// unknown`, as sendmail wrote when it had no list of recipients, or `[Status: Error, Address: <u@example.com>, …]`.
+pub(super) fn transcribed(text: &str) -> Vec<(String, String)> {
+    let mut blocks: Vec<(String, String)> = Vec::new();
+    let mut said = String::new();
+    for line in text.lines().map(str::trim) {
+        said = format!("{said} {line}");
+        let Some(address) = coded(line) else { continue };
+        let said = one_line(&std::mem::take(&mut said));
+        match blocks.iter_mut().find(|(known, _)| known.eq_ignore_ascii_case(&address)) {
+            Some((_, before)) => *before = format!("{before} {said}"),
+            None => blocks.push((address, said)),
+        }
+    }
+    if let Some((_, last)) = blocks.last_mut() {
+        *last = one_line(&format!("{last} {said}"));
+    }
+    blocks
+}
+
+/// Whom a line of a transcript is about.
+fn coded(line: &str) -> Option<String> {
+    if line.len() > 2000 {
+        return None;
+    }
+    if let Some((_, inside)) = line.split_once("Address: <").filter(|_| line.starts_with("[Status: ")) {
+        return find::address(inside);
+    }
+    let (code, rest) = line.split_once(' ')?;
+    let is_code = code.len() == 3 && code.starts_with(['4', '5']) && code.bytes().all(|b| b.is_ascii_digit());
+    let rest = match rest.split_once(' ') {
+        Some((status, behind)) if find::status(status).is_some() && !status.contains('@') => behind,
+        _ => rest,
+    };
+    let inside = rest.strip_prefix('<').unwrap_or(rest);
+    let address = find::address(inside).filter(|address| is_code && inside.starts_with(address.as_str()))?;
+    inside[address.len()..].trim_start_matches('>').starts_with("...").then_some(address)
 }
 
 /// Exchange describes the message first, with whom it was written to; whom it did not reach stands behind that.
@@ -99,7 +146,9 @@ fn recipient_line(line: &str) -> Option<(String, &str)> {
         || rest.strip_prefix("on ").is_some_and(|when| when.get(3..5) == Some(", "))
         || rest.starts_with([':', '(', '<', ',', ';'])
         || rest.starts_with("...")
-        || rest.starts_with("- ");
+        || rest.starts_with("- ")
+        // `u@example.com Invalid Address, ERROR_CODE :550, …`
+        || rest.contains(", ERROR_CODE :");
     good.then(|| (address, rest.trim_start_matches([':', ' ', ',', ';'])))
 }
 

@@ -1,6 +1,8 @@
 //! Transfer encodings undone (RFC 2045 §6.7, §6.8) and charsets made UTF-8, forgivingly: what
 //! is no code stands for itself or is left out, and nothing fails.
 
+use encoding_rs::{Encoding, GBK, ISO_2022_JP, REPLACEMENT, UTF_8, UTF_16BE, UTF_16LE};
+
 /// The octets behind a transfer encoding; at most `limit` of them.
 pub(crate) fn decoded(body: &[u8], encoding: Option<&str>, limit: usize) -> Vec<u8> {
     match encoding.map(|e| e.trim().to_ascii_lowercase()).as_deref() {
@@ -71,19 +73,62 @@ fn hex(pair: &[u8]) -> Option<u8> {
     Some((digit(pair[0])? << 4 | digit(pair[1])?) as u8)
 }
 
-/// Text of a charset. Letters of charsets that are not known here become replacement
-/// characters; their ASCII, in which notices speak, is kept.
+/// Text of a charset. What is UTF-8 is read as such whatever it is called: servers put their own words into parts that
+/// are labelled as the message of the sender was. What has no known name is told by its octets; its ASCII, in which
+/// notices speak, is kept in any case.
 pub(crate) fn text_of(octets: &[u8], charset: Option<&str>) -> String {
-    let charset = charset.unwrap_or("utf-8").to_ascii_lowercase();
-    match charset.as_str() {
-        "iso-8859-1" | "iso-8859-15" | "latin1" | "windows-1252" => octets.iter().map(|b| char::from(*b)).collect(),
-        "utf-16" | "utf-16le" | "utf-16be" => {
-            let from = if charset.ends_with("be") { u16::from_be_bytes } else { u16::from_le_bytes };
-            let (pairs, _) = octets.as_chunks::<2>();
-            char::decode_utf16(pairs.iter().map(|pair| from(*pair))).map(|c| c.unwrap_or('\u{fffd}')).collect()
-        }
-        _ => String::from_utf8_lossy(octets).into_owned(),
+    if charset.is_some_and(|name| name.to_ascii_lowercase().ends_with("utf-7")) {
+        return utf_7(octets);
     }
+    let known = charset.and_then(|name| Encoding::for_label(name.trim().as_bytes()));
+    // What no browser reads any more (ISO-2022-KR) would be thrown away whole.
+    let known = known.filter(|encoding| *encoding != UTF_8 && *encoding != REPLACEMENT);
+    let is_wide = known.is_some_and(|encoding| encoding == UTF_16LE || encoding == UTF_16BE);
+    let escapes = memchr::memmem::find(octets, b"\x1b$").is_some();
+    if !is_wide
+        && !escapes
+        && let Ok(text) = std::str::from_utf8(octets)
+    {
+        return text.to_owned();
+    }
+    let encoding = if escapes && !is_wide { ISO_2022_JP } else { known.unwrap_or_else(|| likely(octets)) };
+    encoding.decode_without_bom_handling(octets).0.into_owned()
+}
+
+/// RFC 2152, in which Exchange wrote its notices for twenty years: `Empf+AOQ-nger`.
+fn utf_7(octets: &[u8]) -> String {
+    let text = String::from_utf8_lossy(octets);
+    let (mut out, mut rest) = (String::with_capacity(text.len()), text.as_ref());
+    while let Some((before, after)) = rest.split_once('+') {
+        out.push_str(before);
+        let length = after.find(|c: char| !(c.is_ascii_alphanumeric() || c == '/' || c == '+')).unwrap_or(after.len());
+        let (shifted, behind) = after.split_at(length);
+        rest = behind.strip_prefix('-').unwrap_or(behind);
+        if shifted.is_empty() {
+            out.push('+');
+            continue;
+        }
+        let letters = base64(shifted.as_bytes(), shifted.len());
+        let (pairs, _) = letters.as_chunks::<2>();
+        let units = pairs.iter().map(|pair| u16::from_be_bytes(*pair));
+        out.extend(char::decode_utf16(units).map(|c| c.unwrap_or(char::REPLACEMENT_CHARACTER)));
+    }
+    out.push_str(rest);
+    out
+}
+
+/// The charset of octets that do not say one: what is legacy and unmarked comes from East Asia, nearly all of it.
+fn likely(octets: &[u8]) -> &'static Encoding {
+    // GB 2312 writes its letters as pairs, the first of them of rows 16 to 87 for nearly all that is text.
+    let (mut pairs, mut others, mut at) = (0, 0, 0);
+    while at < octets.len() {
+        match octets[at..] {
+            [0xa1..=0xf7, 0xa1..=0xfe, ..] => (pairs, at) = (pairs + 1, at + 2),
+            [0x80..=0xff, ..] => (others, at) = (others + 1, at + 1),
+            _ => at += 1,
+        }
+    }
+    if pairs >= 4 && others == 0 { GBK } else { UTF_8 }
 }
 
 #[cfg(test)]
@@ -114,6 +159,13 @@ mod tests {
     fn charsets_become_utf_8() {
         assert_eq!(text_of(b"caf\xe9", Some("ISO-8859-1")), "café");
         assert_eq!(text_of("café".as_bytes(), None), "café");
-        assert_eq!(text_of(b"a\xffb", Some("us-ascii")), "a\u{fffd}b");
+        assert_eq!(text_of(b"a\xffb", Some("no-such")), "a\u{fffd}b");
+        assert_eq!(text_of(b"\x1b$BEE;R\x1b(B: ok", Some("ISO-2022-JP")), "電子: ok");
+        assert_eq!(text_of(b"\x1b$BEE;R\x1b(B", None), "電子");
+        assert_eq!(text_of("電子".as_bytes(), Some("ISO-2022-JP")), "電子", "a label that is wrong");
+        assert_eq!(text_of(b"\xd3\xca\xbc\xfe\xb4\xab\xb5\xdd", None), "邮件传递");
+        assert_eq!(text_of(b"\xd0\xd1\xd4", Some("koi8-r")), "пят");
+        assert_eq!(text_of(b"a\x00b\x00", Some("utf-16le")), "ab");
+        assert_eq!(text_of(b"Empf+AOQ-nger 1 +- 1+", Some("unicode-1-1-utf-7")), "Empfänger 1 + 1+");
     }
 }

@@ -3,6 +3,7 @@
 //!
 //! Bounds: [`OCTETS`] of header, [`FIELDS`] fields; what is beyond is not looked at.
 
+use super::decode::text_of;
 use super::words;
 
 const OCTETS: usize = 128 * 1024;
@@ -128,7 +129,7 @@ fn is_mbox_line(line: &[u8]) -> bool {
 }
 
 fn unfolded(value: &[u8]) -> String {
-    let text = String::from_utf8_lossy(value);
+    let text = text_of(value, None);
     if !text.contains('\n') {
         return text.trim().to_owned();
     }

@@ -41,7 +41,7 @@ pub(crate) struct Leaf<'a> {
 
 impl<'a> Mail<'a> {
     pub fn read(content: &'a [u8]) -> Mail<'a> {
-        let (header, body) = split(content);
+        let (header, body) = split(without_blank_lines(content));
         let mut mail = Mail { header: header.clone(), leaves: Vec::new(), report_type: None };
         mail.take_apart(header, body, 0);
         mail
@@ -73,6 +73,13 @@ impl<'a> Mail<'a> {
             self.leaves.push(Leaf { header, kind, body });
         }
     }
+}
+
+/// The content from its first line that says anything: programs that keep mail put blanks before it.
+fn without_blank_lines(content: &[u8]) -> &[u8] {
+    let first = content.iter().position(|b| !b.is_ascii_whitespace()).unwrap_or_default();
+    let line = content[..first].iter().rposition(|b| *b == b'\n').map_or(0, |n| n + 1);
+    &content[line..]
 }
 
 impl Leaf<'_> {

@@ -1,0 +1,69 @@
+//! What tells more of a refusal than its words: after which command it came, whether it is about who sends or who gets, and
+//! that whoever refuses a connection has been reached.
+
+use repute_trust::replies::Class;
+use repute_types::EnhancedCode;
+
+use crate::cause::Cause;
+
+/// Whether "user unknown" or "access denied" is all that says so; rules of one receiver, and sentences, know what they mean.
+pub(crate) fn is_general(found: &Cause, diagnostic: &str) -> bool {
+    let is_denied = || diagnostic.to_lowercase().contains("access denied");
+    found.rule == "any.user-unknown" || (found.class == Class::UnknownUser && is_denied())
+}
+
+/// Whether "user unknown" was said after the recipient had been accepted: then the user is known,
+/// and a filter of theirs speaks. So do servers of carriers that hide their filters. Status x.2.1
+/// says the same, unless it answered RCPT.
+pub(crate) fn is_after_acceptance(status: Option<EnhancedCode>, diagnostic: &str, about: &str) -> bool {
+    const AFTER: [&str; 8] = [
+        "reply to end of DATA",
+        "reply to DATA",
+        "after end of data",
+        ">>> DATA",
+        "SMTP command\nDATA",
+        "failed after I sent the message",
+        "end of data",
+        "end of DATA",
+    ];
+    if matches!(status, Some(EnhancedCode(5, 1, _))) {
+        return false;
+    }
+    let says = |words: &str| diagnostic.contains(words) || about.contains(words);
+    let at_rcpt = says("RCPT TO") || says("does not like recipient");
+    AFTER.iter().any(|words| says(words)) || (!at_rcpt && matches!(status, Some(EnhancedCode(5, 2, 0 | 1))))
+}
+
+/// Whether what is unknown is our address, not the recipient's.
+pub(crate) fn is_about_sender(status: Option<EnhancedCode>, diagnostic: &str) -> bool {
+    let said = ["after MAIL FROM:", "reply to MAIL FROM", "ender verif"];
+    matches!(status, Some(EnhancedCode(_, 1, 7 | 8))) || said.iter().any(|words| diagnostic.contains(words))
+}
+
+/// Whether it says that it refuses the connection.
+pub(crate) fn refuses_connection(answered: &str) -> bool {
+    let text = answered.to_lowercase();
+    ["connection refused", "refused connection", "connection rejected"].iter().any(|words| text.contains(words))
+}
+
+/// Whether the name that is not found stands in a sentence about who sends.
+pub(crate) fn names_sender(answered: &str) -> bool {
+    const SENDERS: [&str; 13] = [
+        "sender",
+        "sending domain",
+        "mail from",
+        "from domain",
+        "from address",
+        "envelope from",
+        "return path",
+        "return-path",
+        "originator",
+        "your email",
+        "your e-mail",
+        "your address",
+        "your domain",
+    ];
+    let text = answered.to_lowercase().replace("to sender", "").replace("to the sender", "");
+    SENDERS.iter().any(|words| text.contains(words))
+        && !["recipient", "destination", "rcpt"].iter().any(|w| text.contains(w))
+}
