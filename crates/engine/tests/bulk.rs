@@ -60,18 +60,19 @@ async fn each_recipient_gets_a_letter_of_their_own() {
 async fn a_campaign_of_an_account_for_transactional_mail_is_bulk_mail_all_the_same() {
     let mut world = World::new().await;
     let _b = world.receiver("b.test", |_, _| "451 4.7.1 not now");
+    let _c = world.receiver("c.test", |_, _| "451 4.7.1 not now");
     let letter = LETTER.replace("news@news.example", "shop@example.com");
     let begun = Begin { account: "shop".into(), letter, ..begin("autumn") };
     let id = world.control().begin(begun).await.unwrap().id;
     add(&world, id, 0, &[row("ann@b.test", "Ann")]).await;
     world.control().launch("autumn").await.unwrap();
-    world.submit("shop@example.com", &["bob@b.test"]).await.unwrap();
+    world.submit("shop@example.com", &["bob@c.test"]).await.unwrap();
     pass(MINUTE).await;
     for _ in 0..2 {
         let rows = world.control().list(&Selector::default(), 9).await.unwrap().rows;
-        let streams: Vec<_> = rows.iter().map(|row| (row.recipient.as_str(), row.stream)).collect();
-        assert!(streams.contains(&("ann@b.test", "bulk")), "{streams:?}");
-        assert!(streams.contains(&("bob@b.test", "transactional")), "{streams:?}");
+        let streams: Vec<_> = rows.iter().map(|row| (row.domain.as_str(), row.stream)).collect();
+        assert!(streams.contains(&("b.test", "bulk")), "{streams:?}");
+        assert!(streams.contains(&("c.test", "transactional")), "{streams:?}");
         world.stop().await;
         world.start().await;
     }
