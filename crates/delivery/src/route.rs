@@ -163,6 +163,11 @@ impl Routes {
         }
     }
 
+    /// Whether mail for a domain goes the same way by both: to the same relay hosts, or by its MX.
+    pub fn are_alike(&self, other: &Routes, domain: &Domain) -> bool {
+        self.relay_for(domain) == other.relay_for(domain)
+    }
+
     /// Whether mail for a domain goes to a relay host.
     pub fn is_relayed(&self, domain: &Domain) -> bool {
         self.relay_for(domain).is_some()

@@ -23,7 +23,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
 use repute_message::merge::FormLetter;
-use repute_spool::{Campaign, CampaignState, MessageMeta};
+use repute_spool::{Campaign, CampaignState, MessageMeta, SpoolError};
 use repute_types::labels::list_name;
 use repute_types::{AccountName, Labels, MessageId};
 use tokio::sync::Notify;
@@ -34,7 +34,9 @@ pub use self::leave::{MAILTO, PAGE, unsubscribe_url};
 pub(crate) use self::operate::{enter, sweep};
 pub(crate) use self::render::merged;
 pub(crate) use self::take_out::run as take_out;
-use crate::works::lock;
+use self::words::BulkError;
+use crate::disk;
+use crate::works::{Works, lock};
 
 /// Letters that are kept ready to be merged; a campaign's is read again where there are more at once.
 const READY: usize = 8;
@@ -97,6 +99,14 @@ struct Loading {
     next_row: u32,
     /// Hashes of the addresses so far; `None` until they were read from the spool.
     seen: Option<HashSet<u64>>,
+}
+
+/// A campaign, or rows of its list, that the spool did not keep: counted with the messages that it refused.
+fn refused_by_spool(works: &Works, messages: u64, error: SpoolError) -> BulkError {
+    if let SpoolError::Storage(detail) = &error {
+        disk::refused(works, messages, detail);
+    }
+    BulkError::Spool(error)
 }
 
 /// A letter ready to be merged.

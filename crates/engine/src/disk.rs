@@ -108,22 +108,23 @@ pub(crate) fn refusal(works: &Works) -> Option<Refusal> {
     Some(refusal)
 }
 
-/// The spool has refused a message.
-pub(crate) fn refused(works: &Works, detail: &str) {
+/// The disk has refused messages: one, or rows of a list.
+pub(crate) fn refused(works: &Works, messages: u64, detail: &str) {
     refusal(works);
     let now = works.now();
     let counted = match &mut lock(&works.disk.state).open {
         Some(open) => {
-            open.refused += 1;
-            open.uncounted += 1;
+            open.refused += messages;
+            open.uncounted += messages;
             open.last = now;
             true
         }
         None => false,
     };
     if !counted {
-        // This one alone: others are taken.
-        works.note(Level::Error, "spool", format!("a message was refused with 452: {detail}"));
+        // These alone: others are taken.
+        let what = if messages == 1 { "a message was".to_owned() } else { format!("{messages} messages were") };
+        works.note(Level::Error, "spool", format!("{what} refused with 452: {detail}"));
     }
 }
 

@@ -136,7 +136,10 @@ async fn route(works: &Works, flow: Flow) {
         let key = LaneKey { site: route.site.clone(), way: way.number() };
         // In one touch of the queue: a session must not start before its lane is known here.
         let stands = works.queue(|queue| {
-            let stands = works.way(&works.settings(), &flow).is_some_and(|(now, _)| now == way);
+            // By another configuration it may be another route.
+            let latest = works.settings();
+            let stands =
+                Arc::ptr_eq(&latest, &settings) && works.way(&latest, &flow).is_some_and(|(now, _)| now == way);
             if stands {
                 let lane = queue.routed(&flow, key, until, now);
                 queue.set_pace(lane, pace::terms(works, &works.settings(), &route, way).as_ref(), now);

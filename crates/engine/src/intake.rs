@@ -287,7 +287,7 @@ pub(crate) async fn commit(
 
 fn refused_by_spool(works: &Works, error: &SpoolError) -> Reply {
     if let SpoolError::Storage(detail) = error {
-        disk::refused(works, detail);
+        disk::refused(works, 1, detail);
     }
     match error {
         SpoolError::Closed => Reply::new(421, EnhancedCode(4, 3, 2), "the server is stopping; try again"),

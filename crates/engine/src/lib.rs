@@ -24,6 +24,7 @@ mod own;
 mod pace;
 pub mod permit;
 pub mod policies;
+mod reload;
 mod returned;
 mod settle;
 mod suppress;
@@ -104,7 +105,9 @@ impl Engine {
 
     /// Takes another state of the configuration; messages under way end by the earlier one.
     pub fn reload(&self, settings: Settings) {
+        let before = self.works.settings();
         self.works.replace_settings(settings);
+        reload::follow(&self.works, before);
         let gone = permit::board::configure(&self.works);
         if let Some(doors) = self.works.doors.trust.clone() {
             self.works.board.ask(Vec::new());

@@ -26,6 +26,7 @@ use tokio::sync::{Notify, watch};
 
 use crate::bulk::MAILTO;
 use crate::config::Settings;
+use crate::disk;
 use crate::door::Returned;
 use crate::works::Works;
 
@@ -159,7 +160,7 @@ pub(crate) async fn keep(works: &Works, returned: Returned) -> Result<MessageId,
     let Returned { from, recipients, content, origin } = returned;
     let mail = ReturnedMail { id, at: now, from, recipients: recipients.clone(), content };
     if let Err(error) = store.keep(mail).await {
-        works.note(Level::Error, "returned", format!("a returned message could not be kept: {error}"));
+        disk::refused(works, 1, &format!("mail to a return path could not be kept: {error}"));
         return Err(later());
     }
     for recipient in recipients {

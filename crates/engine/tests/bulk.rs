@@ -55,6 +55,29 @@ async fn each_recipient_gets_a_letter_of_their_own() {
     assert!(world.spool.is_empty(), "the letter goes with its last recipient");
 }
 
+/// Bulk mail goes after receipts and password resets; that was feared to hang on the account that sends it.
+#[tokio::test(start_paused = true)]
+async fn a_campaign_of_an_account_for_transactional_mail_is_bulk_mail_all_the_same() {
+    let mut world = World::new().await;
+    let _b = world.receiver("b.test", |_, _| "451 4.7.1 not now");
+    let _c = world.receiver("c.test", |_, _| "451 4.7.1 not now");
+    let letter = LETTER.replace("news@news.example", "shop@example.com");
+    let begun = Begin { account: "shop".into(), letter, ..begin("autumn") };
+    let id = world.control().begin(begun).await.unwrap().id;
+    add(&world, id, 0, &[row("ann@b.test", "Ann")]).await;
+    world.control().launch("autumn").await.unwrap();
+    world.submit("shop@example.com", &["bob@c.test"]).await.unwrap();
+    pass(MINUTE).await;
+    for _ in 0..2 {
+        let rows = world.control().list(&Selector::default(), 9).await.unwrap().rows;
+        let streams: Vec<_> = rows.iter().map(|row| (row.domain.as_str(), row.stream)).collect();
+        assert!(streams.contains(&("b.test", "bulk")), "{streams:?}");
+        assert!(streams.contains(&("c.test", "transactional")), "{streams:?}");
+        world.stop().await;
+        world.start().await;
+    }
+}
+
 /// The check of a list said that all was well, and then the launch was refused.
 #[tokio::test(start_paused = true)]
 async fn what_would_be_refused_is_known_before_anything_is_begun() {

@@ -7,11 +7,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use repute_dns::ServersFake;
+use repute_engine::bulk::words::Add;
 use repute_engine::control::Selector;
 use repute_engine::permit::TrustDoors;
 use repute_ledger::Trust;
 use repute_spool::memory::Disk;
 use tokio::time::sleep;
+use world::campaigns::{add, begin, row};
 use world::*;
 
 async fn refused(world: &World, messages: usize) {
@@ -133,4 +135,20 @@ async fn what_an_operator_does_on_a_disk_that_refuses_is_done_and_says_that_it_i
     assert_eq!(states(&world).await, ["held"]);
     let released = world.control().release(&all).await.unwrap();
     assert_eq!((released.now, released.unwritten), (1, false));
+}
+
+/// A list that comes in was refused without a word to anybody but the client, and in no count.
+#[tokio::test(start_paused = true)]
+async fn rows_of_a_list_that_the_disk_refuses_are_told_and_counted() {
+    let world = World::new().await;
+    let id = world.control().begin(begin("autumn")).await.unwrap().id;
+    world.spool.set_disk(Disk::Full);
+    let rows = [row("ann@b.test", "Ann"), row("bob@b.test", "Bob")];
+    world.control().add(Add { id, first_row: 0, rows: rows.to_vec() }).await.unwrap_err();
+    world.control().begin(begin("winter")).await.unwrap_err();
+    assert_eq!(world.incident_lines(), ["opened spool.disk the spool"]);
+    sleep(Duration::from_secs(61)).await;
+    assert!(spool_notes(&world)[0].starts_with("3 messages were refused"), "{:?}", spool_notes(&world));
+    world.spool.set_disk(Disk::Good);
+    assert_eq!(add(&world, id, 0, &rows).await.taken, 2);
 }

@@ -349,3 +349,19 @@ async fn reports_about_our_domains_are_kept_once_and_others_are_not() {
     assert_eq!(world.came_back(), []);
     world.stop().await;
 }
+
+/// It was counted nowhere.
+#[tokio::test(start_paused = true)]
+async fn mail_to_a_return_path_that_the_disk_refuses_is_counted_with_what_else_it_refuses() {
+    let (world, _there, _home) = world().await;
+    world.spool.set_disk(repute_spool::memory::Disk::Full);
+    assert_eq!(world.submit("me@example.com", &["ann@a.test"]).await.unwrap_err().code, 452);
+    for file in ["returned.sqlite", "returned.sqlite-wal"] {
+        std::fs::write(world.state.as_ref().unwrap().join(file), [0xff; 1 << 16]).unwrap();
+    }
+    let refused = comes_back(&world, "postmaster@bounces.example.com", "", &unknown("ann@a.test")).await.unwrap_err();
+    assert_eq!(refused.code, 452);
+    pass(MINUTE + MINUTE / 10).await;
+    let notes = world.notes();
+    assert!(notes.iter().any(|note| note.starts_with("2 messages were refused with 452")), "{notes:?}");
+}

@@ -146,6 +146,14 @@ impl Ended {
     pub fn temporary(message: impl Into<String>) -> anyhow::Error {
         Ended { exit: Exit::Temporary, message: message.into() }.into()
     }
+
+    /// Where the error is one for now, what goes on then.
+    pub fn going_on(error: anyhow::Error, how: impl FnOnce() -> String) -> anyhow::Error {
+        match error.downcast_ref::<Ended>() {
+            Some(ended) if ended.exit == Exit::Temporary => Ended::temporary(format!("{}. {}", ended.message, how())),
+            _ => error,
+        }
+    }
 }
 
 impl Context {

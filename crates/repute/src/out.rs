@@ -19,15 +19,25 @@ pub fn line(text: &str) {
     print(&format!("{text}\n"));
 }
 
+/// A line that is shown this once: one that could not be written is an error.
+pub fn secret(text: &str) -> std::io::Result<()> {
+    let mut stdout = std::io::stdout().lock();
+    stdout.write_all(format!("{text}\n").as_bytes())?;
+    stdout.flush()
+}
+
 /// Writes to standard error.
 pub fn error(text: &str) {
     let _ = std::io::stderr().lock().write_all(text.as_bytes());
 }
 
 pub fn json(value: &serde_json::Value) {
+    line(&pretty(value));
+}
+
+pub fn pretty(value: &serde_json::Value) -> String {
     // A value without maps of strange keys always has a text.
-    let text = serde_json::to_string_pretty(value).unwrap_or_default();
-    line(&text);
+    serde_json::to_string_pretty(value).unwrap_or_default()
 }
 
 #[derive(Clone, Copy)]

@@ -15,20 +15,59 @@ const OTHERS_ENTER: u32 = 0o011;
 
 /// Writes a file in place of whatever is there, synced. Makes its folder.
 pub fn write(path: &Path, octets: &[u8]) -> anyhow::Result<()> {
-    let folder = path.parent().unwrap_or(Path::new("."));
-    make_folder(folder)?;
-    let beside = path.with_extension(format!("new.{}", std::process::id()));
-    let written = (|| {
-        let mut file = fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(&beside)?;
-        file.write_all(octets)?;
-        file.sync_all()?;
-        fs::rename(&beside, path)?;
-        fs::File::open(folder)?.sync_all()
-    })();
-    if written.is_err() {
-        let _ = fs::remove_file(&beside);
+    Beside::of(path, octets)?.put()
+}
+
+/// A file that is written whole, and synced, beside its place. It is gone again unless it is put there.
+pub struct Beside {
+    path: PathBuf,
+    beside: PathBuf,
+}
+
+impl Beside {
+    pub fn of(path: &Path, octets: &[u8]) -> anyhow::Result<Beside> {
+        make_folder(folder_of(path))?;
+        let beside = path.with_extension(format!("new.{}", std::process::id()));
+        let mut options = fs::OpenOptions::new();
+        let opened = options.write(true).create_new(true).mode(0o600).open(&beside);
+        let written = opened.and_then(|mut file| {
+            // From here on it is taken away again, whatever comes.
+            let made = Beside { path: path.to_owned(), beside };
+            file.write_all(octets)?;
+            file.sync_all()?;
+            Ok(made)
+        });
+        written.with_context(|| cannot(path))
     }
-    written.with_context(|| format!("{} cannot be written", path.display()))
+
+    /// With the owner and the mode of another file.
+    pub fn as_of(self, other: &fs::Metadata) -> anyhow::Result<Beside> {
+        if nix::unistd::geteuid().is_root() {
+            std::os::unix::fs::chown(&self.beside, Some(other.uid()), Some(other.gid()))?;
+        }
+        set_mode(&self.beside, other.mode() & 0o777)?;
+        Ok(self)
+    }
+
+    pub fn put(self) -> anyhow::Result<()> {
+        let put = fs::rename(&self.beside, &self.path);
+        put.and_then(|()| fs::File::open(folder_of(&self.path))?.sync_all()).with_context(|| cannot(&self.path))
+    }
+}
+
+impl Drop for Beside {
+    fn drop(&mut self) {
+        // Where it was put it is no longer here.
+        let _ = fs::remove_file(&self.beside);
+    }
+}
+
+fn folder_of(path: &Path) -> &Path {
+    path.parent().unwrap_or(Path::new("."))
+}
+
+fn cannot(path: &Path) -> String {
+    format!("{} cannot be written", path.display())
 }
 
 /// Makes a folder that only its owner may enter, and those above it that are missing.

@@ -209,6 +209,45 @@ fn tokens_that_are_added_at_the_same_time_are_all_there() {
     assert_eq!(place.read("repute.toml").matches("[[token]]").count(), 8);
 }
 
+/// Standard output refused it, the hash was written all the same, and the exit code was 0.
+#[test]
+fn a_secret_that_could_not_be_printed_is_written_nowhere() {
+    let place =
+        Place::new("hostname = \"mail.example.com\"\n[[domain]]\nname = \"example.com\"\ndanger_unsigned = true\n");
+    let before = place.read("repute.toml");
+    let (account, token) = (["account", "add", "shop", "--generate"], ["token", "add", "web"]);
+    for line in [&account[..], &token[..]] {
+        for more in [&[][..], &["--write"], &["--write", "--json"]] {
+            let full = std::fs::OpenOptions::new().write(true).open("/dev/full").unwrap();
+            let output = place.command(&[line, more].concat()).stdout(full).output().unwrap();
+            let said = String::from_utf8(output.stderr).unwrap();
+            assert_eq!(output.status.code(), Some(1), "{line:?} {more:?}: {said}");
+            assert!(more.contains(&"--json") || said.contains("could not be printed"), "{line:?} {more:?}: {said}");
+            assert_eq!(place.read("repute.toml"), before);
+        }
+    }
+    let left: Vec<_> = std::fs::read_dir(place.path("")).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+    assert_eq!(left, ["repute.toml"]);
+}
+
+#[test]
+fn a_secret_that_goes_into_a_file_that_everybody_can_read_is_warned_of() {
+    let place =
+        Place::new("hostname = \"mail.example.com\"\n[[domain]]\nname = \"example.com\"\ndanger_unsigned = true\n");
+    let warned = |mode, line: &[&str]| {
+        let open = std::os::unix::fs::PermissionsExt::from_mode(mode);
+        std::fs::set_permissions(place.path("repute.toml"), open).unwrap();
+        let run = place.run(line);
+        assert_eq!(run.code, 0, "{}", run.err);
+        assert_eq!(std::fs::metadata(place.path("repute.toml")).unwrap().mode() & 0o777, mode);
+        run.err.contains("WARNING: everybody on this machine can read") && run.err.contains(": chmod o= /")
+    };
+    assert!(warned(0o644, &["account", "add", "a", "--generate", "--write"]));
+    assert!(warned(0o604, &["token", "add", "a", "--write"]));
+    assert!(!warned(0o640, &["account", "add", "b", "--generate", "--write"]));
+    assert!(!warned(0o644, &["token", "add", "b"]));
+}
+
 #[test]
 fn the_program_goes_by_the_names_that_other_mail_servers_have() {
     use std::os::unix::process::CommandExt as _;

@@ -153,6 +153,7 @@ async fn enter(app: &Arc<App>, request: Request) -> Result<(Caller, Raw), Proble
         Ok(()) => {}
         Err(Wrong::Date) => {
             let detail = "the signature's date is more than 15 minutes from this server's: set the clock";
+            app.door.refused(client, None, &Reply::new(535, EnhancedCode(5, 7, 8), detail));
             return Err(Problem::new(problem::NOT_ALLOWED, detail));
         }
         Err(Wrong::Incomplete | Wrong::Signature) => return Err(nobody(app, client)),

@@ -83,6 +83,25 @@ async fn what_happens_is_counted_and_what_waits_is_measured() {
     world.end().await;
 }
 
+/// By SMTP it was counted and stood in the log.
+#[tokio::test]
+async fn what_an_account_may_not_send_is_counted_over_http_too() {
+    let world = World::new().await;
+    let refused = async || {
+        let answer = read(&world, &[METRICS]).await;
+        answer.value("repute_submissions_refused_total{reason=\"policy\"}").unwrap()
+    };
+    let body = |from: &str, to: &str| format!(r#"{{"from": "{from}", "to": "{to}", "subject": "x", "text": "x"}}"#);
+    assert_eq!(world.post("/v1/messages", &body("me@elsewhere.test", "bob@example.net")).await.status, 403);
+    assert_eq!(refused().await, 1.0);
+    let added = world.post("/v1/suppressions", r#"{"address": "bob@example.net"}"#).await;
+    assert_eq!(added.status, 201, "{added:?}");
+    let answer = world.post("/v1/messages", &body("me@example.com", "bob@example.net")).await;
+    assert!((400..500).contains(&answer.status), "{answer:?}");
+    assert_eq!(refused().await, 2.0);
+    world.end().await;
+}
+
 #[tokio::test]
 async fn webhooks_are_measured_by_name() {
     let world = World::new().await;

@@ -156,7 +156,8 @@ impl<'a> Batch<'a> {
             refused: (refused.len() - left_out.len()) as u32,
             left_out: left_out.len() as u32,
         };
-        works.doors.spool.change_campaign(write).await.map_err(BulkError::Spool)?;
+        let kept = works.doors.spool.change_campaign(write).await;
+        kept.map_err(|error| super::refused_by_spool(works, u64::from(taken).max(1), error))?;
         let labels = known.labels();
         for (recipient, text) in left_out {
             works.emit(EventKind::Suppressed {

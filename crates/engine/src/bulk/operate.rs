@@ -18,7 +18,7 @@ use super::leave::GOOD_FOR;
 use super::list::before_first;
 use super::render::{self, For};
 use super::words::{Begin, Begun, BulkError, Campaign, Preview, Row, State};
-use super::{Known, check};
+use super::{Known, check, refused_by_spool};
 use crate::circuit::campaigns;
 use crate::control::Control;
 use crate::works::Works;
@@ -71,7 +71,8 @@ impl Control {
         };
         let known = Known::of(&campaign);
         let write = CampaignWrite::Begin { campaign: Box::new(campaign), meta, letter: letter.content };
-        works.doors.spool.change_campaign(write).await.map_err(BulkError::Spool)?;
+        let kept = works.doors.spool.change_campaign(write).await;
+        kept.map_err(|error| refused_by_spool(works, 1, error))?;
         let begun = Begun { id, campaign: known.name.clone(), next_row: 0 };
         works.bulk.insert(known);
         Ok(begun)

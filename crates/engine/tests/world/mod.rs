@@ -239,6 +239,17 @@ impl World {
             tokens: Arc::new(repute_feedback::Tokens::new(&[1; 32])),
             trust: self.trust.clone(),
         };
+        self.engine = Some(Engine::start(doors, self.settings()).await.unwrap());
+    }
+
+    /// Takes on what was changed since the start, but for its doors.
+    pub fn reload(&self, change: impl FnOnce(&mut Settings)) {
+        let mut settings = self.settings();
+        change(&mut settings);
+        self.engine().reload(settings);
+    }
+
+    fn settings(&self) -> Settings {
         let mut settings = settings();
         settings.egresses.clone_from(&self.egresses);
         settings.domains.clone_from(&self.domains);
@@ -256,7 +267,7 @@ impl World {
         }
         settings.retry.expire = self.expire.unwrap_or(settings.retry.expire);
         settings.retry.max_interval = self.max_interval.unwrap_or(settings.retry.max_interval);
-        self.engine = Some(Engine::start(doors, settings).await.unwrap());
+        settings
     }
 
     pub async fn stop(&mut self) {

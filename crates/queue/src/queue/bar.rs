@@ -1,6 +1,8 @@
 //! Flows that may take no way, and what happens when what they may take has changed. Nothing here
 //! touches a part by itself: the parts of a flow follow when their turn comes.
 
+use std::collections::HashSet;
+
 use repute_types::Timestamp;
 
 use super::Queue;
@@ -48,6 +50,33 @@ impl Queue {
             (slot.routing, slot.moving) = (Routing::Unknown, true);
             self.unroute(lane);
         }
+    }
+
+    /// Flows for which other hosts are configured than before: their parts leave the lanes that they are ready in and look
+    /// for another, whatever those wait for, and a part that was tried before is due now. Returns how many parts each
+    /// of these flows has. A part that waits for a first time of its own goes on waiting.
+    pub fn reroute(&mut self, is_other: impl Fn(&Flow) -> bool, now: Timestamp) -> Vec<(Flow, u32)> {
+        let (mut others, mut found) = (HashSet::new(), Vec::new());
+        for (index, slot) in self.flows.iter().filter(|(_, slot)| slot.parts > 0 && is_other(&slot.flow)) {
+            others.insert(index);
+            found.push((slot.flow.clone(), slot.parts));
+        }
+        for index in &others {
+            let slot = self.flows.at(*index);
+            let Routing::Known { lane, .. } = slot.routing else { continue };
+            (slot.routing, slot.moving) = (Routing::Unknown, true);
+            self.lane_mut(lane).resume();
+            self.unfinished.push(lane);
+            self.unroute(lane);
+        }
+        for slot in 0..self.rows.len() as u32 {
+            let Some(row) = &self.rows[slot as usize] else { continue };
+            if row.state == State::Waiting && row.attempts > 0 && others.contains(&row.flow) {
+                self.forget_due(slot);
+                self.schedule(slot, now, now);
+            }
+        }
+        found
     }
 
     /// Parts whose sender may take no way now.

@@ -2,6 +2,7 @@
 //! configuration. The password itself is kept nowhere.
 
 use std::io::{BufRead as _, IsTerminal as _, Write as _};
+use std::path::Path;
 
 use anyhow::Context as _;
 use clap::Subcommand;
@@ -61,10 +62,10 @@ pub fn run(args: Args, context: &Context) -> anyhow::Result<Exit> {
     let domains = domains(&add, config.as_ref())?;
     let password = password(&add)?;
     let block = block(&add, &domains, &password)?;
-    if let (true, Some(config)) = (add.write, &config) {
-        super::append_to_config(&config.file, &block)?;
+    match config.filter(|_| add.write) {
+        Some(config) => write(&add, context, &config.file, &password, &block)?,
+        None => print(&add, context, &password, &block)?,
     }
-    tell(&add, context, config.as_ref(), &password, &block);
     Ok(Exit::Done)
 }
 
@@ -154,28 +155,37 @@ fn block(add: &Add, domains: &[Domain], password: &str) -> anyhow::Result<String
     Ok(block)
 }
 
-fn tell(add: &Add, context: &Context, config: Option<&Config>, password: &str, block: &str) {
-    let written = config.filter(|_| add.write).map(|c| c.file.display().to_string());
-    if context.json {
-        let password = add.generate.then_some(password);
-        out::json(&serde_json::json!({ "account": add.name, "toml": block, "written": written, "password": password }));
-        return;
-    }
-    // The one or the other is what a script takes: the password, or the block for its file.
-    match (written, add.generate) {
-        (Some(file), true) => {
-            out::error(&format!(
-                "{} may log in after a reload: written to {file}. Its password, this once:\n",
-                add.name
-            ));
-            out::line(password);
-        }
-        (Some(file), false) => out::line(&format!("{} may log in after a reload: written to {file}", add.name)),
-        (None, generate) => {
-            if generate {
-                out::error(&format!("password: {password}\n"));
-            }
-            out::print(block);
+/// The block goes into the file, and a password that was made up to standard output: that is what a script takes.
+fn write(add: &Add, context: &Context, file: &Path, password: &str, block: &str) -> anyhow::Result<()> {
+    let shown = match context.json {
+        true => Some(in_json(add, password, block, Some(file))),
+        false => add.generate.then(|| password.to_owned()),
+    };
+    super::append_and_tell(file, block, || shown.as_deref().map_or(Ok(()), out::secret))?;
+    if !context.json {
+        let said = format!("{} may log in after a reload: written to {}", add.name, file.display());
+        match add.generate {
+            true => out::error(&format!("{said}. Its password was printed, this once\n")),
+            false => out::line(&said),
         }
     }
+    super::warn_of_readers(file);
+    Ok(())
+}
+
+/// The block is what a script takes, for its file.
+fn print(add: &Add, context: &Context, password: &str, block: &str) -> anyhow::Result<()> {
+    let shown = match context.json {
+        true => in_json(add, password, block, None),
+        false => block.trim_end().to_owned(),
+    };
+    if add.generate && !context.json {
+        out::error(&format!("password: {password}\n"));
+    }
+    out::secret(&shown).context("the account could not be printed")
+}
+
+fn in_json(add: &Add, password: &str, block: &str, written: Option<&Path>) -> String {
+    let (password, written) = (add.generate.then_some(password), written.map(|file| file.display().to_string()));
+    out::pretty(&serde_json::json!({ "account": add.name, "toml": block, "written": written, "password": password }))
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 use repute_hooks::{EventId, Type};
 use repute_types::{Clock as _, SystemClock, Timestamp};
 
-use crate::cli::{Context, Exit};
+use crate::cli::{Context, Ended, Exit};
 use crate::config::value;
 use crate::control::client;
 use crate::control::wire::{EventsSince, Request};
@@ -63,7 +63,12 @@ pub fn run(args: Args, context: &Context) -> anyhow::Result<Exit> {
             types: args.types.iter().map(|kind| kind.as_str().to_owned()).collect(),
             wait: if args.follow { WAIT.as_secs() } else { 0 },
         };
-        let answer = client::ask(&config.state, &request)?;
+        let answer = client::ask(&config.state, &request).map_err(|error| match &since {
+            EventsSince::After(id) if args.follow => {
+                Ended::going_on(error, || format!("`repute events --follow --since {id}` goes on from here"))
+            }
+            _ => error,
+        })?;
         let events = answer["events"].as_array().map(Vec::as_slice).unwrap_or_default();
         if answer["gap"].as_bool() == Some(true) {
             out::error("repute: events after that are no longer kept; these are the oldest that are\n");

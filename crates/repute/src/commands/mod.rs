@@ -37,11 +37,18 @@ use repute_types::Domain;
 
 use crate::cli::Context;
 use crate::config::{self as configuration, Config, Files};
+use crate::out;
+use crate::private::Beside;
 
 /// Appends a block to the configuration file, if the file is still good with it. The file is
 /// replaced as a whole and keeps its owner and mode.
 fn append_to_config(file: &Path, block: &str) -> anyhow::Result<()> {
-    use std::os::unix::fs::MetadataExt as _;
+    append_and_tell(file, block, || Ok(()))
+}
+
+/// The same for a block with the hash of a secret, which is told when all but the last step is done: a secret that nobody
+/// could be told stands in no file.
+fn append_and_tell(file: &Path, block: &str, tell: impl FnOnce() -> std::io::Result<()>) -> anyhow::Result<()> {
     // Through a link to the file itself: the link stays.
     let real = std::fs::canonicalize(file).with_context(|| format!("{}", file.display()))?;
     // Of two that add something at the same time the second begins with what the first has written. The folder is locked, for the
@@ -58,13 +65,16 @@ fn append_to_config(file: &Path, block: &str) -> anyhow::Result<()> {
     };
     let new = format!("{old}{gap}{block}");
     crate::config::parse(file, &new, Files::Ignore)?;
-    let before = std::fs::metadata(&real)?;
-    crate::private::write(&real, new.as_bytes())?;
-    crate::private::set_mode(&real, before.mode() & 0o777)?;
-    if nix::unistd::geteuid().is_root() {
-        std::os::unix::fs::chown(&real, Some(before.uid()), Some(before.gid()))?;
+    let new = Beside::of(&real, new.as_bytes())?.as_of(&std::fs::metadata(&real)?)?;
+    tell().with_context(|| format!("the secret could not be printed, so nothing is written to {}", file.display()))?;
+    new.put()
+}
+
+/// A file that has just been given the hash of a secret, and that everybody on this machine can read.
+fn warn_of_readers(file: &Path) {
+    if let Err(open) = configuration::files::secret_mode(file, 0..0) {
+        out::error(&format!("WARNING: {}, and it holds the hashes of secrets: {}\n", open.what, open.cure));
     }
-    Ok(())
 }
 
 /// The configuration; where something is wrong with it that `block` at its end puts right, the configuration with

@@ -1,6 +1,9 @@
 //! `repute token add NAME`: a token for the HTTP API, and its hash as a block for the
 //! configuration. The token itself is kept nowhere.
 
+use std::path::Path;
+
+use anyhow::Context as _;
 use clap::{Subcommand, ValueEnum};
 use repute_web::TokenHash;
 
@@ -87,14 +90,10 @@ pub fn run(args: Args, context: &Context) -> anyhow::Result<Exit> {
     let allow = allowed(&add)?;
     let token = tokens::generate()?;
     let block = block(&add, &allow, &token);
-    let written = match (add.write, &config) {
-        (true, Some(config)) => {
-            super::append_to_config(&config.file, &block)?;
-            Some(config.file.display().to_string())
-        }
-        _ => None,
-    };
-    tell(&add, context, &token, &block, written);
+    match config.filter(|_| add.write) {
+        Some(config) => write(&add, context, &config.file, &token, &block)?,
+        None => print(&add, context, &token, &block)?,
+    }
     Ok(Exit::Done)
 }
 
@@ -154,20 +153,30 @@ fn block(add: &Add, allow: &[Allow], token: &str) -> String {
     block + &format!("allow = [{}]\n", actions.join(", "))
 }
 
-fn tell(add: &Add, context: &Context, token: &str, block: &str, written: Option<String>) {
-    if context.json {
-        out::json(&serde_json::json!({ "name": add.name, "token": token, "toml": block, "written": written }));
-        return;
+/// The block goes into the file, and the token to standard output: that is what a script takes.
+fn write(add: &Add, context: &Context, file: &Path, token: &str, block: &str) -> anyhow::Result<()> {
+    let shown = if context.json { in_json(add, token, block, Some(file)) } else { token.to_owned() };
+    super::append_and_tell(file, block, || out::secret(&shown))?;
+    if !context.json {
+        let (name, file) = (&add.name, file.display());
+        out::error(&format!(
+            "{name} may be used after a reload: written to {file}. Its token was printed, this once\n"
+        ));
     }
-    // The one or the other is what a script takes: the token, or the block for its file.
-    match written {
-        Some(file) => {
-            out::error(&format!("{} may be used after a reload: written to {file}. Its token, this once:\n", add.name));
-            out::line(token);
-        }
-        None => {
-            out::error(&format!("token: {token}\n"));
-            out::print(block);
-        }
+    super::warn_of_readers(file);
+    Ok(())
+}
+
+/// The block is what a script takes, for its file.
+fn print(add: &Add, context: &Context, token: &str, block: &str) -> anyhow::Result<()> {
+    let shown = if context.json { in_json(add, token, block, None) } else { block.trim_end().to_owned() };
+    if !context.json {
+        out::error(&format!("token: {token}\n"));
     }
+    out::secret(&shown).context("the token could not be printed")
+}
+
+fn in_json(add: &Add, token: &str, block: &str, written: Option<&Path>) -> String {
+    let written = written.map(|file| file.display().to_string());
+    out::pretty(&serde_json::json!({ "name": add.name, "token": token, "toml": block, "written": written }))
 }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use repute_engine::door::{Account, Submitted};
 use repute_engine::once::Place;
 use repute_types::envelope::EnvelopeOptions;
-use repute_types::{Envelope, MessageId, Recipient, Stream};
+use repute_types::{Envelope, MessageId, Recipient, Reply, Stream};
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -54,8 +54,10 @@ pub(crate) async fn submit(
     place: Option<Place>,
 ) -> Result<Accepted, Problem> {
     let account = account_for(caller.sends()?, draft.stream)?;
-    app.door.may_send_from(&account, Some(&draft.from)).map_err(|reply| Problem::of_reply(&reply))?;
-    let (recipients, refused, errors) = wanted(app, &account, &draft);
+    // A refusal is told to the log as that of a client by SMTP is; what is refused at acceptance tells itself.
+    let tell = |reply: &Reply| app.door.refused(caller.client, Some(&account.name), reply);
+    app.door.may_send_from(&account, Some(&draft.from)).inspect_err(tell).map_err(|reply| Problem::of_reply(&reply))?;
+    let (recipients, refused, errors) = wanted(app, &account, &draft, tell);
     if recipients.is_empty() {
         return Err(nobody(refused, errors));
     }
@@ -101,7 +103,12 @@ fn account_for(account: &Arc<Account>, stream: Option<Stream>) -> Result<Arc<Acc
 }
 
 /// Each recipient once: those that are taken, and those that are not.
-fn wanted(app: &App, account: &Account, draft: &Draft) -> (Vec<Recipient>, Vec<RefusedRecipient>, Vec<FieldFault>) {
+fn wanted(
+    app: &App,
+    account: &Account,
+    draft: &Draft,
+    tell: impl Fn(&Reply),
+) -> (Vec<Recipient>, Vec<RefusedRecipient>, Vec<FieldFault>) {
     let (mut recipients, mut refused, mut errors) = (Vec::new(), Vec::new(), Vec::new());
     let mut seen = HashSet::new();
     for (address, place) in draft.recipients.iter().filter(|(address, _)| seen.insert(address)) {
@@ -109,6 +116,7 @@ fn wanted(app: &App, account: &Account, draft: &Draft) -> (Vec<Recipient>, Vec<R
         match app.door.may_send_to(account, &recipient, Some(&draft.labels)) {
             Ok(()) => recipients.push(recipient),
             Err(reply) => {
+                tell(&reply);
                 let enhanced = reply.enhanced.map(|e| e.to_string());
                 errors.push(FieldFault::new(place.clone(), reply.text()));
                 refused.push(RefusedRecipient { address: address.to_string(), enhanced, detail: reply.text() });

@@ -70,9 +70,15 @@ pub fn run(args: Send, config: &Config, context: &Context) -> anyhow::Result<Exi
     if !args.yes && !agreed(&begin, found.good)? {
         return Ok(Exit::Problem);
     }
-    load(&mut server, &begin, &list, &found)?;
     let campaign = format!("{}/{}", begin.account, begin.campaign);
-    let launched = server.ask(&Request::BulkLaunchV1 { campaign: campaign.clone() })?;
+    let loaded = load(&mut server, &begin, &list, &found);
+    loaded.map_err(|error| {
+        Ended::going_on(error, || "Nothing is sent yet: the same command goes on with the list".into())
+    })?;
+    let launched = server.ask(&Request::BulkLaunchV1 { campaign: campaign.clone() });
+    let launched = launched.map_err(|error| {
+        Ended::going_on(error, || format!("`repute bulk show {campaign}` says whether it was launched"))
+    })?;
     if args.no_watch {
         match context.json {
             true => out::json(&launched),

@@ -7,7 +7,7 @@ use repute_engine::bulk::words::{Campaign, State};
 use serde::Deserialize;
 
 use super::page;
-use crate::cli::{Context, Exit};
+use crate::cli::{Context, Ended, Exit};
 use crate::control::client::Talk;
 use crate::control::wire::Request;
 use crate::out;
@@ -21,7 +21,12 @@ pub fn run(server: &mut Talk, campaign: &str, context: &Context) -> anyhow::Resu
     bar.set_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()));
     let mut pace = Pace::default();
     loop {
-        let answer = server.ask(&Request::BulkShowV1 { campaign: campaign.to_owned() })?;
+        let answer = server.ask(&Request::BulkShowV1 { campaign: campaign.to_owned() }).map_err(|error| {
+            bar.finish_and_clear();
+            Ended::going_on(error, || {
+                format!("The campaign goes on with it: `repute bulk watch {campaign}` shows how far it is")
+            })
+        })?;
         let now = Campaign::deserialize(&answer)?;
         bar.set_length(now.taken);
         bar.set_position(now.taken - now.waiting.min(now.taken));
