@@ -4219,7 +4219,7 @@ _repute() {
             return 0
             ;;
         repute__subcmd__serve)
-            opts="-c -h --config --json --help"
+            opts="-c -h --held --config --json --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0

@@ -102,6 +102,7 @@ complete -c repute -n "__fish_repute_using_subcommand check" -l dns-only -d 'Ask
 complete -c repute -n "__fish_repute_using_subcommand check" -l json -d 'Answer in JSON, for programs'
 complete -c repute -n "__fish_repute_using_subcommand check" -s h -l help -d 'Print help'
 complete -c repute -n "__fish_repute_using_subcommand serve" -s c -l config -d 'The configuration file [default: /etc/repute/repute.toml, else ./repute.toml]' -r -F
+complete -c repute -n "__fish_repute_using_subcommand serve" -l held -d 'Hold all that waits from before until it is released: for a state folder put back from a copy, in which stands as waiting what has been delivered since. New mail goes as ever'
 complete -c repute -n "__fish_repute_using_subcommand serve" -l json -d 'Answer in JSON, for programs'
 complete -c repute -n "__fish_repute_using_subcommand serve" -s h -l help -d 'Print help'
 complete -c repute -n "__fish_repute_using_subcommand demo" -l messages -d 'How many messages are sent' -r

@@ -1,4 +1,6 @@
 """A disk that is full, read-only or failing: the client keeps its message, and all goes on afterwards."""
+import base64
+import pathlib
 import fcntl
 import http.client
 import os
@@ -12,6 +14,7 @@ from kit.repute import Repute
 from kit.sink import Sink
 from kit.smtp import Closed, Raw, content
 
+SECRET = "whsec_" + base64.b64encode(bytes(range(32))).decode()
 FROM, TO = "app@sender.example", "bob@receiver.example"
 
 
@@ -21,6 +24,16 @@ def mount(case, *words):
     case.run(["mount", *words, folder])
     case.defer(lambda: case.run(["umount", "-l", folder]))
     return folder
+
+
+def fill(disk):
+    """To the last octet."""
+    try:
+        with open(disk / "ballast", "ab", buffering=0) as file:
+            while True:
+                file.write(bytes(4096))
+    except OSError:
+        pass
 
 
 def offer(repute, subject, size=20_000):
@@ -192,3 +205,54 @@ def test_failing_disk(case):
             return set(accepted) - {m.field("Subject")[0] for m in sink.messages}
     wait_for("every accepted message at the sink", lambda: not missing(), 60)
     time.sleep(0.2)
+
+
+@needs_room
+def test_cancelled_on_a_full_disk(case):
+    """Without an octet left, mail that is cancelled makes room: mail is taken again, and events are answered for meanwhile."""
+    disk = mount(case, "-t", "tmpfs", "-o", "size=160m", "none")
+    sink = Sink(case, on_rcpt=lambda _: "451 4.3.0 not now")
+    port = free_port()
+    web = f'[web]\nlisten = "127.0.0.1:{port}"\n\n'
+    hook = f'[[webhook]]\nname = "shop"\nurl = "http://127.0.0.1:{free_port()}/"\nallow_private = true\nsecret = "{SECRET}"\n'
+    repute = Repute(case, sink=sink, local=True, state=disk / "state", more=web + hook, start=False)
+    repute.file.chmod(0o600)
+    repute.start()
+    accepted = 0
+    while offer(repute, f"n{accepted}", 100_000) == 250:
+        accepted += 1
+        assert accepted < 3000
+    print(accepted)
+    fill(disk)
+    def within(seconds, *words, ok=(0,)):
+        began = time.monotonic()
+        said = repute.command(*words, ok=ok, timeout=60)
+        took = time.monotonic() - began
+        print(words, took, said[:300])
+        assert took < seconds, (words, took)
+        return said
+    def peek():
+        for t in pathlib.Path(f"/proc/{repute.process.pid}/task").iterdir():
+            print(t.name, (t/"comm").read_text().strip(), (t/"wchan").read_text(), (t/"stat").read_text().split()[13:15])
+    for n in range(12):
+        for word in ("hold", "release"):
+            began = time.monotonic()
+            try:
+                repute.command("queue", word, "--all", timeout=40)
+            except subprocess.TimeoutExpired:
+                peek(); time.sleep(2); print(); peek()
+                print(subprocess.run(["df", disk], capture_output=True, text=True).stdout)
+                raise
+            print(n, word, time.monotonic() - began)
+    fill(disk)
+    case.run(["df", disk])
+    print(subprocess.run(["ls", "-lasR", disk], capture_output=True, text=True).stdout)
+    within(15, "webhook", "list", ok=(0,1,75))
+    within(15, "events", ok=(0,1,75))
+    within(60, "queue", "cancel", "--all")
+    for _ in range(15):
+        time.sleep(1)
+        print(subprocess.run(["df", disk], capture_output=True, text=True).stdout)
+        print(offer(repute, "after"))
+    print(subprocess.run(["ls", "-lasR", disk], capture_output=True, text=True).stdout)
+    print(repute.process.said()[-3000:])

@@ -19,7 +19,7 @@ use crate::dane::Vouched;
 use crate::opening::Opener;
 use crate::rules::{self, TlsRule, Wanted};
 use crate::tally::Counting;
-use crate::wire::Wire;
+use crate::wire::{Wire, Written};
 use crate::{DeliverySettings, Egress, HostMemory, Route, Timeouts};
 
 /// Further transactions for recipients who were too many for the one before: a server that
@@ -179,9 +179,21 @@ impl Connection {
         let mut exchange = Exchange::begin(transaction, offered, self.unclean);
         let ended_before = loop {
             match exchange.next(out) {
-                Next::Send(Payload::Stuffed(_)) if wire.has_unread() => {
+                Next::Send(_) if exchange.speaks_alone() && wire.has_unread() => {
                     out.clear();
                     exchange.answered_early();
+                }
+                Next::Send(payload) if exchange.speaks_alone() => {
+                    let sent = wire.send_alone(out, payload, timeouts.block).await;
+                    out.clear();
+                    match sent {
+                        Ok(Written::All) => {}
+                        Ok(Written::Interrupted) => match wire.reply(timeouts.reply(Stage::Body)).await {
+                            Ok(reply) => exchange.answered_midway(reply),
+                            Err(loss) => exchange.lost(loss),
+                        },
+                        Err(loss) => exchange.lost(loss),
+                    }
                 }
                 Next::Send(payload) => {
                     let sent = wire.send(out, payload, timeouts.block).await;

@@ -373,18 +373,10 @@ fn before_mail(stage: Stage, reply: Reply) -> Outcome {
 
 fn lost(stage: Stage, loss: Loss) -> Outcome {
     let at = stage.as_str();
-    let (culprit, status, text) = match loss {
-        Loss::TimedOut => {
-            (Culprit::Network, EnhancedCode(4, 4, 2), format!("the server did not answer in time ({at})"))
-        }
-        Loss::Closed | Loss::Unsent => {
-            (Culprit::Network, EnhancedCode(4, 4, 2), format!("the connection was lost ({at})"))
-        }
-        Loss::Malformed => {
-            (Culprit::Receiver, EnhancedCode(4, 5, 0), format!("what the server said is no SMTP reply ({at})"))
-        }
-    };
-    Outcome::ours(Verdict::Deferred, stage, culprit, status, text)
+    // Before there is a message, what could not be sent is no more than a connection that was lost.
+    let loss = if loss == Loss::Unsent { Loss::Closed } else { loss };
+    let (culprit, status, what) = loss.told();
+    Outcome::ours(Verdict::Deferred, stage, culprit, status, format!("{what} ({at})"))
 }
 
 fn loops(host: &HostName) -> Outcome {

@@ -5,13 +5,14 @@
 //! commands and content go out in one system call and nothing is copied.
 //!
 //! A write that fails is no loss yet: a server that refuses and leaves has often said why, and
-//! that is read first.
+//! that is read first. What a server says before the end of a message was written is noticed, as far as it has come, and ends the
+//! writing: it cannot be the answer to that end.
 
 use std::collections::VecDeque;
 use std::future::{Future, poll_fn};
 use std::io::{self, IoSlice};
 use std::pin::{Pin, pin};
-use std::task::Poll;
+use std::task::{Context, Poll};
 use std::time::Duration;
 
 use bytes::BytesMut;
@@ -19,7 +20,7 @@ use repute_net::Stream;
 use repute_smtp::client::{Loss, Payload, Stuffed};
 use repute_smtp::reply::ReplyReader;
 use repute_types::Reply;
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::io::{AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::time::{Instant, Sleep};
 
 /// Room that is asked for before a read; replies are far smaller.
@@ -63,7 +64,7 @@ impl Wire {
         let (stream, input, reader) = (&mut self.stream, &mut self.input, &mut self.reader);
         let read = async {
             loop {
-                if let Some(reply) = reader.read(input).map_err(|_| Loss::Malformed)? {
+                if let Some(reply) = reader.read(input).map_err(Loss::Malformed)? {
                     return Ok(reply);
                 }
                 input.reserve(READ);
@@ -82,34 +83,73 @@ impl Wire {
 
     /// Writes out commands and what follows them; each write within the time.
     pub async fn send(&mut self, commands: &[u8], payload: Payload<'_>, within: Duration) -> Result<(), Loss> {
-        let commands = std::iter::once(commands);
-        let written = match payload {
-            Payload::None => self.write(commands, within).await,
-            Payload::Plain(content) => {
-                self.write(commands.chain(content.chunks().iter().map(|c| &c[..])), within).await
-            }
-            Payload::Stuffed(content) => self.write(commands.chain(Stuffed::new(content)), within).await,
-        };
-        self.unsent = !matches!(written, Some(Ok(())));
-        if written.is_none() { Err(Loss::Unsent) } else { Ok(()) }
+        self.write_out(commands, payload, Meanwhile::NotHeard, within).await.map(|_| ())
     }
 
-    async fn write<'a>(&mut self, pieces: impl Iterator<Item = &'a [u8]>, within: Duration) -> Option<io::Result<()>> {
+    /// The same for a message with nothing else unanswered before it: stops where the server says something before the end.
+    pub async fn send_alone(
+        &mut self,
+        commands: &[u8],
+        payload: Payload<'_>,
+        within: Duration,
+    ) -> Result<Written, Loss> {
+        self.write_out(commands, payload, Meanwhile::Heard, within).await
+    }
+
+    async fn write_out(
+        &mut self,
+        commands: &[u8],
+        payload: Payload<'_>,
+        meanwhile: Meanwhile,
+        within: Duration,
+    ) -> Result<Written, Loss> {
+        let commands = std::iter::once(commands);
+        let written = match payload {
+            Payload::None => self.write(commands, meanwhile, within).await,
+            Payload::Plain(content) => {
+                self.write(commands.chain(content.chunks().iter().map(|c| &c[..])), meanwhile, within).await
+            }
+            Payload::Stuffed(content) => self.write(commands.chain(Stuffed::new(content)), meanwhile, within).await,
+        };
+        self.unsent = !matches!(written, Some(Ok(Written::All)));
+        match written {
+            None => Err(Loss::Unsent),
+            Some(Ok(Written::Interrupted)) => Ok(Written::Interrupted),
+            // What is still to be read says more than the error.
+            Some(Ok(Written::All) | Err(_)) => Ok(Written::All),
+        }
+    }
+
+    async fn write<'a>(
+        &mut self,
+        pieces: impl Iterator<Item = &'a [u8]>,
+        meanwhile: Meanwhile,
+        within: Duration,
+    ) -> Option<io::Result<Written>> {
         let mut pieces = pieces.filter(|p| !p.is_empty());
         let mut window: VecDeque<&[u8]> = VecDeque::with_capacity(GATHER);
         loop {
             window.extend(pieces.by_ref().take(GATHER - window.len()));
             if window.is_empty() {
-                return timed(&mut self.timer, within, self.stream.flush()).await;
+                return timed(&mut self.timer, within, self.stream.flush()).await.map(|r| r.map(|()| Written::All));
             }
             let mut slices = [IoSlice::new(&[]); GATHER];
             for (slot, piece) in slices.iter_mut().zip(&window) {
                 *slot = IoSlice::new(piece);
             }
-            let write = self.stream.write_vectored(&slices[..window.len()]);
-            match timed(&mut self.timer, within, write).await? {
-                Ok(0) => return Some(Err(io::ErrorKind::WriteZero.into())),
-                Ok(count) => advance(&mut window, count),
+            let (stream, input, slices) = (&mut self.stream, &mut self.input, &slices[..window.len()]);
+            let step = poll_fn(|cx| {
+                if meanwhile == Meanwhile::Heard
+                    && let Poll::Ready(heard) = poll_heard(stream, input, cx)
+                {
+                    return Poll::Ready(heard.map(|()| None));
+                }
+                Pin::new(&mut *stream).poll_write_vectored(cx, slices).map_ok(Some)
+            });
+            match timed(&mut self.timer, within, step).await? {
+                Ok(Some(0)) => return Some(Err(io::ErrorKind::WriteZero.into())),
+                Ok(Some(count)) => advance(&mut window, count),
+                Ok(None) => return Some(Ok(Written::Interrupted)),
                 Err(e) => return Some(Err(e)),
             }
         }
@@ -119,6 +159,29 @@ impl Wire {
     pub async fn close(&mut self, within: Duration) {
         // Whether the other side still listens does not matter any more.
         let _ = timed(&mut self.timer, within, self.stream.shutdown()).await;
+    }
+}
+
+/// How far writing came.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Written {
+    All,
+    /// The server said something before the end was written. What it is, [`Wire::reply`] tells.
+    Interrupted,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Meanwhile {
+    Heard,
+    NotHeard,
+}
+
+/// Reads what has come without waiting for it; a connection that is at its end is an error.
+fn poll_heard(stream: &mut Stream, input: &mut BytesMut, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+    input.reserve(READ);
+    match std::task::ready!(pin!(stream.read_buf(input)).poll(cx))? {
+        0 => Poll::Ready(Err(io::ErrorKind::UnexpectedEof.into())),
+        _ => Poll::Ready(Ok(())),
     }
 }
 
@@ -180,6 +243,24 @@ mod tests {
         assert_eq!(wire.send(b"", Payload::Stuffed(&content), MINUTE).await, Ok(()));
         assert_eq!(wire.reply(MINUTE).await.unwrap().code, 552);
         assert_eq!(wire.reply(MINUTE).await, Err(Loss::Unsent));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_a_server_says_before_the_end_of_a_message_ends_the_writing() {
+        let (mut wire, mut server) = pair().await;
+        let listening = tokio::spawn(async move {
+            let mut some = [0; 1000];
+            server.read_exact(&mut some).await.unwrap();
+            server.write_all(b"250 ok\r\n").await.unwrap();
+            let mut heard = Vec::new();
+            server.read_to_end(&mut heard).await.unwrap();
+            heard
+        });
+        let content = Content::from(vec![b'x'; 300_000]);
+        assert_eq!(wire.send_alone(b"", Payload::Stuffed(&content), MINUTE).await, Ok(Written::Interrupted));
+        assert_eq!(wire.reply(MINUTE).await.unwrap().code, 250);
+        drop(wire);
+        assert!(!listening.await.unwrap().ends_with(b".\r\n"), "the end was sent all the same");
     }
 
     #[tokio::test(start_paused = true)]

@@ -8,7 +8,7 @@ use std::sync::atomic::Ordering;
 use repute_delivery::{Connection, Sent, Transaction, Wanted};
 use repute_queue::{Feedback, LaneId, Lease, Next, Then};
 use repute_spool::Pending;
-use repute_types::{Culprit, EnhancedCode, Outcome, Recipient, Stage, Verdict};
+use repute_types::{Culprit, EnhancedCode, Outcome, Recipient, Stage, Stream, Verdict};
 use tokio::sync::watch;
 
 use crate::config::Settings;
@@ -200,7 +200,7 @@ impl Session {
         // What failed behind a BDAT may go by DATA.
         let failed = |pending: &Pending| pending.last.as_ref().is_some_and(|last| last.stage == Stage::Body);
         let mut chunks = !loaded.part.recipients.iter().any(failed);
-        let mut refused_its_offer = false;
+        let (mut refused_its_offer, mut has_waited) = (false, !first);
         loop {
             let fresh = !self.has_usable(settings, wanted);
             if fresh && let Err(outcome) = self.open(settings, wanted).await {
@@ -210,6 +210,9 @@ impl Session {
                     return Err(Unsaid::Crowded);
                 }
                 return Ok(slots.end(&outcome, feedback));
+            }
+            if !std::mem::replace(&mut has_waited, true) {
+                self.wait_for_pace(settings, meta.stream).await;
             }
             if meta.letter.is_some() && self.works.bulk.is_over(meta.id) {
                 return Err(Unsaid::Cancelled);
@@ -246,6 +249,16 @@ impl Session {
                 }
             }
         }
+    }
+
+    /// Until the site's rate lets this message begin. A greeting that took long has used up the distance to the next.
+    async fn wait_for_pace(&self, settings: &Settings, stream: Stream) {
+        if settings.sites.is_empty() && settings.warm_up.is_empty() {
+            return;
+        }
+        let now = self.works.now();
+        let at = self.works.queue(|queue| queue.speaks_at(self.id, stream, now));
+        tokio::time::sleep(at.since(now)).await;
     }
 
     fn has_usable(&mut self, settings: &Settings, wanted: Wanted<'_>) -> bool {

@@ -17,6 +17,7 @@ mod dispatch;
 pub mod door;
 mod doorway;
 mod fresh;
+mod held;
 mod intake;
 mod notice;
 pub mod once;
@@ -46,6 +47,7 @@ pub use circuit::{CircuitRow, CircuitSettings, HabitRow};
 pub use config::Settings;
 pub use control::Control;
 pub use door::Door;
+pub use held::Begin;
 pub use pace::{PaceRow, SiteRule};
 pub use repute_ledger::requests::Request;
 pub use returned::ReturnSettings;
@@ -67,10 +69,15 @@ impl Engine {
     /// Starts the works. Ready to accept at once; what the spool held from before is entered
     /// in the queue in the background.
     pub async fn start(doors: Doors, settings: Settings) -> Result<Engine, SpoolError> {
+        Engine::begin(doors, settings, Begin::GoesOn).await
+    }
+
+    /// The same, saying what becomes of what the spool held; where that is held, it is so on disk when this returns.
+    pub async fn begin(doors: Doors, settings: Settings, how: Begin) -> Result<Engine, SpoolError> {
         let last = doors.spool.last_id().await?;
         let ids = IdSource::after(last.unwrap_or(MessageId(0))).salted(doors.random.next());
         let campaigns = doors.spool.campaigns().await?;
-        let works = Arc::new(Works::new(doors, settings, ids));
+        let works = Arc::new(Works::new(doors, settings, ids, last.is_some()));
         works.bulk.restore(&campaigns);
         let (stop, stopped) = watch::channel(false);
         let mut tasks = Vec::new();
@@ -81,8 +88,11 @@ impl Engine {
         }
         disk::restore(&works).await;
         tasks.push(tokio::spawn(disk::run(works.clone(), stopped.clone())));
+        match how {
+            Begin::GoesOn => tasks.push(tokio::spawn(refill(works.clone(), last, stopped.clone(), how))),
+            Begin::Held => held::begin(&works, last, stopped.clone()).await?,
+        }
         tasks.push(tokio::spawn(dispatch::run(works.clone(), stopped.clone())));
-        tasks.push(tokio::spawn(refill(works.clone(), last, stopped.clone())));
         tasks.push(tokio::spawn(bulk::sweep(works.clone(), stopped.clone())));
         tasks.push(tokio::spawn(bulk::take_out(works.clone(), stopped.clone())));
         tasks.push(tokio::spawn(suppress::run(works.clone(), stopped.clone())));
@@ -160,7 +170,7 @@ const PAGE: usize = 10_000;
 
 /// Enters what the spool held at start, oldest first, up to the last id of then: what was
 /// accepted since enters by itself.
-async fn refill(works: Arc<Works>, last: Option<MessageId>, stop: watch::Receiver<bool>) {
+async fn refill(works: Arc<Works>, last: Option<MessageId>, stop: watch::Receiver<bool>, how: Begin) {
     let Some(last) = last else { return };
     let mut walk = Walk::behind(None);
     let mut count = 0usize;
@@ -193,6 +203,9 @@ async fn refill(works: Arc<Works>, last: Option<MessageId>, stop: watch::Receive
             .into_iter()
             .filter(|(meta, _)| meta.id <= last)
             .map(|(meta, part)| {
+                if how == Begin::Held {
+                    return held::entry(&works, &meta, part);
+                }
                 let part = circuit::let_go_at_start(&works, &meta, part);
                 repute_queue::Entry { due: due_at_start(&works, &meta, &part), ..works.entry(&meta, &part) }
             })
@@ -208,8 +221,12 @@ async fn refill(works: Arc<Works>, last: Option<MessageId>, stop: watch::Receive
             break;
         }
     }
-    if count > 0 {
-        works.note(Level::Info, "start", format!("{count} parts of messages from before are in the queue"));
+    match how {
+        Begin::Held => works.note(Level::Warning, "start", held::told(count)),
+        Begin::GoesOn if count == 0 => {}
+        Begin::GoesOn => {
+            works.note(Level::Info, "start", format!("{count} parts of messages from before are in the queue"));
+        }
     }
 }
 

@@ -15,6 +15,10 @@ use crate::config::Settings;
 use crate::permit::way::Way;
 use crate::works::Works;
 
+/// After a restart a site with a rate waits for as long as that says, and no longer than this: a slow rate may then be passed by one
+/// message, which is better than a password reset that waits for an hour.
+const UNKNOWN_MOST: Duration = Duration::from_secs(60);
+
 /// A rate, and the sites that it is for.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SiteRule {
@@ -85,11 +89,13 @@ pub(crate) fn terms(works: &Works, settings: &Settings, route: &Route, way: Way)
     let warm = works.warm_ups.terms(settings, route, way, works.now());
     let Some(rule) = rule else { return warm };
     let (name, egress) = (rule.name(route), way.egress);
-    let ruled = Terms { name, egress, rate: rule.rate, ahead: Duration::ZERO, earliest: Timestamp(0) };
+    // When the last message went before the start is not known.
+    let earliest = works.goes_on_since + rule.rate.takes(1).min(UNKNOWN_MOST);
+    let ruled = Terms { name, egress, rate: rule.rate, ahead: Duration::ZERO, earliest };
     let Some(warm) = warm else { return Some(ruled) };
     let rate = if warm.rate.takes(1) > rule.rate.takes(1) { warm.rate } else { rule.rate };
     let name = if rule.hosts.is_empty() { warm.name } else { ruled.name };
-    Some(Terms { name, rate, earliest: warm.earliest, ..ruled })
+    Some(Terms { name, rate, earliest: warm.earliest.max(ruled.earliest), ..ruled })
 }
 
 /// Tells every lane anew.

@@ -97,6 +97,8 @@ impl LaneWork {
 
 pub(crate) struct Works {
     pub doors: Doors,
+    /// The start, where mail was there before: when some of it was sent last is not known.
+    pub goes_on_since: Timestamp,
     settings: RwLock<Arc<Settings>>,
     pub accounts: Accounts,
     pub gate: Gate,
@@ -127,7 +129,8 @@ pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 }
 
 impl Works {
-    pub fn new(doors: Doors, settings: Settings, ids: IdSource) -> Works {
+    /// `goes_on`: there was mail before.
+    pub fn new(doors: Doors, settings: Settings, ids: IdSource, goes_on: bool) -> Works {
         let accounts = Accounts::new(&settings);
         let queue = Queue::new(lane_settings(&settings));
         let circuits = match doors.circuits.as_ref().map(|store| Ok((store.load()?, store.load_habits()?))) {
@@ -152,8 +155,10 @@ impl Works {
         };
         let gate = Gate::new(doors.trust.is_none());
         let fresh = Fresh::new(settings.limits.fresh_content);
+        let goes_on_since = if goes_on { doors.clock.now() } else { Timestamp(0) };
         Works {
             doors,
+            goes_on_since,
             settings: RwLock::new(Arc::new(settings)),
             accounts,
             gate,

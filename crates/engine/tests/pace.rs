@@ -40,6 +40,40 @@ async fn a_site_gets_no_more_than_its_rate_and_all_of_it_in_the_end() {
     assert!(world.spool.is_empty());
 }
 
+/// Messages were counted when sessions were given them: those whose greeting came late were all sent at once.
+#[tokio::test(start_paused = true)]
+async fn late_greetings_do_not_bunch_messages_up() {
+    let mut world = World::unstarted();
+    world.sites = vec![rule(&["mx.slow.test"], 60, HOUR)];
+    world.start().await;
+    let slow = world.receiver("slow.test", |_, _| "250 2.1.5 ok");
+    slow.greets_after(&[170, 110, 50].map(Duration::from_secs));
+    send(&world, 10, "slow.test").await;
+    pass(20 * MINUTE).await;
+    assert_eq!(slow.taken().len(), 10);
+    let distances = slow.distances();
+    assert!(distances.iter().all(|distance| *distance >= MINUTE - Duration::from_millis(10)), "{distances:?}");
+}
+
+/// Each restart let one message to each site go at once.
+#[tokio::test(start_paused = true)]
+async fn restarts_do_not_pass_the_rate() {
+    let mut world = World::unstarted();
+    world.sites = vec![rule(&["mx.slow.test"], 60, HOUR)];
+    world.start().await;
+    let slow = world.receiver("slow.test", |_, _| "250 2.1.5 ok");
+    send(&world, 20, "slow.test").await;
+    pass(Duration::from_secs(10)).await;
+    for _ in 0..5 {
+        world.stop().await;
+        world.start().await;
+        pass(Duration::from_secs(70)).await;
+    }
+    let distances = slow.distances();
+    assert!(distances.len() >= 4, "{distances:?}");
+    assert!(distances.iter().all(|distance| *distance >= MINUTE - Duration::from_millis(10)), "{distances:?}");
+}
+
 #[tokio::test(start_paused = true)]
 async fn domains_whose_hosts_are_under_one_name_share_its_rate() {
     let mut world = World::unstarted();

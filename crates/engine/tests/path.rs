@@ -73,6 +73,27 @@ async fn what_failed_by_bdat_goes_by_data_the_next_time() {
     assert_eq!(world.verdicts("y@b.test"), [(1, Delivered)], "it is remembered of the host");
 }
 
+/// Both hosts of the site offer BDAT and do not know it: whoever is asked second is not asked the same again.
+#[tokio::test(start_paused = true)]
+async fn two_hosts_that_refuse_the_bdat_they_offer_take_data_in_the_first_attempt() {
+    let mut world = World::new().await;
+    let first = world.receiver("b.test", |_, _| "250 2.1.5 ok");
+    let second = world.second_receiver("b.test", |_, _| "250 2.1.5 ok");
+    first.fails_chunks("502 5.5.1 BDAT not implemented");
+    first.leaves_at_chunks();
+    second.fails_chunks("502 5.5.1 BDAT not implemented");
+    world.submit("shop@example.com", &["x@b.test"]).await.unwrap();
+    pass(MINUTE).await;
+    assert_eq!(world.verdicts("x@b.test"), [(1, Delivered)]);
+    assert_eq!((first.taken().len(), second.taken().len()), (0, 1));
+    assert_eq!((*first.sessions.lock().unwrap(), *second.sessions.lock().unwrap()), (1, 1));
+    // It is remembered of both of them.
+    world.submit("shop@example.com", &["y@b.test"]).await.unwrap();
+    pass(MINUTE).await;
+    assert_eq!(world.verdicts("y@b.test"), [(1, Delivered)]);
+    assert!(*second.sessions.lock().unwrap() <= 2, "a session was lost to a BDAT again");
+}
+
 #[tokio::test(start_paused = true)]
 async fn many_recipients_at_a_site_are_one_transaction() {
     let mut world = World::new().await;

@@ -3,8 +3,8 @@
 //! Promise: [`Feed::record`] never blocks. Where events are stored, a thread of its own does the rest:
 //! it writes events in their outer form to the store as soon as they come, within
 //! milliseconds where thousands come in a second, whatever waits as one transaction, and wakes the
-//! subscriptions. Where the disk refuses, events wait in memory up to a bound; the newest beyond it are left
-//! out, counted, and the count becomes a note. Where none are stored, an event goes into memory at once.
+//! subscriptions. Where the disk refuses, events wait in memory up to a bound, and whoever asks is answered from what is written;
+//! the newest beyond the bound are left out, counted, and the count becomes a note. Where none are stored, an event goes into memory at once.
 
 mod thread;
 
@@ -227,7 +227,7 @@ impl Feed {
         lock(&self.shared.ring)
     }
 
-    /// Asks the store, after everything that was recorded before is in it.
+    /// Asks the store, after everything that was recorded before is in it or the disk has refused it.
     pub(crate) async fn ask<T: Send + 'static>(
         &self,
         question: impl FnOnce(&mut Store) -> Result<T, StoreError> + Send + 'static,

@@ -162,3 +162,31 @@ async fn a_reader_that_is_up_to_date_is_called_for_many_events_at_once() {
     assert!(one.events.len() + two.events.len() == 1000 && began.elapsed().is_zero());
     assert!(Arc::ptr_eq(&one.events[0], &first.events[0]));
 }
+
+/// The thread waited for the disk alone: `repute webhook list` and `repute events` hung for as long as it was full.
+#[tokio::test]
+async fn while_the_disk_refuses_what_is_written_can_be_asked_for() {
+    let state = State::new();
+    let path = state.join("events.sqlite");
+    let store = Some((path.clone(), Bounds::default()));
+    let feed = Feed::open(FeedOptions { store, ..FeedOptions::default() }).unwrap();
+    let mut newest = feed.newest();
+    feed.record(&Arc::new(event(1)));
+    newest.changed().await.unwrap();
+
+    let other = rusqlite::Connection::open(&path).unwrap();
+    other.execute_batch("BEGIN IMMEDIATE").unwrap();
+    feed.record(&Arc::new(event(2)));
+    for _ in 0..3 {
+        let mut events = feed.subscribe(Since::Start, Filter::ALL);
+        let asked = tokio::time::timeout(Duration::from_secs(60), events.ready());
+        let told = asked.await.expect("nobody answers").unwrap().unwrap();
+        assert_eq!(told.events.len(), 1);
+        tokio::time::timeout(Duration::from_secs(60), feed.begins_after()).await.expect("nobody answers").unwrap();
+    }
+    assert_eq!((feed.recorded(), feed.stored()), (2, 1));
+    other.execute_batch("ROLLBACK").unwrap();
+    newest.changed().await.unwrap();
+    assert_eq!(feed.stored(), 2, "what waited is written when the disk takes it again");
+    tokio::task::spawn_blocking(move || feed.close()).await.unwrap();
+}

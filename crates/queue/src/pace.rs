@@ -2,7 +2,8 @@
 //! (docs/pace.md).
 //!
 //! Promise: between two messages of a pace lies the time that its rate says, to within [`LATE`], so that no stretch of
-//! that length has more messages. What it is asked costs O(1), what it gives one entry in a heap of times.
+//! that length has more messages: where they are given to sessions, and once more where these begin to speak of them
+//! ([`Pace::speak`]), since a session may take long to open. What it is asked costs O(1), what it gives one entry in a heap of times.
 
 use std::collections::{HashMap, VecDeque};
 use std::fmt;
@@ -110,6 +111,8 @@ pub(crate) struct Pace {
     terms: Terms,
     /// When the next message may go, in microseconds.
     next: i64,
+    /// The same for what was given away and waits for its session to open.
+    speaks: i64,
     /// Lanes in line that had transactional mail when they came, and the others.
     urgent: VecDeque<LaneId>,
     waiting: VecDeque<LaneId>,
@@ -157,9 +160,21 @@ impl Pace {
         self.next = from.saturating_add(self.terms.rate.interval());
     }
 
+    /// When a session may begin with a message that it was given: now, or as long after the one before as the rate says. What runs
+    /// ahead of the pace does not wait.
+    pub fn speak(&mut self, stream: Stream, now: Timestamp) -> Timestamp {
+        if stream == Stream::Transactional && !self.terms.ahead.is_zero() {
+            return now;
+        }
+        let at = self.speaks.max(micros(now) - LATE);
+        self.speaks = at.saturating_add(self.terms.rate.interval());
+        Timestamp(at.div_euclid(1000) + i64::from(at.rem_euclid(1000) > 0)).max(now)
+    }
+
     /// Other terms from now on; what was sent still counts.
     pub fn change(&mut self, terms: &Terms, now: Timestamp) {
         self.terms = terms.clone();
+        self.speaks = self.speaks.min(micros(now).saturating_add(terms.rate.interval()));
         // By the slower rate of before it might wait for hours.
         self.next = self.next.min(micros(now).saturating_add(terms.rate.interval()).saturating_add(span(terms.ahead)));
     }
@@ -234,6 +249,7 @@ impl Paces {
         let pace = Some(Pace {
             terms: terms.clone(),
             next: micros(now.max(terms.earliest)),
+            speaks: micros(now),
             urgent: VecDeque::new(),
             waiting: VecDeque::new(),
             lanes: 0,
@@ -286,6 +302,7 @@ impl Paces {
         for (index, pace) in self.slots.iter_mut().enumerate() {
             let Some(pace) = pace else { continue };
             pace.next = pace.next.saturating_sub(by);
+            pace.speaks = pace.speaks.saturating_sub(by);
             if pace.wake.take().is_some() {
                 waking.push(PaceId(index as u32));
             }

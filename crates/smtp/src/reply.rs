@@ -2,7 +2,7 @@
 //!
 //! Promise: [`ReplyReader`] takes octets in any cut and needs no more memory than its bounds;
 //! it accepts what real servers say (bare LF, a code without text, octets that are not UTF-8) where
-//! the meaning is beyond doubt. [`encode`] writes lines of at most 512 octets, with the enhanced
+//! the meaning is beyond doubt. Of a reply of very many lines, which say the same code, the first ones are kept. [`encode`] writes lines of at most 512 octets, with the enhanced
 //! code on each, and no stranger's control character can end one early.
 //! Fails with [`ReplyError`]: after it, where the next reply begins is unknown, and the
 //! connection is of no use.
@@ -13,8 +13,13 @@ use repute_types::{EnhancedCode, Reply};
 
 /// RFC 5321 §4.5.3.1.5 allows 512; some servers put a whole policy page into a line.
 pub const LINE_MOST: usize = 4096;
-/// The longest EHLO reply in the wild is under 30 lines, the longest refusal about as much.
-pub const LINES_MOST: usize = 100;
+/// The longest EHLO reply in the wild is under 30 lines, the longest refusal about as much. What comes behind is read and
+/// not kept: it does not change what the code says.
+pub const LINES_KEPT: usize = 100;
+/// So many say nothing any more: a server that goes on and on.
+pub const LINES_MOST: usize = 1000;
+/// Of one reply, all lines together.
+pub const OCTETS_MOST: usize = 64 << 10;
 /// What we write (RFC 5321 §4.5.3.1.5), with code and CRLF.
 const LINE_WRITTEN_MOST: usize = 512;
 
@@ -24,6 +29,8 @@ pub enum ReplyError {
     LineTooLong,
     #[error("the reply has more than {LINES_MOST} lines")]
     TooManyLines,
+    #[error("the reply has more than {OCTETS_MOST} octets")]
+    TooLong,
     #[error("a line does not begin with a reply code")]
     NoCode,
     #[error("the lines of one reply have different codes")]
@@ -35,6 +42,9 @@ pub enum ReplyError {
 pub struct ReplyReader {
     /// The reply so far; `None` between replies.
     part: Option<Reply>,
+    /// Of the reply so far, kept or not.
+    lines: usize,
+    octets: usize,
     /// Octets of the current line known to hold no line end.
     searched: usize,
 }
@@ -56,9 +66,11 @@ impl ReplyReader {
             if end >= LINE_MOST {
                 return Err(ReplyError::LineTooLong);
             }
+            self.count(end + 1)?;
             let more = self.line(&input[..end])?;
             input.advance(end + 1);
             if !more {
+                (self.lines, self.octets) = (0, 0);
                 return Ok(self.part.take());
             }
         }
@@ -67,6 +79,16 @@ impl ReplyReader {
     /// Whether a reply has begun and not ended.
     pub fn is_inside(&self) -> bool {
         self.part.is_some() || self.searched > 0
+    }
+
+    fn count(&mut self, octets: usize) -> Result<(), ReplyError> {
+        self.lines += 1;
+        self.octets += octets;
+        match () {
+            () if self.lines > LINES_MOST => Err(ReplyError::TooManyLines),
+            () if self.octets > OCTETS_MOST => Err(ReplyError::TooLong),
+            () => Ok(()),
+        }
     }
 
     /// Takes one line without its LF; says whether more lines follow.
@@ -87,7 +109,7 @@ impl ReplyReader {
                 self.part = Some(Reply { code, enhanced, lines });
             }
             Some(part) if part.code != code => return Err(ReplyError::CodeChanges),
-            Some(part) if part.lines.len() == LINES_MOST => return Err(ReplyError::TooManyLines),
+            Some(part) if part.lines.len() == LINES_KEPT => {}
             Some(part) => part.lines.push(without(text, part.enhanced)),
         }
         Ok(more)
@@ -214,9 +236,24 @@ mod tests {
         }
         let endless = "250-more\r\n".repeat(LINES_MOST + 1);
         assert_eq!(read_all(endless.as_bytes()), Err(ReplyError::TooManyLines));
+        let much = format!("250-{}\r\n", "x".repeat(4000)).repeat(20);
+        assert_eq!(read_all(much.as_bytes()), Err(ReplyError::TooLong));
         let long = format!("250 {}", "x".repeat(LINE_MOST));
         assert_eq!(read_all(long.as_bytes()), Err(ReplyError::LineTooLong));
         assert!(read_all(format!("250 {}\r\n", "x".repeat(LINE_MOST - 6)).as_bytes()).is_ok());
+    }
+
+    /// A refusal of more than a hundred lines was taken for a broken server, and tried again for days.
+    #[test]
+    fn a_long_refusal_counts_by_its_code() {
+        let long = format!("{}550 5.7.1 last\r\n220 next\r\n", "550-5.7.1 no\r\n".repeat(LINES_MOST - 1));
+        let (mut reader, mut input) = (ReplyReader::new(), BytesMut::from(long.as_str()));
+        let reply = reader.read(&mut input).unwrap().unwrap();
+        assert_eq!((reply.code, reply.lines.len()), (550, LINES_KEPT));
+        assert!(reply.lines.iter().all(|line| line == "no"));
+        assert_eq!(reader.read(&mut input).unwrap().unwrap().code, 220, "each reply has bounds of its own");
+        let changing = format!("{}250 ok\r\n", "550-no\r\n".repeat(LINES_KEPT + 1));
+        assert_eq!(read_all(changing.as_bytes()), Err(ReplyError::CodeChanges));
     }
 
     fn encoded(reply: &Reply) -> String {

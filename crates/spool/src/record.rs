@@ -109,6 +109,13 @@ pub enum Change {
     Keep(PartRecord),
 }
 
+impl Settlement {
+    /// Whether it takes a part out and brings nothing.
+    pub fn is_bare_end(&self) -> bool {
+        self.change.is_end() && self.notices.is_empty()
+    }
+}
+
 impl Change {
     /// Whether the part is gone with it.
     pub fn is_end(&self) -> bool {

@@ -178,7 +178,7 @@ impl SqliteSpool {
         let failed = |source| OpenError::Database { path: path.clone(), source };
         let connection = schema::open_writer(&path, &options)?;
         let checkpointer = Checkpointer::start(&path, options.log_octets, options.hook.clone())?;
-        let mut reserve = Reserve::new(dir.join("reserve"), 2 * options.log_octets);
+        let mut reserve = Reserve::new(dir.join("reserve"), &path, 2 * options.log_octets);
         let taken = schema::taken(&connection).map_err(failed)?;
         let journal = open_journal(dir, &options, taken, &mut reserve)?;
         let database = Database::new(connection, &options, checkpointer, reserve).map_err(failed)?;

@@ -218,3 +218,51 @@ async fn a_start_on_a_full_disk_says_so() {
     let text = error.to_string();
     assert!(text.contains("room") && !text.contains("move"), "{text}");
 }
+
+/// Nothing could be taken out of a queue that filled the disk, once others had taken the rest of it: what freed room needed some.
+#[tokio::test]
+async fn what_is_cancelled_on_a_disk_that_others_filled_makes_room() {
+    let dir = tempfile::tempdir().unwrap();
+    let Some(_disk) = SmallDisk::mount(dir.path(), "size=16m") else { return };
+    let (folder, ballast) = (dir.path().join("spool"), dir.path().join("ballast"));
+    let options = Options { log_octets: 512 << 10, ..Options::default() };
+    let spool = SqliteSpool::open(&folder, options.clone()).unwrap();
+    let refused = fill(&spool, 1).await;
+    assert!(refused > 100, "only {refused} fitted");
+    fill_up(&ballast).await;
+    // What does not end anything takes the journal's room, until nothing more is written.
+    for round in 0..100 {
+        for n in 1..refused {
+            let held = PartState::Held(format!("by an operator, for the {round}th time"));
+            spool.settle(keep(PartRecord { state: held, ..part(n, 0, "a.example") }));
+        }
+        let began = std::time::Instant::now();
+        let written = spool.flush().await;
+        assert!(began.elapsed() < Duration::from_secs(10), "{round}: {:?}", began.elapsed());
+        if written.is_err() {
+            break;
+        }
+    }
+    assert!(spool.unsettled() > 0, "the journal took everything");
+    fill_up(&ballast).await;
+    for n in 1..refused {
+        spool.settle(done(n, 0));
+    }
+    flush_soon(&spool).await;
+    eventually("mail is taken again", || spool.refusal().is_none()).await;
+    assert_eq!(spool.unsettled(), 0);
+    spool.commit(small(9_000)).await.unwrap();
+    drop(spool);
+    let spool = SqliteSpool::open(&folder, options).unwrap();
+    let left: Vec<_> = spool.scan(None, 10_000).await.unwrap().iter().map(|(meta, _)| meta.id.0).collect();
+    assert_eq!(left, [9_000]);
+}
+
+/// Takes what is free, and what the spool gives up for that.
+async fn fill_up(ballast: &Path) {
+    for _ in 0..3 {
+        let mut file = std::fs::File::options().create(true).append(true).open(ballast).unwrap();
+        while std::io::Write::write(&mut file, &[0; 4096]).is_ok_and(|n| n > 0) {}
+        tokio::time::sleep(Duration::from_millis(200)).await;
+    }
+}

@@ -4,7 +4,7 @@ use bytes::BytesMut;
 use repute_smtp::client::{
     Exchange, Extensions, Login, Loss, Next, Opening, Payload, Step, Stuffed, TlsWish, Transaction,
 };
-use repute_smtp::reply::{self, ReplyReader};
+use repute_smtp::reply::{self, ReplyError, ReplyReader};
 use repute_smtp::server::{self, Security, Start, dry::converse_from};
 use repute_trust::replies;
 use repute_types::{Address, Content, Outcome, Recipient, Reply, Stage, Verdict};
@@ -151,7 +151,8 @@ pub fn client_session(octets: &[u8]) {
     let login = choices.flag().then_some(&login);
     let recipients = usize::from(choices.next() % 5) + 1;
     let content = content_in_cuts(b"Subject: x\r\n\r\n.\r\n..dots\r\nend", choices.next());
-    let end = [Loss::TimedOut, Loss::Closed, Loss::Unsent, Loss::Malformed][usize::from(choices.next() & 3)];
+    let end = [Loss::TimedOut, Loss::Closed, Loss::Unsent, Loss::Malformed(ReplyError::NoCode)]
+        [usize::from(choices.next() & 3)];
     let (replies, _) = read_replies(choices.0, choices.0.len().max(1));
     let mut replies = replies.into_iter();
 

@@ -340,6 +340,15 @@ pub(super) async fn change(works: &Works, known: &Known, state: CampaignState) -
     Ok(())
 }
 
+/// Pauses a campaign that runs, as one who says `pause` does.
+pub(crate) async fn hold(works: &Works, known: &Known, reason: &str) -> Result<(), BulkError> {
+    let _turn = known.turn.lock().await;
+    if known.state() == CampaignState::Running {
+        change(works, known, CampaignState::Paused(reason.to_owned())).await?;
+    }
+    Ok(())
+}
+
 /// The campaign's next parts; none at its end. What is damaged is passed over, and was told at start.
 pub(super) async fn page(
     works: &Works,

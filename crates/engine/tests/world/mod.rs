@@ -15,7 +15,7 @@ use repute_engine::config::{AccountSettings, Limits, SendingDomain};
 use repute_engine::door::{Account, Origin, Submitted};
 use repute_engine::permit::{PermitSettings, TrustDoors};
 use repute_engine::{
-    CircuitSettings, Control, Door, Doors, Engine, ReturnSettings, Settings, SiteRule, SuppressionSettings,
+    Begin, CircuitSettings, Control, Door, Doors, Engine, ReturnSettings, Settings, SiteRule, SuppressionSettings,
 };
 use repute_ledger::{
     Circuits, History, HistoryOptions, Reports, ReportsOptions, Returned, ReturnedOptions, Suppressions, TlsSessions,
@@ -71,9 +71,12 @@ impl Resolver for Names {
             }
             let of = self.aliases.lock().unwrap().get(name).unwrap_or(name).clone();
             let exchange = domain(&format!("mx.{of}"));
-            match self.address_of(&exchange) {
-                Some(_) => found(Mx { preference: 10, exchange: Some(exchange) }),
-                None => Lookup::NoName { authentic: false },
+            let second = domain(&format!("mx2.{of}"));
+            let known = [(10, exchange), (20, second)].into_iter().filter(|(_, host)| self.address_of(host).is_some());
+            let items: Vec<_> = known.map(|(preference, host)| Mx { preference, exchange: Some(host) }).collect();
+            match items.is_empty() {
+                true => Lookup::NoName { authentic: false },
+                false => Lookup::Found(Records { items, authentic: false, ttl: Duration::from_secs(300) }),
             }
         })
     }
@@ -157,6 +160,8 @@ pub struct World {
     pub domains: Vec<SendingDomain>,
     pub routes: Arc<Routes>,
     pub sites: Vec<SiteRule>,
+    /// What becomes of what waits at the next start.
+    pub begin: Begin,
     hosts: u8,
 }
 
@@ -194,6 +199,7 @@ impl World {
             domains: domains(),
             routes: Arc::new(Routes::default()),
             sites: Vec::new(),
+            begin: Begin::GoesOn,
             hosts: 0,
         }
     }
@@ -239,7 +245,7 @@ impl World {
             tokens: Arc::new(repute_feedback::Tokens::new(&[1; 32])),
             trust: self.trust.clone(),
         };
-        self.engine = Some(Engine::start(doors, self.settings()).await.unwrap());
+        self.engine = Some(Engine::begin(doors, self.settings(), self.begin).await.unwrap());
     }
 
     /// Takes on what was changed since the start, but for its doors.
@@ -302,6 +308,26 @@ impl World {
         judge: impl Fn(&str, u32) -> &'static str + Send + Sync + 'static,
     ) -> Arc<Receiver> {
         let at = self.host(name);
+        self.serve(at, judge)
+    }
+
+    /// A receiver on a domain's second host.
+    pub fn second_receiver(
+        &mut self,
+        name: &str,
+        judge: impl Fn(&str, u32) -> &'static str + Send + Sync + 'static,
+    ) -> Arc<Receiver> {
+        self.hosts += 1;
+        let ip = Ipv4Addr::new(192, 0, 2, self.hosts);
+        self.names.hosts.lock().unwrap().insert(domain(&format!("mx2.{name}")), ip);
+        self.serve(SocketAddr::from((ip, 25)), judge)
+    }
+
+    fn serve(
+        &self,
+        at: SocketAddr,
+        judge: impl Fn(&str, u32) -> &'static str + Send + Sync + 'static,
+    ) -> Arc<Receiver> {
         let receiver = Arc::new(Receiver::new(judge));
         let mut listener = self.network.listen(at);
         let shared = receiver.clone();

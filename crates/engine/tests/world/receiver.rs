@@ -1,10 +1,11 @@
 //! A receiver with a will of its own, speaking SMTP over a stream in memory.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
+use tokio::time::Instant;
 
 /// A message as a receiver took it.
 #[derive(Clone, Debug)]
@@ -26,8 +27,14 @@ pub struct Receiver {
     offers: Mutex<&'static str>,
     /// Before it answers the end of a message.
     ponders: Mutex<Duration>,
+    /// Before it greets, session by session.
+    greets_after: Mutex<VecDeque<Duration>>,
+    /// When it heard MAIL.
+    heard: Mutex<Vec<Instant>>,
     /// What it says to BDAT.
     to_chunks: Mutex<&'static str>,
+    /// Whether it takes no session any more from the first BDAT on.
+    leaves_at_chunks: Mutex<bool>,
     judge: Box<Judge>,
     asked: Mutex<HashMap<String, u32>>,
 }
@@ -41,6 +48,9 @@ impl Receiver {
             most: Mutex::new(u32::MAX),
             offers: Mutex::default(),
             ponders: Mutex::default(),
+            greets_after: Mutex::default(),
+            heard: Mutex::default(),
+            leaves_at_chunks: Mutex::default(),
             to_chunks: Mutex::new("502 5.5.1 what is that"),
             judge: Box::new(judge),
             asked: Mutex::default(),
@@ -64,6 +74,8 @@ impl Receiver {
         mut wire: BufReader<S>,
     ) {
         let (mut from, mut to) = (String::new(), Vec::new());
+        let greets_after = self.greets_after.lock().unwrap().pop_front().unwrap_or_default();
+        tokio::time::sleep(greets_after).await;
         let _ = wire.write_all(b"220 receiver.test\r\n").await;
         let mut line = String::new();
         while wire.read_line(&mut line).await.is_ok_and(|n| n > 0) {
@@ -75,6 +87,7 @@ impl Receiver {
                 format!("250-receiver.test\r\n250-PIPELINING\r\n250-8BITMIME\r\n{offers}250 ENHANCEDSTATUSCODES")
             } else if upper.starts_with("MAIL FROM:") {
                 from = inside(&command);
+                self.heard.lock().unwrap().push(Instant::now());
                 to.clear();
                 "250 2.1.0 ok".to_owned()
             } else if upper.starts_with("RCPT TO:") {
@@ -115,6 +128,9 @@ impl Receiver {
                 if wire.read_exact(&mut chunk).await.is_err() {
                     return;
                 }
+                if *self.leaves_at_chunks.lock().unwrap() {
+                    self.at_most(0);
+                }
                 (*self.to_chunks.lock().unwrap()).to_owned()
             } else if upper == "QUIT" {
                 let _ = wire.write_all(b"221 2.0.0 bye\r\n").await;
@@ -140,6 +156,21 @@ impl Receiver {
     pub fn fails_chunks(&self, reply: &'static str) {
         self.offers("250-CHUNKING\r\n");
         *self.to_chunks.lock().unwrap() = reply;
+    }
+
+    /// From the first BDAT on it takes no session.
+    pub fn leaves_at_chunks(&self) {
+        *self.leaves_at_chunks.lock().unwrap() = true;
+    }
+
+    /// The next sessions are greeted so late.
+    pub fn greets_after(&self, times: &[Duration]) {
+        self.greets_after.lock().unwrap().extend(times);
+    }
+
+    /// Between one MAIL and the next.
+    pub fn distances(&self) -> Vec<Duration> {
+        self.heard.lock().unwrap().windows(2).map(|two| two[1] - two[0]).collect()
     }
 
     /// From now on it takes so long to answer the end of a message.

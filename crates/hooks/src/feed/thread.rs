@@ -93,13 +93,15 @@ impl Collector {
     }
 
     /// Returns whether this was the end.
-    fn turn(&mut self, taken: Taken) -> bool {
+    fn turn(&mut self, mut taken: Taken) -> bool {
         let events: Vec<Arc<Told>> =
             taken.events.iter().filter_map(|(id, event)| wire::told(*id, event)).map(Arc::new).collect();
         while let Err(error) = self.write(&events) {
             if !std::mem::replace(&mut self.told_failure, true) {
                 self.note(Level::Error, format!("events wait in memory: {error}"));
             }
+            // What is written can be told all the same.
+            self.answer(std::mem::take(&mut taken.asks));
             if self.pause() {
                 // The end: one last try, for a disk that takes things again.
                 if let Err(error) = self.write(&events) {
@@ -118,7 +120,7 @@ impl Collector {
             let text = format!("{} events came faster than they could be written: no reader gets them", taken.lost);
             self.note(Level::Warning, text);
         }
-        taken.asks.into_iter().for_each(|ask| ask(&mut self.store));
+        self.answer(taken.asks);
         let now = self.clock.now();
         if taken.closed {
             self.shared.end();
@@ -156,11 +158,26 @@ impl Collector {
         self.shared.newest.send_replace(newest);
     }
 
-    /// Waits before another try; `true` where there is no time for one.
-    fn pause(&self) -> bool {
-        let open = |inbox: &mut Inbox| !inbox.closed;
-        let waited = self.shared.wake.wait_timeout_while(lock(&self.shared.inbox), RETRY, open);
-        waited.unwrap_or_else(PoisonError::into_inner).0.closed
+    fn answer(&mut self, asks: Vec<Ask>) {
+        asks.into_iter().for_each(|ask| ask(&mut self.store));
+    }
+
+    /// Waits before another try, and answers meanwhile whoever asks; `true` where there is no time for one.
+    fn pause(&mut self) -> bool {
+        let again = Instant::now() + RETRY;
+        loop {
+            let left = again.saturating_duration_since(Instant::now());
+            let (asks, closed) = {
+                let unasked = |inbox: &mut Inbox| !inbox.closed && inbox.asks.is_empty();
+                let waited = self.shared.wake.wait_timeout_while(lock(&self.shared.inbox), left, unasked);
+                let mut inbox = waited.unwrap_or_else(PoisonError::into_inner).0;
+                (std::mem::take(&mut inbox.asks), inbox.closed)
+            };
+            self.answer(asks);
+            if closed || left.is_zero() {
+                return closed;
+            }
+        }
     }
 
     /// Returns when to look again.

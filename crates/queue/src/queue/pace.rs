@@ -117,6 +117,13 @@ impl Queue {
         }
     }
 
+    /// When a session of the lane may begin with the message that it was given, of that stream: sessions that took long to open would
+    /// all begin at once.
+    pub fn speaks_at(&mut self, id: LaneId, stream: Stream, now: Timestamp) -> Timestamp {
+        let pace = self.lanes.get(id.0 as usize).and_then(Option::as_ref).and_then(|lane| lane.pace);
+        pace.map_or(now, |pace| self.paces.at(pace).speak(stream, now))
+    }
+
     /// A message of the lane was given to a session.
     pub(super) fn gave(&mut self, id: LaneId, now: Timestamp) {
         let Some(pace) = self.lane_mut(id).pace else { return };

@@ -6,6 +6,7 @@
 use std::sync::Arc;
 
 use anyhow::Context as _;
+use repute_engine::Begin;
 use sd_notify::NotifyState;
 use tokio::runtime::Runtime;
 use tokio::signal::unix::{Signal, SignalKind, signal};
@@ -18,9 +19,14 @@ use crate::serve::{self, Running, ports, user};
 use crate::tokens;
 
 #[derive(clap::Args)]
-pub struct Args {}
+pub struct Args {
+    /// Hold all that waits from before until it is released: for a state folder put back from a copy, in which stands as
+    /// waiting what has been delivered since. New mail goes as ever
+    #[arg(long)]
+    held: bool,
+}
 
-pub fn run(_: Args, context: &Context) -> anyhow::Result<Exit> {
+pub fn run(args: Args, context: &Context) -> anyhow::Result<Exit> {
     // Files of the state folder are the service's alone, whoever made the folder.
     nix::sys::stat::umask(nix::sys::stat::Mode::from_bits_truncate(0o077));
     let config = context.load(Files::Check)?;
@@ -45,7 +51,8 @@ pub fn run(_: Args, context: &Context) -> anyhow::Result<Exit> {
     let runtime = Runtime::new().context("the runtime cannot be started")?;
     runtime.block_on(async {
         let mut signals = Signals::new()?;
-        let running = serve::begin(config, ports, log).await?;
+        let how = if args.held { Begin::Held } else { Begin::GoesOn };
+        let running = serve::begin(config, ports, log, how).await?;
         if self_signed {
             warn_of_self_signed();
         }

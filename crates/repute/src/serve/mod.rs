@@ -24,7 +24,7 @@ use repute_delivery::sts::PolicyHosts;
 use repute_delivery::{HostMemory, Tally};
 use repute_dns::{DnsSettings, HickoryResolver, Resolver};
 use repute_engine::permit::TrustDoors;
-use repute_engine::{Doors, Engine, policies};
+use repute_engine::{Begin, Doors, Engine, policies};
 use repute_feedback::Tokens;
 use repute_ledger::requests::{RequestOptions, Requests};
 use repute_ledger::{
@@ -75,11 +75,11 @@ pub struct Running {
 pub async fn start(config: Config, log: Arc<Log>) -> anyhow::Result<Running> {
     user::prepare_state(&config, None)?;
     let ports = ports::open(&config.listeners)?;
-    begin(config, ports, log).await
+    begin(config, ports, log, Begin::GoesOn).await
 }
 
 /// Starts a server on sockets that are open already.
-pub async fn begin(config: Config, ports: Vec<Port>, log: Arc<Log>) -> anyhow::Result<Running> {
+pub async fn begin(config: Config, ports: Vec<Port>, log: Arc<Log>, how: Begin) -> anyhow::Result<Running> {
     let control_socket = control::server::bind(&config.state)?;
     let sendmail_socket = control::sendmail::bind(&config.state)?;
     let certificate = certificate(&config)?;
@@ -93,7 +93,7 @@ pub async fn begin(config: Config, ports: Vec<Port>, log: Arc<Log>) -> anyhow::R
     outside::tell_missed(&feed, &*doors.spool).await?;
     let outside = Outside::start(&config, feed, doors.events.clone(), trust).await?;
     let known = known(&config, &doors)?;
-    let engine = Engine::start(doors, settings::of(&config, &known)).await.context("the works cannot start")?;
+    let engine = Engine::begin(doors, settings::of(&config, &known), how).await.context("the works cannot start")?;
     let (stop_listeners, stopping) = watch::channel(false);
     let shared = SharedLimits::new(SharedBounds {
         connections: config.limits.connections,

@@ -19,6 +19,7 @@ use bytes::BytesMut;
 use repute_types::{Body, Content, Culprit, EnhancedCode, Outcome, Reply, Stage, Verdict};
 
 use super::{Extensions, Transaction};
+use crate::reply::ReplyError;
 
 /// Content up to this size is sent behind the RCPT commands without waiting for their
 /// replies: a round trip saved is worth more than so many octets now and then wasted.
@@ -80,8 +81,23 @@ pub enum Loss {
     Closed,
     /// The server left, or stopped reading, while something was being sent to it.
     Unsent,
-    /// What came is no reply.
-    Malformed,
+    /// What came is no reply, or one without an end.
+    Malformed(ReplyError),
+}
+
+impl Loss {
+    /// Who is to blame, by which status, and the words for it.
+    pub fn told(self) -> (Culprit, EnhancedCode, String) {
+        let network = |what: &str| (Culprit::Network, EnhancedCode(4, 4, 2), what.to_owned());
+        match self {
+            Loss::TimedOut => network("the server did not answer in time"),
+            Loss::Closed => network("the connection was lost"),
+            Loss::Unsent => network("the server left or stopped reading"),
+            Loss::Malformed(fault) => {
+                (Culprit::Receiver, EnhancedCode(4, 5, 0), format!("the server is broken: {fault}"))
+            }
+        }
+    }
 }
 
 #[derive(Debug)]
@@ -271,6 +287,12 @@ impl<'a> Exchange<'a> {
         self.broken(Some(command), outcome);
     }
 
+    /// Whether nothing but the message itself, which is to be sent now, waits for an answer: then what the server says before its end
+    /// answers nothing.
+    pub fn speaks_alone(&self) -> bool {
+        self.waiting.len() == 1 && matches!(self.waiting.front(), Some(Command::Bdat | Command::Content))
+    }
+
     /// More was received than was asked for, before the content was sent: what is said of it would be taken from that.
     pub fn answered_early(&mut self) {
         self.alive = false;
@@ -278,16 +300,23 @@ impl<'a> Exchange<'a> {
         self.end_all(Outcome::ours(Verdict::Deferred, Stage::Data, Culprit::Receiver, EnhancedCode(4, 5, 0), text));
     }
 
+    /// The server said this before the end of the message was sent, which is not sent any more. A refusal holds: some
+    /// servers refuse what is too large as soon as they see it. Nothing else can be an answer to what they had not seen.
+    pub fn answered_midway(&mut self, reply: Reply) {
+        self.alive = false;
+        if reply.code >= 400 {
+            return self.end_all(Outcome::from_reply(Stage::Body, reply));
+        }
+        let text = "the server answered before the end of the message was sent";
+        let outcome = Outcome::ours(Verdict::Deferred, Stage::Body, Culprit::Receiver, EnhancedCode(4, 5, 0), text);
+        self.end_all(Outcome { reply: Some(reply), ..outcome });
+    }
+
     /// The connection is gone. What was decided before stays so.
     pub fn lost(&mut self, loss: Loss) {
         self.alive = false;
         let command = self.waiting.front().or(self.ahead.front()).copied();
-        let (culprit, status, what) = match loss {
-            Loss::TimedOut => (Culprit::Network, EnhancedCode(4, 4, 2), "the server did not answer in time"),
-            Loss::Closed => (Culprit::Network, EnhancedCode(4, 4, 2), "the connection was lost"),
-            Loss::Unsent => (Culprit::Network, EnhancedCode(4, 4, 2), "the server left or stopped reading"),
-            Loss::Malformed => (Culprit::Receiver, EnhancedCode(4, 5, 0), "what the server said is no SMTP reply"),
-        };
+        let (culprit, status, what) = loss.told();
         let sent = self.waiting.iter().any(|c| matches!(c, Command::Bdat | Command::Content));
         let doubt =
             if sent && loss != Loss::Unsent { "; the message had been sent and may have been delivered" } else { "" };

@@ -121,6 +121,11 @@ impl Checkpointer {
         Ok(())
     }
 
+    /// Whether the thread does nothing, and nothing waits for it.
+    pub fn is_at_rest(&self) -> bool {
+        !self.busy.load(Ordering::Acquire)
+    }
+
     /// Has what is there copied, unless that is under way.
     pub fn ask(&self) {
         if self.busy.swap(true, Ordering::AcqRel) {

@@ -211,7 +211,7 @@ impl Database {
 
     /// An error where mail has to wait until the disk has room again; `pending` octets wait to come here.
     pub fn ask_for_room(&mut self, pending: u64) -> Result<(), Failure> {
-        if !self.reserve.hold() {
+        if !self.reserve.hold(self.checkpointer.is_at_rest()) {
             return Err(Failure::Full(self.want_of_room()));
         }
         match self.max_octets {
@@ -247,7 +247,7 @@ impl Database {
             self.next_content = next_content;
             self.distrusted = matches!(failure, Failure::Disk(_));
             if let Failure::Full(_) = failure {
-                self.reserve.give_up();
+                self.reserve.hand_over();
                 // Where this fails, the next transaction meets the same failure and reports it.
                 let _ = self.empty_log();
             }
@@ -298,7 +298,7 @@ impl Database {
 
     /// Uses a quiet moment: a step of giving space back, copied into the file at the end.
     pub fn use_quiet(&mut self) {
-        if !self.reserve.hold() {
+        if !self.reserve.hold(self.checkpointer.is_at_rest()) {
             self.squeeze();
             return;
         }
@@ -331,9 +331,12 @@ impl Database {
         Ok(())
     }
 
-    /// The same, and gives the log's space back: a large message that failed has filled it.
-    fn empty_log(&mut self) -> Result<(), Failure> {
-        self.checkpoint("PRAGMA wal_checkpoint(TRUNCATE)")
+    /// The same, and gives the log's space back: a large message that failed has filled it. Some of it stays the log's: what makes
+    /// room has to be written first, and whoever else filled the disk takes what is free at once.
+    pub fn empty_log(&mut self) -> Result<(), Failure> {
+        self.checkpoint("PRAGMA wal_checkpoint(TRUNCATE)")?;
+        self.reserve.hold_for_log();
+        Ok(())
     }
 
     fn checkpoint(&self, pragma: &str) -> Result<(), Failure> {

@@ -209,6 +209,21 @@ impl Pending {
         slice
     }
 
+    /// Some of the parts that are gone and still in the database.
+    pub fn ends(&self, most: usize) -> Vec<(PartId, Change)> {
+        let state = self.lock();
+        let ends = state.changes.iter().filter(|(_, (change, _))| change.is_end());
+        ends.take(most).map(|(part, (change, _))| (*part, change.clone())).collect()
+    }
+
+    /// These changes are in the database, whatever of their segments is not.
+    pub fn took(&self, changes: &[(PartId, Change)]) {
+        let mut state = self.lock();
+        for (part, _) in changes {
+            state.changes.remove(part);
+        }
+    }
+
     /// The slice is in the database.
     pub fn drained(&self, slice: &Slice) {
         let mut state = self.lock();

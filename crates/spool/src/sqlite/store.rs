@@ -30,6 +30,11 @@ const LEAST_STEP: usize = 64;
 const LONG_STEP: usize = 1024;
 /// Such a part of a segment a content may take; a larger one goes into the database at once.
 const LARGE: u64 = 8;
+/// Such a part of a segment is for settlements by which parts are gone, where there is no room for others: what is cancelled
+/// on a full disk makes room.
+const ENDS: u64 = 16;
+/// Parts that are taken out at a time where there is no room: little of the log, which is begun again between them.
+const END_STEP: usize = 64;
 /// Without work for so long, the rest of the journal goes into the database.
 const IDLE: Duration = Duration::from_secs(1);
 /// A moment without work, after which space may be given back.
@@ -152,7 +157,8 @@ impl Store {
             self.database.write(settlements, works)?;
             return Ok(None);
         }
-        self.make_room()?;
+        let only_ends = works.clone().next().is_none() && settlements.iter().all(|settlement| settlement.is_bare_end());
+        self.make_room(if only_ends { 0 } else { self.journal.octets() / ENDS })?;
         let at = self.append()?;
         self.passed(Step::AfterCommit);
         let segment = self.journal.active();
@@ -246,9 +252,9 @@ impl Store {
         self.database.write(&[], works)
     }
 
-    /// Makes the block fit into the active segment: where it does not, the other one's turn comes.
-    fn make_room(&mut self) -> Result<(), Failure> {
-        let fits = self.block.octets() <= self.journal.room();
+    /// Makes the block fit into the active segment, so that as much is left: where it does not, the other one's turn comes.
+    fn make_room(&mut self, left: u64) -> Result<(), Failure> {
+        let fits = self.block.octets() + left <= self.journal.room();
         if !fits || self.pending.entries(self.journal.active()) >= MOST_ENTRIES {
             self.turn()?;
         }
@@ -293,6 +299,11 @@ impl Store {
             // The reserve has been given up for this.
             taken = self.database.take(&slice.changes, &slice.messages, &files, generation);
         }
+        if let Err(Failure::Full(_)) = taken
+            && self.take_ends()? > 0
+        {
+            taken = self.database.take(&slice.changes, &slice.messages, &files, generation);
+        }
         if let Err(Failure::Damage(_)) = taken {
             // What cannot be changed cannot be read either, and nothing waits for it.
             for (part, change) in &slice.changes {
@@ -301,6 +312,28 @@ impl Store {
             taken = self.database.take(&[], &slice.messages, &files, generation);
         }
         taken
+    }
+
+    /// Takes what is gone out of the database, a little at a time, which needs no room but that of the log; says how much it was.
+    fn take_ends(&mut self) -> Result<usize, Failure> {
+        let (files, mut count, mut most) = (self.journal.files(), 0, END_STEP);
+        loop {
+            let ends = self.pending.ends(most);
+            if ends.is_empty() {
+                return Ok(count);
+            }
+            match self.database.take(&ends, &[], &files, None) {
+                Err(Failure::Full(_)) if most > 1 => {
+                    most /= 2;
+                    continue;
+                }
+                taken => taken?,
+            }
+            self.pending.took(&ends);
+            count += ends.len();
+            // Where somebody reads it, the next one has less of it.
+            let _ = self.database.empty_log();
+        }
     }
 
     /// Takes everything into the database.
@@ -369,8 +402,8 @@ impl Store {
 
     /// On a full disk: gives back what deliveries have freed, so that the reserve can be had again.
     pub fn squeeze(&mut self) {
-        // What the disk refuses now is tried again soon. Messages stay in the journal: there they take nothing.
-        let _ = self.drain_changes();
+        // What the disk refuses now is tried again soon. Ends first: they make room. Messages stay in the journal: there they take nothing.
+        let _ = self.take_ends().and_then(|_| self.drain_changes());
         self.database.squeeze();
         let _ = self.database.ask_for_room(self.pending.octets());
     }

@@ -40,7 +40,14 @@ impl Vacuum {
     /// One step on a full disk: nothing is kept, and little is moved, because each page moved
     /// is a page of the log until that is copied. Whether there is more.
     pub fn squeeze(&mut self, db: &Connection) -> rusqlite::Result<bool> {
-        self.give_back(db, 0, SMALL_STEP_PAGES)?;
+        let mut pages = SMALL_STEP_PAGES;
+        while let Err(error) = self.give_back(db, 0, pages) {
+            // The log may have room for less.
+            pages /= 2;
+            if pages == 0 {
+                return Err(error);
+            }
+        }
         Ok(self.wanted)
     }
 

@@ -22,6 +22,9 @@ use crate::{Change, Settlement};
 /// Time between two tries of settlements that could not be written, where no commit comes.
 const RETRY: Duration = Duration::from_secs(1);
 
+/// Ends in one block, where each page counts.
+const ENDS: usize = 1024;
+
 pub(super) fn run(mut store: Store, inbox: &Inbox) {
     let (mut linger, mut company) = (LINGER, Company::default());
     store.look();
@@ -118,15 +121,21 @@ fn settle_alone(store: &mut Store, inbox: &Inbox, settlements: Vec<Arc<Settlemen
     }
     let mut refused = Vec::new();
     let mut reason = None;
-    for settlement in settlements {
+    let mut settlements = settlements.into_iter();
+    for settlement in settlements.by_ref() {
         match store.keep(std::slice::from_ref(&settlement), std::iter::empty()) {
             Ok(_) => inbox.settled(&[settlement]),
             Err(failure) => {
                 reason = Some(failure.to_error());
                 refused.push(settlement);
+                // There is none for the next either, and thousands of tries take minutes.
+                if let Failure::Full(_) = failure {
+                    break;
+                }
             }
         }
     }
+    refused.extend(end_alone(store, inbox, settlements.collect()));
     match reason {
         None => true,
         Some(reason) => {
@@ -134,6 +143,24 @@ fn settle_alone(store: &mut Store, inbox: &Inbox, settlements: Vec<Arc<Settlemen
             false
         }
     }
+}
+
+/// Without room, those by which a part is gone go before what was handed in earlier: they need little, and room comes from
+/// nothing else. What stands before them of the same part does nothing afterwards. Gives those that are not on disk.
+fn end_alone(store: &mut Store, inbox: &Inbox, settlements: Vec<Arc<Settlement>>) -> Vec<Arc<Settlement>> {
+    let (ends, mut left): (Vec<_>, Vec<_>) = settlements.into_iter().partition(|settlement| settlement.is_bare_end());
+    let mut chunks = ends.chunks(ENDS);
+    for chunk in chunks.by_ref() {
+        match store.keep(chunk, std::iter::empty()) {
+            Ok(_) => inbox.settled(chunk),
+            Err(_) => {
+                left.extend_from_slice(chunk);
+                break;
+            }
+        }
+    }
+    left.extend(chunks.flatten().cloned());
+    left
 }
 
 fn one_by_one<T>(

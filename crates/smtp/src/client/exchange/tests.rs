@@ -114,7 +114,7 @@ fn replies_that_do_not_fit_end_the_session_and_deliver_nothing() {
 #[test]
 fn a_break_at_one_recipient_is_told_apart_from_the_others() {
     let pipelining = Extensions { pipelining: true, ..Extensions::default() };
-    for loss in [Loss::Malformed, Loss::Closed, Loss::TimedOut] {
+    for loss in [Loss::Malformed(ReplyError::NoCode), Loss::Closed, Loss::TimedOut] {
         let heard = replies("250 a\r\n250 b\r\n550 c\r\n");
         let (_, outcomes, alive) = Scene::new(5).play(&pipelining, &heard, loss);
         assert!(!alive);
