@@ -4,6 +4,7 @@ import pathlib
 import signal
 import smtplib
 import socket
+import subprocess
 import sys
 import threading
 import time
@@ -202,6 +203,18 @@ def test_systemd_socket_activate(case):
 
 
 @needs_room
+@needs("systemd-analyze")
+def test_the_unit_is_understood(case):
+    """By the systemd of this machine, which may be older than the newest kinds of service."""
+    for name in ("repute.service", "repute.socket"):
+        unit = pathlib.Path(__file__).resolve().parents[2] / "packaging" / name
+        said = subprocess.run(["systemd-analyze", "verify", unit], capture_output=True, text=True, timeout=60).stderr
+        # Neither the program nor its manual is installed here.
+        wrong = [line for line in said.splitlines() if name in line and "Command " not in line]
+        assert not wrong, wrong
+    assert "ExecReload=" in (unit.parent / "repute.service").read_text()
+
+
 def test_root_is_given_up(case):
     """Started as root it binds 587, 465 and 25, becomes its user for good, and owns its folder."""
     sink = Sink(case)
