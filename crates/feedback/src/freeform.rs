@@ -11,7 +11,7 @@ mod forms;
 mod named;
 
 use self::forms::{FORMS, NOTICES, ORIGINALS};
-use self::named::{blocks, in_sentence, one_line, transcribed};
+use self::named::{blocks, in_sentence, one_line, screen_names, transcribed};
 use crate::cause::{self, Said};
 use crate::find;
 use crate::letter::mail_is_from_a_machine;
@@ -40,6 +40,9 @@ pub(crate) fn read(mail: &Mail<'_>) -> Option<Report> {
     let mut blocks = if form == "list" { Vec::new() } else { blocks(said, &failed, &sender) };
     if blocks.is_empty() {
         blocks = transcribed(said);
+    }
+    if blocks.is_empty() {
+        blocks = screen_names(said, reporter(mail).as_deref());
     }
     if blocks.is_empty() {
         let address = in_sentence(said, &failed, &sender, &original).or_else(|| find::address(&subject));

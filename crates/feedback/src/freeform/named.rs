@@ -94,6 +94,18 @@ fn coded(line: &str) -> Option<String> {
     inside[address.len()..].trim_start_matches('>').starts_with("...").then_some(address)
 }
 
+/// AOL tells its own users by their names alone, below a sentence that ends in a colon.
+pub(super) fn screen_names(text: &str, domain: Option<&str>) -> Vec<(String, String)> {
+    let Some((domain, (sentence, below))) = domain.zip(text.split_once("they are not accepting mail")) else {
+        return Vec::new();
+    };
+    let Some((rest, names)) = below.split_once(":\n") else { return Vec::new() };
+    let said = one_line(&format!("{sentence}they are not accepting mail{rest}"));
+    let is_name = |name: &&str| !name.is_empty() && name.len() < 64 && name.bytes().all(|b| b.is_ascii_alphanumeric());
+    let names = names.lines().map(str::trim).take_while(is_name);
+    names.map(|name| (format!("{name}@{domain}"), said.clone())).collect()
+}
+
 /// Exchange describes the message first, with whom it was written to; whom it did not reach stands behind that.
 fn behind_the_description(text: &str) -> &str {
     const LEADS: [&str; 2] = ["did not reach the following recipient(s):", "Did not reach the following recipient:"];
