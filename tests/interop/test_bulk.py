@@ -59,14 +59,16 @@ def test_bulk_checks_previews_and_sends(case):
             ["carol@d.example", ""], ["noreply@d.example", "N"]]
     arguments = files(case, rows)
     previews = repute.json("bulk", *arguments, "--preview", "3")
-    assert len(previews) == 3, "rows with faults are told of and passed over"
+    assert [p["email"] for p in previews if "message" in p] == ["ann@d.example", "bob@d.example"], previews
+    left_out = {p["line"]: p["left_out"]["why"] for p in previews if "left_out" in p}
+    assert left_out == {4: "duplicate", 5: "syntax", 6: "field", 7: "role"}, "who gets nothing is told beside it"
     previews = repute.json("bulk", *arguments, "--preview", "2")
     assert "Subject: Hello Ann" in previews[0]["message"] and "DKIM-Signature" in previews[0]["message"], previews[0]
     checked = repute.json("bulk", *arguments, "--check")
     assert (checked["rows"], checked["good"]) == (6, 2), checked
     assert checked["refused"] == {"syntax": 1, "duplicate": 1, "role": 1, "field": 1}, checked
     with open(checked["refused_file"], newline="") as file:
-        refused = {row["row"]: row["why"] for row in csv.DictReader(file)}
+        refused = {row["line"]: row["why"] for row in csv.DictReader(file)}
     assert refused == {"4": "duplicate", "5": "syntax", "6": "field", "7": "role"}, refused
     assert not sink.messages
     done = repute.json("bulk", *arguments, "--yes")

@@ -9,6 +9,7 @@ mod error;
 mod first;
 mod reports;
 mod select;
+mod sent;
 mod server;
 pub mod suppression;
 mod tls;
@@ -112,6 +113,9 @@ pub struct QueueRow {
     pub state: &'static str,
     /// Why it is held or has no permit, or what keeps its site from being tried.
     pub reason: Option<String>,
+    /// The reason is a rate that mail of other accounts shares.
+    #[serde(skip)]
+    pub is_paced: bool,
     /// When it is tried next, where it waits for a time.
     pub next: Option<Timestamp>,
     pub attempts: u32,
@@ -163,6 +167,8 @@ pub struct Status {
 pub struct LaneRow {
     pub site: String,
     pub egress: u16,
+    /// The egress by its name, and which of its addresses where that is one of them alone.
+    pub from: String,
     pub ready: usize,
     pub sessions: u32,
     pub window: u32,
@@ -326,7 +332,8 @@ impl Control {
     }
 
     pub fn status(&self) -> Status {
-        let warm_up = self.works.warm_ups.list(&self.works.settings());
+        let settings = self.works.settings();
+        let warm_up = self.works.warm_ups.list(&settings);
         self.works.queue(|queue| Status {
             warm_up,
             queued: queue.len(),
@@ -337,6 +344,7 @@ impl Control {
                 .map(|lane| LaneRow {
                     site: lane.key.site.to_string(),
                     egress: Way::egress_of(lane.key.way),
+                    from: Way::name_of(&settings, lane.key.way),
                     ready: lane.ready,
                     sessions: lane.sessions,
                     window: lane.window,
@@ -418,6 +426,7 @@ pub fn row(meta: &MessageMeta, part: PartRecord, view: Option<repute_queue::View
         (PartState::Due, Some(until)) => Some(format!("no session with its site could be had; tried again at {until}")),
         (PartState::Due, None) => pace.clone().map(|pace| PaceRow::from(pace).sentence()),
     };
+    let is_paced = part.state == PartState::Due && paused.is_none() && pace.is_some();
     let next = match state {
         "waiting" => Some(view.as_ref().map_or(part.due, |view| view.due)),
         "ready" => paused.or(pace.map(|pace| turn(&pace))),
@@ -435,6 +444,7 @@ pub fn row(meta: &MessageMeta, part: PartRecord, view: Option<repute_queue::View
             .collect(),
         state,
         reason,
+        is_paced,
         next,
         attempts: part.attempts,
         received: meta.received,

@@ -477,7 +477,7 @@ async fn addresses_and_domains_can_be_checked_before() {
     assert_eq!(field(&previews[0].message, "Subject"), "Hello Ann");
     assert!(previews[0].message.starts_with("DKIM-Signature:") && world.spool.is_empty());
     let missing = world.control().preview(&begin("x"), &[row("ann@b.test", "")]).await.unwrap_err().to_string();
-    assert!(missing.starts_with("row 1, ann@b.test: the field \"name\" is empty"), "{missing}");
+    assert!(missing.starts_with("row 0 (the first is 0), ann@b.test: the field \"name\" is empty"), "{missing}");
 }
 
 #[tokio::test(start_paused = true)]

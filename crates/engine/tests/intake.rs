@@ -2,6 +2,7 @@
 
 mod world;
 
+use world::campaigns::launched;
 use world::*;
 
 async fn refusal(from: &str, text: &str) -> String {
@@ -54,4 +55,23 @@ async fn a_full_disk_is_a_temporary_refusal_and_nothing_is_kept() {
     assert_eq!(reply.code, 452);
     world.spool.set_disk(repute_spool::memory::Disk::Good);
     assert!(world.spool.is_empty());
+}
+
+/// Clients of SES were told that nothing was.
+#[tokio::test(start_paused = true)]
+async fn what_an_account_sent_within_a_day_is_counted() {
+    let world = World::with_ledger().await;
+    let sent = async |account: &str| {
+        // What was told last is in the history.
+        world.control().why("nobody@b.test", 1).await.unwrap();
+        world.control().sent_in_a_day(account).await.unwrap()
+    };
+    assert_eq!(sent("shop").await, 0);
+    world.submit("shop@example.com", &["ann@b.test", "bob@b.test"]).await.unwrap();
+    world.submit("shop@example.com", &["ann@b.test"]).await.unwrap();
+    launched(&world, "autumn", &["a@b.test", "b@b.test", "c@b.test"]).await;
+    assert_eq!((sent("shop").await, sent("news").await), (3, 3));
+    pass(DAY + MINUTE).await;
+    world.submit("shop@example.com", &["eve@b.test"]).await.unwrap();
+    assert_eq!((sent("shop").await, sent("news").await), (1, 0));
 }

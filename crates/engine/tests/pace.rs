@@ -285,6 +285,26 @@ async fn transactional_mail_does_not_wait_while_an_address_warms_up() {
     assert!(big.taken().len() <= before + 1, "{}", big.taken().len() - before);
 }
 
+/// It read how much of the mail of all others waited for the same site.
+#[tokio::test(start_paused = true)]
+async fn an_account_reads_nothing_of_the_mail_of_others_in_why_its_own_waits() {
+    let mut world = World::unstarted();
+    world.sites = vec![rule(&["b.test"], 1, HOUR)];
+    world.start().await;
+    let _b = world.receiver("b.test", |_, _| "250 2.1.5 ok");
+    send(&world, 20, "b.test").await;
+    pass(MINUTE).await;
+    let all = Selector { all: true, ..Selector::default() };
+    let whole = world.control().list_for(None, all.clone(), 1).await.unwrap().rows.remove(0);
+    assert!(whole.reason.as_ref().unwrap().contains("19 parts share it"), "{whole:?}");
+    let own = world.control().list_for(whole.account.as_deref(), all.clone(), 1).await.unwrap().rows.remove(0);
+    assert_eq!((own.id, own.next), (whole.id, whole.next));
+    assert_eq!(own.reason.as_deref(), Some("its site is sent to at a rate, and its turn has not come"));
+    let why = world.control().why_for(whole.account.as_deref(), &whole.id.to_string(), 1).await.unwrap();
+    assert_eq!(why.queued[0].reason, own.reason);
+    assert_eq!(world.control().list_for(Some("nobody"), all, 1).await.unwrap().rows.len(), 0);
+}
+
 #[tokio::test(start_paused = true)]
 async fn an_address_that_does_not_warm_up_is_not_counted() {
     let mut world = warming().await;

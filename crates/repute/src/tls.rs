@@ -5,12 +5,17 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, RwLock};
 
 use anyhow::Context as _;
-use repute_types::Domain;
+use repute_trust::certificate::Certificate as Dates;
+use repute_trust::checks::mailbox::{RENEW as SOON, time_left};
+use repute_types::{Domain, Timestamp};
+use rustls::client::verify_server_name;
 use rustls::crypto::aws_lc_rs::default_provider;
 use rustls::pki_types::pem::PemObject as _;
-use rustls::pki_types::{CertificateDer, PrivateKeyDer};
-use rustls::server::{ClientHello, ResolvesServerCert};
+use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
+use rustls::server::{ClientHello, ParsedCertificate, ResolvesServerCert};
 use rustls::sign::CertifiedKey;
+
+use crate::out;
 
 /// Why a certificate and key cannot be used, and which of the two files is at fault.
 #[derive(Debug)]
@@ -42,6 +47,41 @@ pub fn certified_key(chain: &str, key: &str) -> Result<Arc<CertifiedKey>, Wrong>
     }
 }
 
+/// A sentence and its cure for each thing for which clients that look at it turn away from a certificate, now or soon.
+pub fn remarks(key: &CertifiedKey, hostname: &Domain, now: Timestamp) -> Vec<(String, String)> {
+    let (mut found, Some(der)) = (Vec::new(), key.cert.first()) else { return Vec::new() };
+    let mut remark = |what: String, cure: &str| found.push((what, cure.to_owned()));
+    const RENEW: &str = "renew it, and reload";
+    if let Ok(read) = Dates::parse(der) {
+        match time_left(&read, now) {
+            None => remark(format!("the certificate has expired, on {}", day(read.not_after)), RENEW),
+            Some(left) if left < SOON => {
+                let what = format!("the certificate expires on {}, in {}", day(read.not_after), out::short(left));
+                remark(what, "renew it, and see why that is not done by itself");
+            }
+            Some(_) => {}
+        }
+        if Timestamp(read.not_before.saturating_mul(1000)) > now {
+            let what = format!("the certificate is not valid before {}", day(read.not_before));
+            remark(what, "see whether this machine's clock is right, or take the certificate of now");
+        }
+    }
+    // One that is read by another parser than that of clients says nothing about its names.
+    if let (Ok(parsed), Ok(name)) = (ParsedCertificate::try_from(der), ServerName::try_from(hostname.as_str()))
+        && verify_server_name(&parsed, &name).is_err()
+    {
+        let what = format!("the certificate does not name {hostname}, which clients connect to");
+        remark(what, "take one for this name, or correct `hostname`");
+    }
+    found
+}
+
+/// The date of a time in seconds since 1970.
+fn day(seconds: i64) -> String {
+    let at = Timestamp(seconds.saturating_mul(1000)).to_string();
+    at.split('T').next().unwrap_or_default().to_owned()
+}
+
 /// The certificate of all listeners; `exchange` changes it for the next handshake.
 #[derive(Debug)]
 pub struct Certificate(RwLock<Arc<CertifiedKey>>);
@@ -54,7 +94,7 @@ impl Certificate {
     /// Until when it is good, in seconds since 1970; `None` where it does not say so in a form that is understood.
     pub fn not_after(&self) -> Option<i64> {
         let key = self.0.read().unwrap_or_else(std::sync::PoisonError::into_inner).clone();
-        repute_trust::certificate::Certificate::parse(key.cert.first()?).ok().map(|read| read.not_after)
+        Dates::parse(key.cert.first()?).ok().map(|read| read.not_after)
     }
 
     pub fn exchange(&self, key: Arc<CertifiedKey>) {
@@ -99,5 +139,35 @@ impl SelfSigned {
         crate::private::write(&self.key, made.signing_key.serialize_pem().as_bytes())?;
         crate::private::write(&self.certificate, made.cert.pem().as_bytes())?;
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Only the watch told it, and `config check` called it good.
+    #[test]
+    fn a_certificate_that_clients_turn_away_from_is_remarked_on() {
+        let mut wanted = rcgen::CertificateParams::new(vec!["mail.example.com".to_owned()]).unwrap();
+        wanted.not_before = rcgen::date_time_ymd(2026, 1, 1);
+        wanted.not_after = rcgen::date_time_ymd(2026, 4, 1);
+        let pair = rcgen::KeyPair::generate().unwrap();
+        let key = certified_key(&wanted.self_signed(&pair).unwrap().pem(), &pair.serialize_pem()).unwrap();
+        let said = |name: &str, month, day| {
+            let now = Timestamp(rcgen::date_time_ymd(2026, month, day).unix_timestamp() * 1000);
+            let found = remarks(&key, &name.parse().unwrap(), now);
+            found.into_iter().map(|(what, _)| what).collect::<Vec<_>>()
+        };
+        assert_eq!(said("mail.example.com", 2, 1), [""; 0]);
+        assert_eq!(said("mail.example.com", 3, 25), ["the certificate expires on 2026-04-01, in 7d"]);
+        assert_eq!(said("mail.example.com", 4, 2), ["the certificate has expired, on 2026-04-01"]);
+        let other = "the certificate does not name mx.example.com, which clients connect to";
+        assert_eq!(said("mx.example.com", 2, 1), [other]);
+        wanted.not_before = rcgen::date_time_ymd(2026, 3, 1);
+        let key = certified_key(&wanted.self_signed(&pair).unwrap().pem(), &pair.serialize_pem()).unwrap();
+        let early = Timestamp(rcgen::date_time_ymd(2026, 2, 1).unix_timestamp() * 1000);
+        let found = remarks(&key, &"mail.example.com".parse().unwrap(), early);
+        assert_eq!(found[0].0, "the certificate is not valid before 2026-03-01");
     }
 }

@@ -296,6 +296,21 @@ fn what_can_be_served_and_is_hardly_meant_is_advised_against() {
 }
 
 #[test]
+fn a_certificate_for_another_name_and_metrics_that_nobody_can_read_are_advised_against() {
+    let place = Place::new(
+        "hostname = \"mail.example.com\"\nstate = \"state\"\n[tls]\ncertificate = \"c.pem\"\nkey = \"k.pem\"\n\
+         [web]\nmetrics = \"loopback\"\n",
+    );
+    let made = rcgen::generate_simple_self_signed(vec!["mx.example.com".to_owned()]).unwrap();
+    std::fs::write(place.path("c.pem"), made.cert.pem()).unwrap();
+    std::fs::write(place.path("k.pem"), made.signing_key.serialize_pem()).unwrap();
+    std::fs::set_permissions(place.path("k.pem"), std::os::unix::fs::PermissionsExt::from_mode(0o600)).unwrap();
+    let said = place.run(&["config", "check"]).good();
+    assert!(said.contains("repute.toml:4:15: the certificate does not name mail.example.com"), "{said}");
+    assert!(said.contains("repute.toml:7:11: nobody can read the metrics"), "{said}");
+}
+
+#[test]
 fn who_names_what_is_not_there_reads_that_it_is_not() {
     let place = Place::new("hostname = \"mail.example.com\"\nstate = \"state\"\n");
     let token = place.run(&["token", "add", "web", "--account", "nope"]);

@@ -86,6 +86,9 @@ fn a_server_is_looked_at_also_while_its_file_has_faults() {
         let status = server.place.run(&["status"]);
         assert!(status.code == 0 && status.out.contains("running"), "{}{}", status.out, status.err);
         assert!(status.err.contains("has faults, which `repute config check` tells"), "{}", status.err);
+        // It refused, of all that look.
+        let webhooks = server.place.run(&["webhook", "list"]);
+        assert_eq!((webhooks.code, webhooks.out.as_str()), (1, "the server has no [[webhook]]\n"), "{}", webhooks.err);
         assert_eq!(server.place.run(&["config", "check"]).code, 2);
     }
 }
@@ -297,7 +300,7 @@ fn a_webhook_that_was_disabled_is_an_open_incident_until_it_is_resumed() {
 fn a_first_webhook_is_told_to_need_a_restart() {
     let mut server = Server::start_in(two_listeners());
     let none = server.place.run(&["webhook", "list"]);
-    assert_eq!((none.code, none.out.as_str()), (1, "there is no [[webhook]] in the configuration\n"));
+    assert_eq!((none.code, none.out.as_str()), (1, "the server has no [[webhook]]\n"));
     let config = format!("{}{}", server.place.read("repute.toml"), webhook_in(&server.place, closed_port()));
     std::fs::write(server.place.path("repute.toml"), config).unwrap();
     server.signal(Signal::SIGHUP);

@@ -9,6 +9,7 @@ use repute_metrics::{Counters, Source};
 use tokio::sync::Semaphore;
 
 use crate::pace::Paces;
+use crate::ses::Sent;
 use crate::settings::{Limits, Settings};
 use crate::v1::Followers;
 
@@ -43,6 +44,8 @@ pub(crate) struct App {
     pub leaving_turns: Semaphore,
     /// Who follows the stream of events.
     pub followers: Followers,
+    /// What accounts sent, as clients of SES ask it.
+    pub sent: Sent,
     /// Lists that come in at once.
     pub lists: Semaphore,
     /// Requests at once.
@@ -65,6 +68,7 @@ impl Face {
             leaving: Paces::bounded(limits.leaving_clients),
             leaving_turns: Semaphore::new(limits.leaving),
             followers: Followers::default(),
+            sent: Sent::default(),
             lists: Semaphore::new(limits.lists),
             turns: Arc::new(Semaphore::new(limits.requests)),
             bodies: Arc::default(),

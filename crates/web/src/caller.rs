@@ -34,9 +34,9 @@ impl Caller {
         if self.token.actions.contains(&action) {
             return Ok(());
         }
-        let (name, action) = (&self.token.name, action.as_str());
+        let (name, what, action) = (&self.token.name, action.told(), action.as_str());
         let detail =
-            format!("the token `{name}` may not {action}: make one with `repute token add NAME --allow {action}`");
+            format!("the token `{name}` may not {what}: make one with `repute token add NAME --allow {action}`");
         Err(Problem::new(problem::NOT_ALLOWED, detail))
     }
 

@@ -8,7 +8,7 @@ use std::time::Duration;
 use axum::extract::{FromRequestParts, Request, State};
 use axum::http::header::{self, HeaderName, HeaderValue};
 use axum::http::request::Parts;
-use axum::http::{HeaderMap, Method, Uri};
+use axum::http::{HeaderMap, Method, Uri, Version};
 use axum::middleware::Next;
 use axum::response::{IntoResponse as _, Response};
 use repute_types::TlsUsed;
@@ -82,6 +82,17 @@ pub(crate) async fn framed(request: Request, next: Next) -> Response {
     let headers = request.headers();
     if headers.contains_key(header::TRANSFER_ENCODING) && headers.contains_key(header::CONTENT_LENGTH) {
         let detail = "the request has both Transfer-Encoding and Content-Length: send one of them";
+        return Problem::new(problem::MALFORMED, detail).with(header::CONNECTION, "close").into_response();
+    }
+    next.run(request).await
+}
+
+/// Refuses a request of HTTP/1.1 that does not say, once, which host it is for (RFC 9112 §3.2): a proxy in front may take it to be
+/// for another.
+pub(crate) async fn named(request: Request, next: Next) -> Response {
+    let hosts = request.headers().get_all(header::HOST).iter().count();
+    if hosts > 1 || (hosts == 0 && request.version() == Version::HTTP_11) {
+        let detail = "a request of HTTP/1.1 has one field Host: send it";
         return Problem::new(problem::MALFORMED, detail).with(header::CONNECTION, "close").into_response();
     }
     next.run(request).await

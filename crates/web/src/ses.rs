@@ -10,6 +10,7 @@
 //! list management are passed over; all other calls are refused in SES's form.
 
 mod form;
+mod quota;
 mod template;
 mod v2;
 
@@ -23,6 +24,8 @@ use axum::response::{IntoResponse as _, Response};
 use axum::routing::{any, get, post};
 use repute_types::{EnhancedCode, Reply};
 
+use self::quota::Quota;
+pub(crate) use self::quota::Sent;
 use crate::app::App;
 use crate::body::Raw;
 use crate::caller::{self, Caller};
@@ -47,7 +50,7 @@ pub(crate) async fn query(State(app): State<Arc<App>>, request: Request) -> Resp
         let (caller, raw) = enter(&app, request).await?;
         let (action, draft) = match form::asked(&raw.octets, app.limits.recipients)? {
             form::Asked::Send(action, draft) => (action, *draft),
-            form::Asked::Quota => return Ok(form::quota(rate(&app, &caller))),
+            form::Asked::Quota => return Ok(form::quota(&quota::of(&app, &caller).await?)),
         };
         Ok(form::sent(action, &send(&app, caller, draft).await?))
     };
@@ -103,24 +106,22 @@ async fn unknown(method: Method, uri: Uri) -> Response {
     response
 }
 
-/// `GetAccount`: how fast the token may send, which clients that pace themselves ask before they do.
+/// `GetAccount`: how fast the token may send, and what its account sent within a day.
 async fn account(State(app): State<Arc<App>>, request: Request) -> Response {
-    match enter(&app, request).await {
-        Ok((caller, _)) => json(
+    let done = async {
+        let (caller, _) = enter(&app, request).await?;
+        quota::of(&app, &caller).await
+    };
+    match done.await {
+        Ok(Quota { rate, sent }) => json(
             StatusCode::OK,
             &serde_json::json!({
                 "SendingEnabled": true, "ProductionAccessEnabled": true, "EnforcementStatus": "HEALTHY",
-                "SendQuota": { "Max24HourSend": -1.0, "MaxSendRate": rate(&app, &caller), "SentLast24Hours": 0.0 },
+                "SendQuota": { "Max24HourSend": -1.0, "MaxSendRate": rate, "SentLast24Hours": sent },
             }),
         ),
         Err(problem) => failed(&problem),
     }
-}
-
-/// Messages a second, as the token's pace has it.
-fn rate(app: &App, caller: &Caller) -> f64 {
-    let minute = caller.token.requests_per_minute.unwrap_or(app.settings().requests_per_minute);
-    (f64::from(minute) / 60.0).max(1.0)
 }
 
 fn failed(problem: &Problem) -> Response {

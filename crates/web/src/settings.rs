@@ -111,6 +111,18 @@ impl Action {
     pub const ALL: [Action; 6] =
         [Action::Send, Action::Read, Action::Queue, Action::Suppress, Action::Operate, Action::Metrics];
 
+    /// What whoever lacks it may not do.
+    pub fn told(self) -> &'static str {
+        match self {
+            Action::Send => "hand in messages",
+            Action::Read => "ask what became of messages and how the server is",
+            Action::Queue => "hold, release, retry or cancel what waits",
+            Action::Suppress => "change the list of those who are left alone",
+            Action::Operate => "operate the server",
+            Action::Metrics => "read the metrics",
+        }
+    }
+
     pub fn as_str(self) -> &'static str {
         match self {
             Action::Send => "send",

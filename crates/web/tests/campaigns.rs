@@ -242,6 +242,14 @@ async fn addresses_are_checked_and_letters_shown_before_anything_is_begun() {
     let shown = world.ask("POST /v1/campaigns/preview", &[NEWS, JSON], preview.to_string().as_bytes()).await;
     let message = shown.json()["messages"][0]["message"].as_str().unwrap_or_default().to_owned();
     assert!(message.contains("Subject: Hello Ann") && message.contains("List-Unsubscribe-Post"), "{shown:?}");
+    assert_eq!(shown.json()["messages"][0]["left_out"], json!(null));
+    // Rows that nothing is sent to were shown as if it were.
+    let row = |email: &str| json!({"email": email, "values": ["X"]});
+    let rows = ["noreply@b.test", "gone@b.test", "ann@b.test", "Ann@b.test"].map(row);
+    let preview = json!({"begin": letter("autumn"), "rows": rows});
+    let shown = world.ask("POST /v1/campaigns/preview", &[NEWS, JSON], preview.to_string().as_bytes()).await.json();
+    let why = shown["messages"].as_array().unwrap().iter().map(|one| one["left_out"]["why"].as_str());
+    assert_eq!(why.collect::<Vec<_>>(), [Some("role"), Some("suppressed"), None, Some("duplicate")], "{shown}");
     let wrong = json!({"begin": {"campaign": "a b", "letter": "x", "tags": [""]}, "rows": []});
     let told = world.ask("POST /v1/campaigns/preview", &[NEWS, JSON], wrong.to_string().as_bytes()).await;
     assert_eq!(told.errors(), ["/begin/tags/0 write 1 to 128 octets without control characters"]);

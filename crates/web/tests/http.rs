@@ -5,7 +5,7 @@ mod common;
 
 use std::time::Duration;
 
-use common::{JSON, SHOP, World};
+use common::{JSON, METRICS, READER, SHOP, World};
 use repute_web::{Limits, Transport};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
@@ -26,6 +26,40 @@ async fn every_refusal_is_a_problem() {
         assert_eq!(answer.status, status, "{request}");
         assert_eq!(answer.field("allow").is_some(), status == 405, "{request}");
     }
+    world.end().await;
+}
+
+#[tokio::test]
+async fn a_request_says_once_which_host_it_is_for() {
+    let world = World::new().await;
+    for (version, fields, status) in [
+        ("1.1", "Host: x\r\n", 200),
+        ("1.1", "Host:\r\n", 200),
+        ("1.1", "", 400),
+        ("1.1", "Host: x\r\nHost: y\r\n", 400),
+        ("1.0", "", 200),
+        ("1.0", "Host: x\r\n", 200),
+    ] {
+        let request = format!("GET /healthz HTTP/{version}\r\n{fields}Connection: close\r\n\r\n");
+        let answer = world.raw(request.as_bytes()).await;
+        assert_eq!(answer.split(' ').nth(1), Some(status.to_string().as_str()), "{request} {answer}");
+    }
+    world.end().await;
+}
+
+/// "The token `shop` may not metrics."
+#[tokio::test]
+async fn a_token_that_lacks_an_action_reads_which_in_a_sentence() {
+    let world = World::new().await;
+    let told = world.ask("GET /v1/queue", &[METRICS], b"").await;
+    let detail = told.json()["detail"].as_str().unwrap().to_owned();
+    assert!(
+        detail.starts_with("the token `metrics` may not ask what became of messages and how the server is: "),
+        "{detail}"
+    );
+    assert!(detail.ends_with("`repute token add NAME --allow read`"), "{detail}");
+    let told = world.ask("GET /metrics", &[READER], b"").await.json();
+    assert!(told["detail"].as_str().unwrap().starts_with("the token `reader` may not read the metrics: "), "{told}");
     world.end().await;
 }
 

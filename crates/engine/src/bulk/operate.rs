@@ -190,7 +190,8 @@ impl Control {
         let list = &*list_of(question);
         let mut previews = Vec::new();
         for (number, row) in (0u32..).zip(rows.iter().take(PREVIEWS)) {
-            let refused = |text: String| BulkError::Refused(format!("row {}, {}: {text}", number + 1, row.email));
+            let refused =
+                |text: String| BulkError::Refused(format!("row {number} (the first is 0), {}: {text}", row.email));
             let email = check::address(&row.email).map_err(refused)?;
             let whom = For {
                 part: PartId { message, number },

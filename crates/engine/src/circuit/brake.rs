@@ -56,6 +56,8 @@ pub struct HabitRow {
     pub new: bool,
     /// Nothing is held because of a habit until then; where a person said so, or the server learns.
     pub until: Option<Timestamp>,
+    /// That is because the server learns: it is new.
+    pub learns: bool,
     /// Recipients of its busiest hour and day.
     pub habit_hour: u64,
     pub habit_day: u64,
@@ -213,13 +215,15 @@ impl Brake {
             let habit = &account.habit;
             let terms = Terms { factor: settings.factor(name), least: settings.brake_least, learns: false };
             let (level, strangers, bounds) = (habit.level(), habit.strangers(now), habit.bounds(now, terms));
+            let meant_until = Some(habit.meant_until).filter(|_| habit.is_meant(now));
             let most = |n: u64| Some(n).filter(|_| terms.factor > 0);
             HabitRow {
                 account: name.to_string(),
                 since: habit.since,
                 last: habit.last,
                 new: habit.is_new(now),
-                until: Some(habit.meant_until).filter(|_| habit.is_meant(now)).max(learns_until),
+                until: meant_until.max(learns_until),
+                learns: learns_until > meant_until,
                 habit_hour: level.hour,
                 habit_day: level.day,
                 strangers_hour: strangers.hour,

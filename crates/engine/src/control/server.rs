@@ -9,7 +9,7 @@ use repute_ledger::{StepKind, Suppressions};
 use repute_trust::records;
 use repute_types::Domain;
 
-use super::{Control, ControlError, Why};
+use super::{Control, ControlError, QueueList, QueueRow, Selector, Why};
 
 /// A domain that mail is sent as.
 #[derive(Clone, Debug)]
@@ -88,12 +88,28 @@ impl Control {
         self.works.doors.suppressions.clone()
     }
 
+    /// As [`Control::list`], of one account's mail alone where one is named: its rows say nothing of others' mail.
+    pub async fn list_for(
+        &self,
+        account: Option<&str>,
+        selector: Selector,
+        limit: usize,
+    ) -> Result<QueueList, ControlError> {
+        let selector = Selector { account: account.map(str::to_owned), ..selector };
+        let mut list = self.list(&selector, limit).await?;
+        if account.is_some() {
+            list.rows.iter_mut().for_each(QueueRow::leave_others_out);
+        }
+        Ok(list)
+    }
+
     /// As [`Control::why`], of one account's mail alone. A message whose acceptance is not known
     /// any more is nobody's.
     pub async fn why_for(&self, account: Option<&str>, about: &str, limit: usize) -> Result<Why, ControlError> {
         let mut why = self.why(about, limit).await?;
         let Some(account) = account else { return Ok(why) };
         why.queued.retain(|row| row.account.as_deref() == Some(account));
+        why.queued.iter_mut().for_each(QueueRow::leave_others_out);
         let mut mine: HashSet<_> = why.queued.iter().map(|row| row.id).collect();
         mine.extend(why.steps.iter().filter_map(|step| match &step.kind {
             StepKind::Accepted { account: Some(of), .. } if of == account => step.message,
@@ -101,6 +117,15 @@ impl Control {
         }));
         why.steps.retain(|step| step.message.is_some_and(|id| mine.contains(&id)));
         Ok(why)
+    }
+}
+
+impl QueueRow {
+    /// A rate is shared by the mail of all accounts: how much of theirs waits is nobody else's matter.
+    fn leave_others_out(&mut self) {
+        if self.is_paced {
+            self.reason = Some("its site is sent to at a rate, and its turn has not come".to_owned());
+        }
     }
 }
 

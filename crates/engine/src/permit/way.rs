@@ -45,6 +45,18 @@ impl Way {
     }
 }
 
+impl Way {
+    /// Where a way that the queue knows by its number leaves from, for people.
+    pub fn name_of(settings: &Settings, number: u16) -> String {
+        let egress = egress_at(settings, Way::egress_of(number));
+        match number % 3 {
+            1 => format!("{} (IPv4)", egress.name),
+            2 => format!("{} (IPv6)", egress.name),
+            _ => egress.name.clone(),
+        }
+    }
+}
+
 /// The egress of that place; where none is named, the one whose address the system chooses.
 fn egress_at(settings: &Settings, index: u16) -> Arc<Egress> {
     match settings.egresses.get(usize::from(index)) {

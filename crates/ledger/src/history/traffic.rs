@@ -43,6 +43,18 @@ pub struct Traffic {
 }
 
 impl Questions {
+    /// Recipients of the messages of an account that were accepted since an instant, without those of campaigns. Reads all
+    /// that was accepted since.
+    pub fn accepted_of(&self, account: &str, since: Timestamp) -> Result<u64, LedgerError> {
+        // Addresses are separated by line feeds.
+        let mut statement = self.db().prepare_cached(
+            "SELECT COALESCE(SUM(LENGTH(recipients) - LENGTH(REPLACE(recipients, CHAR(10), '')) + 1), 0)
+             FROM message WHERE id >= ?1 AND account = ?2 AND count IS NULL",
+        )?;
+        let count: i64 = statement.query_row((key(MessageId::first_at(since)), account), |row| row.get(0))?;
+        Ok(u64::try_from(count).unwrap_or_default())
+    }
+
     /// The traffic of the day that ends at `now`. Reads all steps of some days, so it may take a
     /// second on a busy server.
     pub fn traffic(&self, now: Timestamp) -> Result<Traffic, LedgerError> {

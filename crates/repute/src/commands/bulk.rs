@@ -3,13 +3,16 @@
 //! Without a subcommand it sends: the whole list is checked first, then asked about, then loaded,
 //! launched and watched. Ctrl-C stops the watching, not the sending.
 
+mod check;
 mod people;
+mod preview;
 mod send;
 mod watch;
 
 use std::path::PathBuf;
 
 use clap::Subcommand;
+use indicatif::ProgressBar;
 use repute_engine::bulk::words::{Campaign, State};
 use serde::Deserialize;
 
@@ -17,6 +20,9 @@ use crate::cli::{Context, Ended, Exit};
 use crate::control::client::Talk;
 use crate::control::wire::Request;
 use crate::out;
+
+/// Rows or domains in one question.
+const BATCH: usize = 1_000;
 
 #[derive(clap::Args)]
 #[command(args_conflicts_with_subcommands = true)]
@@ -44,7 +50,7 @@ pub struct Send {
     /// The list that recipients leave with one click [default: the list's file name]
     #[arg(long, value_name = "NAME")]
     list_name: Option<String>,
-    /// Show the messages of the first rows, and send nothing
+    /// Show the messages of the first N people who are written to, and send nothing
     #[arg(long, value_name = "N")]
     preview: Option<usize>,
     /// Check the list, and send nothing
@@ -185,6 +191,13 @@ fn needed<T>(value: Option<T>, name: &str) -> anyhow::Result<T> {
     value.ok_or_else(|| {
         Ended::usage(format!("say --{name}: repute bulk --list people.csv --letter letter.eml --account news"))
     })
+}
+
+fn spinner(message: &'static str) -> ProgressBar {
+    let bar = ProgressBar::new_spinner();
+    bar.set_message(message);
+    bar.enable_steady_tick(std::time::Duration::from_millis(200));
+    bar
 }
 
 #[cfg(test)]

@@ -84,13 +84,21 @@ pub fn run(args: Args, context: &Context) -> anyhow::Result<Exit> {
             let answer = client::ask(&config.state, &question)?;
             match context.json {
                 true => out::json(&answer),
-                false => {
-                    let until = answer["accounts"][0]["until"].as_str().unwrap_or_default();
-                    out::line(&format!("until {} nothing is held because of strangers", out::plain(until)));
-                }
+                false => out::line(&expected(&answer["accounts"][0])),
             }
             Ok(Exit::Done)
         }
+    }
+}
+
+fn expected(row: &serde_json::Value) -> String {
+    let until = out::plain(row["until"].as_str().unwrap_or_default());
+    match row["learns"].as_bool() {
+        Some(true) => format!(
+            "until {until} nothing is held because of strangers anyway: this server is new, and learns until then what its \
+             accounts are used to"
+        ),
+        _ => format!("until {until} nothing is held because of strangers"),
     }
 }
 
@@ -150,5 +158,13 @@ mod tests {
         let line = "still held by shop: 11 of 11 recipients do not exist; `repute circuit continue \"shop\"`";
         assert_eq!(still(&answer), [line]);
         assert!(still(&serde_json::json!({"now": 2})).is_empty());
+    }
+
+    /// Who expected much for two days read of fourteen.
+    #[test]
+    fn a_new_server_says_why_nothing_is_held_for_longer_than_was_asked_for() {
+        let row = |learns: bool| serde_json::json!({"until": "2026-12-10T00:00:00Z", "learns": learns});
+        assert_eq!(expected(&row(false)), "until 2026-12-10T00:00:00Z nothing is held because of strangers");
+        assert!(expected(&row(true)).contains("anyway: this server is new"), "{}", expected(&row(true)));
     }
 }

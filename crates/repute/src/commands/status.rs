@@ -51,6 +51,7 @@ impl WarmUp {
 #[derive(Deserialize)]
 struct Lane {
     site: String,
+    from: String,
     ready: usize,
     sessions: u32,
     window: u32,
@@ -120,23 +121,56 @@ pub fn run(_: Args, context: &Context) -> anyhow::Result<Exit> {
         out::print(&out::table(&["WARMS UP", "RECEIVER", "STEP", "MAY", "SENT TODAY"], &rows));
     }
     if !status.lanes.is_empty() {
-        let now = SystemClock.now();
-        let cells = |l: &Lane| {
-            let why = match (&l.paused_until, &l.pace) {
-                (Some(until), _) => format!("tried again {}", when(until, now)),
-                (None, Some(pace)) => pace.told(now),
-                (None, None) => String::new(),
-            };
-            vec![l.site.clone(), l.ready.to_string(), format!("{}/{}", l.sessions, l.window), why]
-        };
-        let rows: Vec<Vec<String>> = status.lanes.iter().map(cells).collect();
-        out::print(&out::table(&["SITE", "READY", "SESSIONS", ""], &rows));
+        out::print(&lanes(&status.lanes, SystemClock.now()));
     }
     Ok(Exit::Done)
+}
+
+/// A line for each site, and for each way to it where there are several.
+fn lanes(lanes: &[Lane], now: Timestamp) -> String {
+    let several = lanes.windows(2).any(|two| two[0].from != two[1].from);
+    let cells = |l: &Lane| {
+        let why = match (&l.paused_until, &l.pace) {
+            (Some(until), _) => format!("tried again {}", when(until, now)),
+            (None, Some(pace)) => pace.told(now),
+            (None, None) => String::new(),
+        };
+        let from = several.then(|| l.from.clone());
+        let rest = [l.ready.to_string(), format!("{}/{}", l.sessions, l.window), why];
+        [l.site.clone()].into_iter().chain(from).chain(rest).collect()
+    };
+    let rows: Vec<Vec<String>> = lanes.iter().map(cells).collect();
+    match several {
+        true => out::table(&["SITE", "FROM", "READY", "SESSIONS", ""], &rows),
+        false => out::table(&["SITE", "READY", "SESSIONS", ""], &rows),
+    }
 }
 
 /// How many pairs may send, of how many.
 fn may(permits: &serde_json::Value) -> (usize, usize) {
     let rows = permits["rows"].as_array().map_or(&[][..], Vec::as_slice);
     (rows.iter().filter(|row| row["may"] == true).count(), rows.len())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// They were two equal lines.
+    #[test]
+    fn a_site_that_is_reached_from_two_egresses_says_which_line_is_whose() {
+        let lane = |from: &str| Lane {
+            site: "mx.b.example".into(),
+            from: from.into(),
+            ready: 1,
+            sessions: 0,
+            window: 3,
+            paused_until: None,
+            pace: None,
+        };
+        let one = lanes(&[lane("203.0.113.1")], Timestamp(0));
+        assert!(one.ends_with("mx.b.example  1      0/3\n") && !one.contains("FROM"), "{one}");
+        let two = lanes(&[lane("203.0.113.1"), lane("203.0.113.2")], Timestamp(0));
+        assert!(two.contains("mx.b.example  203.0.113.1  1      0/3\nmx.b.example  203.0.113.2  1"), "{two}");
+    }
 }

@@ -10,7 +10,7 @@ use serde::Deserialize;
 use super::events::instant_or_age;
 use super::queue::when;
 use crate::cli::{Context, Exit};
-use crate::config::{Config, Files};
+use crate::config::Config;
 use crate::control::client;
 use crate::control::wire::Request;
 use crate::out::{self, Tone};
@@ -82,7 +82,7 @@ pub fn run(args: Args, context: &Context) -> anyhow::Result<Exit> {
     if let Command::Secret = args.command {
         return secret(context);
     }
-    let config = context.load(Files::Ignore)?;
+    let config = context.load_to_look()?;
     let ask = |request: Request| client::ask(&config.state, &request);
     match args.command {
         Command::List => list(&ask(Request::WebhookListV1 {})?, &config, context),
@@ -114,7 +114,7 @@ fn list(answer: &serde_json::Value, config: &Config, context: &Context) -> anyho
         return Ok(if rows.is_empty() { Exit::Problem } else { Exit::Done });
     }
     if rows.is_empty() && config.webhooks.is_empty() {
-        out::line("there is no [[webhook]] in the configuration");
+        out::line("the server has no [[webhook]]");
     }
     if !rows.is_empty() {
         let now = now();

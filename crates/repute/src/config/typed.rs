@@ -136,7 +136,7 @@ pub struct Web {
     pub imprint: Option<Spanned<String>>,
     pub imprint_file: Option<Spanned<PathBuf>>,
     pub requests_per_minute: u32,
-    pub metrics: MetricsFor,
+    pub metrics: Spanned<MetricsFor>,
 }
 
 #[derive(Deserialize)]

@@ -1,5 +1,6 @@
 //! The form of `SendEmail` and `SendRawEmail`, version 1, and its answers in XML.
 
+use super::quota::Quota;
 use super::template;
 use crate::form;
 use crate::pairs::Pairs;
@@ -102,11 +103,10 @@ pub(super) fn sent(action: &str, id: &str) -> String {
     )
 }
 
-/// `rate` in messages a second. There is no limit of a day, and none of a day is counted.
-pub(super) fn quota(rate: f64) -> String {
+pub(super) fn quota(Quota { rate, sent }: &Quota) -> String {
     format!(
         "<GetSendQuotaResponse xmlns=\"{NAMESPACE}\"><GetSendQuotaResult><Max24HourSend>-1.0</Max24HourSend>\
-         <MaxSendRate>{rate:.1}</MaxSendRate><SentLast24Hours>0.0</SentLast24Hours></GetSendQuotaResult>\
+         <MaxSendRate>{rate:.1}</MaxSendRate><SentLast24Hours>{sent:.1}</SentLast24Hours></GetSendQuotaResult>\
          <ResponseMetadata><RequestId>none</RequestId></ResponseMetadata></GetSendQuotaResponse>"
     )
 }

@@ -136,11 +136,10 @@ pub(crate) async fn list(
             .transpose()
             .map_err(|e| wrong("recipient", e.to_string()))?,
         held: which.held.unwrap_or_default(),
-        account: caller.account().map(str::to_owned),
         after: which.after,
         ..Selector::default()
     };
-    let page = app.control.list(&selector, limit).await?;
+    let page = app.control.list_for(caller.account(), selector, limit).await?;
     let last = page.rows.last().filter(|_| page.more).map(|row| format!("{}.{}", row.id, row.part));
     Ok(Answer(QueuePage { rows: page.rows.into_iter().map(Waiting::from).collect(), next: last }))
 }

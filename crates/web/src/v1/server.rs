@@ -37,6 +37,9 @@ pub(crate) struct ServerStatus {
 pub(crate) struct Site {
     site: String,
     egress: u16,
+    /// The egress by its name; where mail leaves from one of its addresses alone, which family that is of.
+    #[schema(example = "203.0.113.10")]
+    from: String,
     /// Parts that could be sent now.
     ready: usize,
     sessions: u32,
@@ -103,6 +106,7 @@ pub(crate) async fn status(State(app): State<Arc<App>>, caller: Caller) -> Resul
     let site = |lane: repute_engine::control::LaneRow| Site {
         site: lane.site,
         egress: lane.egress,
+        from: lane.from,
         ready: lane.ready,
         sessions: lane.sessions,
         window: lane.window,

@@ -3,8 +3,9 @@
 //!
 //! Names and rows are as `repute_engine::bulk::rows` has them. A mark of UTF-8 at the beginning is passed over.
 
+use std::collections::VecDeque;
 use std::fs::File;
-use std::io::{BufRead as _, BufReader, Read, Seek as _};
+use std::io::{BufRead as _, BufReader, Read as _, Seek as _};
 use std::path::Path;
 
 use anyhow::{Context as _, bail};
@@ -17,15 +18,19 @@ pub struct People {
 }
 
 enum Rows {
-    Csv { reader: Box<csv::Reader<File>>, address: usize, separator: u8 },
-    Lines { reader: BufReader<File>, number: usize },
+    Csv { reader: Box<csv::Reader<Seen>>, address: usize, separator: u8 },
+    Lines { reader: BufReader<File>, line: u64 },
 }
 
 /// Octets of the header row that are looked at for what separates its columns.
 const HEADER: u64 = 64 * 1024;
 
-/// A row, or why it is none.
-pub type Read1 = Result<Row, String>;
+/// A row, or why it is none, and the line of the file that it begins in, as an editor counts.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Read {
+    pub line: u64,
+    pub row: Result<Row, String>,
+}
 
 impl People {
     pub fn open(path: &Path) -> anyhow::Result<People> {
@@ -44,10 +49,10 @@ impl People {
     fn of_csv(mut file: File, path: &Path) -> anyhow::Result<People> {
         let start = file.stream_position()?;
         let mut header = Vec::new();
-        BufReader::new(Read::by_ref(&mut file).take(HEADER)).read_until(b'\n', &mut header)?;
+        BufReader::new(std::io::Read::by_ref(&mut file).take(HEADER)).read_until(b'\n', &mut header)?;
         file.seek(std::io::SeekFrom::Start(start))?;
         let separator = separator(&header);
-        let mut reader = csv::ReaderBuilder::new().flexible(true).delimiter(separator).from_reader(file);
+        let mut reader = csv::ReaderBuilder::new().flexible(true).delimiter(separator).from_reader(Seen::of(file));
         let names: Vec<String> = match reader.headers() {
             Ok(header) => header.iter().map(field_name).collect(),
             Err(error) if matches!(error.kind(), csv::ErrorKind::Utf8 { .. }) => {
@@ -76,7 +81,7 @@ impl People {
         fields.remove(address);
         once(&fields, path)?;
         reader.seek(std::io::SeekFrom::Start(start))?;
-        Ok(People { fields, rows: Rows::Lines { reader, number: 0 } })
+        Ok(People { fields, rows: Rows::Lines { reader, line: 0 } })
     }
 
     /// Without the address.
@@ -85,33 +90,70 @@ impl People {
     }
 
     /// The next row; `None` at the end.
-    pub fn next(&mut self) -> anyhow::Result<Option<Read1>> {
+    pub fn next(&mut self) -> anyhow::Result<Option<Read>> {
         match &mut self.rows {
             Rows::Csv { reader, address, separator } => {
                 let mut record = csv::StringRecord::new();
-                match reader.read_record(&mut record) {
-                    Ok(false) => Ok(None),
-                    Ok(true) => Ok(Some(row_of(&record, *address, self.fields.len() + 1, char::from(*separator)))),
-                    Err(error) if matches!(error.kind(), csv::ErrorKind::Utf8 { .. }) => {
-                        Ok(Some(Err("it is not in UTF-8: save the list as UTF-8".into())))
+                let (at, row) = match reader.read_record(&mut record) {
+                    Ok(false) => return Ok(None),
+                    Ok(true) => {
+                        let row = row_of(&record, *address, self.fields.len() + 1, char::from(*separator));
+                        (record.position().cloned(), row)
                     }
-                    Err(error) => Err(error.into()),
-                }
+                    Err(error) if matches!(error.kind(), csv::ErrorKind::Utf8 { .. }) => {
+                        (error.position().cloned(), Err("it is not in UTF-8: save the list as UTF-8".into()))
+                    }
+                    Err(error) => return Err(error.into()),
+                };
+                let line = at.map_or(0, |at| at.line() + reader.get_mut().line_ends_at(at.byte()));
+                Ok(Some(Read { line, row }))
             }
-            Rows::Lines { reader, number } => {
-                let mut line = Vec::new();
-                reader.read_until(b'\n', &mut line)?;
-                *number += 1;
-                match line.trim_ascii() {
-                    [] if line.is_empty() => Ok(None),
-                    line => Ok(Some(of_json(line, &self.fields))),
+            Rows::Lines { reader, line } => {
+                let mut octets = Vec::new();
+                reader.read_until(b'\n', &mut octets)?;
+                *line += 1;
+                match octets.trim_ascii() {
+                    [] if octets.is_empty() => Ok(None),
+                    object => Ok(Some(Read { line: *line, row: of_json(object, &self.fields) })),
                 }
             }
         }
     }
 }
 
-fn row_of(record: &csv::StringRecord, address: usize, columns: usize, separator: char) -> Read1 {
+/// A file as it is read, with the octets of it that are not part of a row yet. The reader of CSV says where it began to look for
+/// a row: that may be in the middle of a line end, and before empty lines.
+struct Seen {
+    file: File,
+    octets: VecDeque<u8>,
+    /// Octets before these.
+    before: u64,
+}
+
+impl Seen {
+    fn of(file: File) -> Seen {
+        Seen { file, octets: VecDeque::new(), before: 0 }
+    }
+
+    /// Line ends that stand at a place, one after another. What is before it is forgotten.
+    fn line_ends_at(&mut self, place: u64) -> u64 {
+        let passed = usize::try_from(place.saturating_sub(self.before)).unwrap_or(usize::MAX).min(self.octets.len());
+        self.octets.drain(..passed);
+        self.before += passed as u64;
+        let ends = self.octets.iter().take_while(|octet| matches!(octet, b'\r' | b'\n'));
+        ends.filter(|octet| **octet == b'\n').count() as u64
+    }
+}
+
+impl std::io::Read for Seen {
+    fn read(&mut self, octets: &mut [u8]) -> std::io::Result<usize> {
+        let read = self.file.read(octets)?;
+        self.octets.extend(&octets[..read]);
+        Ok(read)
+    }
+}
+
+fn row_of(record: &csv::StringRecord, address: usize, columns: usize, separator: char) -> Result<Row, String> {
     if let Some(why) = unclosed(record.iter(), separator, columns) {
         return Err(why);
     }
@@ -141,7 +183,7 @@ fn once(fields: &[String], path: &Path) -> anyhow::Result<()> {
 mod tests {
     use super::*;
 
-    fn read(name: &str, octets: &[u8]) -> (Vec<String>, Vec<Read1>) {
+    fn all(name: &str, octets: &[u8]) -> (Vec<String>, Vec<Read>) {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join(name);
         std::fs::write(&path, octets).unwrap();
@@ -150,7 +192,26 @@ mod tests {
         (people.fields().to_vec(), rows)
     }
 
-    fn row(email: &str, value: &str) -> Read1 {
+    fn read(name: &str, octets: &[u8]) -> (Vec<String>, Vec<Result<Row, String>>) {
+        let (fields, rows) = all(name, octets);
+        (fields, rows.into_iter().map(|read| read.row).collect())
+    }
+
+    /// A spreadsheet's rows were counted for all files, so that what JSON lines said was one too high, and a line end in a
+    /// quote or an empty line moved all after it.
+    #[test]
+    fn a_row_is_at_the_line_that_an_editor_shows() {
+        let lines = |name: &str, text: &[u8]| all(name, text).1.iter().map(|read| read.line).collect::<Vec<_>>();
+        assert_eq!(lines("p.csv", b"email,name\na@a.example,\"A\nA\"\nb@a.example,B\n"), [2, 4]);
+        assert_eq!(lines("p.csv", b"\xef\xbb\xbfemail,name\r\na@a.example,A\r\nb@a.example,\xfc\r\nx\r\n"), [2, 3, 4]);
+        assert_eq!(lines("p.csv", b"email,name\na@a.example,A\n\n\nb@a.example,B"), [2, 5]);
+        assert_eq!(lines("p.csv", b"email,name\r\n\r\na@a.example,\"A\r\n\r\n\"\r\nb@a.example,B"), [3, 6]);
+        let many = (0..20_000).map(|n| format!("a{n}@a.example,A\r\n")).collect::<String>();
+        assert!(lines("p.csv", format!("email,name\r\n{many}").as_bytes()).into_iter().eq(2..20_002));
+        assert_eq!(lines("p.jsonl", b"{\"email\":\"a@a.example\"}\nx\n"), [1, 2]);
+    }
+
+    fn row(email: &str, value: &str) -> Result<Row, String> {
         Ok(Row { email: email.into(), values: vec![value.into()] })
     }
 

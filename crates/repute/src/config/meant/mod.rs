@@ -20,7 +20,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use repute_engine::{CircuitSettings, ReturnSettings, SiteRule, SuppressionSettings, TlsReportSettings};
-use repute_types::Domain;
+use repute_types::{Clock as _, Domain, SystemClock};
 use rustls::sign::CertifiedKey;
 use toml::Spanned;
 
@@ -166,12 +166,13 @@ pub fn check(file: &Path, text: &str, typed: Typed, look: Files) -> Result<Confi
     let mut listeners = listener::check(&mut c, typed.listener, &domains);
     web::listeners(&mut c, &typed.web, &mut listeners);
     let webhooks = webhook::check(&mut c, typed.webhook, &accounts);
+    let name = hostname(&mut c, typed.hostname);
     let config = Config {
-        hostname: hostname(&mut c, typed.hostname),
         user: user(&mut c, typed.user),
         egresses,
         listeners,
-        tls: tls(&mut c, typed.tls),
+        tls: tls(&mut c, typed.tls, &name),
+        hostname: name,
         tokens: web::tokens(&mut c, typed.token, &accounts),
         web: web::check(&mut c, typed.web),
         list_unsubscribe: typed.bulk.list_unsubscribe,
@@ -246,7 +247,7 @@ fn user(c: &mut Checking, user: Option<Spanned<String>>) -> Option<String> {
     Some(user.into_inner())
 }
 
-fn tls(c: &mut Checking, tls: typed::Tls) -> Option<TlsFiles> {
+fn tls(c: &mut Checking, tls: typed::Tls, hostname: &Domain) -> Option<TlsFiles> {
     let (certificate, key) = match (tls.certificate, tls.key) {
         (None, None) => return None,
         (Some(certificate), Some(key)) => (certificate, key),
@@ -265,7 +266,12 @@ fn tls(c: &mut Checking, tls: typed::Tls) -> Option<TlsFiles> {
         let secret = c.take(files::read_secret(&files.key, key.span()));
         if let (Some(chain), Some(secret)) = (chain, secret) {
             match crate::tls::certified_key(&chain, &secret) {
-                Ok(loaded) => files.loaded = Some(loaded),
+                Ok(loaded) => {
+                    for (what, cure) in crate::tls::remarks(&loaded, hostname, SystemClock.now()) {
+                        c.advise(certificate.span(), what, cure);
+                    }
+                    files.loaded = Some(loaded);
+                }
                 Err(wrong) => {
                     let span = if wrong.in_key { key.span() } else { certificate.span() };
                     c.fault(span, wrong.what, wrong.cure);

@@ -50,11 +50,15 @@ pub fn listeners(c: &mut Checking, web: &typed::Web, listeners: &mut Vec<Listene
 }
 
 pub fn check(c: &mut Checking, web: typed::Web) -> Web {
+    if *web.metrics.get_ref() == MetricsFor::Loopback && web.listen.is_empty() {
+        let cure = "add `listen = \"127.0.0.1:8080\"` to [web]; docs/metrics.md says more";
+        c.advise(web.metrics.span(), "nobody can read the metrics, for [web] listens nowhere", cure);
+    }
     Web {
         url: web.url.as_ref().and_then(|url| check_url(c, url)),
         imprint: imprint(c, &web),
         requests_per_minute: web.requests_per_minute,
-        metrics: web.metrics,
+        metrics: web.metrics.into_inner(),
     }
 }
 

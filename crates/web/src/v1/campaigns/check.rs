@@ -1,7 +1,7 @@
 //! Looking at a campaign before it is begun: are these addresses that can be written to, and what would the
 //! messages be? Nothing is kept of either.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
 
 use axum::Json as Answer;
@@ -44,7 +44,7 @@ pub(crate) struct Checked {
 /// A row that is not written to.
 #[derive(Clone, Debug, Serialize, ToSchema)]
 pub(crate) struct RefusedRow {
-    /// From 0.
+    /// Its number in the list, from 0; the header row of CSV does not count.
     row: u32,
     email: String,
     /// `syntax`, `duplicate`, `suppressed`, `role`, `domain`, `field`.
@@ -86,21 +86,11 @@ pub(crate) async fn check(
         return Err(Problem::fields(vec![FieldFault::new("/emails", cure)]));
     }
     let question = CheckAddresses { account, list, emails };
-    let mut refused: BTreeMap<u32, Refused> =
-        app.control.check_addresses(&question)?.into_iter().map(|refused| (refused.row, refused)).collect();
+    let mut refused = refused(&app, &question)?;
     let mut rows: BTreeMap<Domain, Vec<u32>> = BTreeMap::new();
-    let mut seen = std::collections::HashSet::new();
-    for (row, email) in (0u32..).zip(&question.emails) {
+    for (row, email) in (0u32..).zip(&question.emails).filter(|(row, _)| domains && !refused.contains_key(row)) {
         let Ok(address) = Address::parse(email.trim()) else { continue };
-        if refused.contains_key(&row) {
-            continue;
-        }
-        if !seen.insert(repute_ledger::suppression::spelling(&address)) {
-            let text = "this address was on the list before".to_owned();
-            refused.insert(row, Refused { row, email: email.clone(), why: WhyNot::Duplicate, text });
-        } else if domains {
-            rows.entry(address.domain().clone()).or_default().push(row);
-        }
+        rows.entry(address.domain().clone()).or_default().push(row);
     }
     let mut unknown_domains = Vec::new();
     for asked in app.control.check_domains(rows.keys().cloned().collect()).await? {
@@ -115,6 +105,21 @@ pub(crate) async fn check(
     }
     let good = question.emails.len() - refused.len();
     Ok(Answer(Checked { good, refused: refused.into_values().map(RefusedRow::from).collect(), unknown_domains }))
+}
+
+/// Which addresses are not written to, by their places, as far as can be said without asking for their domains.
+fn refused(app: &App, question: &CheckAddresses) -> Result<BTreeMap<u32, Refused>, Problem> {
+    let mut refused: BTreeMap<u32, Refused> =
+        app.control.check_addresses(question)?.into_iter().map(|refused| (refused.row, refused)).collect();
+    let mut seen = HashSet::new();
+    for (row, email) in (0u32..).zip(&question.emails) {
+        let Ok(address) = Address::parse(email.trim()) else { continue };
+        if !refused.contains_key(&row) && !seen.insert(repute_ledger::suppression::spelling(&address)) {
+            let text = "this address was on the list before".to_owned();
+            refused.insert(row, Refused { row, email: email.clone(), why: WhyNot::Duplicate, text });
+        }
+    }
+    Ok(refused)
 }
 
 /// A letter and some rows of its list.
@@ -147,6 +152,23 @@ pub(crate) struct PreviewMessage {
     email: String,
     /// As it would go out, signed and all; its links lead nowhere.
     message: String,
+    /// Why nothing is sent to this row, whatever its message would be; null where it is.
+    left_out: Option<LeftOut>,
+}
+
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct LeftOut {
+    /// `suppressed`, `duplicate`, or `role`, which `roles` of the recipients lets be written to.
+    #[schema(example = "suppressed")]
+    why: String,
+    /// What exactly, for people.
+    text: String,
+}
+
+impl From<Refused> for LeftOut {
+    fn from(Refused { why, text, .. }: Refused) -> LeftOut {
+        LeftOut { why: why.as_str().to_owned(), text }
+    }
 }
 
 const PREVIEWS: usize = 100;
@@ -170,7 +192,14 @@ pub(crate) async fn preview(
     }
     let rows: Vec<Row> = rows.into_iter().map(|row| Row { email: row.email, values: row.values }).collect();
     let begin = begin.of(&account).map_err(|problem| problem.under("/begin"))?;
-    let message = |shown: words::Preview| PreviewMessage { email: shown.email, message: shown.message };
-    let messages = app.control.preview(&begin, &rows).await?.into_iter().map(message).collect();
+    let emails = rows.iter().map(|row| row.email.clone()).collect();
+    let list = begin.list.clone().or_else(|| Some(begin.campaign.clone()));
+    let mut refused = refused(&app, &CheckAddresses { account, list, emails })?;
+    let message = |(row, shown): (u32, words::Preview)| PreviewMessage {
+        email: shown.email,
+        message: shown.message,
+        left_out: refused.remove(&row).map(LeftOut::from),
+    };
+    let messages = (0u32..).zip(app.control.preview(&begin, &rows).await?).map(message).collect();
     Ok(Answer(Previews { messages }))
 }

@@ -168,7 +168,7 @@ impl List<'_> {
     }
 
     fn unreadable(&self, why: &str) -> Problem {
-        Problem::new(problem::MALFORMED, format!("row {}: {why}", self.number))
+        Problem::new(problem::MALFORMED, format!("row {} (the first is 0): {why}", self.number))
     }
 
     async fn take(&mut self, read: Read) -> Result<(), Problem> {
