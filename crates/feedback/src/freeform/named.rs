@@ -61,11 +61,15 @@ pub(super) fn transcribed(text: &str) -> Vec<(String, String)> {
     let mut blocks: Vec<(String, String)> = Vec::new();
     let mut said = String::new();
     for line in text.lines().map(str::trim) {
-        said = format!("{said} {line}");
+        said.push(' ');
+        said.push_str(line);
         let Some(address) = coded(line) else { continue };
         let said = one_line(&std::mem::take(&mut said));
         match blocks.iter_mut().find(|(known, _)| known.eq_ignore_ascii_case(&address)) {
-            Some((_, before)) => *before = format!("{before} {said}"),
+            Some((_, before)) => {
+                before.push(' ');
+                before.push_str(&said);
+            }
             None => blocks.push((address, said)),
         }
     }
