@@ -437,11 +437,8 @@ async fn what_cannot_be_begun_says_why() {
         "\"a b\" cannot be a name: up to 64 letters, digits, `.`, `_` and `-`",
     )
     .await;
-    // `/v1/campaigns/..` is asked for as `/v1`.
-    for name in [".", "..", "check", "preview"] {
-        let text = format!("{name:?} cannot be the name of a campaign: over HTTP nobody could reach it");
-        check(Begin { campaign: name.into(), ..begin("x") }, &text).await;
-    }
+    let unreachable = "\"..\" cannot be the name of a campaign: over HTTP nobody could reach it";
+    check(Begin { campaign: "..".into(), ..begin("x") }, unreachable).await;
     check(Begin { account: "nobody".into(), ..begin("x") }, "there is no [[account]] \"nobody\"").await;
     check(
         Begin { letter: LETTER.replace("news.example", "example.com"), ..begin("x") },
