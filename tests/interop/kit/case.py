@@ -102,15 +102,16 @@ class Case:
         self.defer(process.kill if roughly else process.stop)
         return process
 
-    def run(self, words, *, there=False, ok=(0,), stdin=None, timeout=60, **options):
-        """Runs a program to its end; its output, both streams. Fails on an exit code not in `ok`."""
+    def run(self, words, *, there=False, ok=(0,), stdin=None, timeout=60, stderr=subprocess.STDOUT, **options):
+        """Runs a program to its end; its output, both streams unless `stderr` is a pipe. Fails on an exit code not in `ok`."""
         words = [str(w) for w in words]
         if there:
             words = room.at_internet(words)
         feed = {"stdin": subprocess.DEVNULL} if stdin is None else {"input": stdin if isinstance(stdin, bytes) else stdin.encode()}
-        done = subprocess.run(words, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=timeout, **feed, **options)
+        done = subprocess.run(words, stdout=subprocess.PIPE, stderr=stderr, timeout=timeout, **feed, **options)
         text = done.stdout.decode(errors="replace")
-        assert ok is None or done.returncode in ok, f"{' '.join(words)}: exit code {done.returncode}\n{text}"
+        said = text + (done.stderr or b"").decode(errors="replace")
+        assert ok is None or done.returncode in ok, f"{' '.join(words)}: exit code {done.returncode}\n{said}"
         return text
 
     def said(self, lines):

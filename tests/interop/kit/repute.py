@@ -3,6 +3,7 @@ import json
 import os
 import re
 import signal
+import subprocess
 import time
 import urllib.parse
 
@@ -115,7 +116,7 @@ class Repute:
         return self.case.run([self.binary, "--config", self.file, *words], **options)
 
     def json(self, *words, ok=(0,)):
-        return json.loads(self.command("--json", *words, ok=ok))
+        return json.loads(self.command("--json", *words, ok=ok, stderr=subprocess.PIPE))
 
     def wait_said(self, text, seconds=10):
         return wait_for(f"the server says {text!r}", lambda: text in self.process.said(), seconds)
