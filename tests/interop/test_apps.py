@@ -55,8 +55,10 @@ ids.append(v2.send_email(Content={"Raw": {"Data": raw}})["MessageId"])
 ids.append(v1.send_email(Source=w["from"], Destination={"ToAddresses": [w["to"]], "CcAddresses": ["eve@receiver.example"]},
                          Message={"Subject": text("Grüße v1"), "Body": {"Text": text("Hallo")}})["MessageId"])
 ids.append(v1.send_raw_email(RawMessage={"Data": raw.replace(b"v2", b"v1")}, Destinations=[w["to"]])["MessageId"])
-assert v1.get_send_quota()["MaxSendRate"] >= 1, v1.get_send_quota()
+quota = v1.get_send_quota()
+assert quota["MaxSendRate"] >= 1 and quota["SentLast24Hours"] == 6, quota
 assert v2.get_account()["SendQuota"]["Max24HourSend"] == -1 and v2.get_account()["SendingEnabled"]
+assert v2.get_account()["SendQuota"]["SentLast24Hours"] == 6, v2.get_account()
 # Templates in the request are younger than Debian's client: it signs them, and the service's answer is read by hand.
 def signed(call, body):
     from botocore.auth import SigV4Auth

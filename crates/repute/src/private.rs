@@ -41,7 +41,7 @@ impl Beside {
     }
 
     /// With the owner and the mode of another file.
-    pub fn as_of(self, other: &fs::Metadata) -> anyhow::Result<Beside> {
+    pub fn like(self, other: &fs::Metadata) -> anyhow::Result<Beside> {
         if nix::unistd::geteuid().is_root() {
             std::os::unix::fs::chown(&self.beside, Some(other.uid()), Some(other.gid()))?;
         }

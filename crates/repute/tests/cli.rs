@@ -244,6 +244,10 @@ fn a_secret_that_goes_into_a_file_that_everybody_can_read_is_warned_of() {
     };
     assert!(warned(0o644, &["account", "add", "a", "--generate", "--write"]));
     assert!(warned(0o604, &["token", "add", "a", "--write"]));
+    let json = place.run(&["--json", "token", "add", "c", "--write"]);
+    assert_eq!(json.err, "", "a program reads one answer");
+    let json: serde_json::Value = serde_json::from_str(&json.out).unwrap();
+    assert!(json["warning"].as_str().unwrap().contains(": chmod o= "), "{json}");
     assert!(!warned(0o640, &["account", "add", "b", "--generate", "--write"]));
     assert!(!warned(0o644, &["token", "add", "b"]));
 }

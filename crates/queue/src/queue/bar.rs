@@ -61,6 +61,9 @@ impl Queue {
             others.insert(index);
             found.push((slot.flow.clone(), slot.parts));
         }
+        if others.is_empty() {
+            return found;
+        }
         for index in &others {
             let slot = self.flows.at(*index);
             let Routing::Known { lane, .. } = slot.routing else { continue };

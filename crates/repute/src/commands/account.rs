@@ -157,8 +157,9 @@ fn block(add: &Add, domains: &[Domain], password: &str) -> anyhow::Result<String
 
 /// The block goes into the file, and a password that was made up to standard output: that is what a script takes.
 fn write(add: &Add, context: &Context, file: &Path, password: &str, block: &str) -> anyhow::Result<()> {
+    let warning = super::warning_of_readers(file);
     let shown = match context.json {
-        true => Some(in_json(add, password, block, Some(file))),
+        true => Some(in_json(add, password, block, Some((file, warning.as_deref())))),
         false => add.generate.then(|| password.to_owned()),
     };
     super::append_and_tell(file, block, || shown.as_deref().map_or(Ok(()), out::secret))?;
@@ -168,8 +169,8 @@ fn write(add: &Add, context: &Context, file: &Path, password: &str, block: &str)
             true => out::error(&format!("{said}. Its password was printed, this once\n")),
             false => out::line(&said),
         }
+        super::tell_warning(warning.as_deref());
     }
-    super::warn_of_readers(file);
     Ok(())
 }
 
@@ -185,7 +186,10 @@ fn print(add: &Add, context: &Context, password: &str, block: &str) -> anyhow::R
     out::secret(&shown).context("the account could not be printed")
 }
 
-fn in_json(add: &Add, password: &str, block: &str, written: Option<&Path>) -> String {
-    let (password, written) = (add.generate.then_some(password), written.map(|file| file.display().to_string()));
-    out::pretty(&serde_json::json!({ "account": add.name, "toml": block, "written": written, "password": password }))
+fn in_json(add: &Add, password: &str, block: &str, written: Option<(&Path, Option<&str>)>) -> String {
+    let warning = written.and_then(|(_, warning)| warning);
+    let (password, written) = (add.generate.then_some(password), written.map(|(file, _)| file.display().to_string()));
+    out::pretty(
+        &serde_json::json!({ "account": add.name, "toml": block, "written": written, "warning": warning, "password": password }),
+    )
 }

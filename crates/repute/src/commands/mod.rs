@@ -65,15 +65,21 @@ fn append_and_tell(file: &Path, block: &str, tell: impl FnOnce() -> std::io::Res
     };
     let new = format!("{old}{gap}{block}");
     crate::config::parse(file, &new, Files::Ignore)?;
-    let new = Beside::of(&real, new.as_bytes())?.as_of(&std::fs::metadata(&real)?)?;
+    let new = Beside::of(&real, new.as_bytes())?.like(&std::fs::metadata(&real)?)?;
     tell().with_context(|| format!("the secret could not be printed, so nothing is written to {}", file.display()))?;
     new.put()
 }
 
-/// A file that has just been given the hash of a secret, and that everybody on this machine can read.
-fn warn_of_readers(file: &Path) {
-    if let Err(open) = configuration::files::secret_mode(file, 0..0) {
-        out::error(&format!("WARNING: {}, and it holds the hashes of secrets: {}\n", open.what, open.cure));
+/// Says that a file is given the hash of a secret, and everybody on this machine can read it.
+fn warning_of_readers(file: &Path) -> Option<String> {
+    let open = configuration::files::secret_mode(file, 0..0).err()?;
+    Some(format!("{}, and it holds the hashes of secrets: {}", open.what, open.cure))
+}
+
+/// For people, on standard error.
+fn tell_warning(warning: Option<&str>) {
+    if let Some(warning) = warning {
+        out::error(&format!("WARNING: {warning}\n"));
     }
 }
 

@@ -155,15 +155,17 @@ fn block(add: &Add, allow: &[Allow], token: &str) -> String {
 
 /// The block goes into the file, and the token to standard output: that is what a script takes.
 fn write(add: &Add, context: &Context, file: &Path, token: &str, block: &str) -> anyhow::Result<()> {
-    let shown = if context.json { in_json(add, token, block, Some(file)) } else { token.to_owned() };
+    let warning = super::warning_of_readers(file);
+    let shown =
+        if context.json { in_json(add, token, block, Some((file, warning.as_deref()))) } else { token.to_owned() };
     super::append_and_tell(file, block, || out::secret(&shown))?;
     if !context.json {
         let (name, file) = (&add.name, file.display());
         out::error(&format!(
             "{name} may be used after a reload: written to {file}. Its token was printed, this once\n"
         ));
+        super::tell_warning(warning.as_deref());
     }
-    super::warn_of_readers(file);
     Ok(())
 }
 
@@ -176,7 +178,10 @@ fn print(add: &Add, context: &Context, token: &str, block: &str) -> anyhow::Resu
     out::secret(&shown).context("the token could not be printed")
 }
 
-fn in_json(add: &Add, token: &str, block: &str, written: Option<&Path>) -> String {
-    let written = written.map(|file| file.display().to_string());
-    out::pretty(&serde_json::json!({ "name": add.name, "token": token, "toml": block, "written": written }))
+fn in_json(add: &Add, token: &str, block: &str, written: Option<(&Path, Option<&str>)>) -> String {
+    let warning = written.and_then(|(_, warning)| warning);
+    let written = written.map(|(file, _)| file.display().to_string());
+    out::pretty(
+        &serde_json::json!({ "name": add.name, "token": token, "toml": block, "written": written, "warning": warning }),
+    )
 }

@@ -26,7 +26,7 @@ pub fn preview(
     args: &Send,
     context: &Context,
 ) -> anyhow::Result<Exit> {
-    let (shown, left_out) = choose(server, &begin, people, count.min(MOST), args)?;
+    let Chosen { shown, left_out } = choose(server, &begin, people, count.min(MOST), args)?;
     let (places, rows): (Vec<Place>, Vec<Row>) = shown.into_iter().unzip();
     let letters = match rows.is_empty() {
         true => Vec::new(),
@@ -37,14 +37,13 @@ pub fn preview(
     Ok(exit)
 }
 
+struct Chosen {
+    shown: Vec<(Place, Row)>,
+    left_out: Vec<Refused>,
+}
+
 /// The first `count` rows that are written to, and those before the last of them that are not.
-fn choose(
-    server: &mut Talk,
-    begin: &Begin,
-    mut people: People,
-    count: usize,
-    args: &Send,
-) -> anyhow::Result<(Vec<(Place, Row)>, Vec<Refused>)> {
+fn choose(server: &mut Talk, begin: &Begin, mut people: People, count: usize, args: &Send) -> anyhow::Result<Chosen> {
     let mut sieve = Sieve::new(server, begin, args)?;
     let mut shown: Vec<(Place, Row)> = Vec::new();
     let mut is_over = count == 0;
@@ -65,7 +64,7 @@ fn choose(
     }
     let mut left_out = sieve.refused;
     left_out.sort_by_key(|refused| refused.place.row);
-    Ok((shown, left_out))
+    Ok(Chosen { shown, left_out })
 }
 
 /// In the order of the file.
