@@ -32,7 +32,7 @@ const LONG_STEP: usize = 1024;
 const LARGE: u64 = 8;
 /// Such a part of a segment is for settlements by which parts are gone, where there is no room for others: what is cancelled
 /// on a full disk makes room.
-const ENDS: u64 = 16;
+const ENDS: u64 = 32;
 /// Parts that are taken out at a time where there is no room: little of the log, which is begun again between them.
 const END_STEP: usize = 64;
 /// Without work for so long, the rest of the journal goes into the database.
@@ -281,12 +281,22 @@ impl Store {
         self.journal.generation(self.other()) <= self.taken
     }
 
-    /// Takes the next messages and changes of the other segment into the database.
-    fn step(&mut self, most: usize) -> Result<(), Failure> {
+    /// Takes the next messages and changes of the other segment into the database; fewer of them where the disk has little room,
+    /// and then the log is begun again behind them.
+    fn step(&mut self, mut most: usize) -> Result<(), Failure> {
         let segment = self.other();
-        let slice = self.pending.slice(segment, most, true);
-        let generation = slice.is_last.then(|| self.journal.generation(segment));
-        self.take(&slice, generation)?;
+        let (slice, generation) = loop {
+            let slice = self.pending.slice(segment, most, true);
+            let generation = slice.is_last.then(|| self.journal.generation(segment));
+            match self.take(&slice, generation) {
+                Err(Failure::Full(_)) if most > 1 => most = slice.len().min(most) / 4,
+                taken => break taken.map(|()| (slice, generation))?,
+            }
+            most = most.max(1);
+        };
+        if self.database.is_full() {
+            let _ = self.database.empty_log();
+        }
         self.pending.drained(&slice);
         self.taken = generation.unwrap_or(self.taken);
         Ok(())
