@@ -256,6 +256,11 @@ async fn what_is_cancelled_on_a_disk_that_others_filled_makes_room() {
         }
     }
     assert!(spool.unsettled() > 0, "the journal took everything");
+    for _ in 0..15 {
+        for n in 1..refused {
+            spool.settle(keep(part(n, 0, "a.example")));
+        }
+    }
     tokio::time::sleep(Duration::from_millis(600)).await;
     filling.store(false, Ordering::Relaxed);
     filler.await.unwrap();

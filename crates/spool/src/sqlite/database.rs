@@ -353,11 +353,15 @@ impl Database {
         Ok(())
     }
 
-    /// The same, and gives the log's space back: a large message that failed has filled it. Some of it stays the log's: what makes
-    /// room has to be written first, and whoever else filled the disk takes what is free at once.
+    /// The same, and gives the log's space back: a large message that failed has filled it. What the log has while the reserve is not
+    /// there stays the log's: what makes room has to be written first, and whoever else filled the disk takes at once what is free.
     pub fn empty_log(&mut self) -> Result<(), Failure> {
-        self.checkpoint("PRAGMA wal_checkpoint(TRUNCATE)")?;
-        self.reserve.hold_for_log();
+        if self.reserve.has_room_in_log() {
+            self.checkpoint("PRAGMA wal_checkpoint(RESTART)")?;
+        } else {
+            self.checkpoint("PRAGMA wal_checkpoint(TRUNCATE)")?;
+            self.reserve.hold_for_log();
+        }
         if !self.reserve.is_held() {
             self.reserve.hold_for_database();
         }

@@ -101,6 +101,13 @@ impl Reserve {
         }
     }
 
+    /// Whether the reserve is not there, and the log has as much as it is given of it and not much more.
+    pub fn has_room_in_log(&self) -> bool {
+        let wanted = self.octets / FOR_LOG;
+        let known = fs::metadata(&self.log).map_or(0, |log| log.blocks() * 512);
+        !self.held && (wanted..=2 * wanted).contains(&known)
+    }
+
     pub fn octets(&self) -> u64 {
         self.octets
     }
