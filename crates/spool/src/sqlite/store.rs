@@ -158,7 +158,7 @@ impl Store {
             return Ok(None);
         }
         let only_ends = works.clone().next().is_none() && settlements.iter().all(|settlement| settlement.is_bare_end());
-        self.make_room(if only_ends { 0 } else { self.journal.octets() / ENDS })?;
+        self.make_room(only_ends)?;
         let at = self.append()?;
         self.passed(Step::AfterCommit);
         let segment = self.journal.active();
@@ -252,10 +252,13 @@ impl Store {
         self.database.write(&[], works)
     }
 
-    /// Makes the block fit into the active segment, so that as much is left: where it does not, the other one's turn comes.
-    fn make_room(&mut self, left: u64) -> Result<(), Failure> {
+    /// Makes the block fit into the active segment: where it does not, the other one's turn comes. Where it takes parts out
+    /// and nothing else, what is left for that counts, and a little more memory is no matter.
+    fn make_room(&mut self, only_ends: bool) -> Result<(), Failure> {
+        let left = if only_ends { 0 } else { self.journal.octets() / ENDS };
         let fits = self.block.octets() + left <= self.journal.room();
-        if !fits || self.pending.entries(self.journal.active()) >= MOST_ENTRIES {
+        let many = self.pending.entries(self.journal.active()) >= MOST_ENTRIES;
+        if !fits || many && !only_ends {
             self.turn()?;
         }
         Ok(())
