@@ -6,6 +6,8 @@ mod common;
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use common::*;
@@ -229,7 +231,17 @@ async fn what_is_cancelled_on_a_disk_that_others_filled_makes_room() {
     let spool = SqliteSpool::open(&folder, options.clone()).unwrap();
     let refused = fill(&spool, 1).await;
     assert!(refused > 100, "only {refused} fitted");
-    fill_up(&ballast).await;
+    // Whoever fills the disk does not stop.
+    let (filling, filler) = (Arc::new(AtomicBool::new(true)), ballast.clone());
+    let is_filling = filling.clone();
+    let filler = tokio::task::spawn_blocking(move || {
+        let mut file = std::fs::File::options().create(true).append(true).open(filler).unwrap();
+        while is_filling.load(Ordering::Relaxed) {
+            while std::io::Write::write(&mut file, &[0; 4096]).is_ok_and(|n| n > 0) {}
+            std::thread::sleep(Duration::from_millis(10));
+        }
+    });
+    tokio::time::sleep(Duration::from_millis(600)).await;
     // What does not end anything takes the journal's room, until nothing more is written.
     for round in 0..100 {
         for n in 1..refused {
@@ -244,7 +256,14 @@ async fn what_is_cancelled_on_a_disk_that_others_filled_makes_room() {
         }
     }
     assert!(spool.unsettled() > 0, "the journal took everything");
-    fill_up(&ballast).await;
+    for _ in 0..15 {
+        for n in 1..refused {
+            spool.settle(keep(part(n, 0, "a.example")));
+        }
+    }
+    tokio::time::sleep(Duration::from_millis(600)).await;
+    filling.store(false, Ordering::Relaxed);
+    filler.await.unwrap();
     for n in 1..refused {
         spool.settle(done(n, 0));
     }
@@ -256,13 +275,4 @@ async fn what_is_cancelled_on_a_disk_that_others_filled_makes_room() {
     let spool = SqliteSpool::open(&folder, options).unwrap();
     let left: Vec<_> = spool.scan(None, 10_000).await.unwrap().iter().map(|(meta, _)| meta.id.0).collect();
     assert_eq!(left, [9_000]);
-}
-
-/// Takes what is free, and what the spool gives up for that.
-async fn fill_up(ballast: &Path) {
-    for _ in 0..3 {
-        let mut file = std::fs::File::options().create(true).append(true).open(ballast).unwrap();
-        while std::io::Write::write(&mut file, &[0; 4096]).is_ok_and(|n| n > 0) {}
-        tokio::time::sleep(Duration::from_millis(200)).await;
-    }
 }

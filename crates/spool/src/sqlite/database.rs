@@ -26,6 +26,9 @@ use crate::{Change, Settlement, SpoolError};
 /// Pages of the log for a message or a settlement beside content, and not too few: of all tables and of what
 /// tells which pages are free.
 const PAGES_OF_CHANGE: u64 = 4;
+/// By which the database grows for a part that is kept otherwise than before, and for a message beside its content.
+const GROWTH_OF_CHANGE: u64 = 512;
+const GROWTH_OF_MESSAGE: u64 = 2 * PAGE_OCTETS;
 /// Small steps of giving space back in a row, so that the writer soon looks at its work again.
 const MOST_SQUEEZES: usize = 64;
 
@@ -136,6 +139,10 @@ impl Database {
         let pages = PAGES_OF_CHANGE * (settlements.len() + works.clone().count()) as u64;
         let octets: usize = works.clone().map(Work::size).sum();
         let hook = self.hook.clone();
+        let kept = settlements.iter().filter(|settlement| !settlement.change.is_end()).count() as u64;
+        let notices = settlements.iter().flat_map(|settlement| &settlement.notices);
+        let notices: u64 = notices.map(|notice| notice.content.len() as u64 + GROWTH_OF_MESSAGE).sum();
+        self.expect_room(kept * GROWTH_OF_CHANGE + notices)?;
         self.transaction(true, pages * PAGE_OCTETS + octets as u64, |rows| {
             for settlement in settlements {
                 rows.settle(settlement)?;
@@ -163,6 +170,8 @@ impl Database {
         let pages = PAGES_OF_CHANGE * (messages.len() + changes.len()) as u64;
         let octets: u64 = messages.iter().map(|kept| u64::from(kept.content.len)).sum();
         self.hook.at(Step::BeforeDrain)?;
+        let kept = changes.iter().filter(|(_, change)| !change.is_end()).count() as u64;
+        self.expect_room(octets + messages.len() as u64 * GROWTH_OF_MESSAGE + kept * GROWTH_OF_CHANGE)?;
         self.transaction(generation.is_some(), pages * PAGE_OCTETS + octets, |rows| {
             for (part, change) in changes {
                 rows.change(*part, change)?;
@@ -222,6 +231,17 @@ impl Database {
         }
     }
 
+    /// While the reserve is not there, an error before the log is filled with what could not be copied into a database that cannot
+    /// grow: then not even what makes room could be written.
+    fn expect_room(&self, growth: u64) -> Result<(), Failure> {
+        if growth == 0 || self.reserve.is_held() {
+            return Ok(());
+        }
+        let pages: u32 = self.db.prepare_cached("PRAGMA freelist_count")?.query_row([], |row| row.get(0))?;
+        let free = u64::from(pages) * PAGE_OCTETS;
+        if growth > free + self.reserve.room() { Err(Failure::Full(self.want_of_room())) } else { Ok(()) }
+    }
+
     /// What is said while the reserve is not there.
     pub fn want_of_room(&self) -> String {
         format!("less than {} MiB of the disk are free", self.reserve.octets() >> 20)
@@ -278,6 +298,9 @@ impl Database {
     /// it fails; a disk that fails here fails the next transaction too, and that one says so.
     pub fn tidy(&mut self) {
         let _ = self.checkpointer.look_after(&self.db, &*self.hook);
+        if !self.reserve.is_held() {
+            self.reserve.hold_for_database();
+        }
         if let Ok(freed) = self.vacuum.look_after(&self.db)
             && freed > 0
         {
@@ -331,11 +354,18 @@ impl Database {
         Ok(())
     }
 
-    /// The same, and gives the log's space back: a large message that failed has filled it. Some of it stays the log's: what makes
-    /// room has to be written first, and whoever else filled the disk takes what is free at once.
+    /// The same, and gives the log's space back: a large message that failed has filled it. What the log has while the reserve is not
+    /// there stays the log's: what makes room has to be written first, and whoever else filled the disk takes at once what is free.
     pub fn empty_log(&mut self) -> Result<(), Failure> {
-        self.checkpoint("PRAGMA wal_checkpoint(TRUNCATE)")?;
-        self.reserve.hold_for_log();
+        if self.reserve.has_room_in_log() {
+            self.checkpoint("PRAGMA wal_checkpoint(RESTART)")?;
+        } else {
+            self.checkpoint("PRAGMA wal_checkpoint(TRUNCATE)")?;
+            self.reserve.hold_for_log();
+        }
+        if !self.reserve.is_held() {
+            self.reserve.hold_for_database();
+        }
         Ok(())
     }
 

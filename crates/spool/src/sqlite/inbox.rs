@@ -112,6 +112,8 @@ struct State {
     changes: HashMap<PartId, Arc<Settlement>>,
     /// The notices that are not on disk yet, by their ids: where in a settlement they are.
     notices: HashMap<MessageId, (Arc<Settlement>, usize)>,
+    /// Some could not be written: the next batch takes all there are, so that those by which parts are gone are among them.
+    refused: bool,
     closed: bool,
     /// The writer waits for whatever comes, without knowing how long.
     asleep: bool,
@@ -245,6 +247,7 @@ impl Inbox {
             }
         }
         state.on_disk += settlements.len() as u64;
+        state.refused = false;
     }
 
     /// What is on disk is where readers of the database see it, or could not be brought there: then it is in the journal.
@@ -260,6 +263,7 @@ impl Inbox {
     /// The settlements of a batch could not be written: they are first in line again.
     pub fn put_back(&self, settlements: Vec<Arc<Settlement>>, error: &SpoolError) {
         let mut state = self.lock();
+        state.refused = true;
         for settlement in settlements.into_iter().rev() {
             state.settlements.push_front(Held { settlement, after: 0, since: Instant::now() });
         }
@@ -289,7 +293,8 @@ impl Inbox {
 
 impl State {
     fn is_urgent(&self) -> bool {
-        !self.commits.is_empty() || self.is_hurried() || self.settlements.len() >= MOST_SETTLEMENTS
+        let many = self.settlements.len() >= MOST_SETTLEMENTS && !self.refused;
+        !self.commits.is_empty() || self.is_hurried() || many
     }
 
     /// Whether nothing is waited for any more.
@@ -303,7 +308,7 @@ impl State {
 
     fn next_batch(&mut self, most_content: usize, told: Option<&dyn Told>) -> Batch {
         let flushes = !self.flushes.is_empty();
-        let settlements = self.settlements.len().min(MOST_SETTLEMENTS);
+        let settlements = self.settlements.len().min(if self.refused { usize::MAX } else { MOST_SETTLEMENTS });
         // What is done to a campaign counts on what was settled of it before.
         let awaited = self.is_hurried() || self.commits.iter().any(|waiting| waiting.work.message().is_none());
         let ready = match told {
@@ -380,6 +385,24 @@ mod tests {
         while taken(&inbox) != [4] {
             assert!(begun.elapsed() < 60 * PATIENCE);
         }
+    }
+
+    /// What takes mail out on a full disk stood behind thousands that could not be written, and the writer tried those without a pause.
+    #[test]
+    fn what_was_refused_is_tried_together_with_all_behind_it_and_not_without_a_pause() {
+        let inbox = Inbox::new(1 << 20, None);
+        let count = MOST_SETTLEMENTS as u64 + 1000;
+        (1..=count).for_each(|n| inbox.settle(settlement(n)));
+        assert_eq!(taken(&inbox).len(), MOST_SETTLEMENTS);
+        let back = (1..=MOST_SETTLEMENTS as u64).map(|n| Arc::new(settlement(n))).collect();
+        inbox.put_back(back, &SpoolError::Closed);
+        let begun = Instant::now();
+        let batch = inbox.take(Duration::from_millis(200), None, Duration::ZERO).unwrap();
+        assert_eq!(batch.settlements.len() as u64, count);
+        assert!(begun.elapsed() >= Duration::from_millis(200));
+        inbox.settled(&batch.settlements);
+        (1..=count).for_each(|n| inbox.settle(settlement(n)));
+        assert_eq!(taken(&inbox).len(), MOST_SETTLEMENTS);
     }
 
     #[test]

@@ -47,6 +47,12 @@ pub(super) struct Slice {
     pub is_last: bool,
 }
 
+impl Slice {
+    pub fn len(&self) -> usize {
+        self.messages.len() + self.changes.len()
+    }
+}
+
 /// In the order in which they came. What was done meanwhile is still named.
 #[derive(Default)]
 struct OfSegment {

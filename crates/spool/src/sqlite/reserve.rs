@@ -76,11 +76,21 @@ impl Reserve {
         }
         self.give_up();
         self.hold_for_log();
+        self.hold_for_database();
+    }
+
+    /// Gives the database blocks beyond its end, those that it lost: whenever its log has been copied, SQLite cuts them off.
+    pub fn hold_for_database(&self) {
         if let Some(database) = &self.database
             && let Ok(known) = database.metadata()
         {
             grow(database, known.len(), self.octets - self.octets / FOR_LOG);
         }
+    }
+
+    /// Octets by which the database may grow while the reserve is not there.
+    pub fn room(&self) -> u64 {
+        self.handed().map_or(0, |(handed, _)| handed) + self.free()
     }
 
     /// Gives the log, which is empty, blocks to be written in: its length stays.
@@ -89,6 +99,13 @@ impl Reserve {
         if let Ok(log) = File::options().write(true).open(&self.log) {
             grow(&log, 0, self.octets / FOR_LOG);
         }
+    }
+
+    /// Whether the reserve is not there, and the log has as much as it is given of it and not much more.
+    pub fn has_room_in_log(&self) -> bool {
+        let wanted = self.octets / FOR_LOG;
+        let known = fs::metadata(&self.log).map_or(0, |log| log.blocks() * 512);
+        !self.held && (wanted..=2 * wanted).contains(&known)
     }
 
     pub fn octets(&self) -> u64 {
@@ -103,13 +120,21 @@ impl Reserve {
 
     /// Takes back what the database has beyond its end, if the reserve can be had with that.
     fn take_back(&self) -> bool {
-        let Some(database) = &self.database else { return false };
-        let Ok(known) = database.metadata() else { return false };
-        let handed = (known.blocks() * 512).saturating_sub(known.len());
-        // On a disk that cannot be asked it is left where it is.
-        let free = statvfs(&self.path).or_else(|_| statvfs(self.path.parent().unwrap_or(Path::new("."))));
-        let free = free.map_or(0, |disk| disk.blocks_available() as u64 * disk.fragment_size() as u64);
-        handed > 0 && free + handed >= self.octets && database.set_len(known.len()).is_ok()
+        let Some((handed, len)) = self.handed() else { return false };
+        let cut = |database: &File| database.set_len(len).is_ok();
+        handed > 0 && self.free() + handed >= self.octets && self.database.as_ref().is_some_and(cut)
+    }
+
+    /// What the database has beyond its end, and where that is.
+    fn handed(&self) -> Option<(u64, u64)> {
+        let known = self.database.as_ref()?.metadata().ok()?;
+        Some(((known.blocks() * 512).saturating_sub(known.len()), known.len()))
+    }
+
+    /// Of a disk that cannot be asked nothing is known to be free.
+    fn free(&self) -> u64 {
+        let folder = self.path.parent().unwrap_or(Path::new("."));
+        statvfs(folder).map_or(0, |disk| disk.blocks_available() as u64 * disk.fragment_size() as u64)
     }
 }
 

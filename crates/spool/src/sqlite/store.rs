@@ -32,7 +32,7 @@ const LONG_STEP: usize = 1024;
 const LARGE: u64 = 8;
 /// Such a part of a segment is for settlements by which parts are gone, where there is no room for others: what is cancelled
 /// on a full disk makes room.
-const ENDS: u64 = 16;
+const ENDS: u64 = 32;
 /// Parts that are taken out at a time where there is no room: little of the log, which is begun again between them.
 const END_STEP: usize = 64;
 /// Without work for so long, the rest of the journal goes into the database.
@@ -158,7 +158,7 @@ impl Store {
             return Ok(None);
         }
         let only_ends = works.clone().next().is_none() && settlements.iter().all(|settlement| settlement.is_bare_end());
-        self.make_room(if only_ends { 0 } else { self.journal.octets() / ENDS })?;
+        self.make_room(only_ends)?;
         let at = self.append()?;
         self.passed(Step::AfterCommit);
         let segment = self.journal.active();
@@ -252,10 +252,13 @@ impl Store {
         self.database.write(&[], works)
     }
 
-    /// Makes the block fit into the active segment, so that as much is left: where it does not, the other one's turn comes.
-    fn make_room(&mut self, left: u64) -> Result<(), Failure> {
+    /// Makes the block fit into the active segment: where it does not, the other one's turn comes. Where it takes parts out
+    /// and nothing else, what is left for that counts, and a little more memory is no matter.
+    fn make_room(&mut self, only_ends: bool) -> Result<(), Failure> {
+        let left = if only_ends { 0 } else { self.journal.octets() / ENDS };
         let fits = self.block.octets() + left <= self.journal.room();
-        if !fits || self.pending.entries(self.journal.active()) >= MOST_ENTRIES {
+        let many = self.pending.entries(self.journal.active()) >= MOST_ENTRIES;
+        if !fits || many && !only_ends {
             self.turn()?;
         }
         Ok(())
@@ -281,12 +284,22 @@ impl Store {
         self.journal.generation(self.other()) <= self.taken
     }
 
-    /// Takes the next messages and changes of the other segment into the database.
-    fn step(&mut self, most: usize) -> Result<(), Failure> {
+    /// Takes the next messages and changes of the other segment into the database; fewer of them where the disk has little room,
+    /// and then the log is begun again behind them.
+    fn step(&mut self, mut most: usize) -> Result<(), Failure> {
         let segment = self.other();
-        let slice = self.pending.slice(segment, most, true);
-        let generation = slice.is_last.then(|| self.journal.generation(segment));
-        self.take(&slice, generation)?;
+        let (slice, generation) = loop {
+            let slice = self.pending.slice(segment, most, true);
+            let generation = slice.is_last.then(|| self.journal.generation(segment));
+            match self.take(&slice, generation) {
+                Err(Failure::Full(_)) if most > 1 => most = slice.len().min(most) / 4,
+                taken => break taken.map(|()| (slice, generation))?,
+            }
+            most = most.max(1);
+        };
+        if self.database.is_full() {
+            let _ = self.database.empty_log();
+        }
         self.pending.drained(&slice);
         self.taken = generation.unwrap_or(self.taken);
         Ok(())

@@ -22,8 +22,8 @@ use crate::{Change, Settlement};
 /// Time between two tries of settlements that could not be written, where no commit comes.
 const RETRY: Duration = Duration::from_secs(1);
 
-/// Ends in one block, where each page counts.
-const ENDS: usize = 1024;
+/// Ends in one block where there is no room for others: a page of the journal.
+const ENDS: usize = 128;
 
 pub(super) fn run(mut store: Store, inbox: &Inbox) {
     let (mut linger, mut company) = (LINGER, Company::default());
