@@ -134,7 +134,7 @@ impl Reserve {
     /// Of a disk that cannot be asked nothing is known to be free.
     fn free(&self) -> u64 {
         let folder = self.path.parent().unwrap_or(Path::new("."));
-        statvfs(folder).map_or(0, |disk| disk.blocks_available() as u64 * disk.fragment_size() as u64)
+        statvfs(folder).map_or(0, |disk| disk.blocks_available() * disk.fragment_size())
     }
 }
 
