@@ -30,8 +30,8 @@ const DISK_LOOK: Duration = Duration::from_secs(1);
 /// A part that could not be loaded because the disk failed is looked at again after this.
 const DISK_RETRY: Duration = Duration::from_secs(60);
 
-/// A clock that is set back by less does not matter.
-const SET_BACK_LEAST: Duration = Duration::from_secs(5);
+/// A clock that is set by less does not matter.
+const SET_LEAST: Duration = Duration::from_secs(5);
 
 /// The wall's clock beside one that only goes on.
 struct Watched {
@@ -39,16 +39,25 @@ struct Watched {
     since: Instant,
 }
 
+enum Set {
+    Back(Duration),
+    Ahead,
+}
+
 impl Watched {
     fn new(wall: Timestamp) -> Watched {
         Watched { wall, since: Instant::now() }
     }
 
-    /// By how much the clock was set back since it was looked at last.
-    fn set_back(&mut self, now: Timestamp) -> Option<Duration> {
-        let by = (self.wall + self.since.elapsed()).since(now);
+    /// How the clock was set since it was looked at last.
+    fn set(&mut self, now: Timestamp) -> Option<Set> {
+        let expected = self.wall + self.since.elapsed();
         *self = Watched::new(now);
-        (by >= SET_BACK_LEAST).then_some(by)
+        match (expected.since(now), now.since(expected)) {
+            (back, _) if back >= SET_LEAST => Some(Set::Back(back)),
+            (_, ahead) if ahead >= SET_LEAST => Some(Set::Ahead),
+            _ => None,
+        }
     }
 }
 
@@ -59,10 +68,15 @@ pub(crate) async fn run(works: Arc<Works>, mut stop: watch::Receiver<bool>) {
     let mut clock = Watched::new(works.now());
     while !*stop.borrow() {
         let now = works.now();
-        if let Some(by) = clock.set_back(now) {
-            let text = format!("the clock was set back by {} s: retries go on when they would have", by.as_secs());
-            works.note(Level::Warning, "clock", text);
-            works.queue(|queue| queue.set_back(by, now));
+        match clock.set(now) {
+            Some(Set::Back(by)) => {
+                let text = format!("the clock was set back by {} s: retries go on when they would have", by.as_secs());
+                works.note(Level::Warning, "clock", text);
+                works.queue(|queue| queue.set_back(by, now));
+                works.awakes(works.awake_since().min(now));
+            }
+            Some(Set::Ahead) => works.awakes(now),
+            None => {}
         }
         let may_start = works.may_start_attempts();
         let (steps, sessions, wake) = works.queue(|queue| {

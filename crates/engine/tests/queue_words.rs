@@ -7,6 +7,7 @@ use std::time::Duration;
 use repute_engine::control::Selector;
 use repute_net::ConnectKind;
 use repute_types::Clock as _;
+use repute_types::Verdict::Delivered;
 use world::campaigns::launched;
 use world::*;
 
@@ -197,4 +198,36 @@ async fn what_is_cancelled_says_by_whom() {
     assert_eq!(world.control().cancel(&one(id), "token shop-app").await.unwrap().now, 1);
     let steps = world.control().why(&id.to_string(), 10).await.unwrap().steps;
     assert!(format!("{:?}", steps.last().unwrap()).contains("cancelled by token shop-app"), "{steps:?}");
+}
+
+/// Its time had passed while the server was off, or the clock jumped past it: its sender was told that it takes long, in the second in which it was
+/// delivered.
+#[tokio::test(start_paused = true)]
+async fn nobody_is_told_of_a_delay_before_a_first_attempt_could_be_made() {
+    for jump in [false, true] {
+        let mut world = World::new().await;
+        world.receiver("b.test", |_, _| "250 2.1.5 ok");
+        let home = world.receiver("example.com", |_, _| "250 2.1.5 ok");
+        let at = world.clock.now() + HOUR;
+        world.submit_at("shop@example.com", &["bob@b.test"], at).await.unwrap();
+        world.submit_at("shop@example.com", &["eve@down.test"], at).await.unwrap();
+        let down = world.host("down.test");
+        world.network.fail(down, ConnectKind::Refused);
+        match jump {
+            true => {
+                pass(MINUTE).await;
+                world.clock.jump(9 * 3_600_000);
+            }
+            false => {
+                world.stop().await;
+                pass(9 * HOUR).await;
+                world.start().await;
+            }
+        }
+        pass(2 * HOUR).await;
+        assert_eq!(world.verdicts("bob@b.test"), [(1, Delivered)]);
+        let told: Vec<_> = home.taken().into_iter().map(|taken| taken.text).collect();
+        assert_eq!(told.len(), 1, "jump: {jump}: of the other its sender hears: {told:?}");
+        assert!(told[0].contains("eve@down.test") && !told[0].contains("bob@b.test"), "{}", told[0]);
+    }
 }
