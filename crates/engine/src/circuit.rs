@@ -35,6 +35,7 @@ pub use self::brake::HabitRow;
 pub use self::count::CircuitSettings;
 use self::count::{Slice, Sums, Told, Trouble, Window};
 pub(crate) use self::words::{Subject, long};
+use crate::aside;
 use crate::settle::Finished;
 use crate::works::{Works, lock};
 
@@ -132,6 +133,14 @@ impl Circuits {
         let state = lock(&self.state);
         let (subject, opened) = state.open.iter().find(|(subject, _)| subject.covers(meta))?;
         Some(words::held(subject, opened))
+    }
+
+    /// The name of the circuit that stops a message, if one does.
+    pub fn stopper(&self, meta: &MessageMeta) -> Option<String> {
+        if !self.any_open.load(Ordering::Relaxed) {
+            return None;
+        }
+        lock(&self.state).open.keys().find(|subject| subject.covers(meta)).map(Subject::name)
     }
 
     /// What stops mail of a campaign, its own circuit before its account's.
@@ -421,7 +430,8 @@ pub(crate) fn let_go_at_start(works: &Works, meta: &MessageMeta, part: PartRecor
     if !was_held || works.circuits.unread || works.circuits.stops(meta).is_some() {
         return part;
     }
-    let part = PartRecord { state: PartState::Due, due: works.now(), ..part };
+    let due = aside::due_when_released(&part, works.now());
+    let part = PartRecord { state: PartState::Due, due, ..part };
     works.keep(part.clone());
     part
 }

@@ -3,6 +3,7 @@
 //! floor touches the spool or the history.
 
 mod about;
+mod change;
 mod changes;
 pub mod circuit;
 mod error;
@@ -17,21 +18,20 @@ mod tls;
 use std::time::Duration;
 
 use repute_ledger::Step;
-use repute_queue::{Change as Changed, PaceView, State};
+use repute_queue::{PaceView, State};
 use repute_spool::{CampaignState, MessageMeta, PartRecord, PartState};
-use repute_types::{Address, Domain, EventKind, MessageId, Stream, Timestamp};
+use repute_types::{Address, Domain, MessageId, Stream, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use crate::disk;
-use crate::dispatch;
 use crate::pace::PaceRow;
 use crate::permit::way::Way;
-use crate::settle;
 use crate::warm_up::WarmUpRow;
 use crate::works::Works;
 
 pub use about::About;
-pub use changes::Changes;
+use change::Word;
+pub use changes::{Changes, StillHeld};
 pub use error::ControlError;
 pub use first::First;
 pub use select::select;
@@ -77,7 +77,7 @@ impl Selector {
         self.ids.iter().map(id).collect()
     }
 
-    /// `held` says whether a message is held as a whole, beside its parts.
+    /// `ids` are sorted; `held` says whether a message is held as a whole, beside its parts.
     fn matches(
         &self,
         ids: &[MessageId],
@@ -91,7 +91,7 @@ impl Selector {
             Some(domain) => sender.rsplit_once('@').is_some_and(|(_, d)| d.eq_ignore_ascii_case(domain)),
             None => sender.eq_ignore_ascii_case(wanted.trim_matches(['<', '>'])),
         };
-        (ids.is_empty() || ids.contains(&meta.id))
+        (ids.is_empty() || ids.binary_search(&meta.id).is_ok())
             && self.domain.as_ref().is_none_or(|d| *d == part.domain)
             && self.sender.as_ref().is_none_or(by_sender)
             && self.recipient.as_ref().is_none_or(|a| part.recipients.iter().any(|p| p.recipient.address == *a))
@@ -196,88 +196,23 @@ impl Control {
     }
 
     pub async fn hold(&self, selector: &Selector, reason: &str) -> Result<Changes, ControlError> {
-        let mut changes = Changes::default();
-        for (meta, part) in self.select_to_change(selector).await? {
-            if part.state != PartState::Due {
-                continue;
-            }
-            let id = part.id;
-            let changed = self.works.queue(|queue| queue.hold(id, reason));
-            changes.count(changed);
-            if changed == Changed::Now {
-                self.works.write_held(&meta, part, reason.to_owned());
-            }
-        }
-        self.flushed(changes).await
+        self.change(selector, Word::Hold(reason.to_owned())).await
     }
 
-    /// Held parts become due now.
+    /// Held parts become due now, or at the time that their sender set where it is still ahead.
     pub async fn release(&self, selector: &Selector) -> Result<Changes, ControlError> {
-        self.make_due(selector, |part| part.state != PartState::Due).await
+        self.change(selector, Word::Release).await
     }
 
-    /// Waiting parts become due now; what is held stays held.
+    /// Waiting parts become due now; what is held stays held, and what is to be sent later keeps its time unless it was named
+    /// by its id.
     pub async fn retry(&self, selector: &Selector) -> Result<Changes, ControlError> {
-        self.make_due(selector, |part| part.state == PartState::Due).await
+        self.change(selector, Word::Retry { named: !selector.ids.is_empty() }).await
     }
 
-    async fn make_due(
-        &self,
-        selector: &Selector,
-        concerned: impl Fn(&PartRecord) -> bool,
-    ) -> Result<Changes, ControlError> {
-        let mut changes = Changes::default();
-        let now = self.works.now();
-        for (meta, part) in self.select_to_change(selector).await? {
-            if !concerned(&part) {
-                continue;
-            }
-            changes.count(self.due_now(meta, part, now));
-        }
-        self.flushed(changes).await
-    }
-
-    fn due_now(&self, meta: MessageMeta, part: PartRecord, now: Timestamp) -> Changed {
-        let id = part.id;
-        if part.state != PartState::Due {
-            // On disk before it is due: else a fast attempt's settlement would be overwritten.
-            self.works.emit(EventKind::Released {
-                message: id.message,
-                part: Some(id.number),
-                account: meta.account,
-                labels: meta.labels,
-                recipients: part.addresses(),
-            });
-            self.works.keep(PartRecord { state: PartState::Due, due: now, ..part });
-        }
-        self.works.queue(|queue| queue.retry(id, now))
-    }
-
-    /// Takes messages out of the queue without a notice to their senders. The history keeps it.
-    pub async fn cancel(&self, selector: &Selector) -> Result<Changes, ControlError> {
-        self.cancel_which(selector, |_| true).await
-    }
-
-    async fn cancel_which(
-        &self,
-        selector: &Selector,
-        concerned: impl Fn(&MessageMeta) -> bool,
-    ) -> Result<Changes, ControlError> {
-        let mut changes = Changes::default();
-        for (meta, part) in self.select_to_change(selector).await? {
-            if !concerned(&meta) {
-                continue;
-            }
-            let id = part.id;
-            let Some(as_it_was) = dispatch::lease_aside(&self.works, id) else {
-                changes.count(self.works.queue(|queue| queue.remove(id)));
-                continue;
-            };
-            let Some(loaded) = dispatch::load_or_put_back(&self.works, id, as_it_was).await else { continue };
-            settle::cancel(&self.works, loaded);
-            changes.now += 1;
-        }
-        self.flushed(changes).await
+    /// Takes messages out of the queue without a notice to their senders. The history keeps it, and who said so.
+    pub async fn cancel(&self, selector: &Selector, who: &str) -> Result<Changes, ControlError> {
+        self.change(selector, Word::Cancel(format!("cancelled by {who}"), None)).await
     }
 
     /// `about` is a message id, the Message-ID of a header in brackets, or a recipient.
@@ -355,13 +290,6 @@ impl Control {
         })
     }
 
-    async fn select_to_change(&self, selector: &Selector) -> Result<Vec<(MessageMeta, PartRecord)>, ControlError> {
-        if selector.is_empty() {
-            return Err(ControlError::NothingSelected);
-        }
-        self.select(selector, |_| false, usize::MAX).await
-    }
-
     async fn select(
         &self,
         selector: &Selector,
@@ -377,12 +305,6 @@ impl Control {
             found.retain(|(_, part)| self.works.queue(|queue| queue.view(part.id)).is_some());
         }
         Ok(found)
-    }
-
-    /// What was changed is so, also where the disk refuses to be told: then it says that.
-    async fn flushed(&self, changes: Changes) -> Result<Changes, ControlError> {
-        let unwritten = !is_written(&*self.works.doors.spool).await?;
-        Ok(Changes { unwritten: unwritten && !changes.is_none(), ..changes })
     }
 
     /// Why a campaign's mail is held as a whole, of which nothing is written at its parts.

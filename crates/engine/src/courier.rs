@@ -11,6 +11,7 @@ use repute_spool::Pending;
 use repute_types::{Culprit, EnhancedCode, Outcome, Recipient, Stage, Stream, Verdict};
 use tokio::sync::watch;
 
+use crate::aside;
 use crate::config::Settings;
 use crate::dispatch;
 use crate::fresh::Loaded;
@@ -135,7 +136,9 @@ impl Session {
         let (outcomes, feedback) = match self.transactions(&settings, &loaded, &recipients).await {
             Ok(ended) => ended,
             Err(Unsaid::Crowded) => return self.put_back(loaded),
-            Err(Unsaid::Cancelled) => return settle::cancel(&works, loaded),
+            Err(Unsaid::Cancelled) => {
+                return settle::cancel(&works, loaded, settle::CAMPAIGN_CANCELLED.to_owned());
+            }
         };
         let transactions = std::mem::take(&mut self.transactions);
         warm_up::count(&works, &settings, &self.lane, &outcomes, transactions);
@@ -175,11 +178,8 @@ impl Session {
 
     /// No attempt was made: the part is ready again at once, for the sessions that are open.
     fn put_back(&mut self, loaded: Loaded) {
-        let (part, now) = (loaded.part.id, self.works.now());
         self.works.fresh().keep(loaded.meta.clone(), loaded.content.clone(), vec![loaded.part.clone()]);
-        dispatch::put_back(&self.works, loaded, |queue| {
-            queue.settle(part, Then::Unchanged { held: false }, Feedback::Crowded, now);
-        });
+        aside::put_back(&self.works, loaded, Then::Unchanged { held: false }, Feedback::Crowded);
     }
 
     /// One attempt for some recipients, over the open connection or a new one, and over further ones where the server

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use repute_queue::{Feedback, Flow, Intent, LaneKey, Lease, Queue, State, Step, Then};
+use repute_queue::{Feedback, Flow, LaneKey, Lease, State, Step, Then};
 use repute_spool::{CampaignState, Change, PartRecord, PartState, Settlement, SpoolError};
 use repute_types::event::Level;
 use repute_types::{Content, EventKind, Outcome, PartId, Timestamp};
@@ -18,7 +18,7 @@ use crate::fresh::Loaded;
 use crate::intake::LoadError;
 use crate::settle::{self, By, Decided};
 use crate::works::Works;
-use crate::{courier, notice, pace};
+use crate::{aside, courier, notice, pace};
 
 /// Routes and alarms that are worked on at the same time.
 const CONCURRENT_CHORES: usize = 64;
@@ -30,8 +30,8 @@ const DISK_LOOK: Duration = Duration::from_secs(1);
 /// A part that could not be loaded because the disk failed is looked at again after this.
 const DISK_RETRY: Duration = Duration::from_secs(60);
 
-/// A clock that is set back by less does not matter.
-const SET_BACK_LEAST: Duration = Duration::from_secs(5);
+/// A clock that is set by less does not matter.
+const SET_LEAST: Duration = Duration::from_secs(5);
 
 /// The wall's clock beside one that only goes on.
 struct Watched {
@@ -39,16 +39,25 @@ struct Watched {
     since: Instant,
 }
 
+enum Set {
+    Back(Duration),
+    Ahead,
+}
+
 impl Watched {
     fn new(wall: Timestamp) -> Watched {
         Watched { wall, since: Instant::now() }
     }
 
-    /// By how much the clock was set back since it was looked at last.
-    fn set_back(&mut self, now: Timestamp) -> Option<Duration> {
-        let by = (self.wall + self.since.elapsed()).since(now);
+    /// How the clock was set since it was looked at last.
+    fn set(&mut self, now: Timestamp) -> Option<Set> {
+        let expected = self.wall + self.since.elapsed();
         *self = Watched::new(now);
-        (by >= SET_BACK_LEAST).then_some(by)
+        match (expected.since(now), now.since(expected)) {
+            (back, _) if back >= SET_LEAST => Some(Set::Back(back)),
+            (_, ahead) if ahead >= SET_LEAST => Some(Set::Ahead),
+            _ => None,
+        }
     }
 }
 
@@ -59,10 +68,15 @@ pub(crate) async fn run(works: Arc<Works>, mut stop: watch::Receiver<bool>) {
     let mut clock = Watched::new(works.now());
     while !*stop.borrow() {
         let now = works.now();
-        if let Some(by) = clock.set_back(now) {
-            let text = format!("the clock was set back by {} s: retries go on when they would have", by.as_secs());
-            works.note(Level::Warning, "clock", text);
-            works.queue(|queue| queue.set_back(by, now));
+        match clock.set(now) {
+            Some(Set::Back(by)) => {
+                let text = format!("the clock was set back by {} s: retries go on when they would have", by.as_secs());
+                works.note(Level::Warning, "clock", text);
+                works.queue(|queue| queue.set_back(by, now));
+                works.awakes(works.awake_since().min(now));
+            }
+            Some(Set::Ahead) => works.awakes(now),
+            None => {}
         }
         let may_start = works.may_start_attempts();
         let (steps, sessions, wake) = works.queue(|queue| {
@@ -170,22 +184,11 @@ pub(crate) async fn load_for_attempt(works: &Works, part: PartId) -> Option<Load
             return None;
         }
         Some(CampaignState::Running | CampaignState::Loading | CampaignState::Paused(_)) => {
-            hold_with_campaign(works, part);
+            aside::hold_with_campaign(works, part).await;
             return None;
         }
     }
     load_or_put_back(works, part, Then::Again(works.now() + DISK_RETRY)).await
-}
-
-/// Holds a leased part because its campaign is held: in the queue alone, as the campaign's own record says it on disk.
-fn hold_with_campaign(works: &Works, part: PartId) {
-    let now = works.now();
-    works.queue(|queue| queue.settle(part, Then::Unchanged { held: true }, Feedback::None, now));
-    let runs = works.bulk.state(part.message) == Some(CampaignState::Running);
-    if runs && !campaigns::is_stopped(works, part.message) {
-        // Let go in this moment.
-        works.queue(|queue| queue.let_go(part, now));
-    }
 }
 
 /// Ends a leased part of a cancelled campaign: whoever takes the campaign out has passed it over.
@@ -193,7 +196,8 @@ async fn take_out(works: &Works, part: PartId) {
     let spool = &works.doors.spool;
     match (spool.part(part).await, spool.meta(part.message).await) {
         (Ok(record), Ok(meta)) => {
-            settle::cancel(works, Loaded { meta: Arc::new(meta), part: record, content: Content::new() });
+            let loaded = Loaded { meta: Arc::new(meta), part: record, content: Content::new() };
+            settle::cancel(works, loaded, settle::CAMPAIGN_CANCELLED.to_owned());
         }
         // It is gone already, or cannot be read now and is taken out after the next start.
         _ => works.queue(|queue| queue.settle(part, Then::Done, Feedback::None, works.now())),
@@ -225,15 +229,8 @@ pub(crate) async fn load_or_put_back(works: &Works, part: PartId, unread: Then) 
         Err(LoadError::Spool(error)) => error,
     };
     match error {
-        SpoolError::Missing(_) => {
-            works.note(Level::Error, "spool", format!("part {part} is queued but not in the spool: it is forgotten"));
-            works.queue(|queue| queue.settle(part, Then::Done, Feedback::None, now));
-        }
         SpoolError::Damaged(_) => hold_unread(works, part, DAMAGED).await,
-        SpoolError::Storage(_) | SpoolError::Closed | SpoolError::Gap { .. } => {
-            works.note(Level::Error, "spool", format!("part {part} could not be read: {error}; tried again later"));
-            works.queue(|queue| queue.settle(part, unread, Feedback::None, now));
-        }
+        error => aside::unread(works, part, unread, &error),
     }
     None
 }
@@ -295,56 +292,20 @@ async fn alarm(works: &Works, part: PartId) {
         }
     }
     let next = works.next_alarm(&loaded.meta, &record);
-    put_back(works, Loaded { part: record, ..loaded }, |queue| {
-        queue.settle(part, as_it_was, Feedback::None, now);
-        queue.set_alarm(part, next);
-    });
+    works.queue(|queue| queue.set_alarm(part, next));
+    aside::put_back(works, Loaded { part: record, ..loaded }, as_it_was, Feedback::None);
 }
 
 /// Holds a leased part in place of an attempt, because a circuit is open: with its campaign where it is of one.
 pub(crate) fn stop(works: &Works, loaded: Loaded, reason: String) {
     match loaded.meta.letter {
-        Some(_) => hold_with_campaign(works, loaded.part.id),
+        Some(_) => aside::put_back(works, loaded, Then::Unchanged { held: true }, Feedback::None),
         None => hold(works, loaded, reason),
     }
 }
 
 /// Holds a leased part in place of an attempt.
 pub(crate) fn hold(works: &Works, loaded: Loaded, reason: String) {
-    let (part, now) = (loaded.part.id, works.now());
     let record = works.write_held(&loaded.meta, loaded.part.clone(), reason);
-    put_back(works, Loaded { part: record, ..loaded }, |queue| {
-        queue.settle(part, Then::Held, Feedback::None, now);
-    });
-}
-
-/// Ends a lease that came to no attempt, and does what an operator asked for meanwhile: in one
-/// touch of the queue, so that nobody leases the part in between.
-pub(crate) fn put_back(works: &Works, loaded: Loaded, end_lease: impl FnOnce(&mut Queue)) {
-    let (part, now) = (loaded.part.id, works.now());
-    let intent = works.queue(|queue| {
-        let intent = queue.intent(part).cloned();
-        end_lease(queue);
-        match &intent {
-            Some(Intent::Hold(reason)) => drop(queue.hold(part, reason)),
-            Some(Intent::Retry) => drop(queue.retry(part, now)),
-            Some(Intent::Cancel) => drop(queue.lease_part(part)),
-            None => {}
-        }
-        intent
-    });
-    match intent {
-        Some(Intent::Hold(reason)) => {
-            works.write_held(&loaded.meta, loaded.part, reason);
-        }
-        Some(Intent::Cancel) => {
-            works.fresh().take(part);
-            settle::cancel(works, loaded);
-        }
-        // Held on disk a moment ago, and due by the operator's word: a crash must not hold it again.
-        Some(Intent::Retry) if loaded.part.state != PartState::Due => {
-            works.keep(PartRecord { state: PartState::Due, due: now, ..loaded.part });
-        }
-        Some(Intent::Retry) | None => {}
-    }
+    aside::put_back(works, Loaded { part: record, ..loaded }, Then::Held, Feedback::None);
 }

@@ -308,6 +308,10 @@ pub(crate) fn enter(works: &Works, message: NewMessage) {
     });
 }
 
+/// After the start, and after the clock jumped, a first attempt has so long to be made before its sender is told that it
+/// takes long.
+const FIRST_ATTEMPT: Duration = Duration::from_secs(600);
+
 /// Why a part cannot be had for an attempt.
 pub(crate) enum LoadError {
     Spool(SpoolError),
@@ -340,7 +344,11 @@ impl Works {
         let retry = &self.settings().retry;
         // A message that was to wait is late only after that: it expires so much later, too.
         let begun = (meta.expires - retry.expire).max(meta.received);
-        let notice = begun + retry.delay_notice;
+        let mut notice = begun + retry.delay_notice;
+        if part.attempts == 0 {
+            // While nothing ran, or until the clock jumped, nothing could be tried: the first attempt comes first.
+            notice = notice.max(self.awake_since() + FIRST_ATTEMPT);
+        }
         if part.delay_noticed || meta.account.is_none() { meta.expires } else { notice.min(meta.expires) }
     }
 

@@ -6,6 +6,7 @@
 //! an operator may ask ([`control`]). Knows neither SMTP text nor HTTP.
 
 pub mod accounts;
+mod aside;
 pub mod bulk;
 mod cause;
 mod circuit;

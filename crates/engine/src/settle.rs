@@ -9,6 +9,7 @@ use repute_queue::{Feedback, Intent, Then};
 use repute_spool::{Change, Ended, PartRecord, PartState, Pending, Settlement};
 use repute_types::{Cause, Culprit, EnhancedCode, EventKind, Outcome, Recipient, Stage, Timestamp, Verdict};
 
+use crate::aside;
 use crate::cause::{self, Plan};
 use crate::circuit;
 use crate::fresh::Loaded;
@@ -37,14 +38,14 @@ pub(crate) struct Decided {
 }
 
 /// What decided.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum By {
     /// The attempt of this number, from 1.
     Attempt(u32),
     /// Its time is over.
     Expiry,
-    /// An operator cancelled it: its sender is not told of that.
-    Operator,
+    /// It was cancelled, as is said here: its sender is not told of that.
+    Word(String),
     /// Mail to all of its recipients is suppressed.
     Suppression,
 }
@@ -77,11 +78,16 @@ pub(crate) struct Finished {
 
 pub(crate) fn settle(works: &Works, decided: Decided) {
     let Decided { loaded, by, outcomes, feedback, egress, suppressed, relay_tells } = decided;
-    let attempt = if let By::Attempt(number) = by { number } else { 0 };
+    let attempt = if let By::Attempt(number) = &by { *number } else { 0 };
     let now = works.now();
     let settings = works.settings();
-    let intent = works.queue(|queue| queue.intent(loaded.part.id).cloned());
-    let cancelled = by == By::Operator || intent == Some(Intent::Cancel) || works.bulk.is_over(loaded.part.id.message);
+    let intent = works.queue(|queue| queue.take_intent(loaded.part.id));
+    let suppressed_all = by == By::Suppression;
+    let cancelled = match (by, &intent) {
+        (By::Word(why), _) => Some(why),
+        (_, Some(Intent::Cancel(why))) => Some(why.clone()),
+        _ => works.bulk.is_over(loaded.part.id.message).then(|| CAMPAIGN_CANCELLED.to_owned()),
+    };
     let readings = cause::read(&outcomes);
     let wanted = cause::checks(&outcomes, &readings);
     if !wanted.is_empty() {
@@ -90,9 +96,9 @@ pub(crate) fn settle(works: &Works, decided: Decided) {
     let mut finished = Vec::new();
     let (mut pending, mut pending_causes) = (Vec::new(), Vec::new());
     for (n, (Pending { recipient, .. }, outcome)) in loaded.part.recipients.iter().cloned().zip(outcomes).enumerate() {
-        let outcome = match outcome.verdict {
-            Verdict::Deferred if cancelled => cancelled_outcome(),
-            Verdict::Deferred if now >= loaded.meta.expires => expired_outcome(Some(outcome)),
+        let outcome = match (outcome.verdict, &cancelled) {
+            (Verdict::Deferred, Some(why)) => cancelled_outcome(why),
+            (Verdict::Deferred, None) if now >= loaded.meta.expires => expired_outcome(Some(outcome)),
             _ => outcome,
         };
         // What an operator cancelled is done because of that, whatever was said before.
@@ -121,7 +127,7 @@ pub(crate) fn settle(works: &Works, decided: Decided) {
         // Nothing is tried after expiry, but one last time shortly before it.
         _ => next.min((loaded.meta.expires - LAST_CHANCE).max(now + LAST_CHANCE)),
     };
-    let notices = if !cancelled { notice::about(works, &loaded, &finished, relay_tells) } else { Vec::new() };
+    let notices = if cancelled.is_none() { notice::about(works, &loaded, &finished, relay_tells) } else { Vec::new() };
     let tried = finished.iter().filter(|f| !f.suppressed);
     let done = tried.map(|f| Said { recipient: &f.recipient, outcome: &f.outcome, cause: f.cause, next: None });
     let waiting = pending.iter().zip(&pending_causes).filter_map(|(p, cause)| {
@@ -133,7 +139,7 @@ pub(crate) fn settle(works: &Works, decided: Decided) {
 
     let part = loaded.part.id;
     let (change, then) = if pending.is_empty() {
-        (end(&loaded, &finished, cancelled, by == By::Suppression), Then::Done)
+        (end(&loaded, &finished, cancelled.is_some(), suppressed_all), Then::Done)
     } else {
         let held = match intent {
             Some(Intent::Hold(reason)) => {
@@ -152,8 +158,13 @@ pub(crate) fn settle(works: &Works, decided: Decided) {
         let record = PartRecord { recipients: pending, attempts, state, due: next, ..loaded.part.clone() };
         (Change::Keep(record), then)
     };
+    let left = if let Change::Keep(record) = &change { Some(record.clone()) } else { None };
     works.doors.spool.settle(Settlement { part, change, notices: notices.clone() });
-    works.queue(|queue| queue.settle(part, then, feedback, now));
+    match left {
+        // What was asked for since it was looked at is done, too.
+        Some(record) => aside::put_back(works, Loaded { part: record, ..loaded }, then, feedback),
+        None => works.queue(|queue| queue.settle(part, then, feedback, now)),
+    }
     for notice in notices {
         intake::enter(works, notice);
     }
@@ -205,15 +216,15 @@ pub(crate) fn expire(works: &Works, loaded: Loaded) {
 }
 
 /// Takes a leased part out of the queue, without a notice to its sender.
-pub(crate) fn cancel(works: &Works, loaded: Loaded) {
+pub(crate) fn cancel(works: &Works, loaded: Loaded, why: String) {
     let part = loaded.part.id;
     if loaded.meta.letter.is_some() && loaded.part.attempts == 0 && works.bulk.is_over(part.message) {
         // The campaign's own event tells of all who were never tried.
         works.doors.spool.settle(Settlement { part, change: Change::Ended(Ended::Cancelled), notices: Vec::new() });
         return works.queue(|queue| queue.settle(part, Then::Done, Feedback::None, works.now()));
     }
-    let outcomes = vec![cancelled_outcome(); loaded.part.recipients.len()];
-    settle(works, Decided::apart(loaded, By::Operator, outcomes));
+    let outcomes = vec![cancelled_outcome(&why); loaded.part.recipients.len()];
+    settle(works, Decided::apart(loaded, By::Word(why), outcomes));
 }
 
 /// Time is over (RFC 3463 X.4.7). What the last attempt said is kept: it is the reason.
@@ -232,7 +243,9 @@ pub(crate) fn not_tried_yet() -> Outcome {
     Outcome::ours(Verdict::Deferred, Stage::Connect, Culprit::Network, EnhancedCode(4, 4, 1), text)
 }
 
-fn cancelled_outcome() -> Outcome {
-    let text = "cancelled by the operator";
+/// Why the rest of a campaign gets nothing.
+pub(crate) const CAMPAIGN_CANCELLED: &str = "its campaign was cancelled";
+
+fn cancelled_outcome(text: &str) -> Outcome {
     Outcome::ours(Verdict::Failed, Stage::Queue, Culprit::Us, EnhancedCode(5, 7, 0), text)
 }

@@ -120,6 +120,8 @@ pub(crate) struct Works {
     pub news: Notify,
     /// When the dispatch loop wakes by itself, in milliseconds.
     pub wakes_at: AtomicI64,
+    /// Since when time goes on as it should, in milliseconds: since the start, or since the clock jumped ahead.
+    awake_since: AtomicI64,
 }
 
 /// A lock whose holder panicked is still a lock: what it guards is kept consistent by calls
@@ -153,6 +155,7 @@ impl Works {
             }
             None => WarmUps::default(),
         };
+        let awake_since = AtomicI64::new(doors.clock.now().millis());
         let gate = Gate::new(doors.trust.is_none());
         let fresh = Fresh::new(settings.limits.fresh_content);
         let goes_on_since = if goes_on { doors.clock.now() } else { Timestamp(0) };
@@ -176,6 +179,7 @@ impl Works {
             disk: Disk::default(),
             news: Notify::new(),
             wakes_at: AtomicI64::new(0),
+            awake_since,
         }
     }
 
@@ -193,6 +197,14 @@ impl Works {
 
     pub fn now(&self) -> Timestamp {
         self.doors.clock.now()
+    }
+
+    pub fn awake_since(&self) -> Timestamp {
+        Timestamp(self.awake_since.load(Ordering::Relaxed))
+    }
+
+    pub fn awakes(&self, now: Timestamp) {
+        self.awake_since.store(now.millis(), Ordering::Relaxed);
     }
 
     /// Touches the queue, then wakes whoever has something to do because of it.

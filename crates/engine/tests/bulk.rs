@@ -339,7 +339,7 @@ async fn why_an_address_knows_of_campaigns() {
     pass(MINUTE).await;
     let (steps, queued) = said("slow@b.test").await;
     assert!(steps.iter().all(|(of, _)| *of == id) && queued.is_empty());
-    assert!(steps.last().unwrap().1.contains("cancelled by the operator"), "{steps:?}");
+    assert!(steps.last().unwrap().1.contains("its campaign was cancelled"), "{steps:?}");
     let (steps, _) = said(&id.to_string()).await;
     assert_eq!(steps.last().unwrap().1, "cancelled: 1 of its list get nothing");
 }
@@ -494,6 +494,6 @@ async fn an_operators_word_on_a_part_counts_in_a_campaign_too() {
     assert_eq!(part.state, repute_spool::PartState::Held("by hand".into()), "resuming lets go what was paused alone");
     assert_eq!(world.verdicts("a@b.test").len(), 1);
     assert!(world.verdicts("b@b.test").len() > 2);
-    world.control().cancel(&only("b@b.test")).await.unwrap();
+    world.control().cancel(&only("b@b.test"), "the operator").await.unwrap();
     assert_eq!(world.control().campaign("autumn").await.unwrap().cancelled, 1);
 }

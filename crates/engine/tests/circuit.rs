@@ -46,7 +46,7 @@ async fn a_list_of_people_who_do_not_exist_stops_its_account_until_a_person_goes
     assert!(reason.starts_with("the circuit of account shop is open: 11 of 11"), "{reason}");
     // A person goes on.
     world.control().continue_circuit("nobody", "ann").await.unwrap_err();
-    assert_eq!(world.control().continue_circuit("shop", "ann").await.unwrap().changes.now, 2);
+    assert_eq!(world.control().continue_circuit("shop", "ann").await.unwrap().now, 2);
     pass(MINUTE).await;
     assert_eq!((held(&world).await, there.taken().len()), (0, 2));
     assert_eq!(world.incidents().pop().unwrap().0, "closed");

@@ -133,7 +133,7 @@ async fn a_bad_campaign_is_stopped_alone_as_a_whole_and_one_word_lets_it_go_on()
     }
 
     let said = world.control().continue_circuit("news/bad", "ann").await.unwrap();
-    assert_eq!((said.changes.now as u64, said.still), (bad.waiting, vec![]));
+    assert_eq!((said.now as u64, said.still), (bad.waiting, vec![]));
     pass(MINUTE).await;
     let done = shown(&world, "bad").await;
     assert_eq!(
@@ -180,7 +180,7 @@ async fn the_accounts_circuit_holds_its_campaigns_as_wholes_and_what_holds_them_
     // One word does what it says, and says what it does not do.
     let control = world.control();
     let said = control.continue_circuit("news/bad", "ann").await.unwrap();
-    assert_eq!(said.changes.now, 0);
+    assert_eq!(said.now, 0);
     assert_eq!(said.still.len(), 1, "{said:?}");
     assert!(
         said.still[0].name == "news" && said.still[0].cure.contains("repute circuit continue \"news\""),
@@ -189,7 +189,7 @@ async fn the_accounts_circuit_holds_its_campaigns_as_wholes_and_what_holds_them_
     control.pause("bad", "who wrote this list?").await.unwrap();
     let waiting = shown(&world, "bad").await.waiting;
     let said = control.continue_circuit("news", "ann").await.unwrap();
-    assert_eq!(said.changes.now, 3, "a message and two recipients: {said:?}");
+    assert_eq!(said.now, 3, "a message and two recipients: {said:?}");
     assert_eq!(said.still.len(), 1);
     assert!(
         said.still[0].text.contains("who wrote this list?") && said.still[0].cure.contains("repute bulk resume"),

@@ -125,7 +125,7 @@ async fn what_an_operator_does_on_a_disk_that_refuses_is_done_and_says_that_it_i
     assert_eq!(states(&world).await, ["held", "held"]);
     // What comes next is done as well, although the disk refuses already.
     let bob = Selector { recipient: Some(address("bob@b.test")), ..Selector::default() };
-    let cancelled = world.control().cancel(&bob).await.unwrap();
+    let cancelled = world.control().cancel(&bob, "the operator").await.unwrap();
     assert_eq!((cancelled.now, cancelled.unwritten), (1, true));
     assert_eq!(states(&world).await, ["held"]);
     world.spool.set_disk(Disk::Good);

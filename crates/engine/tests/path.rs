@@ -381,7 +381,7 @@ async fn what_is_asked_of_a_part_that_is_put_back_is_done() {
         pass(Duration::from_secs(1)).await;
         let one = Selector { ids: vec![second.to_string()], ..Selector::default() };
         let changes = match cancel {
-            true => world.control().cancel(&one).await.unwrap(),
+            true => world.control().cancel(&one, "the operator").await.unwrap(),
             false => world.control().hold(&one, "not yet").await.unwrap(),
         };
         assert_eq!((changes.now, changes.after_attempt), (0, 1), "it is with a session that is being opened");
@@ -402,7 +402,7 @@ async fn cancelled_mail_is_gone_without_a_notice_and_the_history_has_it() {
     world.submit("shop@example.com", &["bob@b.test"]).await.unwrap();
     pass(MINUTE).await;
     let sender = Selector { sender: Some("@example.com".into()), ..Selector::default() };
-    assert_eq!(world.control().cancel(&sender).await.unwrap().now, 1);
+    assert_eq!(world.control().cancel(&sender, "the operator").await.unwrap().now, 1);
     pass(6 * DAY).await;
     assert!(world.spool.is_empty());
     assert_eq!(home.taken().len(), 0);
@@ -412,5 +412,5 @@ async fn cancelled_mail_is_gone_without_a_notice_and_the_history_has_it() {
 #[tokio::test(start_paused = true)]
 async fn a_command_that_changes_something_wants_to_know_what() {
     let world = World::new().await;
-    assert!(world.control().cancel(&Selector::default()).await.is_err());
+    assert!(world.control().cancel(&Selector::default(), "the operator").await.is_err());
 }

@@ -25,6 +25,6 @@ mod tests;
 
 pub use lane::{LaneId, LaneKey, LaneSettings, LaneView};
 pub use pace::{PaceView, Rate, Terms};
-pub use part::{Change, Entry, Feedback, Flow, Intent, Lease, Next, Sender, State, Step, Then, View};
+pub use part::{Aside, Change, Entry, Feedback, Flow, Intent, Lease, Next, Sender, State, Step, Then, View};
 pub use queue::Queue;
 pub use retry::Retry;

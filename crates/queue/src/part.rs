@@ -67,9 +67,25 @@ impl State {
 /// What an operator asked for while the part was leased; done when the attempt ends.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Intent {
+    /// With the reason.
     Hold(String),
-    Cancel,
+    /// What its recipients' end is told as.
+    Cancel(String),
     Retry,
+    /// Where it is held.
+    Release,
+}
+
+/// What came of taking a part aside.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Aside {
+    /// It is leased to the caller.
+    Taken {
+        held: bool,
+    },
+    /// It is leased by another, who does it when the lease ends.
+    AfterLease,
+    Unknown,
 }
 
 /// Whether an operator's word took effect at once.
@@ -115,6 +131,9 @@ pub enum Then {
     /// Tried and deferred.
     Again(Timestamp),
     Held,
+    /// By somebody's word, and no attempt was made: it waits for this time; where that is now, its lane is not paused
+    /// any more.
+    Due(Timestamp),
     /// It was leased for something else than an attempt, and waits or is held as before.
     Unchanged {
         held: bool,

@@ -276,6 +276,11 @@ impl Queue {
         self.intents.get(&part)
     }
 
+    /// The same, for whoever does it now.
+    pub fn take_intent(&mut self, part: PartId) -> Option<Intent> {
+        self.intents.remove(&part)
+    }
+
     /// Ends a lease.
     pub fn settle(&mut self, part: PartId, then: Then, feedback: Feedback, now: Timestamp) {
         let Some(&slot) = self.by_part.get(&part) else { return };
@@ -287,10 +292,16 @@ impl Queue {
         match then {
             Then::Done => self.remove_slot(slot),
             Then::Held | Then::Unchanged { held: true } => self.set_state(slot, State::Held),
+            Then::Due(at) => {
+                self.set_state(slot, State::Held);
+                match at > now {
+                    true => self.let_go_at(slot, at, now),
+                    false => drop(self.retry(part, now)),
+                }
+            }
             Then::Unchanged { held: false } => {
-                self.set_state(slot, State::Waiting);
                 let due = self.row(slot).due;
-                self.schedule(slot, due, now);
+                self.let_go_at(slot, due, now);
             }
             Then::Again(due) => {
                 let row = self.row(slot);

@@ -275,8 +275,8 @@ fn holding_a_part_takes_it_from_its_lane_and_release_brings_it_back() {
     assert_eq!(q.intent(part(1)), Some(&Intent::Hold("later".into())));
     q.settle(part(1), Then::Held, Feedback::Reached, T0);
     assert_eq!(q.view(part(1)).unwrap().state, State::Held);
-    assert_eq!(q.remove(part(1)), Change::Now);
-    assert_eq!(q.remove(part(1)), Change::Unknown);
+    assert_eq!(q.remove(part(1), "cancelled"), Change::Now);
+    assert_eq!(q.remove(part(1), "cancelled"), Change::Unknown);
 }
 
 #[test]
@@ -337,7 +337,7 @@ fn random_day(seed: u64) {
                 0 => drop(q.hold(any, "x")),
                 1 => drop(q.retry(any, now)),
                 _ => {
-                    if q.remove(any) == Change::Now {
+                    if q.remove(any, "cancelled") == Change::Now {
                         alive.remove(&any);
                     }
                 }
@@ -349,7 +349,7 @@ fn random_day(seed: u64) {
             let feedback = feedbacks[random.below(4) as usize];
             let then = match (q.intent(which), random.below(2)) {
                 (Some(Intent::Hold(_)), _) => Then::Held,
-                (Some(Intent::Cancel), _) | (_, 0) => Then::Done,
+                (Some(Intent::Cancel(_)), _) | (_, 0) => Then::Done,
                 _ => Then::Again(now + secs(50)),
             };
             if then == Then::Done {

@@ -138,7 +138,7 @@ fn what_is_barred_still_has_its_alarm_and_can_be_taken_out() {
     assert_eq!(q.advance(T0 + HOUR).len(), 2);
     assert!(q.lease_part(part(0)).is_some());
     q.settle(part(0), Then::Done, Feedback::None, T0 + HOUR);
-    q.remove(part(1));
+    q.remove(part(1), "cancelled");
     assert_eq!((q.len(), q.barred()), (0, 0));
     q.review(|_, _| true);
     q.advance(T0 + HOUR);

@@ -219,7 +219,7 @@ fn nobody_is_left_standing_in_line() {
                 4 if entered > 0 => {
                     let part = part(random.below(entered));
                     if room.queue.view(part).is_some() {
-                        room.queue.remove(part);
+                        room.queue.remove(part, "cancelled");
                         removed += 1;
                     }
                 }
@@ -349,7 +349,7 @@ fn what_is_ready_is_counted_once_whatever_an_operator_does() {
     let lane = room.queue.lanes().next().unwrap();
     assert_eq!((lane.ready, lane.pace.unwrap().ready), (1999, 1999));
     for n in 1..2000 {
-        room.queue.remove(part(n));
+        room.queue.remove(part(n), "cancelled");
     }
     let lane = room.queue.lanes().next().unwrap();
     assert_eq!((lane.ready, lane.pace.unwrap().ready), (0, 0));

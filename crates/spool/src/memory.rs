@@ -27,6 +27,8 @@ pub enum Disk {
     Slow(Duration),
 }
 
+type Page = Vec<(MessageMeta, PartRecord)>;
+
 #[derive(Default)]
 struct State {
     disk: Disk,
@@ -39,6 +41,7 @@ struct State {
     damaged: HashSet<MessageId>,
     damaged_records: HashSet<MessageId>,
     unsettled: usize,
+    scans_late: Option<Duration>,
 }
 
 #[derive(Default)]
@@ -58,6 +61,11 @@ impl MemorySpool {
         if state.refusal().is_none() {
             state.unsettled = 0;
         }
+    }
+
+    /// From now on the answer to a scan comes so long after what it tells was read.
+    pub fn scan_late(&self, by: Option<Duration>) {
+        self.lock().scans_late = by;
     }
 
     /// From now on the stored content of this message does not match its checksum.
@@ -105,6 +113,20 @@ impl State {
             Disk::Full => Some(SpoolError::Storage("the disk is full".into())),
             Disk::ReadOnly => Some(SpoolError::Storage("the disk is read-only".into())),
         }
+    }
+
+    /// What is found, and how late it is told.
+    fn scan(&self, after: Option<PartId>, limit: usize) -> (Result<Page, SpoolError>, Option<Duration>) {
+        use std::ops::Bound::{Excluded, Unbounded};
+        let from = after.map_or(Unbounded, Excluded);
+        let mut rows = self.parts.range((from, Unbounded)).take(limit).peekable();
+        let is_damaged = |id: &PartId| self.damaged_records.contains(&id.message);
+        if let Some((id, _)) = rows.peek().filter(|(id, _)| is_damaged(id)) {
+            return (Err(SpoolError::Damaged(id.message)), self.scans_late);
+        }
+        let rows = rows.take_while(|(id, _)| !is_damaged(id));
+        let row = |(id, part): (&PartId, &PartRecord)| Some((self.messages.get(&id.message)?.0.clone(), part.clone()));
+        (Ok(rows.filter_map(row).collect()), self.scans_late)
     }
 
     fn insert(&mut self, message: NewMessage) {
@@ -286,16 +308,11 @@ impl Spool for MemorySpool {
         limit: usize,
     ) -> BoxFuture<'_, Result<Vec<(MessageMeta, PartRecord)>, SpoolError>> {
         Box::pin(async move {
-            use std::ops::Bound::{Excluded, Unbounded};
-            let state = self.lock();
-            let from = after.map_or(Unbounded, Excluded);
-            let mut rows = state.parts.range((from, Unbounded)).take(limit).peekable();
-            let is_damaged = |id: &PartId| state.damaged_records.contains(&id.message);
-            if let Some((id, _)) = rows.peek().filter(|(id, _)| is_damaged(id)) {
-                return Err(SpoolError::Damaged(id.message));
+            let (found, late) = self.lock().scan(after, limit);
+            if let Some(late) = late {
+                tokio::time::sleep(late).await;
             }
-            let rows = rows.take_while(|(id, _)| !is_damaged(id));
-            Ok(rows.filter_map(|(id, part)| Some((state.messages.get(&id.message)?.0.clone(), part.clone()))).collect())
+            found
         })
     }
 

@@ -62,7 +62,8 @@ impl Walk {
     }
 }
 
-fn before(part: PartId) -> PartId {
+/// The part behind which a walk begins that is to come to this one.
+pub fn before(part: PartId) -> PartId {
     match part.number.checked_sub(1) {
         Some(number) => PartId { number, ..part },
         None => PartId { message: MessageId(part.message.0.saturating_sub(1)), number: u32::MAX },

@@ -40,6 +40,11 @@ impl Caller {
         Err(Problem::new(problem::NOT_ALLOWED, detail))
     }
 
+    /// Who says something, for those who read it later.
+    pub fn said_by(&self) -> String {
+        format!("token {}", self.token.name)
+    }
+
     /// The account to send as.
     pub fn sends(&self) -> Result<&Arc<Account>, Problem> {
         self.may(Action::Send)?;

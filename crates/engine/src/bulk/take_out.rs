@@ -115,7 +115,7 @@ impl Block {
             for (_, part) in parts {
                 // An attempt may have ended since the part was read.
                 let attempts = queue.view(part.id).map_or(0, |view| view.attempts).max(part.attempts);
-                match queue.remove(part.id) {
+                match queue.remove(part.id, settle::CAMPAIGN_CANCELLED) {
                     Changed::AfterAttempt => block.under_way = true,
                     Changed::Now | Changed::Unknown if attempts > 0 => block.tried.push(part.id),
                     Changed::Now | Changed::Unknown => block.never_tried.push(part.id.number),
@@ -130,7 +130,8 @@ impl Block {
         for id in self.tried {
             // One that has ended a moment ago has had its end told.
             if let Ok(part) = spool.part(id).await {
-                settle::cancel(works, Loaded { meta: meta.clone(), part, content: Content::new() });
+                let loaded = Loaded { meta: meta.clone(), part, content: Content::new() };
+                settle::cancel(works, loaded, settle::CAMPAIGN_CANCELLED.to_owned());
             }
         }
         if self.never_tried.is_empty() {

@@ -1,6 +1,5 @@
-//! How much a command changed, and whether it is on disk.
+//! How much a command changed, what it could not, and whether it is on disk.
 
-use repute_queue::Change as Changed;
 use serde::Serialize;
 
 /// How many parts a command changed, and how many will be when their attempt ends.
@@ -8,10 +7,27 @@ use serde::Serialize;
 pub struct Changes {
     pub now: usize,
     pub after_attempt: usize,
+    /// What is not sent for all that, by what holds it, each with the command that lets it go.
+    pub still: Vec<StillHeld>,
     /// The disk refuses to be written: all of it is so in the running server, and is written as soon as the disk takes
     /// it. Should the server be killed before, it is not.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub unwritten: bool,
+    /// The disk refuses to be written, and no more can be kept in memory: the rest was left as it was.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub unfinished: bool,
+}
+
+/// Mail that one thing holds.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct StillHeld {
+    /// An account, ACCOUNT/CAMPAIGN, or the domain that it is sent as.
+    pub name: String,
+    /// How many parts of what was meant, where they were counted.
+    pub parts: Option<usize>,
+    /// Why.
+    pub text: String,
+    pub cure: String,
 }
 
 impl Changes {
@@ -19,11 +35,19 @@ impl Changes {
         self.now + self.after_attempt == 0
     }
 
-    pub(super) fn count(&mut self, changed: Changed) {
-        match changed {
-            Changed::Now => self.now += 1,
-            Changed::AfterAttempt => self.after_attempt += 1,
-            Changed::Unknown => {}
+    pub(super) fn add(&mut self, more: Changes) {
+        self.now += more.now;
+        self.after_attempt += more.after_attempt;
+        for row in more.still {
+            self.hold_still(row);
+        }
+    }
+
+    /// Each thing that holds mail has one row.
+    pub(super) fn hold_still(&mut self, row: StillHeld) {
+        match self.still.iter_mut().find(|known| known.name == row.name && known.cure == row.cure) {
+            Some(known) => known.parts = Some(known.parts.unwrap_or(0) + row.parts.unwrap_or(0)),
+            None => self.still.push(row),
         }
     }
 }

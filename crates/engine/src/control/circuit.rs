@@ -2,10 +2,9 @@
 
 use std::time::Duration;
 
-use repute_spool::{CampaignState, PartState};
 use serde::Serialize;
 
-use super::{Changes, Control, ControlError, Selector};
+use super::{Changes, Control, ControlError, Selector, StillHeld, change};
 use crate::circuit::{self, CircuitRow, HabitRow, Subject, Word, campaigns};
 
 /// For how long much may be meant to come.
@@ -14,24 +13,6 @@ const MEANT_AT_MOST: Duration = Duration::from_secs(30 * 24 * 3600);
 #[derive(Clone, Debug, Serialize)]
 pub struct CircuitList {
     pub open: Vec<CircuitRow>,
-}
-
-/// What a person's word let go on.
-#[derive(Clone, Debug, Serialize)]
-pub struct Continued {
-    #[serde(flatten)]
-    pub changes: Changes,
-    /// What holds mail of it still, each with the command that lets it go.
-    pub still: Vec<StillHeld>,
-}
-
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct StillHeld {
-    /// An account, or ACCOUNT/CAMPAIGN.
-    pub name: String,
-    /// Why.
-    pub text: String,
-    pub cure: String,
 }
 
 #[derive(Clone, Debug, Serialize)]
@@ -67,11 +48,15 @@ impl Control {
 
     /// Closes a circuit and lets what it held go, but for what something else holds, which is told. What went wrong
     /// until now counts no more; what went well still does. `who` says so, for whoever reads it later.
-    pub async fn continue_circuit(&self, name: &str, who: &str) -> Result<Continued, ControlError> {
+    pub async fn continue_circuit(&self, name: &str, who: &str) -> Result<Changes, ControlError> {
         let subject = self.close(name, Word::Continue, who).await?;
-        let mut changes = self.let_go(&subject).await?;
+        let held = Selector { held: true, ..Selector::default() };
+        let mut changes = self.change(&held, change::Word::Continue(subject.clone())).await?;
         changes.now += campaigns::let_go(&self.works, &subject).await.map_err(ControlError::Spool)?;
-        Ok(Continued { changes, still: self.still_held(&subject) })
+        for row in self.still_held(&subject) {
+            changes.hold_still(row);
+        }
+        Ok(changes)
     }
 
     /// Takes everything of the account or campaign out of the queue, without notices, and closes its circuit.
@@ -88,7 +73,8 @@ impl Control {
             }
         }
         let all = Selector { all: true, ..Selector::default() };
-        let mut changes = self.cancel_which(&all, |meta| subject.covers(meta) && meta.letter.is_none()).await?;
+        let word = change::Word::Cancel(format!("cancelled by {who}"), Some(subject.clone()));
+        let mut changes = self.change(&all, word).await?;
         changes.now += cancelled;
         self.close(name, Word::Cancel, who).await?;
         Ok(changes)
@@ -102,23 +88,6 @@ impl Control {
         }
     }
 
-    /// Parts that a circuit held, which is closed, go on; those that another stops are held by that.
-    async fn let_go(&self, subject: &Subject) -> Result<Changes, ControlError> {
-        let begins = subject.held_by();
-        let (mut changes, now) = (Changes::default(), self.works.now());
-        let held = Selector { held: true, ..Selector::default() };
-        for (meta, part) in self.select_to_change(&held).await? {
-            if !matches!(&part.state, PartState::Held(reason) if reason.starts_with(&begins)) {
-                continue;
-            }
-            match self.works.circuits.stops(&meta).filter(|_| meta.letter.is_none()) {
-                Some(reason) => drop(self.works.write_held(&meta, part, reason)),
-                None => changes.count(self.due_now(meta, part, now)),
-            }
-        }
-        self.flushed(changes).await
-    }
-
     /// What stops mail of an account or campaign whose circuit was closed.
     fn still_held(&self, subject: &Subject) -> Vec<StillHeld> {
         let overlaps = |row: &CircuitRow| {
@@ -126,17 +95,10 @@ impl Control {
             subject.is_part_of(&other) || other.is_part_of(subject)
         };
         let open = self.works.circuits.list().into_iter().filter(overlaps);
-        let mut still: Vec<_> = open.map(|row| StillHeld { name: row.name, text: row.text, cure: row.cure }).collect();
-        for known in campaigns::under(&self.works, subject) {
-            let CampaignState::Paused(reason) = known.state() else { continue };
-            if !self.works.queue(|queue| queue.has_parts(known.id)) {
-                continue;
-            }
-            let name = format!("{}/{}", known.account, known.name);
-            let cure = format!("go on with `repute bulk resume {name:?}`");
-            still.push(StillHeld { text: format!("the campaign is paused: {reason}"), cure, name });
-        }
-        still
+        let row = |row: CircuitRow| StillHeld { name: row.name, parts: None, text: row.text, cure: row.cure };
+        let paused = campaigns::under(&self.works, subject);
+        let paused = paused.into_iter().filter(|known| self.works.queue(|queue| queue.has_parts(known.id)));
+        open.map(row).chain(paused.filter_map(|known| change::of_campaign(&known))).collect()
     }
 
     fn known(&self, subject: &Subject, name: &str) -> Result<(), ControlError> {

@@ -1,4 +1,5 @@
-//! Which parts an operator means: a walk over the spool, page by page.
+//! Which parts an operator means: a walk over the spool, page by page. However many are meant, no more than a page of
+//! them is in memory.
 
 use repute_spool::{MessageMeta, PartRecord, Spool, SpoolError, Stretch, Walk};
 use repute_types::{MessageId, PartId, Timestamp};
@@ -24,7 +25,7 @@ pub async fn select(
     limit: usize,
     now: Timestamp,
 ) -> Result<Vec<(MessageMeta, PartRecord)>, ControlError> {
-    // What was settled a moment ago must not be changed as if it still waited.
+    // What was settled a moment ago must not be shown as if it still waited.
     spool.flush().await.map_err(ControlError::Spool)?;
     find(spool, selector, |_| false, limit, now).await
 }
@@ -36,33 +37,68 @@ pub(super) async fn find(
     limit: usize,
     now: Timestamp,
 ) -> Result<Vec<(MessageMeta, PartRecord)>, ControlError> {
-    let ids = selector.ids()?;
     let mut found = Vec::new();
-    let mut after = match ids.iter().min() {
-        Some(first) if first.0 > 0 => Some(PartId { message: MessageId(first.0 - 1), number: u32::MAX }),
-        _ => None,
-    };
-    if let Some(place) = &selector.after {
-        after = after.max(Some(place_of(place).ok_or_else(|| ControlError::NoSuchPlace(place.clone()))?));
-    }
-    let last = ids.iter().max();
-    let mut walk = Walk::behind(after);
-    while let Some(stretch) = walk.next(spool, PAGE).await.map_err(ControlError::Spool)? {
-        // What is damaged was told at start.
-        let Stretch::Parts(page) = stretch else { continue };
-        for (meta, part) in page {
-            if last.is_some_and(|last| meta.id > *last) {
-                return Ok(found);
-            }
-            if selector.matches(&ids, &meta, &part, &held, now) {
-                found.push((meta, part));
-                if found.len() >= limit {
-                    return Ok(found);
-                }
-            }
+    let mut pages = Pages::of(selector, None, now)?;
+    while let Some(page) = pages.next(spool, &held).await? {
+        found.extend(page);
+        if found.len() >= limit {
+            found.truncate(limit);
+            break;
         }
     }
     Ok(found)
+}
+
+/// What is meant, in the order of the ids, a page at a time.
+pub(super) struct Pages<'a> {
+    selector: &'a Selector,
+    /// Sorted.
+    ids: Vec<MessageId>,
+    last: Option<MessageId>,
+    walk: Walk,
+    now: Timestamp,
+}
+
+impl<'a> Pages<'a> {
+    /// None of messages behind `last`.
+    pub fn of(selector: &'a Selector, last: Option<MessageId>, now: Timestamp) -> Result<Pages<'a>, ControlError> {
+        let mut ids = selector.ids()?;
+        ids.sort_unstable();
+        let mut after = match ids.first() {
+            Some(first) if first.0 > 0 => Some(PartId { message: MessageId(first.0 - 1), number: u32::MAX }),
+            _ => None,
+        };
+        if let Some(place) = &selector.after {
+            after = after.max(Some(place_of(place).ok_or_else(|| ControlError::NoSuchPlace(place.clone()))?));
+        }
+        let last = ids.last().copied().into_iter().chain(last).min();
+        Ok(Pages { selector, ids, last, walk: Walk::behind(after), now })
+    }
+
+    /// Those of the next page, which may be none; `None` at the end.
+    pub async fn next(
+        &mut self,
+        spool: &dyn Spool,
+        held: &impl Fn(&MessageMeta) -> bool,
+    ) -> Result<Option<Vec<(MessageMeta, PartRecord)>>, ControlError> {
+        loop {
+            let stretch = self.walk.next(spool, PAGE).await.map_err(ControlError::Spool)?;
+            let mut page = match stretch {
+                Some(Stretch::Parts(page)) => page,
+                // What is damaged was told at start.
+                Some(Stretch::Damaged(_) | Stretch::Gap { .. }) => continue,
+                None => return Ok(None),
+            };
+            if let Some(last) = self.last {
+                if page.first().is_some_and(|(meta, _)| meta.id > last) {
+                    return Ok(None);
+                }
+                page.retain(|(meta, _)| meta.id <= last);
+            }
+            page.retain(|(meta, part)| self.selector.matches(&self.ids, meta, part, held, self.now));
+            return Ok(Some(page));
+        }
+    }
 }
 
 fn place_of(text: &str) -> Option<PartId> {

@@ -7,7 +7,7 @@ use repute_types::{MessageId, PartId, Timestamp};
 use super::Queue;
 use crate::flows::Routing;
 use crate::lane::{LaneId, LaneView};
-use crate::part::{Change, Intent, Lease, Row, State, View};
+use crate::part::{Aside, Change, Intent, Lease, Row, State, View};
 
 impl Queue {
     /// Takes a part out for good, or leases it to the caller for settling (expiry): `None`
@@ -16,6 +16,17 @@ impl Queue {
         let &slot = self.by_part.get(&part)?;
         self.forget_due(slot);
         self.lease_row(slot, None)
+    }
+
+    /// Leases a part to the caller for something else than an attempt; where it is leased already, the word is kept.
+    pub fn take_aside(&mut self, part: PartId, word: &Intent) -> Aside {
+        let Some(&slot) = self.by_part.get(&part) else { return Aside::Unknown };
+        let held = self.row(slot).state == State::Held;
+        if self.lease_part(part).is_some() {
+            return Aside::Taken { held };
+        }
+        self.intents.insert(part, word.clone());
+        Aside::AfterLease
     }
 
     pub fn hold(&mut self, part: PartId, reason: &str) -> Change {
@@ -47,10 +58,14 @@ impl Queue {
     pub fn let_go(&mut self, part: PartId, now: Timestamp) {
         let Some(&slot) = self.by_part.get(&part) else { return };
         if self.row(slot).state == State::Held {
-            self.set_state(slot, State::Waiting);
             let due = self.row(slot).due;
-            self.schedule(slot, due, now);
+            self.let_go_at(slot, due, now);
         }
+    }
+
+    pub(super) fn let_go_at(&mut self, slot: u32, due: Timestamp, now: Timestamp) {
+        self.set_state(slot, State::Waiting);
+        self.schedule(slot, due, now);
     }
 
     /// How many parts of a message wait after an attempt. Looks at every part there is.
@@ -65,8 +80,8 @@ impl Queue {
     }
 
     /// Forgets a part; the caller has seen to its record.
-    pub fn remove(&mut self, part: PartId) -> Change {
-        self.intend(part, Intent::Cancel, |queue, slot| {
+    pub fn remove(&mut self, part: PartId, why: &str) -> Change {
+        self.intend(part, Intent::Cancel(why.to_owned()), |queue, slot| {
             queue.forget_due(slot);
             queue.remove_slot(slot);
         })

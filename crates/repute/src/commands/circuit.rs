@@ -138,10 +138,14 @@ fn told(answer: &serde_json::Value, done: &str, context: &Context) {
 }
 
 /// What holds mail of it still, a line each.
-fn still(answer: &serde_json::Value) -> Vec<String> {
+pub fn still(answer: &serde_json::Value) -> Vec<String> {
     let text = |one: &serde_json::Value, key: &str| out::plain(one[key].as_str().unwrap_or_default());
     let line = |one: &serde_json::Value| {
-        format!("still held by {}: {}; {}", text(one, "name"), text(one, "text"), text(one, "cure"))
+        let (name, why, cure) = (text(one, "name"), text(one, "text"), text(one, "cure"));
+        match one["parts"].as_u64() {
+            Some(parts) => format!("{parts} still held, {name}: {why}; {cure}"),
+            None => format!("still held, {name}: {why}; {cure}"),
+        }
     };
     answer["still"].as_array().into_iter().flatten().map(line).collect()
 }
@@ -154,9 +158,13 @@ mod tests {
     fn what_still_holds_it_is_said_with_the_command() {
         let answer = serde_json::json!({"now": 0, "after_attempt": 0, "still": [
             {"name": "shop", "text": "11 of 11 recipients do not exist", "cure": "`repute circuit continue \"shop\"`"},
+            {"name": "news/may", "parts": 7, "text": "the campaign is paused: wait", "cure": "`repute bulk resume \"news/may\"`"},
         ]});
-        let line = "still held by shop: 11 of 11 recipients do not exist; `repute circuit continue \"shop\"`";
-        assert_eq!(still(&answer), [line]);
+        let lines = [
+            "still held, shop: 11 of 11 recipients do not exist; `repute circuit continue \"shop\"`",
+            "7 still held, news/may: the campaign is paused: wait; `repute bulk resume \"news/may\"`",
+        ];
+        assert_eq!(still(&answer), lines);
         assert!(still(&serde_json::json!({"now": 2})).is_empty());
     }
 

@@ -44,12 +44,12 @@ enum Command {
         #[arg(long, default_value = "held by an operator")]
         reason: String,
     },
-    /// Let held messages go: they are tried now
+    /// Let held messages go: they are tried now, or at the time that they were to be sent at, if it is ahead
     Release {
         #[command(flatten)]
         which: Which,
     },
-    /// Try waiting messages now
+    /// Try waiting messages now; those that are to be sent later only if they are named by their ID
     Retry {
         #[command(flatten)]
         which: Which,
@@ -160,7 +160,8 @@ pub fn run(args: Args, context: &Context) -> anyhow::Result<Exit> {
             change(&config, Request::RetryV1 { selector: which.selector_to_change()? }, "tried now", context)
         }
         Command::Cancel { which } => {
-            change(&config, Request::CancelV1 { selector: which.selector_to_change()? }, "cancelled", context)
+            let (selector, who) = (which.selector_to_change()?, super::who());
+            change(&config, Request::CancelV1 { selector, who }, "cancelled", context)
         }
     }
 }
@@ -212,18 +213,26 @@ fn read(answer: &serde_json::Value) -> anyhow::Result<(Vec<Row>, bool)> {
 const UNWRITTEN: &str = "the disk refuses to be written: this is so while the server runs and is written as soon as the \
                          disk takes it, but is lost if the server is killed before (`repute incidents`)";
 
+const UNFINISHED: &str = "the disk refuses to be written and no more can be kept in memory: the rest was left as it was; \
+                          make room and say it again";
+
 fn change(config: &Config, request: Request, done: &str, context: &Context) -> anyhow::Result<Exit> {
     let answer = client::ask(&config.state, &request)?;
     let count = |key: &str| answer[key].as_u64().unwrap_or(0);
-    let (now, later) = (count("now"), count("after_attempt"));
+    let (now, later, still) = (count("now"), count("after_attempt"), super::circuit::still(&answer));
     match context.json {
         true => out::json(&answer),
-        false if now + later == 0 => out::line("nothing matched"),
+        false if now + later == 0 && still.is_empty() => out::line("nothing matched"),
         false if later > 0 => out::line(&format!("{now} {done}, {later} more when the attempt under way has ended")),
         false => out::line(&format!("{now} {done}")),
     }
-    if !context.json && answer["unwritten"] == true {
-        out::line(UNWRITTEN);
+    if !context.json {
+        still.iter().for_each(|line| out::line(line));
+        for (key, text) in [("unwritten", UNWRITTEN), ("unfinished", UNFINISHED)] {
+            if answer[key] == true {
+                out::line(text);
+            }
+        }
     }
     Ok(if now + later == 0 { Exit::Problem } else { Exit::Done })
 }

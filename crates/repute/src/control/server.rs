@@ -110,7 +110,7 @@ async fn answer(request: Request, services: &Services, stop: &mut watch::Receive
         Request::HoldV1 { selector, reason } => said(control.hold(&selector, &reason).await),
         Request::ReleaseV1 { selector } => said(control.release(&selector).await),
         Request::RetryV1 { selector } => said(control.retry(&selector).await),
-        Request::CancelV1 { selector } => said(control.cancel(&selector).await),
+        Request::CancelV1 { selector, who } => said(control.cancel(&selector, &who).await),
         Request::WhyV1 { about, limit } => said(control.why(&about, limit).await),
         Request::FirstMessageV1 { domain, to } => said(control.first_message(&domain, &to).await),
         Request::CircuitListV1 {} => said(Ok::<_, Infallible>(control.circuits())),

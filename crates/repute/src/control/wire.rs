@@ -29,6 +29,7 @@ pub enum Request {
     },
     CancelV1 {
         selector: Selector,
+        who: String,
     },
     WhyV1 {
         about: String,

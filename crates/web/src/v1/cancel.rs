@@ -24,11 +24,15 @@ pub(crate) struct Changed {
     /// The disk refuses to be written: all of it is so now, and is lost if the server is killed before the disk takes it.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     unwritten: bool,
+    /// The disk refuses to be written and no more can be kept in memory: the rest was left as it was.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    unfinished: bool,
 }
 
 impl From<Changes> for Changed {
     fn from(changes: Changes) -> Changed {
-        Changed { now: changes.now, after_attempt: changes.after_attempt, unwritten: changes.unwritten }
+        let Changes { now, after_attempt, unwritten, unfinished, .. } = changes;
+        Changed { now, after_attempt, unwritten, unfinished }
     }
 }
 
@@ -53,7 +57,7 @@ pub(crate) async fn cancel(
     }
     let account = caller.account().map(str::to_owned);
     let selector = Selector { ids: vec![id.clone()], account, ..Selector::default() };
-    let changes = app.control.cancel(&selector).await?;
+    let changes = app.control.cancel(&selector, &caller.said_by()).await?;
     if changes.is_none() {
         let id: String = id.chars().take(40).collect();
         return Err(Problem::new(problem::NOT_FOUND, format!("nothing waits of a message {id}")));

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use axum::Json as Answer;
 use axum::extract::State;
 use repute_engine::CircuitRow;
-use repute_engine::control::circuit as control;
+use repute_engine::control::{self as held, Changes};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
@@ -63,31 +63,33 @@ pub(super) fn seen(app: &App, caller: &Caller) -> Vec<Circuit> {
     open.filter(|row| caller.account().is_none_or(|mine| row.account == mine)).map(Circuit::from).collect()
 }
 
-/// What went on, and what did not.
+/// What goes on, and what does not.
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct Continued {
-    /// Recipients of campaigns, and parts of other messages, that go on.
-    now: usize,
-    after_attempt: usize,
-    /// What holds mail of it still.
+    #[serde(flatten)]
+    changed: Changed,
+    /// What holds the rest still; it is not counted above.
     still: Vec<StillHeld>,
 }
 
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct StillHeld {
-    /// An account, or ACCOUNT/CAMPAIGN.
+    /// An account, ACCOUNT/CAMPAIGN, or the domain that mail is sent as.
     #[schema(example = "shop")]
     name: String,
+    /// How many parts of what was meant; null where they were not counted.
+    parts: Option<usize>,
     /// Why.
     text: String,
     /// What lets it go on.
     cure: String,
 }
 
-impl From<control::Continued> for Continued {
-    fn from(said: control::Continued) -> Continued {
-        let still = said.still.into_iter().map(|one| StillHeld { name: one.name, text: one.text, cure: one.cure });
-        Continued { now: said.changes.now, after_attempt: said.changes.after_attempt, still: still.collect() }
+impl From<Changes> for Continued {
+    fn from(changes: Changes) -> Continued {
+        let row = |one: held::StillHeld| StillHeld { name: one.name, parts: one.parts, text: one.text, cure: one.cure };
+        let still = changes.still.iter().cloned().map(row).collect();
+        Continued { changed: changes.into(), still }
     }
 }
 
@@ -111,11 +113,7 @@ pub(crate) async fn go_on(
     named: Json<Named>,
 ) -> Result<Answer<Continued>, Problem> {
     caller.operates()?;
-    Ok(Answer(app.control.continue_circuit(&named.value.name, &said_by(&caller)).await?.into()))
-}
-
-fn said_by(caller: &Caller) -> String {
-    format!("token {}", caller.token.name)
+    Ok(Answer(app.control.continue_circuit(&named.value.name, &caller.said_by()).await?.into()))
 }
 
 /// Take all waiting mail of an account or campaign out of the queue; its sender is not told
@@ -139,5 +137,5 @@ pub(crate) async fn cancel(
         }
         None => caller.operates()?,
     }
-    Ok(Answer(app.control.cancel_circuit(&named.value.name, &said_by(&caller)).await?.into()))
+    Ok(Answer(app.control.cancel_circuit(&named.value.name, &caller.said_by()).await?.into()))
 }

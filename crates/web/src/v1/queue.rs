@@ -12,6 +12,7 @@ use utoipa::openapi::{OpenApi, RefOr};
 use utoipa::{IntoParams, ToSchema};
 
 use super::cancel::Changed;
+use super::circuits::Continued;
 use super::problems::{Reading, Writing};
 use super::show::within;
 use crate::app::App;
@@ -249,26 +250,32 @@ pub(crate) async fn hold(
 }
 
 /// Let what is held go
+///
+/// It is tried now, but what was to be sent later (`send_at`) keeps its time where that is still ahead. What a campaign, a
+/// circuit or a missing permit holds beside, waits for that: `still` says for what.
 #[utoipa::path(post, path = "/v1/queue/release", operation_id = "releaseQueue", tag = "queue", request_body = Selection,
-    responses((status = 200, description = "It is tried now", body = Changed), Writing))]
+    responses((status = 200, description = "What goes on, and what is still held", body = Continued), Writing))]
 pub(crate) async fn release(
     State(app): State<Arc<App>>,
     caller: Caller,
     selection: Json<Selection>,
-) -> Result<Answer<Changed>, Problem> {
+) -> Result<Answer<Continued>, Problem> {
     caller.may(Action::Queue)?;
     let (selector, _) = selection.value.selector(&caller)?;
     Ok(Answer(app.control.release(&selector).await?.into()))
 }
 
 /// Try what waits now
+///
+/// What is held stays held, and what is to be sent later (`send_at`) keeps its time unless it is named in `ids`: `still`
+/// says how much that is.
 #[utoipa::path(post, path = "/v1/queue/retry", operation_id = "retryQueue", tag = "queue", request_body = Selection,
-    responses((status = 200, description = "It is tried now", body = Changed), Writing))]
+    responses((status = 200, description = "What is tried now, and what is not", body = Continued), Writing))]
 pub(crate) async fn retry(
     State(app): State<Arc<App>>,
     caller: Caller,
     selection: Json<Selection>,
-) -> Result<Answer<Changed>, Problem> {
+) -> Result<Answer<Continued>, Problem> {
     caller.may(Action::Queue)?;
     let (selector, _) = selection.value.selector(&caller)?;
     Ok(Answer(app.control.retry(&selector).await?.into()))
@@ -284,5 +291,5 @@ pub(crate) async fn cancel(
 ) -> Result<Answer<Changed>, Problem> {
     caller.may(Action::Queue)?;
     let (selector, _) = selection.value.selector(&caller)?;
-    Ok(Answer(app.control.cancel(&selector).await?.into()))
+    Ok(Answer(app.control.cancel(&selector, &caller.said_by()).await?.into()))
 }
