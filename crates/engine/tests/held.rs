@@ -45,7 +45,7 @@ async fn what_waited_before_a_start_is_held_and_new_mail_goes() {
     assert!(rows.iter().all(|row| row.state == "held") && rows.len() == 3, "{rows:?}");
     // The operator looks, takes one out and lets the others go.
     let arrived = Selector { recipient: Some(address("x@b.test")), ..Selector::default() };
-    assert_eq!(world.control().cancel(&arrived).await.unwrap().now, 1);
+    assert_eq!(world.control().cancel(&arrived, "the operator").await.unwrap().now, 1);
     assert_eq!(world.control().release(&all()).await.unwrap().now, 2);
     pass(HOUR).await;
     let to: Vec<_> = b.taken().into_iter().flat_map(|taken| taken.to).collect();
@@ -70,7 +70,7 @@ async fn what_expired_since_the_copy_was_made_is_kept_for_a_look() {
     world.start().await;
     pass(23 * HOUR).await;
     assert_eq!(world.control().list(&all(), 10).await.unwrap().rows.len(), 1, "nobody has been told anything");
-    assert_eq!(world.control().cancel(&all()).await.unwrap().now, 1);
+    assert_eq!(world.control().cancel(&all(), "the operator").await.unwrap().now, 1);
     assert!(world.spool.is_empty());
     world.stop().await;
 }
