@@ -3,6 +3,7 @@ import base64
 import fcntl
 import http.client
 import os
+import re
 import struct
 import subprocess
 import threading
@@ -235,7 +236,9 @@ def test_cancelled_on_a_full_disk(case):
     fill(disk)
     assert "shop" in at_once("webhook", "list")
     assert "evt_" in at_once("events")
-    assert f"{accepted} cancelled" in at_once("queue", "cancel", "--all")
+    said = at_once("queue", "cancel", "--all")
+    # Some may be under way since they were released.
+    assert sum(map(int, re.findall(r"\d+", said.splitlines()[0]))) == accepted, (accepted, said)
     wait_for("mail is taken again", lambda: offer(repute, "after") == 250, 60)
     at_once("queue", "hold", "--all")
     assert len(repute.json("queue", "list")["rows"]) == 1
