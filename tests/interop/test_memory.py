@@ -30,13 +30,15 @@ def test_more_content_than_memory(case):
     sink = Sink(case, keep_content=False)
     repute = Repute(case, sink=sink, local=True, listeners=("submission",), more=f'[limits]\nincoming_memory = "{ROOM // MIB}MiB"\n')
     begun, answers, lock, go = peak(repute.process), {}, threading.Lock(), threading.Event()
-    held = threading.Semaphore(0)
+    held, all_begun = threading.Semaphore(0), threading.Barrier(CLIENTS)
 
     def client(number):
         with Raw("127.0.0.1", repute.port, timeout=60) as connection:
             connection.expect(f"MAIL FROM:<{FROM}>", 250)
             connection.expect(f"RCPT TO:<{TO}>", 250)
             connection.expect("DATA", 354)
+            # Who comes later is refused at DATA.
+            all_begun.wait(60)
             connection.send(letter(number, SIZE))
             held.release()
             go.wait(60)
