@@ -146,6 +146,13 @@ mod tests {
     }
 
     #[test]
+    fn two_egresses_share_the_domains() {
+        let of_first = (0..600).map(|n| Domain::parse(&format!("d{n}.test")).unwrap());
+        let of_first = of_first.filter(|domain| preference(2, domain)[0] == 0).count();
+        assert!((250..350).contains(&of_first), "{of_first}");
+    }
+
+    #[test]
     fn ways_have_numbers_of_their_own() {
         let mut seen = std::collections::HashSet::new();
         for egress in 0..100 {
