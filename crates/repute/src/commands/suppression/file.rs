@@ -118,6 +118,12 @@ fn of_fields<'f>(
 ) -> anyhow::Result<Entry> {
     let address = Address::parse(address).with_context(|| format!("{address:?} is not an address"))?;
     let mut entry = given(address);
+    // Such a name is nobody's, and a row that holds it could not be told from one that has swallowed others.
+    for name in ["account", "list"] {
+        if let Some(value) = field(name).filter(|value| value.contains(char::is_control)) {
+            bail!("the {name} {value:?} has control characters in its name");
+        }
+    }
     if field("scope").is_some() || field("account").is_some() {
         entry.scope = Scope::of(field("account"), field("list"));
         if let Some(word) = field("scope")
@@ -279,6 +285,11 @@ mod tests {
         check("address,why\nann@example.net,because\n", "line 2: why is \"because\"");
         check("address,scope\nann@example.net,list\n", "line 2: scope \"list\" does not go");
         check("address,at\nann@example.net,yesterday\n", "line 2: at is \"yesterday\"");
+        // Found by fuzzing: such a list was exported as a row that nobody could import.
+        check(
+            "address,account,list\nann@example.net,shop,\"a\nb\"\n",
+            "line 2: the list \"a\\nb\" has control characters",
+        );
         check("{\"why\":\"manual\"}\n", "line 1: \"\" is not an address");
         check("{\"address\":\"ann@example.net\"}\n{\n", "line 2: this is no JSON object");
     }
