@@ -127,12 +127,7 @@ def test_full_disk_is_told(case):
     assert "make room" in incidents[0]["cure"]
     said = repute.process.said()
     assert said.count("spool.disk") == 1 and "4.3.1" not in said, said
-    try:
-        with open(disk / "ballast", "wb", buffering=0) as file:
-            while True:
-                file.write(bytes(4096))
-    except OSError:
-        pass
+    fill(disk)
     # Until the history has more to write than its log has room for.
     for _ in range(40):
         held = repute.json("queue", "hold", "--all")

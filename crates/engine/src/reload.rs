@@ -61,7 +61,7 @@ struct Removed {
 impl Removed {
     fn of(before: &Settings, now: &Settings) -> Removed {
         let accounts = before.accounts.iter().map(|one| &one.account.name);
-        let accounts = accounts.filter(|name| now.accounts.iter().all(|other| other.account.name != **name));
+        let accounts = accounts.filter(|name| now.account(name).is_none());
         let domains = before.domains.iter().map(|one| &one.name).filter(|name| now.domain(name).is_none());
         Removed {
             accounts: accounts.map(|n| n.to_string()).collect(),
