@@ -1,24 +1,30 @@
 //! Whether a commit waits for others that could share its sync.
 //!
 //! A sync costs the same for one message as for ten, and as much processor time as a third of everything else that is done for
-//! one. Where a crowd commits, waiting for as long as the last batch took halves the number of syncs and costs no
-//! throughput, since meanwhile the processor has others to serve (measured: docs/performance.md). Where few do, nobody waits: their
-//! clients would stand still for nothing.
+//! one. Where more commits come than one sync each would leave time for, waiting for as long as the last batch took halves
+//! the number of syncs and costs no throughput, since meanwhile the processor has others to serve (measured: docs/performance.md).
+//! Where fewer come, nobody waits: their clients would stand still for nothing. It is asked how many come in a time, and not
+//! how many share a batch: batches that waited are larger, and would go on waiting because they did.
 
 use std::time::Duration;
 
-/// So many commits share a sync by themselves, on average, where there is a crowd.
-const CROWD: f32 = 2.5;
+/// While a batch is written, so many others come, where there is a crowd.
+const CROWD: f32 = 1.0;
 /// Batches over which the average is taken.
 const OVER: f32 = 16.0;
 /// However slow the disk is, nobody waits longer: what a sync saves of the processor is then the same, what it keeps others
 /// waiting is more.
 const MOST: Duration = Duration::from_micros(250);
+/// A longer time without a commit says no more than this: that there is no crowd.
+const LONG: Duration = Duration::from_millis(10);
 
 #[derive(Default)]
 pub(super) struct Company {
     /// Commits in a batch, of late.
-    average: f32,
+    commits: f32,
+    /// Seconds from the begin of a batch to the begin of the next one, and that it took, of late.
+    between: f32,
+    takes: f32,
     /// How long the last batch took.
     took: Duration,
 }
@@ -26,13 +32,17 @@ pub(super) struct Company {
 impl Company {
     /// How long the next batch waits.
     pub fn wait(&self) -> Duration {
-        if self.average < CROWD { Duration::ZERO } else { self.took.min(MOST) }
+        let is_crowd = self.commits * self.takes >= CROWD * self.between && self.between > 0.0;
+        if is_crowd { self.took.min(MOST) } else { Duration::ZERO }
     }
 
-    /// A batch of so many commits took so long.
-    pub fn was(&mut self, commits: usize, took: Duration) {
+    /// A batch of so many commits began so long after the one before, and took so long.
+    pub fn was(&mut self, commits: usize, after: Duration, took: Duration) {
         if commits > 0 {
-            self.average += (commits as f32 - self.average) / OVER;
+            let towards = |average: &mut f32, now: f32| *average += (now - *average) / OVER;
+            towards(&mut self.commits, commits as f32);
+            towards(&mut self.between, after.min(LONG).as_secs_f32());
+            towards(&mut self.takes, took.min(LONG).as_secs_f32());
             self.took = took;
         }
     }
@@ -44,26 +54,35 @@ mod tests {
 
     const TOOK: Duration = Duration::from_micros(200);
 
-    #[test]
-    fn only_a_crowd_waits() {
-        let mut company = Company::default();
-        for commits in [1, 2, 1, 3, 1, 2, 2, 1].repeat(20) {
-            company.was(commits, TOOK);
-            assert_eq!(company.wait(), Duration::ZERO);
+    /// So many a second, each batch having the commits that came since the one before; whether the last one waits.
+    fn waits(a_second: f64, company: &mut Company) -> bool {
+        let mut left = 0.0;
+        for _ in 0..200 {
+            let after = (TOOK + company.wait()).max(Duration::from_secs_f64(1.0 / a_second));
+            left += a_second * after.as_secs_f64();
+            let commits = left.floor();
+            left -= commits;
+            company.was(commits as usize, after, TOOK);
         }
-        (0..40).for_each(|_| company.was(4, TOOK));
-        assert_eq!(company.wait(), TOOK);
+        !company.wait().is_zero()
     }
 
     #[test]
-    fn when_the_crowd_has_gone_nobody_waits_and_never_long() {
+    fn only_a_crowd_waits_and_no_longer_than_it_is_one() {
         let mut company = Company::default();
-        (0..40).for_each(|_| company.was(100, Duration::from_secs(3)));
+        assert!(company.wait().is_zero());
+        for (a_second, is_crowd) in [(10.0, false), (2_500.0, false), (4_000.0, false), (8_000.0, true), (4_000.0, false), (50_000.0, true), (1.0, false)] {
+            assert_eq!(waits(a_second, &mut company), is_crowd, "{a_second} a second");
+        }
+    }
+
+    #[test]
+    fn nobody_waits_long() {
+        let mut company = Company::default();
+        (0..40).for_each(|_| company.was(100, Duration::from_secs(3), Duration::from_secs(3)));
         assert_eq!(company.wait(), MOST);
         // Batches of settlements alone say nothing about it.
-        company.was(0, Duration::ZERO);
+        company.was(0, Duration::ZERO, Duration::ZERO);
         assert_eq!(company.wait(), MOST);
-        (0..80).for_each(|_| company.was(1, TOOK));
-        assert_eq!(company.wait(), Duration::ZERO);
     }
 }

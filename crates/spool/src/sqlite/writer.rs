@@ -26,7 +26,7 @@ const RETRY: Duration = Duration::from_secs(1);
 const ENDS: usize = 128;
 
 pub(super) fn run(mut store: Store, inbox: &Inbox) {
-    let (mut linger, mut company) = (LINGER, Company::default());
+    let (mut linger, mut company, mut last) = (LINGER, Company::default(), Instant::now());
     store.look();
     while let Some(batch) = inbox.take(linger, store.quiet(), company.wait()) {
         if batch.is_empty() {
@@ -39,7 +39,8 @@ pub(super) fn run(mut store: Store, inbox: &Inbox) {
         }
         let (flushes, commits, began) = (batch.flushes, batch.commits.len(), Instant::now());
         let all_settled = work_off(&mut store, inbox, batch);
-        company.was(commits, began.elapsed());
+        company.was(commits, began - last, began.elapsed());
+        last = if commits > 0 { began } else { last };
         if flushes {
             inbox.flushed(&store.drain_changes().map_err(|failure| failure.to_error()));
         }
