@@ -71,7 +71,15 @@ mod tests {
     fn only_a_crowd_waits_and_no_longer_than_it_is_one() {
         let mut company = Company::default();
         assert!(company.wait().is_zero());
-        for (a_second, is_crowd) in [(10.0, false), (2_500.0, false), (4_000.0, false), (8_000.0, true), (4_000.0, false), (50_000.0, true), (1.0, false)] {
+        for (a_second, is_crowd) in [
+            (10.0, false),
+            (2_500.0, false),
+            (4_000.0, false),
+            (8_000.0, true),
+            (4_000.0, false),
+            (50_000.0, true),
+            (1.0, false),
+        ] {
             assert_eq!(waits(a_second, &mut company), is_crowd, "{a_second} a second");
         }
     }

@@ -21,7 +21,6 @@ use std::path::Path;
 use std::sync::Arc;
 
 use nix::fcntl::posix_fallocate;
-use nix::unistd::{Whence, lseek};
 use repute_types::{Content, Random, SystemRandom};
 
 pub(super) use self::block::{Block, Record};
@@ -35,9 +34,8 @@ const ALIGNED: u64 = 4096;
 /// Octets of a segment at least: some blocks.
 const LEAST: u64 = 16 * ALIGNED;
 
-/// Octets that are filled with zeros ahead of the first blocks that a segment ever takes: writing over what is
-/// there costs half of what it costs to write where nothing ever was (no extent changes, so nothing of the file system's own is synced).
-const AHEAD: u64 = 1 << 20;
+/// Octets of zeros that are written at a time where a segment is made.
+const ZEROS: u64 = 1 << 20;
 
 /// Where a content stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -68,8 +66,6 @@ pub(super) struct Files(Arc<[File; 2]>);
 pub(super) struct Journal {
     files: Files,
     segments: [Segment; 2],
-    /// Up to where each segment was ever written.
-    filled: [u64; 2],
     /// The segment that is written.
     active: usize,
     octets: u64,
@@ -92,8 +88,7 @@ impl Journal {
             Segment { generation, salt, blocks, end, soiled: false }
         });
         let active = usize::from(segments[1].generation > segments[0].generation);
-        let filled = [filled(&files[0], octets), filled(&files[1], octets)];
-        let mut journal = Journal { files: Files(Arc::new(files)), segments, filled, active, octets };
+        let mut journal = Journal { files: Files(Arc::new(files)), segments, active, octets };
         if journal.generation(active) <= drained {
             journal.begin(active, drained + 1);
         }
@@ -144,12 +139,6 @@ impl Journal {
         let octets = block.seal(segment.generation, segment.salt, segment.blocks);
         segment.soiled = true;
         file.write_all_at(octets, segment.end)?;
-        let (end, filled) = (segment.end + octets.len() as u64, &mut self.filled[self.active]);
-        if end > *filled {
-            let ahead = AHEAD.min(self.octets - end);
-            file.write_all_at(&vec![0; ahead as usize], end)?;
-            *filled = end + ahead;
-        }
         Ok(segment.end)
     }
 
@@ -193,18 +182,23 @@ impl Files {
     }
 }
 
-/// Where the first octet is that was never written; a file system that cannot say so says the end.
-fn filled(file: &File, octets: u64) -> u64 {
-    lseek(file, 0, Whence::SeekHole).ok().and_then(|at| u64::try_from(at).ok()).unwrap_or(octets)
-}
-
 fn open_segment(path: &Path, octets: u64) -> io::Result<File> {
     let file = File::options().create(true).truncate(false).read(true).write(true).mode(0o600).open(path)?;
-    let found = file.metadata()?;
-    if found.len() < octets || found.blocks() * 512 < octets {
-        posix_fallocate(&file, 0, i64::try_from(octets).unwrap_or(i64::MAX)).map_err(io::Error::from)?;
+    // Writing over what is there costs half of what it costs to write where nothing ever was: no extent changes, so nothing of
+    // the file system's own is synced.
+    let zeros = vec![0; ZEROS as usize];
+    let mut len = file.metadata()?.len();
+    while len < octets {
+        let more = ZEROS.min(octets - len);
+        file.write_all_at(&zeros[..more as usize], len)?;
+        len += more;
     }
     // What a process that was killed wrote may never have been synced.
     file.sync_all()?;
+    // A copy may have left out what is zero, and the room would be somebody else's when it is wanted.
+    if file.metadata()?.blocks() * 512 < octets {
+        posix_fallocate(&file, 0, i64::try_from(octets).unwrap_or(i64::MAX)).map_err(io::Error::from)?;
+        file.sync_all()?;
+    }
     Ok(file)
 }
