@@ -65,8 +65,13 @@ def waits(process):
 
 
 def test_nothing_to_do_is_nothing_done(case):
-    """Where nothing comes and nothing is due, a second passes in which no thread wakes."""
-    sink, repute = world(case)
+    """Where nothing comes and nothing is due, a second passes in which no thread wakes, also where rounds of the watch are
+    switched off."""
+    nothing_is_done(*world(case))
+    nothing_is_done(*world(case, name="unwatched", more="[watch]\nconnect = false\n"))
+
+
+def nothing_is_done(sink, repute):
     submit(repute, 3)
     sink.wait(3)
     quiet = 0
