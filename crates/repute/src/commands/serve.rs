@@ -58,13 +58,13 @@ pub fn run(args: Args, context: &Context) -> anyhow::Result<Exit> {
         let mut signals = Signals::new()?;
         put_off(unix::SigSet::thread_unblock).context("signals cannot be taken")?;
         let how = if args.held { Begin::Held } else { Begin::GoesOn };
-        let running = serve::begin(config, ports, log, how).await?;
+        let running = serve::begin(config, ports, log.clone(), how).await?;
         if self_signed {
-            warn_of_self_signed();
+            warn_of_self_signed(&log);
         }
-        say_ready(&running);
+        say_ready(&running, &log);
         let _ = sd_notify::notify(&[NotifyState::Ready]);
-        serve_until_stopped(running, &mut signals).await
+        serve_until_stopped(running, &mut signals, &log).await
     })
 }
 
@@ -122,51 +122,52 @@ enum Told {
     Nothing(&'static str),
 }
 
-async fn serve_until_stopped(mut running: Running, signals: &mut Signals) -> anyhow::Result<Exit> {
+/// From here on nothing is written to standard error but by the log's thread: where nobody reads it any more, the rest goes on.
+async fn serve_until_stopped(mut running: Running, signals: &mut Signals, log: &Log) -> anyhow::Result<Exit> {
     loop {
         match signals.next().await {
             Told::Stop => break,
-            Told::Reload => reload(&mut running),
-            Told::Nothing(name) => out::error(&format!(
+            Told::Reload => reload(&mut running, log),
+            Told::Nothing(name) => log.say(&format!(
                 "repute: {name} does nothing here: SIGHUP takes on the configuration and opens the file of [events] anew\n"
             )),
         }
     }
     let _ = sd_notify::notify(&[NotifyState::Stopping]);
-    out::error("repute: stopping: what is under way is finished, a second signal ends it at once\n");
+    log.say("repute: stopping: what is under way is finished, a second signal ends it at once\n");
     tokio::select! {
         () = running.stop() => Ok(Exit::Done),
         () = signals.stop() => {
-            out::error("repute: stopped at once; messages under way may go twice\n");
+            log.say("repute: stopped at once; messages under way may go twice\n");
             Ok(Exit::Problem)
         }
     }
 }
 
-fn reload(running: &mut Running) {
+fn reload(running: &mut Running, log: &Log) {
     if let Ok(now) = NotifyState::monotonic_usec_now() {
         let _ = sd_notify::notify(&[NotifyState::Reloading, now]);
     }
     match running.reload() {
         Ok(waiting) => {
-            out::error("repute: reloaded\n");
-            waiting.iter().for_each(|sentence| out::error(&format!("repute: {sentence}\n")));
+            log.say("repute: reloaded\n");
+            waiting.iter().for_each(|sentence| log.say(&format!("repute: {sentence}\n")));
         }
         Err(error) => {
             let text = match error.downcast_ref::<Faults>() {
                 Some(faults) => faults.to_string(),
                 None => format!("{error:#}\n"),
             };
-            out::error(&format!("repute: not reloaded, everything stays as it was:\n{text}"));
+            log.say(&format!("repute: not reloaded, everything stays as it was:\n{text}"));
         }
     }
     let _ = sd_notify::notify(&[NotifyState::Ready]);
 }
 
 /// One line, for people and for whoever has to find a port that was 0.
-fn say_ready(running: &Running) {
+fn say_ready(running: &Running, log: &Log) {
     let addresses = running.addresses().iter().map(|(kind, address)| format!(" {}={address}", kind.as_str()));
-    out::error(&format!("repute: ready{}\n", addresses.collect::<String>()));
+    log.say(&format!("repute: ready{}\n", addresses.collect::<String>()));
 }
 
 /// Each connection is a descriptor, and the usual soft limit of 1024 is for programs that use
@@ -180,8 +181,8 @@ fn raise_file_limit() {
     }
 }
 
-fn warn_of_self_signed() {
-    out::error(
+fn warn_of_self_signed(log: &Log) {
+    log.say(
         "repute: WARNING: clients see a self-signed certificate, which most refuse: name one in [tls] \
          (`certificate` and `key`)\n",
     );
