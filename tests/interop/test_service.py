@@ -55,6 +55,31 @@ def test_reload(case):
     sink.wait()
 
 
+def test_no_signal_but_those_that_stop_it_ends_it(case):
+    """SIGUSR1 and SIGUSR2 are answered; a SIGHUP in the moment of a start is a reload after it; SIGQUIT is a stop."""
+    sink, repute = world(case)
+    for number in (signal.SIGUSR1, signal.SIGUSR2):
+        repute.process.signal(number)
+        repute.wait_said(f"repute: {number.name} does nothing here")
+    submit(repute)
+    sink.wait()
+    repute.process.signal(signal.SIGQUIT)
+    assert repute.process.wait(20) == 0, repute.process.said()
+    # Reading the configuration takes until its last file is read: at first a pipe that nobody has written to yet.
+    pipe = repute.folder / "imprint"
+    os.mkfifo(pipe)
+    repute.append(f'[web]\nlisten = "127.0.0.1:{free_port()}"\nimprint_file = "{pipe}"\n')
+    repute.start(wait=False)
+    with open(pipe, "w") as file:
+        # It has it open now. The reload finds a file there.
+        pipe.unlink()
+        pipe.write_text("We are us.\n")
+        repute.process.signal(signal.SIGHUP)
+        file.write("We are us.\n")
+    repute.wait_said("repute: reloaded")
+    repute.wait_ready()
+
+
 def waits(process):
     """How often each thread has given up a processor to wait for something, by name."""
     found = {}
@@ -65,8 +90,13 @@ def waits(process):
 
 
 def test_nothing_to_do_is_nothing_done(case):
-    """Where nothing comes and nothing is due, a second passes in which no thread wakes."""
-    sink, repute = world(case)
+    """Where nothing comes and nothing is due, a second passes in which no thread wakes, also where rounds of the watch are
+    switched off."""
+    nothing_is_done(*world(case))
+    nothing_is_done(*world(case, name="unwatched", more="[watch]\nconnect = false\n"))
+
+
+def nothing_is_done(sink, repute):
     submit(repute, 3)
     sink.wait(3)
     quiet = 0

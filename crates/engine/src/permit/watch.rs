@@ -81,7 +81,7 @@ async fn go(works: &Arc<Works>, doors: &TrustDoors, round: Round, mut asks: Asks
             schedule.made(&due, |check| known(check), ended, &*works.doors.random);
             continue;
         }
-        let sleep = schedule.earliest().map_or(LONGEST_SLEEP, |at| at.since(now)).min(LONGEST_SLEEP);
+        let sleep = rest(schedule.earliest(), is_on(works, round), now);
         tokio::select! {
             asked = asks.recv() => {
                 lists.forget();
@@ -92,6 +92,11 @@ async fn go(works: &Arc<Works>, doors: &TrustDoors, round: Round, mut asks: Asks
             _ = stop.changed() => return,
         }
     }
+}
+
+/// How long nothing is to be done, unless something is asked for. A round that is switched off makes none of what is due.
+fn rest(earliest: Option<Timestamp>, is_on: bool, now: Timestamp) -> Duration {
+    earliest.filter(|_| is_on).map_or(LONGEST_SLEEP, |at| at.since(now)).min(LONGEST_SLEEP)
 }
 
 fn is_on(works: &Works, round: Round) -> bool {
@@ -202,4 +207,20 @@ async fn expire(works: &Works, doors: &TrustDoors, now: Timestamp) {
     }
     board::refresh(works);
     board::follow(works, doors, Vec::new(), before, now).await;
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// It woke a thousand times a second for what it does not make.
+    #[test]
+    fn a_round_that_is_switched_off_sleeps() {
+        let now = Timestamp(1_795_485_950_000);
+        let due = now - Duration::from_secs(1);
+        assert_eq!(rest(Some(due), true, now), Duration::ZERO);
+        assert_eq!(rest(Some(due), false, now), LONGEST_SLEEP);
+        assert_eq!(rest(Some(now + Duration::from_secs(7)), true, now), Duration::from_secs(7));
+        assert_eq!(rest(None, true, now), LONGEST_SLEEP);
+    }
 }

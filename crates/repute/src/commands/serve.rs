@@ -1,11 +1,14 @@
 //! `repute serve`: configuration, ports, user, server, signals, read from top to bottom.
 //!
 //! Everything that can be wrong with the configuration is said before anything is touched.
-//! SIGTERM and SIGINT stop it (the second one at once), SIGHUP reloads.
+//! SIGTERM, SIGINT and SIGQUIT stop it (the second one at once), SIGHUP reloads; SIGUSR1 and SIGUSR2, with which other
+//! servers are told to open their logs anew, are answered with that. A signal that comes before the server listens to
+//! it waits until then, but for those that stop it.
 
 use std::sync::Arc;
 
 use anyhow::Context as _;
+use nix::sys::signal as unix;
 use repute_engine::Begin;
 use sd_notify::NotifyState;
 use tokio::runtime::Runtime;
@@ -29,6 +32,8 @@ pub struct Args {
 pub fn run(args: Args, context: &Context) -> anyhow::Result<Exit> {
     // Files of the state folder are the service's alone, whoever made the folder.
     nix::sys::stat::umask(nix::sys::stat::Mode::from_bits_truncate(0o077));
+    // Before there are threads: none of them is ever ended by these.
+    put_off(unix::SigSet::thread_block).context("signals cannot be put off")?;
     let config = context.load(Files::Check)?;
     raise_file_limit();
     let ports = ports::open(&config.listeners)?;
@@ -51,21 +56,30 @@ pub fn run(args: Args, context: &Context) -> anyhow::Result<Exit> {
     let runtime = Runtime::new().context("the runtime cannot be started")?;
     runtime.block_on(async {
         let mut signals = Signals::new()?;
+        put_off(unix::SigSet::thread_unblock).context("signals cannot be taken")?;
         let how = if args.held { Begin::Held } else { Begin::GoesOn };
-        let running = serve::begin(config, ports, log, how).await?;
+        let running = serve::begin(config, ports, log.clone(), how).await?;
         if self_signed {
-            warn_of_self_signed();
+            warn_of_self_signed(&log);
         }
-        say_ready(&running);
+        say_ready(&running, &log);
         let _ = sd_notify::notify(&[NotifyState::Ready]);
-        serve_until_stopped(running, &mut signals).await
+        serve_until_stopped(running, &mut signals, &log).await
     })
+}
+
+/// What says nothing about ending, and would end a program that does not listen yet: `systemctl reload` during a start
+/// that reads thousands of keys, say, after which nobody starts it again.
+fn put_off(how: fn(&unix::SigSet) -> nix::Result<()>) -> nix::Result<()> {
+    how(&[unix::SIGHUP, unix::SIGUSR1, unix::SIGUSR2].into_iter().collect())
 }
 
 struct Signals {
     terminate: Signal,
     interrupt: Signal,
+    quit: Signal,
     hangup: Signal,
+    user: [Signal; 2],
 }
 
 impl Signals {
@@ -74,7 +88,9 @@ impl Signals {
         Ok(Signals {
             terminate: listen(SignalKind::terminate())?,
             interrupt: listen(SignalKind::interrupt())?,
+            quit: listen(SignalKind::quit())?,
             hangup: listen(SignalKind::hangup())?,
+            user: [listen(SignalKind::user_defined1())?, listen(SignalKind::user_defined2())?],
         })
     }
 
@@ -82,53 +98,76 @@ impl Signals {
         tokio::select! {
             _ = self.terminate.recv() => {}
             _ = self.interrupt.recv() => {}
+            _ = self.quit.recv() => {}
+        }
+    }
+
+    async fn next(&mut self) -> Told {
+        let [first, second] = &mut self.user;
+        tokio::select! {
+            _ = self.terminate.recv() => Told::Stop,
+            _ = self.interrupt.recv() => Told::Stop,
+            _ = self.quit.recv() => Told::Stop,
+            _ = self.hangup.recv() => Told::Reload,
+            _ = first.recv() => Told::Nothing("SIGUSR1"),
+            _ = second.recv() => Told::Nothing("SIGUSR2"),
         }
     }
 }
 
-async fn serve_until_stopped(mut running: Running, signals: &mut Signals) -> anyhow::Result<Exit> {
+/// What a signal tells the server to do.
+enum Told {
+    Stop,
+    Reload,
+    Nothing(&'static str),
+}
+
+/// From here on nothing is written to standard error but by the log's thread: where nobody reads it any more, the rest goes on.
+async fn serve_until_stopped(mut running: Running, signals: &mut Signals, log: &Log) -> anyhow::Result<Exit> {
     loop {
-        tokio::select! {
-            _ = signals.terminate.recv() => break,
-            _ = signals.interrupt.recv() => break,
-            _ = signals.hangup.recv() => reload(&mut running),
+        match signals.next().await {
+            Told::Stop => break,
+            Told::Reload => reload(&mut running, log),
+            Told::Nothing(name) => log.say(&format!(
+                "repute: {name} does nothing here: SIGHUP takes on the configuration and opens the file of [events] anew\n"
+            )),
         }
     }
     let _ = sd_notify::notify(&[NotifyState::Stopping]);
-    out::error("repute: stopping: what is under way is finished, a second signal ends it at once\n");
+    log.say("repute: stopping: what is under way is finished, a second signal ends it at once\n");
     tokio::select! {
         () = running.stop() => Ok(Exit::Done),
         () = signals.stop() => {
-            out::error("repute: stopped at once; messages under way may go twice\n");
+            log.say("repute: stopped at once; messages under way may go twice\n");
             Ok(Exit::Problem)
         }
     }
 }
 
-fn reload(running: &mut Running) {
+fn reload(running: &mut Running, log: &Log) {
     if let Ok(now) = NotifyState::monotonic_usec_now() {
         let _ = sd_notify::notify(&[NotifyState::Reloading, now]);
     }
     match running.reload() {
         Ok(waiting) => {
-            out::error("repute: reloaded\n");
-            waiting.iter().for_each(|sentence| out::error(&format!("repute: {sentence}\n")));
+            log.say("repute: reloaded\n");
+            waiting.iter().for_each(|sentence| log.say(&format!("repute: {sentence}\n")));
         }
         Err(error) => {
             let text = match error.downcast_ref::<Faults>() {
                 Some(faults) => faults.to_string(),
                 None => format!("{error:#}\n"),
             };
-            out::error(&format!("repute: not reloaded, everything stays as it was:\n{text}"));
+            log.say(&format!("repute: not reloaded, everything stays as it was:\n{text}"));
         }
     }
     let _ = sd_notify::notify(&[NotifyState::Ready]);
 }
 
 /// One line, for people and for whoever has to find a port that was 0.
-fn say_ready(running: &Running) {
+fn say_ready(running: &Running, log: &Log) {
     let addresses = running.addresses().iter().map(|(kind, address)| format!(" {}={address}", kind.as_str()));
-    out::error(&format!("repute: ready{}\n", addresses.collect::<String>()));
+    log.say(&format!("repute: ready{}\n", addresses.collect::<String>()));
 }
 
 /// Each connection is a descriptor, and the usual soft limit of 1024 is for programs that use
@@ -142,8 +181,8 @@ fn raise_file_limit() {
     }
 }
 
-fn warn_of_self_signed() {
-    out::error(
+fn warn_of_self_signed(log: &Log) {
+    log.say(
         "repute: WARNING: clients see a self-signed certificate, which most refuse: name one in [tls] \
          (`certificate` and `key`)\n",
     );

@@ -3,8 +3,8 @@
 //! Promise: [`Log::record`] never blocks and makes no system call: it writes the line into
 //! memory (under 0.5 µs in either format, by `examples/log_cost.rs` on one 2-core machine), and a thread
 //! of its own writes what gathered, at most fifty times a second. Over
-//! [`ROOM`] the newest lines are dropped and counted, and the count becomes a line. Bodies and
-//! secrets never stand in it.
+//! [`ROOM`] the newest lines are dropped and counted, and the count becomes a line. Where whoever reads has
+//! stopped reading, the end waits [`LAST_LINES`] for it and no longer. Bodies and secrets never stand in it.
 //!
 //! Addresses of senders and recipients do stand in it, although a log is kept by many: "what
 //! became of the mail to this person" is the question that an operator of a mail server is
@@ -16,7 +16,6 @@ pub mod text;
 
 use std::io::Write;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
-use std::thread::JoinHandle;
 use std::time::Duration;
 
 use repute_hooks::Feed;
@@ -31,6 +30,8 @@ use crate::config::meant::LogFormat;
 const ROOM: usize = 4 << 20;
 /// How long the first line waits for others.
 const GATHER: Duration = Duration::from_millis(20);
+/// How long the end waits for what was not written yet.
+const LAST_LINES: Duration = Duration::from_secs(5);
 /// A buffer that grew beyond this in a burst is given back.
 const KEPT: usize = 64 << 10;
 
@@ -41,6 +42,8 @@ struct Waiting {
     lost: u64,
     format: Option<LogFormat>,
     closed: bool,
+    /// Everything was written, and the thread has ended.
+    ended: bool,
 }
 
 #[derive(Default)]
@@ -48,11 +51,11 @@ struct Shared {
     waiting: Mutex<Waiting>,
     /// There is a first line, or the end.
     wake: Condvar,
+    over: Condvar,
 }
 
 pub struct Log {
     shared: Arc<Shared>,
-    writer: Option<JoinHandle<()>>,
 }
 
 impl Log {
@@ -64,8 +67,13 @@ impl Log {
         let shared = Arc::new(Shared::default());
         shared.lock().format = Some(format);
         let of_thread = shared.clone();
-        let writer = std::thread::Builder::new().name("log".into()).spawn(move || write_all(&of_thread, out))?;
-        Ok(Log { shared, writer: Some(writer) })
+        let run = move || {
+            write_all(&of_thread, out);
+            of_thread.lock().ended = true;
+            of_thread.over.notify_all();
+        };
+        std::thread::Builder::new().name("log".into()).spawn(run)?;
+        Ok(Log { shared })
     }
 
     /// The form of lines from now on.
@@ -74,13 +82,22 @@ impl Log {
     }
 
     pub fn record(&self, event: &Event) {
+        self.add(|lines, format| add_line(lines, format, event));
+    }
+
+    /// Words of the server that are no event, as whole lines, in their turn.
+    pub fn say(&self, text: &str) {
+        self.add(|lines, _| lines.extend_from_slice(text.as_bytes()));
+    }
+
+    fn add(&self, add: impl FnOnce(&mut Vec<u8>, Option<LogFormat>)) {
         let mut waiting = self.shared.lock();
         if waiting.lines.len() >= ROOM {
             waiting.lost += 1;
             return;
         }
         let (first, format) = (waiting.lines.is_empty(), waiting.format);
-        add_line(&mut waiting.lines, format, event);
+        add(&mut waiting.lines, format);
         drop(waiting);
         if first {
             self.shared.wake.notify_one();
@@ -103,13 +120,12 @@ fn add_line(lines: &mut Vec<u8>, format: Option<LogFormat>, event: &Event) {
 }
 
 impl Drop for Log {
-    /// Writes what waits, then ends.
+    /// Writes what waits, then ends. A pipe that is full and that nobody reads keeps the server from nothing.
     fn drop(&mut self) {
-        self.shared.lock().closed = true;
+        let mut waiting = self.shared.lock();
+        waiting.closed = true;
         self.shared.wake.notify_one();
-        if let Some(writer) = self.writer.take() {
-            let _ = writer.join();
-        }
+        let _ = self.shared.over.wait_timeout_while(waiting, LAST_LINES, |waiting| !waiting.ended);
     }
 }
 

@@ -212,3 +212,30 @@ fn a_reader_that_stops_costs_lines_and_no_time() {
     assert!(written.contains("log dropped lines="), "{} lines", written.lines().count());
     assert!(written.len() <= 2 * ROOM + 4096, "{}", written.len());
 }
+
+/// The server could neither be stopped nor told anything any more while the pipe of its log was full.
+#[test]
+fn a_reader_that_stops_for_good_does_not_hold_up_the_end() {
+    let stuck = Stuck::default();
+    let closed_gate = stuck.gate.lock().unwrap();
+    let log = Log::to(LogFormat::Text, stuck.clone()).unwrap();
+    log.record(&event(delivered()));
+    let start = Instant::now();
+    log.say("repute: stopping\n");
+    drop(log);
+    assert!(start.elapsed() < LAST_LINES * 4, "{:?}", start.elapsed());
+    drop(closed_gate);
+}
+
+#[test]
+fn words_of_the_server_stand_between_the_lines_of_events_in_their_turn() {
+    let out = Stuck::default();
+    let log = Log::to(LogFormat::Text, out.clone()).unwrap();
+    log.record(&event(delivered()));
+    log.say("repute: reloaded\n");
+    log.record(&event(delivered()));
+    drop(log);
+    let written = String::from_utf8(out.written.lock().unwrap().clone()).unwrap();
+    let lines: Vec<&str> = written.lines().collect();
+    assert!(lines.len() == 3 && lines[1] == "repute: reloaded" && lines[2].contains(" delivered "), "{written}");
+}

@@ -164,7 +164,7 @@ impl Running {
             Ok(true) => {}
             Ok(false) => warn(&self.log, over_deadline(drain)),
             Err(error) => {
-                crate::out::error(&format!("repute: the spool could not be written out: {error}; mail may go twice\n"));
+                self.log.say(&format!("repute: the spool could not be written out: {error}; mail may go twice\n"));
             }
         }
         for socket in [control::socket(&self.config.state), control::sendmail::socket(&self.config.state)] {

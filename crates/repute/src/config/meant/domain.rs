@@ -3,6 +3,7 @@
 //! A domain without a usable key is refused here already: mail that goes out unsigned costs
 //! more trust than mail that does not go out.
 
+use std::collections::HashSet;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -37,8 +38,9 @@ impl SendingDomain {
 
 pub fn check(c: &mut Checking, typed: Vec<typed::SendingDomain>, egresses: &[Egress]) -> Vec<SendingDomain> {
     let mut domains: Vec<SendingDomain> = Vec::new();
+    let mut seen = HashSet::new();
     for one in typed {
-        if domains.iter().any(|d| d.name == *one.name.get_ref()) {
+        if !seen.insert(one.name.get_ref().clone()) {
             let what = format!("{} is set up twice", one.name.get_ref());
             c.fault(one.name.span(), what, "make one [[domain]] of the two");
         }

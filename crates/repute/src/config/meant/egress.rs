@@ -1,11 +1,11 @@
 //! Addresses that mail leaves from, and the pools that share them out among the domains.
 
+use std::collections::HashSet;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, UdpSocket};
 
 use repute_types::Domain;
 use toml::Spanned;
 
-use super::super::nearest::nearest;
 use super::{Checking, Files, typed};
 
 /// A source of connections: one IPv4 address, one IPv6 address, or both.
@@ -28,11 +28,11 @@ impl Egress {
 }
 
 pub fn check(c: &mut Checking, typed: Vec<Spanned<typed::Egress>>) -> Vec<Egress> {
-    let mut seen: Vec<IpAddr> = Vec::new();
+    let mut seen = HashSet::new();
     typed.into_iter().map(|one| check_one(c, one, &mut seen)).collect()
 }
 
-fn check_one(c: &mut Checking, one: Spanned<typed::Egress>, seen: &mut Vec<IpAddr>) -> Egress {
+fn check_one(c: &mut Checking, one: Spanned<typed::Egress>, seen: &mut HashSet<IpAddr>) -> Egress {
     let mut egress = Egress { v4: None, v6: None, ehlo: None, pools: Vec::new(), warm_up: false };
     let header = one.span();
     let one = one.into_inner();
@@ -46,11 +46,10 @@ fn check_one(c: &mut Checking, one: Spanned<typed::Egress>, seen: &mut Vec<IpAdd
             c.fault(span, format!("mail cannot leave from {address}"), cure);
             continue;
         }
-        if seen.contains(&address) {
+        if !seen.insert(address) {
             c.fault(span, format!("{address} stands here twice"), "take one of the two out");
             continue;
         }
-        seen.push(address);
         if c.files == Files::Check {
             try_it(c, address, span.clone());
         }
@@ -93,7 +92,7 @@ pub fn pool(
     let names = || egresses.iter().flat_map(|egress| &egress.pools).map(String::as_str);
     match wanted {
         Some(pool) if places.is_empty() => {
-            let cure = match nearest("-", pool.get_ref(), names()) {
+            let cure = match c.nearest(pool.get_ref(), names()) {
                 Some(near) => format!("write \"{near}\""),
                 None => format!("add `pool = \"{}\"` to the [[egress]] that its mail is to leave from", pool.get_ref()),
             };

@@ -120,6 +120,9 @@ pub struct Sendmail {
     pub users: Vec<String>,
 }
 
+/// So many faults are told with the name that is nearest.
+const CURED: usize = 100;
+
 /// What the checks share: where relative paths start, whether files are looked at, and the
 /// faults found so far.
 struct Checking {
@@ -144,6 +147,12 @@ impl Checking {
 
     fn path(&self, written: &Path) -> PathBuf {
         self.base.join(written)
+    }
+
+    /// The name that was meant, for the cure. With very many faults nobody reads the later ones, and each would cost a look at
+    /// every name.
+    fn nearest<'a>(&self, wrong: &str, right: impl Iterator<Item = &'a str>) -> Option<&'a str> {
+        if self.faults.len() < CURED { super::nearest::nearest("-", wrong, right) } else { None }
     }
 
     /// Keeps the value, or the fault.
@@ -330,7 +339,7 @@ fn sendmail(c: &mut Checking, sendmail: typed::Sendmail, accounts: &[Account]) -
     };
     if !accounts.iter().any(|a| a.name == *account.get_ref()) {
         let names = accounts.iter().map(|a| a.name.as_str());
-        let cure = match super::nearest::nearest("-", account.get_ref(), names) {
+        let cure = match c.nearest(account.get_ref(), names) {
             Some(near) => format!("write \"{near}\""),
             None => {
                 "name an [[account]] of this file; one for this alone may have `addresses = [\"127.0.0.1\"]`".to_owned()

@@ -3,13 +3,13 @@
 //! In no configuration do tokens cross a network in the clear: without TLS only loopback and
 //! named proxies are served.
 
+use std::collections::HashSet;
 use std::net::IpAddr;
 
 use repute_web::TokenHash;
 use toml::Spanned;
 
 use super::{Account, Action, Checking, Files, Listener, ListenerKind, MetricsFor, files, typed};
-use crate::config::nearest::nearest;
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Web {
@@ -92,16 +92,18 @@ fn imprint(c: &mut Checking, web: &typed::Web) -> Option<String> {
 
 pub fn tokens(c: &mut Checking, typed: Vec<typed::Token>, accounts: &[Account]) -> Vec<Token> {
     let mut tokens: Vec<Token> = Vec::new();
+    let known: HashSet<&str> = accounts.iter().map(|account| account.name.as_str()).collect();
+    let mut seen = HashSet::new();
     for one in typed {
         let name = one.name.get_ref();
-        if tokens.iter().any(|t| t.name == *name) {
+        if !seen.insert(name.clone()) {
             c.fault(one.name.span(), format!("the token `{name}` stands here twice"), "rename one of the two");
         }
         if !crate::tokens::is_name(name) {
             c.fault(one.name.span(), "this cannot be the name of a token", crate::tokens::NAME_CURE);
         }
         if let Some(account) = &one.account {
-            check_account(c, account, accounts);
+            check_account(c, account, &known);
             for action in &one.allow {
                 let span = if action.span().is_empty() { one.name.span() } else { action.span() };
                 check_concerns_all(c, *action.get_ref(), span, name);
@@ -146,12 +148,12 @@ fn check_concerns_all(c: &mut Checking, action: Action, span: std::ops::Range<us
     }
 }
 
-fn check_account(c: &mut Checking, account: &Spanned<String>, accounts: &[Account]) {
+fn check_account(c: &mut Checking, account: &Spanned<String>, accounts: &HashSet<&str>) {
     // The command that is the cure has to be able to read the file.
-    if c.files == Files::Ignore || accounts.iter().any(|a| a.name == *account.get_ref()) {
+    if c.files == Files::Ignore || accounts.contains(account.get_ref().as_str()) {
         return;
     }
-    let cure = match nearest("-", account.get_ref(), accounts.iter().map(|a| a.name.as_str())) {
+    let cure = match c.nearest(account.get_ref(), accounts.iter().copied()) {
         Some(near) => format!("write \"{near}\""),
         None => format!("name an [[account]] of this file, or make it: repute account add {}", account.get_ref()),
     };

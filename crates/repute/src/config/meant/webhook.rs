@@ -7,7 +7,6 @@ use repute_hooks::{Bounds, Secret, Target, Type, Types, Webhook};
 use toml::Spanned;
 
 use super::{Account, Checking, Files, files, typed};
-use crate::config::nearest::nearest;
 
 /// Longer ones are no names.
 const LONGEST_NAME: usize = 64;
@@ -71,7 +70,7 @@ fn name(c: &mut Checking, name: &Spanned<String>, webhooks: &[Webhook]) {
 fn account(c: &mut Checking, account: Option<&Spanned<String>>, accounts: &[Account]) {
     let Some(account) = account else { return };
     if !accounts.iter().any(|a| a.name == *account.get_ref()) {
-        let cure = match nearest("-", account.get_ref(), accounts.iter().map(|a| a.name.as_str())) {
+        let cure = match c.nearest(account.get_ref(), accounts.iter().map(|a| a.name.as_str())) {
             Some(near) => format!("write \"{near}\""),
             None => "name an [[account]] of this file, or take the key out".to_owned(),
         };
