@@ -13,6 +13,7 @@ use repute_types::{EnhancedCode, Reply};
 use crate::circumstances::{is_about_sender, is_after_acceptance, is_general, names_sender, refuses_connection};
 use crate::find;
 use crate::hints::Hints;
+use crate::plain::{Strength, is_plainer, is_vague, strength};
 use crate::report::Action;
 use crate::stage;
 
@@ -62,6 +63,13 @@ fn known() -> &'static Known {
         return less;
     }
     &KNOWN
+}
+
+/// Whether the words of a text, in whatever language, say plainly that a recipient cannot be had.
+pub(crate) fn is_about_a_recipient(text: &str) -> bool {
+    use Class::*;
+    let hinted = known().hints.hint(text, None).filter(|(_, votes)| *votes >= PLAIN_HINT);
+    matches!(hinted, Some((UnknownUser | NoDomain | DisabledMailbox | FullMailbox, _)))
 }
 
 /// Octets of sentences that are read for a cause.
@@ -243,7 +251,7 @@ impl Subject<'_> {
         }
         let by_notice = self.noticed(&reply, self.remote);
         if strength(&by_notice) == Strength::Plain {
-            return self.cause(&by_notice);
+            return self.registered(&by_notice).unwrap_or_else(|| self.plainer(&by_notice, &by_reply));
         }
         let spoken = if answered.is_empty() { diagnostic } else { answered };
         let hinted = known().hints.hint(spoken, self.status);
@@ -257,7 +265,11 @@ impl Subject<'_> {
         for text in [about, rest].into_iter().filter(|text| !text.is_empty()) {
             let around = self.reply(text);
             let found = [self.noticed(&around, None), Rules::shipped().classify(&around, None)];
-            if let Some(found) = found.iter().find(|found| strength(found) == Strength::Plain) {
+            let mut plain = found.iter().filter(|found| strength(found) == Strength::Plain);
+            let first = plain.clone().next();
+            let plainer =
+                first.filter(|first| is_vague(first)).and_then(|first| plain.find(|found| is_plainer(found, first)));
+            if let Some(found) = plainer.or(first) {
                 return self.cause(found);
             }
             if is_registered {
@@ -325,8 +337,43 @@ impl Subject<'_> {
         Some((Cause { class, fault: class.fault(), rule: "status.registered", suppresses }, is_plain))
     }
 
+    /// What a status is registered for that only servers use which mean it (RFC 7372, RFC 7505): a phrase that says
+    /// no more than that something is forbidden does not go before it.
+    fn registered(&self, found: &Classification<'static>) -> Option<Cause> {
+        let class = match self.status? {
+            EnhancedCode(_, 7, 20..=22) => Class::Dkim,
+            EnhancedCode(_, 7, 23 | 24) => Class::Spf,
+            EnhancedCode(_, 7, 25) => Class::ReverseDns,
+            EnhancedCode(_, 7, 26) => Class::Authentication,
+            EnhancedCode(_, 4, 6) => Class::Loop,
+            // A security status with words about syntax means the rule, not the grammar.
+            EnhancedCode(_, 7, _) if found.class == Class::Protocol => Class::Policy,
+            _ => return None,
+        };
+        (is_vague(found) || matches!(found.class, Class::Login | Class::Protocol)).then(|| Cause {
+            class,
+            fault: class.fault(),
+            rule: "status.registered",
+            suppresses: false,
+        })
+    }
+
+    /// A phrase that only says that there is a rule or a fault goes behind a word that says which.
+    fn plainer(&self, by_notice: &Classification<'static>, by_reply: &Classification<'static>) -> Cause {
+        use Class::*;
+        let says_which =
+            matches!(by_reply.class, Spf | Dkim | Dmarc | ReverseDns | Tls | ListedAddress | AddressReputation);
+        let is_plainer = is_vague(by_notice) && strength(by_reply) == Strength::Words && says_which;
+        self.cause(if is_plainer { by_reply } else { by_notice })
+    }
+
     fn noticed(&self, reply: &Reply, remote: Option<&str>) -> Classification<'static> {
-        let found = known().notices.classify(reply, remote);
+        let mut found = known().notices.classify(reply, remote);
+        if is_vague(&found) {
+            let mut every = known().notices.every(reply, remote).into_iter();
+            let plainer = every.find(|other| strength(other) == Strength::Plain && is_plainer(other, &found));
+            found = plainer.unwrap_or(found);
+        }
         if strength(&found) == Strength::Plain && found.class != Class::Network {
             return found;
         }
@@ -360,27 +407,6 @@ const PLAIN_HINT: u32 = 6;
 /// A guess never suppresses anybody.
 fn guessed(class: Class) -> Cause {
     Cause { class, fault: class.fault(), rule: "guess", suppresses: false }
-}
-
-#[derive(PartialEq, Eq)]
-enum Strength {
-    /// A phrase says it.
-    Plain,
-    /// Mere words, or a status that is registered for it.
-    Words,
-    /// A class of codes, or nothing.
-    Codes,
-}
-
-fn strength(found: &Classification<'_>) -> Strength {
-    const REGISTERED: [&str; 4] = ["status.unknown-user", "status.full", "status.size", "status.ptr"];
-    if found.rule.starts_with("words.") || REGISTERED.contains(&found.rule) {
-        Strength::Words
-    } else if found.rule == "none" || found.rule.starts_with("status.") || found.rule.starts_with("code.") {
-        Strength::Codes
-    } else {
-        Strength::Plain
-    }
 }
 
 /// The sentences from where the recipient is named first, up to where another one is.

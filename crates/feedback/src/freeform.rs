@@ -114,6 +114,9 @@ fn form(mail: &Mail<'_>, subject: &str, text: &str) -> Option<&'static str> {
     match known {
         Some(known) if is_machine || without_sender => Some(known),
         _ if is_report || returns || (is_notice && (is_machine || without_sender)) => Some(known.unwrap_or("other")),
+        _ if is_daemon && !is_answer && find::address(start).is_some() && cause::is_about_a_recipient(start) => {
+            Some("other")
+        }
         _ => None,
     }
 }
@@ -206,7 +209,8 @@ struct Whole<'a> {
 
 fn reported(last: String, text: &str, whole: &Whole<'_>, action: Action) -> Reported {
     let remote = remote(text);
-    let reason = reason(text);
+    let elsewhere = sole_reply(text, whole);
+    let reason = reason(text).or(elsewhere.as_deref());
     let said = Said {
         status: None,
         diagnostic: reason.unwrap_or(text),
@@ -242,6 +246,20 @@ fn reported(last: String, text: &str, whole: &Whole<'_>, action: Action) -> Repo
 /// What the other side said, where the notice marks it.
 fn reason(text: &str) -> Option<&str> {
     error_details(text).or_else(|| reason_of_sendmail(text))
+}
+
+/// The reply that stands in a paragraph of its own, before or behind the one recipient that the notice is about.
+fn sole_reply(text: &str, whole: &Whole<'_>) -> Option<String> {
+    let refuses = |text: &str| find::reply_codes(text).any(|(code, _)| code >= 400);
+    if whole.named.len() != 1 || refuses(text) {
+        return None;
+    }
+    let begins = |line: &&str| find::reply_code(line).is_some_and(|(code, place)| code >= 400 && place == 0);
+    let mut lines = whole.said.lines().map(str::trim).skip_while(|line| !begins(line));
+    let reply: Vec<&str> = lines.by_ref().take_while(|line| !line.is_empty()).collect();
+    let reply = one_line(&reply.join(" "));
+    // Mere numbers are no reply.
+    (reply.len() > 8).then_some(reply)
 }
 
 /// What Exchange Online writes at the end, behind advice for users and administrators: `Error: 550 5.1.10

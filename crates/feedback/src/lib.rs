@@ -23,6 +23,7 @@ mod letter;
 mod mail;
 mod original;
 mod packed;
+mod plain;
 mod report;
 mod stage;
 mod standard;
