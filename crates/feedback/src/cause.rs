@@ -147,6 +147,10 @@ pub(crate) fn read(said: &Said<'_>) -> Read {
         // Who answers has been reached.
         found = guessed(Class::AddressReputation);
     }
+    if found.rule == "guess" && found.class == Class::Content {
+        // Who refuses before the message has come has not read it.
+        found = [said.diagnostic, about].into_iter().find_map(stage::blamed).map_or(found, guessed);
+    }
     if found.class == Class::Network {
         let over = known().expired.classify(&subject.reply(said.subject), None);
         if strength(&over) == Strength::Plain {
@@ -269,7 +273,7 @@ impl Subject<'_> {
             let first = plain.clone().next();
             let plainer =
                 first.filter(|first| is_vague(first)).and_then(|first| plain.find(|found| is_plainer(found, first)));
-            if let Some(found) = plainer.or(first) {
+            if let Some(found) = plainer.or(first).filter(|found| !is_of_sendmail(found, text, diagnostic)) {
                 return self.cause(found);
             }
             if is_registered {
@@ -346,6 +350,8 @@ impl Subject<'_> {
             EnhancedCode(_, 7, 25) => Class::ReverseDns,
             EnhancedCode(_, 7, 26) => Class::Authentication,
             EnhancedCode(_, 4, 6) => Class::Loop,
+            // A command was wrong, and no name of the recipient's.
+            EnhancedCode(_, 5, 1 | 2 | 4) if found.class == Class::NoDomain => return Some(guessed(Class::Protocol)),
             // A security status with words about syntax means the rule, not the grammar.
             EnhancedCode(_, 7, _) if found.class == Class::Protocol => Class::Policy,
             _ => return None,
@@ -395,6 +401,11 @@ impl Subject<'_> {
         let suppresses = self.class == 5 && found.suppresses();
         Cause { class: found.class, fault: found.fault, rule: found.rule, suppresses }
     }
+}
+
+/// Sendmail's own transcript calls whatever a server refused "User unknown"; what the server said is told beside it.
+fn is_of_sendmail(found: &Classification<'_>, text: &str, diagnostic: &str) -> bool {
+    found.class == Class::UnknownUser && !diagnostic.is_empty() && text.contains("Transcript of session follows")
 }
 
 /// Votes of a word that says little, where nothing else is said.

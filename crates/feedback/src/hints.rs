@@ -68,7 +68,15 @@ fn telling(text: &str) -> String {
         &sentence[..end.unwrap_or(sentence.len())]
     });
     let words = sentences.flat_map(str::split_whitespace);
-    words.filter(|word| !word.contains('@') && !word.contains("://")).collect::<Vec<_>>().join(" ")
+    let words = words.filter(|word| !word.contains('@') && !word.contains("://"));
+    words.map(|word| if is_address(word) { "ipaddr" } else { word }).collect::<Vec<_>>().join(" ")
+}
+
+/// `192.0.2.1`, `[192.0.2.1]:25`: whose it is, is told by the words around it.
+fn is_address(word: &str) -> bool {
+    let word = word.trim_start_matches(['[', '(', '<']);
+    let end = word.find(|c: char| !c.is_ascii_hexdigit() && c != '.' && c != ':').unwrap_or(word.len());
+    word[..end].trim_end_matches(['.', ':']).parse::<std::net::IpAddr>().is_ok()
 }
 
 /// Frames around what is said.

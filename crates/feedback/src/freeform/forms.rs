@@ -225,6 +225,8 @@ pub(super) const NOTICES: &[&str] = &[
     "pas pu être délivré",
     "pas été délivré",
     "pas pu être livré",
+    "pas pu être distribué",
+    "non distribué",
     "non délivré",
     "rapport de non-remise",
     "nicht zustellbar",
@@ -270,6 +272,8 @@ pub(super) const NOTICES: &[&str] = &[
     "non-delivery",
     "loop alert",
     "are not member",
+    "not a member",
+    "not member",
     "is not member",
 ];
 

@@ -106,7 +106,7 @@ pub(super) fn screen_names(text: &str, domain: Option<&str>) -> Vec<(String, Str
     let Some((rest, names)) = below.split_once(":\n") else { return Vec::new() };
     let said = one_line(&format!("{sentence}they are not accepting mail{rest}"));
     let is_name = |name: &&str| !name.is_empty() && name.len() < 64 && name.bytes().all(|b| b.is_ascii_alphanumeric());
-    let names = names.lines().map(str::trim).take_while(is_name);
+    let names = names.lines().map(str::trim).skip_while(|line| line.is_empty()).take_while(is_name);
     names.map(|name| (format!("{name}@{domain}"), said.clone())).collect()
 }
 
