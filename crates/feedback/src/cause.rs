@@ -172,6 +172,7 @@ pub(crate) fn read(said: &Said<'_>) -> Read {
     let is_name = matches!(found.class, Class::NoDomain | Class::TakesNoMail) && names_sender(answered);
     if is_name
         || (matches!(found.class, Class::NoDomain | Class::UnknownUser) && is_about_sender(told, said.diagnostic))
+        || (matches!(found.class, Class::NoDomain | Class::TakesNoMail) && is_at_sender(said.diagnostic, about))
     {
         found = Cause { class: Class::SenderDomain, fault: Fault::Domain, rule: "notice.sender", suppresses: false };
     }
@@ -406,6 +407,11 @@ impl Subject<'_> {
 /// Sendmail's own transcript calls whatever a server refused "User unknown"; what the server said is told beside it.
 fn is_of_sendmail(found: &Classification<'_>, text: &str, diagnostic: &str) -> bool {
     found.class == Class::UnknownUser && !diagnostic.is_empty() && text.contains("Transcript of session follows")
+}
+
+/// Whether MAIL FROM was refused: the name that is wrong is ours.
+fn is_at_sender(diagnostic: &str, about: &str) -> bool {
+    [diagnostic, about].into_iter().find_map(stage::blamed) == Some(Class::SenderDomain)
 }
 
 /// Votes of a word that says little, where nothing else is said.

@@ -158,8 +158,8 @@ fn recipient_line(line: &str) -> Option<(String, &str)> {
     let rest = inside[address.len()..].trim_start_matches(['>', '"', '\'']);
     let rest = rest.trim_start();
     let good = rest.is_empty()
-        // `ann@example.net on Fri, 20 Jul`
-        || rest.strip_prefix("on ").is_some_and(|when| when.get(3..5) == Some(", "))
+        // `ann@example.net on Fri, 20 Jul`, `on 7/20/2007 10:05 AM`
+        || rest.strip_prefix("on ").is_some_and(|when| when.get(3..5) == Some(", ") || when.starts_with(|c: char| c.is_ascii_digit()))
         || rest.starts_with([':', '(', '<', ',', ';'])
         || rest.starts_with("...")
         || rest.starts_with("- ")
