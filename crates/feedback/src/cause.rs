@@ -10,7 +10,9 @@ use repute_trust::replies::Action::Suppress;
 use repute_trust::replies::{Class, Classification, Fault, Rules};
 use repute_types::{EnhancedCode, Reply};
 
-use crate::circumstances::{is_about_sender, is_after_acceptance, is_general, names_sender, refuses_connection};
+use crate::circumstances::{
+    is_about_sender, is_after_acceptance, is_general, names_address, names_sender, refuses_connection,
+};
 use crate::find;
 use crate::hints::Hints;
 use crate::plain::{Strength, is_plainer, is_vague, strength};
@@ -176,9 +178,14 @@ pub(crate) fn read(said: &Said<'_>) -> Read {
     {
         found = Cause { class: Class::SenderDomain, fault: Fault::Domain, rule: "notice.sender", suppresses: false };
     }
-    if found.rule == "list.dead" {
+    match found.rule {
         // Old notices name lists that were alive.
-        found.class = Class::ListedAddress;
+        "list.dead" => found.class = Class::ListedAddress,
+        // A kind of file that is forbidden is a rule, and no judgement of what is written.
+        "google.attachment" | "facebook.attachment" => found.class = Class::Policy,
+        // "Mail from 192.0.2.1 is refused" is about no sender.
+        "notice.sender" if names_address(answered) => found = guessed(Class::AddressReputation),
+        _ => {}
     }
     found.suppresses &= !says_good;
     let status = told.unwrap_or_else(|| usual_status(found.class, class));
@@ -217,7 +224,8 @@ fn quoted_status(diagnostic: &str) -> Option<EnhancedCode> {
     let (code, words) = inner.split_once(' ')?;
     let is_code = code.len() == 3 && code.starts_with(['4', '5']) && code.bytes().all(|b| b.is_ascii_digit());
     let status = find::status(words.split(' ').next()?)?;
-    (is_code && code.starts_with(char::from(b'0' + status.0))).then_some(status)
+    let is_plain = (status.1, status.2) != (0, 0);
+    (is_code && is_plain && code.starts_with(char::from(b'0' + status.0))).then_some(status)
 }
 
 /// 4 or 5.
@@ -315,6 +323,7 @@ impl Subject<'_> {
         let EnhancedCode(class, subject, detail) = self.status?;
         let (class, is_plain) = match (class, subject, detail) {
             (_, 1, 2) => (Class::NoDomain, false),
+            (_, 1, 4) => (Class::UnknownUser, false),
             (_, 1, 6) => (Class::Moved, true),
             (_, 1, 10) => (Class::TakesNoMail, false),
             (5, 3, 2) => (Class::TakesNoMail, false),

@@ -268,6 +268,7 @@ pub(super) const NOTICES: &[&str] = &[
     "邮件退回",
     "無法投遞",
     "반송",
+    "automatically rejected",
     "failed mail",
     "non-delivery",
     "loop alert",
