@@ -10,9 +10,12 @@ use repute_trust::replies::Action::Suppress;
 use repute_trust::replies::{Class, Classification, Fault, Rules};
 use repute_types::{EnhancedCode, Reply};
 
-use crate::circumstances::{is_about_sender, is_after_acceptance, is_general, names_sender, refuses_connection};
+use crate::circumstances::{
+    is_about_sender, is_after_acceptance, is_general, names_address, names_sender, refuses_connection,
+};
 use crate::find;
 use crate::hints::Hints;
+use crate::plain::{Strength, is_plainer, is_vague, strength};
 use crate::report::Action;
 use crate::stage;
 
@@ -62,6 +65,13 @@ fn known() -> &'static Known {
         return less;
     }
     &KNOWN
+}
+
+/// Whether the words of a text, in whatever language, say plainly that a recipient cannot be had.
+pub(crate) fn is_about_a_recipient(text: &str) -> bool {
+    use Class::*;
+    let hinted = known().hints.hint(text, None).filter(|(_, votes)| *votes >= PLAIN_HINT);
+    matches!(hinted, Some((UnknownUser | NoDomain | DisabledMailbox | FullMailbox, _)))
 }
 
 /// Octets of sentences that are read for a cause.
@@ -139,6 +149,10 @@ pub(crate) fn read(said: &Said<'_>) -> Read {
         // Who answers has been reached.
         found = guessed(Class::AddressReputation);
     }
+    if found.rule == "guess" && found.class == Class::Content {
+        // Who refuses before the message has come has not read it.
+        found = [said.diagnostic, about].into_iter().find_map(stage::blamed).map_or(found, guessed);
+    }
     if found.class == Class::Network {
         let over = known().expired.classify(&subject.reply(said.subject), None);
         if strength(&over) == Strength::Plain {
@@ -160,12 +174,18 @@ pub(crate) fn read(said: &Said<'_>) -> Read {
     let is_name = matches!(found.class, Class::NoDomain | Class::TakesNoMail) && names_sender(answered);
     if is_name
         || (matches!(found.class, Class::NoDomain | Class::UnknownUser) && is_about_sender(told, said.diagnostic))
+        || (matches!(found.class, Class::NoDomain | Class::TakesNoMail) && is_at_sender(said.diagnostic, about))
     {
         found = Cause { class: Class::SenderDomain, fault: Fault::Domain, rule: "notice.sender", suppresses: false };
     }
-    if found.rule == "list.dead" {
+    match found.rule {
         // Old notices name lists that were alive.
-        found.class = Class::ListedAddress;
+        "list.dead" => found.class = Class::ListedAddress,
+        // A kind of file that is forbidden is a rule, and no judgement of what is written.
+        "google.attachment" | "facebook.attachment" => found.class = Class::Policy,
+        // "Mail from 192.0.2.1 is refused" is about no sender.
+        "notice.sender" if names_address(answered) => found = guessed(Class::AddressReputation),
+        _ => {}
     }
     found.suppresses &= !says_good;
     let status = told.unwrap_or_else(|| usual_status(found.class, class));
@@ -204,7 +224,8 @@ fn quoted_status(diagnostic: &str) -> Option<EnhancedCode> {
     let (code, words) = inner.split_once(' ')?;
     let is_code = code.len() == 3 && code.starts_with(['4', '5']) && code.bytes().all(|b| b.is_ascii_digit());
     let status = find::status(words.split(' ').next()?)?;
-    (is_code && code.starts_with(char::from(b'0' + status.0))).then_some(status)
+    let is_plain = (status.1, status.2) != (0, 0);
+    (is_code && is_plain && code.starts_with(char::from(b'0' + status.0))).then_some(status)
 }
 
 /// 4 or 5.
@@ -243,7 +264,7 @@ impl Subject<'_> {
         }
         let by_notice = self.noticed(&reply, self.remote);
         if strength(&by_notice) == Strength::Plain {
-            return self.cause(&by_notice);
+            return self.registered(&by_notice).unwrap_or_else(|| self.plainer(&by_notice, &by_reply));
         }
         let spoken = if answered.is_empty() { diagnostic } else { answered };
         let hinted = known().hints.hint(spoken, self.status);
@@ -257,7 +278,11 @@ impl Subject<'_> {
         for text in [about, rest].into_iter().filter(|text| !text.is_empty()) {
             let around = self.reply(text);
             let found = [self.noticed(&around, None), Rules::shipped().classify(&around, None)];
-            if let Some(found) = found.iter().find(|found| strength(found) == Strength::Plain) {
+            let mut plain = found.iter().filter(|found| strength(found) == Strength::Plain);
+            let first = plain.clone().next();
+            let plainer =
+                first.filter(|first| is_vague(first)).and_then(|first| plain.find(|found| is_plainer(found, first)));
+            if let Some(found) = plainer.or(first).filter(|found| !is_of_sendmail(found, text, diagnostic)) {
                 return self.cause(found);
             }
             if is_registered {
@@ -298,6 +323,7 @@ impl Subject<'_> {
         let EnhancedCode(class, subject, detail) = self.status?;
         let (class, is_plain) = match (class, subject, detail) {
             (_, 1, 2) => (Class::NoDomain, false),
+            (_, 1, 4) => (Class::UnknownUser, false),
             (_, 1, 6) => (Class::Moved, true),
             (_, 1, 10) => (Class::TakesNoMail, false),
             (5, 3, 2) => (Class::TakesNoMail, false),
@@ -325,8 +351,45 @@ impl Subject<'_> {
         Some((Cause { class, fault: class.fault(), rule: "status.registered", suppresses }, is_plain))
     }
 
+    /// What a status is registered for that only servers use which mean it (RFC 7372, RFC 7505): a phrase that says
+    /// no more than that something is forbidden does not go before it.
+    fn registered(&self, found: &Classification<'static>) -> Option<Cause> {
+        let class = match self.status? {
+            EnhancedCode(_, 7, 20..=22) => Class::Dkim,
+            EnhancedCode(_, 7, 23 | 24) => Class::Spf,
+            EnhancedCode(_, 7, 25) => Class::ReverseDns,
+            EnhancedCode(_, 7, 26) => Class::Authentication,
+            EnhancedCode(_, 4, 6) => Class::Loop,
+            // A command was wrong, and no name of the recipient's.
+            EnhancedCode(_, 5, 1 | 2 | 4) if found.class == Class::NoDomain => return Some(guessed(Class::Protocol)),
+            // A security status with words about syntax means the rule, not the grammar.
+            EnhancedCode(_, 7, _) if found.class == Class::Protocol => Class::Policy,
+            _ => return None,
+        };
+        (is_vague(found) || matches!(found.class, Class::Login | Class::Protocol)).then(|| Cause {
+            class,
+            fault: class.fault(),
+            rule: "status.registered",
+            suppresses: false,
+        })
+    }
+
+    /// A phrase that only says that there is a rule or a fault goes behind a word that says which.
+    fn plainer(&self, by_notice: &Classification<'static>, by_reply: &Classification<'static>) -> Cause {
+        use Class::*;
+        let says_which =
+            matches!(by_reply.class, Spf | Dkim | Dmarc | ReverseDns | Tls | ListedAddress | AddressReputation);
+        let is_plainer = is_vague(by_notice) && strength(by_reply) == Strength::Words && says_which;
+        self.cause(if is_plainer { by_reply } else { by_notice })
+    }
+
     fn noticed(&self, reply: &Reply, remote: Option<&str>) -> Classification<'static> {
-        let found = known().notices.classify(reply, remote);
+        let mut found = known().notices.classify(reply, remote);
+        if is_vague(&found) {
+            let mut every = known().notices.every(reply, remote).into_iter();
+            let plainer = every.find(|other| strength(other) == Strength::Plain && is_plainer(other, &found));
+            found = plainer.unwrap_or(found);
+        }
         if strength(&found) == Strength::Plain && found.class != Class::Network {
             return found;
         }
@@ -350,6 +413,16 @@ impl Subject<'_> {
     }
 }
 
+/// Sendmail's own transcript calls whatever a server refused "User unknown"; what the server said is told beside it.
+fn is_of_sendmail(found: &Classification<'_>, text: &str, diagnostic: &str) -> bool {
+    found.class == Class::UnknownUser && !diagnostic.is_empty() && text.contains("Transcript of session follows")
+}
+
+/// Whether MAIL FROM was refused: the name that is wrong is ours.
+fn is_at_sender(diagnostic: &str, about: &str) -> bool {
+    [diagnostic, about].into_iter().find_map(stage::blamed) == Some(Class::SenderDomain)
+}
+
 /// Votes of a word that says little, where nothing else is said.
 const BARELY: u32 = 2;
 /// Votes that are more than noise.
@@ -360,27 +433,6 @@ const PLAIN_HINT: u32 = 6;
 /// A guess never suppresses anybody.
 fn guessed(class: Class) -> Cause {
     Cause { class, fault: class.fault(), rule: "guess", suppresses: false }
-}
-
-#[derive(PartialEq, Eq)]
-enum Strength {
-    /// A phrase says it.
-    Plain,
-    /// Mere words, or a status that is registered for it.
-    Words,
-    /// A class of codes, or nothing.
-    Codes,
-}
-
-fn strength(found: &Classification<'_>) -> Strength {
-    const REGISTERED: [&str; 4] = ["status.unknown-user", "status.full", "status.size", "status.ptr"];
-    if found.rule.starts_with("words.") || REGISTERED.contains(&found.rule) {
-        Strength::Words
-    } else if found.rule == "none" || found.rule.starts_with("status.") || found.rule.starts_with("code.") {
-        Strength::Codes
-    } else {
-        Strength::Plain
-    }
 }
 
 /// The sentences from where the recipient is named first, up to where another one is.

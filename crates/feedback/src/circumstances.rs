@@ -67,3 +67,13 @@ pub(crate) fn names_sender(answered: &str) -> bool {
     SENDERS.iter().any(|words| text.contains(words))
         && !["recipient", "destination", "rcpt"].iter().any(|w| text.contains(w))
 }
+
+/// Whether what comes from an IP address is refused.
+pub(crate) fn names_address(answered: &str) -> bool {
+    let text = answered.to_lowercase();
+    text.match_indices("from ").any(|(at, lead)| {
+        let behind = text[at + lead.len()..].trim_start_matches(['[', '(']);
+        let end = behind.find(|c: char| !c.is_ascii_hexdigit() && c != '.' && c != ':').unwrap_or(behind.len());
+        behind[..end].trim_end_matches(['.', ':']).parse::<std::net::IpAddr>().is_ok()
+    })
+}

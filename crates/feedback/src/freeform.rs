@@ -10,6 +10,8 @@
 mod forms;
 mod named;
 
+use repute_types::EnhancedCode;
+
 use self::forms::{FORMS, NOTICES, ORIGINALS};
 use self::named::{blocks, in_sentence, one_line, screen_names, transcribed};
 use crate::cause::{self, Said};
@@ -54,6 +56,12 @@ pub(crate) fn read(mail: &Mail<'_>) -> Option<Report> {
     let recipients = blocks.into_iter().map(|(address, text)| reported(address, &text, &whole, action));
     let recipients = recipients.collect();
     Some(Report { form, reporter: reporter(mail), envelope: None, recipients, original })
+}
+
+/// Whether a text before the returned message names an address or quotes a reply.
+pub(crate) fn says_something(mail: &Mail<'_>) -> bool {
+    let text = explanation(mail);
+    find::address(&text).is_some() || find::reply_codes(&text).any(|(code, _)| code >= 400)
 }
 
 /// The text that people are to read: what stands before the returned message.
@@ -114,6 +122,9 @@ fn form(mail: &Mail<'_>, subject: &str, text: &str) -> Option<&'static str> {
     match known {
         Some(known) if is_machine || without_sender => Some(known),
         _ if is_report || returns || (is_notice && (is_machine || without_sender)) => Some(known.unwrap_or("other")),
+        _ if is_daemon && !is_answer && find::address(start).is_some() && cause::is_about_a_recipient(start) => {
+            Some("other")
+        }
         _ => None,
     }
 }
@@ -206,9 +217,11 @@ struct Whole<'a> {
 
 fn reported(last: String, text: &str, whole: &Whole<'_>, action: Action) -> Reported {
     let remote = remote(text);
-    let reason = reason(text);
+    let elsewhere = sole_reply(text, whole);
+    let quoted = reason_of_exchange(text);
+    let reason = reason(text).or(quoted.map(|(_, reply)| reply)).or(elsewhere.as_deref());
     let said = Said {
-        status: None,
+        status: quoted.map(|(status, _)| status),
         diagnostic: reason.unwrap_or(text),
         explanation: whole.said,
         subject: whole.subject,
@@ -242,6 +255,31 @@ fn reported(last: String, text: &str, whole: &Whole<'_>, action: Action) -> Repo
 /// What the other side said, where the notice marks it.
 fn reason(text: &str) -> Option<&str> {
     error_details(text).or_else(|| reason_of_sendmail(text))
+}
+
+/// What Exchange quotes, and its own status before it: `<mail.example.net #5.5.0 smtp;550 no such user>`.
+pub(crate) fn reason_of_exchange(text: &str) -> Option<(EnhancedCode, &str)> {
+    let (before, behind) = text.split_once(" smtp;")?;
+    let status = before.rsplit_once('#')?.1;
+    let inside = behind.split_once('\n').map_or(behind, |(line, _)| line).trim_start();
+    let inside = inside.trim_end().strip_suffix('>').unwrap_or(inside);
+    let is_reply = find::reply_code(inside).is_some_and(|(code, place)| code >= 400 && place == 0);
+    let status = find::status(status).filter(|_| status.len() < 10)?;
+    is_reply.then_some((status, inside))
+}
+
+/// The reply that stands in a paragraph of its own, before or behind the one recipient that the notice is about.
+fn sole_reply(text: &str, whole: &Whole<'_>) -> Option<String> {
+    let refuses = |text: &str| find::reply_codes(text).any(|(code, _)| code >= 400);
+    if whole.named.len() != 1 || refuses(text) {
+        return None;
+    }
+    let begins = |line: &&str| find::reply_code(line).is_some_and(|(code, place)| code >= 400 && place == 0);
+    let mut lines = whole.said.lines().map(str::trim).skip_while(|line| !begins(line));
+    let reply: Vec<&str> = lines.by_ref().take_while(|line| !line.is_empty()).collect();
+    let reply = one_line(&reply.join(" "));
+    // Mere numbers are no reply.
+    (reply.len() > 8).then_some(reply)
 }
 
 /// What Exchange Online writes at the end, behind advice for users and administrators: `Error: 550 5.1.10

@@ -68,7 +68,26 @@ fn telling(text: &str) -> String {
         &sentence[..end.unwrap_or(sentence.len())]
     });
     let words = sentences.flat_map(str::split_whitespace);
-    words.filter(|word| !word.contains('@') && !word.contains("://")).collect::<Vec<_>>().join(" ")
+    let words = words.filter(|word| !word.contains('@') && !word.contains("://") && !is_name(word));
+    words.map(|word| if is_address(word) { "ipaddr" } else { word }).collect::<Vec<_>>().join(" ")
+}
+
+/// The name of a host or domain that is no list's: `sender there.example is blocked` is about the sender.
+fn is_name(word: &str) -> bool {
+    const LISTS: [&str; 8] = ["spam", "rbl", "bl.", "block", "list", "sorbs", "abuse", "barracuda"];
+    let word = word.trim_matches(|c: char| !c.is_alphanumeric());
+    let is_host = word.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'.')
+        && word
+            .rsplit_once('.')
+            .is_some_and(|(host, top)| host.len() > 2 && top.len() > 1 && top.bytes().all(|b| b.is_ascii_alphabetic()));
+    is_host && !LISTS.iter().any(|list| word.contains(list))
+}
+
+/// `192.0.2.1`, `[192.0.2.1]:25`: whose it is, is told by the words around it.
+fn is_address(word: &str) -> bool {
+    let word = word.trim_start_matches(['[', '(', '<']);
+    let end = word.find(|c: char| !c.is_ascii_hexdigit() && c != '.' && c != ':').unwrap_or(word.len());
+    word[..end].trim_end_matches(['.', ':']).parse::<std::net::IpAddr>().is_ok()
 }
 
 /// Frames around what is said.

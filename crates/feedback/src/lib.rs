@@ -23,6 +23,7 @@ mod letter;
 mod mail;
 mod original;
 mod packed;
+mod plain;
 mod report;
 mod stage;
 mod standard;
@@ -104,9 +105,10 @@ pub fn read(content: &[u8]) -> Comeback {
     }
 }
 
-/// A report that a gateway has put whole into a message that says it is one (`report-type`), and has no fields itself.
+/// A report that a gateway has put whole into a message that says it is one (`report-type`), or says nothing of its own,
+/// and has no fields itself.
 fn wrapped(mail: &Mail<'_>) -> Option<Report> {
-    if mail.report_type.as_deref() != Some("delivery-status") {
+    if mail.report_type.as_deref() != Some("delivery-status") && freeform::says_something(mail) {
         return None;
     }
     let inner = mail.leaf(&["message/rfc822"])?.octets(mail::TEXT_OCTETS);

@@ -9,7 +9,7 @@ use repute_types::EnhancedCode;
 
 use crate::cause::{self, Said};
 use crate::find;
-use crate::freeform::notice_and_original;
+use crate::freeform::{notice_and_original, reason_of_exchange};
 use crate::mail::{Leaf, Mail};
 use crate::original::Original;
 use crate::report::{Action, Report, Reported};
@@ -118,6 +118,9 @@ fn reported(group: &Group, last: &str, explanation: &str, recipients: &[String])
     let mut diagnostic = group.value("diagnostic-code").map(|value| without_type(value).to_owned()).unwrap_or_default();
     if diagnostic.is_empty() {
         diagnostic = reply_beside(explanation, &last).unwrap_or_default();
+    }
+    if diagnostic.is_empty() && recipients.len() < 2 {
+        diagnostic = reason_of_exchange(explanation).map_or("", |(_, reply)| reply).to_owned();
     }
     if diagnostic.is_empty() {
         diagnostic = group.value("status").and_then(comment).unwrap_or_default().to_owned();

@@ -8,6 +8,9 @@
 use memchr::memmem::Finder;
 use repute_types::EnhancedCode;
 
+/// Octets that a star may stand for: words that belong together stand in one sentence, or in two.
+const GAP: usize = 150;
+
 #[derive(Clone, Debug)]
 pub(super) struct TextPattern {
     /// What lies between the stars, in order.
@@ -119,17 +122,40 @@ impl TextPattern {
             return false;
         }
         let text = searched.text;
-        let last = self.chunks.len() - 1;
         let mut from = 0;
-        for (nth, chunk) in self.chunks.iter().enumerate() {
-            let at_start = nth == 0 && self.starts_at_border;
-            let at_end = nth == last && self.ends_at_border;
-            match find(chunk, text, from, at_start, at_end) {
+        while let Some(end) = self.find(0, text, from) {
+            if self.goes_on(text, end) {
+                return true;
+            }
+            // The next place where the first chunk may stand.
+            from = text.ceil_char_boundary(end.max(from + 1));
+        }
+        false
+    }
+
+    /// Whether the chunks behind the first follow each other, none too far from the one before it.
+    fn goes_on(&self, text: &str, first_end: usize) -> bool {
+        let mut from = first_end;
+        for nth in 1..self.chunks.len() {
+            let reach = text.floor_char_boundary(from + GAP + self.chunks[nth].length());
+            match self.find(nth, &text[..reach], from) {
                 Some(end) => from = end,
                 None => return false,
             }
         }
         true
+    }
+
+    fn find(&self, nth: usize, text: &str, from: usize) -> Option<usize> {
+        let at_start = nth == 0 && self.starts_at_border;
+        let at_end = nth + 1 == self.chunks.len() && self.ends_at_border;
+        find(&self.chunks[nth], text, from, at_start, at_end)
+    }
+}
+
+impl Chunk {
+    fn length(&self) -> usize {
+        self.atoms.iter().map(|atom| if let Atom::Literal(literal) = atom { literal.len() } else { 20 }).sum()
     }
 }
 

@@ -177,6 +177,14 @@ impl Rules {
         Classification::new(best, reply, lists::named_in(&reply.text()))
     }
 
+    /// What each rule that fits says of a reply, the best first.
+    pub fn every(&self, reply: &Reply, mx_host: Option<&str>) -> Vec<Classification<'_>> {
+        let mut fitting = self.fitting(reply, mx_host);
+        fitting.sort_by_key(|(much, _)| std::cmp::Reverse(*much));
+        let lists = lists::named_in(&reply.text());
+        fitting.into_iter().map(|(_, rule)| Classification::new(Some(rule), reply, lists.clone())).collect()
+    }
+
     /// The rules that fit a reply better than all others do. More than one means that the order
     /// of the rules decides, which is meant for mere words only.
     pub fn best(&self, reply: &Reply, mx_host: Option<&str>) -> Vec<&Rule> {
