@@ -121,7 +121,7 @@ def test_full_disk_is_told(case):
         assert offer(repute, f"x{number}") == 452
     status, text = ready()
     assert status == 503 and "the disk of the state folder is full" in text, (status, text)
-    assert "spool.disk (the spool): no mail is taken (452)" in repute.command("status")
+    assert "spool.disk (the spool): no mail is taken (452 over SMTP, 503 over HTTP)" in repute.command("status")
     incidents = repute.json("incidents", ok=(1,))
     assert [one["what"] for one in incidents if one["closed"] is None] == ["spool.disk"], incidents
     assert "make room" in incidents[0]["cure"]

@@ -9,7 +9,7 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use repute_queue::{Aside, Feedback, Intent, Then};
+use repute_queue::{Aside, Feedback, Intent, Queue, Then};
 use repute_spool::{CampaignState, MessageMeta, PartRecord, PartState, SpoolError};
 use repute_types::event::Level;
 use repute_types::{Content, EventKind, MessageId, PartId, Timestamp};
@@ -98,18 +98,25 @@ pub(crate) fn unread(works: &Works, part: PartId, as_it_was: Then, error: &Spool
 
 /// Ends a lease, and does what was asked for meanwhile. Whatever is written of the part is written while it is leased;
 /// the lease ends in the touch of the queue in which nothing more is asked.
-pub(crate) fn put_back(works: &Works, mut loaded: Loaded, mut then: Then, feedback: Feedback) {
+pub(crate) fn put_back(works: &Works, loaded: Loaded, then: Then, feedback: Feedback) {
+    end(works, loaded, then, feedback, |_| false);
+}
+
+/// The same for a part that a circuit holds since a moment ago. Where it has been closed since, whoever lets go what it held
+/// may have read this part as one that waits, and passed it over: then it goes by itself.
+pub(crate) fn put_back_stopped(works: &Works, loaded: Loaded, then: Then) {
+    let has_let_go = |loaded: &Loaded| works.circuits.have_let_go(&loaded.meta, &loaded.part);
+    end(works, loaded, then, Feedback::None, has_let_go);
+}
+
+fn end(works: &Works, mut loaded: Loaded, mut then: Then, feedback: Feedback, goes: impl Fn(&Loaded) -> bool) {
     let part = loaded.part.id;
     loop {
-        let now = works.now();
         let asked = works.queue(|queue| {
-            let asked = queue.take_intent(part);
+            let asked = queue.take_intent(part).or_else(|| goes(&loaded).then_some(Intent::Release));
             if asked.is_none() {
-                queue.settle(part, then, feedback, now);
-                // Held for its campaign alone, which may go on since a moment ago: who lets it go finds what is not leased.
-                if loaded.part.state == PartState::Due && !is_held_with_campaign(works, part.message) {
-                    queue.let_go(part, now);
-                }
+                let is_due = loaded.part.state == PartState::Due;
+                end_lease(works, queue, (part, is_due), then, feedback);
             }
             asked
         });
@@ -134,20 +141,27 @@ pub(crate) fn put_back(works: &Works, mut loaded: Loaded, mut then: Then, feedba
     }
 }
 
-/// Ends the lease of a part that is held with its campaign: in the queue alone, as the campaign's own record says it on disk.
-pub(crate) async fn hold_with_campaign(works: &Works, part: PartId) {
-    let then = Then::Unchanged { held: true };
-    let asked = works.queue(|queue| {
-        let asked = queue.intent(part).is_some();
-        if !asked {
-            queue.settle(part, then, Feedback::None, works.now());
-            if !is_held_with_campaign(works, part.message) {
-                queue.let_go(part, works.now());
-            }
+/// In the touch of the queue in which nothing more is asked. What is due is held for its campaign alone, which may go on since
+/// a moment ago: who lets it go finds what is not leased.
+fn end_lease(works: &Works, queue: &mut Queue, (part, is_due): (PartId, bool), then: Then, feedback: Feedback) {
+    let now = works.now();
+    queue.settle(part, then, feedback, now);
+    if is_due && !is_held_with_campaign(works, part.message) {
+        queue.let_go(part, now);
+    }
+}
+
+/// Ends the lease of a part that waits and was not read, for its attempt is not to be made now: in the queue alone, unless
+/// something was asked for meanwhile. A campaign's own record says on disk that its parts are held.
+pub(crate) async fn put_back_unread(works: &Works, part: PartId, then: Then) {
+    let is_over = works.queue(|queue| {
+        let is_over = queue.intent(part).is_none();
+        if is_over {
+            end_lease(works, queue, (part, true), then, Feedback::None);
         }
-        asked
+        is_over
     });
-    if !asked {
+    if is_over {
         return;
     }
     let spool = &works.doors.spool;

@@ -56,7 +56,7 @@ pub struct CircuitRow {
     pub name: String,
     pub account: String,
     pub campaign: Option<String>,
-    /// `circuit.unknown`, `circuit.complaints`, `circuit.spam`, `circuit.strangers`.
+    /// One of [`CircuitRow::WHATS`].
     pub what: String,
     pub since: Timestamp,
     /// The numbers, and examples.
@@ -65,6 +65,11 @@ pub struct CircuitRow {
     pub cure: String,
     /// The number of its incident.
     pub incident: u64,
+}
+
+impl CircuitRow {
+    /// What a circuit may be open for.
+    pub const WHATS: [&str; 4] = [Trouble::Unknown.what(), Trouble::Complaints.what(), Trouble::Spam.what(), STRANGERS];
 }
 
 #[derive(Default)]
@@ -133,6 +138,12 @@ impl Circuits {
         let state = lock(&self.state);
         let (subject, opened) = state.open.iter().find(|(subject, _)| subject.covers(meta))?;
         Some(words::held(subject, opened))
+    }
+
+    /// Whether a part is held by a circuit that is not open any more.
+    pub fn have_let_go(&self, meta: &MessageMeta, part: &PartRecord) -> bool {
+        let was_held = matches!(&part.state, PartState::Held(reason) if words::is_held_by_one(reason));
+        was_held && !self.unread && self.stops(meta).is_none()
     }
 
     /// The name of the circuit that stops a message, if one does.
@@ -426,8 +437,7 @@ pub(crate) async fn close(
 /// A part of before that a circuit held which is not open any more goes on: a crash came between the person's word
 /// and the parts.
 pub(crate) fn let_go_at_start(works: &Works, meta: &MessageMeta, part: PartRecord) -> PartRecord {
-    let was_held = matches!(&part.state, PartState::Held(reason) if words::is_held_by_one(reason));
-    if !was_held || works.circuits.unread || works.circuits.stops(meta).is_some() {
+    if !works.circuits.have_let_go(meta, &part) {
         return part;
     }
     let due = aside::due_when_released(&part, works.now());

@@ -109,7 +109,7 @@ pub struct QueueRow {
     pub sender: String,
     pub domain: Domain,
     pub recipients: Vec<QueueRecipient>,
-    /// `waiting`, `routing`, `barred` (it has no permit), `ready`, `sending`, `held`.
+    /// One of [`QueueRow::states`]; `barred`: it has no permit.
     pub state: &'static str,
     /// Why it is held or has no permit, or what keeps its site from being tried.
     pub reason: Option<String>,
@@ -124,6 +124,12 @@ pub struct QueueRow {
     pub size: u64,
     pub account: Option<String>,
     pub stream: &'static str,
+}
+
+impl QueueRow {
+    pub fn states() -> [&'static str; 6] {
+        State::ALL.map(State::as_str)
+    }
 }
 
 #[derive(Clone, Debug, Serialize)]

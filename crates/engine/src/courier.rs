@@ -113,8 +113,7 @@ impl Session {
         // The queue leads nothing here that may not leave; a permit that was lost a moment ago is
         // seen here alone.
         if !works.gate.table().allows(lease.sender, self.lane.way, self.lane.route().is_relay) {
-            let unchanged = Then::Unchanged { held: false };
-            return works.queue(|queue| queue.settle(lease.part, unchanged, Feedback::None, works.now()));
+            return aside::put_back_unread(&works, lease.part, Then::Unchanged { held: false }).await;
         }
         let Some(loaded) = dispatch::load_for_attempt(&works, lease.part).await else { return };
         if works.now() >= loaded.meta.expires {

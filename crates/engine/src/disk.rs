@@ -83,10 +83,11 @@ impl Disk {
 
 /// Why no mail is taken, as a sentence.
 pub(crate) fn text(refusal: &Refusal) -> String {
-    match refusal {
-        Refusal::Full(why) => format!("no mail is taken (452), because the disk of the state folder is full: {why}"),
-        Refusal::Failing(why) => format!("no mail is taken (452), because the disk of the state folder fails: {why}"),
-    }
+    let (is, why) = match refusal {
+        Refusal::Full(why) => ("is full", why),
+        Refusal::Failing(why) => ("fails", why),
+    };
+    format!("no mail is taken (452 over SMTP, 503 over HTTP), because the disk of the state folder {is}: {why}")
 }
 
 fn cure(refusal: &Refusal) -> &'static str {
@@ -108,7 +109,7 @@ pub(crate) fn refusal(works: &Works) -> Option<Refusal> {
     Some(refusal)
 }
 
-/// The disk has refused messages: one, or rows of a list.
+/// The disk has refused messages: one, or as many as a list has rows.
 pub(crate) fn refused(works: &Works, messages: u64, detail: &str) {
     refusal(works);
     let now = works.now();
@@ -124,7 +125,7 @@ pub(crate) fn refused(works: &Works, messages: u64, detail: &str) {
     if !counted {
         // These alone: others are taken.
         let what = if messages == 1 { "a message was".to_owned() } else { format!("{messages} messages were") };
-        works.note(Level::Error, "spool", format!("{what} refused with 452: {detail}"));
+        works.note(Level::Error, "spool", format!("{what} refused for now: {detail}"));
     }
 }
 
@@ -216,14 +217,14 @@ impl Open {
         self.counted = now;
         let refused = std::mem::take(&mut self.uncounted);
         let text =
-            format!("{refused} messages were refused with 452 in the last {}: the spool takes none", long(passed));
+            format!("{refused} messages were refused for now in the last {}: the spool takes none", long(passed));
         (refused > 0).then_some(EventKind::Note { level: Level::Error, what: "spool", text })
     }
 
     fn over(&self, now: Timestamp) -> EventKind {
         let time = long(now.since(self.incident.opened));
         let text =
-            format!("mail is taken again, after {time}; {} messages were refused with 452 meanwhile", self.refused);
+            format!("mail is taken again, after {time}; {} messages were refused for now meanwhile", self.refused);
         event(&self.incident, IncidentState::Closed, text)
     }
 }

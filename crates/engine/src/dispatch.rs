@@ -184,7 +184,7 @@ pub(crate) async fn load_for_attempt(works: &Works, part: PartId) -> Option<Load
             return None;
         }
         Some(CampaignState::Running | CampaignState::Loading | CampaignState::Paused(_)) => {
-            aside::hold_with_campaign(works, part).await;
+            aside::put_back_unread(works, part, Then::Unchanged { held: true }).await;
             return None;
         }
     }
@@ -300,12 +300,16 @@ async fn alarm(works: &Works, part: PartId) {
 pub(crate) fn stop(works: &Works, loaded: Loaded, reason: String) {
     match loaded.meta.letter {
         Some(_) => aside::put_back(works, loaded, Then::Unchanged { held: true }, Feedback::None),
-        None => hold(works, loaded, reason),
+        None => aside::put_back_stopped(works, written_held(works, loaded, reason), Then::Held),
     }
 }
 
 /// Holds a leased part in place of an attempt.
 pub(crate) fn hold(works: &Works, loaded: Loaded, reason: String) {
-    let record = works.write_held(&loaded.meta, loaded.part.clone(), reason);
-    aside::put_back(works, Loaded { part: record, ..loaded }, Then::Held, Feedback::None);
+    aside::put_back(works, written_held(works, loaded, reason), Then::Held, Feedback::None);
+}
+
+fn written_held(works: &Works, loaded: Loaded, reason: String) -> Loaded {
+    let part = works.write_held(&loaded.meta, loaded.part, reason);
+    Loaded { part, ..loaded }
 }

@@ -50,7 +50,7 @@ pub(crate) async fn begin(
             }
         }
     }
-    refill(works.clone(), last, stop, Begin::Held).await;
+    refill::run(works.clone(), last, stop, Begin::Held).await;
     works.doors.spool.flush().await
 }
 

@@ -26,6 +26,7 @@ mod own;
 mod pace;
 pub mod permit;
 pub mod policies;
+mod refill;
 mod reload;
 mod returned;
 mod settle;
@@ -37,10 +38,10 @@ mod works;
 use std::sync::Arc;
 use std::time::Duration;
 
-use repute_spool::{CampaignState, MessageMeta, PartRecord, Spool, SpoolError, Stretch, Walk};
+use repute_spool::{Spool, SpoolError, Stretch, Walk};
 use repute_types::event::Level;
 use repute_types::id::IdSource;
-use repute_types::{MessageId, PartId, Timestamp};
+use repute_types::{MessageId, Timestamp};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
@@ -90,7 +91,7 @@ impl Engine {
         disk::restore(&works).await;
         tasks.push(tokio::spawn(disk::run(works.clone(), stopped.clone())));
         match how {
-            Begin::GoesOn => tasks.push(tokio::spawn(refill(works.clone(), last, stopped.clone(), how))),
+            Begin::GoesOn => tasks.push(tokio::spawn(refill::run(works.clone(), last, stopped.clone(), how))),
             Begin::Held => held::begin(&works, last, stopped.clone()).await?,
         }
         tasks.push(tokio::spawn(dispatch::run(works.clone(), stopped.clone())));
@@ -165,98 +166,6 @@ async fn begin_watch(works: &Arc<Works>, doors: permit::TrustDoors, stopped: wat
 async fn close_gone(works: &Works, doors: &permit::TrustDoors, gone: Vec<repute_trust::permit::Changed>) {
     permit::incidents::follow(works, doors, &gone, works.now()).await;
     permit::board::save(works, doors).await;
-}
-
-const PAGE: usize = 10_000;
-
-/// Enters what the spool held at start, oldest first, up to the last id of then: what was
-/// accepted since enters by itself.
-async fn refill(works: Arc<Works>, last: Option<MessageId>, stop: watch::Receiver<bool>, how: Begin) {
-    let Some(last) = last else { return };
-    let mut walk = Walk::behind(None);
-    let mut count = 0usize;
-    loop {
-        let page = match walk.next(&*works.doors.spool, PAGE).await {
-            Ok(Some(Stretch::Parts(page))) => page,
-            Ok(None) => break,
-            // What cannot be read cannot be queued: it stays where it is, and the rest goes on.
-            Ok(Some(Stretch::Damaged(id))) => {
-                let text = format!("the record of message {id} is damaged: it is not delivered");
-                works.note(Level::Error, "spool", text);
-                continue;
-            }
-            Ok(Some(Stretch::Gap { after, next })) => {
-                works.note(Level::Error, "spool", gap(after, next));
-                continue;
-            }
-            Err(error) => {
-                works.note(Level::Error, "spool", format!("the queue could not be read at start: {error}"));
-                tokio::time::sleep(Duration::from_secs(5)).await;
-                if *stop.borrow() {
-                    return;
-                }
-                continue;
-            }
-        };
-        let ended = page.last().is_some_and(|(meta, _)| meta.id > last);
-        let now = works.now();
-        let entries: Vec<_> = page
-            .into_iter()
-            .filter(|(meta, _)| meta.id <= last)
-            .map(|(meta, part)| {
-                if how == Begin::Held {
-                    return held::entry(&works, &meta, part);
-                }
-                let part = circuit::let_go_at_start(&works, &meta, part);
-                repute_queue::Entry { due: due_at_start(&works, &meta, &part), ..works.entry(&meta, &part) }
-            })
-            .collect();
-        works.queue(|queue| {
-            // A campaign may be cancelled meanwhile: looked at where it takes effect.
-            for entry in entries.into_iter().filter(|entry| may_wait(&works, entry.part.message)) {
-                queue.enter(entry, now);
-                count += 1;
-            }
-        });
-        if ended || *stop.borrow() {
-            break;
-        }
-    }
-    match how {
-        Begin::Held => works.note(Level::Warning, "start", held::told(count)),
-        Begin::GoesOn if count == 0 => {}
-        Begin::GoesOn => {
-            works.note(Level::Info, "start", format!("{count} parts of messages from before are in the queue"));
-        }
-    }
-}
-
-fn gap(after: Option<PartId>, next: Option<PartId>) -> String {
-    let from = after.map_or_else(|| "from the beginning".to_owned(), |part| format!("behind {part}"));
-    let to = next.map_or_else(|| "to the end".to_owned(), |part| format!("before {part}"));
-    format!(
-        "a page of the spool's database is damaged: messages that stood there, {from} and {to}, cannot be read and \
-         are not delivered; all others are. The history knows which they were (`repute why`)"
-    )
-}
-
-/// When a part of before is due. Where the clock has been set back meanwhile, a first attempt is due now and a retry
-/// no later than retries ever are: the mail does not wait until the clock is where it was. A receiver that asked for a
-/// longer wait is asked a little early after a start.
-fn due_at_start(works: &Works, meta: &MessageMeta, part: &PartRecord) -> Timestamp {
-    let now = works.now();
-    match part.attempts {
-        // A time to be sent at is later than the time it came in.
-        0 if part.due <= meta.received => part.due.min(now),
-        0 => part.due,
-        _ => part.due.min(now + works.settings().retry.longest()),
-    }
-}
-
-/// What belongs to a campaign that is loading is not ours yet, and what is cancelled not any more.
-fn may_wait(works: &Works, message: MessageId) -> bool {
-    let state = works.bulk.state(message);
-    !state.is_some_and(|state| state == CampaignState::Loading || state.is_over())
 }
 
 /// Reads the queue of a spool that no server has open, for questions only.

@@ -62,7 +62,7 @@ impl Control {
         // From here on dropping the turn gives it back.
         let mut turn = Turn { works: self.works.clone(), store, request, begun: Vec::new() };
         let known = turn.store.find(turn.request.clone(), self.works.now()).await;
-        Ok(match known.map_err(ControlError::History)? {
+        Ok(match known.map_err(ControlError::Requests)? {
             Known::Nothing => Begun::Turn(turn),
             Known::Begun(ids) => {
                 turn.begun = ids;
@@ -90,7 +90,7 @@ impl Turn {
             Place::Free(id) | Place::Taken(id) => *id,
         });
         let reserved = self.store.reserve(self.request.clone(), ids.collect(), self.works.now()).await;
-        reserved.map_err(ControlError::History)?;
+        reserved.map_err(ControlError::Requests)?;
         Ok(places)
     }
 

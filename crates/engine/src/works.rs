@@ -17,7 +17,7 @@ use repute_spool::{Change, MessageMeta, PartRecord, PartState, Settlement, Spool
 use repute_types::event::{EventSink, Level};
 use repute_types::id::IdSource;
 use repute_types::{Clock, Event, EventKind, Random, Timestamp};
-use tokio::sync::Notify;
+use tokio::sync::{Notify, watch};
 
 use crate::accounts::Accounts;
 use crate::bulk::Bulk;
@@ -31,6 +31,7 @@ use crate::permit::TrustDoors;
 use crate::permit::board::Board;
 use crate::permit::gate::Gate;
 use crate::permit::way::Way;
+use crate::refill::Loading;
 use crate::returned::Reader;
 use crate::suppress::Learnt;
 use crate::warm_up::WarmUps;
@@ -116,6 +117,8 @@ pub(crate) struct Works {
     pub warm_ups: WarmUps,
     pub bulk: Bulk,
     pub disk: Disk,
+    /// How much of what was there before is in the queue.
+    pub loading: watch::Sender<Loading>,
     /// Wakes the dispatch loop.
     pub news: Notify,
     /// When the dispatch loop wakes by itself, in milliseconds.
@@ -177,6 +180,7 @@ impl Works {
             warm_ups,
             bulk: Bulk::default(),
             disk: Disk::default(),
+            loading: watch::Sender::new(Loading::UnderWay),
             news: Notify::new(),
             wakes_at: AtomicI64::new(0),
             awake_since,

@@ -79,6 +79,31 @@ async fn a_person_may_cancel_what_is_left_and_faults_of_ours_open_nothing() {
     world.stop().await;
 }
 
+/// Whoever let go what the circuit held had read the part as one that waits, and passed it over; it was written as held a moment
+/// later, and nothing let it go any more.
+#[tokio::test(start_paused = true)]
+async fn what_a_circuit_holds_in_the_moment_in_which_it_closes_goes() {
+    let mut world = World::new().await;
+    let there = world.receiver("a.test", |to, _| match to.starts_with("gone") {
+        true => "550 5.1.1 no such user here",
+        false => "250 2.1.5 ok",
+    });
+    send_to_nobody(&world, 0).await;
+    assert_eq!(world.control().circuits().open.len(), 1);
+    let control = world.control();
+    world.events.when_held(move || {
+        let mut closing = Box::pin(async move { control.continue_circuit("shop", "ann").await });
+        // It is closed, and read what is held, before this returns.
+        let mut context = std::task::Context::from_waker(std::task::Waker::noop());
+        assert!(closing.as_mut().poll(&mut context).is_pending());
+        tokio::spawn(closing);
+    });
+    world.submit("me@example.com", &["ann@a.test"]).await.unwrap();
+    pass(MINUTE).await;
+    assert_eq!((world.control().circuits().open.len(), held(&world).await, there.taken().len()), (0, 0, 1));
+    world.stop().await;
+}
+
 /// A month in which the shop writes to six customers a day, half of whom it knows.
 async fn a_month_of_habit(world: &World) {
     for day in 0..30 {

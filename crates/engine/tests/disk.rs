@@ -30,7 +30,7 @@ async fn listed(world: &World) -> Vec<(String, bool)> {
 }
 
 fn spool_notes(world: &World) -> Vec<String> {
-    world.notes().into_iter().filter(|note| note.contains("refused with 452")).collect()
+    world.notes().into_iter().filter(|note| note.contains("refused for now")).collect()
 }
 
 /// Every message got 452, `/readyz` said "ready", nothing stood in `repute incidents`, and the log had two lines a message.

@@ -76,6 +76,32 @@ async fn of_two_releases_at_once_the_second_brings_nobody_back() {
     assert!(world.spool.is_empty());
 }
 
+/// Said just after a start, a word missed what was not in the queue yet, and that was sent a moment later.
+#[tokio::test(start_paused = true)]
+async fn a_word_just_after_the_start_is_of_all_that_was_there() {
+    let mut world = World::new().await;
+    let b = world.receiver("b.test", |_, _| "250 2.1.5 ok");
+    let at = world.clock.now() + 3 * HOUR;
+    let mut ids = Vec::new();
+    for _ in 0..3 {
+        ids.push(world.submit_at("shop@example.com", &["bob@b.test"], at).await.unwrap());
+    }
+    world.stop().await;
+    world.spool.scan_late(Some(Duration::from_secs(5)));
+    world.start().await;
+    assert_eq!(world.control().cancel(&one(ids[0]), "ann").await.unwrap().now, 1);
+    world.stop().await;
+    world.start().await;
+    assert_eq!(world.control().hold(&all(), "looked at").await.unwrap().now, 2);
+    pass(4 * HOUR).await;
+    assert_eq!(got(&b), [] as [&str; 0]);
+    world.stop().await;
+    world.start().await;
+    assert_eq!(world.control().release(&all()).await.unwrap().now, 2);
+    pass(HOUR).await;
+    assert_eq!(got(&b).len(), 2);
+}
+
 /// Held and released, what was to be sent in four hours was sent at once.
 #[tokio::test(start_paused = true)]
 async fn what_is_to_be_sent_later_keeps_its_time_when_it_is_held_and_released() {

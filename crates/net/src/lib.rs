@@ -6,6 +6,7 @@
 //! whether the certificate would stand verification, also where nobody insists on it.
 //! This crate knows nothing of mail.
 
+pub mod accept;
 mod connect;
 mod memory;
 pub mod seats;

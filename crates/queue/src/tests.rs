@@ -267,12 +267,14 @@ fn a_site_that_refuses_one_more_session_keeps_those_it_has() {
 #[test]
 fn holding_a_part_takes_it_from_its_lane_and_release_brings_it_back() {
     let (mut q, _) = routed();
-    assert_eq!(q.hold(part(1), "why not"), Change::Now);
+    let hold = |why: &str| Intent::Hold(why.into());
+    assert_eq!(q.take_aside(part(1), &hold("why not")), Aside::Taken { held: false });
+    q.settle(part(1), Then::Held, Feedback::None, T0);
     assert_eq!(q.next_session(T0), None);
     assert_eq!(q.retry(part(1), T0), Change::Now);
     assert_eq!(q.next_session(T0).unwrap().1.part, part(1));
-    assert_eq!(q.hold(part(1), "later"), Change::AfterAttempt);
-    assert_eq!(q.intent(part(1)), Some(&Intent::Hold("later".into())));
+    assert_eq!(q.take_aside(part(1), &hold("later")), Aside::AfterLease);
+    assert_eq!(q.intent(part(1)), Some(&hold("later")));
     q.settle(part(1), Then::Held, Feedback::Reached, T0);
     assert_eq!(q.view(part(1)).unwrap().state, State::Held);
     assert_eq!(q.remove(part(1), "cancelled"), Change::Now);

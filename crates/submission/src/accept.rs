@@ -6,21 +6,17 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use repute_engine::door::Door;
+use repute_net::accept::Hindered;
 use tokio::io::AsyncWrite as _;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
-use tokio::time::Instant;
 
 use crate::config::{ListenerConfig, ListenerKind};
 use crate::connection::{self, Service};
 use crate::shared::SharedLimits;
 use crate::stream::Stream;
 
-/// After a failed accept (out of descriptors): time for a session to end.
-const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
-/// Between two words about clients that cannot be taken in.
-const TOLD_EVERY: Duration = Duration::from_secs(60);
 /// What a session may take beyond the drain to write its last reply and linger.
 const LAST_WORDS: Duration = Duration::from_secs(5);
 
@@ -83,20 +79,14 @@ async fn take_in(mut arrivals: Arrivals, service: Service, mut shutdown: watch::
     let drain = service.config.limits.drain;
     let service = Arc::new(service);
     let mut sessions = JoinSet::new();
-    let mut told: Option<Instant> = None;
+    let mut hindered = Hindered::default();
     loop {
         tokio::select! {
             biased;
             () = stopped(&mut shutdown) => break,
             accepted = arrivals.next() => match accepted {
                 Ok((stream, peer)) => admit(&service, stream, peer, &mut sessions),
-                Err(why) => {
-                    if !is_of_client(&why) && told.is_none_or(|at| at.elapsed() >= TOLD_EVERY) {
-                        told = Some(Instant::now());
-                        service.door.hindered(&why);
-                    }
-                    tokio::time::sleep(ACCEPT_PAUSE).await;
-                }
+                Err(why) => hindered.rest(&why, |why| service.door.hindered(why)).await,
             },
             Some(_) = sessions.join_next() => {}
         }
@@ -106,12 +96,6 @@ async fn take_in(mut arrivals: Arrivals, service: Service, mut shutdown: watch::
     if tokio::time::timeout(drain + LAST_WORDS, all_ended).await.is_err() {
         sessions.shutdown().await;
     }
-}
-
-/// Whether it is the client that went, and not this machine that has no room for it.
-fn is_of_client(why: &io::Error) -> bool {
-    use io::ErrorKind::{ConnectionAborted, ConnectionReset, Interrupted, NotConnected};
-    matches!(why.kind(), ConnectionAborted | ConnectionReset | Interrupted | NotConnected)
 }
 
 /// Returns when the signal is given; a sender that is gone means the same.

@@ -12,6 +12,7 @@
 mod app;
 mod body;
 mod caller;
+mod describe;
 #[doc(hidden)]
 pub mod dry;
 mod form;

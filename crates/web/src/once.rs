@@ -95,14 +95,25 @@ async fn carry_out(app: Arc<App>, caller: Caller, turn: Turn, drafts: Drafts, sa
     Ok(response(said))
 }
 
+/// The one key of a request; of two nobody can say which of them the client comes back with.
 fn key(headers: &HeaderMap) -> Result<Option<String>, Problem> {
-    let Some(value) = headers.get("idempotency-key") else { return Ok(None) };
+    let mut values = headers.get_all("idempotency-key").iter();
+    let Some(value) = values.next() else { return Ok(None) };
+    if values.next().is_some() {
+        let detail = "the request has several fields Idempotency-Key: send one";
+        return Err(Problem::new(problem::MALFORMED, detail));
+    }
     let wrong = || {
         let detail = format!("the Idempotency-Key has to be 1 to {LONGEST} visible ASCII characters, such as a UUID");
         Problem::new(problem::MALFORMED, detail)
     };
-    let key = value.to_str().map_err(|_| wrong())?.trim().trim_matches('"');
-    match (1..=LONGEST).contains(&key.len()) {
+    let written = value.to_str().map_err(|_| wrong())?.trim();
+    // The draft has it in quotes, most clients without.
+    let key = match written.strip_prefix('"') {
+        Some(rest) => rest.strip_suffix('"').ok_or_else(wrong)?,
+        None => written,
+    };
+    match (1..=LONGEST).contains(&written.len()) && !key.is_empty() && key.bytes().all(|b| b.is_ascii_graphic()) {
         true => Ok(Some(key.to_owned())),
         false => Err(wrong()),
     }

@@ -38,10 +38,11 @@ pub struct Problem {
     errors: Vec<FieldFault>,
     /// The SMTP enhanced status code (RFC 3463) where the works refused a message.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schema(example = "5.7.1")]
+    #[schema(nullable = false, example = "5.7.1")]
     enhanced: Option<String>,
     /// Where a list of recipients broke off: the number of the row to go on with.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
     next_row: Option<u32>,
     #[serde(skip)]
     headers: HeaderMap,
@@ -346,6 +347,7 @@ impl From<ControlError> for Problem {
             }
             ControlError::NoSuchPlace(_) | ControlError::NoRequests => Problem::new(MALFORMED, error.to_string()),
             ControlError::Spool(_)
+            | ControlError::Requests(_)
             | ControlError::NoMailTaken(_)
             | ControlError::History(_)
             | ControlError::Suppression(_)

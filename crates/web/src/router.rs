@@ -15,7 +15,7 @@ use utoipa::openapi::{InfoBuilder, OpenApi, OpenApiBuilder};
 use utoipa_axum::router::OpenApiRouter;
 
 use crate::app::App;
-use crate::{caller, http, metrics, postmark, ses, site, unsubscribe, v1};
+use crate::{caller, describe, http, metrics, postmark, ses, site, unsubscribe, v1};
 
 const ABOUT: &str = "Hand in messages, ask what became of them, and operate the queue. Every request carries \
 `Authorization: Bearer TOKEN` with a token of `repute token add`. Every refusal is a problem (RFC 9457) whose \
@@ -59,7 +59,7 @@ pub fn description() -> String {
 
 fn api() -> OpenApiRouter<Arc<App>> {
     let mut api = OpenApiRouter::with_openapi(about()).merge(v1::routes()).merge(v1::lists()).merge(metrics::routes());
-    v1::queue::say_that_something_is_selected(api.get_openapi_mut());
+    describe::complete(api.get_openapi_mut());
     api
 }
 

@@ -18,6 +18,7 @@ use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
+use repute_net::accept::Hindered;
 use repute_net::seats::{Seat, Seats};
 use repute_net::tls;
 use repute_types::TlsUsed;
@@ -35,8 +36,6 @@ use crate::linger::{Unread, linger};
 use crate::router;
 use crate::slow::Slow;
 
-/// After a failed accept (out of descriptors): time for a connection to end.
-const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 /// What a connection may take beyond the drain to write its last answer.
 const LAST_WORDS: Duration = Duration::from_secs(5);
 /// Octets of a request's line and header fields.
@@ -76,13 +75,14 @@ pub async fn serve(
     let router = router::router(app.clone());
     let service = Arc::new(Service { app, router, transport, stop: stop.clone() });
     let mut connections = JoinSet::new();
+    let mut hindered = Hindered::default();
     loop {
         tokio::select! {
             biased;
             () = stopped(&mut stop) => break,
             accepted = listener.accept() => match accepted {
                 Ok((stream, peer)) => admit(&service, &seats, stream, peer, &mut connections),
-                Err(_) => tokio::time::sleep(ACCEPT_PAUSE).await,
+                Err(why) => hindered.rest(&why, |why| service.app.door.hindered(why)).await,
             },
             Some(_) = connections.join_next() => {}
         }

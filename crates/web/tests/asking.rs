@@ -3,9 +3,10 @@
 
 mod common;
 
-use common::{JSON, READER, SHOP, World};
+use common::{JSON, OPERATOR, READER, SHOP, World};
 use repute_ledger::suppression::{Entry, Scope, Selection, Why};
 use repute_types::Timestamp;
+use serde_json::json;
 
 const MESSAGE: &str = r#"{"from": "a@example.com", "to": ["b@a.test", "c@b.test"], "text": "x"}"#;
 
@@ -52,8 +53,12 @@ async fn the_queue_is_listed_in_pages_and_changed() {
     let none = world.post("/v1/queue/cancel", "{}").await;
     assert_eq!(
         none.errors(),
-        [" say which messages are meant: ids, domain, sender, recipient, older_than, held, or all"]
+        [" say which messages are meant: ids, domain, sender, recipient, older_than, held, or `\"all\": true`"]
     );
+    assert_eq!(none.status, 422);
+    world.post("/v1/queue/hold", r#"{"domain": "b.test"}"#).await;
+    let rows = world.get("/v1/queue?domain=b.test").await.json()["rows"].as_array().unwrap().clone();
+    assert_eq!(rows[0]["reason"].as_str(), Some("held by token shop"), "as the command line says by whom");
     let gone = world.post("/v1/queue/cancel", r#"{"all": true}"#).await.json();
     assert_eq!(gone["now"].as_u64().unwrap() + gone["after_attempt"].as_u64().unwrap(), 4);
     let others = world.ask("POST /v1/queue/cancel", &[READER, JSON], br#"{"all": true}"#).await;
@@ -119,7 +124,36 @@ async fn the_server_tells_of_itself() {
         (Some("example.com"), Some(true))
     );
     assert_eq!(world.get("/v1/egress").await.json()["egresses"].as_array().unwrap().len(), 0);
-    assert_eq!(world.get("/v1/status").await.json()["queued"].as_u64(), Some(0));
+    let status = world.ask("GET /v1/status", &[OPERATOR], b"").await;
+    assert_eq!(status.json()["queued"].as_u64(), Some(0), "{status:?}");
+    world.end().await;
+}
+
+/// It saw how much waited, of all accounts, and where it went at which rate.
+#[tokio::test]
+async fn an_accounts_token_does_not_see_what_all_accounts_share() {
+    let world = World::new().await;
+    world.post("/v1/messages", MESSAGE).await;
+    let status = async |who| world.ask("GET /v1/status", &[who], b"").await.json();
+    assert_eq!(status(OPERATOR).await["queued"].as_u64(), Some(2));
+    for who in [SHOP, READER] {
+        let expected =
+            json!({"queued": null, "barred": null, "sessions": null, "sites": [], "warm_up": [], "circuits": []});
+        assert_eq!(status(who).await, expected);
+    }
+    world.end().await;
+}
+
+/// `still` named the message, which may be another account's, by which it was learnt that there is no such mailbox.
+#[tokio::test]
+async fn what_counts_for_everybody_does_not_tell_whose_message_showed_it() {
+    let world = World::new().await;
+    let gone = Entry::new("gone@a.test".parse().unwrap(), Scope::All, Why::Unknown, Timestamp(0));
+    let gone = Entry { message: Some(repute_types::MessageId(5)), ..gone };
+    world.engine.control().suppress(vec![gone]).await.unwrap();
+    world.post("/v1/suppressions", r#"{"address": "gone@a.test"}"#).await;
+    let released = world.ask("DELETE /v1/suppressions?address=gone@a.test", &[SHOP], b"").await.json();
+    assert_eq!((released["still"]["why"].as_str(), &released["still"]["message"]), (Some("unknown"), &json!(null)));
     world.end().await;
 }
 

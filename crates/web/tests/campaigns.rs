@@ -252,7 +252,7 @@ async fn addresses_are_checked_and_letters_shown_before_anything_is_begun() {
     assert_eq!(why.collect::<Vec<_>>(), [Some("role"), Some("suppressed"), None, Some("duplicate")], "{shown}");
     let wrong = json!({"begin": {"campaign": "a b", "letter": "x", "tags": [""]}, "rows": []});
     let told = world.ask("POST /v1/campaigns/preview", &[NEWS, JSON], wrong.to_string().as_bytes()).await;
-    assert_eq!(told.errors(), ["/begin/tags/0 write 1 to 128 octets without control characters"]);
+    assert_eq!(told.errors(), ["/begin/tags/0 write 1 to 128 characters, not blank, without control characters"]);
     let all = world.ask("GET /v1/campaigns", &[NEWS], b"").await.json();
     assert_eq!(all["campaigns"], json!([]), "nothing was begun");
     world.end().await;

@@ -197,3 +197,16 @@ async fn all_bodies_together_have_a_bound() {
     assert_eq!(world.post("/v1/messages", &body).await.status, 202, "there is room again");
     world.end().await;
 }
+
+/// It was said of SMTP's listeners alone.
+#[tokio::test]
+async fn that_no_more_clients_can_be_taken_in_is_told() {
+    let world = World::new().await;
+    // A socket that does not listen, with something to look at: to accept from it fails.
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let broken = std::net::TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+    std::io::Write::write_all(&mut listener.accept().unwrap().0, b"x").unwrap();
+    let note = world.note_of(std::os::fd::OwnedFd::from(broken).into()).await;
+    assert!(note.starts_with("clients wait, because no more can be taken in"), "{note}");
+    world.end().await;
+}

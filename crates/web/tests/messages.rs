@@ -70,7 +70,7 @@ async fn every_fault_is_told_at_once_and_where_it_is() {
             "attachments": [{"content": "!"}]}"#,
         422,
         &[
-            "/tags/0 \"\": write 1 to 128 octets without control characters",
+            "/tags/0 \"\": write 1 to 128 characters, not blank, without control characters",
             "/send_at this is not a time: write it as RFC 3339 has it, 2026-11-27T08:00:00Z",
             "/from \"x\" is not an address: write Name <name@domain>",
             "/to/0 \"bad\" is not an address: write Name <name@domain>",

@@ -66,6 +66,51 @@ async fn a_refused_request_leaves_its_key_free() {
     world.end().await;
 }
 
+/// The first was taken, and a client that meant the other had its message sent a second time.
+#[tokio::test]
+async fn of_two_keys_none_is_taken() {
+    let world = World::new().await;
+    for keys in [[KEY, "Idempotency-Key: another"], [KEY, KEY]] {
+        let answer = world.ask("POST /v1/messages", &[SHOP, JSON, keys[0], keys[1]], MESSAGE.as_bytes()).await;
+        assert_eq!((answer.status, answer.json()["type"].as_str()), (400, Some("/problems/malformed-request")));
+        assert!(answer.body.contains("several fields Idempotency-Key"), "{answer:?}");
+    }
+    // What a proxy makes of two is none either.
+    for key in ["a, b", "a b", "\"", "\"\"", "\"a", &"a".repeat(256)] {
+        let field = format!("Idempotency-Key: {key}");
+        assert_eq!(
+            world.ask("POST /v1/messages", &[SHOP, JSON, &field], MESSAGE.as_bytes()).await.status,
+            400,
+            "{key}"
+        );
+    }
+    assert_eq!(waiting(&world).await, 0);
+    // The draft has it in quotes.
+    for key in ["quoted", "\"quoted\""] {
+        let field = format!("Idempotency-Key: {key}");
+        assert_eq!(
+            world.ask("POST /v1/messages", &[SHOP, JSON, &field], MESSAGE.as_bytes()).await.status,
+            202,
+            "{key}"
+        );
+    }
+    assert_eq!(waiting(&world).await, 1);
+    world.end().await;
+}
+
+/// It said that the history could not be read, which nobody had asked for.
+#[tokio::test]
+async fn a_key_that_cannot_be_kept_says_so() {
+    let world = World::new().await;
+    rusqlite::Connection::open(world.requests()).unwrap().execute("DROP TABLE request", []).unwrap();
+    let answer = send(&world, MESSAGE).await;
+    assert_eq!((answer.status, answer.json()["type"].as_str()), (503, Some("/problems/unavailable")));
+    let detail = answer.json()["detail"].as_str().unwrap().to_owned();
+    assert!(detail.contains("Idempotency-Key") && !detail.contains("history"), "{detail}");
+    assert_eq!(waiting(&world).await, 0);
+    world.end().await;
+}
+
 #[tokio::test]
 async fn many_at_once_are_one() {
     let world = World::new().await;

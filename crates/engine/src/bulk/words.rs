@@ -178,6 +178,9 @@ pub enum State {
 }
 
 impl State {
+    pub const ALL: [State; 6] =
+        [State::Loading, State::Running, State::Paused, State::Cancelling, State::Cancelled, State::Done];
+
     pub fn as_str(self) -> &'static str {
         match self {
             State::Loading => "loading",

@@ -87,7 +87,7 @@ pub(crate) enum Trouble {
 }
 
 impl Trouble {
-    pub fn what(self) -> &'static str {
+    pub const fn what(self) -> &'static str {
         match self {
             Trouble::Unknown => "circuit.unknown",
             Trouble::Complaints => "circuit.complaints",

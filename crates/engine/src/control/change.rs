@@ -16,6 +16,7 @@ use super::{Changes, Control, ControlError, Selector, StillHeld};
 use crate::aside::{self, Taken};
 use crate::bulk::Known;
 use crate::circuit::Subject;
+use crate::refill;
 use crate::settle;
 use crate::works::Works;
 
@@ -83,6 +84,7 @@ impl Control {
             return Err(ControlError::NothingSelected);
         }
         let (works, spool) = (&self.works, &*self.works.doors.spool);
+        refill::ended(works).await;
         let mut changes = Changes::default();
         // What comes in from now on is not meant: else this might never end.
         let Some(last) = spool.last_id().await.map_err(ControlError::Spool)? else { return Ok(changes) };
@@ -160,7 +162,10 @@ impl Page<'_> {
                 self.goes_or_waits(&loaded.meta, &loaded.part);
                 aside::bring_forward(works, &mut loaded)
             }
-            Word::Release | Word::Continue(_) if !is_due => self.release(word, &mut loaded),
+            Word::Release | Word::Continue(_) if !is_due => {
+                let then = self.release(word, &mut loaded);
+                return aside::put_back_stopped(works, loaded, then);
+            }
             _ => as_it_was,
         };
         aside::put_back(works, loaded, then, Feedback::None);

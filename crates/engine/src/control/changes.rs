@@ -38,6 +38,8 @@ impl Changes {
     pub(super) fn add(&mut self, more: Changes) {
         self.now += more.now;
         self.after_attempt += more.after_attempt;
+        self.unwritten |= more.unwritten;
+        self.unfinished |= more.unfinished;
         for row in more.still {
             self.hold_still(row);
         }

@@ -74,9 +74,12 @@ impl Control {
         }
         let all = Selector { all: true, ..Selector::default() };
         let word = change::Word::Cancel(format!("cancelled by {who}"), Some(subject.clone()));
-        let mut changes = self.change(&all, word).await?;
+        let mut changes = self.change(&all, word.clone()).await?;
         changes.now += cancelled;
         self.close(name, Word::Cancel, who).await?;
+        // What came in behind the first look and was held before it was closed.
+        let held = Selector { held: true, ..Selector::default() };
+        changes.add(self.change(&held, word).await?);
         Ok(changes)
     }
 

@@ -18,6 +18,10 @@ pub enum ControlError {
     NoSuchPlace(String),
     #[error("requests are not kept here, so that none can be carried out once: leave the key out")]
     NoRequests,
+    #[error(
+        "requests with an Idempotency-Key cannot be written down or looked up now, so nothing was accepted: send it again later"
+    )]
+    Requests(#[source] LedgerError),
     #[error("{0}")]
     NoMailTaken(String),
     #[error("the spool cannot be read or written now")]

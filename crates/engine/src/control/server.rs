@@ -47,26 +47,27 @@ impl Control {
             ehlo: e.ehlo.clone(),
             addresses: e.v4.map(Into::into).into_iter().chain(e.v6.map(Into::into)).collect(),
         };
-        let egresses: Vec<_> = settings.egresses.iter().map(egress).collect();
+        let all: Vec<_> = settings.egresses.iter().map(egress).collect();
         let key = |name: &Domain, key: &repute_trust::dkim::SigningKey| {
             Some(records::Key { name: Domain::parse(&key.record_name(name)).ok()?, record: key.record() })
         };
         let row = |domain: &crate::config::SendingDomain| {
+            let places = domain.pool.as_ref();
+            let pool: Option<Vec<_>> = places.map(|p| p.iter().filter_map(|p| all.get(usize::from(*p))).collect());
+            // The hosts that it is sent from, each with all of its addresses; others may be another account's.
+            let is_its_host = |e: &&records::Egress| {
+                pool.as_ref().is_none_or(|pool| pool.iter().any(|of_pool| of_pool.ehlo == e.ehlo))
+            };
+            let egresses = all.iter().filter(is_its_host).cloned().collect();
+            let addresses = |pool: Vec<&records::Egress>| pool.iter().flat_map(|e| e.addresses.clone()).collect();
             let sending = records::Sending {
                 name: domain.name.clone(),
                 return_path: domain.return_path.clone(),
-                pool: domain.pool.as_ref().map(|places| {
-                    let of = places.iter().filter_map(|place| egresses.get(usize::from(*place)));
-                    of.flat_map(|egress| egress.addresses.iter().copied()).collect()
-                }),
+                pool: pool.clone().map(addresses),
                 keys: domain.keys.iter().filter_map(|k| key(&domain.name, k)).collect(),
                 mta_sts: false,
             };
-            let setup = records::Setup {
-                hostname: settings.hostname.clone(),
-                egresses: egresses.clone(),
-                domains: vec![sending],
-            };
+            let setup = records::Setup { hostname: settings.hostname.clone(), egresses, domains: vec![sending] };
             DomainRow {
                 name: domain.name.clone(),
                 usable: domain.is_usable(),
@@ -79,8 +80,24 @@ impl Control {
 
     /// The addresses of the configuration; none where the operating system chooses.
     pub fn egresses(&self) -> Vec<EgressRow> {
+        self.egresses_where(|_| true)
+    }
+
+    /// Those that mail of one of these domains may leave from.
+    pub fn egresses_of(&self, domains: &[Domain]) -> Vec<EgressRow> {
+        let settings = self.works.settings();
+        let ours: Vec<_> = settings.domains.iter().filter(|domain| domains.contains(&domain.name)).collect();
+        self.egresses_where(|place| {
+            ours.iter()
+                .any(|domain| domain.pool.as_ref().is_none_or(|pool| pool.iter().any(|p| usize::from(*p) == place)))
+        })
+    }
+
+    fn egresses_where(&self, is_meant: impl Fn(usize) -> bool) -> Vec<EgressRow> {
+        let settings = self.works.settings();
         let row = |e: &Arc<repute_delivery::Egress>| EgressRow { ehlo: e.ehlo.clone(), v4: e.v4, v6: e.v6 };
-        self.works.settings().egresses.iter().map(row).collect()
+        let meant = settings.egresses.iter().enumerate().filter(|(place, _)| is_meant(*place));
+        meant.map(|(_, egress)| row(egress)).collect()
     }
 
     /// Who is not written to, where that is kept.

@@ -1,5 +1,5 @@
-//! What may be done to a part beside delivering it: lease it for settling (expiry), hold it,
-//! bring it forward, take it out, look at it. Where the part is leased already, the word is
+//! What may be done to a part beside delivering it: lease it for settling (expiry) or to be
+//! changed, bring it forward, take it out, look at it. Where the part is leased already, the word is
 //! kept as an [`Intent`] until its attempt ends.
 
 use repute_types::{MessageId, PartId, Timestamp};
@@ -27,14 +27,6 @@ impl Queue {
         }
         self.intents.insert(part, word.clone());
         Aside::AfterLease
-    }
-
-    pub fn hold(&mut self, part: PartId, reason: &str) -> Change {
-        self.intend(part, Intent::Hold(reason.to_owned()), |queue, slot| {
-            queue.forget_due(slot);
-            queue.set_state(slot, State::Held);
-            queue.row(slot).lane = None;
-        })
     }
 
     /// Makes a part due now: one that is held, or one that waits.

@@ -120,10 +120,10 @@ impl Which {
 #[derive(clap::Args)]
 struct Given {
     /// For mail of this account alone
-    #[arg(long)]
+    #[arg(long, value_parser = name)]
     account: Option<String>,
     /// For mail by this list of the account alone
-    #[arg(long, requires = "account")]
+    #[arg(long, requires = "account", value_parser = name)]
     list: Option<String>,
     #[arg(long, value_parser = why, default_value = "manual")]
     why: Why,
@@ -142,6 +142,15 @@ impl Given {
             expires: self.lasts.map(|time| now + time),
             ..Entry::new(address, Scope::of(self.account.as_deref(), self.list.as_deref()), self.why, now)
         }
+    }
+}
+
+/// An empty name would be taken for everybody's mail, and one with a line end could not be imported again.
+fn name(text: &str) -> Result<String, String> {
+    match text.trim() {
+        "" => Err("it is empty: write the name, or leave the option out".to_owned()),
+        text if text.contains(char::is_control) => Err("it has control characters in it".to_owned()),
+        text => Ok(text.to_owned()),
     }
 }
 

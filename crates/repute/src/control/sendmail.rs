@@ -10,6 +10,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
+use repute_engine::Door;
 use repute_engine::door::Account;
 use repute_submission::LocalListener;
 use serde::{Deserialize, Serialize};
@@ -96,14 +97,27 @@ pub fn bind(state: &Path) -> anyhow::Result<UnixListener> {
 
 /// Serves until `stop` is given, which the service's listener heeds, too; a message under way
 /// may end `within` a time.
-pub async fn serve(listener: UnixListener, service: Arc<Service>, stop: watch::Receiver<bool>, within: Duration) {
-    accept::serve(listener, CONVERSATIONS, stop, within, move |stream| {
-        let service = service.clone();
-        async move {
-            // An error is a program that went away: it has no 250, and knows.
-            let _ = converse(stream, &service).await;
-        }
-    })
+pub async fn serve(
+    listener: UnixListener,
+    service: Arc<Service>,
+    door: Arc<dyn Door>,
+    stop: watch::Receiver<bool>,
+    within: Duration,
+) {
+    let bounds = accept::Bounds { most: CONVERSATIONS, within };
+    accept::serve(
+        listener,
+        bounds,
+        |why| door.hindered(why),
+        stop,
+        move |stream| {
+            let service = service.clone();
+            async move {
+                // An error is a program that went away: it has no 250, and knows.
+                let _ = converse(stream, &service).await;
+            }
+        },
+    )
     .await;
 }
 

@@ -8,6 +8,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
+use repute_engine::Door;
 use repute_engine::bulk::ComingIn;
 use repute_engine::control::Control;
 use repute_hooks::Hooks;
@@ -30,6 +31,8 @@ const IDLE: Duration = Duration::from_secs(60);
 pub struct Services {
     pub control: Control,
     pub hooks: Arc<Hooks>,
+    /// Told where nobody can be taken in.
+    pub door: Arc<dyn Door>,
     /// Places for those who follow events.
     pub followers: Arc<Semaphore>,
 }
@@ -41,15 +44,22 @@ pub fn bind(state: &Path) -> anyhow::Result<UnixListener> {
 
 /// Answers until `stop` is given; a question under way is answered `within` a time.
 pub async fn serve(listener: UnixListener, services: Services, stop: watch::Receiver<bool>, within: Duration) {
-    let stopping = stop.clone();
-    accept::serve(listener, CONNECTIONS, stop, within, move |stream| {
-        let (services, stopping) = (services.clone(), stopping.clone());
-        async move {
-            if is_allowed(&stream) {
-                converse(stream, &services, stopping).await;
+    let (stopping, door) = (stop.clone(), services.door.clone());
+    let bounds = accept::Bounds { most: CONNECTIONS, within };
+    accept::serve(
+        listener,
+        bounds,
+        |why| door.hindered(why),
+        stop,
+        move |stream| {
+            let (services, stopping) = (services.clone(), stopping.clone());
+            async move {
+                if is_allowed(&stream) {
+                    converse(stream, &services, stopping).await;
+                }
             }
-        }
-    })
+        },
+    )
     .await;
 }
 

@@ -125,9 +125,11 @@ pub async fn begin(config: Config, ports: Vec<Port>, log: Arc<Log>, how: Begin) 
     let local = LocalListener::new(name, bounds, engine.door(), shared, stopping.clone());
     let sendmail = control::sendmail::Service::new(local, &config);
     let within = config.limits.drain.0 + LAST_WORDS;
-    listeners.spawn(control::sendmail::serve(sendmail_socket, sendmail.clone(), stopping.clone(), within));
+    let (door, stop) = (engine.door(), stopping.clone());
+    listeners.spawn(control::sendmail::serve(sendmail_socket, sendmail.clone(), door.clone(), stop, within));
     let services = control::server::Services {
         control: engine.control(),
+        door,
         hooks: outside.hooks.clone(),
         followers: Arc::new(control::events::places()),
     };

@@ -45,8 +45,10 @@ pub(crate) struct BatchResult {
     #[schema(minimum = 200, maximum = 599)]
     status: u16,
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
     accepted: Option<Accepted>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
     problem: Option<Problem>,
 }
 

@@ -20,8 +20,10 @@ use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
 use super::circuits::Circuit;
+use super::letter::{Tag, WORD_CURE, is_word};
 use super::problems::{Reading, Writing};
 use super::show::within;
+use super::{LINE_CURE, is_line};
 use crate::app::App;
 use crate::body::Json;
 use crate::caller::Caller;
@@ -50,13 +52,12 @@ pub(crate) struct Begin {
     #[schema(max_items = 64)]
     fields: Vec<String>,
     #[serde(default)]
-    #[schema(max_items = 10)]
+    #[schema(max_items = 10, value_type = Vec<Tag>)]
     tags: Vec<String>,
 }
 
 /// Tags of a campaign, as of a message.
 const TAGS: usize = 10;
-const TAG: usize = 128;
 
 impl Begin {
     pub(crate) fn of(self, account: &str) -> Result<words::Begin, Problem> {
@@ -65,9 +66,8 @@ impl Begin {
             faults.push(FieldFault::new("/tags", format!("a campaign has at most {TAGS} tags")));
         }
         for (n, tag) in self.tags.iter().enumerate() {
-            if tag.is_empty() || tag.len() > TAG || tag.contains(char::is_control) {
-                let cure = format!("write 1 to {TAG} octets without control characters");
-                faults.push(FieldFault::new(format!("/tags/{n}"), cure));
+            if !is_word(tag) {
+                faults.push(FieldFault::new(format!("/tags/{n}"), format!("write {WORD_CURE}")));
             }
         }
         if !faults.is_empty() {
@@ -96,7 +96,6 @@ pub(crate) struct Campaign {
     campaign: String,
     account: String,
     list: String,
-    /// `loading`, `running`, `paused`, `cancelling`, `cancelled`, `done`.
     #[schema(example = "running")]
     state: String,
     /// Why it is paused.
@@ -267,7 +266,7 @@ pub(crate) async fn launch(
     Ok((StatusCode::ACCEPTED, Answer(launched.into())))
 }
 
-/// Why, for those who find it paused.
+/// Why, for those who find it paused; else `paused by` and the name of the token.
 #[derive(Debug, Default, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Pause {
@@ -288,8 +287,10 @@ pub(crate) async fn pause(
     pause: Json<Pause>,
 ) -> Result<Answer<Campaign>, Problem> {
     caller.may(Action::Queue)?;
-    let reason = super::reason(pause.value.reason, "/reason")?;
-    let reason = reason.unwrap_or_else(|| format!("paused by {}", caller.token.name));
+    if pause.value.reason.as_deref().is_some_and(|reason| !is_line(reason)) {
+        return Err(Problem::fields(vec![FieldFault::new("/reason", LINE_CURE)]));
+    }
+    let reason = pause.value.reason.unwrap_or_else(|| format!("paused by {}", caller.said_by()));
     let id = find(&app, &caller, &campaign).await?.id;
     Ok(Answer(app.control.pause(&id.to_string(), &reason).await?.into()))
 }

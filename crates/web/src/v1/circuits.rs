@@ -27,7 +27,6 @@ pub(crate) struct Circuit {
     name: String,
     account: String,
     campaign: Option<String>,
-    /// `circuit.unknown`, `circuit.complaints`, `circuit.spam`.
     what: String,
     #[schema(format = DateTime)]
     since: String,

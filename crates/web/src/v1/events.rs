@@ -44,9 +44,6 @@ pub(crate) struct Wanted {
     )]
     since: Option<String>,
     /// Only these types, with commas between them: `delivered,bounced`.
-    #[param(
-        pattern = r"^(accepted|held|released|deferred|delivered|bounced|complained|unsubscribed|suppressed|incident\.opened|incident\.closed)(,(accepted|held|released|deferred|delivered|bounced|complained|unsubscribed|suppressed|incident\.opened|incident\.closed))*$"
-    )]
     types: Option<String>,
     /// Only of this account; for a token without one.
     account: Option<String>,

@@ -18,7 +18,8 @@ use crate::object;
 use crate::pairs::Pairs;
 use crate::problem::FieldFault;
 
-/// A message from its fields, or whole in `raw`.
+/// A message from its fields, or whole in `raw`. Addresses are judged as header fields have them, and at least one is in
+/// `to`, `cc` and `bcc` together.
 #[derive(Debug, Default, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Message {
@@ -46,7 +47,7 @@ pub(crate) struct Message {
     #[schema(content_encoding = "base64")]
     pub raw: Option<String>,
     /// Words to find the message by; they come back with its events and are not sent.
-    #[schema(max_items = 20, example = json!(["receipt"]))]
+    #[schema(max_items = 20, value_type = Vec<Tag>, example = json!(["receipt"]))]
     #[serde(default)]
     pub tags: Vec<String>,
     /// The application's own fields; they come back with the events of the message and are not sent.
@@ -54,10 +55,18 @@ pub(crate) struct Message {
     #[serde(default)]
     pub metadata: Pairs,
     /// The campaign that the message is part of.
-    #[schema(min_length = 1, max_length = 128, pattern = r"^[^\x00-\x1f\x7f-\x9f]*$")]
+    #[schema(
+        min_length = 1,
+        max_length = 128,
+        pattern = r"^[^\x00-\x1f\x7f-\x9f]*[^\s\x00-\x1f\x7f-\x9f][^\x00-\x1f\x7f-\x9f]*$"
+    )]
     pub campaign: Option<String>,
     /// The list that it goes to: who wants to leave it leaves this list.
-    #[schema(min_length = 1, max_length = 128, pattern = r"^[^\x00-\x1f\x7f-\x9f]*$")]
+    #[schema(
+        min_length = 1,
+        max_length = 128,
+        pattern = r"^[^\x00-\x1f\x7f-\x9f]*[^\s\x00-\x1f\x7f-\x9f][^\x00-\x1f\x7f-\x9f]*$"
+    )]
     pub list: Option<String>,
     /// The kind of mail; without it that of the account. Bulk mail goes after transactional mail.
     pub stream: Option<Kind>,
@@ -85,6 +94,12 @@ pub(crate) struct File {
     #[schema(example = "logo", max_length = 200)]
     pub content_id: Option<String>,
 }
+
+/// A word to find messages by.
+#[derive(ToSchema)]
+#[schema(value_type = String, min_length = 1, max_length = 128, pattern = r"^[^\x00-\x1f\x7f-\x9f]*[^\s\x00-\x1f\x7f-\x9f][^\x00-\x1f\x7f-\x9f]*$")]
+#[allow(dead_code, reason = "it describes what tags look like")]
+pub(crate) struct Tag(String);
 
 fn octets() -> String {
     "application/octet-stream".into()
@@ -122,10 +137,16 @@ pub(crate) struct Draft {
 }
 
 const TAGS: usize = 20;
-const PAIRS: usize = 50;
-const WORD: usize = 128;
-const VALUE: usize = 1000;
+/// Header fields, and members of the metadata.
+pub(crate) const PAIRS: usize = 50;
+/// Characters of a tag, a list, a campaign and the name of a member of the metadata.
+pub(crate) const WORD: usize = 128;
+/// Characters of a value in the header and in the metadata.
+pub(crate) const VALUE: usize = 1000;
+/// Characters of the name of a header field.
+pub(crate) const FIELD: usize = 76;
 const FILES: usize = 100;
+const FILE_NAME: usize = 500;
 /// What a subject may have before folding makes no difference any more.
 const SUBJECT: usize = 900;
 
@@ -240,8 +261,8 @@ fn composed(message: Message, named: Named, at: Option<Timestamp>, faults: &mut 
         faults.push(FieldFault::new("/text", "the message says nothing: give it text, html or both"));
     }
     let subject = message.subject.unwrap_or_default();
-    if subject.len() > SUBJECT {
-        faults.push(FieldFault::new("/subject", format!("longer than {SUBJECT} octets: shorten it")));
+    if is_longer(&subject, SUBJECT) {
+        faults.push(FieldFault::new("/subject", format!("longer than {SUBJECT} characters: shorten it")));
     }
     let mut fields = extra_fields(message.headers, faults);
     // The date that readers see is that of the sending.
@@ -297,8 +318,8 @@ fn extra_fields(headers: Pairs, faults: &mut Vec<FieldFault>) -> Vec<(String, St
             let what = format!("{name} is made by the server: use the member of that meaning, or leave it out");
             faults.push(FieldFault::new(place(), what));
         }
-        if name.len() > 76 || value.len() > VALUE {
-            faults.push(FieldFault::new(place(), format!("a name has at most 76 octets, a value {VALUE}")));
+        if is_longer(name, FIELD) || is_longer(value, VALUE) {
+            faults.push(FieldFault::new(place(), format!("a name has at most {FIELD} characters, a value {VALUE}")));
         }
     }
     headers.0
@@ -310,8 +331,9 @@ fn files(files: Vec<File>, faults: &mut Vec<FieldFault>) -> Vec<Attachment> {
     }
     let mut out = Vec::with_capacity(files.len());
     for (i, file) in files.into_iter().enumerate() {
-        if file.name.len() > 500 {
-            faults.push(FieldFault::new(format!("/attachments/{i}/name"), "longer than 500 octets: shorten it"));
+        if is_longer(&file.name, FILE_NAME) {
+            let what = format!("longer than {FILE_NAME} characters: shorten it");
+            faults.push(FieldFault::new(format!("/attachments/{i}/name"), what));
         }
         match decoded(&file.content) {
             Some(content) => {
@@ -381,19 +403,19 @@ fn labels(message: &Message, faults: &mut Vec<FieldFault>) -> Labels {
         faults.push(FieldFault::new("/tags", format!("at most {TAGS} tags")));
     }
     for (i, tag) in message.tags.iter().enumerate().filter(|(_, tag)| !is_word(tag)) {
-        faults.push(FieldFault::new(format!("/tags/{i}"), format!("{:?}: {WORD_CURE}", shown(tag))));
+        faults.push(FieldFault::new(format!("/tags/{i}"), format!("{:?}: write {WORD_CURE}", shown(tag))));
     }
     for (place, word) in [("/campaign", &message.campaign), ("/list", &message.list)] {
         if let Some(word) = word.as_ref().filter(|word| !is_word(word)) {
-            faults.push(FieldFault::new(place, format!("{:?}: {WORD_CURE}", shown(word))));
+            faults.push(FieldFault::new(place, format!("{:?}: write {WORD_CURE}", shown(word))));
         }
     }
     if message.metadata.0.len() > PAIRS {
         faults.push(FieldFault::new("/metadata", format!("at most {PAIRS} members")));
     }
     for (name, value) in &message.metadata.0 {
-        if !is_word(name) || value.len() > VALUE {
-            let what = format!("a name has 1 to {WORD} octets without control characters, a value at most {VALUE}");
+        if !is_word(name) || is_longer(value, VALUE) {
+            let what = format!("a name is {WORD_CURE}, a value at most {VALUE}");
             faults.push(FieldFault::new(format!("/metadata/{}", escaped(name)), what));
         }
     }
@@ -401,10 +423,16 @@ fn labels(message: &Message, faults: &mut Vec<FieldFault>) -> Labels {
     Labels { campaign: campaign.clone(), list: list.clone(), tags: tags.clone(), metadata: metadata.0.clone() }
 }
 
-const WORD_CURE: &str = "write 1 to 128 octets without control characters";
+/// What [`is_word`] asks.
+pub(crate) const WORD_CURE: &str = "1 to 128 characters, not blank, without control characters";
 
-fn is_word(text: &str) -> bool {
-    (1..=WORD).contains(&text.len()) && !text.chars().any(char::is_control)
+pub(crate) fn is_word(text: &str) -> bool {
+    !text.trim().is_empty() && !is_longer(text, WORD) && !text.contains(char::is_control)
+}
+
+/// In characters, as the description of the API counts.
+fn is_longer(text: &str, than: usize) -> bool {
+    text.len() > than && text.chars().count() > than
 }
 
 fn shown(text: &str) -> String {

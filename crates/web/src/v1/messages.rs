@@ -25,10 +25,20 @@ use crate::problem::Problem;
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
 pub(crate) struct Beside {
-    /// A recipient, in place of those in the message's header.
+    /// A recipient, in place of those in the message's header: `name@domain` or `Name <name@domain>`.
     to: Option<String>,
     /// A word to find the message by.
+    #[param(
+        min_length = 1,
+        max_length = 128,
+        pattern = r"^[^\x00-\x1f\x7f-\x9f]*[^\s\x00-\x1f\x7f-\x9f][^\x00-\x1f\x7f-\x9f]*$"
+    )]
     tag: Option<String>,
+    #[param(
+        min_length = 1,
+        max_length = 128,
+        pattern = r"^[^\x00-\x1f\x7f-\x9f]*[^\s\x00-\x1f\x7f-\x9f][^\x00-\x1f\x7f-\x9f]*$"
+    )]
     campaign: Option<String>,
     stream: Option<Kind>,
     /// RFC 3339.
@@ -43,7 +53,7 @@ pub(crate) struct Beside {
 pub(crate) struct Key {
     /// The same key with the same request gets the same answer for two days, also after a restart; with
     /// another request 422. Use a new UUID for each message.
-    #[param(rename = "Idempotency-Key", min_length = 1, max_length = 255, pattern = "^[!-~]+$")]
+    #[param(rename = "Idempotency-Key", min_length = 1, max_length = 255, pattern = r#"^("[!-~]+"|[!#-~][!-~]*)$"#)]
     idempotency_key: Option<String>,
 }
 

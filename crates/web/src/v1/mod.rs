@@ -22,7 +22,7 @@ pub(crate) mod submit;
 mod suppressions;
 mod tls;
 mod trust;
-mod view;
+pub(crate) mod view;
 mod webhooks;
 
 use std::sync::Arc;
@@ -31,7 +31,6 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use crate::app::App;
-use crate::problem::{FieldFault, Problem};
 
 pub(crate) use campaigns::Rows;
 pub(crate) use events::Followers;
@@ -41,15 +40,13 @@ pub(crate) fn lists() -> OpenApiRouter<Arc<App>> {
     OpenApiRouter::new().routes(routes!(campaigns::recipients::add))
 }
 
+/// Characters of what a person says, for those who find it later.
+pub(crate) const LONGEST_LINE: usize = 500;
+const LINE_CURE: &str = "write at most 500 characters without control characters";
+
 /// Words of a person that are kept: short, and one line.
-fn reason(text: Option<String>, pointer: &str) -> Result<Option<String>, Problem> {
-    match text {
-        Some(text) if text.len() > 500 || text.contains(char::is_control) => {
-            let cure = "write at most 500 octets without control characters";
-            Err(Problem::fields(vec![FieldFault::new(pointer, cure)]))
-        }
-        text => Ok(text),
-    }
+fn is_line(text: &str) -> bool {
+    text.chars().count() <= LONGEST_LINE && !text.contains(char::is_control)
 }
 
 pub(crate) fn routes() -> OpenApiRouter<Arc<App>> {

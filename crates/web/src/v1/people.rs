@@ -25,7 +25,7 @@ pub(crate) enum Mailbox {
 #[derive(Clone, Debug, Deserialize, Serialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct NamedMailbox {
-    #[schema(example = "ann@example.com", max_length = 320)]
+    #[schema(format = "email", example = "ann@example.com")]
     address: String,
     /// As the reader sees it.
     #[serde(default)]
@@ -54,7 +54,7 @@ impl From<Vec<Person>> for Mailboxes {
     }
 }
 
-const LONGEST: usize = 1000;
+const LONGEST: usize = 500;
 const FORM: &str = "\"Name <name@domain>\", or an object with `address` and perhaps `name`";
 
 impl<'de> Deserialize<'de> for Mailbox {
@@ -122,8 +122,8 @@ impl Mailbox {
                 several => Err(format!("{} addresses stand in one text: make them a list", several.len())),
             },
             Mailbox::Named(NamedMailbox { address, name }) => {
-                if name.len() > LONGEST {
-                    return Err(format!("the name is longer than {LONGEST} octets: shorten it"));
+                if name.chars().count() > LONGEST {
+                    return Err(format!("the name is longer than {LONGEST} characters: shorten it"));
                 }
                 let address = Address::parse(address).map_err(|why| format!("{why}: write name@domain"))?;
                 Ok(Person { name: name.clone(), address })

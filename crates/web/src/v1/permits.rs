@@ -13,6 +13,7 @@ use repute_types::Domain;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
+use super::is_line;
 use super::problems::{Reading, Writing};
 use crate::app::App;
 use crate::body::Json;
@@ -28,7 +29,7 @@ pub(crate) struct Permit {
     address: Option<String>,
     #[schema(example = "example.com")]
     domain: String,
-    /// `permitted`, `unproven`, `suspended`, and by an operator `allowed` or `barred`.
+    /// By an operator: `allowed` or `barred`.
     #[schema(example = "suspended")]
     state: String,
     may: bool,
@@ -50,7 +51,6 @@ pub(crate) struct Permit {
 /// What an operator said.
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct Said {
-    /// `allow` or `suspend`.
     word: String,
     #[schema(format = DateTime)]
     until: String,
@@ -132,11 +132,11 @@ pub(crate) async fn list(State(app): State<Arc<App>>, caller: Caller) -> Result<
 pub(crate) struct SayWord {
     /// An address that mail leaves from; null: every address.
     #[serde(default)]
-    #[schema(example = "203.0.113.10")]
+    #[schema(format = "ip", example = "203.0.113.10")]
     address: Option<String>,
     /// A domain; null: every domain.
     #[serde(default)]
-    #[schema(example = "example.com")]
+    #[schema(format = "hostname", example = "example.com")]
     domain: Option<String>,
     /// For how long, in seconds; 2 hours where nothing is said, 30 days at most.
     #[schema(minimum = 1, maximum = 2_592_000)]
@@ -146,7 +146,7 @@ pub(crate) struct SayWord {
     #[schema(
         min_length = 1,
         max_length = 500,
-        pattern = r"^[^\x00-\x1f\x7f]*[^\x00-\x20\x7f][^\x00-\x1f\x7f]*$",
+        pattern = r"^[^\x00-\x1f\x7f-\x9f]*[^\s\x00-\x1f\x7f-\x9f][^\x00-\x1f\x7f-\x9f]*$",
         example = "the hoster changes the PTR tonight"
     )]
     reason: String,
@@ -157,8 +157,10 @@ pub(crate) struct SayWord {
 #[serde(deny_unknown_fields)]
 pub(crate) struct TakeBack {
     #[serde(default)]
+    #[schema(format = "ip")]
     address: Option<String>,
     #[serde(default)]
+    #[schema(format = "hostname")]
     domain: Option<String>,
 }
 
@@ -179,12 +181,12 @@ fn about(address: Option<&str>, domain: Option<&str>, faults: &mut Vec<FieldFaul
 }
 
 impl SayWord {
-    fn said(self, word: Word, who: &str) -> Result<Say, Problem> {
+    fn said(self, word: Word, who: String) -> Result<Say, Problem> {
         let mut faults = Vec::new();
         let About(address, domain) = about(self.address.as_deref(), self.domain.as_deref(), &mut faults);
         let reason = self.reason.trim().to_owned();
-        if reason.is_empty() || reason.len() > 500 || reason.contains(char::is_control) {
-            let cure = "say why, for whoever finds it later: 1 to 500 octets without control characters";
+        if reason.is_empty() || !is_line(&self.reason) {
+            let cure = "say why, for whoever finds it later: 1 to 500 characters without control characters";
             faults.push(FieldFault::new("/reason", cure));
         }
         let seconds = self.seconds.unwrap_or(TWO_HOURS);
@@ -192,7 +194,7 @@ impl SayWord {
             faults.push(FieldFault::new("/seconds", format!("a word holds for 1 to {LONGEST} seconds")));
         }
         match faults.is_empty() {
-            true => Ok(Say { word: Some(word), address, domain, seconds, reason, who: format!("token {who}") }),
+            true => Ok(Say { word: Some(word), address, domain, seconds, reason, who }),
             false => Err(Problem::fields(faults)),
         }
     }
@@ -207,7 +209,7 @@ pub(crate) async fn allow(
     word: Json<SayWord>,
 ) -> Result<Answer<Permits>, Problem> {
     caller.operates()?;
-    let said = word.value.said(Word::Allow, &caller.token.name)?;
+    let said = word.value.said(Word::Allow, caller.said_by())?;
     Ok(Answer(Permits::of(app.control.say(said).await?, &caller)))
 }
 
@@ -220,7 +222,7 @@ pub(crate) async fn suspend(
     word: Json<SayWord>,
 ) -> Result<Answer<Permits>, Problem> {
     caller.operates()?;
-    let said = word.value.said(Word::Suspend, &caller.token.name)?;
+    let said = word.value.said(Word::Suspend, caller.said_by())?;
     Ok(Answer(Permits::of(app.control.say(said).await?, &caller)))
 }
 
@@ -238,8 +240,7 @@ pub(crate) async fn reset(
     if !faults.is_empty() {
         return Err(Problem::fields(faults));
     }
-    let who = format!("token {}", caller.token.name);
-    let say = Say { word: None, address, domain, seconds: 0, reason: String::new(), who };
+    let say = Say { word: None, address, domain, seconds: 0, reason: String::new(), who: caller.said_by() };
     Ok(Answer(Permits::of(app.control.say(say).await?, &caller)))
 }
 
@@ -251,7 +252,7 @@ pub(crate) struct CheckResult {
     address: Option<String>,
     domain: Option<String>,
     about: String,
-    /// `good`, `warns`, `bad`, or `unknown` where nothing definite has been answered yet.
+    /// `unknown` where nothing definite has been answered yet.
     #[schema(example = "bad")]
     result: String,
     #[schema(format = DateTime)]

@@ -7,14 +7,14 @@ use axum::extract::State;
 use repute_engine::control::{QueueRow, Selector};
 use repute_types::{Address, Domain};
 use serde::{Deserialize, Serialize};
-use utoipa::openapi::schema::{AllOfBuilder, AnyOfBuilder, ArrayBuilder, ObjectBuilder, Schema, Type};
-use utoipa::openapi::{OpenApi, RefOr};
 use utoipa::{IntoParams, ToSchema};
 
 use super::cancel::Changed;
 use super::circuits::Continued;
+use super::letter::Kind;
 use super::problems::{Reading, Writing};
 use super::show::within;
+use super::{LINE_CURE, is_line};
 use crate::app::App;
 use crate::body::Json;
 use crate::caller::Caller;
@@ -32,7 +32,6 @@ pub(crate) struct Waiting {
     from: String,
     domain: String,
     recipients: Vec<WaitingRecipient>,
-    /// `waiting`, `routing`, `ready`, `sending`, `held`.
     state: String,
     /// Why it is held, or what keeps its site from being tried.
     reason: Option<String>,
@@ -46,7 +45,7 @@ pub(crate) struct Waiting {
     expires: String,
     /// Octets.
     size: u64,
-    /// `transactional` or `bulk`.
+    #[schema(value_type = Kind)]
     stream: String,
 }
 
@@ -145,7 +144,8 @@ pub(crate) async fn list(
     Ok(Answer(QueuePage { rows: page.rows.into_iter().map(Waiting::from).collect(), next: last }))
 }
 
-/// Which messages are meant; everything that is set has to hold, and something has to be set.
+/// Which messages are meant; everything that is set has to hold. A selection that says nothing selects nothing and is refused
+/// (422): so `{}`, `{"ids": []}`, and members that are null or false. All that the token may see is `{"all": true}`.
 #[derive(Debug, Default, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Selection {
@@ -166,7 +166,7 @@ pub(crate) struct Selection {
     /// Everything that the token may see.
     #[serde(default)]
     all: bool,
-    /// For `hold`: why, for those who find it held.
+    /// For `hold`: why, for those who find it held; else `held by` and the name of the token.
     #[schema(max_length = 500, pattern = r"^[^\x00-\x1f\x7f-\x9f]*$")]
     reason: Option<String>,
 }
@@ -177,11 +177,16 @@ pub(crate) struct Selection {
 #[allow(dead_code, reason = "it describes what ids look like")]
 pub(crate) struct MessageIdText(String);
 
+/// Messages that are named one by one.
+const IDS: usize = 10_000;
 const OLDEST: u64 = 315_360_000;
 
 impl Selection {
     fn selector(self, caller: &Caller) -> Result<(Selector, String), Problem> {
         let mut faults = Vec::new();
+        if self.ids.len() > IDS {
+            faults.push(FieldFault::new("/ids", format!("name at most {IDS} messages at once")));
+        }
         for (i, id) in self.ids.iter().enumerate() {
             if id.parse::<repute_types::MessageId>().is_err() {
                 faults.push(FieldFault::new(format!("/ids/{i}"), "this is not a message id: 13 letters and digits"));
@@ -203,37 +208,19 @@ impl Selection {
         (selector.held, selector.all) = (self.held, self.all);
         // Before the account is set, which is no condition of the client's.
         if selector.is_empty() {
-            let cure = "say which messages are meant: ids, domain, sender, recipient, older_than, held, or all";
+            let cure =
+                "say which messages are meant: ids, domain, sender, recipient, older_than, held, or `\"all\": true`";
             faults.push(FieldFault::new("", cure));
         }
-        if self.reason.as_ref().is_some_and(|reason| reason.len() > 500 || reason.contains(char::is_control)) {
-            faults.push(FieldFault::new("/reason", "write at most 500 octets without control characters"));
+        if self.reason.as_deref().is_some_and(|reason| !is_line(reason)) {
+            faults.push(FieldFault::new("/reason", LINE_CURE));
         }
         if !faults.is_empty() {
             return Err(Problem::fields(faults));
         }
         selector.account = caller.account().map(str::to_owned);
-        Ok((selector, self.reason.unwrap_or_else(|| format!("held by {}", caller.token.name))))
+        Ok((selector, self.reason.unwrap_or_else(|| format!("held by {}", caller.said_by()))))
     }
-}
-
-/// Says in the description what no attribute can: of all the conditions at least one has to be set.
-pub(crate) fn say_that_something_is_selected(api: &mut OpenApi) {
-    let Some(schemas) = api.components.as_mut().map(|components| &mut components.schemas) else { return };
-    let Some(members) = schemas.remove("Selection") else { return };
-    let with = |name: &str, schema: RefOr<Schema>| ObjectBuilder::new().property(name, schema).required(name).build();
-    let of = |kind: Type| RefOr::from(Schema::from(ObjectBuilder::new().schema_type(kind).build()));
-    let yes = || RefOr::from(Schema::from(ObjectBuilder::new().enum_values(Some([true])).build()));
-    let some = RefOr::from(Schema::from(ArrayBuilder::new().min_items(Some(1)).build()));
-    let mut any = AnyOfBuilder::new().item(with("ids", some)).item(with("older_than", of(Type::Integer)));
-    for name in ["domain", "sender", "recipient"] {
-        any = any.item(with(name, of(Type::String)));
-    }
-    for name in ["held", "all"] {
-        any = any.item(with(name, yes()));
-    }
-    let both = AllOfBuilder::new().item(members).item(Schema::AnyOf(any.build()));
-    schemas.insert("Selection".to_owned(), RefOr::from(Schema::AllOf(both.build())));
 }
 
 /// Hold what waits

@@ -23,7 +23,7 @@ use crate::settings::Action;
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct ReportView {
     id: i64,
-    /// `dmarc`, `tls`, or `failure`: one message that did not pass DMARC.
+    /// `failure`: one message that did not pass DMARC.
     #[schema(example = "dmarc")]
     kind: String,
     reporter: String,

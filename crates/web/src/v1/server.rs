@@ -16,17 +16,19 @@ use crate::caller::Caller;
 use crate::problem::Problem;
 use crate::settings::Action;
 
-/// What the server is doing.
-#[derive(Debug, Serialize, ToSchema)]
+/// What the server is doing. A token of an account sees what of it is that account's: its circuits. What sites and rates
+/// do, all accounts share.
+#[derive(Debug, Default, Serialize, ToSchema)]
 pub(crate) struct ServerStatus {
-    /// Parts of messages that wait.
-    queued: usize,
+    /// Parts of messages that wait; null for a token of an account, as the next two.
+    queued: Option<usize>,
     /// Of those: parts that wait for a permit.
-    barred: usize,
+    barred: Option<usize>,
     /// Connections to receivers.
-    sessions: u32,
+    sessions: Option<u32>,
+    /// None for a token of an account.
     sites: Vec<Site>,
-    /// How far addresses have come that receivers do not know yet.
+    /// How far addresses have come that receivers do not know yet; none for a token of an account.
     warm_up: Vec<WarmUp>,
     /// Accounts and campaigns whose mail is stopped, of the token's account where it has one.
     circuits: Vec<Circuit>,
@@ -102,6 +104,10 @@ impl From<PaceRow> for Pace {
     responses((status = 200, description = "Queue, sessions, sites, and what is stopped", body = ServerStatus), Reading))]
 pub(crate) async fn status(State(app): State<Arc<App>>, caller: Caller) -> Result<Answer<ServerStatus>, Problem> {
     caller.may(Action::Read)?;
+    let circuits = circuits::seen(&app, &caller);
+    if caller.account().is_some() {
+        return Ok(Answer(ServerStatus { circuits, ..ServerStatus::default() }));
+    }
     let status = app.control.status();
     let site = |lane: repute_engine::control::LaneRow| Site {
         site: lane.site,
@@ -113,11 +119,14 @@ pub(crate) async fn status(State(app): State<Arc<App>>, caller: Caller) -> Resul
         paused_until: lane.paused_until.map(|at| at.to_string()),
         pace: lane.pace.map(Pace::from),
     };
-    let warm_up = status.warm_up.into_iter().map(WarmUp::from).collect();
-    let sites = status.lanes.into_iter().map(site).collect();
-    let circuits = circuits::seen(&app, &caller);
-    let (queued, barred, sessions) = (status.queued, status.barred, status.sessions);
-    Ok(Answer(ServerStatus { queued, barred, sessions, sites, warm_up, circuits }))
+    Ok(Answer(ServerStatus {
+        queued: Some(status.queued),
+        barred: Some(status.barred),
+        sessions: Some(status.sessions),
+        sites: status.lanes.into_iter().map(site).collect(),
+        warm_up: status.warm_up.into_iter().map(WarmUp::from).collect(),
+        circuits,
+    }))
 }
 
 /// A domain that mail is sent as.
@@ -194,6 +203,8 @@ pub(crate) struct Egresses {
 }
 
 /// List the addresses that mail leaves from
+///
+/// Those that mail of the token's account may leave from; all without one.
 #[utoipa::path(get, path = "/v1/egress", operation_id = "listEgress", tag = "server",
     responses((status = 200, description = "Addresses and their EHLO names", body = Egresses), Reading))]
 pub(crate) async fn egress(State(app): State<Arc<App>>, caller: Caller) -> Result<Answer<Egresses>, Problem> {
@@ -203,5 +214,9 @@ pub(crate) async fn egress(State(app): State<Arc<App>>, caller: Caller) -> Resul
         ipv4: egress.v4.map(|ip| ip.to_string()),
         ipv6: egress.v6.map(|ip| ip.to_string()),
     };
-    Ok(Answer(Egresses { egresses: app.control.egresses().into_iter().map(view).collect() }))
+    let found = match &caller.token.account {
+        Some(account) => app.control.egresses_of(&account.domains),
+        None => app.control.egresses(),
+    };
+    Ok(Answer(Egresses { egresses: found.into_iter().map(view).collect() }))
 }

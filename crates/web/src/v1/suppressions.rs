@@ -12,8 +12,10 @@ use repute_types::{Address, Domain, Timestamp};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
+use super::letter::{WORD_CURE, is_word};
 use super::problems::{Reading, Writing};
 use super::show::within;
+use super::{LINE_CURE, is_line};
 use crate::app::App;
 use crate::body::Json;
 use crate::caller::Caller;
@@ -30,9 +32,8 @@ pub(crate) struct Suppression {
     account: Option<String>,
     /// The list that it counts for; null for all mail of the account.
     list: Option<String>,
-    /// `unknown`, `manual`, `unsubscribed`, `complaint`.
     #[schema(example = "unsubscribed")]
-    why: String,
+    why: Cause,
     reason: String,
     /// The reply or diagnostic text that proves it.
     reply: Option<String>,
@@ -51,7 +52,7 @@ impl From<&Entry> for Suppression {
             address: entry.address.to_string(),
             account: entry.scope.account().map(str::to_owned),
             list: entry.scope.list().map(str::to_owned),
-            why: entry.why.as_str().to_owned(),
+            why: entry.why.into(),
             reason: entry.reason.clone(),
             reply: entry.reply.clone(),
             message: entry.message.map(|id| id.to_string()),
@@ -77,8 +78,9 @@ pub(crate) struct Listed {
     /// The domain of the address, exactly.
     #[param(format = "hostname")]
     domain: Option<String>,
-    /// `unknown`, `manual`, `unsubscribed`, `complaint`.
-    why: Option<String>,
+    /// Only entries of this cause.
+    why: Option<Cause>,
+    /// `next` of the page before, as it was.
     after: Option<String>,
     /// At most so many; 50.
     #[param(minimum = 1, maximum = 500)]
@@ -98,14 +100,14 @@ fn selection(
     caller: &Caller,
     address: Option<&str>,
     domain: Option<&str>,
-    why: Option<&str>,
+    why: Option<Cause>,
 ) -> Result<Selection, Problem> {
     Ok(Selection {
         address: address.map(str::parse).transpose().map_err(|e| malformed("address", e))?,
         domain: domain.map(Domain::parse).transpose().map_err(|e| malformed("domain", e))?,
         account: caller.account().map(str::to_owned),
         scope: None,
-        why: why.map(str::parse).transpose().map_err(|e| malformed("why", e))?,
+        why: why.map(Why::from),
         since: None,
     })
 }
@@ -120,7 +122,7 @@ pub(crate) async fn list(
 ) -> Result<Answer<SuppressionPage>, Problem> {
     caller.may(Action::Read)?;
     let limit = within(listed.limit)?;
-    let selection = selection(&caller, listed.address.as_deref(), listed.domain.as_deref(), listed.why.as_deref())?;
+    let selection = selection(&caller, listed.address.as_deref(), listed.domain.as_deref(), listed.why)?;
     let after = listed.after.as_deref().map(cursor).transpose()?;
     let wanted = Wanted { selection, after, limit: limit + 1, ..Wanted::default() };
     let mut entries =
@@ -145,36 +147,55 @@ fn cursor(text: &str) -> Result<Entry, Problem> {
 pub(crate) struct Suppress {
     #[schema(format = "email", example = "bob@example.net")]
     address: String,
-    /// Only mail by this list of the account.
-    #[schema(min_length = 1, max_length = 128, pattern = r"^[^\x00-\x1f\x7f-\x9f]*$")]
+    /// Only mail by this list of the account; for a token that has one.
+    #[schema(
+        min_length = 1,
+        max_length = 128,
+        pattern = r"^[^\x00-\x1f\x7f-\x9f]*[^\s\x00-\x1f\x7f-\x9f][^\x00-\x1f\x7f-\x9f]*$"
+    )]
     list: Option<String>,
     /// Why, for people.
     #[serde(default)]
     #[schema(max_length = 500, pattern = r"^[^\x00-\x1f\x7f-\x9f]*$")]
     reason: String,
     /// `manual` where nothing is said.
-    why: Option<WhyGiven>,
-    /// Until when; without it for good.
+    why: Option<Cause>,
+    /// Until when, which is still to come; without it for good.
     #[schema(format = DateTime, value_type = Option<String>)]
     expires: Option<String>,
 }
 
-#[derive(Clone, Copy, Debug, Deserialize, ToSchema)]
+/// Why an address is left alone.
+#[derive(Clone, Copy, Debug, Deserialize, Serialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
-pub(crate) enum WhyGiven {
+pub(crate) enum Cause {
+    /// The receiver says that there is no such mailbox.
     Unknown,
+    /// A person put it here.
     Manual,
     Unsubscribed,
+    /// The recipient called mail spam.
     Complaint,
 }
 
-impl From<WhyGiven> for Why {
-    fn from(why: WhyGiven) -> Why {
+impl From<Cause> for Why {
+    fn from(cause: Cause) -> Why {
+        match cause {
+            Cause::Unknown => Why::Unknown,
+            Cause::Manual => Why::Manual,
+            Cause::Unsubscribed => Why::Unsubscribed,
+            Cause::Complaint => Why::Complaint,
+        }
+    }
+}
+
+impl From<Why> for Cause {
+    fn from(why: Why) -> Cause {
         match why {
-            WhyGiven::Unknown => Why::Unknown,
-            WhyGiven::Manual => Why::Manual,
-            WhyGiven::Unsubscribed => Why::Unsubscribed,
-            WhyGiven::Complaint => Why::Complaint,
+            Why::Unknown => Cause::Unknown,
+            Why::Manual => Cause::Manual,
+            Why::Unsubscribed => Cause::Unsubscribed,
+            Why::Complaint => Cause::Complaint,
         }
     }
 }
@@ -182,12 +203,12 @@ impl From<WhyGiven> for Why {
 impl Suppress {
     fn entry(&self, account: Option<&str>, now: Timestamp) -> Result<Entry, Problem> {
         let mut faults = Vec::new();
-        if self.reason.len() > 500 || self.reason.contains(char::is_control) {
-            faults.push(FieldFault::new("/reason", "write at most 500 octets without control characters"));
+        if !is_line(&self.reason) {
+            faults.push(FieldFault::new("/reason", LINE_CURE));
         }
         if let Some(list) = &self.list {
-            if list.trim().is_empty() || list.len() > 128 || list.contains(char::is_control) {
-                faults.push(FieldFault::new("/list", "write 1 to 128 octets without control characters"));
+            if !is_word(list) {
+                faults.push(FieldFault::new("/list", format!("write {WORD_CURE}")));
             }
             if account.is_none() {
                 faults.push(FieldFault::new("/list", "a list is one of an account: use a token of the account"));
@@ -234,7 +255,7 @@ pub(crate) struct Released {
     #[param(format = "email")]
     address: String,
     /// Only entries of this cause.
-    why: Option<String>,
+    why: Option<Cause>,
 }
 
 #[derive(Debug, Serialize, ToSchema)]
@@ -258,7 +279,7 @@ pub(crate) async fn release(
     Query(released): Query<Released>,
 ) -> Result<Answer<ReleasedAnswer>, Problem> {
     caller.may(Action::Suppress)?;
-    let selection = selection(&caller, Some(&released.address), None, released.why.as_deref())?;
+    let selection = selection(&caller, Some(&released.address), None, released.why)?;
     let (address, why, store) = (selection.address.clone(), selection.why, store(&app)?);
     let unreadable = |error: repute_ledger::LedgerError| Problem::unavailable(error.to_string());
     let done = store.release(selection).await.map_err(unreadable)?.entries;
@@ -269,7 +290,11 @@ pub(crate) async fn release(
     let still = still.filter(|entry| why.is_none_or(|why| why == entry.why));
     match still {
         Some(entry) if done == 0 => Err(everybodys(&entry)),
-        still => Ok(Answer(ReleasedAnswer { released: done, still: still.as_ref().map(Suppression::from) })),
+        still => {
+            // Another account's message may have shown it.
+            let still = still.as_ref().map(|entry| Suppression { message: None, ..Suppression::from(entry) });
+            Ok(Answer(ReleasedAnswer { released: done, still }))
+        }
     }
 }
 

@@ -23,7 +23,7 @@ const ROWS_MOST: usize = 1000;
 #[into_params(parameter_in = Query)]
 pub(crate) struct Asked {
     /// Only sessions for mail to this domain.
-    #[param(example = "example.net")]
+    #[param(format = "hostname", example = "example.net")]
     domain: Option<String>,
     /// Those of yesterday (UTC), until they are reported.
     yesterday: Option<bool>,
@@ -34,7 +34,6 @@ pub(crate) struct Asked {
 pub(crate) struct TlsSessions {
     /// Whose mail it was.
     domain: String,
-    /// `tlsa`, `sts` or `no-policy-found`.
     policy: String,
     policy_domain: String,
     host: String,

@@ -35,8 +35,6 @@ pub(crate) struct MessageView {
 pub(crate) struct RecipientView {
     #[schema(example = "bob@example.net")]
     pub address: String,
-    /// `queued`, `scheduled`, `sending`, `deferred`, `held`, `delivered`, `failed`, `bounced`, `complained`,
-    /// `unsubscribed`, `suppressed`.
     #[schema(example = "delivered")]
     pub state: String,
     /// The SMTP enhanced status code of the last attempt.
@@ -53,33 +51,71 @@ pub(crate) struct RecipientView {
 pub(crate) struct StepView {
     #[schema(format = DateTime)]
     pub at: String,
-    /// `accepted`, `settled`, `held`, `released`, `noticed`, `returned`, `bounced`, `complained`, `unsubscribed`,
-    /// `suppressed`, `cancelled`.
     #[schema(example = "settled")]
     pub step: String,
     /// The step in one line, for people.
     pub text: String,
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
     pub recipient: Option<String>,
-    /// Of an attempt: `delivered`, `deferred`, `failed`.
+    /// Of an attempt.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
     pub verdict: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
     pub attempt: Option<u32>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
     pub status: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
     pub reply: Option<String>,
     /// What the reply meant: the class of its cause.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
     pub cause: Option<String>,
     /// The server that was spoken to.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
     pub host: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schema(format = DateTime)]
+    #[schema(nullable = false, format = DateTime)]
     pub next_attempt: Option<String>,
 }
+
+/// Where a recipient may stand.
+pub(crate) const STATES: [&str; 11] = [
+    "queued",
+    "scheduled",
+    "sending",
+    "deferred",
+    "held",
+    "delivered",
+    "failed",
+    "bounced",
+    "complained",
+    "unsubscribed",
+    "suppressed",
+];
+
+/// What a step may be.
+pub(crate) const STEPS: [&str; 11] = [
+    "accepted",
+    "settled",
+    "held",
+    "released",
+    "noticed",
+    "returned",
+    "bounced",
+    "complained",
+    "unsubscribed",
+    "suppressed",
+    "cancelled",
+];
+
+/// What an attempt may come to.
+pub(crate) const VERDICTS: [&str; 3] = ["delivered", "deferred", "failed"];
 
 /// Message by message, newest first.
 pub(crate) fn messages(why: &Why) -> Vec<MessageView> {

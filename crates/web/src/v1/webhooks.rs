@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::problems::{Reading, Writing};
+use super::queue::MessageIdText;
 use crate::app::App;
 use crate::body::Json;
 use crate::caller::Caller;
@@ -22,7 +23,6 @@ use crate::settings::Action;
 pub(crate) struct Webhook {
     name: String,
     url: String,
-    /// `active`, `paused`, `disabled`.
     #[schema(example = "active")]
     state: String,
     /// Why it is not active.
@@ -188,15 +188,16 @@ pub(crate) async fn resume(
     Ok(Answer(app.hooks.show(&name).await?.into()))
 }
 
-/// Which events are to be sent again, in one of three ways.
+/// Which events are to be sent again, in one of three ways: `events`, or `message`, or `since`.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Again {
     /// By their ids.
     #[serde(default)]
-    #[schema(max_items = 10_000)]
+    #[schema(max_items = 10_000, value_type = Vec<EventIdText>)]
     events: Vec<String>,
     /// All of a message.
+    #[schema(value_type = Option<MessageIdText>)]
     message: Option<String>,
     /// All from this time on.
     #[schema(format = DateTime)]
@@ -205,6 +206,12 @@ pub(crate) struct Again {
     #[schema(format = DateTime)]
     until: Option<String>,
 }
+
+/// The id of an event.
+#[derive(ToSchema)]
+#[schema(value_type = String, pattern = r"^evt_[0-9a-f][0-9a-hjkmnp-tv-z]{12}$", example = "evt_6h0pkb0n00004")]
+#[allow(dead_code, reason = "it describes what ids look like")]
+pub(crate) struct EventIdText(String);
 
 /// Events that are named one by one.
 const EVENTS: usize = 10_000;

@@ -3,9 +3,12 @@
 #![allow(clippy::unwrap_used, reason = "these are helpers of tests")]
 #![allow(dead_code, reason = "each test file uses its part")]
 
+mod described;
+mod schema;
+
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use repute_delivery::{DeliverySettings, Routes};
@@ -24,7 +27,7 @@ use repute_net::{MemoryNetwork, TlsClient};
 use repute_queue::Retry;
 use repute_spool::{MemorySpool, Spool};
 use repute_types::event::{EventSink, NoEvents};
-use repute_types::{Domain, Event, MessageId, SeededRandom, Stream, SystemClock, Timestamp};
+use repute_types::{Domain, Event, EventKind, MessageId, SeededRandom, Stream, SystemClock, Timestamp};
 use repute_web::{Action, Face, Limits, Services, Settings, Token, TokenHash, Transport};
 use serde_json::Value;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
@@ -37,6 +40,7 @@ pub struct World {
     pub spool: Arc<MemorySpool>,
     pub engine: Engine,
     hooks: Arc<Hooks>,
+    notes: Arc<Mutex<Vec<String>>>,
     face: Face,
     stop: watch::Sender<bool>,
     serving: JoinHandle<std::io::Result<()>>,
@@ -99,7 +103,9 @@ impl World {
         })
         .unwrap();
         let counters = Arc::new(Counters::default());
-        let readers = Arc::new(Readers { feed: feed.clone(), counters: counters.clone() });
+        let notes = Arc::default();
+        let readers = Readers { feed: feed.clone(), counters: counters.clone(), notes: Arc::clone(&notes) };
+        let readers = Arc::new(readers);
         let mut doors = doors(spool.clone(), state.path(), readers);
         if has_trust {
             let store = Arc::new(Trust::open(&state.path().join("trust.sqlite")).unwrap());
@@ -124,7 +130,7 @@ impl World {
         let address = listener.local_addr().unwrap();
         let (stop, stopping) = watch::channel(false);
         let serving = tokio::spawn(repute_web::serve(listener, face.clone(), transport, stopping));
-        World { address, spool, engine, face, hooks, stop, serving, state }
+        World { address, spool, engine, face, hooks, notes, stop, serving, state }
     }
 
     /// Where its state is.
@@ -156,9 +162,33 @@ impl World {
         self.face.reload(settings);
     }
 
+    /// From now on tokens may ask as often as they like.
+    pub fn unhurried(&self) {
+        self.face.reload(Settings { requests_per_minute: 10_000_000, ..settings() });
+    }
+
     /// From now on programs of this machine read the metrics without a token.
     pub fn open_metrics(&self) {
         self.face.reload(Settings { local_metrics: true, ..settings() });
+    }
+
+    /// Serves from another socket, until something is noted for the operator, and says what.
+    pub async fn note_of(&self, listener: std::net::TcpListener) -> String {
+        let (_stop, stopping) = watch::channel(false);
+        let serving = repute_web::serve(listener, self.face.clone(), Transport::default(), stopping);
+        let noted = async {
+            loop {
+                let note = self.notes.lock().unwrap().pop();
+                match note {
+                    Some(note) => return note,
+                    None => tokio::task::yield_now().await,
+                }
+            }
+        };
+        tokio::select! {
+            ended = serving => panic!("it ended by itself: {ended:?}"),
+            note = tokio::time::timeout(Duration::from_secs(20), noted) => note.unwrap(),
+        }
     }
 
     /// The file of the requests that are carried out once.
@@ -175,7 +205,16 @@ impl World {
         String::from_utf8_lossy(&out).into_owned()
     }
 
+    /// Asks; what the description of the API says otherwise is a fault.
     pub async fn ask(&self, request: &str, fields: &[&str], body: &[u8]) -> Answer {
+        let (answer, judged) = self.ask_judged(request, fields, body).await;
+        judged.unwrap();
+        answer
+    }
+
+    /// Asks, and says whether question and answer are as the description of the API has them.
+    pub async fn ask_judged(&self, request: &str, fields: &[&str], body: &[u8]) -> (Answer, Result<(), String>) {
+        let sent = body;
         let mut head = format!("{request} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n");
         for field in fields {
             head += &format!("{field}\r\n");
@@ -187,7 +226,9 @@ impl World {
         let text = self.raw(&[head.as_bytes(), body].concat()).await;
         let (head, body) = text.split_once("\r\n\r\n").unwrap_or_else(|| panic!("no answer to {request}: {text:?}"));
         let status = head.split(' ').nth(1).unwrap().parse().unwrap();
-        Answer { status, head: head.to_owned(), body: body.to_owned() }
+        let answer = Answer { status, head: head.to_owned(), body: body.to_owned() };
+        let judged = described::judge(described::Asked { request, fields, body: sent }, &answer);
+        (answer, judged)
     }
 
     /// As the token `shop`, with a JSON body.
@@ -327,10 +368,15 @@ fn hooks(feed: &Arc<Feed>) -> Arc<Hooks> {
 struct Readers {
     feed: Arc<Feed>,
     counters: Arc<Counters>,
+    /// Told to the operator.
+    notes: Arc<Mutex<Vec<String>>>,
 }
 
 impl EventSink for Readers {
     fn emit(&self, event: Event) {
+        if let EventKind::Note { text, .. } = &event.kind {
+            self.notes.lock().unwrap().push(text.clone());
+        }
         self.counters.record(&event);
         self.feed.emit(event);
     }

@@ -1,6 +1,7 @@
 //! The suppression list as a file: CSV (RFC 4180) with a head, or JSON lines.
 //!
-//! What is written here reads back as the same. Other services' exports are read too: the column or member
+//! What is written here reads back as the same, to the last blank of a reason or a reply, and what is read could be written.
+//! Other services' exports are read too: the column or member
 //! of addresses may be called `email`, what is missing is as the command line says, columns of other
 //! names are passed over, columns may be separated by semicolons or tabs, and a file without a head is an address a
 //! line. A fault names its line, and nothing of the file is taken: no address is lost, and no scope widened, in silence.
@@ -54,7 +55,7 @@ fn of_line(line: &str, given: impl Fn(Address) -> Entry) -> anyhow::Result<Entry
     for (name, value) in &object {
         let name = name.trim().to_ascii_lowercase();
         match value {
-            serde_json::Value::String(text) => members.push((name, text.trim())),
+            serde_json::Value::String(text) => members.push((name, text.as_str())),
             serde_json::Value::Null => {}
             other if is_address_column(&name) || COLUMNS.contains(&name.as_str()) => {
                 bail!("{name} is {other}: write a text")
@@ -63,8 +64,10 @@ fn of_line(line: &str, given: impl Fn(Address) -> Entry) -> anyhow::Result<Entry
         }
     }
     let member = |is: &dyn Fn(&str) -> bool| members.iter().find(|(name, _)| is(name)).map(|(_, text)| *text);
-    let field = |name: &str| member(&|n| n == name).filter(|text| !text.is_empty());
-    of_fields(member(&is_address_column).unwrap_or_default(), field, given)
+    let mut entry = of_fields(member(&is_address_column).unwrap_or_default(), |name| member(&|n| n == name), given)?;
+    // A file of CSV has no other word for none.
+    entry.reply = entry.reply.or(member(&|name| name == "reply").map(str::to_owned));
+    Ok(entry)
 }
 
 fn of_csv(text: &str, given: impl Fn(Address) -> Entry) -> anyhow::Result<Vec<Entry>> {
@@ -102,20 +105,20 @@ fn is_address_column(name: &str) -> bool {
 }
 
 fn of_record(names: &[String], record: &csv::StringRecord, given: impl Fn(Address) -> Entry) -> anyhow::Result<Entry> {
-    let field = |name: &str| {
-        let at = names.iter().position(|n| n == name)?;
-        record.get(at).map(str::trim).filter(|text| !text.is_empty())
-    };
-    let at = names.iter().position(|name| is_address_column(name));
-    of_fields(at.and_then(|n| record.get(n)).unwrap_or_default().trim(), field, given)
+    let column = |is: &dyn Fn(&str) -> bool| record.get(names.iter().position(|name| is(name))?);
+    of_fields(column(&is_address_column).unwrap_or_default(), |name| column(&|n| n == name), given)
 }
 
-/// An entry from its fields; one that is empty is not there.
+/// An entry from its fields; one that is empty is not there. Texts for people stay as they are, of all others blanks around
+/// them are not meant.
 fn of_fields<'f>(
     address: &str,
-    field: impl Fn(&str) -> Option<&'f str>,
+    written: impl Fn(&str) -> Option<&'f str>,
     given: impl Fn(Address) -> Entry,
 ) -> anyhow::Result<Entry> {
+    let text = |name: &str| written(name).filter(|text| !text.is_empty());
+    let field = |name: &str| written(name).map(str::trim).filter(|text| !text.is_empty());
+    let address = address.trim();
     let address = Address::parse(address).with_context(|| format!("{address:?} is not an address"))?;
     let mut entry = given(address);
     // Such a name is nobody's, and a row that holds it could not be told from one that has swallowed others.
@@ -143,11 +146,16 @@ fn of_fields<'f>(
     if let Some(why) = field("why") {
         entry.why = why.parse().with_context(|| format!("why is {why:?}"))?;
     }
-    if let Some(reason) = field("reason") {
+    if let Some(reason) = text("reason") {
         entry.reason = reason.to_owned();
     }
-    if let Some(reply) = field("reply") {
+    if let Some(reply) = text("reply") {
         entry.reply = Some(reply.to_owned());
+    }
+    // Written as CSV it would be taken for rows that a quote has swallowed.
+    let texts = [Some(entry.reason.as_str()), entry.reply.as_deref()];
+    if unclosed(texts.into_iter().flatten(), ',', COLUMNS.len()).is_some() {
+        bail!("the reason or the reply has lines in it that look like rows of such a list: leave them out");
     }
     if let Some(message) = field("message") {
         entry.message = Some(message.parse().with_context(|| format!("message is {message:?}"))?);
@@ -241,6 +249,56 @@ mod tests {
         let csv = format!("{}{}", head().unwrap(), rows(&entries()).unwrap());
         assert_eq!(parse(&csv, given).unwrap(), entries(), "{csv}");
         assert_eq!(parse(&lines(&entries()).unwrap(), given).unwrap(), entries());
+    }
+
+    fn rewritten(entries: &[Entry], given: impl Fn(Address) -> Entry + Copy) {
+        let csv = format!("{}{}", head().unwrap(), rows(entries).unwrap());
+        let read = parse(&csv, given).unwrap();
+        assert_eq!(format!("{}{}", head().unwrap(), rows(&read).unwrap()), csv);
+        let json = lines(entries).unwrap();
+        assert_eq!(lines(&parse(&json, given).unwrap()).unwrap(), json);
+    }
+
+    /// Blanks around a reason or a reply were lost, and of an empty reply became none.
+    #[test]
+    fn whatever_is_imported_is_exported_as_it_was() {
+        let odd = [
+            " asked ",
+            "\t",
+            " \n ",
+            "a\r\nb",
+            "\r",
+            "\"",
+            "\"\"",
+            ",",
+            ";",
+            "\u{feff}x",
+            "\0",
+            "a\u{2028}b",
+            "{",
+            "#",
+            "=1+1",
+            "\u{a0}",
+        ];
+        for (n, text) in odd.into_iter().enumerate() {
+            let mut entry = entries().remove(n % 2);
+            entry.reason = text.into();
+            entry.reply = Some(text.into());
+            rewritten(&[entry.clone(), entries().remove(0)], given);
+            assert_eq!(parse(&lines(&[entry.clone()]).unwrap(), given).unwrap(), [entry]);
+        }
+        let mut empty = entries().remove(1);
+        empty.reply = Some(String::new());
+        rewritten(&[empty], given);
+        for at in
+            ["0001-01-01T00:00:00Z", "1969-12-31T23:59:59.999Z", "2026-11-24T01:02:03.004Z", "9999-12-30T00:00:00Z"]
+        {
+            let text = format!("{{\"address\": \"a@a.example\", \"at\": \"{at}\", \"expires\": \"{at}\"}}");
+            rewritten(&parse(&text, given).unwrap(), given);
+        }
+        let swallows =
+            r#"{"address": "a@a.example", "reason": "x\na@b.example,all,,,manual,,,,2026-11-24T01:02:03Z,"}"#;
+        assert!(parse(swallows, given).is_err(), "it could not be imported again");
     }
 
     #[test]

@@ -47,7 +47,6 @@ pub(crate) struct RefusedRow {
     /// Its number in the list, from 0; the header row of CSV does not count.
     row: u32,
     email: String,
-    /// `syntax`, `duplicate`, `suppressed`, `role`, `domain`, `field`.
     #[schema(example = "syntax")]
     why: String,
     /// What exactly, for people.
@@ -158,7 +157,7 @@ pub(crate) struct PreviewMessage {
 
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct LeftOut {
-    /// `suppressed`, `duplicate`, or `role`, which `roles` of the recipients lets be written to.
+    /// `role` only where `roles` of the recipients is not said.
     #[schema(example = "suppressed")]
     why: String,
     /// What exactly, for people.

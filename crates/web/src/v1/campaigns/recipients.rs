@@ -38,6 +38,7 @@ const NAMED: usize = 1_000;
 #[into_params(parameter_in = Query)]
 pub(crate) struct Place {
     /// The number of the first row of the body, from 0; the header row of CSV does not count.
+    #[param(maximum = 2_147_483_647)]
     first_row: Option<u32>,
     /// Whether mailboxes of offices (`noreply@`, `postmaster@`) are written to.
     roles: Option<bool>,

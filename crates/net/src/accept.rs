@@ -1,0 +1,53 @@
+//! What a listener does where a client could not be taken in.
+//!
+//! Promise: the fault of this machine (no more files may be open) is told, once a minute at most, and is not tried
+//! again busily: a connection gets time to end. A client that went away by itself is nobody's fault.
+
+use std::io;
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+/// Time for a connection to end.
+const PAUSE: Duration = Duration::from_millis(100);
+/// Between two words.
+const TOLD_EVERY: Duration = Duration::from_secs(60);
+
+/// Of one listener.
+#[derive(Debug, Default)]
+pub struct Hindered {
+    told: Option<Instant>,
+}
+
+impl Hindered {
+    /// After an accept that failed: tells why, where that is due, and waits a moment.
+    pub async fn rest(&mut self, why: &io::Error, tell: impl FnOnce(&io::Error)) {
+        if !is_of_client(why) && self.told.is_none_or(|at| at.elapsed() >= TOLD_EVERY) {
+            self.told = Some(Instant::now());
+            tell(why);
+        }
+        tokio::time::sleep(PAUSE).await;
+    }
+}
+
+fn is_of_client(why: &io::Error) -> bool {
+    use io::ErrorKind::{ConnectionAborted, ConnectionReset, Interrupted, NotConnected};
+    matches!(why.kind(), ConnectionAborted | ConnectionReset | Interrupted | NotConnected)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn what_lasts_is_told_once_a_minute_and_a_client_that_went_away_never() {
+        let mut hindered = Hindered::default();
+        let mut told = 0;
+        let began = Instant::now();
+        while began.elapsed() < Duration::from_secs(150) {
+            hindered.rest(&io::Error::from_raw_os_error(24), |_| told += 1).await;
+            hindered.rest(&io::ErrorKind::ConnectionAborted.into(), |_| told += 100).await;
+        }
+        assert_eq!(told, 3);
+    }
+}
