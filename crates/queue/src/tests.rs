@@ -336,7 +336,11 @@ fn random_day(seed: u64) {
             && let Some(&any) = alive.iter().next()
         {
             match random.below(3) {
-                0 => drop(q.hold(any, "x")),
+                0 => {
+                    if let Aside::Taken { .. } = q.take_aside(any, &Intent::Hold("x".into())) {
+                        q.settle(any, Then::Held, Feedback::None, now);
+                    }
+                }
                 1 => drop(q.retry(any, now)),
                 _ => {
                     if q.remove(any, "cancelled") == Change::Now {
