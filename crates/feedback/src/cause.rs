@@ -181,8 +181,8 @@ pub(crate) fn read(said: &Said<'_>) -> Read {
     match found.rule {
         // Old notices name lists that were alive.
         "list.dead" => found.class = Class::ListedAddress,
-        // A kind of file that is forbidden is a rule, and no judgement of what is written.
-        "google.attachment" | "facebook.attachment" => found.class = Class::Policy,
+        // A name without a way to it, for good.
+        "registry.network" if told == Some(EnhancedCode(5, 4, 4)) => found = guessed(Class::NoDomain),
         // "Mail from 192.0.2.1 is refused" is about no sender.
         "notice.sender" if names_address(answered) => found = guessed(Class::AddressReputation),
         _ => {}
@@ -200,7 +200,7 @@ fn told_status(said: &Said<'_>, reply: Option<(u16, usize)>) -> Option<EnhancedC
         let status = find::status(words.split([' ', '\t', '\n', ')', ';', ',']).next()?)?;
         (u16::from(status.0) == code / 100 && (status.1, status.2) != (0, 0)).then_some(status)
     });
-    if let Some(inner) = quoted_status(said.diagnostic) {
+    if let Some(inner) = find::quoted_status(said.diagnostic) {
         return Some(inner);
     }
     let code = reply.map(|(code, _)| code);
@@ -216,16 +216,6 @@ fn told_status(said: &Said<'_>, reply: Option<(u16, usize)>) -> Option<EnhancedC
         Some(status) => Some(status),
         None => in_text(),
     }
-}
-
-/// A service that gave up quotes the last reply that it got: `554 4.4.7 Message expired<421 4.4.2 timed out>`.
-fn quoted_status(diagnostic: &str) -> Option<EnhancedCode> {
-    let inner = diagnostic.rsplit_once('<')?.1.split_once('>')?.0;
-    let (code, words) = inner.split_once(' ')?;
-    let is_code = code.len() == 3 && code.starts_with(['4', '5']) && code.bytes().all(|b| b.is_ascii_digit());
-    let status = find::status(words.split(' ').next()?)?;
-    let is_plain = (status.1, status.2) != (0, 0);
-    (is_code && is_plain && code.starts_with(char::from(b'0' + status.0))).then_some(status)
 }
 
 /// 4 or 5.

@@ -62,6 +62,16 @@ pub(crate) fn statuses(text: &str) -> impl Iterator<Item = EnhancedCode> + '_ {
     })
 }
 
+/// A service that gave up quotes the last reply that it got: `554 4.4.7 Message expired<421 4.4.2 timed out>`.
+pub(crate) fn quoted_status(diagnostic: &str) -> Option<EnhancedCode> {
+    let inner = diagnostic.rsplit_once('<')?.1.split_once('>')?.0;
+    let (code, words) = inner.split_once(' ')?;
+    let is_code = code.len() == 3 && code.starts_with(['4', '5']) && code.bytes().all(|b| b.is_ascii_digit());
+    let found = status(words.split(' ').next()?)?;
+    let is_plain = (found.1, found.2) != (0, 0);
+    (is_code && is_plain && code.starts_with(char::from(b'0' + found.0))).then_some(found)
+}
+
 /// A code of three digits that begins a reply in the text, and where it stands.
 pub(crate) fn reply_code(text: &str) -> Option<(u16, usize)> {
     reply_codes(text).next()

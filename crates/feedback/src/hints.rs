@@ -74,12 +74,13 @@ fn telling(text: &str) -> String {
 
 /// The name of a host or domain that is no list's: `sender there.example is blocked` is about the sender.
 fn is_name(word: &str) -> bool {
+    const TOPS: [&str; 9] = ["com", "net", "org", "edu", "gov", "info", "biz", "example", "local"];
     const LISTS: [&str; 8] = ["spam", "rbl", "bl.", "block", "list", "sorbs", "abuse", "barracuda"];
     let word = word.trim_matches(|c: char| !c.is_alphanumeric());
     let is_host = word.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'.')
-        && word
-            .rsplit_once('.')
-            .is_some_and(|(host, top)| host.len() > 2 && top.len() > 1 && top.bytes().all(|b| b.is_ascii_alphabetic()));
+        && word.rsplit_once('.').is_some_and(|(host, top)| {
+            host.len() > 2 && (TOPS.contains(&top) || (top.len() == 2 && top.bytes().all(|b| b.is_ascii_alphabetic())))
+        });
     is_host && !LISTS.iter().any(|list| word.contains(list))
 }
 

@@ -1,6 +1,6 @@
 //! Real notices and complaints of many families of servers (`tests/bounces/`, see its README and LICENSE), each with
 //! what another program understands it to say. The rate of agreement is held; every
-//! disagreement is printed.
+//! disagreement is printed. So it is with notices that are composed in the manner of many programs (`tests/composed/`).
 
 mod agreement;
 
@@ -12,6 +12,10 @@ use self::agreement::{Rates, expected, folder, judge};
 
 /// Of a hundred recipients so many have to be read as the collection has them, status and cause.
 const HELD: f64 = 96.5;
+
+/// The sets of composed notices, and of a hundred recipients how many have to be read with their status and cause.
+const COMPOSED: [(&str, f64); 5] =
+    [("first", 95.0), ("second", 97.5), ("third", 95.0), ("fourth", 94.0), ("fifth", 96.0)];
 
 #[test]
 fn what_real_servers_write_is_understood() {
@@ -42,4 +46,30 @@ fn every_notice_names_a_recipient() {
             assert!(!recipient.last.is_empty(), "{}", path.display());
         }
     }
+}
+
+#[test]
+fn composed_notices_are_understood() {
+    for (set, held) in COMPOSED {
+        let text = fs::read_to_string(folder().with_file_name("composed").join(set).with_extension("txt")).unwrap();
+        let mut rates = Rates::default();
+        for notice in text.strip_prefix("=== ").unwrap().split("\n=== ") {
+            let (expected, mail) = notice.split_once('\n').unwrap();
+            let found = read_file(mail.replace('\n', "\r\n").as_bytes());
+            let expected: Vec<Vec<&str>> = expected.split(", ").map(|one| one.split(' ').collect()).collect();
+            for one in &expected {
+                assert!(is_named(one[0], &found), "{set}: {} is not named in\n{mail}", one[0]);
+            }
+            let rows: Vec<Vec<&str>> = expected.iter().map(|one| vec![set, one[0], one[1], "", one[2]]).collect();
+            judge(set, &rows, &found, &mut rates);
+        }
+        let both = rates.percent(rates.both);
+        println!("{set}: of {} recipients {both:.1} %", rates.all);
+        assert!(both >= held, "{set}: {both:.1} % are understood; {held} % were");
+    }
+}
+
+fn is_named(address: &str, found: &[Comeback]) -> bool {
+    let reports = found.iter().filter_map(|f| if let Comeback::Report(report) = f { Some(report) } else { None });
+    reports.flat_map(|report| &report.recipients).any(|r| r.address() == address || r.last == address)
 }
