@@ -111,12 +111,14 @@ async fn what_comes_in_while_a_circuits_mail_is_taken_out_is_taken_out_too() {
     let there = world.receiver("a.test", |_, _| "550 5.1.1 no such user here");
     send_to_nobody(&world, 0).await;
     let sent = there.taken().len();
+    world.submit("me@example.com", &["ann@a.test"]).await.unwrap();
+    pass(MINUTE).await;
     world.spool.scan_late(Some(MINUTE));
     let control = world.control();
     let cancelling = tokio::spawn(async move { control.cancel_circuit("shop", "ann").await });
     tokio::task::yield_now().await;
-    world.submit("me@example.com", &["ann@a.test"]).await.unwrap();
-    assert_eq!(cancelling.await.unwrap().unwrap().now, 1);
+    world.submit("me@example.com", &["ben@a.test"]).await.unwrap();
+    assert_eq!(cancelling.await.unwrap().unwrap().now, 2);
     world.spool.scan_late(None);
     assert_eq!((world.control().circuits().open.len(), held(&world).await, there.taken().len()), (0, 0, sent));
     assert!(world.spool.is_empty());
