@@ -145,6 +145,9 @@ fn is_formed(format: &str, value: &Value) -> bool {
 
 /// Each pattern beside what it means.
 fn matches(pattern: &str, text: &str) -> bool {
+    if let Some(else_this) = pattern.strip_prefix("^$|") {
+        return text.is_empty() || matches(else_this, text);
+    }
     let is_id = |text: &str| text.parse::<MessageId>().is_ok();
     let is_line = !text.chars().any(char::is_control);
     let is_name =
