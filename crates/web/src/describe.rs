@@ -59,6 +59,14 @@ pub(crate) fn complete(api: &mut OpenApi) {
             bound(metadata, json!({"type": "string", "minLength": 1, "maxLength": WORD, "pattern": WORDS}));
         });
     }
+    for schema in ["SayWord", "TakeBack"] {
+        let Some(RefOr::T(Schema::Object(object))) = components.schemas.get_mut(schema) else { continue };
+        if let Some(RefOr::T(Schema::Object(address))) = object.properties.get("address") {
+            let of = |format: &str| json!({"type": "string", "format": format});
+            let both = json!({"anyOf": [of("ipv4"), of("ipv6"), {"type": "null"}], "description": address.description});
+            object.properties.insert("address".to_owned(), written(both));
+        }
+    }
     for (schema, more) in [("Selection", selected()), ("Message", whole_or_composed()), ("Again", in_one_way())] {
         let Some(members) = components.schemas.remove(schema) else { continue };
         let both = AllOfBuilder::new().item(members).item(more).build();

@@ -138,7 +138,8 @@ fn is_formed(format: &str, value: &Value) -> bool {
         "hostname" => Domain::parse(text).is_ok(),
         // Of numbers, whose bounds stand beside it.
         "int32" | "int64" => true,
-        "ip" => text.parse::<std::net::IpAddr>().is_ok(),
+        "ipv4" => text.parse::<std::net::Ipv4Addr>().is_ok(),
+        "ipv6" => text.parse::<std::net::Ipv6Addr>().is_ok(),
         other => panic!("nothing is known here of the format {other}"),
     }
 }
