@@ -104,6 +104,27 @@ async fn what_a_circuit_holds_in_the_moment_in_which_it_closes_goes() {
     world.stop().await;
 }
 
+/// It was held, and nothing let it go or took it out any more.
+#[tokio::test(start_paused = true)]
+async fn what_comes_in_while_a_circuits_mail_is_taken_out_is_taken_out_too() {
+    let mut world = World::new().await;
+    let there = world.receiver("a.test", |_, _| "550 5.1.1 no such user here");
+    send_to_nobody(&world, 0).await;
+    let sent = there.taken().len();
+    world.submit("me@example.com", &["ann@a.test"]).await.unwrap();
+    pass(MINUTE).await;
+    world.spool.scan_late(Some(MINUTE));
+    let control = world.control();
+    let cancelling = tokio::spawn(async move { control.cancel_circuit("shop", "ann").await });
+    tokio::task::yield_now().await;
+    world.submit("me@example.com", &["ben@a.test"]).await.unwrap();
+    assert_eq!(cancelling.await.unwrap().unwrap().now, 2);
+    world.spool.scan_late(None);
+    assert_eq!((world.control().circuits().open.len(), held(&world).await, there.taken().len()), (0, 0, sent));
+    assert!(world.spool.is_empty());
+    world.stop().await;
+}
+
 /// A month in which the shop writes to six customers a day, half of whom it knows.
 async fn a_month_of_habit(world: &World) {
     for day in 0..30 {

@@ -34,13 +34,7 @@ impl Scene {
     async fn new(addresses: &[&str], without: &[&str], more: &str) -> Scene {
         let mut world = World::unstarted();
         world.domains.retain(|domain| domain.name.as_str() == "example.com");
-        world.egresses = addresses
-            .iter()
-            .map(|address| {
-                let (v4, v6) = (address.parse().ok(), address.parse().ok());
-                Arc::new(Egress { name: (*address).into(), ehlo: ehlo(address), v4, v6, narrowed: false })
-            })
-            .collect();
+        world.egresses = egresses(addresses);
         let folder = tempfile::tempdir().unwrap();
         let dns = Arc::new(ServersFake::parse(&zone(&world, without, more)));
         let store = Arc::new(Trust::open(&folder.path().join("trust.sqlite")).unwrap());
@@ -63,6 +57,14 @@ impl Scene {
         let rows = self.world.control().permits().rows;
         rows.iter().map(|row| format!("{} {}", row.address.unwrap(), row.word)).collect()
     }
+}
+
+fn egresses(addresses: &[&str]) -> Vec<Arc<Egress>> {
+    let egress = |address: &&str| {
+        let (v4, v6) = (address.parse().ok(), address.parse().ok());
+        Arc::new(Egress { name: (*address).into(), ehlo: ehlo(address), v4, v6, narrowed: false })
+    };
+    addresses.iter().map(egress).collect()
 }
 
 fn ehlo(address: &str) -> repute_types::Domain {
@@ -418,4 +420,28 @@ async fn a_resolver_that_says_nothing_exists_took_permits_away() {
     scene.dns.replace("");
     pass(20 * MINUTE).await;
     assert_eq!(scene.words(), ["203.0.113.10 permitted"]);
+}
+
+/// Its records named every host of the server, and over HTTP an account saw addresses that others' mail alone leaves from.
+#[tokio::test(start_paused = true)]
+async fn of_a_domain_are_told_the_hosts_that_it_is_sent_from() {
+    let mut world = World::unstarted();
+    world.egresses = egresses(&[A, B]);
+    for (name, place) in [("example.com", 0), ("other.test", 1)] {
+        let of_name = world.domains.iter_mut().find(|of| of.name.as_str() == name).unwrap();
+        of_name.pool = Some(vec![place]);
+    }
+    world.start().await;
+    let control = world.control();
+    for (name, its, others) in [("example.com", A, B), ("other.test", B, A)] {
+        let told = control.domains().into_iter().find(|row| row.name.as_str() == name).unwrap().records;
+        let says = |text: &str| told.iter().any(|record| record.name.as_str() == text || record.value.contains(text));
+        assert!(says(its) && says(ehlo(its).as_str()) && !says(others) && !says(ehlo(others).as_str()), "{told:?}");
+        let from: Vec<_> = control.egresses_of(&[domain(name)]).into_iter().filter_map(|row| row.v4).collect();
+        assert_eq!(from, [its.parse::<std::net::Ipv4Addr>().unwrap()]);
+    }
+    assert_eq!((control.egresses_of(&[domain("nobody.test")]).len(), control.egresses().len()), (0, 2));
+    // Where nothing is said of a pool, it is all of them.
+    assert_eq!(control.egresses_of(&[domain("news.example"), domain("example.com")]).len(), 2);
+    world.stop().await;
 }

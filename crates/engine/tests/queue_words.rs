@@ -76,6 +76,15 @@ async fn of_two_releases_at_once_the_second_brings_nobody_back() {
     assert!(world.spool.is_empty());
 }
 
+/// Starts again, and what was there takes a minute to come into the queue.
+async fn start_slowly(world: &mut World) {
+    world.stop().await;
+    world.spool.scan_late(Some(MINUTE));
+    world.start().await;
+    tokio::task::yield_now().await;
+    world.spool.scan_late(None);
+}
+
 /// Said just after a start, a word missed what was not in the queue yet, and that was sent a moment later.
 #[tokio::test(start_paused = true)]
 async fn a_word_just_after_the_start_is_of_all_that_was_there() {
@@ -86,17 +95,13 @@ async fn a_word_just_after_the_start_is_of_all_that_was_there() {
     for _ in 0..3 {
         ids.push(world.submit_at("shop@example.com", &["bob@b.test"], at).await.unwrap());
     }
-    world.stop().await;
-    world.spool.scan_late(Some(Duration::from_secs(5)));
-    world.start().await;
+    start_slowly(&mut world).await;
     assert_eq!(world.control().cancel(&one(ids[0]), "ann").await.unwrap().now, 1);
-    world.stop().await;
-    world.start().await;
+    start_slowly(&mut world).await;
     assert_eq!(world.control().hold(&all(), "looked at").await.unwrap().now, 2);
     pass(4 * HOUR).await;
     assert_eq!(got(&b), [] as [&str; 0]);
-    world.stop().await;
-    world.start().await;
+    start_slowly(&mut world).await;
     assert_eq!(world.control().release(&all()).await.unwrap().now, 2);
     pass(HOUR).await;
     assert_eq!(got(&b).len(), 2);

@@ -9,8 +9,9 @@ use repute_engine::bulk::words::{State, WhyNot};
 use repute_engine::control::QueueRow;
 use repute_hooks::Type;
 use serde_json::{Value, json};
+use utoipa::openapi::path::{Parameter, ParameterIn};
 use utoipa::openapi::schema::{AdditionalProperties, AllOfBuilder, Object, Schema, SchemaType, Type as Kind};
-use utoipa::openapi::{OpenApi, RefOr};
+use utoipa::openapi::{OpenApi, RefOr, Required};
 
 use crate::v1::letter::{FIELD, PAIRS, VALUE, WORD};
 use crate::v1::view::{STATES, STEPS, VERDICTS};
@@ -21,6 +22,10 @@ const WORDS: &str = r"^[^\x00-\x1f\x7f-\x9f]*[^\s\x00-\x1f\x7f-\x9f][^\x00-\x1f\
 /// Completes what is made from the handlers.
 pub(crate) fn complete(api: &mut OpenApi) {
     list_types_of_events(api);
+    let operations = api.paths.paths.values_mut().flat_map(|path| [&mut path.get, &mut path.post, &mut path.delete]);
+    for operation in operations.flatten() {
+        operation.parameters.iter_mut().flatten().for_each(may_be_empty);
+    }
     let Some(components) = api.components.as_mut() else { return };
     for schema in components.schemas.values_mut() {
         if let RefOr::T(schema) = schema {
@@ -54,6 +59,14 @@ pub(crate) fn complete(api: &mut OpenApi) {
             bound(metadata, json!({"type": "string", "minLength": 1, "maxLength": WORD, "pattern": WORDS}));
         });
     }
+    for schema in ["SayWord", "TakeBack"] {
+        let Some(RefOr::T(Schema::Object(object))) = components.schemas.get_mut(schema) else { continue };
+        if let Some(RefOr::T(Schema::Object(address))) = object.properties.get("address") {
+            let of = |format: &str| json!({"type": "string", "format": format});
+            let both = json!({"anyOf": [of("ipv4"), of("ipv6"), {"type": "null"}], "description": address.description});
+            object.properties.insert("address".to_owned(), written(both));
+        }
+    }
     for (schema, more) in [("Selection", selected()), ("Message", whole_or_composed()), ("Again", in_one_way())] {
         let Some(members) = components.schemas.remove(schema) else { continue };
         let both = AllOfBuilder::new().item(members).item(more).build();
@@ -73,6 +86,16 @@ fn list_types_of_events(api: &mut OpenApi) {
     match wanted {
         Some(RefOr::T(Schema::Object(types))) => types.pattern = Some(format!("^{one}(,{one})*$")),
         _ => debug_assert!(false, "the stream of events has no parameter for its types"),
+    }
+}
+
+/// An empty value of a query is one that is not given: so forms send it.
+fn may_be_empty(parameter: &mut RefOr<Parameter>) {
+    let RefOr::T(parameter) = parameter else { return };
+    let is_meant = parameter.parameter_in == ParameterIn::Query && parameter.required != Required::True;
+    if let (true, Some(RefOr::T(Schema::Object(text)))) = (is_meant, &mut parameter.schema) {
+        text.min_length = text.min_length.filter(|_| text.pattern.is_none());
+        text.pattern = text.pattern.take().map(|pattern| format!("^$|{pattern}"));
     }
 }
 

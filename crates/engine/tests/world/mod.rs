@@ -27,15 +27,14 @@ use repute_spool::MemorySpool;
 use repute_testkit::{State, TokioClock};
 use repute_trust::dkim::{Algorithm, SigningKey};
 use repute_types::event::EventSink;
-use repute_types::{
-    Address, Content, Domain, Envelope, Event, EventKind, MessageId, Recipient, Reply, SeededRandom, Stream,
-};
+use repute_types::{Address, Content, Domain, Envelope, Event, MessageId, Recipient, Reply, SeededRandom, Stream};
 
 pub mod campaigns;
 mod receiver;
 mod told;
 
 pub use receiver::Receiver;
+pub use told::Events;
 
 pub fn domain(name: &str) -> Domain {
     Domain::parse(name).unwrap()
@@ -103,30 +102,6 @@ impl Resolver for Names {
 
     fn ptr(&self, _: IpAddr) -> BoxFuture<'_, Lookup<Domain>> {
         Box::pin(async { Lookup::NoData { authentic: false } })
-    }
-}
-
-/// The events of the works, kept.
-#[derive(Default)]
-pub struct Events(Mutex<Vec<Event>>, Mutex<Option<OnHeld>>);
-
-type OnHeld = Box<dyn FnOnce() + Send>;
-
-impl Events {
-    /// Does this in the middle of what the works do when they hold the next part.
-    pub fn when_held(&self, what: impl FnOnce() + Send + 'static) {
-        *self.1.lock().unwrap() = Some(Box::new(what));
-    }
-}
-
-impl EventSink for Events {
-    fn emit(&self, event: Event) {
-        let is_held = matches!(event.kind, EventKind::Held { .. });
-        self.0.lock().unwrap().push(event);
-        let what = self.1.lock().unwrap().take_if(|_| is_held);
-        if let Some(what) = what {
-            what();
-        }
     }
 }
 

@@ -1,10 +1,36 @@
 //! What the works told: questions to the events of a world.
 
 use std::net::IpAddr;
+use std::sync::Mutex;
 
-use repute_types::{Cause, EventKind, Verdict};
+use repute_types::event::EventSink;
+use repute_types::{Cause, Event, EventKind, Verdict};
 
 use super::World;
+
+/// The events of the works, kept.
+#[derive(Default)]
+pub struct Events(Mutex<Vec<Event>>, Mutex<Option<OnHeld>>);
+
+type OnHeld = Box<dyn FnOnce() + Send>;
+
+impl Events {
+    /// Does this in the middle of what the works do when they hold the next part.
+    pub fn when_held(&self, what: impl FnOnce() + Send + 'static) {
+        *self.1.lock().unwrap() = Some(Box::new(what));
+    }
+}
+
+impl EventSink for Events {
+    fn emit(&self, event: Event) {
+        let is_held = matches!(event.kind, EventKind::Held { .. });
+        self.0.lock().unwrap().push(event);
+        let what = self.1.lock().unwrap().take_if(|_| is_held);
+        if let Some(what) = what {
+            what();
+        }
+    }
+}
 
 impl World {
     /// The verdicts about a recipient so far, with the stage and the attempt.

@@ -132,7 +132,6 @@ pub(crate) async fn list(State(app): State<Arc<App>>, caller: Caller) -> Result<
 pub(crate) struct SayWord {
     /// An address that mail leaves from; null: every address.
     #[serde(default)]
-    #[schema(format = "ip", example = "203.0.113.10")]
     address: Option<String>,
     /// A domain; null: every domain.
     #[serde(default)]
@@ -156,8 +155,8 @@ pub(crate) struct SayWord {
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct TakeBack {
+    /// An address that mail leaves from; null: what was said of every address.
     #[serde(default)]
-    #[schema(format = "ip")]
     address: Option<String>,
     #[serde(default)]
     #[schema(format = "hostname")]

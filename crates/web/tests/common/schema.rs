@@ -138,13 +138,17 @@ fn is_formed(format: &str, value: &Value) -> bool {
         "hostname" => Domain::parse(text).is_ok(),
         // Of numbers, whose bounds stand beside it.
         "int32" | "int64" => true,
-        "ip" => text.parse::<std::net::IpAddr>().is_ok(),
+        "ipv4" => text.parse::<std::net::Ipv4Addr>().is_ok(),
+        "ipv6" => text.parse::<std::net::Ipv6Addr>().is_ok(),
         other => panic!("nothing is known here of the format {other}"),
     }
 }
 
 /// Each pattern beside what it means.
 fn matches(pattern: &str, text: &str) -> bool {
+    if let Some(else_this) = pattern.strip_prefix("^$|") {
+        return text.is_empty() || matches(else_this, text);
+    }
     let is_id = |text: &str| text.parse::<MessageId>().is_ok();
     let is_line = !text.chars().any(char::is_control);
     let is_name =
