@@ -77,3 +77,30 @@ pub(crate) fn names_address(answered: &str) -> bool {
         behind[..end].trim_end_matches(['.', ':']).parse::<std::net::IpAddr>().is_ok()
     })
 }
+
+/// Whether it is an address of the sender's that the sentence begins with: `550 5.1.1 sender address does not exist`.
+pub(crate) fn names_senders_address(answered: &str) -> bool {
+    const SENDERS: [&str; 11] = [
+        "sender address",
+        "sender's address",
+        "sender does not",
+        "from address",
+        "from: address",
+        "mail from address",
+        "envelope sender",
+        "envelope from",
+        "return path",
+        "return-path",
+        "reverse-path",
+    ];
+    let text = answered.to_lowercase();
+    let words = text.trim_start_matches(|c: char| !c.is_alphabetic());
+    let words = words.strip_prefix("the ").or_else(|| words.strip_prefix("your ")).unwrap_or(words);
+    SENDERS.iter().any(|lead| words.starts_with(lead))
+}
+
+/// Whether the address is refused for the range that it stands in.
+pub(crate) fn is_dynamic(diagnostic: &str) -> bool {
+    let text = diagnostic.to_lowercase();
+    ["dynamic", "generic", "dial", "residential"].iter().any(|word| text.contains(word))
+}
