@@ -11,7 +11,7 @@ use repute_trust::replies::{Class, Classification, Fault, Rules};
 use repute_types::{EnhancedCode, Reply};
 
 use crate::circumstances::{
-    is_about_sender, is_after_acceptance, is_dynamic, is_general, names_address, names_sender, names_senders_address,
+    as_notices_mean, is_about_sender, is_after_acceptance, is_dynamic, is_general, names_sender, names_senders_address,
     refuses_connection,
 };
 use crate::find;
@@ -181,15 +181,7 @@ pub(crate) fn read(said: &Said<'_>) -> Read {
     {
         found = Cause { class: Class::SenderDomain, fault: Fault::Domain, rule: "notice.sender", suppresses: false };
     }
-    match found.rule {
-        // Old notices name lists that were alive.
-        "list.dead" => found.class = Class::ListedAddress,
-        // A name without a way to it, for good.
-        "registry.network" if told == Some(EnhancedCode(5, 4, 4)) => found = guessed(Class::NoDomain),
-        // "Mail from 192.0.2.1 is refused" is about no sender.
-        "notice.sender" if names_address(answered) => found = guessed(Class::AddressReputation),
-        _ => {}
-    }
+    as_notices_mean(&mut found, told, answered);
     found.suppresses &= !says_good;
     let status = told.unwrap_or_else(|| usual_status(found.class, class));
     Read { status, is_status_told: told.is_some(), reply: code.filter(|c| *c >= 400), cause: Some(found) }
@@ -433,7 +425,7 @@ const ENOUGH: u32 = 3;
 const PLAIN_HINT: u32 = 6;
 
 /// A guess never suppresses anybody.
-fn guessed(class: Class) -> Cause {
+pub(crate) fn guessed(class: Class) -> Cause {
     Cause { class, fault: class.fault(), rule: "guess", suppresses: false }
 }
 
