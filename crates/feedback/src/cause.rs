@@ -336,7 +336,7 @@ impl Subject<'_> {
         Some((Cause { class, fault: class.fault(), rule: "status.registered", suppresses }, is_plain))
     }
 
-    /// What a status is registered for that only servers use which mean it (RFC 7372, RFC 7505): a phrase that says
+    /// What a status is registered for that only servers use which mean it (RFC 3463 and its registry): a phrase that says
     /// no more than that something is forbidden does not go before it.
     fn registered(&self, found: &Classification<'static>) -> Option<Cause> {
         let class = match self.status? {
