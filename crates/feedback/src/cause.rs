@@ -11,7 +11,8 @@ use repute_trust::replies::{Class, Classification, Fault, Rules};
 use repute_types::{EnhancedCode, Reply};
 
 use crate::circumstances::{
-    is_about_sender, is_after_acceptance, is_general, names_address, names_sender, refuses_connection,
+    as_notices_mean, is_about_sender, is_after_acceptance, is_dynamic, is_general, names_sender, names_senders_address,
+    refuses_connection,
 };
 use crate::find;
 use crate::hints::Hints;
@@ -172,21 +173,15 @@ pub(crate) fn read(said: &Said<'_>) -> Read {
         found = guessed(Class::Network);
     }
     let is_name = matches!(found.class, Class::NoDomain | Class::TakesNoMail) && names_sender(answered);
+    let is_address = found.class == Class::UnknownUser || found.rule == "list.named";
     if is_name
+        || (is_address && names_senders_address(answered))
         || (matches!(found.class, Class::NoDomain | Class::UnknownUser) && is_about_sender(told, said.diagnostic))
         || (matches!(found.class, Class::NoDomain | Class::TakesNoMail) && is_at_sender(said.diagnostic, about))
     {
         found = Cause { class: Class::SenderDomain, fault: Fault::Domain, rule: "notice.sender", suppresses: false };
     }
-    match found.rule {
-        // Old notices name lists that were alive.
-        "list.dead" => found.class = Class::ListedAddress,
-        // A name without a way to it, for good.
-        "registry.network" if told == Some(EnhancedCode(5, 4, 4)) => found = guessed(Class::NoDomain),
-        // "Mail from 192.0.2.1 is refused" is about no sender.
-        "notice.sender" if names_address(answered) => found = guessed(Class::AddressReputation),
-        _ => {}
-    }
+    as_notices_mean(&mut found, told, answered);
     found.suppresses &= !says_good;
     let status = told.unwrap_or_else(|| usual_status(found.class, class));
     Read { status, is_status_told: told.is_some(), reply: code.filter(|c| *c >= 400), cause: Some(found) }
@@ -254,7 +249,7 @@ impl Subject<'_> {
         }
         let by_notice = self.noticed(&reply, self.remote);
         if strength(&by_notice) == Strength::Plain {
-            return self.registered(&by_notice).unwrap_or_else(|| self.plainer(&by_notice, &by_reply));
+            return self.registered(&by_notice).unwrap_or_else(|| self.plainer(&by_notice, &by_reply, diagnostic));
         }
         let spoken = if answered.is_empty() { diagnostic } else { answered };
         let hinted = known().hints.hint(spoken, self.status);
@@ -341,7 +336,7 @@ impl Subject<'_> {
         Some((Cause { class, fault: class.fault(), rule: "status.registered", suppresses }, is_plain))
     }
 
-    /// What a status is registered for that only servers use which mean it (RFC 7372, RFC 7505): a phrase that says
+    /// What a status is registered for that only servers use which mean it (RFC 3463 and its registry): a phrase that says
     /// no more than that something is forbidden does not go before it.
     fn registered(&self, found: &Classification<'static>) -> Option<Cause> {
         let class = match self.status? {
@@ -365,11 +360,20 @@ impl Subject<'_> {
     }
 
     /// A phrase that only says that there is a rule or a fault goes behind a word that says which.
-    fn plainer(&self, by_notice: &Classification<'static>, by_reply: &Classification<'static>) -> Cause {
+    fn plainer(
+        &self,
+        by_notice: &Classification<'static>,
+        by_reply: &Classification<'static>,
+        diagnostic: &str,
+    ) -> Cause {
         use Class::*;
         let says_which =
             matches!(by_reply.class, Spf | Dkim | Dmarc | ReverseDns | Tls | ListedAddress | AddressReputation);
-        let is_plainer = is_vague(by_notice) && strength(by_reply) == Strength::Words && says_which;
+        // That the address is refused goes behind what is wrong with its names.
+        let is_of_names =
+            by_notice.class == AddressReputation && by_reply.class == ReverseDns && !is_dynamic(diagnostic);
+        let is_plainer = (is_vague(by_notice) && says_which) || is_of_names;
+        let is_plainer = is_plainer && strength(by_reply) == Strength::Words;
         self.cause(if is_plainer { by_reply } else { by_notice })
     }
 
@@ -421,7 +425,7 @@ const ENOUGH: u32 = 3;
 const PLAIN_HINT: u32 = 6;
 
 /// A guess never suppresses anybody.
-fn guessed(class: Class) -> Cause {
+pub(crate) fn guessed(class: Class) -> Cause {
     Cause { class, fault: class.fault(), rule: "guess", suppresses: false }
 }
 

@@ -4,7 +4,7 @@
 use repute_trust::replies::Class;
 use repute_types::EnhancedCode;
 
-use crate::cause::Cause;
+use crate::cause::{Cause, guessed};
 
 /// Whether "user unknown" or "access denied" is all that says so; rules of one receiver, and sentences, know what they mean.
 pub(crate) fn is_general(found: &Cause, diagnostic: &str) -> bool {
@@ -69,11 +69,71 @@ pub(crate) fn names_sender(answered: &str) -> bool {
 }
 
 /// Whether what comes from an IP address is refused.
-pub(crate) fn names_address(answered: &str) -> bool {
+fn names_address(answered: &str) -> bool {
     let text = answered.to_lowercase();
     text.match_indices("from ").any(|(at, lead)| {
         let behind = text[at + lead.len()..].trim_start_matches(['[', '(']);
         let end = behind.find(|c: char| !c.is_ascii_hexdigit() && c != '.' && c != ':').unwrap_or(behind.len());
         behind[..end].trim_end_matches(['.', ':']).parse::<std::net::IpAddr>().is_ok()
     })
+}
+
+/// Whether it is an address of the sender's that the sentence begins with: `550 5.1.1 sender address does not exist`.
+pub(crate) fn names_senders_address(answered: &str) -> bool {
+    const SENDERS: [&str; 11] = [
+        "sender address",
+        "sender's address",
+        "sender does not",
+        "from address",
+        "from: address",
+        "mail from address",
+        "envelope sender",
+        "envelope from",
+        "return path",
+        "return-path",
+        "reverse-path",
+    ];
+    let text = answered.to_lowercase();
+    let words = text.trim_start_matches(|c: char| !c.is_alphabetic());
+    let words = words.strip_prefix("the ").or_else(|| words.strip_prefix("your ")).unwrap_or(words);
+    SENDERS.iter().any(|lead| words.starts_with(lead))
+}
+
+/// Whether the address is refused for the range that it stands in.
+pub(crate) fn is_dynamic(diagnostic: &str) -> bool {
+    let text = diagnostic.to_lowercase();
+    ["dynamic", "generic", "dial", "residential"].iter().any(|word| text.contains(word))
+}
+
+/// What rules mean in a notice where they mean another thing in a reply, or where the sentence says whom it is about.
+pub(crate) fn as_notices_mean(found: &mut Cause, told: Option<EnhancedCode>, answered: &str) {
+    match found.rule {
+        // Old notices name lists that were alive.
+        "list.dead" => found.class = Class::ListedAddress,
+        // A name without a way to it, for good.
+        "registry.network" if told == Some(EnhancedCode(5, 4, 4)) => *found = guessed(Class::NoDomain),
+        // "Mail from 192.0.2.1 is refused" is about no sender.
+        "notice.sender" if names_address(answered) => *found = guessed(Class::AddressReputation),
+        "notice.content" if is_of_host(answered) => *found = guessed(Class::AddressReputation),
+        _ => {}
+    }
+}
+
+/// Whether it is a host that the sentence begins with: a source of spam is no spam itself.
+fn is_of_host(answered: &str) -> bool {
+    const HOSTS: [&str; 9] = [
+        "ip ",
+        "ip address",
+        "sending ip",
+        "client",
+        "host ",
+        "sending server",
+        "sending host",
+        "mail server",
+        "server",
+    ];
+    let text = answered.to_lowercase();
+    let words = text.trim_start_matches(|c: char| !c.is_alphabetic());
+    let words = ["the ", "your ", "this "].iter().find_map(|lead| words.strip_prefix(lead)).unwrap_or(words);
+    HOSTS.iter().any(|lead| words.starts_with(lead))
 }

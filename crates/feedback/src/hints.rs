@@ -68,8 +68,15 @@ fn telling(text: &str) -> String {
         &sentence[..end.unwrap_or(sentence.len())]
     });
     let words = sentences.flat_map(str::split_whitespace);
+    let begins = |word: &str| is_address(word) || !word.starts_with(|c: char| c.is_ascii_digit());
+    let mut words = words.skip_while(|word| !begins(word)).peekable();
+    let is_subject = words.peek().is_some_and(|word| word.contains('@'));
+    let subject = if is_subject { "address " } else { "" };
     let words = words.filter(|word| !word.contains('@') && !word.contains("://") && !is_name(word));
-    words.map(|word| if is_address(word) { "ipaddr" } else { word }).collect::<Vec<_>>().join(" ")
+    let words: Vec<&str> = words.map(|word| if is_address(word) { "ipaddr" } else { word }).collect();
+    let is_verb = words.first().is_some_and(|word| ["is", "was", "has", "does", "doesnt", "cannot"].contains(word));
+    let words = format!("{}{}", if is_verb { subject } else { "" }, words.join(" "));
+    words.replace("address ipaddr", "ipaddr").replace("mail from ipaddr", "from ipaddr")
 }
 
 /// The name of a host or domain that is no list's: `sender there.example is blocked` is about the sender.

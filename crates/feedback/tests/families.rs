@@ -82,3 +82,28 @@ fn words_of_many_servers_are_understood_and_a_guess_suppresses_nobody() {
         assert!(!(cause.suppresses && cause.rule.starts_with("guess")), "{said}");
     }
 }
+
+/// Of a thousand sentences so many are understood.
+const COMBINED: usize = 985;
+
+#[test]
+fn sentences_put_together_of_common_words_are_understood_and_suppress_nobody_wrongly() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/families");
+    let table = fs::read_to_string(folder.join("combined.tsv")).unwrap();
+    let (mut all, mut wrong) = (0, Vec::new());
+    for row in table.lines().filter(|line| !line.starts_with('#')) {
+        let [classes, begins, ends] = row.split('\t').collect::<Vec<_>>()[..] else { panic!("{row}") };
+        for (begin, end) in begins.split('|').flat_map(|begin| ends.split('|').map(move |end| (begin, end))) {
+            let said = format!("550 {begin} {end}");
+            let Comeback::Report(report) = read(refusal(&said).as_bytes()) else { panic!("{said}") };
+            let cause = report.recipients[0].cause.unwrap();
+            all += 1;
+            if !classes.split(',').any(|expected| expected == cause.class.as_str()) {
+                assert!(!cause.suppresses, "{said}: {} ({})", cause.class, cause.rule);
+                wrong.push(format!("{said}: {}, not {classes} ({})", cause.class, cause.rule));
+            }
+        }
+    }
+    assert!(all > 3000, "{all}");
+    assert!(wrong.len() * 1000 <= all * (1000 - COMBINED), "{} of {all}:\n{}", wrong.len(), wrong.join("\n"));
+}

@@ -1,7 +1,7 @@
 //! The small languages of the rule files: texts, status codes, reply codes.
 //!
 //! A text pattern is found anywhere in the reply, letters of either case alike. `*` stands for
-//! anything, `{606-649}` for a whole number in that range. It begins and ends at the border
+//! anything up to 150 octets, `{606-649}` for a whole number in that range. It begins and ends at the border
 //! of a word, unless it begins or ends with `*`: `ptr` is not found in "encrypted", `throttl*`
 //! is found in "throttled".
 
@@ -284,6 +284,14 @@ mod tests {
         check("PTR", "PTR", true);
         // The first place is inside a word, a later one is not.
         check("spf", "xspf, spf", true);
+    }
+
+    #[test]
+    fn words_of_different_sentences_are_not_put_together() {
+        let far = format!("The address is known. {} The file does not exist.", "And so on.".repeat(20));
+        check("address*not exist", &far, false);
+        check("address*not exist", &format!("{far} The address does not exist."), true);
+        check("address*file*not exist", "The address of that file does not exist.", true);
     }
 
     #[test]
