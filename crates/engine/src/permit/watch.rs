@@ -130,6 +130,8 @@ async fn look(works: &Works, doors: &TrustDoors, round: Round, due: &[&'static s
         hosts: settings.permit.hosts.clone(),
         mx_port: settings.permit.mx_port,
         serving: true,
+        // Permits have the points of each pair.
+        pairs: false,
         ..Options::default()
     };
     let asks = Doors {
@@ -196,11 +198,12 @@ fn known(works: &Works, now: Timestamp) -> impl Fn(&str) -> Known + use<> {
 /// Words of operators whose time is over.
 async fn expire(works: &Works, doors: &TrustDoors, now: Timestamp) {
     let _turn = works.board.turn.lock().await;
-    let before = board::states(works, now);
-    let over = works.board.permits(|permits| permits.expire(now));
-    if over.is_empty() {
+    // With very many pairs it takes long to tell their states.
+    if !works.board.permits(|permits| permits.overrides().iter().any(|said| said.is_over(now))) {
         return;
     }
+    let before = board::states(works, now);
+    let over = works.board.permits(|permits| permits.expire(now));
     for said in &over {
         let text = format!("an operator's word is over ({}): {}", said.word.as_str(), said.reason);
         works.note(Level::Info, "permit", text);
