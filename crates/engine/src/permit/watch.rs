@@ -168,14 +168,15 @@ async fn doubt(works: &Works, doors: &TrustDoors, setup: &Setup, options: &Optio
 }
 
 fn scores(permits: &repute_trust::permit::Permits, setup: &Setup) -> Vec<(String, String, u32)> {
+    let points = permits.points();
     let pairs = setup.egresses.iter().flat_map(|egress| setup.domains.iter().map(move |domain| (egress, domain)));
     // With very many pairs their scores are not what anybody looks at.
     pairs
         .filter(|(egress, domain)| domain.leaves_from(egress.address))
         .take(1000)
         .map(|(egress, domain)| {
-            let points = permits.trust(Some(egress.address), Some(&domain.name));
-            (egress.address.to_string(), domain.name.to_string(), points)
+            let left = points.of(Some(egress.address), Some(&domain.name));
+            (egress.address.to_string(), domain.name.to_string(), left)
         })
         .collect()
 }
