@@ -1,5 +1,6 @@
 //! The findings of a run, and what they come to for each address and domain.
 
+use std::collections::{BTreeSet, HashMap};
 use std::net::IpAddr;
 
 use repute_trust::checks::{Finding, Outcome, Rule, catalogue, entry};
@@ -18,7 +19,7 @@ pub struct Report {
     pub hostname: Domain,
     /// All checks were made; otherwise `trust` and `takes` speak of those made alone.
     pub whole: bool,
-    /// Each address with each domain; without domains, each address.
+    /// Each address with each domain; without domains, each address. Empty where the run was to leave them out.
     pub pairs: Vec<Pair>,
     /// By rule, then by check.
     pub findings: Vec<Finding>,
@@ -58,7 +59,17 @@ pub struct Takes {
 
 impl Report {
     pub(crate) fn new(setup: &Setup, findings: Vec<Finding>, at: Timestamp, whole: bool, kept: Kept) -> Report {
-        let mut report = Report { at, hostname: setup.hostname.clone(), whole, pairs: Vec::new(), findings, kept };
+        Report { at, hostname: setup.hostname.clone(), whole, pairs: Vec::new(), findings, kept }
+    }
+
+    /// Says what the findings come to for each pair.
+    pub(crate) fn with_pairs(mut self, setup: &Setup) -> Report {
+        self.pairs = self.judged(setup);
+        self
+    }
+
+    fn judged(&self, setup: &Setup) -> Vec<Pair> {
+        let (places, mut pairs) = (self.places(), Vec::new());
         let domains: Vec<Option<&Sending>> = match setup.domains.as_slice() {
             [] => vec![None],
             some => some.iter().map(Some).collect(),
@@ -71,15 +82,13 @@ impl Report {
             let of_pool = |of: &&Option<&Sending>| of.zip(address).is_none_or(|(of, address)| of.leaves_from(address));
             for sending in domains.iter().filter(of_pool) {
                 let domain = sending.map(|sending| sending.name.clone());
-                let (trust, at_most, takes) = {
-                    let of: Vec<&Finding> = report.of(address, domain.as_ref()).collect();
-                    let (trust, at_most) = trust(&of);
-                    (trust, at_most, PROVIDERS.map(|p| takes(p, &of)).to_vec())
-                };
-                report.pairs.push(Pair { address, ehlo: ehlo.clone(), domain, trust, at_most, takes });
+                let of: Vec<&Finding> = concerns(&places, address, domain.as_ref()).collect();
+                let (trust, at_most) = trust(&of);
+                let takes = PROVIDERS.map(|p| takes(p, &of)).to_vec();
+                pairs.push(Pair { address, ehlo: ehlo.clone(), domain, trust, at_most, takes });
             }
         }
-        report
+        pairs
     }
 
     /// What concerns mail of a domain from an address.
@@ -88,6 +97,15 @@ impl Report {
             let here = f.address.is_none() || f.address == address;
             here && (f.domain.is_none() || f.domain.as_ref() == domain)
         })
+    }
+
+    /// By what they are about: with thousands of pairs each looks at its own alone.
+    fn places(&self) -> Places<'_> {
+        let mut places = Places::new();
+        for finding in &self.findings {
+            places.entry((finding.address, finding.domain.as_ref())).or_default().push(finding);
+        }
+        places
     }
 
     pub fn has(&self, outcome: Outcome) -> bool {
@@ -103,6 +121,20 @@ impl Report {
             _ => 0,
         }
     }
+}
+
+/// Findings by the address and the domain that they are about.
+type Places<'a> = HashMap<(Option<IpAddr>, Option<&'a Domain>), Vec<&'a Finding>>;
+
+/// The same of each pair.
+fn concerns<'a>(
+    places: &Places<'a>,
+    address: Option<IpAddr>,
+    domain: Option<&'a Domain>,
+) -> impl Iterator<Item = &'a Finding> {
+    // Where there is no address or no domain, some of the four are one.
+    let about = BTreeSet::from([(None, None), (None, domain), (address, None), (address, domain)]);
+    about.into_iter().filter_map(|about| places.get(&about)).flatten().copied()
 }
 
 /// The rule that a finding belongs to.

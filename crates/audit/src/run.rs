@@ -1,5 +1,7 @@
 //! One run: every group of checks that is wanted, at the same time.
 
+use std::collections::HashMap;
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -44,6 +46,8 @@ pub struct Options {
     pub mx_port: u16,
     /// The server runs: its own ports have to answer.
     pub serving: bool,
+    /// What the findings come to is told for each address with each domain.
+    pub pairs: bool,
 }
 
 impl Default for Options {
@@ -63,6 +67,7 @@ impl Default for Options {
             rpki: None,
             mx_port: 25,
             serving: false,
+            pairs: true,
         }
     }
 }
@@ -143,10 +148,11 @@ pub async fn run(
     }
     precheck(&mut findings);
     findings.retain(|finding| options.takes(finding.id));
-    findings.sort_by(|a, b| (place(a.id), &a.about).cmp(&(place(b.id), &b.about)));
+    findings.sort_by_cached_key(|finding| (place(finding.id), finding.about.clone()));
     findings.dedup();
     let kept = doors.own.as_ref().map(|own| own.kept.clone()).unwrap_or_default().after(&setup, found, now);
-    Report::new(&setup, findings, now, options.only.is_empty(), kept)
+    let report = Report::new(&setup, findings, now, options.only.is_empty(), kept);
+    if options.pairs { report.with_pairs(&setup) } else { report }
 }
 
 /// Starts a group that keeps nothing.
@@ -223,26 +229,32 @@ fn connect(run: &Run, groups: &mut JoinSet<Gathered>) {
 
 /// What is made of the other checks of an IPv6 egress.
 fn whole_v6(run: &Run, findings: &mut Vec<Finding>) {
+    let mut parts: HashMap<(IpAddr, Outcome), Vec<&str>> = HashMap::new();
+    for finding in findings.iter().filter(|finding| V6_PARTS.contains(&finding.id)) {
+        let Some(address) = finding.address.filter(IpAddr::is_ipv6) else { continue };
+        parts.entry((address, finding.outcome)).or_default().push(finding.id);
+    }
     for egress in run.setup.egresses.iter().filter(|e| e.address.is_ipv6()) {
-        let with = |outcome: Outcome| {
-            let of = findings.iter().filter(|f| f.address == Some(egress.address) && f.outcome == outcome);
-            let mut ids: Vec<&str> = of.map(|f| f.id).filter(|id| V6_PARTS.contains(id)).collect();
+        let mut with = |outcome: Outcome| {
+            let mut ids = parts.remove(&(egress.address, outcome)).unwrap_or_default();
             ids.dedup();
             ids
         };
-        let whole = v6_whole(egress.address, &with(Outcome::Fail), &with(Outcome::Unknown));
-        findings.push(whole);
+        let (bad, unknown) = (with(Outcome::Fail), with(Outcome::Unknown));
+        findings.push(v6_whole(egress.address, &bad, &unknown));
     }
 }
 
 /// How the checks came out that a list makes itself before it removes an entry.
 fn precheck(findings: &mut [Finding]) {
-    let outcomes: Vec<(&'static str, Option<std::net::IpAddr>, Outcome)> =
-        findings.iter().map(|f| (f.id, f.address, f.outcome)).collect();
+    let mut worst: HashMap<(&str, Option<IpAddr>), Outcome> = HashMap::new();
+    for finding in findings.iter() {
+        let so_far = worst.entry((finding.id, finding.address)).or_insert(finding.outcome);
+        *so_far = finding.outcome.max(*so_far);
+    }
     for finding in findings {
         for (id, outcome) in &mut finding.prechecks {
-            let of = outcomes.iter().filter(|(of, address, _)| of == id && *address == finding.address);
-            *outcome = of.map(|(.., outcome)| *outcome).max();
+            *outcome = worst.get(&(id.as_str(), finding.address)).copied();
         }
     }
 }

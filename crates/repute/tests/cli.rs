@@ -153,6 +153,11 @@ fn faults_are_data_for_programs() {
 fn without_a_server_questions_are_answered_and_orders_say_how_to_start_it() {
     let place = Place::new("hostname = \"mail.example.com\"\nstate = \"state\"\n");
     assert_eq!(place.run(&["queue", "list"]).code, 1);
+    // Where only some are asked for, the others may wait.
+    for (asked, said) in [("--all", "nothing waits\n"), ("--held", "nothing that waits matches\n")] {
+        assert_eq!(place.run(&["queue", "list", asked]).out, said);
+    }
+    assert_eq!(place.run(&["queue", "list", "--limit", "0"]).code, 2);
     let why = place.run(&["why", "bob@example.net"]);
     assert_eq!(why.code, 1);
     assert!(why.out.contains("nothing is known"), "{}", why.out);

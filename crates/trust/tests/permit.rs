@@ -6,7 +6,7 @@ use std::net::IpAddr;
 use std::time::Duration;
 
 use proptest::prelude::*;
-use repute_trust::checks::{Finding, Outcome};
+use repute_trust::checks::{Finding, Outcome, entry};
 use repute_trust::permit::{CONFIRM_AFTER, Configured, Key, Override, Permits, Scope, State, Turn, Word, suspending};
 use repute_types::{Domain, Timestamp};
 
@@ -54,6 +54,36 @@ fn finding(id: &'static str, outcome: Outcome, address: &str, domain: &str) -> F
         Scope::Domain => finding.for_domain(&d(domain)),
         Scope::Pair => finding.for_address(ip(address)).for_domain(&d(domain)),
     }
+}
+
+/// Told for every pair at once: with tens of thousands each took its time over the whole catalogue.
+#[test]
+fn a_check_costs_the_pairs_that_it_is_about_once() {
+    let mut permits = permits();
+    let weight = |id: &str| entry(id).unwrap().weight;
+    let (pointer, spf) = ("name.fcrdns", "spf.pass.each");
+    let mut again = finding(pointer, Outcome::Fail, A, "example.com");
+    again.about = "its other name".into();
+    let mut follows = finding("name.ptr.exists", Outcome::Fail, A, "example.com");
+    follows.follows = Some(pointer);
+    let findings = [
+        finding(pointer, Outcome::Fail, A, "example.com"),
+        again,
+        follows,
+        finding(spf, Outcome::Fail, B, "other.test"),
+        finding(pointer, Outcome::Warn, B, "other.test"),
+    ];
+    for at in [T0, T0 + CONFIRM_AFTER + secs(1)] {
+        permits.observe(&findings, |_| true, at);
+    }
+    let points = permits.points();
+    assert_eq!(points.of(Some(ip(A)), Some(&d("example.com"))), 100 - weight(pointer));
+    assert_eq!(points.of(Some(ip(A)), Some(&d("other.test"))), 100 - weight(pointer));
+    assert_eq!(points.of(Some(ip(A)), None), 100 - weight(pointer));
+    let third = weight(pointer).div_ceil(3);
+    assert_eq!(points.of(Some(ip(B)), Some(&d("other.test"))), 100 - weight(spf) - third);
+    assert_eq!(points.of(Some(ip(B)), Some(&d("example.com"))), 100 - third);
+    assert_eq!(points.of(None, Some(&d("other.test"))), 100);
 }
 
 /// What a run finds where all is well, but for this.

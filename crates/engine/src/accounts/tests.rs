@@ -86,6 +86,15 @@ async fn too_many_at_once_are_told_to_wait() {
     assert_eq!(accounts.waiting.load(Ordering::Relaxed), 0);
 }
 
+/// Five hundred programs that log in after a restart: nine of ten were told to come back later.
+#[tokio::test]
+async fn a_crowd_that_logs_in_at_once_waits_its_turn() {
+    let accounts = Accounts::of(&[account("shop", Some("secret"))]);
+    let held: Vec<_> = (0..499).map(|_| Waiting::join(&accounts.waiting).unwrap()).collect();
+    check(&accounts, "shop", "secret", Ok("shop")).await;
+    drop(held);
+}
+
 #[tokio::test]
 async fn an_unknown_name_takes_its_time_also_where_no_account_has_a_password() {
     let accounts = Accounts::of(&[]);

@@ -104,9 +104,10 @@ impl Control {
             let keys =
                 permits.keys().into_iter().filter(|key| key.address.is_some() || settings.permit.chosen.is_empty());
             let keys = keys.filter(|key| key.address.is_some() || settings.egresses.is_empty());
+            let points = permits.points();
             keys.filter_map(|key| {
                 let rights = permits.rights(&key, now);
-                let trust = permits.trust(key.address, key.domain.as_ref());
+                let trust = points.of(key.address, key.domain.as_ref());
                 let why = (!rights.may()).then(|| rights.why_not());
                 let (word, may) = (word(&rights), rights.may());
                 Some(PermitRow { address: key.address, domain: key.domain?, word, may, why, trust, rights })

@@ -130,6 +130,8 @@ async fn look(works: &Works, doors: &TrustDoors, round: Round, due: &[&'static s
         hosts: settings.permit.hosts.clone(),
         mx_port: settings.permit.mx_port,
         serving: true,
+        // Permits have the points of each pair.
+        pairs: false,
         ..Options::default()
     };
     let asks = Doors {
@@ -166,14 +168,15 @@ async fn doubt(works: &Works, doors: &TrustDoors, setup: &Setup, options: &Optio
 }
 
 fn scores(permits: &repute_trust::permit::Permits, setup: &Setup) -> Vec<(String, String, u32)> {
+    let points = permits.points();
     let pairs = setup.egresses.iter().flat_map(|egress| setup.domains.iter().map(move |domain| (egress, domain)));
     // With very many pairs their scores are not what anybody looks at.
     pairs
         .filter(|(egress, domain)| domain.leaves_from(egress.address))
         .take(1000)
         .map(|(egress, domain)| {
-            let points = permits.trust(Some(egress.address), Some(&domain.name));
-            (egress.address.to_string(), domain.name.to_string(), points)
+            let left = points.of(Some(egress.address), Some(&domain.name));
+            (egress.address.to_string(), domain.name.to_string(), left)
         })
         .collect()
 }
@@ -196,11 +199,12 @@ fn known(works: &Works, now: Timestamp) -> impl Fn(&str) -> Known + use<> {
 /// Words of operators whose time is over.
 async fn expire(works: &Works, doors: &TrustDoors, now: Timestamp) {
     let _turn = works.board.turn.lock().await;
-    let before = board::states(works, now);
-    let over = works.board.permits(|permits| permits.expire(now));
-    if over.is_empty() {
+    // With very many pairs it takes long to tell their states.
+    if !works.board.permits(|permits| permits.overrides().iter().any(|said| said.is_over(now))) {
         return;
     }
+    let before = board::states(works, now);
+    let over = works.board.permits(|permits| permits.expire(now));
     for said in &over {
         let text = format!("an operator's word is over ({}): {}", said.word.as_str(), said.reason);
         works.note(Level::Info, "permit", text);

@@ -1,6 +1,7 @@
 //! `repute queue`: what waits, and an operator's word on it, through the running server.
 //! `list` and `show` read the spool themselves where no server runs.
 
+use std::num::NonZeroUsize;
 use std::time::Duration;
 
 use clap::Subcommand;
@@ -28,8 +29,8 @@ enum Command {
         #[command(flatten)]
         which: Which,
         /// At most this many
-        #[arg(long, default_value_t = 100)]
-        limit: usize,
+        #[arg(long, default_value = "100")]
+        limit: NonZeroUsize,
     },
     /// Show messages with their recipients and what was last said about each
     Show {
@@ -148,7 +149,7 @@ pub struct RowRecipient {
 pub fn run(args: Args, context: &Context) -> anyhow::Result<Exit> {
     let config = context.load_to_look()?;
     match args.command {
-        Command::List { which, limit } => list(&config, which.selector(), limit, context),
+        Command::List { which, limit } => list(&config, which.selector(), limit.get(), context),
         Command::Show { which } => show(&config, which.selector_to_change()?, context),
         Command::Hold { which, reason } => {
             change(&config, Request::HoldV1 { selector: which.selector_to_change()?, reason }, "held", context)
@@ -167,12 +168,13 @@ pub fn run(args: Args, context: &Context) -> anyhow::Result<Exit> {
 }
 
 fn list(config: &Config, selector: Selector, limit: usize, context: &Context) -> anyhow::Result<Exit> {
+    let nothing = if selector.is_empty() || selector.all { "nothing waits" } else { "nothing that waits matches" };
     let answer = rows(config, selector, limit)?;
     let (rows, more) = read(&answer)?;
     if context.json {
         out::json(&answer);
     } else if rows.is_empty() {
-        out::line("nothing waits");
+        out::line(nothing);
     } else {
         out::print(&table(&rows, now()));
         if more {

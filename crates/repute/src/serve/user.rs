@@ -31,8 +31,16 @@ pub fn prepare_state(config: &Config, user: Option<&User>) -> anyhow::Result<()>
     if let Some(warning) = warning(&config.state, &private::close(&config.state)?) {
         out::error(&warning);
     }
-    let set = private::set_mode(&config.state, 0o711);
-    set.context("the state folder belongs to another user: chown it to the user of the service").map(drop)
+    private::set_mode(&config.state, 0o711).map(drop).map_err(|error| {
+        let kind = error.downcast_ref::<std::io::Error>().map(std::io::Error::kind);
+        error.context(match kind {
+            Some(std::io::ErrorKind::ReadOnlyFilesystem) => {
+                "the state folder is on a file system that cannot be written: mount it for writing (mount -o remount,rw), or, where \
+                 it was an error of the disk that made it so (dmesg says that), look at the disk first"
+            }
+            _ => "the state folder belongs to another user: chown it to the user of the service",
+        })
+    })
 }
 
 /// One line about what others could read.

@@ -10,10 +10,12 @@
 
 mod override_;
 mod permits;
+mod points;
 mod rules;
 mod trail;
 
 pub use override_::{Override, Word};
 pub use permits::{Changed, Configured, Key, Permits, Record, Rights, State};
+pub use points::Points;
 pub use rules::{Cadence, Scope, Suspending, cadence, connects, list_every, suspending};
 pub use trail::{CONFIRM_AFTER, Standing, Subject, Trail, Turn};

@@ -11,7 +11,7 @@ use super::override_::Override;
 use super::rules::{Scope, Suspending, suspending};
 use super::trail::{Standing, Subject, Trail, Turn};
 use crate::checks::catalogue::is_within;
-use crate::checks::{Finding, Outcome, catalogue, entry};
+use crate::checks::{Finding, Outcome, entry};
 
 /// A finding that is not made any more is forgotten after so many runs without it.
 const ABSENT_MOST: u8 = 3;
@@ -319,22 +319,6 @@ impl Permits {
 
     pub fn trails(&self) -> impl Iterator<Item = (&Subject, &Trail)> {
         self.trails.iter()
-    }
-
-    /// Points of 100 that are left after what failed, and what is to be warned of; as `repute check` counts.
-    pub fn trust(&self, address: Option<IpAddr>, domain: Option<&Domain>) -> u32 {
-        let mut lost = 0;
-        for check in catalogue().iter().filter(|check| check.built) {
-            let places = [(address, domain), (address, None), (None, domain), (None, None)];
-            let of = places.iter().flat_map(|(a, d)| self.about(&check.id, *a, *d)).map(|(_, trail)| trail);
-            let counted: Vec<&Trail> = of.filter(|trail| trail.follows.is_none()).collect();
-            lost += match () {
-                () if counted.iter().any(|trail| trail.is_bad()) => check.weight,
-                () if counted.iter().any(|trail| trail.warns) => check.weight.div_ceil(3),
-                () => 0,
-            };
-        }
-        100u32.saturating_sub(lost)
     }
 
     pub fn overrides(&self) -> &[Override] {
