@@ -180,3 +180,32 @@ async fn a_message_of_a_batch_that_is_none_spoils_no_other() {
     assert!(world.content(&json["results"][2]["accepted"]["id"]).await.contains("X-B: 1\r\nX-A: 2\r\n"));
     world.end().await;
 }
+
+/// It carried that date in Date, and filters count what is years old.
+#[tokio::test]
+async fn a_time_to_send_that_has_passed_is_not_the_date() {
+    let world = World::new().await;
+    let message = r#"{"from": "a@example.com", "to": "b@a.test", "text": "x", "send_at": "2001-01-01T00:00:00Z"}"#;
+    let answer = world.post("/v1/messages", message).await;
+    assert_eq!((answer.status, answer.json()["status"].as_str()), (202, Some("queued")), "{answer:?}");
+    let content = world.content(&answer.json()["id"]).await;
+    let now = repute_types::Clock::now(&repute_types::SystemClock).rfc5322();
+    let (day, _) = now.split_at(16);
+    assert!(content.contains(&format!("Date: {day}")), "{content}");
+    world.end().await;
+}
+
+/// A whole message without a date leaves with that of the day on which it leaves.
+#[tokio::test]
+async fn a_whole_message_without_a_date_has_that_of_its_sending() {
+    let world = World::new().await;
+    let now = repute_types::Clock::now(&repute_types::SystemClock);
+    let later = now + std::time::Duration::from_secs(3 * 24 * 3600);
+    let raw = b"From: a@example.com\r\nTo: b@a.test\r\nSubject: x\r\n\r\nx\r\n";
+    let ask = format!("POST /v1/messages?send_at={later}");
+    let answer = world.ask(&ask, &[SHOP, "Content-Type: message/rfc822"], raw).await;
+    assert_eq!(answer.status, 202, "{answer:?}");
+    let content = world.content(&answer.json()["id"]).await;
+    assert!(content.contains(&format!("Date: {}\r\n", later.rfc5322())), "{content}");
+    world.end().await;
+}
