@@ -102,7 +102,7 @@ fn key(headers: &HeaderMap) -> Result<Option<String>, Problem> {
         Problem::new(problem::MALFORMED, detail)
     };
     let key = value.to_str().map_err(|_| wrong())?.trim().trim_matches('"');
-    match (1..=LONGEST).contains(&key.len()) {
+    match (1..=LONGEST).contains(&key.len()) && key.bytes().all(|b| b.is_ascii_graphic()) {
         true => Ok(Some(key.to_owned())),
         false => Err(wrong()),
     }

@@ -10,8 +10,9 @@ use axum::http::header;
 use axum::middleware::{from_fn, from_fn_with_state};
 use axum::response::IntoResponse;
 use axum::routing::get;
+use utoipa::openapi::path::ParameterIn;
 use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
-use utoipa::openapi::{InfoBuilder, OpenApi, OpenApiBuilder};
+use utoipa::openapi::{InfoBuilder, OpenApi, OpenApiBuilder, RefOr, Required};
 use utoipa_axum::router::OpenApiRouter;
 
 use crate::app::App;
@@ -43,6 +44,7 @@ pub(crate) fn router(app: Arc<App>) -> Router {
         .fallback(http::not_found)
         .method_not_allowed_fallback(http::wrong_method)
         .layer(from_fn_with_state(app.clone(), http::guard))
+        .layer(from_fn(http::uncoded))
         .layer(from_fn(http::framed))
         .layer(from_fn(http::named));
     router.with_state(app)
@@ -60,7 +62,23 @@ pub fn description() -> String {
 fn api() -> OpenApiRouter<Arc<App>> {
     let mut api = OpenApiRouter::with_openapi(about()).merge(v1::routes()).merge(v1::lists()).merge(metrics::routes());
     v1::queue::say_that_something_is_selected(api.get_openapi_mut());
+    say_that_empty_is_not_given(api.get_openapi_mut());
     api
+}
+
+/// An empty value of a query is one that was not given (`http::Query`), whatever the form of others is.
+fn say_that_empty_is_not_given(api: &mut OpenApi) {
+    for path in api.paths.paths.values_mut() {
+        for operation in [&mut path.get, &mut path.post, &mut path.delete].into_iter().flatten() {
+            for parameter in operation.parameters.iter_mut().flatten() {
+                let RefOr::T(parameter) = parameter else { continue };
+                if parameter.parameter_in == ParameterIn::Query && parameter.required != Required::True {
+                    let others = parameter.extensions.get_or_insert_default();
+                    others.insert("allowEmptyValue".to_owned(), serde_json::Value::Bool(true));
+                }
+            }
+        }
+    }
 }
 
 fn about() -> OpenApi {

@@ -4,6 +4,7 @@
 mod common;
 
 use common::{JSON, READER, SHOP, World};
+use repute_web::{Limits, Transport};
 
 #[tokio::test]
 async fn a_message_from_fields_is_on_disk() {
@@ -207,5 +208,38 @@ async fn a_whole_message_without_a_date_has_that_of_its_sending() {
     assert_eq!(answer.status, 202, "{answer:?}");
     let content = world.content(&answer.json()["id"]).await;
     assert!(content.contains(&format!("Date: {}\r\n", later.rfc5322())), "{content}");
+    world.end().await;
+}
+
+/// A text in JSON is smaller than the same in base64: bodies have room for that, and messages larger than `size` came in by it.
+#[tokio::test]
+async fn a_message_is_as_large_as_by_smtp_and_no_larger() {
+    let limits = Limits { message: 3000, ..Limits::default() };
+    let world = World::with(limits, Transport::default()).await;
+    let message = |octets: usize| {
+        let text = "x".repeat(60) + "\\n";
+        let text = text.repeat(octets / 61);
+        format!(r#"{{"from": "a@example.com", "to": "b@a.test", "text": "{text}"}}"#)
+    };
+    assert_eq!(world.post("/v1/messages", &message(2000)).await.status, 202);
+    let large = world.post("/v1/messages", &message(4000)).await;
+    assert_eq!((large.status, large.json()["type"].as_str()), (413, Some("/problems/too-large")), "{large:?}");
+    assert!(large.json()["detail"].as_str().unwrap().contains("3000"), "{large:?}");
+    let batch = format!(r#"{{"messages": [{}, {}]}}"#, message(4000), message(100));
+    let results = world.post("/v1/messages/batch", &batch).await.json();
+    assert_eq!(
+        (results["results"][0]["status"].as_u64(), results["results"][1]["status"].as_u64()),
+        (Some(413), Some(202))
+    );
+    world.end().await;
+}
+
+/// It was said to have two faults, of which the second was the first one's.
+#[tokio::test]
+async fn a_sole_recipient_that_is_none_is_one_fault() {
+    let world = World::new().await;
+    let answer = world.post("/v1/messages", r#"{"from": "a@example.com", "to": "nobody", "text": "x"}"#).await;
+    let detail = answer.json()["detail"].as_str().unwrap().to_owned();
+    assert_eq!((answer.status, detail.as_str()), (422, "/to: \"nobody\" is not an address: write Name <name@domain>"));
     world.end().await;
 }

@@ -27,6 +27,8 @@ mod webhooks;
 
 use std::sync::Arc;
 
+use serde_json::json;
+use utoipa::openapi::schema::{AnyOfBuilder, KnownFormat, ObjectBuilder, Schema, SchemaFormat, Type};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
@@ -50,6 +52,13 @@ fn reason(text: Option<String>, pointer: &str) -> Result<Option<String>, Problem
         }
         text => Ok(text),
     }
+}
+
+/// An address of either kind, or null, as the description has it.
+fn an_ip_address() -> Schema {
+    let of = |format| ObjectBuilder::new().schema_type(Type::String).format(Some(SchemaFormat::KnownFormat(format)));
+    let any = AnyOfBuilder::new().item(of(KnownFormat::Ipv4)).item(of(KnownFormat::Ipv6));
+    any.item(ObjectBuilder::new().schema_type(Type::Null)).examples([json!("203.0.113.10")]).build().into()
 }
 
 pub(crate) fn routes() -> OpenApiRouter<Arc<App>> {

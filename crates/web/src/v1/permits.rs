@@ -132,11 +132,11 @@ pub(crate) async fn list(State(app): State<Arc<App>>, caller: Caller) -> Result<
 pub(crate) struct SayWord {
     /// An address that mail leaves from; null: every address.
     #[serde(default)]
-    #[schema(example = "203.0.113.10")]
+    #[schema(schema_with = super::an_ip_address)]
     address: Option<String>,
     /// A domain; null: every domain.
     #[serde(default)]
-    #[schema(example = "example.com")]
+    #[schema(format = "hostname", min_length = 1, example = "example.com")]
     domain: Option<String>,
     /// For how long, in seconds; 2 hours where nothing is said, 30 days at most.
     #[schema(minimum = 1, maximum = 2_592_000)]
@@ -157,8 +157,10 @@ pub(crate) struct SayWord {
 #[serde(deny_unknown_fields)]
 pub(crate) struct TakeBack {
     #[serde(default)]
+    #[schema(schema_with = super::an_ip_address)]
     address: Option<String>,
     #[serde(default)]
+    #[schema(format = "hostname", min_length = 1)]
     domain: Option<String>,
 }
 
