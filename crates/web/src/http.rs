@@ -89,9 +89,9 @@ pub(crate) async fn framed(request: Request, next: Next) -> Response {
 
 /// Refuses a body that is compressed: read as it is, it would be told to be no JSON, or a list of other rows.
 pub(crate) async fn uncoded(request: Request, next: Next) -> Response {
-    let codings = request.headers().get_all(header::CONTENT_ENCODING).iter();
-    let coding = codings.flat_map(|value| value.as_bytes().split(|b| *b == b',')).map(<[u8]>::trim_ascii);
-    let coding = coding.filter(|coding| !coding.is_empty() && !coding.eq_ignore_ascii_case(b"identity")).next_back();
+    let fields = request.headers().get_all(header::CONTENT_ENCODING).iter();
+    let mut codings = fields.flat_map(|value| value.as_bytes().split(|b| *b == b',')).map(<[u8]>::trim_ascii);
+    let coding = codings.find(|coding| !coding.is_empty() && !coding.eq_ignore_ascii_case(b"identity"));
     let Some(coding) = coding else { return next.run(request).await };
     let coding: String = String::from_utf8_lossy(coding).chars().take(40).collect();
     let detail = format!("Content-Encoding is {coding}: send the body as it is, without");

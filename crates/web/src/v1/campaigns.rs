@@ -19,6 +19,7 @@ use repute_types::MessageId;
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
+use super::Word;
 use super::circuits::Circuit;
 use super::problems::{Reading, Writing};
 use super::show::within;
@@ -50,7 +51,7 @@ pub(crate) struct Begin {
     #[schema(max_items = 64)]
     fields: Vec<String>,
     #[serde(default)]
-    #[schema(max_items = 10)]
+    #[schema(value_type = Vec<Word>, max_items = 10)]
     tags: Vec<String>,
 }
 

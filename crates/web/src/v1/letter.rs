@@ -11,6 +11,7 @@ use repute_types::{Address, Content, Labels, Stream, Timestamp};
 use serde::Deserialize;
 use utoipa::ToSchema;
 
+use super::Word;
 use super::people::{Mailbox, Mailboxes};
 use super::raw;
 use crate::body::escaped;
@@ -46,7 +47,7 @@ pub(crate) struct Message {
     #[schema(content_encoding = "base64")]
     pub raw: Option<String>,
     /// Words to find the message by; they come back with its events and are not sent.
-    #[schema(max_items = 20, example = json!(["receipt"]))]
+    #[schema(value_type = Vec<Word>, max_items = 20, example = json!(["receipt"]))]
     #[serde(default)]
     pub tags: Vec<String>,
     /// The application's own fields; they come back with the events of the message and are not sent.

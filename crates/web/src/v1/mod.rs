@@ -28,6 +28,7 @@ mod webhooks;
 use std::sync::Arc;
 
 use serde_json::json;
+use utoipa::ToSchema;
 use utoipa::openapi::schema::{AnyOfBuilder, KnownFormat, ObjectBuilder, Schema, SchemaFormat, Type};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
@@ -54,11 +55,21 @@ fn reason(text: Option<String>, pointer: &str) -> Result<Option<String>, Problem
     }
 }
 
+/// A tag, as the description has it.
+#[allow(dead_code, reason = "only described: what is read is a text, so that its fault is told with the others")]
+#[derive(ToSchema)]
+#[schema(min_length = 1, max_length = 128, pattern = r"^[^\x00-\x1f\x7f-\x9f]*$", example = "receipt")]
+pub(crate) struct Word(String);
+
 /// An address of either kind, or null, as the description has it.
 fn an_ip_address() -> Schema {
     let of = |format| ObjectBuilder::new().schema_type(Type::String).format(Some(SchemaFormat::KnownFormat(format)));
     let any = AnyOfBuilder::new().item(of(KnownFormat::Ipv4)).item(of(KnownFormat::Ipv6));
-    any.item(ObjectBuilder::new().schema_type(Type::Null)).examples([json!("203.0.113.10")]).build().into()
+    let any = any.item(ObjectBuilder::new().schema_type(Type::Null));
+    any.description(Some("An address that mail leaves from; null: every address."))
+        .examples([json!("203.0.113.10")])
+        .build()
+        .into()
 }
 
 pub(crate) fn routes() -> OpenApiRouter<Arc<App>> {
