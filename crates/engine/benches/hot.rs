@@ -65,8 +65,15 @@ fn whole(c: &mut Criterion) {
     let content = Content::from(text());
     let received =
         Received { helo: "app", client: None, protocol: "ESMTPSA", tls: None, private: false, recipient: None };
-    let whole =
-        Whole { now: NOW, id: MessageId::first_at(NOW), hostname: &hostname, received, smtputf8: false, hops: 100 };
+    let whole = Whole {
+        now: NOW,
+        date: NOW,
+        id: MessageId::first_at(NOW),
+        hostname: &hostname,
+        received,
+        smtputf8: false,
+        hops: 100,
+    };
     c.bench_function("made whole, 4 KiB", |b| {
         b.iter(|| make_whole(black_box(content.clone()), &whole).expect("a good message"));
     });

@@ -107,6 +107,7 @@ async fn accept_message(works: &Works, submitted: Submitted) -> Result<Committed
         content,
         &Whole {
             now,
+            date: due,
             id,
             hostname: &settings.hostname,
             received: whole::Received {

@@ -16,7 +16,10 @@ fn make(content: Content, smtputf8: bool) -> Result<Made, Fault> {
     let now = Timestamp(1_795_485_950_120);
     let hostname = Domain::parse("mail.example.com").unwrap();
     let received = Received { helo: "", client: None, protocol: "local", tls: None, private: true, recipient: None };
-    make_whole(content, &Whole { now, id: MessageId::first_at(now), hostname: &hostname, received, smtputf8, hops: 9 })
+    make_whole(
+        content,
+        &Whole { now, date: now, id: MessageId::first_at(now), hostname: &hostname, received, smtputf8, hops: 9 },
+    )
 }
 
 /// `@xN@` becomes N times x, `@\xHH@` an octet.

@@ -81,6 +81,8 @@ pub(crate) fn media(headers: &HeaderMap) -> String {
 
 /// Reads a document.
 pub(crate) fn parse<T: DeserializeOwned>(octets: &[u8]) -> Result<T, Problem> {
+    // Some libraries put a mark of its encoding in front of a text in UTF-8.
+    let octets = octets.strip_prefix(b"\xef\xbb\xbf").unwrap_or(octets);
     let mut from = serde_json::Deserializer::from_slice(octets);
     let value = serde_path_to_error::deserialize::<_, Object<T>>(&mut from).map_err(|error| {
         let (path, inner) = (pointer(error.path()), error.into_inner());

@@ -87,6 +87,17 @@ pub(crate) async fn framed(request: Request, next: Next) -> Response {
     next.run(request).await
 }
 
+/// Refuses a body that is compressed: read as it is, it would be told to be no JSON, or a list of other rows.
+pub(crate) async fn uncoded(request: Request, next: Next) -> Response {
+    let fields = request.headers().get_all(header::CONTENT_ENCODING).iter();
+    let mut codings = fields.flat_map(|value| value.as_bytes().split(|b| *b == b',')).map(<[u8]>::trim_ascii);
+    let coding = codings.find(|coding| !coding.is_empty() && !coding.eq_ignore_ascii_case(b"identity"));
+    let Some(coding) = coding else { return next.run(request).await };
+    let coding: String = String::from_utf8_lossy(coding).chars().take(40).collect();
+    let detail = format!("Content-Encoding is {coding}: send the body as it is, without");
+    Problem::new(problem::MEDIA_TYPE, detail).with(header::ACCEPT_ENCODING, "identity").into_response()
+}
+
 /// Refuses a request of HTTP/1.1 that does not say, once, which host it is for (RFC 9112 §3.2): a proxy in front may take it to be
 /// for another.
 pub(crate) async fn named(request: Request, next: Next) -> Response {
@@ -134,7 +145,10 @@ impl<S: Send + Sync, T: DeserializeOwned> FromRequestParts<S> for Query<T> {
         let query = format!("/?{given}").parse::<Uri>().map_err(|wrong| wrong.to_string());
         let query =
             query.and_then(|uri| axum::extract::Query::<T>::try_from_uri(&uri).map_err(|wrong| wrong.body_text()));
-        query.map(|query| Query(query.0)).map_err(|wrong| Problem::new(problem::MALFORMED, wrong))
+        query.map(|query| Query(query.0)).map_err(|wrong| {
+            let wrong = wrong.trim_start_matches("Failed to deserialize query string: ");
+            Problem::new(problem::MALFORMED, format!("in the query: {wrong}"))
+        })
     }
 }
 

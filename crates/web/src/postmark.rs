@@ -235,8 +235,25 @@ impl Email {
             stream: self.message_stream.filter(|stream| stream == "broadcast").map(|_| Kind::Bulk),
             ..Message::default()
         };
-        message.draft(most).map_err(Problem::fields)
+        message.draft(most).map_err(|faults| Problem::fields(faults.into_iter().map(as_it_calls_them).collect()))
     }
+}
+
+/// A fault at the member of ours, at that of Postmark's.
+fn as_it_calls_them(fault: FieldFault) -> FieldFault {
+    const NAMES: [(&str, &str); 9] = [
+        ("/from", "/From"),
+        ("/to", "/To"),
+        ("/subject", "/Subject"),
+        ("/text", "/TextBody"),
+        ("/html", "/HtmlBody"),
+        ("/attachments", "/Attachments"),
+        ("/headers", "/Headers"),
+        ("/tags", "/Tag"),
+        ("/metadata", "/Metadata"),
+    ];
+    let named = NAMES.iter().find_map(|(ours, its)| Some(format!("{its}{}", fault.pointer.strip_prefix(ours)?)));
+    FieldFault { pointer: named.unwrap_or(fault.pointer), ..fault }
 }
 
 /// Without parameters.

@@ -43,6 +43,7 @@ pub(crate) fn router(app: Arc<App>) -> Router {
         .fallback(http::not_found)
         .method_not_allowed_fallback(http::wrong_method)
         .layer(from_fn_with_state(app.clone(), http::guard))
+        .layer(from_fn(http::uncoded))
         .layer(from_fn(http::framed))
         .layer(from_fn(http::named));
     router.with_state(app)

@@ -140,6 +140,8 @@ impl Action {
 pub struct Limits {
     /// Octets of one request's body; beyond: 413. A message of 50 MiB in base64, and some.
     pub body: usize,
+    /// Octets of one message, as SMTP counts them; beyond: 413. 50 MiB.
+    pub message: usize,
     /// Octets of all bodies on their way in; beyond: 503. 512 MiB.
     pub bodies: usize,
     /// Requests at once; beyond: 503. 256.
@@ -195,6 +197,7 @@ impl Default for Limits {
     fn default() -> Limits {
         Limits {
             body: 70 * 1024 * 1024,
+            message: 50 * 1024 * 1024,
             bodies: 512 * 1024 * 1024,
             requests: 256,
             leaving: 32,

@@ -157,6 +157,24 @@ async fn what_counts_for_everybody_does_not_tell_whose_message_showed_it() {
     world.end().await;
 }
 
+/// Its mail was refused for an entry that the list did not show.
+#[tokio::test]
+async fn an_account_that_asks_for_an_address_is_told_what_counts_for_all() {
+    let world = World::new().await;
+    let gone = Entry::new("gone@a.test".parse().unwrap(), Scope::All, Why::Unknown, Timestamp(0));
+    world.engine.control().suppress(vec![gone]).await.unwrap();
+    let told = |path: &'static str| {
+        let world = &world;
+        async move { world.get(path).await.json()["suppressions"].as_array().unwrap().len() }
+    };
+    assert_eq!(told("/v1/suppressions?address=Gone@a.test").await, 1);
+    assert_eq!(told("/v1/suppressions?address=gone@a.test&why=unknown").await, 1);
+    assert_eq!(told("/v1/suppressions?address=gone@a.test&why=manual").await, 0);
+    assert_eq!(told("/v1/suppressions?address=gone@a.test&domain=b.test").await, 0);
+    assert_eq!(told("/v1/suppressions").await, 0, "whom others wrote to is not told");
+    world.end().await;
+}
+
 /// A form sends its empty inputs, and the first page has no `after` to give.
 #[tokio::test]
 async fn an_empty_value_of_a_query_is_not_given() {
@@ -168,5 +186,10 @@ async fn an_empty_value_of_a_query_is_not_given() {
     }
     assert_eq!(world.ask("DELETE /v1/suppressions?address=", &[common::SHOP], b"").await.status, 400);
     assert_eq!(world.get("/v1/queue?after=x").await.status, 400);
+    let described = world.ask("GET /openapi.json", &[], b"").await.json();
+    let parameters = described["paths"]["/v1/queue"]["get"]["parameters"].as_array().unwrap();
+    assert!(parameters.iter().all(|one| one["allowEmptyValue"] == true), "{parameters:?}");
+    let unknown = world.get("/v1/suppressions?colour=red").await.json();
+    assert!(unknown["detail"].as_str().unwrap().starts_with("in the query: colour: unknown field"), "{unknown}");
     world.end().await;
 }

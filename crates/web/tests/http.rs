@@ -210,3 +210,20 @@ async fn that_no_more_clients_can_be_taken_in_is_told() {
     assert!(note.starts_with("clients wait, because no more can be taken in"), "{note}");
     world.end().await;
 }
+
+/// It was told that its JSON is none; and a mark in front of a text spoils nothing.
+#[tokio::test]
+async fn a_compressed_body_is_told_so() {
+    let world = World::new().await;
+    let gzip = b"\x1f\x8b\x08\x00\x00";
+    for coding in ["Content-Encoding: gzip", "Content-Encoding: identity, br"] {
+        let answer = world.ask("POST /v1/messages", &[SHOP, JSON, coding], gzip).await;
+        assert_eq!((answer.status, answer.field("accept-encoding")), (415, Some("identity")), "{answer:?}");
+        assert!(answer.json()["detail"].as_str().unwrap().starts_with("Content-Encoding is "), "{answer:?}");
+    }
+    let message = r#"{"from": "a@example.com", "to": "b@a.test", "text": "x"}"#;
+    let marked = format!("\u{feff}{message}");
+    let answer = world.ask("POST /v1/messages", &[SHOP, JSON, "Content-Encoding: identity"], marked.as_bytes()).await;
+    assert_eq!(answer.status, 202, "{answer:?}");
+    world.end().await;
+}

@@ -4,6 +4,7 @@
 mod common;
 
 use common::{JSON, READER, SHOP, World};
+use repute_web::{Limits, Transport};
 
 #[tokio::test]
 async fn a_message_from_fields_is_on_disk() {
@@ -178,5 +179,67 @@ async fn a_message_of_a_batch_that_is_none_spoils_no_other() {
     assert_eq!((answer.status, statuses), (200, vec![422, 422, 202, 422]), "{json}");
     assert_eq!(json["results"][0]["problem"]["errors"][0]["pointer"], "/messages/0/txt", "{json}");
     assert!(world.content(&json["results"][2]["accepted"]["id"]).await.contains("X-B: 1\r\nX-A: 2\r\n"));
+    world.end().await;
+}
+
+/// It carried that date in Date, and filters count what is years old.
+#[tokio::test]
+async fn a_time_to_send_that_has_passed_is_not_the_date() {
+    let world = World::new().await;
+    let message = r#"{"from": "a@example.com", "to": "b@a.test", "text": "x", "send_at": "2001-01-01T00:00:00Z"}"#;
+    let answer = world.post("/v1/messages", message).await;
+    assert_eq!((answer.status, answer.json()["status"].as_str()), (202, Some("queued")), "{answer:?}");
+    let content = world.content(&answer.json()["id"]).await;
+    let now = repute_types::Clock::now(&repute_types::SystemClock).rfc5322();
+    let (day, _) = now.split_at(16);
+    assert!(content.contains(&format!("Date: {day}")), "{content}");
+    world.end().await;
+}
+
+/// A whole message without a date leaves with that of the day on which it leaves.
+#[tokio::test]
+async fn a_whole_message_without_a_date_has_that_of_its_sending() {
+    let world = World::new().await;
+    let now = repute_types::Clock::now(&repute_types::SystemClock);
+    let later = now + std::time::Duration::from_secs(3 * 24 * 3600);
+    let raw = b"From: a@example.com\r\nTo: b@a.test\r\nSubject: x\r\n\r\nx\r\n";
+    let ask = format!("POST /v1/messages?send_at={later}");
+    let answer = world.ask(&ask, &[SHOP, "Content-Type: message/rfc822"], raw).await;
+    assert_eq!(answer.status, 202, "{answer:?}");
+    let content = world.content(&answer.json()["id"]).await;
+    assert!(content.contains(&format!("Date: {}\r\n", later.rfc5322())), "{content}");
+    world.end().await;
+}
+
+/// A text in JSON is smaller than the same in base64: bodies have room for that, and messages larger than `size` came in by it.
+#[tokio::test]
+async fn a_message_is_as_large_as_by_smtp_and_no_larger() {
+    let limits = Limits { message: 3000, ..Limits::default() };
+    let world = World::with(limits, Transport::default()).await;
+    let message = |octets: usize| {
+        let text = "x".repeat(60) + "\\n";
+        let text = text.repeat(octets / 61);
+        format!(r#"{{"from": "a@example.com", "to": "b@a.test", "text": "{text}"}}"#)
+    };
+    assert_eq!(world.post("/v1/messages", &message(2000)).await.status, 202);
+    let large = world.post("/v1/messages", &message(4000)).await;
+    assert_eq!((large.status, large.json()["type"].as_str()), (413, Some("/problems/too-large")), "{large:?}");
+    assert!(large.json()["detail"].as_str().unwrap().contains("3000"), "{large:?}");
+    let batch = format!(r#"{{"messages": [{}, {}]}}"#, message(4000), message(100));
+    let results = world.post("/v1/messages/batch", &batch).await.json();
+    assert_eq!(
+        (results["results"][0]["status"].as_u64(), results["results"][1]["status"].as_u64()),
+        (Some(413), Some(202))
+    );
+    world.end().await;
+}
+
+/// It was said to have two faults, of which the second was the first one's.
+#[tokio::test]
+async fn a_sole_recipient_that_is_none_is_one_fault() {
+    let world = World::new().await;
+    let answer = world.post("/v1/messages", r#"{"from": "a@example.com", "to": "nobody", "text": "x"}"#).await;
+    let detail = answer.json()["detail"].as_str().unwrap().to_owned();
+    assert_eq!((answer.status, detail.as_str()), (422, "/to: \"nobody\" is not an address: write Name <name@domain>"));
     world.end().await;
 }

@@ -23,6 +23,7 @@ pub fn message(octets: &[u8]) {
     let hostname = domain();
     let settings = whole::Whole {
         now: Timestamp(1_795_485_950_120),
+        date: Timestamp(1_795_485_950_120),
         id: MessageId(7_530_000_000_000_000),
         hostname: &hostname,
         received: whole::Received {
@@ -123,7 +124,7 @@ pub fn dkim(octets: &[u8]) {
 pub(super) fn settings(hostname: &Domain, smtputf8: bool) -> whole::Whole<'_> {
     let received =
         whole::Received { helo: "x", client: None, protocol: "local", tls: None, private: true, recipient: None };
-    whole::Whole { now: Timestamp(0), id: MessageId(7), hostname, received, smtputf8, hops: 100 }
+    whole::Whole { now: Timestamp(0), date: Timestamp(0), id: MessageId(7), hostname, received, smtputf8, hops: 100 }
 }
 
 /// A notice about a message of whatever content was accepted, with whatever a receiver said: it is a

@@ -13,8 +13,6 @@ use super::{ComingIn, Known, check};
 use crate::control::Control;
 use crate::works::Works;
 
-/// Octets of one row's fields at most.
-const ROW_OCTETS: usize = 16 << 10;
 /// Rows judged before others have their turn.
 const STEP: usize = 50;
 const PAGE: usize = 5_000;
@@ -122,8 +120,8 @@ impl<'a> Batch<'a> {
         if seen.contains(&hash(&address)) {
             return Ok(Err((WhyNot::Duplicate, "this address was on the list before".into())));
         }
-        if row.values.iter().map(String::len).sum::<usize>() > ROW_OCTETS {
-            return Ok(Err((WhyNot::Field, format!("its fields are longer than {} KiB", ROW_OCTETS >> 10))));
+        if let Some(text) = row.too_long() {
+            return Ok(Err((WhyNot::Field, text)));
         }
         if let Err(text) = self.fields_fit(row, &address) {
             return Ok(Err((WhyNot::Field, text)));

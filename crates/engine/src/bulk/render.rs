@@ -91,6 +91,7 @@ pub(super) fn render(works: &Works, settings: &Settings, form: &FormLetter, whom
         content,
         &Whole {
             now: whom.date,
+            date: whom.date,
             id: whom.part.message,
             hostname: &settings.hostname,
             received,

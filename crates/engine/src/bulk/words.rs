@@ -39,6 +39,17 @@ pub struct Row {
     pub values: Vec<String>,
 }
 
+/// Octets of one row's fields at most.
+const ROW_OCTETS: usize = 16 << 10;
+
+impl Row {
+    /// Where its fields are longer than can be kept for each recipient: the sentence that says so.
+    pub fn too_long(&self) -> Option<String> {
+        let octets: usize = self.values.iter().map(String::len).sum();
+        (octets > ROW_OCTETS).then(|| format!("its fields are longer than {} KiB", ROW_OCTETS >> 10))
+    }
+}
+
 /// A campaign that recipients can be added to.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Begun {

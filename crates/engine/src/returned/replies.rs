@@ -156,8 +156,15 @@ fn compose(
     let now = works.now();
     let received =
         whole::Received { helo: "", client: None, protocol: "ESMTP", tls: None, private: false, recipient: None };
-    let whole =
-        Whole { now, id: mail.id, hostname: &settings.hostname, received, smtputf8, hops: settings.limits.hops };
+    let whole = Whole {
+        now,
+        date: now,
+        id: mail.id,
+        hostname: &settings.hostname,
+        received,
+        smtputf8,
+        hops: settings.limits.hops,
+    };
     let made = whole::make_whole(content, &whole).map_err(|fault| fault.to_string())?;
     let content = intake::signed(domain, made.content, now).map_err(|reply| reply.to_string())?;
     let options = EnvelopeOptions {

@@ -23,6 +23,8 @@ use crate::scan;
 #[derive(Clone, Debug)]
 pub struct Whole<'a> {
     pub now: Timestamp,
+    /// What Date says where the message has none: when it leaves, which may be later.
+    pub date: Timestamp,
     pub id: MessageId,
     /// Ours: it stands in Received and to the right in a Message-ID that is added.
     pub hostname: &'a Domain,
@@ -151,7 +153,7 @@ impl Add<'_> {
     fn missing(&mut self, passed: &lint::Passed, whole: &Whole<'_>, header_id: &str, mime_added: bool) {
         let is_there = |value: &[u8]| !value.trim_ascii().is_empty();
         self.field("Message-ID", &format!("<{header_id}>"), &|_| passed.message_id.is_some());
-        self.field("Date", &whole.now.rfc5322(), &header::is_date);
+        self.field("Date", &whole.date.rfc5322(), &header::is_date);
         self.field("To", "undisclosed-recipients:;", &is_there);
         let has = |name| self.header.find(name).is_some();
         if mime_added || has("Content-Type") || has("Content-Transfer-Encoding") {

@@ -19,7 +19,7 @@ fn make(input: &str) -> Result<(String, Made), Fault> {
 
 fn make_with(input: &str, hostname: &Domain, received: Received<'_>) -> Result<(String, Made), Fault> {
     let now = Timestamp(1_795_485_950_120);
-    let whole = Whole { now, id: MessageId::first_at(now), hostname, received, smtputf8: false, hops: 3 };
+    let whole = Whole { now, date: now, id: MessageId::first_at(now), hostname, received, smtputf8: false, hops: 3 };
     let made = make_whole(Content::from(input.replace('\n', "\r\n").into_bytes()), &whole)?;
     Ok((String::from_utf8(made.content.to_vec()).unwrap().replace("\r\n", "\n"), made))
 }

@@ -78,6 +78,7 @@ fn limits(config: &Config) -> Limits {
     Limits {
         // A message in base64, and what stands around it.
         body: size.saturating_add(size / 5 * 2).saturating_add(1 << 20),
+        message: size,
         bodies: config.limits.incoming_memory.in_memory(),
         recipients: config.limits.recipients,
         connections: config.limits.connections,

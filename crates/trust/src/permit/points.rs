@@ -11,9 +11,12 @@ use repute_types::Domain;
 use super::permits::Permits;
 use crate::checks::entry;
 
-/// What is lost, by what it is about: the check, and how much.
+/// What something is found about: an address, a domain, both, or the whole server.
+type About<'a> = (Option<IpAddr>, Option<&'a Domain>);
+
 pub struct Points<'a> {
-    lost: HashMap<(Option<IpAddr>, Option<&'a Domain>), Vec<(&'a str, u32)>>,
+    /// The check, and how much is lost by it.
+    lost: HashMap<About<'a>, Vec<(&'a str, u32)>>,
 }
 
 impl Permits {

@@ -198,10 +198,13 @@ impl Message {
         let stream = self.stream.map(Stream::from);
         let made = match octets {
             Some(octets) => whole(&self, octets, envelope, &mut faults),
-            None => composed(self, envelope, send_at, &mut faults),
+            None => composed(self, envelope, &mut faults),
         };
         let Some(Made { from, recipients, content }) = made else { return Err(faults) };
-        if recipients.is_empty() {
+        // Whoever was named wrongly is told already.
+        let is_named =
+            faults.iter().any(|fault| ["/to", "/cc", "/bcc"].iter().any(|list| fault.pointer.starts_with(list)));
+        if recipients.is_empty() && !is_named {
             faults.push(FieldFault::new("/to", "nobody gets the message: name a recipient in to, cc or bcc"));
         }
         if recipients.len() > most_recipients {
@@ -253,7 +256,7 @@ fn envelope(message: &Message, faults: &mut Vec<FieldFault>) -> Named {
     }
 }
 
-fn composed(message: Message, named: Named, at: Option<Timestamp>, faults: &mut Vec<FieldFault>) -> Option<Made> {
+fn composed(message: Message, named: Named, faults: &mut Vec<FieldFault>) -> Option<Made> {
     if message.from.is_none() {
         faults.push(FieldFault::new("/from", "the author is missing: write \"Name <name@domain>\""));
     }
@@ -264,9 +267,7 @@ fn composed(message: Message, named: Named, at: Option<Timestamp>, faults: &mut 
     if is_longer(&subject, SUBJECT) {
         faults.push(FieldFault::new("/subject", format!("longer than {SUBJECT} characters: shorten it")));
     }
-    let mut fields = extra_fields(message.headers, faults);
-    // The date that readers see is that of the sending.
-    fields.extend(at.map(|at| ("Date".to_owned(), at.rfc5322())));
+    let fields = extra_fields(message.headers, faults);
     let attachments = files(message.attachments, faults);
     let reply_to = Mailboxes::people(message.reply_to.as_ref(), "/reply_to", faults);
     let recipients = named.recipients();

@@ -54,6 +54,7 @@ pub(crate) async fn submit(
     place: Option<Place>,
 ) -> Result<Accepted, Problem> {
     let account = account_for(caller.sends()?, draft.stream)?;
+    small_enough(draft.content.len(), app.limits.message)?;
     // A refusal is told to the log as that of a client by SMTP is; what is refused at acceptance tells itself.
     let tell = |reply: &Reply| app.door.refused(caller.client, Some(&account.name), reply);
     app.door.may_send_from(&account, Some(&draft.from)).inspect_err(tell).map_err(|reply| Problem::of_reply(&reply))?;
@@ -76,6 +77,17 @@ pub(crate) async fn submit(
     };
     let committed = app.door.accept(submitted).await.map_err(|reply| Problem::of_reply(&reply))?;
     Ok(Accepted { id: committed.id().to_string(), status, recipients: count, refused })
+}
+
+/// A message that SMTP would not take is not taken here either, however its body was packed.
+fn small_enough(octets: usize, most: usize) -> Result<(), Problem> {
+    if octets <= most {
+        return Ok(());
+    }
+    let detail = format!(
+        "the message has {octets} octets, attachments encoded, and one of at most {most} is taken: make it smaller"
+    );
+    Err(Problem::new(problem::TOO_LARGE, detail))
 }
 
 /// The answer for a message that was accepted when it was handed in before.

@@ -7,6 +7,7 @@ use axum::extract::State;
 use axum::http::StatusCode;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use repute_ledger::LedgerError;
 use repute_ledger::suppression::{Entry, Query as Wanted, Scope, Selection, Suppressions, Why};
 use repute_types::{Address, Domain, Timestamp};
 use serde::{Deserialize, Serialize};
@@ -44,6 +45,13 @@ pub(crate) struct Suppression {
     /// Null: for good.
     #[schema(format = DateTime)]
     expires: Option<String>,
+}
+
+impl Suppression {
+    /// For an account: by whose message it was learnt is not its to know.
+    fn of_everybody(entry: &Entry) -> Suppression {
+        Suppression { message: None, ..Suppression::from(entry) }
+    }
 }
 
 impl From<&Entry> for Suppression {
@@ -113,6 +121,9 @@ fn selection(
 }
 
 /// List who is left alone
+///
+/// What is the token's account's; everything where it has none. Asked for one `address`, an account's token is told as well what
+/// counts for everybody's mail, since its mail is refused for that too.
 #[utoipa::path(get, path = "/v1/suppressions", operation_id = "listSuppressions", tag = "suppressions", params(Listed),
     responses((status = 200, description = "A page of the list", body = SuppressionPage), Reading))]
 pub(crate) async fn list(
@@ -123,15 +134,38 @@ pub(crate) async fn list(
     caller.may(Action::Read)?;
     let limit = within(listed.limit)?;
     let selection = selection(&caller, listed.address.as_deref(), listed.domain.as_deref(), listed.why)?;
+    let (store, now) = (store(&app)?, app.control.now());
+    let everybodys = everybodys_too(&caller, &store, &selection, now)?;
     let after = listed.after.as_deref().map(cursor).transpose()?;
     let wanted = Wanted { selection, after, limit: limit + 1, ..Wanted::default() };
-    let mut entries =
-        store(&app)?.list(wanted, app.control.now()).await.map_err(|e| Problem::unavailable(e.to_string()))?;
+    let mut entries = store.list(wanted, now).await.map_err(unreadable)?;
     let more = entries.len() > limit;
     entries.truncate(limit);
     let next = entries.last().filter(|_| more).and_then(|last| serde_json::to_vec(last).ok());
     let next = next.map(|json| URL_SAFE_NO_PAD.encode(json));
-    Ok(Answer(SuppressionPage { suppressions: entries.iter().map(Suppression::from).collect(), next }))
+    let everybodys = everybodys.filter(|_| !more).map(|entry| Suppression::of_everybody(&entry));
+    let suppressions = entries.iter().map(Suppression::from).chain(everybodys).collect();
+    Ok(Answer(SuppressionPage { suppressions, next }))
+}
+
+fn unreadable(error: LedgerError) -> Problem {
+    Problem::unavailable(error.to_string())
+}
+
+/// What keeps an account's mail from the address that it asks for, though it is no entry of its own.
+fn everybodys_too(
+    caller: &Caller,
+    store: &Suppressions,
+    selection: &Selection,
+    now: Timestamp,
+) -> Result<Option<Entry>, Problem> {
+    let (Some(address), Some(_)) = (&selection.address, caller.account()) else { return Ok(None) };
+    let entry = store.find(None, None, address, now).map_err(unreadable)?;
+    let is_meant = |entry: &Entry| {
+        selection.why.is_none_or(|why| why == entry.why)
+            && selection.domain.as_ref().is_none_or(|domain| domain == entry.address.domain())
+    };
+    Ok(entry.filter(is_meant))
 }
 
 /// The last entry of the page before.
@@ -281,7 +315,6 @@ pub(crate) async fn release(
     caller.may(Action::Suppress)?;
     let selection = selection(&caller, Some(&released.address), None, released.why)?;
     let (address, why, store) = (selection.address.clone(), selection.why, store(&app)?);
-    let unreadable = |error: repute_ledger::LedgerError| Problem::unavailable(error.to_string());
     let done = store.release(selection).await.map_err(unreadable)?.entries;
     let still = match address.filter(|_| caller.account().is_some()) {
         Some(address) => store.find(None, None, &address, app.control.now()).map_err(unreadable)?,
@@ -291,8 +324,7 @@ pub(crate) async fn release(
     match still {
         Some(entry) if done == 0 => Err(everybodys(&entry)),
         still => {
-            // Another account's message may have shown it.
-            let still = still.as_ref().map(|entry| Suppression { message: None, ..Suppression::from(entry) });
+            let still = still.as_ref().map(Suppression::of_everybody);
             Ok(Answer(ReleasedAnswer { released: done, still }))
         }
     }

@@ -196,16 +196,22 @@ fn form_of(begin: &Begin, args: &Send) -> anyhow::Result<FormLetter> {
     })
 }
 
+/// As the server judges a row that it is to add: what is refused does not make a later row of the same address a second one.
 fn judge(form: &FormLetter, row: &Row, seen: &mut HashSet<u64>) -> Result<Address, (String, WhyNot, String)> {
     let refused = |why: WhyNot, text: String| (row.email.clone(), why, text);
     let address = Address::parse(row.email.trim()).map_err(|error| refused(WhyNot::Syntax, error.to_string()))?;
     let mut hasher = DefaultHasher::new();
     repute_ledger::suppression::spelling(&address).hash(&mut hasher);
-    if !seen.insert(hasher.finish()) {
+    let spelt = hasher.finish();
+    if seen.contains(&spelt) {
         return Err(refused(WhyNot::Duplicate, "this address was on the list before".into()));
+    }
+    if let Some(text) = row.too_long() {
+        return Err(refused(WhyNot::Field, text));
     }
     let given = Given { email: &address, values: &row.values, unsubscribe_url: "https://unsubscribe.example/" };
     form.merge(&given).map_err(|fault| refused(WhyNot::Field, fault.to_string()))?;
+    seen.insert(spelt);
     Ok(address)
 }
 
@@ -249,5 +255,27 @@ pub fn tell(found: &Found, file: &Path) {
     }
     if let Some(refusal) = &found.refusal {
         out::line(&out::tone(&format!("it would be refused: {}", out::plain(refusal)), out::Tone::Bad));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The check promised letters that the load then refused, and called twice whom the load took.
+    #[test]
+    fn a_row_is_judged_as_the_server_judges_it() {
+        let letter = "From: News <news@example.com>\r\nTo: {{ email }}\r\nSubject: Hello {{ name }}\r\n\r\nHello\r\n";
+        let form =
+            FormLetter::read(&Content::from(letter.as_bytes().to_vec()), &["name".to_owned()]).expect("a letter");
+        let mut seen = HashSet::new();
+        let mut check = |name: String, expect: Option<WhyNot>| {
+            let row = Row { email: "ann@a.example".into(), values: vec![name] };
+            assert_eq!(judge(&form, &row, &mut seen).err().map(|(_, why, _)| why), expect, "{}", row.values[0].len());
+        };
+        check("A".repeat(20_000), Some(WhyNot::Field));
+        check(String::new(), Some(WhyNot::Field));
+        check("Ann".into(), None);
+        check("Ann".into(), Some(WhyNot::Duplicate));
     }
 }

@@ -26,6 +26,7 @@ pub fn as_sent(config: &Config, arrival: Arrival) -> anyhow::Result<Sent> {
         arrival.content,
         &Whole {
             now,
+            date: now,
             id: MessageId::first_at(now),
             hostname: &config.hostname,
             received: Received {
