@@ -116,8 +116,7 @@ impl Questions {
                 (Kind::A, _) => answer(dns.a(&name).await, addresses),
                 (Kind::Aaaa, _) => answer(dns.aaaa(&name).await, addresses),
                 (Kind::Mx, _) => answer(dns.mx(&name).await, |hosts| {
-                    let name = |mx: &repute_dns::Mx| mx.exchange.as_ref().map_or(String::new(), Domain::to_string);
-                    Answer::Names(hosts.iter().map(name).collect())
+                    Answer::Names(hosts.iter().map(|mx| mx.exchange.to_string()).collect())
                 }),
                 (Kind::Ptr, Some(ip)) => answer(dns.ptr(ip).await, |names| names_of(&names)),
                 (Kind::Ptr, None) => Answer::NoName,

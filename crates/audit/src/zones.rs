@@ -113,7 +113,7 @@ fn collect(items: Vec<Data>) -> Answer {
             Data::Text(text) => texts.push(text),
             Data::V4(ip) => addresses.push(IpAddr::V4(ip)),
             Data::V6(ip) => addresses.push(IpAddr::V6(ip)),
-            Data::Mx(mx) => names.push(mx.exchange.map_or(String::new(), |n| n.to_string())),
+            Data::Mx(mx) => names.push(mx.exchange.to_string()),
             Data::Name(name) | Data::Alias(name) => names.push(name.to_string()),
             Data::Soa { .. } | Data::Tlsa { .. } | Data::Ds { .. } | Data::Caa { .. } | Data::Signature { .. } => {}
         }

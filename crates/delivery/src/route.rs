@@ -13,7 +13,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use repute_dns::{Lookup, Mx, Resolver};
+use repute_dns::{Exchange, Lookup, Mx, Resolver};
 use repute_smtp::client::Login;
 use repute_trust::sts::Policy;
 use repute_types::{Culprit, Domain, EnhancedCode, Outcome, Random, Stage, Verdict};
@@ -250,15 +250,30 @@ async fn by_mx(
     Ok(mx_route(hosts, settings, found.authentic, found.ttl, random))
 }
 
-/// The records as hosts, sorted by preference and name; null MX is final (RFC 7505 §3).
+/// The records as hosts, sorted by preference and name; null MX is final (RFC 7505 §3), and so is an MX that is no host.
 fn usable(domain: &Domain, records: Vec<Mx>) -> Result<Vec<(u16, Domain)>, Outcome> {
-    let null_alone = records.iter().all(|mx| mx.exchange.is_none());
-    if null_alone {
-        let text = format!("the domain {domain} takes no mail (null MX)");
-        return Err(no_route(Verdict::Failed, EnhancedCode(5, 1, 10), text));
+    // A null MX beside others contradicts itself (RFC 7505 §3); the others are used, and so are hosts beside what is none.
+    let (mut hosts, mut no_host) = (Vec::new(), None);
+    for mx in records {
+        match mx.exchange {
+            Exchange::Host(host) => hosts.push((mx.preference, host)),
+            Exchange::NoHost(what) => no_host = Some(what),
+            Exchange::Null => {}
+        }
     }
-    // A null MX beside others contradicts itself (RFC 7505 §3); the others are used.
-    let mut hosts: Vec<_> = records.into_iter().filter_map(|mx| Some((mx.preference, mx.exchange?))).collect();
+    if hosts.is_empty() {
+        return Err(match no_host {
+            Some(what) => {
+                let text =
+                    format!("the MX of {domain} is {what}, which is not the name of a host: no mail can reach it");
+                no_route(Verdict::Failed, EnhancedCode(5, 4, 4), text)
+            }
+            None => {
+                let text = format!("the domain {domain} takes no mail (null MX)");
+                no_route(Verdict::Failed, EnhancedCode(5, 1, 10), text)
+            }
+        });
+    }
     hosts.sort();
     // The same host twice is tried once, at its best preference.
     let mut seen = Vec::new();

@@ -33,7 +33,7 @@ use std::time::Duration;
 
 use repute_types::{Domain, Tlsa};
 
-use crate::{BoxFuture, Data, Lookup, Mx, Records, Resolver};
+use crate::{BoxFuture, Data, Exchange, Lookup, Mx, Records, Resolver};
 
 /// How long nobody answers before that is known.
 const SILENCE: Duration = Duration::from_secs(5);
@@ -219,9 +219,7 @@ fn take_line(entry: &mut Entry, what: &str, value: &str) -> bool {
 
 pub(crate) fn take_mx(value: &str) -> Option<Mx> {
     let (preference, host) = value.split_once(char::is_whitespace)?;
-    let host = host.trim();
-    let exchange = if host == "." { None } else { Some(Domain::parse(host).ok()?) };
-    Some(Mx { preference: preference.parse().ok()?, exchange })
+    Some(Mx { preference: preference.parse().ok()?, exchange: Exchange::named(host.trim()) })
 }
 
 pub(crate) fn take_a(value: &str) -> Option<Ipv4Addr> {
@@ -309,7 +307,10 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn a_zone_answers_as_it_is_written() {
         let zone = ZoneFake::parse(ZONE);
-        let mx = |exchange: Option<&str>, preference| Mx { preference, exchange: exchange.map(d) };
+        let mx = |exchange: Option<&str>, preference| Mx {
+            preference,
+            exchange: exchange.map_or(Exchange::Null, |host| Exchange::Host(d(host))),
+        };
         assert_eq!(zone.mx(&d("example.net")).await, found(vec![mx(Some("mx1.example.net"), 10)], true, 300));
         assert_eq!(zone.mx(&d("null.example")).await, found(vec![mx(None, 0)], false, 300));
         assert_eq!(zone.a(&d("alias.example")).await, found(vec![[192, 0, 2, 1].into()], false, 60));

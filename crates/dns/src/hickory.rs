@@ -29,7 +29,7 @@ use crate::cache::Cache;
 use crate::direct;
 use crate::roots::Roots;
 use crate::validation::Validation;
-use crate::{BoxFuture, Lookup, Mx, Records, Resolver};
+use crate::{BoxFuture, Exchange, Lookup, Mx, Records, Resolver};
 
 /// How names are looked up.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -362,10 +362,7 @@ pub(crate) fn domain(name: &Name) -> Option<Domain> {
 
 pub(crate) fn take_mx(data: &RData) -> Option<Mx> {
     let RData::MX(mx) = data else { return None };
-    if mx.exchange.is_root() {
-        return Some(Mx { preference: mx.preference, exchange: None });
-    }
-    domain(&mx.exchange).map(|name| Mx { preference: mx.preference, exchange: Some(name) })
+    Some(Mx { preference: mx.preference, exchange: Exchange::named(&mx.exchange.to_ascii()) })
 }
 
 fn take_a(data: &RData) -> Option<Ipv4Addr> {

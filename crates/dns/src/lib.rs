@@ -55,8 +55,44 @@ pub struct Records<T> {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Mx {
     pub preference: u16,
-    /// `None` is the null MX `.` (RFC 7505).
-    pub exchange: Option<Domain>,
+    pub exchange: Exchange,
+}
+
+/// Where an MX record points to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Exchange {
+    Host(Domain),
+    /// `.`: the domain takes no mail (RFC 7505).
+    Null,
+    /// What no host can be called, an address most of all: nobody can deliver there (RFC 5321 §5.1).
+    NoHost(String),
+}
+
+impl std::fmt::Display for Exchange {
+    /// Nothing where it is null.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Exchange::Host(host) => host.fmt(f),
+            Exchange::Null => Ok(()),
+            Exchange::NoHost(what) => f.write_str(what),
+        }
+    }
+}
+
+impl Exchange {
+    pub fn host(&self) -> Option<&Domain> {
+        if let Exchange::Host(host) = self { Some(host) } else { None }
+    }
+
+    /// A host, or what else a record names, without its last dot.
+    fn named(name: &str) -> Exchange {
+        match name {
+            "." => Exchange::Null,
+            name => {
+                Domain::parse(name).map_or_else(|_| Exchange::NoHost(name.trim_end_matches('.').into()), Exchange::Host)
+            }
+        }
+    }
 }
 
 /// DNS as everything above sees it: [`HickoryResolver`] asks real servers, [`ZoneFake`] a text.

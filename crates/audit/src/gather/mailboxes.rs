@@ -105,7 +105,7 @@ pub(crate) async fn mx_hosts(questions: &Questions, domain: &Domain) -> Result<V
         Lookup::Failure(why) | Lookup::NoAnswer(why) => return Err(why),
     };
     list.sort_by_key(|data| if let Data::Mx(mx) = data { mx.preference } else { u16::MAX });
-    let name = |data: Data| if let Data::Mx(mx) = data { mx.exchange } else { None };
+    let name = |data: Data| if let Data::Mx(mx) = data { mx.exchange.host().cloned() } else { None };
     Ok(list.into_iter().filter_map(name).take(HOSTS).collect())
 }
 

@@ -43,6 +43,10 @@ async fn a_domain_has_the_route_that_its_zone_says() {
     // Null MX (RFC 7505), and one that contradicts itself.
     check("b.test MX 0 .", "failed 5.1.10").await;
     check("b.test MX 0 .\nb.test MX 10 a.test", "a.test").await;
+    // An address instead of a host's name was asked for again for five days, as if DNS failed.
+    check("b.test MX 10 192.0.2.1", "failed 5.4.4").await;
+    check("b.test MX 0 .\nb.test MX 10 192.0.2.1.", "failed 5.4.4").await;
+    check("b.test MX 10 192.0.2.1\nb.test MX 20 a.test", "a.test").await;
     // No MX: the address, of either family.
     check("b.test A 192.0.2.1", "b.test").await;
     check("b.test AAAA 2001:db8::1", "b.test").await;

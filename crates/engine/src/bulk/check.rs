@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use repute_dns::Lookup;
+use repute_dns::{Exchange, Lookup};
 use repute_types::{Address, Domain};
 use serde::{Deserialize, Serialize};
 use tokio::sync::Semaphore;
@@ -151,10 +151,13 @@ async fn takes(works: &Works, domain: &Domain) -> (Takes, String) {
     }
     let resolver = &works.doors.resolver;
     match resolver.mx(domain).await {
-        Lookup::Found(found) if found.items.iter().all(|mx| mx.exchange.is_none()) => {
+        Lookup::Found(found) if found.items.iter().any(|mx| mx.exchange.host().is_some()) => {
+            (Takes::Mail, String::new())
+        }
+        Lookup::Found(found) if found.items.iter().all(|mx| mx.exchange == Exchange::Null) => {
             (Takes::Nothing, "it says that it takes no mail (null MX)".into())
         }
-        Lookup::Found(_) => (Takes::Mail, String::new()),
+        Lookup::Found(_) => (Takes::Nothing, "its MX is not the name of a host".into()),
         Lookup::NoName { .. } => (Takes::Nothing, "the domain does not exist".into()),
         Lookup::NoData { .. } => match (resolver.a(domain).await, resolver.aaaa(domain).await) {
             (Lookup::Found(_), _) | (_, Lookup::Found(_)) => (Takes::Mail, String::new()),

@@ -10,7 +10,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use repute_delivery::{DeliverySettings, Egress, Routes, Tally};
-use repute_dns::{BoxFuture, Lookup, Mx, Records, Resolver};
+use repute_dns::{BoxFuture, Exchange, Lookup, Mx, Records, Resolver};
 use repute_engine::config::{AccountSettings, Limits, SendingDomain};
 use repute_engine::door::{Account, Origin, Submitted};
 use repute_engine::permit::{PermitSettings, TrustDoors};
@@ -74,7 +74,8 @@ impl Resolver for Names {
             let exchange = domain(&format!("mx.{of}"));
             let second = domain(&format!("mx2.{of}"));
             let known = [(10, exchange), (20, second)].into_iter().filter(|(_, host)| self.address_of(host).is_some());
-            let items: Vec<_> = known.map(|(preference, host)| Mx { preference, exchange: Some(host) }).collect();
+            let items: Vec<_> =
+                known.map(|(preference, host)| Mx { preference, exchange: Exchange::Host(host) }).collect();
             match items.is_empty() {
                 true => Lookup::NoName { authentic: false },
                 false => Lookup::Found(Records { items, authentic: false, ttl: Duration::from_secs(300) }),

@@ -6,7 +6,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::sync::Mutex;
 use std::time::Duration;
 
-use repute_dns::{BoxFuture, Lookup, Mx, Records, Resolver};
+use repute_dns::{BoxFuture, Exchange, Lookup, Mx, Records, Resolver};
 use repute_types::Domain;
 
 #[derive(Default)]
@@ -22,7 +22,7 @@ impl Names {
         let parse = |text: &str| Domain::parse(text).unwrap();
         let mut mx = Vec::new();
         for (at, (host, address)) in hosts.iter().enumerate() {
-            mx.push(Mx { preference: 10 * at as u16, exchange: Some(parse(host)) });
+            mx.push(Mx { preference: 10 * at as u16, exchange: Exchange::Host(parse(host)) });
             self.hosts.insert(parse(host), *address);
         }
         self.mx.insert(parse(name), mx);
