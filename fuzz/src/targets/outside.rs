@@ -117,7 +117,7 @@ pub fn dns_answer(octets: &[u8]) {
     for item in &found.items {
         match item {
             Data::Name(name) | Data::Alias(name) => assert!(name.as_str().len() <= 253, "{name}"),
-            Data::Mx(mx) => assert!(mx.exchange.as_ref().is_none_or(|name| !name.as_str().is_empty())),
+            Data::Mx(mx) => assert!(mx.exchange.host().is_none_or(|name| !name.as_str().is_empty())),
             Data::Text(text) => assert!(text.len() <= octets.len()),
             _ => {}
         }
