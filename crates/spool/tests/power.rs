@@ -224,7 +224,7 @@ fn check_campaign(disk: &Image, answered: bool, what: &str) -> bool {
 /// Where each block of a journal begins and ends.
 fn blocks(journal: &[u8]) -> Vec<(usize, usize)> {
     let (mut at, mut found) = (0, Vec::new());
-    while journal[at..].starts_with(b"RPJ1") {
+    while journal[at..].starts_with(b"RPJ2") {
         let length =
             |field: usize| u32::from_le_bytes(journal[at + field..at + field + 4].try_into().unwrap()) as usize;
         let end = at + HEADER + length(8) + length(12);

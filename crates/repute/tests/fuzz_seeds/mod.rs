@@ -34,7 +34,7 @@ pub fn texts() -> [(&'static str, Seeds); 17] {
 
 /// A file with a block in it, files with blocks in which something is changed, and journals that are written.
 fn journals() -> Seeds {
-    let header = [&b"RPJ1\0\0\0\0\0\0\0\0\x12\0\0\0\x01\0\0\0\0\0\0\0"[..], &[0; 16]].concat();
+    let header = [&b"RPJ2\0\0\0\0\0\0\0\0\x12\0\0\0\x01\0\0\0\0\0\0\0"[..], &[0; 16]].concat();
     let done = [&[2][..], &[7; 8], &[0; 4], &[0], &[0; 4]].concat();
     let found = [&[0, 0, 1, 0, 58][..], &header, &done, &[6, 0, 1, 0]].concat();
     let random = repute_types::SeededRandom::new(76);

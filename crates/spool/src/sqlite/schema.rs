@@ -16,6 +16,10 @@ use super::{OpenError, Options};
 /// The size of an overflow page of content: measured against 8 and 16 KiB in docs/spool.md.
 pub(super) const PAGE_OCTETS: u64 = 4096;
 
+/// How often a lock is tried that somebody has, and the time between.
+const LOCK_TRIES: u32 = 10;
+const LOCK_PAUSE: Duration = Duration::from_millis(20);
+
 /// Each entry brings the schema from its index to the next number.
 const MIGRATIONS: &[&str] = &[
     "
@@ -67,6 +71,8 @@ const MIGRATIONS: &[&str] = &[
     CREATE TABLE journal (generation INTEGER NOT NULL);
     INSERT INTO journal VALUES (0);
 ",
+    // Blocks of the journal have a second form since: a version that does not know it would take them for none.
+    "",
 ];
 
 /// Makes the folder and takes its lock, which is released when the file is closed.
@@ -81,10 +87,16 @@ pub(super) fn lock_folder(dir: &Path) -> Result<File, OpenError> {
         .mode(0o600)
         .open(dir.join("lock"))
         .map_err(folder)?;
-    match lock.try_lock() {
-        Ok(()) => Ok(lock),
-        Err(TryLockError::WouldBlock) => Err(OpenError::InUse { path: dir.to_owned() }),
-        Err(TryLockError::Error(source)) => Err(folder(source)),
+    // A process that has just been forked here keeps the lock of a spool that was closed until it runs its own program.
+    let mut tries = 0;
+    loop {
+        match lock.try_lock() {
+            Ok(()) => return Ok(lock),
+            Err(TryLockError::WouldBlock) if tries < LOCK_TRIES => std::thread::sleep(LOCK_PAUSE),
+            Err(TryLockError::WouldBlock) => return Err(OpenError::InUse { path: dir.to_owned() }),
+            Err(TryLockError::Error(source)) => return Err(folder(source)),
+        }
+        tries += 1;
     }
 }
 

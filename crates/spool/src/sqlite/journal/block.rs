@@ -12,10 +12,14 @@ use super::{ALIGNED, Place};
 use crate::codec::Bad;
 use crate::{Change, Ended, MessageMeta, PartRecord, codec};
 
-/// Magic, CRC-32 of the rest of the header and of the records, octets of the contents, octets of the
+/// Magic, checksum of the rest of the header and of the records, octets of the contents, octets of the
 /// records, generation, salt, number of the block in its generation.
 pub(super) const HEADER: usize = 40;
-const MAGIC: [u8; 4] = *b"RPJ1";
+/// The form of today, and the first one, which is still read: their checksums differ.
+const MAGIC: [u8; 4] = *b"RPJ2";
+const FIRST_MAGIC: [u8; 4] = *b"RPJ1";
+/// What both begin with.
+const MARK: [u8; 3] = *b"RPJ";
 
 const MESSAGE: u8 = 1;
 const CHANGE: u8 = 2;
@@ -94,7 +98,7 @@ impl Block {
     /// first page be damaged. Such a block is for the database.
     pub fn looks_like_more(&self) -> bool {
         let begins = |page: usize| {
-            MAGIC.iter().zip(page..).all(|(octet, at)| {
+            MARK.iter().zip(page..).all(|(octet, at)| {
                 let found = self.octets.get(at).or_else(|| self.records.get(at - self.octets.len()));
                 found == Some(octet)
             })
@@ -162,13 +166,14 @@ impl Header {
         octets[16..24].copy_from_slice(&self.generation.to_le_bytes());
         octets[24..32].copy_from_slice(&self.salt.to_le_bytes());
         octets[32..40].copy_from_slice(&self.number.to_le_bytes());
-        let sum = checksum(&octets[8..], records);
+        let sum = checksum(octets, records);
         octets[4..8].copy_from_slice(&sum.to_le_bytes());
     }
 
     /// What may be a header where this page of a segment begins, and the checksum that it and its records have to have.
     pub fn read(octets: &[u8; HEADER], page: u64) -> Option<(Header, u32)> {
-        let mut rest = Cursor(octets.strip_prefix(&MAGIC)?);
+        let rest = octets.strip_prefix(&MAGIC).or_else(|| octets.strip_prefix(&FIRST_MAGIC));
+        let mut rest = Cursor(rest?);
         let sum = rest.u32().ok()?;
         let header = Header {
             contents: rest.u32().ok()?,
@@ -192,11 +197,20 @@ impl Header {
     }
 }
 
+/// The checksum of a block with this header: CRC-32. What is kept of a part ends in a CRC-32 of its own, and one over several such
+/// records is the same for all of one length: those of an earlier turn behind a header of this one would check. So their sum as
+/// numbers goes into it, which the first form did not have.
 pub(super) fn checksum(header: &[u8], records: &[u8]) -> u32 {
-    let mut sum = crc32fast::Hasher::new();
-    sum.update(header);
-    sum.update(records);
-    sum.finalize()
+    let mut crc = crc32fast::Hasher::new();
+    crc.update(&header[8..]);
+    crc.update(records);
+    if header.starts_with(&MAGIC) {
+        let (words, rest) = records.as_chunks::<8>();
+        let rest = rest.iter().rev().fold(0, |number, octet| number << 8 | u64::from(*octet));
+        let sum = words.iter().fold(rest, |sum, word| sum.wrapping_add(u64::from_le_bytes(*word)));
+        crc.update(&sum.to_le_bytes());
+    }
+    crc.finalize()
 }
 
 /// The records of a block whose checksum is right; `contents` is where in the segment its contents stand.

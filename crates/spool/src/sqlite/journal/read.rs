@@ -82,7 +82,7 @@ fn block_at(file: &impl FileExt, at: u64, octets: u64, scanned: &Scanned) -> io:
     let Some((header, sum)) = header.filter(|(header, _)| fits(header)) else { return Ok(None) };
     let mut records = vec![0; header.records as usize];
     file.read_exact_at(&mut records, at + header.records_at())?;
-    Ok((block::checksum(&head[8..], &records) == sum).then_some((header, records)))
+    Ok((block::checksum(&head, &records) == sum).then_some((header, records)))
 }
 
 fn is_torn(file: &impl FileExt, record: &Record) -> bool {
@@ -96,11 +96,11 @@ fn is_torn(file: &impl FileExt, record: &Record) -> bool {
 mod tests {
     #![allow(clippy::unwrap_used, reason = "a test says what it expects by failing")]
 
-    use repute_types::{MessageId, PartId};
+    use repute_types::{MessageId, PartId, Recipient, Timestamp};
 
     use super::block::Block;
     use super::*;
-    use crate::Change;
+    use crate::{Change, PartRecord, PartState, Pending};
 
     /// A disk that refuses to read a sector.
     struct Refusing {
@@ -149,5 +149,48 @@ mod tests {
         // Whether something stood there nobody knows, so it is told.
         assert_eq!(found(2), (vec![0, 1], 1, 2));
         assert_eq!(found(7), (vec![0, 1, 2], 1, 3));
+    }
+
+    /// A block in which a part is kept as it was after so many attempts.
+    fn kept(attempts: u32, generation: u64) -> Vec<u8> {
+        let id = PartId { message: MessageId(7), number: 0 };
+        let recipients = vec![Pending { recipient: Recipient::to("ann@example.net".parse().unwrap()), last: None }];
+        let (domain, state, due) = ("example.net".parse().unwrap(), PartState::Due, Timestamp(9));
+        let part =
+            PartRecord { id, domain, recipients, attempts, state, due, delay_noticed: false, values: Vec::new() };
+        let mut block = Block::default();
+        block.clear();
+        block.change(id, &Change::Keep(part));
+        block.seal(generation, 76, 0).to_vec()
+    }
+
+    fn attempts(octets: &[u8]) -> Vec<u32> {
+        let disk = Refusing { octets: octets.to_vec(), sector: 1 << 20 };
+        let attempts = |record: &Record| match record {
+            Record::Change(_, Change::Keep(part)) => part.attempts,
+            other => panic!("{other:?}"),
+        };
+        segment(&disk, ALIGNED, 0, 0).found.records.iter().map(attempts).collect()
+    }
+
+    /// Found by fuzzing: what is kept of a part ends in a CRC-32, over which another CRC-32 is the same for all of one length.
+    #[test]
+    fn a_header_before_the_records_of_an_earlier_turn_is_a_torn_block() {
+        let (before, now) = (kept(3, 1), kept(8, 2));
+        assert_eq!((attempts(&before), attempts(&now)), (vec![3], vec![8]));
+        let torn = [&now[..HEADER], &before[HEADER..]].concat();
+        assert_eq!(attempts(&torn), []);
+    }
+
+    #[test]
+    fn blocks_of_the_first_form_are_read() {
+        let mut octets = kept(3, 1);
+        octets[..4].copy_from_slice(b"RPJ1");
+        let head: [u8; HEADER] = octets[..HEADER].try_into().unwrap();
+        let (header, _) = Header::read(&head, 0).unwrap();
+        let mut crc = crc32fast::Hasher::new();
+        crc.update(&octets[8..header.octets() as usize]);
+        octets[4..8].copy_from_slice(&crc.finalize().to_le_bytes());
+        assert_eq!(attempts(&octets), [3]);
     }
 }

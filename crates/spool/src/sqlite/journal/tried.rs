@@ -158,7 +158,7 @@ fn seal_again(file: &mut [u8], at: u64) {
     let header = Header::read(&head, at as u64 / ALIGNED).filter(|(header, _)| header.octets() <= len - at as u64);
     if let Some((header, _)) = header {
         let records_at = at + header.records_at() as usize;
-        let sum = block::checksum(&head[8..], &file[records_at..records_at + header.records as usize]);
+        let sum = block::checksum(&head, &file[records_at..records_at + header.records as usize]);
         file[at + 4..at + 8].copy_from_slice(&sum.to_le_bytes());
     }
 }
