@@ -164,9 +164,8 @@ fn only_so_much_is_returned_and_the_boundary_is_in_nothing_else() {
 fn a_notice_has_no_long_line_whatever_the_original_had() {
     let long = "x ".repeat(600);
     let id = format!("{}@a.example", "x".repeat(975));
-    let message: &'static str = Box::leak(
-        format!("From: a@example.com\nReceived: {long}\nMessage-ID:\n <{id}>\n\n{long}\n").into_boxed_str(),
-    );
+    let message: &'static str =
+        Box::leak(format!("From: a@example.com\nReceived: {long}\nMessage-ID:\n <{id}>\n\n{long}\n").into_boxed_str());
     for (ret, media) in [(None, "message/global-headers"), (Some(Ret::Full), "message/global")] {
         let case = Case::new(Kind::Failed, vec![(to("bob@b.example"), unknown_user())]);
         let composed = Case { ret, message, ..case }.compose();
