@@ -158,3 +158,23 @@ fn only_so_much_is_returned_and_the_boundary_is_in_nothing_else() {
     let boundary = text.split("boundary=\"").nth(1).unwrap().split('"').next().unwrap();
     assert_eq!(text.matches(&format!("--{boundary}")).count(), 4, "{boundary}");
 }
+
+/// Found by the fuzz target `dsn`: what was returned had the long lines that the original had.
+#[test]
+fn a_notice_has_no_long_line_whatever_the_original_had() {
+    let long = "x ".repeat(600);
+    let id = format!("{}@a.example", "x".repeat(975));
+    let message: &'static str =
+        Box::leak(format!("From: a@example.com\nReceived: {long}\nMessage-ID:\n <{id}>\n\n{long}\n").into_boxed_str());
+    for (ret, media) in [(None, "message/global-headers"), (Some(Ret::Full), "message/global")] {
+        let case = Case::new(Kind::Failed, vec![(to("bob@b.example"), unknown_user())]);
+        let composed = Case { ret, message, ..case }.compose();
+        let text = String::from_utf8(composed.content.to_vec()).unwrap();
+        assert!(text.is_ascii() && text.lines().all(|line| line.len() <= 998), "{text}");
+        let head = format!("Content-Type: {media}\r\nContent-Transfer-Encoding: quoted-printable\r\n");
+        assert!(text.contains(&head), "{text}");
+        let (_, returned) = text.split_once(&head).unwrap();
+        let returned = returned.replace("=\r\n", "");
+        assert!(returned.contains(&format!("Received: {}", long.trim_end())), "nothing of it is lost: {returned}");
+    }
+}

@@ -1,7 +1,7 @@
 //! Notices to senders: what failed, what takes long, what was handed on (RFC 3464, with the
 //! semantics of RFC 3461 and, for addresses beyond ASCII, RFC 6533).
 //!
-//! Promise: a notice is 7-bit but for a To field beyond ASCII, says first to a person and then
+//! Promise: a notice is 7-bit but for a To field beyond ASCII, in lines of at most 998 octets, says first to a person and then
 //! to a program what happened to whom, in the receiver's own words and with what to do, and
 //! marks itself so that no program answers it (`Auto-Submitted`, RFC 3834 §5). Its envelope, the
 //! null sender, is the caller's. What is returned of the original is bounded: the whole of it
@@ -15,9 +15,12 @@ use repute_types::{Address, Content, Domain, MessageId, Outcome, Recipient, Ret,
 
 use crate::encode::{Folder, Input, QuotedPrintable, words};
 use crate::header::{self, Header};
+use crate::scan;
 
 /// The largest original that is returned whole: the header tells the sender which one it was.
 pub const WHOLE: usize = 100 * 1024;
+/// A longer Message-ID of an original is not referred to: the line would be over 998 octets.
+const LONGEST_ID: usize = 900;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
@@ -103,6 +106,7 @@ fn fields(notice: &Notice<'_>, original: Option<&Header>, header_id: &str, bound
     let ids = original_id.as_ref().and_then(|field| header::message_ids(field.value)).unwrap_or_default();
     if let [id] = ids[..]
         && id.is_ascii()
+        && id.len() <= LONGEST_ID
     {
         out.push_str(&format!("In-Reply-To: <{id}>\r\nReferences: <{id}>\r\n"));
     }
@@ -134,11 +138,12 @@ fn returned(notice: &Notice<'_>, header: Option<&Header>) -> Vec<u8> {
         None if !whole => Vec::new(),
         _ => content.to_vec(),
     };
-    let seven_bit = octets.is_ascii();
-    let (media, encoding) = match (whole, seven_bit) {
+    // Whatever was accepted: what a receiver refuses in a notice, nobody is told.
+    let is_safe = scan::scan_octets(&octets).is_safe();
+    let (media, encoding) = match (whole, is_safe) {
         (true, true) => ("message/rfc822", "7bit"),
         (false, true) => ("text/rfc822-headers", "7bit"),
-        // RFC 6533 §4, §5: these may be encoded, the older two may not.
+        // RFC 6533 §4, §5: these may be encoded, the older two may not; ASCII is UTF-8 too.
         (true, false) => ("message/global", "quoted-printable"),
         (false, false) => ("message/global-headers", "quoted-printable"),
     };
@@ -146,7 +151,7 @@ fn returned(notice: &Notice<'_>, header: Option<&Header>) -> Vec<u8> {
         "Content-Description: {}\r\nContent-Type: {media}\r\nContent-Transfer-Encoding: {encoding}\r\n\r\n",
         if whole { "Your message" } else { "Header of your message" }
     );
-    let body = if seven_bit { octets } else { quoted(&octets) };
+    let body = if is_safe { octets } else { quoted(&octets) };
     [head.as_bytes(), &body].concat()
 }
 

@@ -3,7 +3,7 @@
 
 use crate::encode::{Folder, fold, words};
 use crate::fault::Fault;
-use crate::header::{Field, Kind, Token, tokens};
+use crate::header::{self, Field, Kind, Token, tokens};
 use crate::scan;
 
 use super::parameters;
@@ -83,8 +83,16 @@ fn checked(field: &Field<'_>, written: String) -> Result<String, Fault> {
 /// Names and comments become encoded words; an address that needs UTF-8 cannot be helped.
 fn addresses(field: &Field<'_>, text: &str) -> Result<String, Fault> {
     let needs_smtputf8 = || Fault::EightBitAddress { field: field.name.to_owned() };
+    // What is no list is no business of ours: where its blanks are enough it stays to the letter.
+    if text.is_ascii()
+        && header::addresses(text.as_bytes()).is_err()
+        && let Ok(folded) = refold(field)
+    {
+        return Ok(folded);
+    }
     let Ok(tokens) = tokens(text.as_bytes()) else {
-        return Err(Fault::EightBitField { field: field.name.to_owned() });
+        let field = field.name.to_owned();
+        return Err(if text.is_ascii() { Fault::LongWord { field } } else { Fault::EightBitField { field } });
     };
     let mut folder = Folder::field(field.name);
     let mut at = 0;

@@ -19,7 +19,7 @@ use repute_types::Content;
 
 use crate::fault::Fault;
 use crate::header::Header;
-use crate::scan::Found;
+use crate::scan::{self, Found};
 use crate::whole::Edits;
 
 /// What was found out beside the edits.
@@ -56,8 +56,8 @@ fn top_header(header: &Header, smtputf8: bool, edits: &mut Edits, safe: &mut Saf
         if edits.touches(&field.range) {
             continue;
         }
-        let Found { eight_bit, long_line, .. } = crate::scan::scan_octets(field.value);
-        let long_line = long_line || field.name.len() + field.value.len() > crate::scan::LINE && is_long(&field);
+        // With its name, which is in the first line.
+        let Found { eight_bit, long_line, .. } = scan::scan_octets(&header.octets()[field.range.clone()]);
         let kept = eight_bit && smtputf8;
         if kept {
             if std::str::from_utf8(field.value).is_err() {
@@ -72,10 +72,4 @@ fn top_header(header: &Header, smtputf8: bool, edits: &mut Edits, safe: &mut Saf
         }
     }
     Ok(())
-}
-
-/// The first line counts with the name.
-fn is_long(field: &crate::header::Field<'_>) -> bool {
-    let first = memchr::memchr(b'\n', field.value).unwrap_or(field.value.len());
-    field.name.len() + 1 + first > crate::scan::LINE + 1
 }

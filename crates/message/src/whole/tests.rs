@@ -98,6 +98,41 @@ fn a_date_that_is_none_in_a_long_line_is_replaced_too() {
     );
 }
 
+fn lines_of_at_most_998(input: &str) -> String {
+    let (out, made) = make(input).unwrap();
+    assert!(out.lines().all(|line| line.len() <= 998), "{out}");
+    assert!(made.changed.contains(&Change::Encoded), "{:?}", made.changed);
+    out
+}
+
+/// Found by the fuzz target `message`: the first line of a field was allowed an octet too many, and its last line too.
+#[test]
+fn a_line_of_999_octets_is_folded_wherever_it_stands() {
+    let word = |length: usize| format!("{} y", "x".repeat(length - 2));
+    let rest = format!("To: c@d.example\n{REST}\nbody\n");
+    lines_of_at_most_998(&format!("From: a@b.example\nX: {}\n{rest}", word(996)));
+    lines_of_at_most_998(&format!("From: a@b.example\nX: a\n {}\n{rest}", word(998)));
+    check(
+        &format!("From: a@b.example\nX: {}\nY: a\n {}\n{rest}", word(995), word(997)),
+        &format!("From: a@b.example\nX: {}\nY: a\n {}\n{rest}", word(995), word(997)),
+        &[],
+    );
+    lines_of_at_most_998(&format!("From: a@b.example\n{rest}{}", word(999)));
+}
+
+/// Receivers cut longer lines; the stray parenthesis is the author's, and stays.
+#[test]
+fn a_long_list_that_is_none_is_folded_at_its_blanks() {
+    let people = "ann lee@b.example, ".repeat(60);
+    for stray in [")", "(", "\"", "[", "<"] {
+        let to = format!("{people}{stray}eve@b.example");
+        let out = lines_of_at_most_998(&format!("From: a@b.example\nTo: {to}\n{REST}\nbody\n"));
+        assert!(out.replace("\n ", " ").contains(&format!("To: {to}\n")), "{out}");
+    }
+    let unbroken = format!("From: a@b.example\nTo: ({}\n{REST}\nbody\n", "x".repeat(1000));
+    assert_eq!(make(&unbroken).unwrap_err(), Fault::LongWord { field: "To".into() });
+}
+
 #[test]
 fn the_empty_line_and_the_last_line_end_are_there() {
     let header = format!("From: a@b.example\nTo: c@d.example\n{REST}");

@@ -128,7 +128,7 @@ struct Given {
     #[arg(long, value_parser = why, default_value = "manual")]
     why: Why,
     /// A sentence for people
-    #[arg(long, default_value = "")]
+    #[arg(long, value_parser = sentence, default_value = "")]
     reason: String,
     /// For this long [default: for good]
     #[arg(long = "for", value_name = "DURATION", value_parser = value::duration)]
@@ -151,6 +151,14 @@ fn name(text: &str) -> Result<String, String> {
         "" => Err("it is empty: write the name, or leave the option out".to_owned()),
         text if text.contains(char::is_control) => Err("it has control characters in it".to_owned()),
         text => Ok(text.to_owned()),
+    }
+}
+
+/// Of several lines it could look like rows of an exported list, and no other way to give one takes them.
+fn sentence(text: &str) -> Result<String, String> {
+    match text.contains(char::is_control) {
+        true => Err("it has line ends or other control characters in it: write it in one line".to_owned()),
+        false => Ok(text.to_owned()),
     }
 }
 
@@ -323,4 +331,17 @@ fn export(config: &Config, selection: Selection, format: Form) -> anyhow::Result
         Ok(())
     })?;
     Ok(Exit::Done)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_reason_on_the_command_line_is_one_line() {
+        assert_eq!(sentence("asked by phone, wants nothing"), Ok("asked by phone, wants nothing".to_owned()));
+        for several in ["asked\nann@example.net,all,,,manual,,,,2026-11-24T01:02:03Z,", "asked\r\n", "asked\0"] {
+            assert!(sentence(several).unwrap_err().ends_with("write it in one line"), "{several:?}");
+        }
+    }
 }

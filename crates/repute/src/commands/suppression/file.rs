@@ -1,11 +1,14 @@
 //! The suppression list as a file: CSV (RFC 4180) with a head, or JSON lines.
 //!
 //! What is written here reads back as the same, to the last blank of a reason or a reply, and what is read could be written.
+//! A text of several lines that look like rows of the list, which a quote that is not closed might have swallowed, is not
+//! read; of an entry that has one, however it came to it, the text is written in one line.
 //! Other services' exports are read too: the column or member
 //! of addresses may be called `email`, what is missing is as the command line says, columns of other
 //! names are passed over, columns may be separated by semicolons or tabs, and a file without a head is an address a
 //! line. A fault names its line, and nothing of the file is taken: no address is lost, and no scope widened, in silence.
 
+use std::borrow::Cow;
 use std::io::Read as _;
 use std::path::Path;
 
@@ -152,9 +155,7 @@ fn of_fields<'f>(
     if let Some(reply) = text("reply") {
         entry.reply = Some(reply.to_owned());
     }
-    // Written as CSV it would be taken for rows that a quote has swallowed.
-    let texts = [Some(entry.reason.as_str()), entry.reply.as_deref()];
-    if unclosed(texts.into_iter().flatten(), ',', COLUMNS.len()).is_some() {
+    if holds_rows(&entry.reason) || entry.reply.as_deref().is_some_and(holds_rows) {
         bail!("the reason or the reply has lines in it that look like rows of such a list: leave them out");
     }
     if let Some(message) = field("message") {
@@ -167,6 +168,19 @@ fn of_fields<'f>(
         entry.expires = Some(instant(expires).with_context(|| format!("expires is {expires:?}"))?);
     }
     Ok(entry)
+}
+
+/// Whether a text, written as CSV, would be taken for rows that a quote has swallowed.
+fn holds_rows(text: &str) -> bool {
+    unclosed([text].into_iter(), ',', COLUMNS.len()).is_some()
+}
+
+/// An entry's text as it is written: one that holds rows in one line, since nobody could import it otherwise.
+fn importable(text: &str) -> Cow<'_, str> {
+    match holds_rows(text) {
+        true => Cow::Owned(text.replace("\r\n", " ").replace('\n', " ")),
+        false => Cow::Borrowed(text),
+    }
 }
 
 fn instant(text: &str) -> anyhow::Result<Timestamp> {
@@ -195,8 +209,8 @@ pub fn rows(entries: &[Entry]) -> anyhow::Result<String> {
                 entry.scope.account().unwrap_or_default().to_owned(),
                 entry.scope.list().unwrap_or_default().to_owned(),
                 entry.why.to_string(),
-                entry.reason.clone(),
-                entry.reply.clone().unwrap_or_default(),
+                importable(&entry.reason).into_owned(),
+                importable(entry.reply.as_deref().unwrap_or_default()).into_owned(),
                 entry.message.map(|id| id.to_string()).unwrap_or_default(),
                 entry.at.to_string(),
                 entry.expires.map(|at| at.to_string()).unwrap_or_default(),
@@ -209,7 +223,10 @@ pub fn rows(entries: &[Entry]) -> anyhow::Result<String> {
 pub fn lines(entries: &[Entry]) -> anyhow::Result<String> {
     let mut text = String::new();
     for entry in entries {
-        text += &serde_json::to_string(entry)?;
+        let mut entry = entry.clone();
+        entry.reason = importable(&entry.reason).into_owned();
+        entry.reply = entry.reply.map(|reply| importable(&reply).into_owned());
+        text += &serde_json::to_string(&entry)?;
         text.push('\n');
     }
     Ok(text)
@@ -299,6 +316,24 @@ mod tests {
         let swallows =
             r#"{"address": "a@a.example", "reason": "x\na@b.example,all,,,manual,,,,2026-11-24T01:02:03Z,"}"#;
         assert!(parse(swallows, given).is_err(), "it could not be imported again");
+    }
+
+    /// What a receiver said, and what was given before it was looked at, is nobody's choice here.
+    #[test]
+    fn a_reason_that_holds_rows_of_the_list_is_exported_in_one_line_and_can_be_imported() {
+        let row = "a@b.example,all,,,manual,,,,2026-11-24T01:02:03Z,";
+        for end in ["\n", "\r\n"] {
+            let mut entry = entries().remove(0);
+            entry.reason = format!("x{end}{row}{end}y");
+            entry.reply = Some(format!("550{end}{row}"));
+            let csv = head().unwrap() + &rows(&[entry.clone(), entries().remove(1)]).unwrap();
+            let json = lines(&[entry.clone(), entries().remove(1)]).unwrap();
+            entry.reason = format!("x {row} y");
+            entry.reply = Some(format!("550 {row}"));
+            for file in [csv, json] {
+                assert_eq!(parse(&file, given).unwrap(), [entry.clone(), entries().remove(1)], "{file}");
+            }
+        }
     }
 
     #[test]
