@@ -252,6 +252,12 @@ fn what_cannot_stay_is_noted() {
     }
 }
 
+/// Found by fuzzing: it was left there, and nobody who reads the record comes to it.
+#[test]
+fn what_we_need_does_not_stay_behind_an_all() {
+    merge(&["v=spf1 +all ip4:203.0.113.10"], &["ip4:203.0.113.10"], "v=spf1 ip4:203.0.113.10 ~all");
+}
+
 #[test]
 fn a_long_record_is_published_in_strings_of_255() {
     let record = format!("v=spf1 {}-all", "ip4:203.0.113.10 ".repeat(30));

@@ -16,6 +16,8 @@ pub struct MessageId(pub u64);
 
 const DIGITS: &[u8; 32] = b"0123456789abcdefghjkmnpqrstvwxyz";
 const SEQUENCE_BITS: u32 = 22;
+/// Behind the 64 bits of an id that is written as a UUID.
+const UUID_END: &str = "-8000-000000000000";
 
 impl MessageId {
     /// The time at which the id was made, to the millisecond.
@@ -26,6 +28,24 @@ impl MessageId {
     /// The lowest id that can have been made at `t`; for searches by age.
     pub fn first_at(t: Timestamp) -> MessageId {
         MessageId((t.0.max(0) as u64) << SEQUENCE_BITS)
+    }
+
+    /// The same as a UUID (of a form of our own, RFC 9562 §5.8), for clients of other services that read no other id. It is read
+    /// wherever an id is.
+    pub fn to_uuid(self) -> String {
+        let n = self.0;
+        format!("{:08x}-{:04x}-{:04x}{UUID_END}", n >> 32, n >> 16 & 0xffff, n & 0xffff)
+    }
+
+    fn from_uuid(text: &str) -> Option<MessageId> {
+        let (first, rest) = text.strip_suffix(UUID_END)?.split_once('-')?;
+        let (second, third) = rest.split_once('-')?;
+        let number = [(first, 8), (second, 4), (third, 4)].into_iter().try_fold(0, |number, (digits, count)| {
+            let are_digits = digits.len() == count && digits.bytes().all(|digit| digit.is_ascii_hexdigit());
+            let more = u64::from_str_radix(digits, 16).ok().filter(|_| are_digits)?;
+            Some(number << (4 * count) | more)
+        });
+        number.map(MessageId)
     }
 }
 
@@ -53,6 +73,9 @@ impl FromStr for MessageId {
     type Err = IdError;
 
     fn from_str(text: &str) -> Result<MessageId, IdError> {
+        if let Some(id) = MessageId::from_uuid(text) {
+            return Ok(id);
+        }
         if text.len() != 13 {
             return Err(IdError);
         }
@@ -164,5 +187,20 @@ mod tests {
         assert_eq!(a.to_string().parse(), Ok(a));
         assert!(a.to_string() < b.to_string());
         assert_eq!("zzzzzzzzzzzzz".parse::<MessageId>(), Err(IdError));
+    }
+
+    #[test]
+    fn an_id_can_be_written_as_a_uuid() {
+        let id = MessageId(0x0123_4567_89ab_cdef);
+        assert_eq!(id.to_uuid(), "01234567-89ab-cdef-8000-000000000000");
+        assert_eq!(id.to_uuid().parse(), Ok(id));
+        assert_eq!(id.to_uuid().to_uppercase().parse(), Ok(id));
+        for wrong in [
+            "01234567-89ab-cdef-8000-000000000001",
+            "0123456789ab-cdef--8000-000000000000",
+            "+1234567-89ab-cdef-8000-000000000000",
+        ] {
+            assert_eq!(wrong.parse::<MessageId>(), Err(IdError), "{wrong}");
+        }
     }
 }

@@ -278,7 +278,8 @@ fn sent(app: &App, accepted: Accepted, to: Option<String>) -> Sent {
     Sent {
         to,
         submitted_at: Some(app.control.now().to_string()),
-        message_id: Some(accepted.id),
+        // Its client for .NET reads nothing but a GUID.
+        message_id: Some(accepted.id.to_uuid()),
         error_code: 0,
         message,
     }

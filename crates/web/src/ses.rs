@@ -175,7 +175,7 @@ fn nobody(app: &App, client: std::net::IpAddr) -> Problem {
 async fn send(app: &Arc<App>, caller: Caller, draft: Draft) -> Result<String, Problem> {
     let mut results = hand_in(app.clone(), caller, vec![Ok(draft)], None).await;
     let result = results.pop().unwrap_or_else(|| Err(Problem::unavailable("nothing was answered")));
-    result.map(|accepted| accepted.id)
+    result.map(|accepted| accepted.id.to_string())
 }
 
 /// The words of SES for what is wrong.

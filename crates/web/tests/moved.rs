@@ -20,6 +20,8 @@ async fn postmark_sends_one_and_many() {
         (200, Some(0), Some("OK")),
         "{answer:?}"
     );
+    // The client for .NET reads a GUID and nothing else.
+    assert_eq!(json["MessageID"].as_str().map(str::len), Some(36), "{answer:?}");
     let content = world.content(&json["MessageID"]).await;
     assert!(content.contains("To: b@a.test, Carol <c@b.test>\r\n") && content.contains("X-A: 1\r\n"), "{content}");
     let both = format!("[{email}, {}]", email.replace("a@example.com", "a@elsewhere.test"));

@@ -90,6 +90,8 @@ fn missing(record: Option<&Record>, wanted: &Wanted) -> Vec<String> {
             Mechanism::Network(there) => {
                 networks.retain(|ours| !(there.prefix <= ours.prefix && there.contains(ours.address)));
             }
+            // What stands behind it is never looked at (RFC 7208 §5.1).
+            Mechanism::All => break,
             Mechanism::Include(spec) => includes.retain(|ours| !spec.as_str().eq_ignore_ascii_case(ours)),
             _ => {}
         }

@@ -19,8 +19,8 @@ use crate::problem::{self, FieldFault, Problem};
 #[derive(Clone, Debug, Serialize, ToSchema)]
 pub(crate) struct Accepted {
     /// What to ask about it by.
-    #[schema(example = "1m7qw3g0w000h")]
-    pub id: String,
+    #[schema(value_type = String, example = "1m7qw3g0w000h")]
+    pub id: MessageId,
     pub status: AcceptedAs,
     /// How many recipients it goes to.
     pub recipients: usize,
@@ -76,7 +76,7 @@ pub(crate) async fn submit(
         id,
     };
     let committed = app.door.accept(submitted).await.map_err(|reply| Problem::of_reply(&reply))?;
-    Ok(Accepted { id: committed.id().to_string(), status, recipients: count, refused })
+    Ok(Accepted { id: committed.id(), status, recipients: count, refused })
 }
 
 /// A message that SMTP would not take is not taken here either, however its body was packed.
@@ -93,7 +93,7 @@ fn small_enough(octets: usize, most: usize) -> Result<(), Problem> {
 /// The answer for a message that was accepted when it was handed in before.
 pub(crate) fn taken_before(app: &App, id: MessageId, draft: &Draft) -> Accepted {
     let recipients = draft.recipients.iter().map(|(address, _)| address).collect::<HashSet<_>>().len();
-    Accepted { id: id.to_string(), status: status_of(app, draft), recipients, refused: Vec::new() }
+    Accepted { id, status: status_of(app, draft), recipients, refused: Vec::new() }
 }
 
 fn status_of(app: &App, draft: &Draft) -> AcceptedAs {
