@@ -50,6 +50,7 @@ impl Talk {
         match network.connect(to, from, within).await {
             Ok(stream) => Ok(Talk { stream, input: BytesMut::new(), reader: ReplyReader::new(), until }),
             Err(error) if error.kind == ConnectKind::SourceUnavailable => Err(NoTalk::NotOurs),
+            Err(error) if error.kind == ConnectKind::NoSockets => Err(NoTalk::Late),
             Err(error) if error.kind == ConnectKind::TimedOut && left < CONNECT => Err(NoTalk::Late),
             Err(error) if error.kind == ConnectKind::Refused => Err(NoTalk::Refused(error.text)),
             Err(error) => Err(NoTalk::Closed(error.text)),

@@ -30,6 +30,7 @@ mod wire;
 pub use connection::{Connection, Sent};
 pub use egress::Egress;
 pub use memory::HostMemory;
+pub use opening::NO_SOCKETS;
 pub use repute_smtp::client::{Login, Transaction};
 pub use route::{HostName, MxHost, Relay, Route, Routes, SiteKey};
 pub use rules::{TlsNeed, Wanted};

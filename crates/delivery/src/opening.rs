@@ -246,14 +246,21 @@ impl Opener<'_> {
     }
 
     fn not_connected(&self, address: SocketAddr, error: ConnectError) -> Outcome {
-        if error.kind == ConnectKind::SourceUnavailable {
-            let status = EnhancedCode(4, 3, 5);
+        let ours = match error.kind {
+            ConnectKind::SourceUnavailable => Some(EnhancedCode(4, 3, 5)),
+            ConnectKind::NoSockets => Some(NO_SOCKETS),
+            _ => None,
+        };
+        if let Some(status) = ours {
             return Outcome::ours(Verdict::Deferred, Stage::Connect, Culprit::Us, status, error.text);
         }
         self.settings.memory.was_unreachable(address);
         Outcome::ours(Verdict::Deferred, Stage::Connect, Culprit::Network, EnhancedCode(4, 4, 1), error.text)
     }
 }
+
+/// The status where this machine can open no more sockets, which says nothing about the site (RFC 3463 §3.4).
+pub const NO_SOCKETS: EnhancedCode = EnhancedCode(4, 3, 1);
 
 fn broke_before() -> Flaw {
     Flaw::new(ResultType::ValidationFailure, "a TLS handshake with it broke not long ago")

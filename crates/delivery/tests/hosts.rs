@@ -129,6 +129,17 @@ async fn only_if_all_hosts_say_never_it_is_never() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn our_own_want_of_sockets_is_ours_and_blames_no_host() {
+    let scene = Scene::new();
+    for host in ["192.0.2.1", "192.0.2.2", "192.0.2.3"] {
+        scene.fails(host, ConnectKind::NoSockets);
+    }
+    scene.check("deferred 4.3.1 connect").await;
+    // None of them is remembered as one that cannot be reached.
+    scene.says("192.0.2.1", TAKES).says("192.0.2.2", TAKES).check("192.0.2.1").await;
+}
+
+#[tokio::test(start_paused = true)]
 async fn when_none_can_be_reached_the_attempt_is_deferred() {
     let scene = Scene::new();
     scene.fails("192.0.2.1", ConnectKind::Refused).fails("192.0.2.2", ConnectKind::Reset);

@@ -5,7 +5,7 @@
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-use repute_delivery::{Connection, Sent, Transaction, Wanted};
+use repute_delivery::{Connection, NO_SOCKETS, Sent, Transaction, Wanted};
 use repute_queue::{Feedback, LaneId, Lease, Next, Then};
 use repute_spool::Pending;
 use repute_types::{Culprit, EnhancedCode, Outcome, Recipient, Stage, Stream, Verdict};
@@ -347,9 +347,10 @@ fn carries_more(connection: &Connection, settings: &Settings) -> bool {
 }
 
 /// What a failed opening says about the site. A message that asks for more than the site has
-/// (REQUIRETLS) says nothing about mail that does not.
+/// (REQUIRETLS) says nothing about mail that does not, and our own want of sockets nothing at all.
 fn connect_feedback(outcome: &Outcome) -> Feedback {
     match outcome.verdict {
+        Verdict::Deferred if outcome.culprit == Culprit::Us && outcome.status == NO_SOCKETS => Feedback::None,
         Verdict::Deferred => Feedback::Unreachable,
         _ => Feedback::None,
     }

@@ -81,6 +81,18 @@ pub enum AuthRefused {
     Busy,
 }
 
+/// Of more clients than there are places for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Crowd {
+    /// Clients now, from how many addresses, and the address that has most of them.
+    pub clients: usize,
+    pub addresses: usize,
+    pub most: Option<(IpAddr, usize)>,
+    /// How many were turned away, and for how long that goes on.
+    pub turned_away: u64,
+    pub lasts: Duration,
+}
+
 pub trait Door: Send + Sync + 'static {
     /// AUTH PLAIN and LOGIN. Takes the time that an argon2 hash takes, also for unknown names.
     fn password<'a>(
@@ -114,6 +126,9 @@ pub trait Door: Send + Sync + 'static {
 
     /// A listener can take no clients in for now: told so that it can be logged.
     fn hindered(&self, why: &std::io::Error);
+
+    /// All places are taken, and a client was turned away: told so that it can be logged.
+    fn crowded(&self, crowd: Crowd);
 
     /// Keeps a returned message; durable before it answers.
     fn accept_returned(&self, returned: Returned) -> BoxFuture<'_, Result<MessageId, Reply>>;

@@ -7,7 +7,7 @@ use repute_spool::{BoxFuture, Committed};
 use repute_types::event::Level;
 use repute_types::{Address, EventKind, Labels, MessageId, Recipient, Reply};
 
-use crate::door::{Account, AuthRefused, Door, Returned, ScramSecret, Submitted};
+use crate::door::{Account, AuthRefused, Crowd, Door, Returned, ScramSecret, Submitted};
 use crate::intake;
 use crate::returned;
 use crate::suppress;
@@ -54,6 +54,18 @@ impl Door for Works {
         let text = format!(
             "clients wait, because no more can be taken in: {why}; let the process open more files (LimitNOFILE= of its \
              unit, or ulimit -n), or lower `connections` in [limits]"
+        );
+        self.note(Level::Warning, "listener", text);
+    }
+
+    fn crowded(&self, crowd: Crowd) {
+        let Crowd { clients, addresses, most, turned_away, lasts } = crowd;
+        let most = most.map_or(String::new(), |(address, count)| format!(", {count} of them from {address}"));
+        let since = self.now() - lasts;
+        let text = format!(
+            "{clients} clients at once, which is all that `connections` in [limits] lets in, from {addresses} \
+             address(es){most}: further ones are turned away with 421, {turned_away} since {since}; find out who they are \
+             (ss -tn), keep strangers out with a firewall, lower `connections_per_client`, or raise `connections`"
         );
         self.note(Level::Warning, "listener", text);
     }

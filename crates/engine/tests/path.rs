@@ -253,6 +253,20 @@ async fn a_site_that_stays_down_gets_five_days_a_delay_notice_and_a_failure_noti
 }
 
 #[tokio::test(start_paused = true)]
+async fn our_own_want_of_sockets_is_deferred_as_ours_and_pauses_no_site() {
+    let mut world = World::new().await;
+    let at = world.host("b.test");
+    world.network.fail(at, ConnectKind::NoSockets);
+    world.submit("shop@example.com", &["bob@b.test"]).await.unwrap();
+    pass(Duration::from_secs(1)).await;
+    assert_eq!(world.verdicts("bob@b.test"), [(1, Deferred)]);
+    let site = world.receiver("b.test", |_, _| "250 2.1.5 ok");
+    world.submit("shop@example.com", &["eve@b.test"]).await.unwrap();
+    pass(Duration::from_secs(5)).await;
+    assert_eq!(site.taken().len(), 1, "a site that was not to blame is left alone: {:?}", world.notes());
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_site_that_comes_up_gets_all_that_waited() {
     let mut world = World::new().await;
     let at = world.host("b.test");

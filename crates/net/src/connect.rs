@@ -51,7 +51,7 @@ impl Network for TcpNetwork {
 
 fn open(to: SocketAddr, from: Option<IpAddr>) -> Result<TcpSocket, ConnectError> {
     let socket = if to.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() };
-    let socket = socket.map_err(|e| failed(to, &e))?;
+    let socket = socket.map_err(|e| not_opened(to, &e))?;
     if let Some(from) = from {
         let unavailable = |why: &dyn std::fmt::Display| ConnectError {
             kind: ConnectKind::SourceUnavailable,
@@ -71,6 +71,22 @@ fn ready(tcp: TcpStream) -> io::Result<Stream> {
     // Commands are written whole; waiting for more to send would only add a round trip.
     tcp.set_nodelay(true)?;
     Ok(Stream::from(tcp))
+}
+
+/// Before anything was sent: where no more files may be open, that is no word about the other side.
+fn not_opened(to: SocketAddr, error: &io::Error) -> ConnectError {
+    // EMFILE and ENFILE, which `io::ErrorKind` has no names for; every Unix has these numbers.
+    const NO_MORE: [i32; 2] = [24, 23];
+    match error.raw_os_error() {
+        Some(number) if NO_MORE.contains(&number) => ConnectError {
+            kind: ConnectKind::NoSockets,
+            text: format!(
+                "this server can open no connection to {to} ({error}): let the process open more files (LimitNOFILE= of its \
+                 unit, or ulimit -n), or lower `connections` in [limits]"
+            ),
+        },
+        _ => failed(to, error),
+    }
 }
 
 fn failed(to: SocketAddr, error: &io::Error) -> ConnectError {

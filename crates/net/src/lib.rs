@@ -34,6 +34,8 @@ pub enum ConnectKind {
     Unreachable,
     /// The source address is not on this machine, or of the other family.
     SourceUnavailable,
+    /// This process, or machine, can open no more sockets: nothing is known of the other side.
+    NoSockets,
     Reset,
     Other,
 }

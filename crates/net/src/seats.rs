@@ -27,6 +27,14 @@ pub enum Full {
     Client,
 }
 
+/// Who has the places. Those who have not been named yet, by a proxy, are in `connections` alone.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Spread {
+    pub connections: usize,
+    pub clients: usize,
+    pub most: Option<(IpAddr, usize)>,
+}
+
 impl Seats {
     pub fn new(most: usize, most_per_client: usize) -> Arc<Seats> {
         Arc::new(Seats { most, most_per_client, clients: Mutex::default() })
@@ -35,6 +43,13 @@ impl Seats {
     /// Connections now.
     pub fn taken(&self) -> usize {
         self.lock().all
+    }
+
+    /// From how many clients the connections are, and which has most of them.
+    pub fn spread(&self) -> Spread {
+        let clients = self.lock();
+        let most = clients.each.iter().max_by_key(|(_, count)| **count).map(|(client, count)| (*client, *count));
+        Spread { connections: clients.all, clients: clients.each.len(), most }
     }
 
     pub fn enter(self: &Arc<Self>) -> Result<Seat, Full> {
@@ -113,6 +128,8 @@ mod tests {
         a.take_for(ip("2001:db8::1")).unwrap();
         b.take_for(ip("2001:db8::2")).unwrap();
         assert_eq!(c.take_for(ip("2001:db8::3")), Err(Full::Client));
+        let most = Some((ip("2001:db8::"), 2));
+        assert_eq!(seats.spread(), Spread { connections: 3, clients: 1, most });
         drop(a);
         c.take_for(ip("2001:db8::3")).unwrap();
         drop((b, c));

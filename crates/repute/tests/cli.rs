@@ -335,3 +335,18 @@ fn who_names_what_is_not_there_reads_that_it_is_not() {
         assert!(read.err.contains(&format!("there is nothing in {nothing}")), "{}", read.err);
     }
 }
+
+#[test]
+fn a_word_that_would_hold_for_no_time_or_for_ever_is_refused() {
+    let place = Place::new("hostname = \"mail.example.com\"\nstate = \"state\"\n");
+    let said = |time| place.run(&["permit", "suspend", "all", "all", "--reason", "x", "--for", time]);
+    let meant = |time| place.run(&["circuit", "expect", "shop", "--for", time]);
+    for time in ["0s", "500ms", "30d1s", "900d"] {
+        for run in [said(time), meant(time)] {
+            assert_eq!((run.code, run.out.as_str()), (2, ""), "{time}");
+            assert!(run.err.contains("it holds for one second to 30 days"), "{}", run.err);
+        }
+    }
+    // What is right is asked of the server, of which there is none.
+    assert_eq!((said("30d").code, meant("1s").code), (75, 75));
+}

@@ -108,7 +108,12 @@ fn admit(service: &Arc<Service>, stream: Stream, peer: IpAddr, sessions: &mut Jo
         Ok(seat) => {
             sessions.spawn(connection::run(service.clone(), stream, peer, seat));
         }
-        Err(_) => turn_away(service, stream),
+        Err(_) => {
+            turn_away(service, stream);
+            if let Some(crowd) = service.shared.turned_away() {
+                service.door.crowded(crowd);
+            }
+        }
     }
 }
 

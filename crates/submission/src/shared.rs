@@ -10,7 +10,9 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use repute_net::seats::{Full, Seat, Seats, network};
+use repute_engine::door::Crowd;
+use repute_net::accept::Spell;
+use repute_net::seats::{Full, Seat, Seats, Spread, network};
 use tokio::time::Instant;
 
 /// Clients remembered for failures to authenticate. At the bound the oldest half is forgotten.
@@ -48,6 +50,8 @@ pub struct SharedLimits {
     content: AtomicUsize,
     seats: Arc<Seats>,
     failures: Mutex<HashMap<IpAddr, Failures>>,
+    /// Of clients turned away, by all listeners.
+    crowd: Mutex<Spell>,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -59,7 +63,8 @@ struct Failures {
 impl SharedLimits {
     pub fn new(bounds: SharedBounds) -> Arc<SharedLimits> {
         let seats = Seats::new(bounds.connections, bounds.connections_per_client);
-        Arc::new(SharedLimits { bounds, content: AtomicUsize::new(0), seats, failures: Mutex::default() })
+        let (content, failures, crowd) = (AtomicUsize::new(0), Mutex::default(), Mutex::default());
+        Arc::new(SharedLimits { bounds, content, seats, failures, crowd })
     }
 
     /// Sessions now.
@@ -74,6 +79,13 @@ impl SharedLimits {
 
     pub(crate) fn enter(&self) -> Result<Seat, Full> {
         self.seats.enter()
+    }
+
+    /// A client was turned away, since all places are taken: what is to be told of that now, if anything.
+    pub(crate) fn turned_away(&self) -> Option<Crowd> {
+        let (lasts, turned_away) = lock(&self.crowd).again()?;
+        let Spread { connections, clients, most } = self.seats.spread();
+        Some(Crowd { clients: connections, addresses: clients, most, turned_away, lasts })
     }
 
     pub(crate) fn may_try_auth(&self, client: IpAddr) -> bool {

@@ -9,6 +9,7 @@ use std::net::{IpAddr, Ipv4Addr};
 use std::time::Duration;
 
 use common::{FakeDoor, Listener, Setup, domain};
+use repute_engine::door::Crowd;
 use repute_submission::{Limits, ListenerConfig, ListenerKind, LocalListener, SharedBounds, SharedLimits, TlsSource};
 use repute_testkit::{Client, Dialogue, Wire};
 use tokio::net::{TcpStream, UnixStream};
@@ -40,6 +41,11 @@ async fn is_closed(wire: &mut Wire) {
     assert_eq!(wire.line().await.unwrap(), None);
 }
 
+async fn is_closed_with(wire: &mut Wire, reply: &str) {
+    expect(wire, reply).await;
+    is_closed(wire).await;
+}
+
 /// Greeted, named, and inside DATA.
 async fn in_data(listener: &Listener) -> Wire {
     let mut wire = connect(listener).await;
@@ -61,6 +67,11 @@ async fn connections_in_all_have_a_bound() {
     let mut c = connect(&listener).await;
     expect(&mut c, "421 4.3.2").await;
     is_closed(&mut c).await;
+    // Told, once for all that follow within the minute, with what an operator has to know.
+    is_closed_with(&mut connect(&listener).await, "421 4.3.2").await;
+    let most = Some((IpAddr::from([127, 0, 0, 1]), 2));
+    let told = Crowd { clients: 2, addresses: 1, most, turned_away: 1, lasts: Duration::ZERO };
+    assert_eq!(*listener.door.crowds.lock().unwrap(), [told]);
     ask(&mut a, "QUIT", "221").await;
     is_closed(&mut a).await;
     tokio::time::sleep(Duration::from_millis(50)).await;

@@ -1,6 +1,7 @@
 //! What an operator may ask of permits, incidents and the history of trust, and say about them.
 
 use std::net::IpAddr;
+use std::ops::RangeInclusive;
 use std::time::Duration;
 
 use repute_ledger::{Incident, Score, TrustChange};
@@ -13,8 +14,8 @@ use super::board;
 use crate::control::{Control, ControlError};
 use crate::disk;
 
-/// The longest time that a word may hold.
-const LONGEST: Duration = Duration::from_secs(30 * 24 * 3600);
+/// For how many seconds a word may hold: 30 days at most, and no word holds for no time.
+pub const HOLDS: RangeInclusive<u64> = 1..=30 * 24 * 3600;
 
 /// A permit as it is shown.
 #[derive(Clone, Debug, Serialize)]
@@ -146,7 +147,7 @@ impl Control {
         let now = works.now();
         self.knows(&say)?;
         let before = board::states(works, now);
-        let held = Duration::from_secs(say.seconds).min(LONGEST);
+        let held = Duration::from_secs(say.seconds.min(*HOLDS.end()));
         let until = now + held;
         works.board.permits(|permits| match say.word {
             Some(word) => permits.say(Override {

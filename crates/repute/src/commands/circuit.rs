@@ -7,7 +7,6 @@ use clap::Subcommand;
 use repute_types::{Clock as _, SystemClock};
 
 use crate::cli::{Context, Exit};
-use crate::config::value;
 use crate::control::client;
 use crate::control::wire::Request;
 use crate::out::{self, Tone};
@@ -38,7 +37,7 @@ enum Command {
     Expect {
         account: String,
         /// For how long: `12h`, `2d`; 30 days at most
-        #[arg(long = "for", value_name = "TIME", default_value = "1d", value_parser = value::duration)]
+        #[arg(long = "for", value_name = "TIME", default_value = "1d", value_parser = super::word_holds)]
         time: Duration,
     },
 }

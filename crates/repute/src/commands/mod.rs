@@ -31,14 +31,24 @@ pub mod webhook;
 pub mod why;
 
 use std::path::Path;
+use std::time::Duration;
 
 use anyhow::Context as _;
+use repute_engine::permit::operator::HOLDS;
 use repute_types::Domain;
 
 use crate::cli::Context;
-use crate::config::{self as configuration, Config, Files};
+use crate::config::{self as configuration, Config, Files, value};
 use crate::out;
 use crate::private::Beside;
+
+/// For how long what an operator says holds, with the bounds that the server has for it.
+fn word_holds(text: &str) -> Result<Duration, &'static str> {
+    match value::duration(text)? {
+        time if HOLDS.contains(&time.as_secs()) => Ok(time),
+        _ => Err("it holds for one second to 30 days: write \"2h\", or \"30d\" at most"),
+    }
+}
 
 /// Appends a block to the configuration file, if the file is still good with it. The file is
 /// replaced as a whole and keeps its owner and mode.

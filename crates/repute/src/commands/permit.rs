@@ -15,7 +15,6 @@ use serde_json::Value;
 
 use super::instant;
 use crate::cli::{Context, Ended, Exit};
-use crate::config::value;
 use crate::control::client;
 use crate::control::wire::Request;
 use crate::out::{self, Tone};
@@ -62,7 +61,7 @@ struct Which {
     /// A domain, or `all`
     domain: String,
     /// For how long: `30m`, `2h`, `3d`; 30 days at most
-    #[arg(long = "for", value_name = "TIME", default_value = "2h", value_parser = value::duration)]
+    #[arg(long = "for", value_name = "TIME", default_value = "2h", value_parser = super::word_holds)]
     time: Duration,
     /// Why; it is kept with your name
     #[arg(long)]

@@ -35,7 +35,11 @@ pub fn run(args: Args, context: &Context) -> anyhow::Result<Exit> {
     // Before there are threads: none of them is ever ended by these.
     put_off(unix::SigSet::thread_block).context("signals cannot be put off")?;
     let config = context.load(Files::Check)?;
-    raise_file_limit();
+    if let Some(files) = raise_file_limit()
+        && let Some(warning) = too_few_files(files, &config)
+    {
+        out::error(&format!("repute: WARNING: {warning}\n"));
+    }
     let ports = ports::open(&config.listeners)?;
     let user = user::choose(&config)?;
     user::prepare_state(&config, user.as_ref())?;
@@ -171,14 +175,30 @@ fn say_ready(running: &Running, log: &Log) {
 }
 
 /// Each connection is a descriptor, and the usual soft limit of 1024 is for programs that use
-/// select(2). Where it cannot be raised the server works with what it has: accepting pauses.
-fn raise_file_limit() {
+/// select(2). Where it cannot be raised the server works with what it has: accepting pauses. How many may be open then.
+fn raise_file_limit() -> Option<u64> {
     use nix::sys::resource::{Resource, getrlimit, setrlimit};
-    if let Ok((soft, hard)) = getrlimit(Resource::RLIMIT_NOFILE)
-        && soft < hard
-    {
+    let (soft, hard) = getrlimit(Resource::RLIMIT_NOFILE).ok()?;
+    if soft < hard {
         let _ = setrlimit(Resource::RLIMIT_NOFILE, hard, hard);
     }
+    getrlimit(Resource::RLIMIT_NOFILE).ok().map(|(now, _)| now)
+}
+
+/// What the spool, the listeners, look-ups and the rest have open beside connections, about.
+const OTHER_FILES: u64 = 96;
+
+/// Where so many open files are fewer than the configuration may want at once.
+fn too_few_files(files: u64, config: &Config) -> Option<String> {
+    let (clients, sessions) = (config.limits.connections, config.limits.sessions);
+    let wanted = (clients as u64).saturating_add(sessions as u64).saturating_add(OTHER_FILES);
+    (files < wanted).then(|| {
+        format!(
+            "this process may have {files} files open, and the {clients} `connections` and {sessions} `sessions` of \
+             [limits] want about {wanted}: when they are used up, clients wait and mail is deferred. Set \
+             LimitNOFILE={wanted} in its unit (or ulimit -Hn), or lower the two"
+        )
+    })
 }
 
 fn warn_of_self_signed(log: &Log) {

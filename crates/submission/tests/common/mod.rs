@@ -8,7 +8,7 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 
-use repute_engine::door::{Account, AuthRefused, Door, Returned, ScramSecret, Submitted};
+use repute_engine::door::{Account, AuthRefused, Crowd, Door, Returned, ScramSecret, Submitted};
 use repute_spool::memory::MemorySpool;
 use repute_spool::{BoxFuture, Committed, MessageMeta, NewMessage, PartRecord, PartState, Pending, Spool};
 use repute_submission::{Limits, ListenerConfig, ListenerKind, SharedBounds, SharedLimits, TlsSource};
@@ -27,6 +27,7 @@ pub struct FakeDoor {
     pub known: Option<IpAddr>,
     pub scram: ScramSecret,
     pub taken: Mutex<Vec<Taken>>,
+    pub crowds: Mutex<Vec<Crowd>>,
     /// While held, no message is accepted.
     pub gate: tokio::sync::RwLock<()>,
 }
@@ -53,6 +54,7 @@ impl FakeDoor {
             // Of the password `pencil`, with the salt of RFC 7677 §3.
             scram: scram::secret_of("pencil"),
             taken: Mutex::default(),
+            crowds: Mutex::default(),
             gate: tokio::sync::RwLock::default(),
         })
     }
@@ -120,6 +122,10 @@ impl Door for FakeDoor {
     fn refused(&self, _: IpAddr, _: Option<&str>, _: &Reply) {}
 
     fn hindered(&self, _: &std::io::Error) {}
+
+    fn crowded(&self, crowd: Crowd) {
+        self.crowds.lock().unwrap().push(crowd);
+    }
 
     fn password<'a>(
         &'a self,

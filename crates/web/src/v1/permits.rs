@@ -164,7 +164,6 @@ pub(crate) struct TakeBack {
 }
 
 const TWO_HOURS: u64 = 2 * 3600;
-const LONGEST: u64 = 30 * 24 * 3600;
 
 struct About(Option<IpAddr>, Option<Domain>);
 
@@ -189,8 +188,9 @@ impl SayWord {
             faults.push(FieldFault::new("/reason", cure));
         }
         let seconds = self.seconds.unwrap_or(TWO_HOURS);
-        if !(1..=LONGEST).contains(&seconds) {
-            faults.push(FieldFault::new("/seconds", format!("a word holds for 1 to {LONGEST} seconds")));
+        if !operator::HOLDS.contains(&seconds) {
+            faults
+                .push(FieldFault::new("/seconds", format!("a word holds for 1 to {} seconds", operator::HOLDS.end())));
         }
         match faults.is_empty() {
             true => Ok(Say { word: Some(word), address, domain, seconds, reason, who }),
