@@ -63,7 +63,9 @@ impl Asked<'_> {
         if media != "application/json" {
             return Ok(());
         }
-        let value: Value = serde_json::from_slice(self.body).map_err(|error| error.to_string())?;
+        // RFC 8259 §8.1: a byte order mark may be passed over, and is.
+        let json = self.body.strip_prefix(b"\xef\xbb\xbf").unwrap_or(self.body);
+        let value: Value = serde_json::from_slice(json).map_err(|error| error.to_string())?;
         Schemas { document: &DOCUMENT, closed: false }.check(&content["schema"], &value, "")
     }
 
