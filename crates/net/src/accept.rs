@@ -16,14 +16,13 @@ const TOLD_EVERY: Duration = Duration::from_secs(60);
 /// Of one listener.
 #[derive(Debug, Default)]
 pub struct Hindered {
-    told: Option<Instant>,
+    spell: Spell,
 }
 
 impl Hindered {
     /// After an accept that failed: tells why, where that is due, and waits a moment.
     pub async fn rest(&mut self, why: &io::Error, tell: impl FnOnce(&io::Error)) {
-        if !is_of_client(why) && self.told.is_none_or(|at| at.elapsed() >= TOLD_EVERY) {
-            self.told = Some(Instant::now());
+        if !is_of_client(why) && self.spell.again().is_some() {
             tell(why);
         }
         tokio::time::sleep(PAUSE).await;
