@@ -11,8 +11,8 @@ use repute_trust::replies::{Class, Classification, Fault, Rules};
 use repute_types::{EnhancedCode, Reply};
 
 use crate::circumstances::{
-    as_notices_mean, is_about_sender, is_after_acceptance, is_dynamic, is_general, names_sender, names_senders_address,
-    refuses_connection,
+    as_notices_mean, is_about_sender, is_after_acceptance, is_at_sender, is_dynamic, is_general, names_sender,
+    names_senders_address, receiver, refuses_connection,
 };
 use crate::find;
 use crate::hints::Hints;
@@ -135,7 +135,8 @@ pub(crate) fn read(said: &Said<'_>) -> Read {
     let told = told.filter(|status| status.0 != 2);
     let class = class_of(said, told, code);
     let about = about(said);
-    let subject = Subject { class, status: told, code, remote: said.remote };
+    let receiver = receiver(said.remote, said.recipient, said.diagnostic, told);
+    let subject = Subject { class, status: told, code, remote: said.remote, receiver };
     let rest = rest(said);
     let answered = reply.map_or("", |(_, place)| &said.diagnostic[place..]);
     let mut found = subject.classify(answered, said.diagnostic, about, rest);
@@ -229,6 +230,8 @@ struct Subject<'a> {
     status: Option<EnhancedCode>,
     code: Option<u16>,
     remote: Option<&'a str>,
+    /// A host of the receiver, where the notice tells it otherwise than by the name of the server that refused.
+    receiver: Option<&'a str>,
 }
 
 impl Subject<'_> {
@@ -237,13 +240,13 @@ impl Subject<'_> {
     fn classify(&self, answered: &str, diagnostic: &str, about: &str, rest: &str) -> Cause {
         if !answered.is_empty() && answered.len() < diagnostic.len() {
             let reply = self.reply(answered);
-            let found = [Rules::shipped().classify(&reply, self.remote), self.noticed(&reply, self.remote)];
+            let found = [self.replied(&reply), self.noticed(&reply, self.remote)];
             if let Some(found) = found.iter().find(|found| strength(found) == Strength::Plain) {
                 return self.cause(found);
             }
         }
         let reply = self.reply(diagnostic);
-        let by_reply = Rules::shipped().classify(&reply, self.remote);
+        let by_reply = self.replied(&reply);
         if strength(&by_reply) == Strength::Plain {
             return self.cause(&by_reply);
         }
@@ -377,6 +380,16 @@ impl Subject<'_> {
         self.cause(if is_plainer { by_reply } else { by_notice })
     }
 
+    /// By the rules for replies.
+    fn replied(&self, reply: &Reply) -> Classification<'static> {
+        let found = Rules::shipped().classify(reply, self.remote);
+        if strength(&found) == Strength::Plain || self.receiver.is_none() {
+            return found;
+        }
+        let theirs = Rules::shipped().classify(reply, self.receiver);
+        if strength(&theirs) == Strength::Plain { theirs } else { found }
+    }
+
     fn noticed(&self, reply: &Reply, remote: Option<&str>) -> Classification<'static> {
         let mut found = known().notices.classify(reply, remote);
         if is_vague(&found) {
@@ -410,11 +423,6 @@ impl Subject<'_> {
 /// Sendmail's own transcript calls whatever a server refused "User unknown"; what the server said is told beside it.
 fn is_of_sendmail(found: &Classification<'_>, text: &str, diagnostic: &str) -> bool {
     found.class == Class::UnknownUser && !diagnostic.is_empty() && text.contains("Transcript of session follows")
-}
-
-/// Whether MAIL FROM was refused: the name that is wrong is ours.
-fn is_at_sender(diagnostic: &str, about: &str) -> bool {
-    [diagnostic, about].into_iter().find_map(stage::blamed) == Some(Class::SenderDomain)
 }
 
 /// Votes of a word that says little, where nothing else is said.

@@ -1,10 +1,11 @@
-//! What tells more of a refusal than its words: after which command it came, whether it is about who sends or who gets, and
-//! that whoever refuses a connection has been reached.
+//! What tells more of a refusal than its words: whose reply it is, after which command it came, whether it is about who
+//! sends or who gets, and that whoever refuses a connection has been reached.
 
-use repute_trust::replies::Class;
+use repute_trust::replies::{Class, Rules};
 use repute_types::EnhancedCode;
 
 use crate::cause::{Cause, guessed};
+use crate::stage;
 
 /// Whether "user unknown" or "access denied" is all that says so; rules of one receiver, and sentences, know what they mean.
 pub(crate) fn is_general(found: &Cause, diagnostic: &str) -> bool {
@@ -34,10 +35,35 @@ pub(crate) fn is_after_acceptance(status: Option<EnhancedCode>, diagnostic: &str
     AFTER.iter().any(|words| says(words)) || (!at_rcpt && matches!(status, Some(EnhancedCode(5, 2, 0 | 1))))
 }
 
+/// Whose reply it is, where the server that gave it is not told or has a name that tells nothing, as gateways have: what the
+/// reply says of itself, a status that one receiver alone has given a meaning, or the recipient's domain.
+pub(crate) fn receiver<'a>(
+    remote: Option<&str>,
+    recipient: &'a str,
+    diagnostic: &str,
+    told: Option<EnhancedCode>,
+) -> Option<&'a str> {
+    /// Microsoft 365, whose statuses from x.7.500 no other server has. Those from x.7.700 are about a tenant, and mean another
+    /// thing where the tenant's own server reports them.
+    const NUMBERED: &str = "mail.protection.outlook.com";
+    let rules = Rules::shipped();
+    if remote.is_some_and(|host| rules.receiver(host).is_some()) {
+        return None;
+    }
+    let numbered = matches!(told, Some(EnhancedCode(_, 7, 500..=699 | 850..=899))).then_some(NUMBERED);
+    let domain = || recipient.rsplit_once('@').map(|(_, domain)| domain).filter(|name| rules.receiver(name).is_some());
+    rules.host_in(diagnostic).or(numbered).or_else(domain)
+}
+
 /// Whether what is unknown is our address, not the recipient's.
 pub(crate) fn is_about_sender(status: Option<EnhancedCode>, diagnostic: &str) -> bool {
     let said = ["after MAIL FROM:", "reply to MAIL FROM", "ender verif"];
     matches!(status, Some(EnhancedCode(_, 1, 7 | 8))) || said.iter().any(|words| diagnostic.contains(words))
+}
+
+/// Whether MAIL FROM was refused: the name that is wrong is ours.
+pub(crate) fn is_at_sender(diagnostic: &str, about: &str) -> bool {
+    [diagnostic, about].into_iter().find_map(stage::blamed) == Some(Class::SenderDomain)
 }
 
 /// Whether it says that it refuses the connection.
