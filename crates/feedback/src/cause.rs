@@ -135,10 +135,10 @@ pub(crate) fn read(said: &Said<'_>) -> Read {
     let told = told.filter(|status| status.0 != 2);
     let class = class_of(said, told, code);
     let about = about(said);
-    let receiver = receiver(said.remote, said.recipient, said.diagnostic, told);
-    let subject = Subject { class, status: told, code, remote: said.remote, receiver };
     let rest = rest(said);
     let answered = reply.map_or("", |(_, place)| &said.diagnostic[place..]);
+    let receiver = receiver(said.remote, answered, told);
+    let subject = Subject { class, status: told, code, remote: said.remote, receiver };
     let mut found = subject.classify(answered, said.diagnostic, about, rest);
     if found.rule == "any.user-unknown" && told.is_none() {
         // KDDI answers all that it keeps from a mailbox with "user unknown", and says before it why.
@@ -231,7 +231,7 @@ struct Subject<'a> {
     code: Option<u16>,
     remote: Option<&'a str>,
     /// A host of the receiver, where the notice tells it otherwise than by the name of the server that refused.
-    receiver: Option<&'a str>,
+    receiver: Option<&'static str>,
 }
 
 impl Subject<'_> {

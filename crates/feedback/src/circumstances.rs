@@ -35,24 +35,18 @@ pub(crate) fn is_after_acceptance(status: Option<EnhancedCode>, diagnostic: &str
     AFTER.iter().any(|words| says(words)) || (!at_rcpt && matches!(status, Some(EnhancedCode(5, 2, 0 | 1))))
 }
 
-/// Whose reply it is, where the server that gave it is not told or has a name that tells nothing, as gateways have: what the
-/// reply says of itself, a status that one receiver alone has given a meaning, or the recipient's domain.
-pub(crate) fn receiver<'a>(
-    remote: Option<&str>,
-    recipient: &'a str,
-    diagnostic: &str,
-    told: Option<EnhancedCode>,
-) -> Option<&'a str> {
+/// A host of the receiver whose reply it is, where the server that gave it is not told or has a name that tells nothing, as
+/// gateways have: what the reply says of itself, or a status that one receiver alone has given a meaning.
+pub(crate) fn receiver(remote: Option<&str>, answered: &str, told: Option<EnhancedCode>) -> Option<&'static str> {
     /// Microsoft 365, whose statuses from x.7.500 no other server has. Those from x.7.700 are about a tenant, and mean another
     /// thing where the tenant's own server reports them.
     const NUMBERED: &str = "mail.protection.outlook.com";
     let rules = Rules::shipped();
-    if remote.is_some_and(|host| rules.receiver(host).is_some()) {
+    if answered.is_empty() || remote.is_some_and(|host| rules.receiver(host).is_some()) {
         return None;
     }
-    let numbered = matches!(told, Some(EnhancedCode(_, 7, 500..=699 | 850..=899))).then_some(NUMBERED);
-    let domain = || recipient.rsplit_once('@').map(|(_, domain)| domain).filter(|name| rules.receiver(name).is_some());
-    rules.host_in(diagnostic).or(numbered).or_else(domain)
+    let is_numbered = matches!(told, Some(EnhancedCode(_, 7, 500..=699 | 850..=899)));
+    rules.host_in(answered).or(is_numbered.then_some(NUMBERED))
 }
 
 /// Whether what is unknown is our address, not the recipient's.
