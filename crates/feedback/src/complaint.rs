@@ -37,12 +37,37 @@ impl Complaint {
 
 /// `None` where there is no feedback report.
 pub(crate) fn read(mail: &Mail<'_>) -> Option<Complaint> {
-    let leaf = mail.leaf(&["message/feedback-report"]);
-    let fields = match leaf {
-        Some(leaf) => fields_of(leaf),
-        None => return of_jmrp(mail),
+    let fields = match mail.leaf(&["message/feedback-report"]) {
+        Some(leaf) => Some(fields_of(leaf)),
+        None => fields_in_text(mail),
     };
-    Some(of_fields(fields, mail))
+    match fields {
+        Some(fields) => Some(of_fields(fields, mail)),
+        // It says what it is, and its fields are lost.
+        None if mail.report_type.as_deref() == Some("feedback-report") => Some(of_fields(Vec::new(), mail)),
+        None => of_jmrp(mail),
+    }
+}
+
+/// The fields where a gateway has taken the part's type away, or the parts as well. A human who quotes them has put a mark
+/// before each line, or answers something.
+fn fields_in_text(mail: &Mail<'_>) -> Option<Vec<(String, String)>> {
+    const FIRST: [&str; 3] = ["feedback-type:", "user-agent:", "version:"];
+    if mail.header.has("in-reply-to") {
+        return None;
+    }
+    let begins = |line: &str, name: &str| line.get(..name.len()).is_some_and(|l| l.eq_ignore_ascii_case(name));
+    let before = mail.leaves.iter().take_while(|leaf| !leaf.is_message()).take(3);
+    before.filter(|leaf| leaf.is_text() || leaf.kind == "application/octet-stream").find_map(|leaf| {
+        let text = leaf.text();
+        let fields = text.split("\n\n").find(|group| {
+            let first = group.trim_start_matches('\n');
+            FIRST.iter().any(|name| begins(first, name))
+                && FIRST.iter().take(2).all(|name| first.lines().any(|line| begins(line, name)))
+        })?;
+        let (header, _) = split(fields.trim_start_matches('\n').as_bytes());
+        Some(header.fields().map(|(name, value)| (name.to_owned(), value)).collect())
+    })
 }
 
 fn fields_of(leaf: &Leaf<'_>) -> Vec<(String, String)> {

@@ -129,6 +129,30 @@ fn a_complaint_says_who_complained_about_what() {
     assert_eq!(complaint.original.message_id.as_deref(), Some("1@example.com"));
 }
 
+#[test]
+fn a_complaint_whose_parts_have_lost_their_types_is_one() {
+    const FIELDS: &str =
+        "Feedback-Type: abuse\r\nUser-Agent: SomeGenerator/1.0\r\nVersion: 1\r\nOriginal-Rcpt-To: u@example.net\r\n";
+    let is_complaint = |content: String| match read(content.as_bytes()) {
+        Comeback::Complaint(complaint) => complaint.kind == "abuse" && complaint.recipients == ["u@example.net"],
+        _ => false,
+    };
+    let parts = |fields: &str, kind: &str| {
+        format!(
+            "From: fbl@isp.example\r\nContent-Type: multipart/{kind}; boundary=x\r\n\r\n--x\r\n\r\nThis is a complaint.\r\n\
+             --x\r\nContent-Type: text/plain\r\n\r\n{fields}\r\n--x\r\nContent-Type: message/rfc822\r\n\r\n\
+             To: u@example.net\r\nMessage-ID: <1@example.com>\r\n\r\nHello\r\n--x--\r\n"
+        )
+    };
+    assert!(is_complaint(parts(FIELDS, "report; report-type=feedback-report")));
+    assert!(is_complaint(parts(FIELDS, "mixed")));
+    assert!(is_complaint(parts("", "report; report-type=feedback-report")));
+    assert!(is_complaint(format!("From: fbl@isp.example\r\n\r\nThis is a complaint.\r\n\r\n{FIELDS}\r\nHello")));
+    // A human who quotes one.
+    assert!(!is_complaint(format!("From: u@example.net\r\nIn-Reply-To: <1@x>\r\n\r\nWhat is this?\r\n\r\n{FIELDS}")));
+    assert!(!is_complaint(format!("From: u@example.net\r\n\r\n> {}", FIELDS.replace("\r\n", "\r\n> "))));
+}
+
 fn letter(fields: &str, body: &str) -> (&'static str, Letter) {
     let content = format!("From: Ann <ann@example.net>\r\n{fields}\r\n\r\n{body}\r\n");
     match read(content.as_bytes()) {
