@@ -25,6 +25,7 @@ mod original;
 mod packed;
 mod plain;
 mod report;
+mod ses;
 mod stage;
 mod standard;
 mod tlsrpt;
@@ -83,6 +84,9 @@ pub fn read(content: &[u8]) -> Comeback {
             Ok(failure) => Comeback::DmarcFailure(Box::new(failure)),
             Err(complaint) => Comeback::Complaint(Box::new(complaint)),
         };
+    }
+    if let Some(told) = ses::read(&mail) {
+        return told;
     }
     if let Some(report) = standard::read(&mail) {
         return Comeback::Report(report);
