@@ -17,6 +17,7 @@ use crate::circumstances::{
 use crate::find;
 use crate::hints::Hints;
 use crate::plain::{Strength, is_plainer, is_vague, strength};
+use crate::registered;
 use crate::report::Action;
 use crate::stage;
 
@@ -308,34 +309,21 @@ impl Subject<'_> {
     /// What RFC 3463 and the registry of its codes say, and whether that is plain enough to go before what
     /// words hint at.
     fn by_status(&self, by_reply: &Classification<'static>) -> Option<(Cause, bool)> {
-        let EnhancedCode(class, subject, detail) = self.status?;
-        let (class, is_plain) = match (class, subject, detail) {
-            (_, 1, 2) => (Class::NoDomain, false),
-            (_, 1, 4) => (Class::UnknownUser, false),
-            (_, 1, 6) => (Class::Moved, true),
-            (_, 1, 10) => (Class::TakesNoMail, false),
-            (5, 3, 2) => (Class::TakesNoMail, false),
-            (_, 3, 5) => (Class::ReceiverFault, false),
-            (_, 4, 1 | 2) => (Class::Network, false),
-            (5, 4, 4) => (Class::NoDomain, false),
-            (4, 4, 4) => (Class::Network, false),
-            (_, 4, 7) => (Class::Expired, true),
-            (_, 7, 13) => (Class::DisabledMailbox, true),
-            (_, 7, 28) => (Class::Rate, true),
-            _ if by_reply.rule.starts_with("status.")
-                && !matches!(
-                    by_reply.rule,
-                    "status.protocol" | "status.policy" | "status.network" | "status.later" | "status.system"
-                ) =>
-            {
-                return Some((
-                    self.cause(by_reply),
-                    !matches!(by_reply.rule, "status.disabled" | "status.recipient-busy" | "status.format"),
-                ));
+        let status = self.status?;
+        let by_rule = by_reply.rule.starts_with("status.")
+            && !matches!(
+                by_reply.rule,
+                "status.protocol" | "status.policy" | "status.network" | "status.later" | "status.system"
+            );
+        let (class, is_plain) = match registered::meaning(status) {
+            Some(meant) => meant,
+            None if by_rule => {
+                let is_plain = !matches!(by_reply.rule, "status.disabled" | "status.recipient-busy" | "status.format");
+                return Some((self.cause(by_reply), is_plain));
             }
-            _ => return None,
+            None => registered::subject(status)?,
         };
-        let suppresses = self.class == 5 && matches!(subject, 1 | 7) && class.action() == Suppress;
+        let suppresses = self.class == 5 && matches!(status.1, 1 | 7) && class.action() == Suppress;
         Some((Cause { class, fault: class.fault(), rule: "status.registered", suppresses }, is_plain))
     }
 

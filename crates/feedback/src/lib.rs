@@ -24,6 +24,7 @@ mod mail;
 mod original;
 mod packed;
 mod plain;
+mod registered;
 mod report;
 mod ses;
 mod stage;
