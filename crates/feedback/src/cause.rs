@@ -186,7 +186,11 @@ pub(crate) fn read(said: &Said<'_>) -> Read {
     as_notices_mean(&mut found, told, answered);
     found.suppresses &= !says_good;
     let status = told.unwrap_or_else(|| usual_status(found.class, class));
-    Read { status, is_status_told: told.is_some(), reply: code.filter(|c| *c >= 400), cause: Some(found) }
+    let quoted = find::quoted_reply(said.diagnostic).map(|(code, _)| code);
+    let is_sole = said.recipients.len() < 2;
+    let transcribed = || find::code_of_a_line(said.explanation, status.0).filter(|_| is_sole);
+    let reply = quoted.or(code.filter(|code| *code >= 400)).or_else(transcribed);
+    Read { status, is_status_told: told.is_some(), reply, cause: Some(found) }
 }
 
 /// What the refusing server said beside its code goes before the field Status, which the reporting
@@ -197,7 +201,7 @@ fn told_status(said: &Said<'_>, reply: Option<(u16, usize)>) -> Option<EnhancedC
         let status = find::status(words.split([' ', '\t', '\n', ')', ';', ',']).next()?)?;
         (u16::from(status.0) == code / 100 && (status.1, status.2) != (0, 0)).then_some(status)
     });
-    if let Some(inner) = find::quoted_status(said.diagnostic) {
+    if let Some((_, inner)) = find::quoted_reply(said.diagnostic) {
         return Some(inner);
     }
     let code = reply.map(|(code, _)| code);

@@ -63,13 +63,24 @@ pub(crate) fn statuses(text: &str) -> impl Iterator<Item = EnhancedCode> + '_ {
 }
 
 /// A service that gave up quotes the last reply that it got: `554 4.4.7 Message expired<421 4.4.2 timed out>`.
-pub(crate) fn quoted_status(diagnostic: &str) -> Option<EnhancedCode> {
+pub(crate) fn quoted_reply(diagnostic: &str) -> Option<(u16, EnhancedCode)> {
     let inner = diagnostic.rsplit_once('<')?.1.split_once('>')?.0;
     let (code, words) = inner.split_once(' ')?;
     let is_code = code.len() == 3 && code.starts_with(['4', '5']) && code.bytes().all(|b| b.is_ascii_digit());
     let found = status(words.split(' ').next()?)?;
     let is_plain = (found.1, found.2) != (0, 0);
-    (is_code && is_plain && code.starts_with(char::from(b'0' + found.0))).then_some(found)
+    let is_one = is_code && is_plain && code.starts_with(char::from(b'0' + found.0));
+    is_one.then(|| Some((code.parse().ok()?, found)))?
+}
+
+/// The code of the first line that is a reply of a class, as a transcript has them: `550 5.1.2 <u@example.com>... no`, `<<< 421`.
+pub(crate) fn code_of_a_line(text: &str, class: u8) -> Option<u16> {
+    let codes = text.lines().filter_map(|line| {
+        let line = line.trim_start();
+        let (code, place) = reply_code(line.strip_prefix("<<< ").unwrap_or(line))?;
+        (place == 0).then_some(code)
+    });
+    codes.take(100).find(|code| *code >= 400 && code / 100 == u16::from(class))
 }
 
 /// A code of three digits that begins a reply in the text, and where it stands.
@@ -164,6 +175,17 @@ mod tests {
         ] {
             assert_eq!(reply_code(text), expected, "{text}");
         }
+    }
+
+    #[test]
+    fn the_reply_is_found_that_a_transcript_or_a_last_word_quotes() {
+        let quoted = "554 4.4.7 Message expired: unable to deliver.<421 4.4.2 Connection timed out>";
+        assert_eq!(quoted_reply(quoted), Some((421, EnhancedCode(4, 4, 2))));
+        assert_eq!(quoted_reply("550 5.1.1 <u@example.com>... no"), None);
+        let transcript = ">>> RCPT To:<u@x>\n<<< 250 fine\n<<< 421\n554 5.0.0 Service unavailable in 550 days\n";
+        assert_eq!(code_of_a_line(transcript, 4), Some(421));
+        assert_eq!(code_of_a_line(transcript, 5), Some(554));
+        assert_eq!(code_of_a_line("told you: 550 no", 5), None);
     }
 
     #[test]
