@@ -43,7 +43,7 @@ def test_curl_sends_a_message(case):
     assert repute.json("queue", "list")["rows"][0]["id"] == sent["id"]
     case.run([*curl, "-X", "DELETE", f"{url}/{sent['id']}"])
     status, problem = ask(port, token, "DELETE", f"/v1/messages/{sent['id']}")
-    assert (status, problem["type"]) == (404, "/problems/not-found"), problem
+    assert (status, problem["type"]) == (409, "/problems/conflict"), problem
 
 
 TOO_LARGE = """

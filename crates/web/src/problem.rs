@@ -78,6 +78,7 @@ pub(crate) const KINDS: &[Kind] = &[
     KEY_REUSED,
     REFUSED,
     CAMPAIGN,
+    CONFLICT,
     COMING_IN,
     ROWS_MISSING,
     TOO_MANY,
@@ -184,8 +185,14 @@ pub(crate) const COMING_IN: Kind = kind(
 pub(crate) const CAMPAIGN: Kind = kind(
     "campaign",
     422,
-    "The campaign cannot do this",
-    "The letter, the list or the state of the campaign does not allow it: the detail says why, and what to do. Nothing was done.",
+    "The campaign cannot be so",
+    "Its name, its letter, a field or a row is not what it has to be: the detail says why, and what to do. Nothing was done.",
+);
+pub(crate) const CONFLICT: Kind = kind(
+    "conflict",
+    409,
+    "What is there already does not allow this",
+    "Nothing is wrong with the request: the state that the campaign or message is in does not allow it, or the name is taken. The detail says what to do. Nothing was done.",
 );
 pub(crate) const ROWS_MISSING: Kind = kind(
     "rows-missing",
@@ -369,6 +376,7 @@ impl From<BulkError> for Problem {
         let text = error.to_string();
         match error {
             BulkError::Refused(_) => Problem::new(CAMPAIGN, text),
+            BulkError::Conflict(_) => Problem::new(CONFLICT, text),
             BulkError::ComingIn(_) => Problem::new(COMING_IN, text),
             BulkError::NoSuchCampaign(_) | BulkError::NoSuchToken => Problem::new(NOT_FOUND, text),
             BulkError::Gap { next, .. } => Problem::new(ROWS_MISSING, text).next_row(next),

@@ -3,7 +3,7 @@
 
 mod common;
 
-use common::{JSON, READER, SHOP, World};
+use common::{JSON, NEWS, READER, SHOP, World};
 use repute_web::{Limits, Transport};
 
 #[tokio::test]
@@ -160,7 +160,11 @@ async fn what_is_to_be_sent_later_can_be_cancelled() {
     let cancelled = world.ask(&format!("DELETE /v1/messages/{id}"), &[SHOP], b"").await;
     assert_eq!((cancelled.status, cancelled.json()["now"].as_u64()), (200, Some(1)), "{cancelled:?}");
     let again = world.ask(&format!("DELETE /v1/messages/{id}"), &[SHOP], b"").await;
-    assert_eq!(again.status, 404, "{again:?}");
+    assert_eq!((again.status, again.json()["type"].as_str()), (409, Some("/problems/conflict")), "{again:?}");
+    let nobodys = world.ask("DELETE /v1/messages/1m7qw3g0w000h", &[SHOP], b"").await;
+    assert_eq!((nobodys.status, nobodys.json()["type"].as_str()), (404, Some("/problems/not-found")), "{nobodys:?}");
+    let others = world.ask(&format!("DELETE /v1/messages/{id}"), &[NEWS], b"").await;
+    assert_eq!(others.status, 404, "{others:?}");
     let far = world.post("/v1/messages", &message(&at(8 * 24 * 3600))).await;
     assert_eq!(far.status, 422, "{far:?}");
     world.end().await;

@@ -299,3 +299,6 @@ pub enum BulkError {
     #[error("the suppression list cannot be read or written now")]
     Suppressions(#[source] repute_ledger::LedgerError),
 }
+    /// Nothing is wrong with the question: what is there already does not allow it. The sentence has the cure.
+    #[error("{0}")]
+    Conflict(String),

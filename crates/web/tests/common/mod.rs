@@ -21,7 +21,7 @@ use repute_engine::{Doors, Engine, Settings as EngineSettings};
 use repute_hooks::{Bounds, Caller, Feed, FeedOptions, Hooks, Types, Webhook};
 use repute_ledger::requests::{RequestOptions, Requests};
 use repute_ledger::suppression::Suppressions;
-use repute_ledger::{Circuits, Opened, Reports, ReportsOptions, TlsSessions, Trust};
+use repute_ledger::{Circuits, History, HistoryOptions, Opened, Reports, ReportsOptions, TlsSessions, Trust};
 use repute_metrics::{Counters, Page, Source};
 use repute_net::{MemoryNetwork, TlsClient};
 use repute_queue::Retry;
@@ -104,9 +104,15 @@ impl World {
         .unwrap();
         let counters = Arc::new(Counters::default());
         let notes = Arc::default();
-        let readers = Readers { feed: feed.clone(), counters: counters.clone(), notes: Arc::clone(&notes) };
-        let readers = Arc::new(readers);
-        let mut doors = doors(spool.clone(), state.path(), readers);
+        let history = History::open(&state.path().join("history.sqlite"), HistoryOptions::default());
+        let history = Arc::new(history.unwrap());
+        let readers = Readers {
+            feed: feed.clone(),
+            counters: counters.clone(),
+            notes: Arc::clone(&notes),
+            history: history.clone(),
+        };
+        let mut doors = Doors { history: Some(history), ..doors(spool.clone(), state.path(), Arc::new(readers)) };
         if has_trust {
             let store = Arc::new(Trust::open(&state.path().join("trust.sqlite")).unwrap());
             doors.trust = Some(TrustDoors { dns: Arc::new(ServersFake::parse("")), network: None, store });
@@ -370,6 +376,7 @@ struct Readers {
     counters: Arc<Counters>,
     /// Told to the operator.
     notes: Arc<Mutex<Vec<String>>>,
+    history: Arc<History>,
 }
 
 impl EventSink for Readers {
@@ -378,6 +385,7 @@ impl EventSink for Readers {
             self.notes.lock().unwrap().push(text.clone());
         }
         self.counters.record(&event);
+        self.history.emit(event.clone());
         self.feed.emit(event);
     }
 }
