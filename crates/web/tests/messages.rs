@@ -43,6 +43,21 @@ async fn a_message_from_fields_is_on_disk() {
     world.end().await;
 }
 
+/// Both got it, where one mailbox was meant.
+#[tokio::test]
+async fn a_recipient_that_is_named_in_two_spellings_gets_one_message() {
+    let world = World::new().await;
+    let message = r#"{"from": "ann@example.com", "to": ["bob@a.test", "BOB@A.test"], "cc": ["\"Bob\"@a.test", "bob+x@a.test"], "text": "x"}"#;
+    let answer = world.post("/v1/messages", message).await;
+    assert_eq!((answer.status, answer.json()["recipients"].as_u64()), (202, Some(2)), "{answer:?}");
+    let waiting = world.get("/v1/queue").await.json();
+    let mut got: Vec<_> =
+        waiting["rows"][0]["recipients"].as_array().unwrap().iter().map(|r| r["address"].clone()).collect();
+    got.sort_by_key(|address| address.to_string());
+    assert_eq!(got, ["bob+x@a.test", "bob@a.test"], "as it was written first");
+    world.end().await;
+}
+
 #[tokio::test]
 async fn a_whole_message_is_taken_as_it_is() {
     let world = World::new().await;

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use repute_engine::door::{Account, Submitted};
 use repute_engine::once::Place;
+use repute_ledger::suppression::spelling;
 use repute_types::envelope::EnvelopeOptions;
 use repute_types::{Envelope, MessageId, Recipient, Reply, Stream};
 use serde::Serialize;
@@ -92,7 +93,7 @@ fn small_enough(octets: usize, most: usize) -> Result<(), Problem> {
 
 /// The answer for a message that was accepted when it was handed in before.
 pub(crate) fn taken_before(app: &App, id: MessageId, draft: &Draft) -> Accepted {
-    let recipients = draft.recipients.iter().map(|(address, _)| address).collect::<HashSet<_>>().len();
+    let recipients = draft.recipients.iter().map(|(address, _)| spelling(address)).collect::<HashSet<_>>().len();
     Accepted { id, status: status_of(app, draft), recipients, refused: Vec::new() }
 }
 
@@ -114,7 +115,7 @@ fn account_for(account: &Arc<Account>, stream: Option<Stream>) -> Result<Arc<Acc
     }
 }
 
-/// Each recipient once: those that are taken, and those that are not.
+/// Each recipient once, in whatever spelling, by the rule that lists go by: those that are taken, and those that are not.
 fn wanted(
     app: &App,
     account: &Account,
@@ -123,7 +124,7 @@ fn wanted(
 ) -> (Vec<Recipient>, Vec<RefusedRecipient>, Vec<FieldFault>) {
     let (mut recipients, mut refused, mut errors) = (Vec::new(), Vec::new(), Vec::new());
     let mut seen = HashSet::new();
-    for (address, place) in draft.recipients.iter().filter(|(address, _)| seen.insert(address)) {
+    for (address, place) in draft.recipients.iter().filter(|(address, _)| seen.insert(spelling(address))) {
         let recipient = Recipient::to(address.clone());
         match app.door.may_send_to(account, &recipient, Some(&draft.labels)) {
             Ok(()) => recipients.push(recipient),
