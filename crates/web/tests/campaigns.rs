@@ -216,6 +216,33 @@ async fn what_the_state_of_a_campaign_does_not_allow_is_a_conflict_and_a_wrong_l
     world.end().await;
 }
 
+/// A preview took a list's name of any length where the rest of it was blanks.
+#[tokio::test]
+async fn a_list_is_named_by_one_rule_wherever_it_is_named() {
+    let world = World::new().await;
+    let long = format!("weekly{}", " ".repeat(60));
+    for (list, good) in [
+        ("weekly", true),
+        (" Weekly ", true),
+        ("", false),
+        ("   ", false),
+        (&long, false),
+        ("\tweekly", false),
+        ("a b", false),
+    ] {
+        let mut begin = letter("x");
+        begin["list"] = json!(list);
+        let preview = json!({"begin": begin, "rows": []});
+        let check = json!({"list": list, "emails": []});
+        for (path, asked, taken) in [("/preview", preview, 200), ("/check", check, 200), ("", begin, 201)] {
+            let answer =
+                world.ask(&format!("POST /v1/campaigns{path}"), &[NEWS, JSON], asked.to_string().as_bytes()).await;
+            assert_eq!(answer.status, if good { taken } else { 422 }, "{list:?} {path}: {answer:?}");
+        }
+    }
+    world.end().await;
+}
+
 #[tokio::test]
 async fn a_campaign_is_paused_resumed_cancelled_and_listed_in_pages() {
     let world = World::new().await;

@@ -17,7 +17,7 @@ use tokio::sync::watch;
 use super::leave::GOOD_FOR;
 use super::list::before_first;
 use super::render::{self, For};
-use super::words::{Begin, Begun, BulkError, Campaign, Preview, Row, State};
+use super::words::{Begin, Begun, BulkError, Campaign, Preview, Row, State, list_fault, name_fault};
 use super::{Known, check, refused_by_spool};
 use crate::circuit::campaigns;
 use crate::control::Control;
@@ -249,14 +249,9 @@ fn list_of(question: &Begin) -> String {
 fn read_letter(works: &Works, question: &Begin) -> Result<Letter, BulkError> {
     let settings = works.settings();
     let refused = |text: String| BulkError::Refused(text);
-    let name_is_good = |name: &str| {
-        let good = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'_' | b'-');
-        (1..=64).contains(&name.len()) && name.bytes().all(good)
-    };
-    for name in [&question.campaign, &list_of(question)] {
-        if !name_is_good(name) {
-            return Err(refused(format!("{name:?} cannot be a name: up to 64 letters, digits, `.`, `_` and `-`")));
-        }
+    let fault = name_fault(&question.campaign).or_else(|| question.list.as_deref().and_then(list_fault));
+    if let Some(text) = fault {
+        return Err(refused(text));
     }
     // Paths of the API that are no campaign's, or that no client asks for as they are written.
     if matches!(question.campaign.as_str(), "." | ".." | "check" | "preview") {
