@@ -105,6 +105,12 @@ impl WarmUps {
         Some(Terms { name, egress: way.egress, rate, ahead: DAY, earliest })
     }
 
+    /// Whether an address may send this receiver so many a day only.
+    pub fn is_limited(&self, settings: &Settings, route: &Route, way: Way) -> bool {
+        let Some(pair) = pair(settings, route, way) else { return false };
+        warm_up::number(self.state().known.get(&pair).map_or(0, |count| count.step)).is_some()
+    }
+
     fn count(&self, pair: Pair, messages: u64, slowed: bool, now: Timestamp) {
         let mut state = self.state();
         if state.known.len() >= COUNTED && !state.known.contains_key(&pair) {
