@@ -204,7 +204,7 @@ pub(crate) const TOO_MANY: Kind = kind(
     "too-many-requests",
     429,
     "Too many requests",
-    "The token made more requests than it may: Retry-After says when the next may come, RateLimit how many are left.",
+    "The token made more requests than it may, or its account handed in more mail: Retry-After says when the next may come, RateLimit how much is left.",
 );
 pub(crate) const INTERNAL: Kind = kind(
     "internal",
@@ -247,6 +247,7 @@ impl Problem {
     pub fn of_reply(reply: &Reply) -> Problem {
         let enhanced = reply.enhanced.map(|e| (e.0, e.1, e.2));
         let kind = match (reply.code, enhanced) {
+            (450, Some((4, 7, 1))) => TOO_MANY,
             (400..=499, _) => UNAVAILABLE,
             (552, _) | (_, Some((5, 3, 4))) => TOO_LARGE,
             (_, Some((5, 7, _))) => NOT_ALLOWED,
@@ -254,7 +255,7 @@ impl Problem {
         };
         let mut problem = Problem::new(kind, reply.text());
         problem.enhanced = reply.enhanced.map(|e| e.to_string());
-        if kind.status == UNAVAILABLE.status { problem.retry_after(30) } else { problem }
+        if [UNAVAILABLE.status, TOO_MANY.status].contains(&kind.status) { problem.retry_after(30) } else { problem }
     }
 
     pub fn unavailable(detail: impl Into<String>) -> Problem {
@@ -410,6 +411,7 @@ mod tests {
         check(550, EnhancedCode(5, 7, 20), 403);
         check(550, EnhancedCode(5, 6, 0), 422);
         check(552, EnhancedCode(5, 3, 4), 413);
+        check(450, EnhancedCode(4, 7, 1), 429);
         check(452, EnhancedCode(4, 3, 1), 503);
         check(421, EnhancedCode(4, 3, 2), 503);
     }

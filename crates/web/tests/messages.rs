@@ -3,7 +3,7 @@
 
 mod common;
 
-use common::{JSON, NEWS, READER, SHOP, World};
+use common::{JSON, NEWS, RATED, READER, SHOP, World};
 use repute_web::{Limits, Transport};
 
 #[tokio::test]
@@ -57,6 +57,30 @@ async fn a_recipient_that_is_named_in_two_spellings_gets_one_message() {
     assert_eq!(got, ["bob+x@a.test", "bob@a.test"], "as it was written first");
     world.end().await;
 }
+
+#[tokio::test]
+async fn an_account_that_hands_in_more_than_its_rate_is_told_when_to_go_on() {
+    let world = World::new().await;
+    let send = async |to: &str| {
+        let message = format!(r#"{{"from": "ann@example.com", "to": [{to}], "text": "x"}}"#);
+        world.ask("POST /v1/messages", &[RATED, JSON], message.as_bytes()).await
+    };
+    let two = send(r#""a@a.test", "b@a.test""#).await;
+    assert_eq!(two.status, 202, "{two:?}");
+    assert_eq!(two.field("ratelimit-policy"), Some("\"token\";q=6000;w=60, \"account\";q=3;w=3600"));
+    assert!(two.field("ratelimit").unwrap().contains(", \"account\";r=1;t=24"), "{two:?}");
+    assert_eq!(send(r#""c@a.test", "d@a.test""#).await.status, 202, "what empties it is taken whole");
+    let over = send(r#""e@a.test""#).await;
+    assert_eq!((over.status, over.json()["type"].as_str()), (429, Some("/problems/too-many-requests")), "{over:?}");
+    let wait: u64 = over.field("retry-after").unwrap().parse().unwrap();
+    assert!((2_395..=2_401).contains(&wait), "one to make up for, and one to have: {wait}");
+    assert!(over.json()["detail"].as_str().unwrap().contains("its rate allows (3/h): send the rest in "), "{over:?}");
+    assert_eq!(world.get("/v1/queue").await.json()["rows"].as_array().unwrap().len(), 0, "another account's");
+    assert_eq!(world.post("/v1/messages", MESSAGE_OF_SHOP).await.status, 202);
+    world.end().await;
+}
+
+const MESSAGE_OF_SHOP: &str = r#"{"from": "ann@example.com", "to": "a@a.test", "text": "x"}"#;
 
 #[tokio::test]
 async fn a_whole_message_is_taken_as_it_is() {

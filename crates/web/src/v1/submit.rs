@@ -58,7 +58,8 @@ pub(crate) async fn submit(
     small_enough(draft.content.len(), app.limits.message)?;
     // A refusal is told to the log as that of a client by SMTP is; what is refused at acceptance tells itself.
     let tell = |reply: &Reply| app.door.refused(caller.client, Some(&account.name), reply);
-    app.door.may_send_from(&account, Some(&draft.from)).inspect_err(tell).map_err(|reply| Problem::of_reply(&reply))?;
+    let may = app.door.may_send_from(&account, Some(&draft.from)).inspect_err(tell);
+    may.map_err(|reply| over_or_wrong(app, &account, &reply))?;
     let (recipients, refused, errors) = wanted(app, &account, &draft, tell);
     if recipients.is_empty() {
         return Err(nobody(refused, errors));
@@ -68,7 +69,7 @@ pub(crate) async fn submit(
     let status = status_of(app, &draft);
     let id = place.map(|(Place::Free(id) | Place::Taken(id))| id);
     let submitted = Submitted {
-        account,
+        account: account.clone(),
         envelope: Envelope { from: Some(draft.from), recipients, options },
         content: draft.content,
         origin: caller.origin(),
@@ -76,8 +77,17 @@ pub(crate) async fn submit(
         send_at: draft.send_at,
         id,
     };
-    let committed = app.door.accept(submitted).await.map_err(|reply| Problem::of_reply(&reply))?;
+    let committed = app.door.accept(submitted).await.map_err(|reply| over_or_wrong(app, &account, &reply))?;
     Ok(Accepted { id: committed.id(), status, recipients: count, refused })
+}
+
+/// Where the account has handed in too much, with the time at which it may go on.
+fn over_or_wrong(app: &App, account: &Account, reply: &Reply) -> Problem {
+    let problem = Problem::of_reply(reply);
+    match app.door.allowance(&account.name).filter(|_| problem.status() == problem::TOO_MANY.status) {
+        Some(allowance) => problem.retry_after(allowance.wait.as_secs() + 1),
+        None => problem,
+    }
 }
 
 /// A message that SMTP would not take is not taken here either, however its body was packed.

@@ -24,7 +24,7 @@ use repute_ledger::suppression::Suppressions;
 use repute_ledger::{Circuits, History, HistoryOptions, Opened, Reports, ReportsOptions, TlsSessions, Trust};
 use repute_metrics::{Counters, Page, Source};
 use repute_net::{MemoryNetwork, TlsClient};
-use repute_queue::Retry;
+use repute_queue::{Rate, Retry};
 use repute_spool::{MemorySpool, Spool};
 use repute_types::event::{EventSink, NoEvents};
 use repute_types::{Domain, Event, EventKind, MessageId, SeededRandom, Stream, SystemClock, Timestamp};
@@ -265,6 +265,8 @@ pub const SHOP: &str = "Authorization: Bearer repute_shop";
 pub const READER: &str = "Authorization: Bearer repute_reader";
 /// May do everything for the account `news`, which sends bulk mail.
 pub const NEWS: &str = "Authorization: Bearer repute_news";
+/// May do everything for the account `rated`, which may hand in mail for three recipients an hour.
+pub const RATED: &str = "Authorization: Bearer repute_rated";
 /// Operates the server.
 pub const OPERATOR: &str = "Authorization: Bearer repute_ops";
 /// May read the metrics.
@@ -290,6 +292,7 @@ fn settings() -> Settings {
             token("reader", "other", &[Action::Read], None),
             token("slow", "shop", &Action::ALL, Some(2)),
             token("news", "news", &Action::ALL, None),
+            token("rated", "rated", &Action::ALL, None),
             Arc::new(Token {
                 name: "ops".into(),
                 signing_secret: "secret of ops".into(),
@@ -337,6 +340,7 @@ fn engine_settings() -> EngineSettings {
         password: None,
         scram: None,
         addresses: Vec::new(),
+        rate: (name == "rated").then_some(Rate { count: 3, per: Duration::from_secs(3600) }),
         replies: None,
     };
     EngineSettings {
@@ -344,7 +348,7 @@ fn engine_settings() -> EngineSettings {
         tls_reports: Default::default(),
         bulk: BulkSettings { url: Some("https://mail.example.com".into()), list_unsubscribe: true },
         hostname: domain("mail.example.com"),
-        accounts: vec![account("shop"), account("other"), account("news")],
+        accounts: vec![account("shop"), account("other"), account("news"), account("rated")],
         domains: vec![sending("example.com")],
         egresses: Vec::new(),
         routes: Arc::new(Routes::default()),
