@@ -51,6 +51,11 @@ impl Queue {
         let (rows, paces) = (&self.rows, &self.paces);
         let Some(lane) = self.lanes[lane.0 as usize].as_ref() else { return Vec::new() };
         let Some(pace) = lane.pace.and_then(|id| paces.get(id)) else { return Vec::new() };
+        if pace.goes_today(Stream::Bulk, pace.ready, now)
+            && pace.goes_today(Stream::Transactional, lane.transactional_ready(), now)
+        {
+            return Vec::new();
+        }
         // Others that share the pace have their turns between.
         let (others, mut before, mut late) = (pace.ready.saturating_sub(lane.live), 0, Vec::new());
         for (stream, mark) in lane.marks().filter(|(_, mark)| is_at(rows, *mark)) {
