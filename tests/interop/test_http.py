@@ -1,11 +1,13 @@
 """The HTTP API with plain clients: curl, Python's own, and a server that is killed."""
 import http.client
 import json
+import signal
+import smtplib
 import threading
 import time
 import uuid
 
-from kit.case import free_port, needs
+from kit.case import free_port, needs, wait_for
 from kit.repute import Repute
 
 KEYS, CLIENTS, KILLS = 120, 4, 3
@@ -43,7 +45,7 @@ def test_curl_sends_a_message(case):
     assert repute.json("queue", "list")["rows"][0]["id"] == sent["id"]
     case.run([*curl, "-X", "DELETE", f"{url}/{sent['id']}"])
     status, problem = ask(port, token, "DELETE", f"/v1/messages/{sent['id']}")
-    assert (status, problem["type"]) == (404, "/problems/not-found"), problem
+    assert (status, problem["type"]) == (409, "/problems/conflict"), problem
 
 
 TOO_LARGE = """
@@ -114,3 +116,30 @@ def test_a_key_holds_over_kill_9(case):
     assert send(keys[0])[1]["id"] == answered[keys[0]]
     status, problem = ask(port, token, "POST", "/v1/messages", {"from": "x"}, **{"Idempotency-Key": keys[0]})
     assert status == 422 and problem["errors"], problem
+
+
+def test_a_rate_of_an_account_holds_by_smtp_and_http(case):
+    """smtplib is told 450 and a sentence, HTTP 429 and when to go on; a reload without the rate lets it go on."""
+    port = free_port()
+    rated = '[[account]]\nname = "rated"\ndomains = ["sender.example"]\naddresses = ["127.0.0.1"]\nrate = "2/h"\n'
+    nowhere = f'[[route]]\nhost = "127.0.0.1"\nport = {free_port()}\ntls = "none"\n'
+    more = f'[web]\nlisten = "127.0.0.1:{port}"\n\n{nowhere}\n{rated}'
+    repute = Repute(case, more=more, listeners=("submission",), start=False)
+    token = repute.json("token", "add", "web", "--account", "rated", "--allow", "send", "--write")["token"]
+    repute.start()
+    letter = "From: a@sender.example\r\nTo: bob@a.example\r\nSubject: x\r\n\r\nHi\r\n"
+    with smtplib.SMTP("127.0.0.1", repute.port, timeout=10) as client:
+        client.sendmail("a@sender.example", ["bob@a.example", "eve@a.example"], letter)
+        try:
+            client.sendmail("a@sender.example", ["bob@a.example"], letter)
+            raise AssertionError("more than its rate was taken")
+        except smtplib.SMTPSenderRefused as refused:
+            said = refused.smtp_error.decode()
+            assert refused.smtp_code == 450 and said.startswith("4.7.1 account rated has handed in as much"), said
+    message = {"from": "a@sender.example", "to": "bob@a.example", "text": "x"}
+    status, problem = ask(port, token, "POST", "/v1/messages", message)
+    assert (status, problem["type"], problem["enhanced"]) == (429, "/problems/too-many-requests", "4.7.1"), problem
+    repute.file.write_text(repute.file.read_text().replace('rate = "2/h"\n', ""))
+    repute.process.signal(signal.SIGHUP)
+    repute.wait_said("reload")
+    wait_for("the rate is gone", lambda: ask(port, token, "POST", "/v1/messages", message)[0] == 202, 10)

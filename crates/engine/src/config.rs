@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use repute_delivery::{DeliverySettings, Egress, Routes};
-use repute_queue::Retry;
+use repute_queue::{Rate, Retry};
 use repute_trust::dkim::SigningKey;
 use repute_types::{Address, Domain};
 
@@ -50,6 +50,8 @@ pub struct AccountSettings {
     pub scram: Option<ScramSecret>,
     /// Clients that are this account by their address alone.
     pub addresses: Vec<AddressRange>,
+    /// How many recipients it may hand mail in for; `None`: as many as it likes.
+    pub rate: Option<Rate>,
     /// Where letters of people to the return path of its mail are handed on to; `None` refuses them.
     pub replies: Option<Address>,
 }

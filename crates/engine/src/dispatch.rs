@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
+use repute_delivery::{Egress, Route};
 use repute_queue::{Feedback, Flow, LaneKey, Lease, State, Step, Then};
 use repute_spool::{CampaignState, Change, PartRecord, PartState, Settlement, SpoolError};
 use repute_types::event::Level;
@@ -14,8 +15,10 @@ use tokio::task::JoinSet;
 use tokio::time::Instant;
 
 use crate::circuit::campaigns;
+use crate::config::Settings;
 use crate::fresh::Loaded;
 use crate::intake::LoadError;
+use crate::permit::way::Way;
 use crate::settle::{self, By, Decided};
 use crate::works::Works;
 use crate::{aside, courier, notice, pace};
@@ -130,14 +133,8 @@ async fn route(works: &Works, flow: Flow) {
             }
             continue;
         };
-        let (doors, delivery) = (&works.doors, &settings.delivery);
-        let (routes, domain) = (&settings.routes, &flow.domain);
-        let found = match flow.tls_optional {
-            false => routes.resolve(domain, &egress, delivery, &*doors.resolver, &*doors.random).await,
-            true => routes.resolve_unsecured(domain, &egress, delivery, &*doors.resolver, &*doors.random).await,
-        };
-        let route = match found {
-            Ok(route) => Arc::new(route),
+        let route = match resolve(works, &settings, &flow, &egress).await {
+            Ok(route) => route,
             Err(outcome) => {
                 for lease in works.queue(|queue| queue.unroutable(&flow)) {
                     settle_alike(works, lease, &outcome).await;
@@ -145,8 +142,10 @@ async fn route(works: &Works, flow: Flow) {
                 return;
             }
         };
+        let beside = beside(works, &settings, &flow, (&route, way)).await;
         let now = works.now();
-        let until = now + route.expires_in.clamp(Duration::from_secs(5), Duration::from_secs(3600));
+        let expires_in = beside.as_ref().map_or(route.expires_in, |other| other.0.expires_in.min(route.expires_in));
+        let until = now + expires_in.clamp(Duration::from_secs(5), Duration::from_secs(3600));
         let key = LaneKey { site: route.site.clone(), way: way.number() };
         // In one touch of the queue: a session must not start before its lane is known here.
         let stands = works.queue(|queue| {
@@ -158,6 +157,15 @@ async fn route(works: &Works, flow: Flow) {
                 let lane = queue.routed(&flow, key, until, now);
                 queue.set_pace(lane, pace::terms(works, &works.settings(), &route, way).as_ref(), now);
                 works.set_lane(lane, route, egress, way);
+                if let Some((route, way, egress)) = beside
+                    && works.ways(&latest, &flow).any(|(now, _)| now == way)
+                {
+                    let key = LaneKey { site: route.site.clone(), way: way.number() };
+                    if let Some(lane) = queue.beside(&flow, key, now) {
+                        queue.set_pace(lane, pace::terms(works, &latest, &route, way).as_ref(), now);
+                        works.set_lane(lane, route, egress, way);
+                    }
+                }
             }
             stands
         });
@@ -165,6 +173,34 @@ async fn route(works: &Works, flow: Flow) {
             return;
         }
     }
+}
+
+async fn resolve(works: &Works, settings: &Settings, flow: &Flow, egress: &Arc<Egress>) -> Result<Arc<Route>, Outcome> {
+    let (doors, delivery) = (&works.doors, &settings.delivery);
+    let (routes, domain) = (&settings.routes, &flow.domain);
+    let found = match flow.tls_optional {
+        false => routes.resolve(domain, egress, delivery, &*doors.resolver, &*doors.random).await,
+        true => routes.resolve_unsecured(domain, egress, delivery, &*doors.resolver, &*doors.random).await,
+    };
+    found.map(Arc::new)
+}
+
+/// Where the address of a way warms up with this receiver: the next way of the flow whose address does not, for what the day's number
+/// leaves over.
+async fn beside(
+    works: &Works,
+    settings: &Settings,
+    flow: &Flow,
+    (route, way): (&Route, Way),
+) -> Option<(Arc<Route>, Way, Arc<Egress>)> {
+    let is_limited = |way| works.warm_ups.is_limited(settings, route, way);
+    if !is_limited(way) {
+        return None;
+    }
+    let (other, egress) = works.ways(settings, flow).find(|(other, _)| !is_limited(*other))?;
+    // Where it has no route, everything goes by the first.
+    let route = resolve(works, settings, flow, &egress).await.ok()?;
+    Some((route, other, egress))
 }
 
 /// Settles a leased part with the same outcome for every recipient.

@@ -13,6 +13,8 @@ use repute_types::{
     AccountName, Address, Content, Domain, Envelope, Labels, MessageId, Recipient, Reply, Stream, Timestamp, TlsUsed,
 };
 
+use crate::allowance::Allowance;
+
 /// How far ahead a message may be handed in.
 pub const SEND_AT_MOST: Duration = Duration::from_secs(7 * 24 * 3600);
 
@@ -109,7 +111,10 @@ pub trait Door: Send + Sync + 'static {
     /// The account of a client that is known by its address alone.
     fn known_address(&self, client: IpAddr) -> Option<Arc<Account>>;
 
-    /// Whether the account may use this return path, at MAIL FROM.
+    /// What an account may hand in now, where it has a rate.
+    fn allowance(&self, account: &str) -> Option<Allowance>;
+
+    /// Whether the account may use this return path, and hand in anything now, at MAIL FROM.
     fn may_send_from(&self, account: &Account, from: Option<&Address>) -> Result<(), Reply>;
 
     /// Whether mail to this recipient is taken, at RCPT TO, or of a message with these labels.

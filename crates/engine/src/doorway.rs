@@ -7,6 +7,7 @@ use repute_spool::{BoxFuture, Committed};
 use repute_types::event::Level;
 use repute_types::{Address, EventKind, Labels, MessageId, Recipient, Reply};
 
+use crate::allowance::{self, Allowance};
 use crate::door::{Account, AuthRefused, Crowd, Door, Returned, ScramSecret, Submitted};
 use crate::intake;
 use crate::returned;
@@ -34,7 +35,12 @@ impl Door for Works {
     }
 
     fn may_send_from(&self, account: &Account, from: Option<&Address>) -> Result<(), Reply> {
-        intake::may_send_from(&self.settings(), account, from)
+        intake::may_send_from(&self.settings(), account, from)?;
+        allowance::check(self, &account.name)
+    }
+
+    fn allowance(&self, account: &str) -> Option<Allowance> {
+        allowance::of(self, account)
     }
 
     fn may_send_to(&self, account: &Account, recipient: &Recipient, labels: Option<&Labels>) -> Result<(), Reply> {

@@ -14,6 +14,7 @@ use repute_types::{
     Address, Body, Content, Domain, EnhancedCode, EventKind, MessageId, PartId, Recipient, Reply, Timestamp,
 };
 
+use crate::allowance;
 use crate::bulk;
 use crate::circuit::{brake, campaigns};
 use crate::config::{SendingDomain, Settings};
@@ -156,9 +157,11 @@ async fn accept_message(works: &Works, submitted: Submitted) -> Result<Committed
         content,
         due,
     };
+    let taken = allowance::take(works, &account.name, message.recipients.len())?;
     let committed = commit(works, message, origin.client, origin.tls)
         .await
         .map_err(|reply| NotTaken { is_told: reply.code == NO_ROOM, reply })?;
+    taken.keep();
     for entry in &left_out {
         suppress::tell(works, id, &account.name, labels.as_ref(), entry);
     }

@@ -6,6 +6,7 @@
 //! an operator may ask ([`control`]). Knows neither SMTP text nor HTTP.
 
 pub mod accounts;
+mod allowance;
 mod aside;
 pub mod bulk;
 mod cause;
@@ -45,6 +46,7 @@ use repute_types::{MessageId, Timestamp};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
+pub use allowance::Allowance;
 pub use circuit::{CircuitRow, CircuitSettings, HabitRow};
 pub use config::Settings;
 pub use control::Control;

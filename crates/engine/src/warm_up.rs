@@ -2,25 +2,28 @@
 //! becomes of it when the day is over (docs/pace.md). The numbers and the verdict on a day are `repute_trust`'s.
 //!
 //! Promise: what a receiver was sent is counted where its answer is read, and kept over restarts; a crash loses the last
-//! minute. Nothing is counted or looked up for an address that does not warm up.
+//! minute. Nothing is counted or looked up for an address that does not warm up. A complaint counts for the address that sent
+//! the message and the receiver that took it, by what the history has of both; where it has nothing, or that receiver is not
+//! counted, the complaint is not.
 
 use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use repute_delivery::{HostName, Route};
-use repute_ledger::Warmth;
+use repute_ledger::{StepKind, Warmth};
 use repute_queue::{Rate, Terms};
+use repute_trust::replies::Class;
 use repute_trust::warm_up::{self, Day, Turn};
 use repute_types::event::Level;
-use repute_types::{Outcome, Timestamp};
+use repute_types::{Address, MessageId, Outcome, Timestamp, Verdict};
 use serde::Serialize;
 use tokio::sync::watch;
 
 use crate::cause;
 use crate::config::Settings;
 use crate::pace;
-use crate::permit::way::Way;
+use crate::permit::way::{self, Way};
 use crate::works::{LaneWork, Works};
 
 const DAY: Duration = Duration::from_secs(24 * 3600);
@@ -63,16 +66,19 @@ pub struct WarmUpRow {
     pub steps: u16,
     /// Messages a day; `None`: it is warm.
     pub number: Option<u32>,
-    /// Messages since midnight (UTC), and those that were put off or refused because of the address.
+    /// Messages since midnight (UTC), and those that were put off or refused because of the address, or taken for spam.
     pub sent: u64,
     pub slowed: u64,
+    /// Complaints since midnight.
+    pub complaints: u64,
 }
 
 impl WarmUps {
     /// What was known before.
     pub fn restored(kept: Vec<Warmth>) -> WarmUps {
         let count = |w: Warmth| {
-            let count = Count { step: w.step, day: w.day, today: Day { sent: w.sent, slowed: w.slowed } };
+            let today = Day { sent: w.sent, slowed: w.slowed, complaints: w.complaints };
+            let count = Count { step: w.step, day: w.day, today };
             ((w.egress.into(), w.receiver.into()), count)
         };
         let known = kept.into_iter().map(count).collect();
@@ -99,6 +105,12 @@ impl WarmUps {
         Some(Terms { name, egress: way.egress, rate, ahead: DAY, earliest })
     }
 
+    /// Whether an address may send this receiver so many a day only.
+    pub fn is_limited(&self, settings: &Settings, route: &Route, way: Way) -> bool {
+        let Some(pair) = pair(settings, route, way) else { return false };
+        warm_up::number(self.state().known.get(&pair).map_or(0, |count| count.step)).is_some()
+    }
+
     fn count(&self, pair: Pair, messages: u64, slowed: bool, now: Timestamp) {
         let mut state = self.state();
         if state.known.len() >= COUNTED && !state.known.contains_key(&pair) {
@@ -109,6 +121,23 @@ impl WarmUps {
         count.today.sent += messages;
         count.today.slowed += if slowed { messages } else { 0 };
         state.changed.insert(pair);
+    }
+
+    /// Counts a complaint about a message that this host took from this egress.
+    fn count_complaint(&self, egress: &str, host: &str) {
+        let mut state = self.state();
+        let State { known, changed, .. } = &mut *state;
+        let receiver = warm_up::receiver(std::iter::once(host));
+        // A site is known by its hosts.
+        let is_of = |name: &str| match receiver {
+            Some(receiver) => name == receiver,
+            None => name.split([',', '>']).any(|of_site| of_site.eq_ignore_ascii_case(host)),
+        };
+        let mut of_egress = known.iter_mut().filter(|((of, _), _)| &**of == egress);
+        if let Some((pair, count)) = of_egress.find(|((_, name), _)| is_of(name)) {
+            count.today.complaints += 1;
+            changed.insert(pair.clone());
+        }
     }
 
     /// Ends the days that are over. Returns what is to be told of it.
@@ -149,6 +178,7 @@ impl WarmUps {
             number: warm_up::number(count.step),
             sent: count.today.sent,
             slowed: count.today.slowed,
+            complaints: count.today.complaints,
         };
         let mut rows: Vec<WarmUpRow> = of_one.map(row).collect();
         rows.sort_by(|a, b| (b.sent, b.step, &a.receiver).cmp(&(a.sent, a.step, &b.receiver)));
@@ -186,9 +216,36 @@ pub(crate) fn count(works: &Works, settings: &Settings, lane: &LaneWork, outcome
         return;
     }
     let Some(pair) = pair(settings, &lane.route(), lane.way) else { return };
-    let is_slowed = |reading: &cause::Reading| reading.cause.is_some_and(|c| matches!(c.fault, "rate" | "address"));
+    let is_slowed = |reading: &cause::Reading| {
+        reading.cause.is_some_and(|c| matches!(c.fault, "rate" | "address") || c.class == Class::Content.as_str())
+    };
     let messages = u64::from(transactions.max(1));
     works.warm_ups.count(pair, messages, cause::read(outcomes).iter().any(is_slowed), works.now());
+}
+
+/// Somebody called a message that was sent to them spam.
+pub(crate) async fn complained(works: &Works, message: MessageId, recipient: &Address) {
+    let settings = works.settings();
+    let (Some(history), false) = (works.doors.history.clone(), settings.warm_up.is_empty()) else { return };
+    let asked = recipient.clone();
+    // Who cannot be found out counts nowhere: circuits stop what is complained about in any case.
+    let Ok(steps) = history.ask(move |questions| questions.steps_to(message, &asked)).await else { return };
+    let took = steps.iter().rev().find_map(|step| match &step.kind {
+        StepKind::Settled(settled) if settled.verdict == Verdict::Delivered.as_str() => {
+            Some((settled.egress.as_deref()?.parse().ok()?, settled.peer.as_deref()?))
+        }
+        _ => None,
+    });
+    let Some((address, host)) = took else { return };
+    let sent = |place: &&u16| {
+        let egress = settings.egresses.get(usize::from(**place));
+        egress.is_some_and(|egress| way::addresses(&settings, egress).contains(&address))
+    };
+    if let Some(egress) =
+        settings.warm_up.iter().find(sent).and_then(|place| settings.egresses.get(usize::from(*place)))
+    {
+        works.warm_ups.count_complaint(&egress.name, host);
+    }
 }
 
 /// Ends days and writes down what was counted, until `stop` turns true.
@@ -209,7 +266,7 @@ fn end_days(works: &Works) {
         pace::tell(works);
     }
     for ((egress, receiver), before, step, turn) in turned {
-        let Day { sent, slowed } = before.today;
+        let Day { sent, slowed, complaints } = before.today;
         let today = match warm_up::number(step) {
             Some(number) => format!("{number} messages today"),
             None => "it is warm, without a limit".to_owned(),
@@ -217,11 +274,13 @@ fn end_days(works: &Works) {
         let (level, why) = match turn {
             Turn::Up => (Level::Info, "the day went well"),
             Turn::Unproven => continue,
-            Turn::Kept => (Level::Warning, "too much was put off: the step is kept"),
-            Turn::Down => (Level::Warning, "much was put off: a step down"),
+            Turn::Kept => (Level::Warning, "that is too much of these: the step is kept"),
+            Turn::Down => (Level::Warning, "that is much of these: a step down"),
         };
-        let text =
-            format!("{egress} to {receiver}: {sent} messages, {slowed} put off because of the address; {why}: {today}");
+        let text = format!(
+            "{egress} to {receiver}: {sent} messages, {slowed} put off because of the address or taken for spam, complaints: \
+             {complaints}; {why}: {today}"
+        );
         works.note(level, "warm-up", text);
     }
 }
@@ -233,9 +292,9 @@ pub(crate) async fn save_or_tell(works: &Works) {
         let State { known, changed, forgotten } = &mut *state;
         let kept = |pair: Pair| {
             let count = known.get(&pair)?;
-            let Day { sent, slowed } = count.today;
+            let Day { sent, slowed, complaints } = count.today;
             let (egress, receiver) = (pair.0.to_string(), pair.1.to_string());
-            Some(Warmth { egress, receiver, step: count.step, day: count.day, sent, slowed })
+            Some(Warmth { egress, receiver, step: count.step, day: count.day, sent, slowed, complaints })
         };
         let changed: Vec<Warmth> = changed.drain().filter_map(kept).collect();
         let forgotten = forgotten.drain(..).map(|pair| (pair.0.to_string(), pair.1.to_string()));

@@ -20,6 +20,7 @@ use repute_types::{Clock, Event, EventKind, Random, Timestamp};
 use tokio::sync::{Notify, watch};
 
 use crate::accounts::Accounts;
+use crate::allowance::Allowances;
 use crate::bulk::Bulk;
 use crate::circuit::Circuits;
 use crate::config::Settings;
@@ -115,6 +116,7 @@ pub(crate) struct Works {
     pub reader: Reader,
     pub circuits: Circuits,
     pub warm_ups: WarmUps,
+    pub allowances: Allowances,
     pub bulk: Bulk,
     pub disk: Disk,
     /// How much of what was there before is in the queue.
@@ -178,6 +180,7 @@ impl Works {
             reader: Reader::default(),
             circuits,
             warm_ups,
+            allowances: Allowances::default(),
             bulk: Bulk::default(),
             disk: Disk::default(),
             loading: watch::Sender::new(Loading::UnderWay),

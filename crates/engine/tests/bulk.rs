@@ -151,7 +151,7 @@ async fn a_list_that_was_cut_off_is_gone_on_with() {
     let gap = world.control().add(Add { id, first_row: 9, rows: rows.clone() }).await.unwrap_err();
     assert_eq!(gap.to_string(), "row 9 comes before row 5 that is awaited: go on from there");
     let other = Begin { letter: LETTER.replace("Dear", "Hi"), ..begin("autumn") };
-    assert!(matches!(world.control().begin(other).await, Err(BulkError::Refused(_))));
+    assert!(matches!(world.control().begin(other).await, Err(BulkError::Conflict(_))));
     world.control().launch("autumn").await.unwrap();
     pass(MINUTE).await;
     assert_eq!(b.taken().len(), 4);

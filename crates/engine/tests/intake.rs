@@ -71,3 +71,31 @@ async fn what_an_account_sent_within_a_day_is_counted() {
     world.submit("shop@example.com", &["eve@b.test"]).await.unwrap();
     assert_eq!((sent("shop").await, sent("news").await), (1, 0));
 }
+
+/// An account without bounds hands in whatever whoever stole it likes.
+#[tokio::test(start_paused = true)]
+async fn an_account_that_has_handed_in_its_rate_is_told_when_to_go_on_and_what_is_refused_costs_it_nothing() {
+    let world = World::new().await;
+    let rate = repute_queue::Rate { count: 2, per: HOUR };
+    world.reload(|settings| settings.accounts[0].rate = Some(rate));
+    world.spool.set_disk(repute_spool::memory::Disk::Full);
+    for _ in 0..3 {
+        assert_eq!(world.submit("a@example.com", &["bob@b.test"]).await.unwrap_err().code, 452);
+    }
+    world.spool.set_disk(repute_spool::memory::Disk::Good);
+    for _ in 0..2 {
+        world.submit("a@example.com", &["bob@b.test"]).await.unwrap();
+    }
+    let told = "450 4.7.1 account shop has handed in as much mail as its rate allows (2/h): send the rest in 1800 s, or \
+                raise `rate` of its [[account]]";
+    assert_eq!(world.submit("a@example.com", &["bob@b.test"]).await.unwrap_err().to_string(), told);
+    // At MAIL FROM too, before the content is brought.
+    let early = world.door().may_send_from(&shop(), Some(&address("a@example.com"))).unwrap_err();
+    assert_eq!(early.to_string(), told);
+    let of_others = "From: news@news.example\r\nTo: x@y.test\r\nSubject: news\r\n\r\nNews.\r\n";
+    world.submit_as(news(), "news@news.example", &["bob@b.test"], of_others).await.unwrap();
+    pass(30 * MINUTE).await;
+    world.submit("a@example.com", &["bob@b.test"]).await.unwrap();
+    world.reload(|settings| settings.accounts[0].rate = None);
+    world.submit("a@example.com", &["bob@b.test"]).await.unwrap();
+}

@@ -177,6 +177,61 @@ async fn warming() -> World {
     world
 }
 
+/// Mail for more than a day waited for an address that warms up, while another of the pool could have sent it.
+#[tokio::test(start_paused = true)]
+async fn what_is_too_much_for_an_address_that_warms_up_goes_from_one_that_does_not() {
+    let mut world = warming().await;
+    world.stop().await;
+    world.egresses = vec![egress(10), egress(11)];
+    let big = world.receiver("big.test", |_, _| "250 2.1.5 ok");
+    // A domain prefers always the same of two addresses: that one warms up once, and the other once.
+    let mut at_once = Vec::new();
+    for warming in [0, 1] {
+        let before = big.taken().len();
+        world.warm_up = vec![warming];
+        world.start().await;
+        newsletter(&world, 0..300, "big.test").await;
+        pass(MINUTE).await;
+        at_once.push(big.taken().len() - before);
+        pass(DAY).await;
+        assert_eq!(big.taken().len() - before, 300, "nothing waits for another day");
+        world.stop().await;
+    }
+    at_once.sort_unstable();
+    // The address that warms up gets no more than its number, and that spread over the day.
+    assert!((250..300).contains(&at_once[0]) && at_once[1] == 300, "{at_once:?}");
+}
+
+/// What waited already when the second address came goes from it, too; a password reset does not wait for a day to come.
+#[tokio::test(start_paused = true)]
+async fn an_address_that_comes_to_the_pool_takes_what_waits() {
+    let mut world = warming().await;
+    let names: Vec<String> = (0..8).map(|n| format!("big{n}.test")).collect();
+    let all: Vec<_> = names.iter().map(|name| world.receiver(name, |_, _| "250 2.1.5 ok")).collect();
+    for name in &names {
+        newsletter(&world, 0..60, name).await;
+    }
+    pass(HOUR).await;
+    let taken = || all.iter().map(|receiver| receiver.taken().len()).sum::<usize>();
+    assert!(taken() < 8 * 5, "{}", taken());
+    world.reload(|settings| settings.egresses.push(egress(11)));
+    pass(HOUR).await;
+    // Of those domains that prefer the second address all; of the others what would not have gone today.
+    assert!(taken() > 8 * 10, "{}", taken());
+    for name in &names {
+        for n in 0..70 {
+            world.submit("shop@example.com", &[&format!("u{n}@{name}")]).await.unwrap();
+        }
+    }
+    pass(MINUTE).await;
+    let urgent = |receiver: &std::sync::Arc<Receiver>| {
+        receiver.taken().iter().filter(|taken| taken.to[0].starts_with('u')).count()
+    };
+    assert_eq!(all.iter().map(urgent).collect::<Vec<_>>(), [70; 8]);
+    pass(DAY).await;
+    assert_eq!(taken(), 8 * 130);
+}
+
 async fn newsletter(world: &World, people: std::ops::Range<usize>, at: &str) {
     for n in people {
         let text = "From: news@news.example\r\nTo: x@y.test\r\nSubject: news\r\n\r\nNews.\r\n";

@@ -163,6 +163,47 @@ async fn a_complaint_and_a_wish_to_leave_suppress_for_the_account() {
     world.stop().await;
 }
 
+/// Complaints counted nowhere in a warm-up: what people called spam went up with the rest.
+#[tokio::test(start_paused = true)]
+async fn complaints_keep_an_address_that_warms_up_where_it_is() {
+    let (mut world, there, _) = world().await;
+    world.stop().await;
+    let from = std::net::Ipv4Addr::new(203, 0, 113, 10);
+    world.egresses = vec![Arc::new(repute_delivery::Egress {
+        name: from.to_string(),
+        ehlo: domain("mail.example.com"),
+        v4: Some(from),
+        v6: None,
+        narrowed: false,
+    })];
+    world.warm_up = vec![0];
+    world.start().await;
+    for n in 0..30 {
+        world.submit("me@example.com", &[&format!("u{n}@a.test")]).await.unwrap();
+    }
+    pass(MINUTE).await;
+    let paths: Vec<_> = there.taken().into_iter().map(|taken| taken.from).collect();
+    assert_eq!(paths.len(), 30);
+    for path in paths.iter().take(3).chain(&paths[..1]) {
+        let complaint = format!(
+            "From: fbl@a.test\r\nSubject: abuse\r\nMIME-Version: 1.0\r\n\
+             Content-Type: multipart/report; report-type=feedback-report; boundary=\"b\"\r\n\r\n\
+             --b\r\nContent-Type: message/feedback-report\r\n\r\nFeedback-Type: abuse\r\nUser-Agent: test/1\r\n\
+             Version: 1\r\nOriginal-Mail-From: <{path}>\r\n\r\n--b--\r\n"
+        );
+        comes_back(&world, "fbl@bounces.example.com", "fbl@a.test", &complaint).await.unwrap();
+    }
+    let row = world.control().status().warm_up.remove(0);
+    assert_eq!((row.sent, row.slowed, row.complaints), (30, 0, 3), "each is counted once");
+    world.stop().await;
+    world.start().await;
+    assert_eq!(world.control().status().warm_up[0].complaints, 3, "over a restart, too");
+    pass(DAY).await;
+    let row = world.control().status().warm_up.remove(0);
+    assert_eq!((row.step, row.complaints), (1, 0), "the day was no good one");
+    world.stop().await;
+}
+
 #[tokio::test(start_paused = true)]
 async fn the_null_sender_and_domains_without_a_return_path_stay_as_they_are() {
     let (mut world, there, _) = world().await;

@@ -9,7 +9,8 @@ use rusqlite::{Connection, params};
 use crate::LedgerError;
 use crate::file::{File, FileKind};
 
-const MIGRATIONS: &[&str] = &["
+const MIGRATIONS: &[&str] = &[
+    "
     CREATE TABLE warmth (
         egress   TEXT NOT NULL,
         receiver TEXT NOT NULL,
@@ -19,7 +20,11 @@ const MIGRATIONS: &[&str] = &["
         slowed   INTEGER NOT NULL,
         PRIMARY KEY (egress, receiver)
     ) WITHOUT ROWID;
-"];
+",
+    "
+    ALTER TABLE warmth ADD COLUMN complaints INTEGER NOT NULL DEFAULT 0;
+",
+];
 
 /// How far an address has come with a receiver.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -32,6 +37,8 @@ pub struct Warmth {
     /// Messages of that day, and those that were put off or refused because of the address.
     pub sent: u64,
     pub slowed: u64,
+    /// Complaints of that day.
+    pub complaints: u64,
 }
 
 /// Cheap to clone: all clones are one store.
@@ -48,7 +55,7 @@ impl WarmUps {
     /// All that is known, read once at start.
     pub fn load(&self) -> Result<Vec<Warmth>, LedgerError> {
         let db = self.db.lock();
-        let mut statement = db.prepare("SELECT egress, receiver, step, day, sent, slowed FROM warmth")?;
+        let mut statement = db.prepare("SELECT egress, receiver, step, day, sent, slowed, complaints FROM warmth")?;
         let number = |n: i64| n.max(0) as u64;
         let rows = statement.query_map([], |row| {
             Ok(Warmth {
@@ -58,6 +65,7 @@ impl WarmUps {
                 day: row.get(3)?,
                 sent: number(row.get(4)?),
                 slowed: number(row.get(5)?),
+                complaints: number(row.get(6)?),
             })
         })?;
         Ok(rows.collect::<Result<_, _>>()?)
@@ -68,11 +76,12 @@ impl WarmUps {
         let work = move |db: &mut Connection| {
             let transaction = db.transaction()?;
             {
-                let sql = "INSERT OR REPLACE INTO warmth (egress, receiver, step, day, sent, slowed) VALUES (?1, ?2, ?3, ?4, ?5, ?6)";
+                let sql = "INSERT OR REPLACE INTO warmth (egress, receiver, step, day, sent, slowed, complaints)
+                           VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)";
                 let mut add = transaction.prepare_cached(sql)?;
                 for w in &changed {
-                    let n = [w.sent, w.slowed].map(|n| i64::try_from(n).unwrap_or(i64::MAX));
-                    add.execute(params![w.egress, w.receiver, w.step, w.day, n[0], n[1]])?;
+                    let n = [w.sent, w.slowed, w.complaints].map(|n| i64::try_from(n).unwrap_or(i64::MAX));
+                    add.execute(params![w.egress, w.receiver, w.step, w.day, n[0], n[1], n[2]])?;
                 }
                 let mut forget =
                     transaction.prepare_cached("DELETE FROM warmth WHERE egress = ?1 AND receiver = ?2")?;
@@ -101,6 +110,7 @@ mod tests {
             day: 20_782,
             sent,
             slowed: 1,
+            complaints: 2,
         };
         let store = WarmUps::open(&path).unwrap();
         store.save(vec![of("Google", 0, 10), of("Yahoo", 3, 700)], Vec::new()).await.unwrap();

@@ -29,6 +29,8 @@ pub(crate) enum Routing {
     Barred(Vec<Mark>),
     Known {
         lane: LaneId,
+        /// Takes what the lane's pace would not let go today.
+        beside: Option<LaneId>,
         until: Timestamp,
     },
 }
@@ -122,15 +124,15 @@ impl Flows {
         self.swept = now;
         for (index, place) in self.slots.iter_mut().enumerate() {
             let Some(slot) = place else { continue };
-            let lane = match slot.routing {
-                Routing::Known { lane, until } if until <= now => Some(lane),
-                Routing::Unknown | Routing::Barred(_) => None,
+            let of_flow = match slot.routing {
+                Routing::Known { lane, beside, until } if until <= now => [Some(lane), beside],
+                Routing::Unknown | Routing::Barred(_) => [None, None],
                 _ => continue,
             };
             if slot.parts > 0 {
                 continue;
             }
-            lanes.extend(lane);
+            lanes.extend(of_flow.into_iter().flatten());
             self.by_name.remove(&slot.flow);
             self.free.push(index as u32);
             self.unused -= 1;
@@ -152,7 +154,7 @@ mod tests {
             let domain = repute_types::Domain::parse(&format!("d{number}.test")).unwrap();
             let index = domains.enter(Flow { domain, sender: crate::Sender(0), tls_optional: false });
             let until = now + hour;
-            domains.at(index).routing = Routing::Known { lane: LaneId(number), until };
+            domains.at(index).routing = Routing::Known { lane: LaneId(number), beside: None, until };
             domains.leave(index);
         }
         let mut check = |after: Duration, forgotten: usize| {

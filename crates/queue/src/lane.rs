@@ -131,6 +131,16 @@ impl Lane {
         self.transactional.pop_front()
     }
 
+    /// All of them, in the order of their picking but for bulk's turns, stale ones included.
+    pub fn marks(&self) -> impl Iterator<Item = (Stream, Mark)> + '_ {
+        let of = |stream: Stream| move |mark: &Mark| (stream, *mark);
+        self.transactional.iter().map(of(Stream::Transactional)).chain(self.bulk.iter().map(of(Stream::Bulk)))
+    }
+
+    pub fn transactional_ready(&self) -> usize {
+        self.transactional.len()
+    }
+
     /// The stream of the first to be picked, but for bulk's turn.
     pub fn best_stream(&self) -> Stream {
         if self.transactional.is_empty() { Stream::Bulk } else { Stream::Transactional }

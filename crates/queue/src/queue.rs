@@ -4,6 +4,7 @@
 //! it → ready in the lane → `lease` by a session of the lane → `settle`.
 
 mod bar;
+mod beside;
 mod clock;
 mod operate;
 mod pace;
@@ -191,7 +192,7 @@ impl Queue {
         let Some(index) = self.flows.find(flow) else { return lane };
         let slot = self.flows.at(index);
         slot.moving = false;
-        let before = std::mem::replace(&mut slot.routing, Routing::Known { lane, until });
+        let before = std::mem::replace(&mut slot.routing, Routing::Known { lane, beside: None, until });
         self.lane_mut(lane).domains += 1;
         match before {
             Routing::Asked(waiting) | Routing::Barred(waiting) => {
@@ -201,7 +202,7 @@ impl Queue {
                     }
                 }
             }
-            Routing::Known { lane: old, .. } => self.unroute(old),
+            Routing::Known { lane: old, beside, .. } => self.leave_lanes(old, beside),
             Routing::Unknown => {}
         }
         lane
@@ -380,6 +381,7 @@ impl Queue {
 
     fn make_ready(&mut self, slot: u32, now: Timestamp) {
         if let Some(lane) = self.known_lane(slot, now) {
+            let lane = self.lane_today(slot, lane, now);
             return self.ready_in(slot, lane, now);
         }
         self.set_state(slot, State::Routing);
@@ -396,15 +398,15 @@ impl Queue {
         }
         let before = std::mem::replace(&mut flow.routing, Routing::Asked(vec![mark]));
         self.to_route.push(index);
-        if let Routing::Known { lane, .. } = before {
-            self.unroute(lane);
+        if let Routing::Known { lane, beside, .. } = before {
+            self.leave_lanes(lane, beside);
         }
     }
 
     fn known_lane(&mut self, slot: u32, now: Timestamp) -> Option<LaneId> {
         let index = self.row(slot).flow;
         match self.flows.get(index).routing {
-            Routing::Known { lane, until } if until > now => Some(lane),
+            Routing::Known { lane, until, .. } if until > now => Some(lane),
             _ => None,
         }
     }

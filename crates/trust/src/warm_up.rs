@@ -17,6 +17,13 @@ const KEPT_ABOVE: u64 = 5;
 const DOWN_ABOVE: u64 = 20;
 /// Below so many messages a share says little.
 const LEAST: u64 = 10;
+/// Of a thousand messages, so many may be complained about before the step is kept: what Google and Yahoo ask every sender to stay
+/// below (support.google.com/mail/answer/81126, senders.yahooinc.com/best-practices).
+const KEPT_ABOVE_COMPLAINTS: u64 = 3;
+/// And so many before it goes a step down.
+const DOWN_ABOVE_COMPLAINTS: u64 = 10;
+/// Fewer complaints than these may be one person's bad day.
+const LEAST_COMPLAINTS: u64 = 3;
 
 /// Receivers whose sites are one: by what their MX hosts are under.
 const RECEIVERS: [(&str, &[&str]); 12] = [
@@ -52,8 +59,10 @@ pub fn number(step: u16) -> Option<u32> {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Day {
     pub sent: u64,
-    /// Put off or refused because of the address or of how much it sends.
+    /// Put off or refused because of the address or of how much it sends, or taken for spam.
     pub slowed: u64,
+    /// Complaints that came on this day, about messages of whichever day.
+    pub complaints: u64,
 }
 
 /// What follows from a day.
@@ -62,7 +71,7 @@ pub enum Turn {
     Up,
     /// Less than half of the day's number was sent: more is not proven.
     Unproven,
-    /// Too much was put off.
+    /// Too much was put off or complained about.
     Kept,
     Down,
 }
@@ -71,10 +80,14 @@ pub enum Turn {
 pub fn turn(step: u16, day: Day) -> (u16, Turn) {
     let Some(number) = number(step) else { return (step, Turn::Unproven) };
     let above = |percent: u64| day.sent >= LEAST && day.slowed * 100 > day.sent * percent;
-    if above(DOWN_ABOVE) {
+    // Complaints come hours and days later: a quiet day after a busy one must not look the worse for it, so it counts as a day of the
+    // least that proves a step.
+    let messages = day.sent.max(u64::from(number) / 2);
+    let disliked = |per_mille: u64| day.complaints >= LEAST_COMPLAINTS && day.complaints * 1000 > messages * per_mille;
+    if above(DOWN_ABOVE) || disliked(DOWN_ABOVE_COMPLAINTS) {
         return (step.saturating_sub(1), Turn::Down);
     }
-    if above(KEPT_ABOVE) {
+    if above(KEPT_ABOVE) || disliked(KEPT_ABOVE_COMPLAINTS) {
         return (step, Turn::Kept);
     }
     if day.sent * 2 < u64::from(number) {
@@ -93,12 +106,16 @@ mod tests {
         let mut step = 0;
         for day in 0..LADDER.len() {
             let number = u64::from(number(step).unwrap());
-            let (next, turn) = turn(step, Day { sent: number, slowed: number / 50 });
+            let (next, turn) = turn(step, Day { sent: number, slowed: number / 50, complaints: 0 });
             assert_eq!((next, turn), (step + 1, Turn::Up), "day {day}");
             step = next;
         }
         assert_eq!(number(step), None);
-        assert_eq!(turn(step, Day { sent: 1_000_000, slowed: 1_000_000 }).0, step, "what is warm stays so");
+        assert_eq!(
+            turn(step, Day { sent: 1_000_000, slowed: 1_000_000, complaints: 1_000_000 }).0,
+            step,
+            "what is warm stays so"
+        );
     }
 
     #[test]
@@ -114,7 +131,27 @@ mod tests {
             // Of few a share says little.
             (2, 9, 9, (2, Turn::Unproven)),
         ] {
-            assert_eq!(turn(step, Day { sent, slowed }), expect, "step {step}: {slowed} of {sent}");
+            assert_eq!(turn(step, Day { sent, slowed, complaints: 0 }), expect, "step {step}: {slowed} of {sent}");
+        }
+    }
+
+    #[test]
+    fn a_day_on_which_many_complained_is_no_good_day() {
+        for (step, sent, complaints, expect) in [
+            (4, 5_000, 15, (5, Turn::Up)),
+            (4, 5_000, 16, (4, Turn::Kept)),
+            (4, 5_000, 50, (4, Turn::Kept)),
+            (4, 5_000, 51, (3, Turn::Down)),
+            // Of few complaints none follows, and three of fifty are many.
+            (0, 50, 2, (1, Turn::Up)),
+            (0, 50, 3, (0, Turn::Down)),
+            // On a quiet day they are about the days before.
+            (4, 0, 7, (4, Turn::Unproven)),
+            (4, 0, 8, (4, Turn::Kept)),
+            (4, 0, 26, (3, Turn::Down)),
+        ] {
+            let day = Day { sent, slowed: 0, complaints };
+            assert_eq!(turn(step, day), expect, "step {step}: {complaints} about {sent}");
         }
     }
 

@@ -11,6 +11,7 @@ use axum::http::header::{AUTHORIZATION, HeaderMap, HeaderName, HeaderValue, WWW_
 use axum::http::request::Parts;
 use axum::middleware::Next;
 use axum::response::{IntoResponse as _, Response};
+use repute_engine::Allowance;
 use repute_engine::door::{Account, Origin};
 use repute_types::{Domain, EnhancedCode, Reply, TlsUsed};
 
@@ -120,6 +121,7 @@ pub(crate) async fn authenticate(State(app): State<Arc<App>>, mut request: Reque
         Err(problem) => return problem.into_response(),
     };
     let pace = take(&app, &settings, &caller.token, 1);
+    let token = caller.token.clone();
     let mut response = match pace.wait {
         Some(wait) => too_many(wait).into_response(),
         None => {
@@ -127,7 +129,8 @@ pub(crate) async fn authenticate(State(app): State<Arc<App>>, mut request: Reque
             next.run(request).await
         }
     };
-    tell(&pace, response.headers_mut());
+    let allowance = token.account.as_ref().and_then(|account| app.door.allowance(&account.name));
+    tell(&pace, allowance, response.headers_mut());
     response
 }
 
@@ -174,10 +177,14 @@ pub(crate) fn too_many(wait: u64) -> Problem {
     Problem::new(problem::TOO_MANY, detail).retry_after(wait)
 }
 
-/// The fields RateLimit and RateLimit-Policy.
-pub(crate) fn tell(pace: &Pace, headers: &mut HeaderMap) {
-    let policy = format!("\"token\";q={};w=60", pace.quota);
-    let left = format!("\"token\";r={};t={}", pace.left, pace.full_in);
+/// The fields RateLimit and RateLimit-Policy: requests of the token, and recipients of its account where that has a rate.
+fn tell(pace: &Pace, allowance: Option<Allowance>, headers: &mut HeaderMap) {
+    let mut policy = format!("\"token\";q={};w=60", pace.quota);
+    let mut left = format!("\"token\";r={};t={}", pace.left, pace.full_in);
+    if let Some(Allowance { rate, left: recipients, full_in, .. }) = allowance {
+        policy += &format!(", \"account\";q={};w={}", rate.count, rate.per.as_secs());
+        left += &format!(", \"account\";r={recipients};t={}", full_in.as_secs_f64().ceil());
+    }
     for (name, value) in [("ratelimit-policy", policy), ("ratelimit", left)] {
         if let Ok(value) = HeaderValue::from_str(&value) {
             headers.insert(HeaderName::from_static(name), value);

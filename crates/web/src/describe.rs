@@ -25,6 +25,7 @@ pub(crate) fn complete(api: &mut OpenApi) {
     let operations = api.paths.paths.values_mut().flat_map(|path| [&mut path.get, &mut path.post, &mut path.delete]);
     for operation in operations.flatten() {
         operation.parameters.iter_mut().flatten().for_each(may_be_empty);
+        operation.parameters.iter_mut().flatten().for_each(is_text);
     }
     let Some(components) = api.components.as_mut() else { return };
     for schema in components.schemas.values_mut() {
@@ -96,6 +97,16 @@ fn may_be_empty(parameter: &mut RefOr<Parameter>) {
     if let (true, Some(RefOr::T(Schema::Object(text)))) = (is_meant, &mut parameter.schema) {
         text.min_length = text.min_length.filter(|_| text.pattern.is_none());
         text.pattern = text.pattern.take().map(|pattern| format!("^$|{pattern}"));
+    }
+}
+
+/// A header field that may be left out is a text where it is there: HTTP has no null.
+fn is_text(parameter: &mut RefOr<Parameter>) {
+    let RefOr::T(parameter) = parameter else { return };
+    if let (ParameterIn::Header, Some(RefOr::T(Schema::Object(text)))) =
+        (&parameter.parameter_in, &mut parameter.schema)
+    {
+        text.schema_type = Kind::String.into();
     }
 }
 

@@ -78,6 +78,7 @@ pub(crate) const KINDS: &[Kind] = &[
     KEY_REUSED,
     REFUSED,
     CAMPAIGN,
+    CONFLICT,
     COMING_IN,
     ROWS_MISSING,
     TOO_MANY,
@@ -184,8 +185,14 @@ pub(crate) const COMING_IN: Kind = kind(
 pub(crate) const CAMPAIGN: Kind = kind(
     "campaign",
     422,
-    "The campaign cannot do this",
-    "The letter, the list or the state of the campaign does not allow it: the detail says why, and what to do. Nothing was done.",
+    "The campaign cannot be so",
+    "Its name, its letter, a field or a row is not what it has to be: the detail says why, and what to do. Nothing was done.",
+);
+pub(crate) const CONFLICT: Kind = kind(
+    "conflict",
+    409,
+    "What is there already does not allow this",
+    "Nothing is wrong with the request: the state that the campaign or message is in does not allow it, or the name is taken. The detail says what to do. Nothing was done.",
 );
 pub(crate) const ROWS_MISSING: Kind = kind(
     "rows-missing",
@@ -197,7 +204,7 @@ pub(crate) const TOO_MANY: Kind = kind(
     "too-many-requests",
     429,
     "Too many requests",
-    "The token made more requests than it may: Retry-After says when the next may come, RateLimit how many are left.",
+    "The token made more requests than it may, or its account handed in more mail: Retry-After says when the next may come, RateLimit how much is left.",
 );
 pub(crate) const INTERNAL: Kind = kind(
     "internal",
@@ -240,6 +247,7 @@ impl Problem {
     pub fn of_reply(reply: &Reply) -> Problem {
         let enhanced = reply.enhanced.map(|e| (e.0, e.1, e.2));
         let kind = match (reply.code, enhanced) {
+            (450, Some((4, 7, 1))) => TOO_MANY,
             (400..=499, _) => UNAVAILABLE,
             (552, _) | (_, Some((5, 3, 4))) => TOO_LARGE,
             (_, Some((5, 7, _))) => NOT_ALLOWED,
@@ -247,7 +255,7 @@ impl Problem {
         };
         let mut problem = Problem::new(kind, reply.text());
         problem.enhanced = reply.enhanced.map(|e| e.to_string());
-        if kind.status == UNAVAILABLE.status { problem.retry_after(30) } else { problem }
+        if [UNAVAILABLE.status, TOO_MANY.status].contains(&kind.status) { problem.retry_after(30) } else { problem }
     }
 
     pub fn unavailable(detail: impl Into<String>) -> Problem {
@@ -369,6 +377,7 @@ impl From<BulkError> for Problem {
         let text = error.to_string();
         match error {
             BulkError::Refused(_) => Problem::new(CAMPAIGN, text),
+            BulkError::Conflict(_) => Problem::new(CONFLICT, text),
             BulkError::ComingIn(_) => Problem::new(COMING_IN, text),
             BulkError::NoSuchCampaign(_) | BulkError::NoSuchToken => Problem::new(NOT_FOUND, text),
             BulkError::Gap { next, .. } => Problem::new(ROWS_MISSING, text).next_row(next),
@@ -402,6 +411,7 @@ mod tests {
         check(550, EnhancedCode(5, 7, 20), 403);
         check(550, EnhancedCode(5, 6, 0), 422);
         check(552, EnhancedCode(5, 3, 4), 413);
+        check(450, EnhancedCode(4, 7, 1), 429);
         check(452, EnhancedCode(4, 3, 1), 503);
         check(421, EnhancedCode(4, 3, 2), 503);
     }

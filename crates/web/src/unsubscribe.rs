@@ -114,6 +114,7 @@ fn failed(error: &BulkError) -> Response {
     match error {
         BulkError::NoSuchToken | BulkError::NoSuchCampaign(_) => answer(StatusCode::NOT_FOUND, &Page::Unknown),
         BulkError::Refused(_)
+        | BulkError::Conflict(_)
         | BulkError::ComingIn(_)
         | BulkError::Gap { .. }
         | BulkError::Spool(_)

@@ -73,9 +73,9 @@ async fn a_list_comes_in_as_one_body_and_is_launched() {
     assert_eq!((launched.status, launched.json()["state"].as_str()), (202, Some("running")), "{launched:?}");
     assert_eq!(shown(&world, "autumn").await["waiting"].as_u64(), Some(3_000));
     let again = world.ask("POST /v1/campaigns/autumn/launch", &[NEWS], b"").await;
-    assert_eq!((again.status, again.json()["type"].as_str()), (422, Some("/problems/campaign")));
+    assert_eq!((again.status, again.json()["type"].as_str()), (409, Some("/problems/conflict")));
     let late = world.ask("POST /v1/campaigns/autumn/recipients", &[NEWS, LINES], b"{}").await;
-    assert_eq!((late.status, late.json()["type"].as_str()), (422, Some("/problems/campaign")));
+    assert_eq!((late.status, late.json()["type"].as_str()), (409, Some("/problems/conflict")));
     world.end().await;
 }
 
@@ -192,6 +192,58 @@ async fn a_campaign_is_its_accounts_alone() {
 }
 
 #[tokio::test]
+async fn what_the_state_of_a_campaign_does_not_allow_is_a_conflict_and_a_wrong_letter_is_not() {
+    let world = World::new().await;
+    begun(&world, "a").await;
+    let post = async |path: &str, body: &str| {
+        let answer = world.ask(&format!("POST /v1/campaigns{path}"), &[NEWS, JSON], body.as_bytes()).await;
+        (answer.status, answer.json()["type"].as_str().unwrap_or_default().to_owned())
+    };
+    let conflict = (409, "/problems/conflict".to_owned());
+    for word in ["launch", "pause", "resume"] {
+        assert_eq!(post(&format!("/a/{word}"), "{}").await, conflict, "{word} of a campaign without recipients");
+    }
+    let mut other = letter("a");
+    other["fields"] = json!(["name", "town"]);
+    assert_eq!(post("", &other.to_string()).await, conflict, "begun with other fields");
+    world.ask("POST /v1/campaigns/a/recipients", &[NEWS, LINES], rows(0, 1).as_bytes()).await;
+    assert_eq!(post("/a/launch", "").await.0, 202);
+    assert_eq!(post("", &letter("a").to_string()).await, conflict, "its name is taken");
+    other["letter"] = json!("no letter");
+    other["campaign"] = json!("b");
+    assert_eq!(post("", &other.to_string()).await, (422, "/problems/campaign".to_owned()));
+    assert_eq!(post("/nothing/resume", "").await.0, 404);
+    world.end().await;
+}
+
+/// A preview took a list's name of any length where the rest of it was blanks.
+#[tokio::test]
+async fn a_list_is_named_by_one_rule_wherever_it_is_named() {
+    let world = World::new().await;
+    let long = format!("weekly{}", " ".repeat(60));
+    for (list, good) in [
+        ("weekly", true),
+        (" Weekly ", true),
+        ("", false),
+        ("   ", false),
+        (&long, false),
+        ("\tweekly", false),
+        ("a b", false),
+    ] {
+        let mut begin = letter("x");
+        begin["list"] = json!(list);
+        let preview = json!({"begin": begin, "rows": []});
+        let check = json!({"list": list, "emails": []});
+        for (path, asked, taken) in [("/preview", preview, 200), ("/check", check, 200), ("", begin, 201)] {
+            let answer =
+                world.ask(&format!("POST /v1/campaigns{path}"), &[NEWS, JSON], asked.to_string().as_bytes()).await;
+            assert_eq!(answer.status, if good { taken } else { 422 }, "{list:?} {path}: {answer:?}");
+        }
+    }
+    world.end().await;
+}
+
+#[tokio::test]
 async fn a_campaign_is_paused_resumed_cancelled_and_listed_in_pages() {
     let world = World::new().await;
     for campaign in ["a", "b", "c"] {
@@ -212,7 +264,7 @@ async fn a_campaign_is_paused_resumed_cancelled_and_listed_in_pages() {
         tokio::time::sleep(std::time::Duration::from_millis(10)).await;
     }
     assert_eq!(change("cancel", "").await, (200, Some("cancelled".into())), "cancelling twice does it once");
-    assert_eq!(change("resume", "").await.0, 422);
+    assert_eq!(change("resume", "").await.0, 409);
     let (mut seen, mut after) = (Vec::new(), String::new());
     loop {
         let page = world.ask(&format!("GET /v1/campaigns?limit=2{after}"), &[NEWS], b"").await.json();

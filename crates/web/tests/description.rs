@@ -208,3 +208,17 @@ async fn parameters_are_refused_as_they_are_described() {
     asking.end(500);
     world.end().await;
 }
+
+/// A client that was made from the description sent `null` for the id of an event.
+#[test]
+fn a_header_field_is_never_null() {
+    let api: Value = serde_json::from_str(&repute_web::description()).unwrap();
+    let operations = api["paths"].as_object().unwrap().values().flat_map(|path| path.as_object().unwrap().values());
+    let all = operations.flat_map(|operation| operation["parameters"].as_array().cloned().unwrap_or_default());
+    let fields: Vec<Value> = all.filter(|one| one["in"] == "header").collect();
+    for field in &fields {
+        assert_eq!(field["schema"]["type"], "string", "{field}");
+        assert!(field["schema"]["pattern"].is_string(), "{field}");
+    }
+    assert!(fields.iter().any(|field| field["name"] == "Last-Event-ID"), "{fields:?}");
+}

@@ -3,7 +3,7 @@
 
 mod common;
 
-use common::{JSON, READER, SHOP, World};
+use common::{JSON, NEWS, RATED, READER, SHOP, World};
 use repute_web::{Limits, Transport};
 
 #[tokio::test]
@@ -42,6 +42,45 @@ async fn a_message_from_fields_is_on_disk() {
     assert_eq!(labels.metadata, [("b".to_owned(), "1".to_owned()), ("a".to_owned(), "2".to_owned())]);
     world.end().await;
 }
+
+/// Both got it, where one mailbox was meant.
+#[tokio::test]
+async fn a_recipient_that_is_named_in_two_spellings_gets_one_message() {
+    let world = World::new().await;
+    let message = r#"{"from": "ann@example.com", "to": ["bob@a.test", "BOB@A.test"], "cc": ["\"Bob\"@a.test", "bob+x@a.test"], "text": "x"}"#;
+    let answer = world.post("/v1/messages", message).await;
+    assert_eq!((answer.status, answer.json()["recipients"].as_u64()), (202, Some(2)), "{answer:?}");
+    let waiting = world.get("/v1/queue").await.json();
+    let mut got: Vec<_> =
+        waiting["rows"][0]["recipients"].as_array().unwrap().iter().map(|r| r["address"].clone()).collect();
+    got.sort_by_key(|address| address.to_string());
+    assert_eq!(got, ["bob+x@a.test", "bob@a.test"], "as it was written first");
+    world.end().await;
+}
+
+#[tokio::test]
+async fn an_account_that_hands_in_more_than_its_rate_is_told_when_to_go_on() {
+    let world = World::new().await;
+    let send = async |to: &str| {
+        let message = format!(r#"{{"from": "ann@example.com", "to": [{to}], "text": "x"}}"#);
+        world.ask("POST /v1/messages", &[RATED, JSON], message.as_bytes()).await
+    };
+    let two = send(r#""a@a.test", "b@a.test""#).await;
+    assert_eq!(two.status, 202, "{two:?}");
+    assert_eq!(two.field("ratelimit-policy"), Some("\"token\";q=6000;w=60, \"account\";q=3;w=3600"));
+    assert!(two.field("ratelimit").unwrap().contains(", \"account\";r=1;t=24"), "{two:?}");
+    assert_eq!(send(r#""c@a.test", "d@a.test""#).await.status, 202, "what empties it is taken whole");
+    let over = send(r#""e@a.test""#).await;
+    assert_eq!((over.status, over.json()["type"].as_str()), (429, Some("/problems/too-many-requests")), "{over:?}");
+    let wait: u64 = over.field("retry-after").unwrap().parse().unwrap();
+    assert!((2_395..=2_401).contains(&wait), "one to make up for, and one to have: {wait}");
+    assert!(over.json()["detail"].as_str().unwrap().contains("its rate allows (3/h): send the rest in "), "{over:?}");
+    assert_eq!(world.get("/v1/queue").await.json()["rows"].as_array().unwrap().len(), 0, "another account's");
+    assert_eq!(world.post("/v1/messages", MESSAGE_OF_SHOP).await.status, 202);
+    world.end().await;
+}
+
+const MESSAGE_OF_SHOP: &str = r#"{"from": "ann@example.com", "to": "a@a.test", "text": "x"}"#;
 
 #[tokio::test]
 async fn a_whole_message_is_taken_as_it_is() {
@@ -160,7 +199,11 @@ async fn what_is_to_be_sent_later_can_be_cancelled() {
     let cancelled = world.ask(&format!("DELETE /v1/messages/{id}"), &[SHOP], b"").await;
     assert_eq!((cancelled.status, cancelled.json()["now"].as_u64()), (200, Some(1)), "{cancelled:?}");
     let again = world.ask(&format!("DELETE /v1/messages/{id}"), &[SHOP], b"").await;
-    assert_eq!(again.status, 404, "{again:?}");
+    assert_eq!((again.status, again.json()["type"].as_str()), (409, Some("/problems/conflict")), "{again:?}");
+    let nobodys = world.ask("DELETE /v1/messages/1m7qw3g0w000h", &[SHOP], b"").await;
+    assert_eq!((nobodys.status, nobodys.json()["type"].as_str()), (404, Some("/problems/not-found")), "{nobodys:?}");
+    let others = world.ask(&format!("DELETE /v1/messages/{id}"), &[NEWS], b"").await;
+    assert_eq!(others.status, 404, "{others:?}");
     let far = world.post("/v1/messages", &message(&at(8 * 24 * 3600))).await;
     assert_eq!(far.status, 422, "{far:?}");
     world.end().await;

@@ -30,6 +30,7 @@ fn account(name: &str, password: Option<&str>) -> AccountSettings {
             server_key: [2; 32],
         }),
         addresses: Vec::new(),
+        rate: None,
         replies: None,
     }
 }

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 
-use super::words::{BulkError, MOST_ROWS, Refused, WhyNot};
+use super::words::{BulkError, MOST_ROWS, Refused, WhyNot, list_fault};
 use crate::control::Control;
 use crate::works::Works;
 
@@ -96,6 +96,9 @@ impl Control {
             return Err(BulkError::Refused(format!("at most {MOST_ROWS} addresses can be asked about at once")));
         }
         let list = question.list.as_deref();
+        if let Some(text) = list.and_then(list_fault) {
+            return Err(BulkError::Refused(text));
+        }
         let mut refused = Vec::new();
         for (row, email) in (0u32..).zip(&question.emails) {
             let found = match address(email) {

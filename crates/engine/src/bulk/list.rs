@@ -78,7 +78,7 @@ fn still_loads(known: &Known) -> Result<(), BulkError> {
         CampaignState::Loading => Ok(()),
         _ => {
             let text = format!("the campaign {} takes no more recipients: it was launched or cancelled", known.name);
-            Err(BulkError::Refused(text))
+            Err(BulkError::Conflict(text))
         }
     }
 }

@@ -17,7 +17,7 @@ use tokio::sync::watch;
 use super::leave::GOOD_FOR;
 use super::list::before_first;
 use super::render::{self, For};
-use super::words::{Begin, Begun, BulkError, Campaign, Preview, Row, State};
+use super::words::{Begin, Begun, BulkError, Campaign, Preview, Row, State, list_fault, name_fault};
 use super::{Known, check, refused_by_spool};
 use crate::circuit::campaigns;
 use crate::control::Control;
@@ -94,14 +94,14 @@ impl Control {
         let known = find(works, campaign)?;
         let turn = known.turn.lock().await;
         if known.state() != CampaignState::Loading {
-            return Err(BulkError::Refused(format!("the campaign {} was launched or cancelled before", known.name)));
+            return Err(BulkError::Conflict(format!("the campaign {} was launched or cancelled before", known.name)));
         }
         if known.is_coming_in() {
             return Err(BulkError::ComingIn(known.name.clone()));
         }
         let taken = self.stored(known.id).await?.tally.taken;
         if taken == 0 {
-            return Err(BulkError::Refused(format!("the campaign {} has no recipients: add some first", known.name)));
+            return Err(BulkError::Conflict(format!("the campaign {} has no recipients: add some first", known.name)));
         }
         let now = works.now();
         let meta = works.doors.spool.meta(known.id).await.map_err(BulkError::Spool)?;
@@ -137,7 +137,7 @@ impl Control {
         let _turn = known.turn.lock().await;
         match known.state() {
             CampaignState::Running | CampaignState::Paused(_) => {}
-            _ => return Err(BulkError::Refused(format!("the campaign {} does not run", known.name))),
+            _ => return Err(BulkError::Conflict(format!("the campaign {} does not run", known.name))),
         }
         change(&self.works, &known, CampaignState::Paused(reason.to_owned())).await?;
         self.told(known.id).await
@@ -148,7 +148,7 @@ impl Control {
         let known = find(works, campaign)?;
         let turn = known.turn.lock().await;
         if !matches!(known.state(), CampaignState::Paused(_)) {
-            return Err(BulkError::Refused(format!("the campaign {} is not paused", known.name)));
+            return Err(BulkError::Conflict(format!("the campaign {} is not paused", known.name)));
         }
         change(works, &known, CampaignState::Running).await?;
         drop(turn);
@@ -249,14 +249,9 @@ fn list_of(question: &Begin) -> String {
 fn read_letter(works: &Works, question: &Begin) -> Result<Letter, BulkError> {
     let settings = works.settings();
     let refused = |text: String| BulkError::Refused(text);
-    let name_is_good = |name: &str| {
-        let good = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'_' | b'-');
-        (1..=64).contains(&name.len()) && name.bytes().all(good)
-    };
-    for name in [&question.campaign, &list_of(question)] {
-        if !name_is_good(name) {
-            return Err(refused(format!("{name:?} cannot be a name: up to 64 letters, digits, `.`, `_` and `-`")));
-        }
+    let fault = name_fault(&question.campaign).or_else(|| question.list.as_deref().and_then(list_fault));
+    if let Some(text) = fault {
+        return Err(refused(text));
     }
     // Paths of the API that are no campaign's, or that no client asks for as they are written.
     if matches!(question.campaign.as_str(), "." | ".." | "check" | "preview") {
@@ -277,7 +272,7 @@ fn read_letter(works: &Works, question: &Begin) -> Result<Letter, BulkError> {
     }
     if settings.bulk.url.is_none() {
         let cure = "bulk mail needs a link by which recipients leave: set `url` in [web], such as \"https://mail.example.com\"";
-        return Err(refused(cure.into()));
+        return Err(BulkError::Conflict(cure.into()));
     }
     let mut text = question.letter.replace("\r\n", "\n").replace('\n', "\r\n");
     text.push_str(if text.ends_with("\r\n") { "" } else { "\r\n" });
@@ -306,7 +301,7 @@ fn find(works: &Works, campaign: &str) -> Result<Arc<Known>, BulkError> {
     match found.as_slice() {
         [] => Err(BulkError::NoSuchCampaign(campaign.to_owned())),
         [one] => Ok(one.clone()),
-        _ => Err(BulkError::Refused(format!("several accounts have a campaign {name}: say ACCOUNT/{name}"))),
+        _ => Err(BulkError::Conflict(format!("several accounts have a campaign {name}: say ACCOUNT/{name}"))),
     }
 }
 
@@ -314,7 +309,7 @@ async fn go_on_loading(works: &Works, known: &Known, question: &Begin, letter: &
     let loading = known.turn.lock().await;
     if known.state() != CampaignState::Loading {
         let text = format!("there is a campaign {} already: give this one another name", known.name);
-        return Err(BulkError::Refused(text));
+        return Err(BulkError::Conflict(text));
     }
     let before = works.doors.spool.content(known.id).await.map_err(BulkError::Spool)?;
     let meta = works.doors.spool.meta(known.id).await.map_err(BulkError::Spool)?;
@@ -328,7 +323,7 @@ async fn go_on_loading(works: &Works, known: &Known, question: &Begin, letter: &
              `repute bulk cancel {0}`, or give this one another name",
             known.name
         );
-        return Err(BulkError::Refused(text));
+        return Err(BulkError::Conflict(text));
     }
     Ok(Begun { id: known.id, campaign: known.name.clone(), next_row: loading.next_row })
 }

@@ -16,7 +16,8 @@ pub struct Begin {
     /// Beginning one of that name again that is still loading, with the same letter and fields,
     /// goes on with it.
     pub campaign: String,
-    /// The list that recipients leave with one click, within the account; without it the campaign's name.
+    /// The list that recipients leave with one click, within the account; without it the campaign's name. Blanks around it
+    /// make no difference.
     #[serde(default)]
     pub list: Option<String>,
     /// A MIME message with merge fields in its header and its text parts.
@@ -27,6 +28,22 @@ pub struct Begin {
     pub fields: Vec<String>,
     #[serde(default)]
     pub tags: Vec<String>,
+}
+
+/// Octets of the name of a campaign or a list.
+const NAME: usize = 64;
+
+/// Where a campaign or a list cannot be called so: the sentence that says why. The one rule for names.
+pub(crate) fn name_fault(name: &str) -> Option<String> {
+    let good = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'_' | b'-');
+    let fits = (1..=NAME).contains(&name.len()) && name.bytes().all(good);
+    (!fits).then(|| format!("{name:?} cannot be a name: up to {NAME} letters, digits, `.`, `_` and `-`"))
+}
+
+/// The same of a list as it was written: blanks around its name make no difference, but for its length.
+pub(crate) fn list_fault(list: &str) -> Option<String> {
+    let bare = list.trim_matches(' ');
+    name_fault(if list.len() > NAME { list } else { bare })
 }
 
 /// One recipient of the list.
@@ -286,6 +303,9 @@ pub enum BulkError {
     /// Something in the question is wrong; the sentence has the cure.
     #[error("{0}")]
     Refused(String),
+    /// Nothing is wrong with the question: what is there already does not allow it. The sentence has the cure.
+    #[error("{0}")]
+    Conflict(String),
     #[error("there is no campaign {0:?}: `repute bulk list` shows those that are known")]
     NoSuchCampaign(String),
     #[error("row {row} comes before row {next} that is awaited: go on from there")]

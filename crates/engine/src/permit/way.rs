@@ -96,20 +96,22 @@ fn preference(count: usize, domain: &Domain) -> Vec<u16> {
 impl Works {
     /// The way that mail of a flow takes now; `None` where its sender may take none.
     pub(crate) fn way(&self, settings: &Settings, flow: &Flow) -> Option<(Way, Arc<Egress>)> {
+        self.ways(settings, flow).next()
+    }
+
+    /// All that it may take now, the preferred one first.
+    pub(crate) fn ways(&self, settings: &Settings, flow: &Flow) -> impl Iterator<Item = (Way, Arc<Egress>)> {
         let table = self.gate.table();
         let count = settings.egresses.len().max(1);
         let relayed = settings.routes.is_relayed(&flow.domain);
-        for index in preference(count, &flow.domain) {
+        preference(count, &flow.domain).into_iter().filter_map(move |index| {
             let families = match relayed {
                 true => table.may_relay(flow.sender, index).then_some(Families::Both),
                 false => table.families(flow.sender, index),
             };
-            if let Some(families) = families {
-                let egress = narrowed(settings, egress_at(settings, index), families);
-                return Some((Way { egress: index, families }, egress));
-            }
-        }
-        None
+            let egress = narrowed(settings, egress_at(settings, index), families?);
+            Some((Way { egress: index, families: families? }, egress))
+        })
     }
 }
 

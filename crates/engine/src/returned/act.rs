@@ -19,7 +19,7 @@ use super::news::{self, BY_MAIL, News};
 use super::{Addressed, ROLES, replies, reports, sentence};
 use crate::circuit::count::Told;
 use crate::works::Works;
-use crate::{circuit, intake, notice};
+use crate::{circuit, intake, notice, warm_up};
 
 /// Tokens that one message is looked at for: a notice is about one.
 pub(super) const TOKENS: usize = 4;
@@ -140,6 +140,9 @@ async fn follow(
     tell_sender(works, id, &known, &told, said).await?;
     for n in &told {
         count(works, &known, n);
+        if n.what == Back::Complained {
+            warm_up::complained(works, part.message, &n.recipient).await;
+        }
         works.emit(EventKind::CameBack {
             what: n.what,
             account: known.account.clone(),

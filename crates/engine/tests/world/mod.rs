@@ -458,6 +458,7 @@ fn settings() -> Settings {
                 password: None,
                 scram: None,
                 addresses: Vec::new(),
+                rate: None,
                 replies: None,
             })
             .into(),

@@ -29,10 +29,11 @@ impl Queue {
         for (index, slot) in self.flows.iter() {
             match slot.routing {
                 Routing::Barred(_) => again.push(index),
-                Routing::Known { lane, .. } => {
+                Routing::Known { lane, beside, .. } => {
                     let key = self.lanes[lane.0 as usize].as_ref().map(|lane| &lane.key);
-                    if !key.is_some_and(|key| stays(&slot.flow, key)) {
-                        leaving.push((index, lane));
+                    // Nobody looked at the lane beside it.
+                    if beside.is_some() || !key.is_some_and(|key| stays(&slot.flow, key)) {
+                        leaving.push((index, lane, beside));
                     }
                 }
                 Routing::Unknown | Routing::Asked(_) => {}
@@ -45,10 +46,10 @@ impl Queue {
                 self.to_route.push(index);
             }
         }
-        for (index, lane) in leaving {
+        for (index, lane, beside) in leaving {
             let slot = self.flows.at(index);
             (slot.routing, slot.moving) = (Routing::Unknown, true);
-            self.unroute(lane);
+            self.leave_lanes(lane, beside);
         }
     }
 
@@ -66,11 +67,13 @@ impl Queue {
         }
         for index in &others {
             let slot = self.flows.at(*index);
-            let Routing::Known { lane, .. } = slot.routing else { continue };
+            let Routing::Known { lane, beside, .. } = slot.routing else { continue };
             (slot.routing, slot.moving) = (Routing::Unknown, true);
-            self.lane_mut(lane).resume();
-            self.unfinished.push(lane);
-            self.unroute(lane);
+            for lane in [Some(lane), beside].into_iter().flatten() {
+                self.lane_mut(lane).resume();
+                self.unfinished.push(lane);
+                self.unroute(lane);
+            }
         }
         for slot in 0..self.rows.len() as u32 {
             let Some(row) = &self.rows[slot as usize] else { continue };
@@ -103,7 +106,7 @@ impl Queue {
         let flow = self.row(slot).flow;
         let flow = self.flows.get(flow);
         match &flow.routing {
-            Routing::Known { lane: known, .. } => *known == lane,
+            Routing::Known { lane: known, beside, .. } => *known == lane || *beside == Some(lane),
             Routing::Barred(_) => false,
             Routing::Unknown | Routing::Asked(_) => !flow.moving,
         }

@@ -35,6 +35,7 @@ struct WarmUp {
     number: Option<u32>,
     sent: u64,
     slowed: u64,
+    complaints: u64,
 }
 
 impl WarmUp {
@@ -43,7 +44,10 @@ impl WarmUp {
             Some(number) => (format!("{} of {}", self.step, self.steps), format!("{number} a day")),
             None => ("warm".to_owned(), "no limit".to_owned()),
         };
-        let sent = format!("{} ({} put off)", self.sent, self.slowed);
+        let sent = match self.complaints {
+            0 => format!("{} ({} put off)", self.sent, self.slowed),
+            complaints => format!("{} ({} put off, {complaints} complained)", self.sent, self.slowed),
+        };
         vec![self.egress.clone(), self.receiver.clone(), step, number, sent]
     }
 }

@@ -85,6 +85,7 @@ fn account(a: &meant::Account) -> AccountSettings {
             stored_key: s.stored_key,
             server_key: s.server_key,
         }),
+        rate: a.rate,
         replies: a.replies.clone(),
         addresses: a.addresses.iter().map(|n| AddressRange { address: n.address, prefix: n.prefix }).collect(),
     }

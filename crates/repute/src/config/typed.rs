@@ -86,6 +86,7 @@ pub struct Account {
     pub private: bool,
     #[serde(default)]
     pub addresses: Vec<Spanned<Range>>,
+    pub rate: Option<Pace>,
     pub brake: Option<u64>,
     pub replies: Option<Spanned<Address>>,
 }

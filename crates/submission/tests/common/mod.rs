@@ -8,6 +8,7 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 
+use repute_engine::Allowance;
 use repute_engine::door::{Account, AuthRefused, Crowd, Door, Returned, ScramSecret, Submitted};
 use repute_spool::memory::MemorySpool;
 use repute_spool::{BoxFuture, Committed, MessageMeta, NewMessage, PartRecord, PartState, Pending, Spool};
@@ -147,6 +148,10 @@ impl Door for FakeDoor {
 
     fn known_address(&self, client: IpAddr) -> Option<Arc<Account>> {
         (Some(client) == self.known).then(|| self.shop.clone())
+    }
+
+    fn allowance(&self, _: &str) -> Option<Allowance> {
+        None
     }
 
     fn may_send_from(&self, account: &Account, from: Option<&Address>) -> Result<(), Reply> {

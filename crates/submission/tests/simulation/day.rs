@@ -428,6 +428,7 @@ fn settings(size: Size) -> Settings {
         password: None,
         scram: (name == "shop").then(|| secret_of("pencil")),
         addresses: vec![AddressRange { address: IpAddr::V4(Ipv4Addr::new(198, 18, third, 0)), prefix: 24 }],
+        rate: None,
         replies: None,
     };
     Settings {

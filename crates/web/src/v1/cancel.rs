@@ -8,12 +8,16 @@ use repute_engine::control::{Changes, Selector};
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use super::problems::Reading;
+use super::problems::Changing;
+use super::view;
 use crate::app::App;
 use crate::caller::Caller;
 use crate::http::Path;
 use crate::problem::{self, Problem};
 use crate::settings::Action;
+
+/// Steps that are read to know whether there was such a message.
+const STEPS: usize = 100;
 
 /// How many parts (the recipients of one message at one domain) were changed.
 #[derive(Debug, Serialize, ToSchema)]
@@ -38,14 +42,14 @@ impl From<Changes> for Changed {
 
 /// Cancel a message
 ///
-/// What of it still waits is not sent. What was delivered stays delivered.
+/// What of it still waits is not sent. What was delivered stays delivered. Where nothing of it waits any more, the answer is 409.
 #[utoipa::path(
     delete,
     path = "/v1/messages/{id}",
     operation_id = "cancelMessage",
     tag = "messages",
     params(("id" = String, Path, description = "As it was answered when the message was handed in")),
-    responses((status = 200, description = "What waited is cancelled", body = Changed), Reading),
+    responses((status = 200, description = "What waited is cancelled", body = Changed), Changing),
 )]
 pub(crate) async fn cancel(
     State(app): State<Arc<App>>,
@@ -59,8 +63,18 @@ pub(crate) async fn cancel(
     let selector = Selector { ids: vec![id.clone()], account, ..Selector::default() };
     let changes = app.control.cancel(&selector, &caller.said_by()).await?;
     if changes.is_none() {
-        let id: String = id.chars().take(40).collect();
-        return Err(Problem::new(problem::NOT_FOUND, format!("nothing waits of a message {id}")));
+        return Err(not_waiting(&app, &caller, &id).await?);
     }
     Ok(Answer(changes.into()))
+}
+
+/// A message that is known is past being cancelled; another one is not there.
+async fn not_waiting(app: &App, caller: &Caller, id: &str) -> Result<Problem, Problem> {
+    let known = app.control.why_for(caller.account(), id, STEPS).await?;
+    if view::messages(&known).is_empty() {
+        let id: String = id.chars().take(40).collect();
+        return Ok(Problem::new(problem::NOT_FOUND, format!("nothing is known of a message {id}")));
+    }
+    let detail = format!("nothing of message {id} waits any more: GET /v1/messages/{id} says what became of it");
+    Ok(Problem::new(problem::CONFLICT, detail))
 }

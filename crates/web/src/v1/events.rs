@@ -55,7 +55,8 @@ pub(crate) struct Wanted {
 /// without data keep the connection and say how far the reader has come. An event `gap` says that events between
 /// are no longer kept. Of the token's account alone, where it has one.
 #[utoipa::path(get, path = "/v1/events", operation_id = "followEvents", tag = "events",
-    params(Wanted, ("Last-Event-ID" = Option<String>, Header, description = "The id of the last event that the reader had")),
+    params(Wanted, ("Last-Event-ID" = Option<String>, Header, pattern = r"^(evt_[0-9a-f][0-9a-hjkmnp-tv-z]{12})?$",
+        description = "The id of the last event that the reader had; what is none is refused with 400. Empty, it is not given")),
     responses((status = 200, description = "Events as they happen", body = String, content_type = "text/event-stream"), Reading))]
 pub(crate) async fn follow(
     State(app): State<Arc<App>>,

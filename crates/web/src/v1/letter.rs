@@ -25,6 +25,7 @@ use crate::problem::FieldFault;
 pub(crate) struct Message {
     /// The author. Its domain is one of the account's.
     pub from: Option<Mailbox>,
+    /// Whoever is named twice in `to`, `cc` and `bcc`, upper and lower case apart, gets one message.
     pub to: Option<Mailboxes>,
     pub cc: Option<Mailboxes>,
     /// Get the message and are named nowhere in it.

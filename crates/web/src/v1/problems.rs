@@ -6,12 +6,15 @@ use utoipa::openapi::{ContentBuilder, Ref, RefOr, Response, ResponseBuilder};
 use utoipa::{IntoResponses, ToSchema as _};
 
 use crate::problem::{
-    INTERNAL, INVALID_FIELDS, KEY_REUSED, KINDS, MALFORMED, MEDIA, MEDIA_TYPE, NOT_ALLOWED, NOT_FOUND, Problem,
-    RUNNING, TIMEOUT, TOO_LARGE, TOO_MANY, UNAVAILABLE, UNKNOWN_TOKEN,
+    CONFLICT, INTERNAL, INVALID_FIELDS, KEY_REUSED, KINDS, MALFORMED, MEDIA, MEDIA_TYPE, NOT_ALLOWED, NOT_FOUND,
+    Problem, TIMEOUT, TOO_LARGE, TOO_MANY, UNAVAILABLE, UNKNOWN_TOKEN,
 };
 
 /// Of an operation that only reads.
 pub(crate) struct Reading;
+
+/// Of one that takes no document and changes something.
+pub(crate) struct Changing;
 
 /// Of an operation that takes a document.
 pub(crate) struct Writing;
@@ -30,12 +33,19 @@ impl IntoResponses for Reading {
     }
 }
 
-impl IntoResponses for Writing {
+impl IntoResponses for Changing {
     fn responses() -> BTreeMap<String, RefOr<Response>> {
         let mut all = Reading::responses();
+        all.extend(described(&[CONFLICT.status]));
+        all
+    }
+}
+
+impl IntoResponses for Writing {
+    fn responses() -> BTreeMap<String, RefOr<Response>> {
+        let mut all = Changing::responses();
         all.extend(described(&[
             TIMEOUT.status,
-            RUNNING.status,
             TOO_LARGE.status,
             MEDIA_TYPE.status,
             INVALID_FIELDS.status,

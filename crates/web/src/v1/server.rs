@@ -68,14 +68,16 @@ pub(crate) struct WarmUp {
     number: Option<u32>,
     /// Messages since midnight (UTC).
     sent: u64,
-    /// Of those: put off or refused because of the address.
+    /// Of those: put off or refused because of the address, or taken for spam.
     slowed: u64,
+    /// Complaints since midnight (UTC), about messages of any day.
+    complaints: u64,
 }
 
 impl From<WarmUpRow> for WarmUp {
     fn from(row: WarmUpRow) -> WarmUp {
-        let WarmUpRow { egress, receiver, step, steps, number, sent, slowed } = row;
-        WarmUp { egress, receiver, step, steps, number, sent, slowed }
+        let WarmUpRow { egress, receiver, step, steps, number, sent, slowed, complaints } = row;
+        WarmUp { egress, receiver, step, steps, number, sent, slowed, complaints }
     }
 }
 

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use repute_engine::door::{Account, Submitted};
 use repute_engine::once::Place;
+use repute_ledger::suppression::spelling;
 use repute_types::envelope::EnvelopeOptions;
 use repute_types::{Envelope, MessageId, Recipient, Reply, Stream};
 use serde::Serialize;
@@ -57,7 +58,8 @@ pub(crate) async fn submit(
     small_enough(draft.content.len(), app.limits.message)?;
     // A refusal is told to the log as that of a client by SMTP is; what is refused at acceptance tells itself.
     let tell = |reply: &Reply| app.door.refused(caller.client, Some(&account.name), reply);
-    app.door.may_send_from(&account, Some(&draft.from)).inspect_err(tell).map_err(|reply| Problem::of_reply(&reply))?;
+    let may = app.door.may_send_from(&account, Some(&draft.from)).inspect_err(tell);
+    may.map_err(|reply| over_or_wrong(app, &account, &reply))?;
     let (recipients, refused, errors) = wanted(app, &account, &draft, tell);
     if recipients.is_empty() {
         return Err(nobody(refused, errors));
@@ -67,7 +69,7 @@ pub(crate) async fn submit(
     let status = status_of(app, &draft);
     let id = place.map(|(Place::Free(id) | Place::Taken(id))| id);
     let submitted = Submitted {
-        account,
+        account: account.clone(),
         envelope: Envelope { from: Some(draft.from), recipients, options },
         content: draft.content,
         origin: caller.origin(),
@@ -75,8 +77,17 @@ pub(crate) async fn submit(
         send_at: draft.send_at,
         id,
     };
-    let committed = app.door.accept(submitted).await.map_err(|reply| Problem::of_reply(&reply))?;
+    let committed = app.door.accept(submitted).await.map_err(|reply| over_or_wrong(app, &account, &reply))?;
     Ok(Accepted { id: committed.id(), status, recipients: count, refused })
+}
+
+/// Where the account has handed in too much, with the time at which it may go on.
+fn over_or_wrong(app: &App, account: &Account, reply: &Reply) -> Problem {
+    let problem = Problem::of_reply(reply);
+    match app.door.allowance(&account.name).filter(|_| problem.status() == problem::TOO_MANY.status) {
+        Some(allowance) => problem.retry_after(allowance.wait.as_secs() + 1),
+        None => problem,
+    }
 }
 
 /// A message that SMTP would not take is not taken here either, however its body was packed.
@@ -92,7 +103,7 @@ fn small_enough(octets: usize, most: usize) -> Result<(), Problem> {
 
 /// The answer for a message that was accepted when it was handed in before.
 pub(crate) fn taken_before(app: &App, id: MessageId, draft: &Draft) -> Accepted {
-    let recipients = draft.recipients.iter().map(|(address, _)| address).collect::<HashSet<_>>().len();
+    let recipients = draft.recipients.iter().map(|(address, _)| spelling(address)).collect::<HashSet<_>>().len();
     Accepted { id, status: status_of(app, draft), recipients, refused: Vec::new() }
 }
 
@@ -114,7 +125,7 @@ fn account_for(account: &Arc<Account>, stream: Option<Stream>) -> Result<Arc<Acc
     }
 }
 
-/// Each recipient once: those that are taken, and those that are not.
+/// Each recipient once, in whatever spelling, by the rule that lists go by: those that are taken, and those that are not.
 fn wanted(
     app: &App,
     account: &Account,
@@ -123,7 +134,7 @@ fn wanted(
 ) -> (Vec<Recipient>, Vec<RefusedRecipient>, Vec<FieldFault>) {
     let (mut recipients, mut refused, mut errors) = (Vec::new(), Vec::new(), Vec::new());
     let mut seen = HashSet::new();
-    for (address, place) in draft.recipients.iter().filter(|(address, _)| seen.insert(address)) {
+    for (address, place) in draft.recipients.iter().filter(|(address, _)| seen.insert(spelling(address))) {
         let recipient = Recipient::to(address.clone());
         match app.door.may_send_to(account, &recipient, Some(&draft.labels)) {
             Ok(()) => recipients.push(recipient),

@@ -21,10 +21,10 @@ use repute_engine::{Doors, Engine, Settings as EngineSettings};
 use repute_hooks::{Bounds, Caller, Feed, FeedOptions, Hooks, Types, Webhook};
 use repute_ledger::requests::{RequestOptions, Requests};
 use repute_ledger::suppression::Suppressions;
-use repute_ledger::{Circuits, Opened, Reports, ReportsOptions, TlsSessions, Trust};
+use repute_ledger::{Circuits, History, HistoryOptions, Opened, Reports, ReportsOptions, TlsSessions, Trust};
 use repute_metrics::{Counters, Page, Source};
 use repute_net::{MemoryNetwork, TlsClient};
-use repute_queue::Retry;
+use repute_queue::{Rate, Retry};
 use repute_spool::{MemorySpool, Spool};
 use repute_types::event::{EventSink, NoEvents};
 use repute_types::{Domain, Event, EventKind, MessageId, SeededRandom, Stream, SystemClock, Timestamp};
@@ -104,9 +104,15 @@ impl World {
         .unwrap();
         let counters = Arc::new(Counters::default());
         let notes = Arc::default();
-        let readers = Readers { feed: feed.clone(), counters: counters.clone(), notes: Arc::clone(&notes) };
-        let readers = Arc::new(readers);
-        let mut doors = doors(spool.clone(), state.path(), readers);
+        let history = History::open(&state.path().join("history.sqlite"), HistoryOptions::default());
+        let history = Arc::new(history.unwrap());
+        let readers = Readers {
+            feed: feed.clone(),
+            counters: counters.clone(),
+            notes: Arc::clone(&notes),
+            history: history.clone(),
+        };
+        let mut doors = Doors { history: Some(history), ..doors(spool.clone(), state.path(), Arc::new(readers)) };
         if has_trust {
             let store = Arc::new(Trust::open(&state.path().join("trust.sqlite")).unwrap());
             doors.trust = Some(TrustDoors { dns: Arc::new(ServersFake::parse("")), network: None, store });
@@ -259,6 +265,8 @@ pub const SHOP: &str = "Authorization: Bearer repute_shop";
 pub const READER: &str = "Authorization: Bearer repute_reader";
 /// May do everything for the account `news`, which sends bulk mail.
 pub const NEWS: &str = "Authorization: Bearer repute_news";
+/// May do everything for the account `rated`, which may hand in mail for three recipients an hour.
+pub const RATED: &str = "Authorization: Bearer repute_rated";
 /// Operates the server.
 pub const OPERATOR: &str = "Authorization: Bearer repute_ops";
 /// May read the metrics.
@@ -284,6 +292,7 @@ fn settings() -> Settings {
             token("reader", "other", &[Action::Read], None),
             token("slow", "shop", &Action::ALL, Some(2)),
             token("news", "news", &Action::ALL, None),
+            token("rated", "rated", &Action::ALL, None),
             Arc::new(Token {
                 name: "ops".into(),
                 signing_secret: "secret of ops".into(),
@@ -331,6 +340,7 @@ fn engine_settings() -> EngineSettings {
         password: None,
         scram: None,
         addresses: Vec::new(),
+        rate: (name == "rated").then_some(Rate { count: 3, per: Duration::from_secs(3600) }),
         replies: None,
     };
     EngineSettings {
@@ -338,7 +348,7 @@ fn engine_settings() -> EngineSettings {
         tls_reports: Default::default(),
         bulk: BulkSettings { url: Some("https://mail.example.com".into()), list_unsubscribe: true },
         hostname: domain("mail.example.com"),
-        accounts: vec![account("shop"), account("other"), account("news")],
+        accounts: vec![account("shop"), account("other"), account("news"), account("rated")],
         domains: vec![sending("example.com")],
         egresses: Vec::new(),
         routes: Arc::new(Routes::default()),
@@ -370,6 +380,7 @@ struct Readers {
     counters: Arc<Counters>,
     /// Told to the operator.
     notes: Arc<Mutex<Vec<String>>>,
+    history: Arc<History>,
 }
 
 impl EventSink for Readers {
@@ -378,6 +389,7 @@ impl EventSink for Readers {
             self.notes.lock().unwrap().push(text.clone());
         }
         self.counters.record(&event);
+        self.history.emit(event.clone());
         self.feed.emit(event);
     }
 }

@@ -4,6 +4,7 @@
 use std::collections::{BTreeMap, HashSet};
 use std::net::IpAddr;
 
+use repute_queue::Rate;
 use repute_types::{Address, Domain, Stream};
 use toml::Spanned;
 
@@ -22,6 +23,7 @@ pub struct Account {
     pub stream: Stream,
     pub private: bool,
     pub addresses: Vec<Network>,
+    pub rate: Option<Rate>,
     /// How many times its habit it may write to strangers, where that is not as for all.
     pub brake: Option<u64>,
     pub replies: Option<Address>,
@@ -81,6 +83,7 @@ pub fn check(
             },
             private: one.private,
             addresses: one.addresses.iter().map(|r| r.get_ref().0).collect(),
+            rate: one.rate.map(|rate| rate.0),
             brake: one.brake,
             replies: one.replies.map(Spanned::into_inner),
             name: one.name.into_inner(),

@@ -1,6 +1,6 @@
 //! The sections about who sends: as which domains, and by which accounts.
 
-use super::Kind::{Bool, Choice, Count, List, Mail, Name, Network, OneOrMany, Path, Secret, Text};
+use super::Kind::{Bool, Choice, Count, List, Mail, Name, Network, OneOrMany, Path, Rate, Secret, Text};
 use super::Need::{Default, Optional, Required};
 use super::{Section, key};
 
@@ -78,6 +78,12 @@ pub const ACCOUNT: Section = Section {
             Bool,
             Default("false"),
             "Leaves the submitting client's address and name out of the Received field.",
+        ),
+        key(
+            "rate",
+            Rate,
+            Optional("as much as it likes"),
+            "How much mail it may hand in, counted in recipients: `10/s`, `100/m`, `1000/h`, `20000/d`. So many are taken at once; more is refused for now, by SMTP with 450, over HTTP with 429. Campaigns are not counted.",
         ),
         key(
             "addresses",

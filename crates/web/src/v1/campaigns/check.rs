@@ -23,7 +23,8 @@ use crate::v1::problems::Writing;
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Check {
-    /// The list that they would be written to by.
+    /// The list that they would be written to by, named as where a campaign is begun.
+    #[schema(min_length = 1, max_length = 64, pattern = r"^ *[A-Za-z0-9._-]+ *$", example = "weekly")]
     list: Option<String>,
     #[schema(max_items = 2000)]
     emails: Vec<String>,
