@@ -171,7 +171,7 @@ fn answer<T>(lookup: Lookup<T>, found: impl FnOnce(Vec<T>) -> Answer) -> Answer 
         Lookup::Found(records) => found(records.items),
         Lookup::NoData { .. } => Answer::NoData,
         Lookup::NoName { .. } => Answer::NoName,
-        Lookup::Failure(why) | Lookup::NoAnswer(why) => Answer::Failure(why),
+        Lookup::Failure(why) | Lookup::NoAnswer(why) | Lookup::NotAsked(why) => Answer::Failure(why),
     }
 }
 

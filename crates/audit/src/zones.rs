@@ -35,7 +35,9 @@ async fn servers(questions: &Questions, name: &Domain) -> Result<Vec<(Domain, Op
         match questions.records(&zone, Kind::Ns).await {
             Lookup::Found(found) => break found.items,
             Lookup::NoData { .. } | Lookup::NoName { .. } => at = zone.parent(),
-            Lookup::Failure(why) | Lookup::NoAnswer(why) => return Err(NoServers::Unknown(why)),
+            Lookup::Failure(why) | Lookup::NoAnswer(why) | Lookup::NotAsked(why) => {
+                return Err(NoServers::Unknown(why));
+            }
         }
     };
     let names = names.into_iter().filter_map(|data| if let Data::Name(name) = data { Some(name) } else { None });
@@ -92,7 +94,9 @@ async fn read(questions: &Questions, said: ServerSaid, kind: Kind) -> Said {
         ServerSaid::Answered(Lookup::Found(found)) => found,
         ServerSaid::Answered(Lookup::NoData { .. }) => return Said::Answered(Answer::NoData, Duration::ZERO),
         ServerSaid::Answered(Lookup::NoName { .. }) => return Said::Answered(Answer::NoName, Duration::ZERO),
-        ServerSaid::Answered(Lookup::Failure(why) | Lookup::NoAnswer(why)) => return Said::Silent(why),
+        ServerSaid::Answered(Lookup::Failure(why) | Lookup::NoAnswer(why) | Lookup::NotAsked(why)) => {
+            return Said::Silent(why);
+        }
     };
     // It leads into a zone of somebody else's, whose answer the resolver has.
     if let [Data::Alias(target)] = found.items.as_slice() {
@@ -100,7 +104,7 @@ async fn read(questions: &Questions, said: ServerSaid, kind: Kind) -> Said {
             Lookup::Found(behind) => Said::Answered(collect(behind.items), found.ttl.min(behind.ttl)),
             Lookup::NoData { .. } => Said::Answered(Answer::NoData, found.ttl),
             Lookup::NoName { .. } => Said::Answered(Answer::NoName, found.ttl),
-            Lookup::Failure(why) | Lookup::NoAnswer(why) => Said::Silent(why),
+            Lookup::Failure(why) | Lookup::NoAnswer(why) | Lookup::NotAsked(why) => Said::Silent(why),
         };
     }
     Said::Answered(collect(found.items), found.ttl)
@@ -158,7 +162,7 @@ pub(crate) async fn zone_answers(questions: &Questions, domain: &Domain) -> Pres
     loop {
         match questions.records(&at, Kind::Soa).await {
             Lookup::Found(_) => return Presence::There,
-            Lookup::Failure(why) | Lookup::NoAnswer(why) => return Presence::Unknown(why),
+            Lookup::Failure(why) | Lookup::NoAnswer(why) | Lookup::NotAsked(why) => return Presence::Unknown(why),
             // The name itself has to exist.
             Lookup::NoName { .. } if at == *domain => return Presence::Absent,
             Lookup::NoData { .. } | Lookup::NoName { .. } => {}

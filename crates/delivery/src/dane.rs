@@ -9,9 +9,10 @@ use repute_dns::{Lookup, Resolver};
 use repute_net::tls;
 use repute_trust::dane;
 use repute_trust::tlsrpt::{PolicyType, ResultType};
-use repute_types::{Culprit, Domain, EnhancedCode, Outcome, Stage, Tlsa, Verdict};
+use repute_types::{Culprit, Domain, Outcome, Tlsa};
 
 use crate::Route;
+use crate::route::unknown_for_now;
 use crate::tally::{AppliedPolicy, Flaw};
 
 /// Aliases that are followed, as resolvers do.
@@ -103,20 +104,27 @@ pub(crate) async fn promise(
             Lookup::Failure(why) => {
                 let flaw = Flaw::new(ResultType::DnssecInvalid, format!("the TLSA records of {at}: {why}"));
                 let seen = Some((Some(applied(base, &[])), flaw));
-                return Err(NoWay { outcome: cannot_be_found_out(host, &at, &why), seen });
+                return Err(NoWay { outcome: cannot_be_found_out(Culprit::Dns, host, &at, &why), seen });
             }
             // Our resolver says nothing: no fault of theirs that is known.
-            Lookup::NoAnswer(why) => return Err(NoWay { outcome: cannot_be_found_out(host, &at, &why), seen: None }),
+            Lookup::NoAnswer(why) => {
+                return Err(NoWay { outcome: cannot_be_found_out(Culprit::Dns, host, &at, &why), seen: None });
+            }
+            Lookup::NotAsked(why) => {
+                return Err(NoWay { outcome: cannot_be_found_out(Culprit::Us, host, &at, &why), seen: None });
+            }
         }
     }
     Ok(Promise::Nothing)
 }
 
-fn cannot_be_found_out(host: &Domain, at: &Domain, why: &str) -> Outcome {
-    let text = format!(
-        "whether {host} asks for TLS by DANE cannot be found out (the TLSA records of {at}: {why}), so nothing is sent to it"
-    );
-    Outcome::ours(Verdict::Deferred, Stage::Route, Culprit::Dns, EnhancedCode(4, 4, 3), text)
+fn cannot_be_found_out(culprit: Culprit, host: &Domain, at: &Domain, why: &str) -> Outcome {
+    unknown_for_now(
+        culprit,
+        format!(
+            "whether {host} asks for TLS by DANE cannot be found out (the TLSA records of {at}: {why}), so nothing is sent to it"
+        ),
+    )
 }
 
 fn applied(base: &Domain, records: &[Tlsa]) -> AppliedPolicy {

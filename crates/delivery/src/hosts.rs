@@ -8,7 +8,7 @@ use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 use repute_dns::{Lookup, Resolver};
 use repute_types::{Culprit, Domain, EnhancedCode, Outcome, Stage, Verdict};
 
-use crate::route::failure;
+use crate::route::{unknown, unknown_for_now};
 use crate::{DeliverySettings, Egress, HostName, MxHost, Route};
 
 /// Addresses of one host that are tried: what a name has beyond it, is a pool behind one door.
@@ -70,7 +70,10 @@ async fn look_up(name: &Domain, egress: &Egress, resolver: &dyn Resolver) -> Res
     };
     let (v4, v6) = tokio::join!(v4, v6);
     let authentic = is_authentic(&v4) && is_authentic(&v6);
-    let failed = failure(&v4).or(failure(&v6)).map(ToOwned::to_owned);
+    let told = |(culprit, why): (Culprit, &str)| {
+        unknown_for_now(culprit, format!("the addresses of {name} could not be looked up: {why}"))
+    };
+    let failed = unknown(&v4).or(unknown(&v6)).map(told);
     let v4 = items(v4).into_iter().map(IpAddr::V4).collect::<Vec<_>>();
     let v6 = items(v6).into_iter().map(IpAddr::V6).collect::<Vec<_>>();
     let found = if egress.prefers_v6() { in_turn(v6, v4) } else { in_turn(v4, v6) };
@@ -78,10 +81,7 @@ async fn look_up(name: &Domain, egress: &Egress, resolver: &dyn Resolver) -> Res
         return Ok((found, authentic));
     }
     Err(match failed {
-        Some(why) => {
-            let text = format!("the addresses of {name} could not be looked up: {why}");
-            nothing(Verdict::Deferred, EnhancedCode(4, 4, 3), text)
-        }
+        Some(failed) => failed,
         None if egress.narrowed => {
             let text = format!("the host {name} has no address of the family that mail may leave by now");
             nothing(Verdict::Deferred, EnhancedCode(4, 4, 4), text)

@@ -259,7 +259,8 @@ impl Opener<'_> {
     }
 }
 
-/// The status where this machine can open no more sockets, which says nothing about the site (RFC 3463 §3.4).
+/// The status where this machine can open no more sockets, or has no way to a name server, which says nothing about the
+/// site (RFC 3463 §3.4).
 pub const NO_SOCKETS: EnhancedCode = EnhancedCode(4, 3, 1);
 
 fn broke_before() -> Flaw {

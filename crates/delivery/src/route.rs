@@ -18,6 +18,7 @@ use repute_smtp::client::Login;
 use repute_trust::sts::Policy;
 use repute_types::{Culprit, Domain, EnhancedCode, Outcome, Random, Stage, Verdict};
 
+use crate::opening::NO_SOCKETS;
 use crate::{DeliverySettings, Egress, TlsNeed, secured};
 
 /// Hosts of a domain that are known, the best first: the largest providers have five. One opening tries fewer, the next one others.
@@ -239,7 +240,8 @@ async fn by_mx(
             let text = format!("the domain {domain} does not exist (NXDOMAIN)");
             return Err(no_route(Verdict::Failed, EnhancedCode(5, 1, 2), text));
         }
-        Lookup::Failure(why) | Lookup::NoAnswer(why) => return Err(dns_failed("MX", domain, &why)),
+        Lookup::Failure(why) | Lookup::NoAnswer(why) => return Err(dns_failed(Culprit::Dns, "MX", domain, &why)),
+        Lookup::NotAsked(why) => return Err(dns_failed(Culprit::Us, "MX", domain, &why)),
     };
     let records = usable(domain, found.items)?;
     let hosts = without_ourselves(records, egress, settings);
@@ -307,9 +309,8 @@ async fn implicit_mx(
         (Some(a), Some(b)) => a.min(b),
         (Some(ttl), None) | (None, Some(ttl)) => ttl,
         (None, None) => {
-            let why = failure(&v4).or(failure(&v6));
-            return Err(match why {
-                Some(why) => dns_failed("address", domain, why),
+            return Err(match unknown(&v4).or(unknown(&v6)) {
+                Some((culprit, why)) => dns_failed(culprit, "address", domain, why),
                 None => {
                     let text = format!("the domain {domain} has neither an MX record nor an address");
                     no_route(Verdict::Failed, EnhancedCode(5, 4, 4), text)
@@ -333,11 +334,16 @@ fn found_ttl<T>(lookup: &Lookup<T>) -> Option<Duration> {
     }
 }
 
-pub(crate) fn failure<T>(lookup: &Lookup<T>) -> Option<&str> {
-    match lookup {
-        Lookup::Failure(why) | Lookup::NoAnswer(why) => Some(why),
-        _ => None,
-    }
+/// Why a look-up has no answer, and whose fault that is.
+pub(crate) fn unknown<T>(lookup: &Lookup<T>) -> Option<(Culprit, &str)> {
+    let culprit = if matches!(lookup, Lookup::NotAsked(_)) { Culprit::Us } else { Culprit::Dns };
+    lookup.unknown().map(|why| (culprit, why))
+}
+
+/// What is not known for a while; that we cannot ask says nothing about the domain, nor about its hosts.
+pub(crate) fn unknown_for_now(culprit: Culprit, text: String) -> Outcome {
+    let status = if culprit == Culprit::Us { NO_SOCKETS } else { EnhancedCode(4, 4, 3) };
+    Outcome::ours(Verdict::Deferred, Stage::Route, culprit, status, text)
 }
 
 /// `hosts` is sorted; equals are put into an order of chance (RFC 5321 §5.1).
@@ -391,9 +397,8 @@ fn site_key(hosts: &[(u16, Domain)]) -> SiteKey {
     key.into()
 }
 
-fn dns_failed(what: &str, domain: &Domain, why: &str) -> Outcome {
-    let text = format!("the {what} records of {domain} could not be looked up: {why}");
-    no_route(Verdict::Deferred, EnhancedCode(4, 4, 3), text)
+fn dns_failed(culprit: Culprit, what: &str, domain: &Domain, why: &str) -> Outcome {
+    unknown_for_now(culprit, format!("the {what} records of {domain} could not be looked up: {why}"))
 }
 
 fn no_route(verdict: Verdict, status: EnhancedCode, text: String) -> Outcome {

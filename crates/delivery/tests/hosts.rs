@@ -9,7 +9,7 @@ use repute_delivery::{Connection, DeliverySettings, Egress, Routes, Wanted};
 use repute_dns::ZoneFake;
 use repute_net::{ConnectKind, MemoryNetwork, TlsClient};
 use repute_testkit::Dialogue;
-use repute_types::{Domain, Outcome, SeededRandom, Verdict};
+use repute_types::{Culprit, Domain, Outcome, SeededRandom, Verdict};
 use tokio::time::Instant;
 
 const ZONE: &str = "
@@ -137,6 +137,14 @@ async fn our_own_want_of_sockets_is_ours_and_blames_no_host() {
     scene.check("deferred 4.3.1 connect").await;
     // None of them is remembered as one that cannot be reached.
     scene.says("192.0.2.1", TAKES).says("192.0.2.2", TAKES).check("192.0.2.1").await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_host_that_we_can_open_no_socket_to_ask_for_is_not_blamed() {
+    let scene = Scene::new();
+    scene.zone.replace("b.test MX 10 one.b.test\none.b.test UNASKED");
+    scene.check("deferred 4.3.1 route").await;
+    assert_eq!(scene.open().await.err().map(|outcome| outcome.culprit), Some(Culprit::Us));
 }
 
 #[tokio::test(start_paused = true)]

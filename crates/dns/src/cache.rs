@@ -41,7 +41,7 @@ impl<K: Hash + Eq + Clone, T: Clone> Cache<K, T> {
 
     /// Keeps an answer; one that says that nothing is known is not kept.
     pub fn put(&self, key: &K, answer: &Lookup<T>, ttl: Duration) {
-        if ttl.is_zero() || self.most == 0 || matches!(answer, Lookup::Failure(_) | Lookup::NoAnswer(_)) {
+        if ttl.is_zero() || self.most == 0 || answer.unknown().is_some() {
             return;
         }
         let now = Instant::now();

@@ -11,13 +11,13 @@ use std::time::Duration;
 use hickory_proto::dnssec::rdata::DNSSECRData;
 use hickory_proto::op::{Edns, Message, Query, ResponseCode};
 use hickory_proto::rr::{Name, RData, Record, RecordType};
-use repute_types::Domain;
+use repute_types::{Domain, files};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpStream, UdpSocket};
 use tokio::time::timeout;
 
 use crate::hickory::{HickoryResolver, absolute, domain, positive, take_mx};
-use crate::{BoxFuture, Data, Inspect, Kind, Lookup, Records, Said};
+use crate::{BoxFuture, Data, Inspect, Kind, Lookup, Records, Said, able};
 
 /// Packets get lost; a second try finds out.
 const TRIES: usize = 2;
@@ -97,6 +97,7 @@ pub(crate) async fn ask_recursive<T>(
 
 fn unanswered<T>(error: &io::Error) -> Lookup<T> {
     match error.kind() {
+        _ if files::are_used_up(error) => Lookup::NotAsked(able::used_up(error)),
         io::ErrorKind::InvalidData => Lookup::Failure("its answer is no DNS message".into()),
         io::ErrorKind::InvalidInput => Lookup::Failure("the question cannot be written".into()),
         io::ErrorKind::TimedOut => Lookup::NoAnswer("no answer in time".into()),
@@ -141,8 +142,7 @@ async fn exchange(server: SocketAddr, octets: &[u8], id: u16, patience: Duration
 }
 
 async fn over_udp(server: SocketAddr, octets: &[u8], id: u16) -> io::Result<Message> {
-    let any = if server.is_ipv4() { "0.0.0.0:0" } else { "[::]:0" };
-    let socket = UdpSocket::bind(any).await?;
+    let socket = UdpSocket::bind((able::any(server.ip()), 0)).await?;
     // Connected, it takes datagrams from this server alone.
     socket.connect(server).await?;
     socket.send(octets).await?;

@@ -19,6 +19,7 @@
 //! example.net      SPF    v=spf1 -all           the old type 99
 //! broken.example   SERVFAIL             all questions about the name fail;
 //! slow.example     TIMEOUT  MX          or only those for one type
+//! away.example     UNASKED  A           we can open no socket to ask for it
 //! example.net      AUTHENTIC            the name's answers are validated
 //! example.net      TTL    60            else 300 s
 //! ```
@@ -80,6 +81,7 @@ impl Kind {
 enum Trouble {
     Failure,
     Silence,
+    Unasked,
 }
 
 #[derive(Clone, Default)]
@@ -148,6 +150,7 @@ impl ZoneFake {
             match entry.troubles.iter().find(|(of, _)| of.is_none_or(|of| of == kind)) {
                 Some((_, Trouble::Failure)) => return Lookup::Failure("SERVFAIL".into()),
                 Some((_, Trouble::Silence)) => return Lookup::NoAnswer("no answer in time".into()),
+                Some((_, Trouble::Unasked)) => return Lookup::NotAsked("no sockets".into()),
                 None => {}
             }
             if let Some(alias) = &entry.alias {
@@ -190,6 +193,7 @@ fn take_line(entry: &mut Entry, what: &str, value: &str) -> bool {
     match what {
         "SERVFAIL" => entry.troubles.push((of, Trouble::Failure)),
         "TIMEOUT" => entry.troubles.push((of, Trouble::Silence)),
+        "UNASKED" => entry.troubles.push((of, Trouble::Unasked)),
         "AUTHENTIC" => entry.authentic = true,
         "CNAME" => entry.alias = Some(value.trim_end_matches('.').to_ascii_lowercase()),
         "TTL" => match value.parse() {

@@ -29,7 +29,7 @@ use crate::cache::Cache;
 use crate::direct;
 use crate::roots::Roots;
 use crate::validation::Validation;
-use crate::{BoxFuture, Exchange, Lookup, Mx, Records, Resolver};
+use crate::{BoxFuture, Exchange, Lookup, Mx, Records, Resolver, able};
 
 /// How names are looked up.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -90,6 +90,7 @@ pub enum DnsError {
 /// Who finds the answers.
 enum Source {
     Servers {
+        servers: Vec<SocketAddr>,
         /// Takes answers as they come.
         plain: TokioResolver,
         validation: Option<Validation>,
@@ -174,9 +175,9 @@ impl HickoryResolver {
             }
             match &self.source {
                 Source::Roots(roots) => roots.fetch(name, kind, take).await,
-                Source::Servers { plain, validation } => {
+                Source::Servers { plain, validation, servers } => {
                     let resolver = match validation {
-                        Some(validation) => validation.usable().await.unwrap_or(plain),
+                        Some(validation) => validation.usable(servers).await.unwrap_or(plain),
                         None => plain,
                     };
                     ask_servers(resolver, name, kind, take).await
@@ -184,7 +185,19 @@ impl HickoryResolver {
             }
         };
         let late = || (Lookup::NoAnswer("no answer in time".into()), Duration::ZERO);
-        timeout(self.deadline, asking).await.unwrap_or_else(|_| late())
+        let (answer, ttl) = timeout(self.deadline, asking).await.unwrap_or_else(|_| late());
+        match answer.unknown().and_then(|_| able::cannot_ask(self.servers())) {
+            Some(why) => (Lookup::NotAsked(why), Duration::ZERO),
+            None => (answer, ttl),
+        }
+    }
+
+    /// Who is asked first: recursive servers, or the roots.
+    fn servers(&self) -> &[SocketAddr] {
+        match &self.source {
+            Source::Servers { servers, .. } => servers,
+            Source::Roots(roots) => roots.servers(),
+        }
     }
 
     /// Whether answers are validated: `false` where that is switched off, or where the name
@@ -192,7 +205,7 @@ impl HickoryResolver {
     pub async fn validates(&self) -> bool {
         match &self.source {
             Source::Roots(roots) => roots.validates(),
-            Source::Servers { validation: Some(validation), .. } => validation.usable().await.is_some(),
+            Source::Servers { validation: Some(validation), servers, .. } => validation.usable(servers).await.is_some(),
             Source::Servers { validation: None, .. } => false,
         }
     }
@@ -233,7 +246,9 @@ fn from_servers(settings: &DnsSettings) -> Result<Source, DnsError> {
             Some(Validation::new(build(&servers, settings, Some(anchors))?, true))
         }
     };
-    Ok(Source::Servers { plain, validation })
+    let port = |server: &NameServerConfig| server.connections.first().map_or(53, |connection| connection.port);
+    let servers = servers.iter().map(|server| (server.ip, port(server)).into()).collect();
+    Ok(Source::Servers { servers, plain, validation })
 }
 
 /// A resolver; one that validates where there are keys to validate from.

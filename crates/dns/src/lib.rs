@@ -1,9 +1,10 @@
 //! Names to records, with the kinds of answer told apart.
 //!
-//! Promise: "the name does not exist", "it has no such record", "the servers failed" and
-//! "nobody answered" are four different values, never mixed; and every answer says whether
+//! Promise: "the name does not exist", "it has no such record", "the servers failed",
+//! "nobody answered" and "we could not ask" are five different values, never mixed; and every answer says whether
 //! DNSSEC validated it (RFC 4035) and until when it may be kept.
 
+mod able;
 mod cache;
 mod direct;
 mod fake;
@@ -41,6 +42,19 @@ pub enum Lookup<T> {
     Failure(String),
     /// Time-out, or no server could be reached.
     NoAnswer(String),
+    /// This machine could not ask: it can open no more sockets, or has no way to any name server. That says nothing about
+    /// the name, nor about its servers.
+    NotAsked(String),
+}
+
+impl<T> Lookup<T> {
+    /// Why it is not known what the name has.
+    pub fn unknown(&self) -> Option<&str> {
+        match self {
+            Lookup::Failure(why) | Lookup::NoAnswer(why) | Lookup::NotAsked(why) => Some(why),
+            Lookup::Found(_) | Lookup::NoData { .. } | Lookup::NoName { .. } => None,
+        }
+    }
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -8,7 +8,7 @@
 //! Known limit: why no server of a zone could be asked is a text in hickory, so silence of all of
 //! them is a `Failure` where it was met on the way down, and `NoAnswer` at the end of the deadline.
 
-use std::net::{IpAddr, UdpSocket};
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -21,8 +21,8 @@ use hickory_resolver::recursor::{DnssecConfig, DnssecPolicy, Recursor, RecursorE
 use ipnet::{IpNet, Ipv6Net};
 use tokio::time::Instant;
 
-use crate::Lookup;
 use crate::hickory::{DnsError, DnsSettings, NEGATIVE_TTL_MOST, TTL_MOST, negative, positive};
+use crate::{Lookup, able};
 
 /// Name, IPv4 and IPv6 address of each.
 const HINTS: &str = include_str!("../data/roots.txt");
@@ -33,6 +33,7 @@ const ZONES: usize = 4096;
 pub(crate) struct Roots {
     recursor: Recursor<TokioRuntimeProvider>,
     validates: bool,
+    servers: Vec<SocketAddr>,
 }
 
 impl Roots {
@@ -67,7 +68,12 @@ impl Roots {
         let roots = if reached.is_empty() { roots } else { reached };
         let recursor = Recursor::new(&roots, policy, None, options, TokioRuntimeProvider::default())
             .map_err(|error| DnsError::Roots(Box::new(error)))?;
-        Ok(Roots { recursor, validates })
+        let servers = roots.into_iter().map(|root| (root, 53).into()).collect();
+        Ok(Roots { recursor, validates, servers })
+    }
+
+    pub fn servers(&self) -> &[SocketAddr] {
+        &self.servers
     }
 
     pub fn validates(&self) -> bool {
@@ -128,8 +134,7 @@ fn hints() -> Vec<IpAddr> {
 /// Whether this machine has a way to an IPv6 root. Nothing is sent. Without one, each question to
 /// a server's IPv6 address would cost a failure first.
 fn reaches_v6(roots: &[IpAddr]) -> bool {
-    let way = |root: &IpAddr| UdpSocket::bind("[::]:0").and_then(|s| s.connect((*root, 53))).is_ok();
-    roots.iter().filter(|ip| ip.is_ipv6()).any(way)
+    roots.iter().filter(|ip| ip.is_ipv6()).any(|root| able::leads_to((*root, 53).into()).is_ok())
 }
 
 #[cfg(test)]

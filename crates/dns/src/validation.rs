@@ -7,6 +7,7 @@
 //! answers are taken as a plain resolver gives them, none is `authentic`, and the question is
 //! put again after a while. What is lost then is DANE, not the mail.
 
+use std::net::SocketAddr;
 use std::sync::atomic::{AtomicU8, Ordering};
 use std::time::Duration;
 
@@ -15,6 +16,8 @@ use hickory_proto::rr::{Name, RecordType};
 use hickory_resolver::TokioResolver;
 use tokio::sync::Mutex;
 use tokio::time::{Instant, timeout};
+
+use crate::able;
 
 /// A recursive server that has just started may need some seconds for the root's keys.
 const PATIENCE: Duration = Duration::from_secs(6);
@@ -40,7 +43,7 @@ impl Validation {
     }
 
     /// The validating resolver, where its servers let it validate.
-    pub async fn usable(&self) -> Option<&TokioResolver> {
+    pub async fn usable(&self, servers: &[SocketAddr]) -> Option<&TokioResolver> {
         if self.always || self.state.load(Ordering::Relaxed) == CAPABLE {
             return Some(&self.resolver);
         }
@@ -50,7 +53,8 @@ impl Validation {
             self.state.store(CAPABLE, Ordering::Relaxed);
             return Some(&self.resolver);
         }
-        if !lately {
+        // Where they could not be asked that says nothing about them.
+        if !lately && able::cannot_ask(servers).is_none() {
             *asked = Some(Instant::now());
             self.state.store(INCAPABLE, Ordering::Relaxed);
         }

@@ -90,8 +90,8 @@ pub struct Crowd {
     pub clients: usize,
     pub addresses: usize,
     pub most: Option<(IpAddr, usize)>,
-    /// How many were turned away, and for how long that goes on.
-    pub turned_away: u64,
+    /// How many were sent away, newcomers or strangers in favour of newcomers, and for how long that goes on.
+    pub sent_away: u64,
     pub lasts: Duration,
 }
 
@@ -132,7 +132,7 @@ pub trait Door: Send + Sync + 'static {
     /// A listener can take no clients in for now: told so that it can be logged.
     fn hindered(&self, why: &std::io::Error);
 
-    /// All places are taken, and a client was turned away: told so that it can be logged.
+    /// All places are taken, and a client was sent away: told so that it can be logged.
     fn crowded(&self, crowd: Crowd);
 
     /// Keeps a returned message; durable before it answers.

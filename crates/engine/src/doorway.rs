@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use repute_spool::{BoxFuture, Committed};
 use repute_types::event::Level;
-use repute_types::{Address, EventKind, Labels, MessageId, Recipient, Reply};
+use repute_types::{Address, EventKind, Labels, MessageId, Recipient, Reply, files};
 
 use crate::allowance::{self, Allowance};
 use crate::door::{Account, AuthRefused, Crowd, Door, Returned, ScramSecret, Submitted};
@@ -57,21 +57,19 @@ impl Door for Works {
     }
 
     fn hindered(&self, why: &std::io::Error) {
-        let text = format!(
-            "clients wait, because no more can be taken in: {why}; let the process open more files (LimitNOFILE= of its \
-             unit, or ulimit -n), or lower `connections` in [limits]"
-        );
+        let text = format!("clients wait, because no more can be taken in: {why}; {}", files::LET_OPEN_MORE);
         self.note(Level::Warning, "listener", text);
     }
 
     fn crowded(&self, crowd: Crowd) {
-        let Crowd { clients, addresses, most, turned_away, lasts } = crowd;
+        let Crowd { clients, addresses, most, sent_away, lasts } = crowd;
         let most = most.map_or(String::new(), |(address, count)| format!(", {count} of them from {address}"));
         let since = self.now() - lasts;
         let text = format!(
             "{clients} clients at once, which is all that `connections` in [limits] lets in, from {addresses} \
-             address(es){most}: further ones are turned away with 421, {turned_away} since {since}; find out who they are \
-             (ss -tn), keep strangers out with a firewall, lower `connections_per_client`, or raise `connections`"
+             address(es){most}: for further ones, strangers are let go who have said nothing yet, and where there are none, \
+             further ones are turned away, in all {sent_away} with 421 since {since}; find out who they are (ss -tn), keep \
+             strangers out with a firewall, lower `connections_per_client`, or raise `connections`"
         );
         self.note(Level::Warning, "listener", text);
     }

@@ -213,7 +213,9 @@ async fn wanted(works: &Works, domain: &str) -> Result<Vec<Destination>, String>
     match works.doors.resolver.txt(&name).await {
         Lookup::Found(texts) => Ok(destinations(&texts.items)),
         Lookup::NoData { .. } | Lookup::NoName { .. } => Ok(Vec::new()),
-        Lookup::Failure(why) | Lookup::NoAnswer(why) => Err(format!("{name} cannot be looked up: {why}")),
+        Lookup::Failure(why) | Lookup::NoAnswer(why) | Lookup::NotAsked(why) => {
+            Err(format!("{name} cannot be looked up: {why}"))
+        }
     }
 }
 

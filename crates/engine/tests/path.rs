@@ -266,6 +266,21 @@ async fn our_own_want_of_sockets_is_deferred_as_ours_and_pauses_no_site() {
     assert_eq!(site.taken().len(), 1, "a site that was not to blame is left alone: {:?}", world.notes());
 }
 
+/// It was taken for a site that cannot be reached.
+#[tokio::test(start_paused = true)]
+async fn our_own_want_of_sockets_for_look_ups_pauses_no_site_either() {
+    let mut world = World::new().await;
+    let site = world.receiver("b.test", |_, _| "250 2.1.5 ok");
+    world.can_ask_for_host("b.test", false);
+    world.submit("shop@example.com", &["bob@b.test"]).await.unwrap();
+    pass(Duration::from_secs(1)).await;
+    assert_eq!(world.verdicts("bob@b.test"), [(1, Deferred)]);
+    world.can_ask_for_host("b.test", true);
+    world.submit("shop@example.com", &["eve@b.test"]).await.unwrap();
+    pass(Duration::from_secs(5)).await;
+    assert_eq!(site.taken().len(), 1, "a site that was not to blame is left alone: {:?}", world.notes());
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_site_that_comes_up_gets_all_that_waited() {
     let mut world = World::new().await;

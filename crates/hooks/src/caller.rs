@@ -175,7 +175,7 @@ fn found<T>(lookup: Lookup<T>) -> Vec<T> {
 
 fn trouble<T>(lookup: &Lookup<T>) -> Option<String> {
     match lookup {
-        Lookup::Failure(text) | Lookup::NoAnswer(text) => Some(text.clone()),
+        Lookup::Failure(text) | Lookup::NoAnswer(text) | Lookup::NotAsked(text) => Some(text.clone()),
         _ => None,
     }
 }

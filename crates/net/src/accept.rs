@@ -29,7 +29,8 @@ impl Hindered {
     }
 }
 
-fn is_of_client(why: &io::Error) -> bool {
+/// Whether an accept failed because its client went away.
+pub fn is_of_client(why: &io::Error) -> bool {
     use io::ErrorKind::{ConnectionAborted, ConnectionReset, Interrupted, NotConnected};
     matches!(why.kind(), ConnectionAborted | ConnectionReset | Interrupted | NotConnected)
 }

@@ -7,6 +7,7 @@ use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
+use repute_types::files;
 use tokio::net::{TcpSocket, TcpStream};
 use tokio::time::timeout;
 
@@ -75,18 +76,11 @@ fn ready(tcp: TcpStream) -> io::Result<Stream> {
 
 /// Before anything was sent: where no more files may be open, that is no word about the other side.
 fn not_opened(to: SocketAddr, error: &io::Error) -> ConnectError {
-    // EMFILE and ENFILE, which `io::ErrorKind` has no names for; every Unix has these numbers.
-    const NO_MORE: [i32; 2] = [24, 23];
-    match error.raw_os_error() {
-        Some(number) if NO_MORE.contains(&number) => ConnectError {
-            kind: ConnectKind::NoSockets,
-            text: format!(
-                "this server can open no connection to {to} ({error}): let the process open more files (LimitNOFILE= of its \
-                 unit, or ulimit -n), or lower `connections` in [limits]"
-            ),
-        },
-        _ => failed(to, error),
+    if !files::are_used_up(error) {
+        return failed(to, error);
     }
+    let text = format!("this server can open no connection to {to} ({error}): {}", files::LET_OPEN_MORE);
+    ConnectError { kind: ConnectKind::NoSockets, text }
 }
 
 fn failed(to: SocketAddr, error: &io::Error) -> ConnectError {

@@ -6,7 +6,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use repute_engine::door::Door;
-use repute_net::accept::Hindered;
+use repute_net::accept::{Hindered, is_of_client};
+use repute_net::seats::Full;
 use tokio::io::AsyncWrite as _;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
@@ -19,6 +20,7 @@ use crate::stream::Stream;
 
 /// What a session may take beyond the drain to write its last reply and linger.
 const LAST_WORDS: Duration = Duration::from_secs(5);
+pub(crate) const TOO_MANY_OF_CLIENT: &str = "421 4.7.0 too many connections from your address\r\n";
 
 /// Serves a bound listener until `shutdown` turns true or its sender is dropped. Then nothing
 /// new is accepted, idle sessions get 421, transactions may end within `limits.drain`.
@@ -84,11 +86,17 @@ async fn take_in(mut arrivals: Arrivals, service: Service, mut shutdown: watch::
         tokio::select! {
             biased;
             () = stopped(&mut shutdown) => break,
+            // Before accepting, or a flood of clients would leave what remains of them.
+            Some(_) = sessions.join_next() => {}
             accepted = arrivals.next() => match accepted {
                 Ok((stream, peer)) => admit(&service, stream, peer, &mut sessions),
-                Err(why) => hindered.rest(&why, |why| service.door.hindered(why)).await,
+                Err(why) => {
+                    if !is_of_client(&why) {
+                        service.shared.make_room();
+                    }
+                    hindered.rest(&why, |why| service.door.hindered(why)).await;
+                }
             },
-            Some(_) = sessions.join_next() => {}
         }
     }
     drop(arrivals);
@@ -104,25 +112,27 @@ pub(crate) async fn stopped(shutdown: &mut watch::Receiver<bool>) {
 }
 
 fn admit(service: &Arc<Service>, stream: Stream, peer: IpAddr, sessions: &mut JoinSet<()>) {
-    match service.shared.enter() {
-        Ok(seat) => {
-            sessions.spawn(connection::run(service.clone(), stream, peer, seat));
-        }
-        Err(_) => {
-            turn_away(service, stream);
-            if let Some(crowd) = service.shared.turned_away() {
-                service.door.crowded(crowd);
-            }
-        }
+    // A proxy will say whose place it is.
+    let client = (!service.config.proxies.contains(&peer)).then_some(peer);
+    let entered = service.shared.enter(client);
+    if matches!(entered, Ok((_, true)) | Err(Full::All))
+        && let Some(crowd) = service.shared.sent_away()
+    {
+        service.door.crowded(crowd);
+    }
+    match entered {
+        Ok((seat, _)) => drop(sessions.spawn(connection::run(service.clone(), stream, peer, seat))),
+        Err(Full::All) => turn_away(service, stream, "421 4.3.2 too many connections: try again later\r\n"),
+        Err(Full::Client) => turn_away(service, stream, TOO_MANY_OF_CLIENT),
     }
 }
 
 /// Says 421 where it can be said at once and unencrypted, and closes.
-fn turn_away(service: &Service, stream: Stream) {
+pub(crate) fn turn_away(service: &Service, stream: Stream, line: &str) {
     if service.config.kind == ListenerKind::SubmissionTls {
         return;
     }
-    let line = b"421 4.3.2 too many connections: try again later\r\n";
+    let line = line.as_bytes();
     // The other side's buffer is empty, so the line fits; where it does not, nobody waits for it.
     match stream {
         // As the machine has it: tokio has not heard yet that it can be written to.

@@ -29,7 +29,7 @@ use crate::host::{self, DoorHost};
 use crate::proxy;
 use crate::shared::SharedLimits;
 use crate::stream::Stream;
-use crate::timer::Timer;
+use crate::timer::{Hold, Timer};
 
 /// After a refusal that closes: what the client still sends is read for so long and so much,
 /// or the reset that it causes would wipe out the reply before it is read.
@@ -75,23 +75,20 @@ pub(crate) async fn run(service: Arc<Service>, stream: Stream, peer: IpAddr, sea
     let _ = talk(&service, stream, peer, seat).await;
 }
 
-async fn talk(service: &Service, mut stream: Stream, peer: IpAddr, mut seat: Seat) -> io::Result<()> {
+async fn talk(service: &Service, mut stream: Stream, peer: IpAddr, seat: Seat) -> io::Result<()> {
     let limits = &service.config.limits;
-    let mut timer = Timer::new(limits.handshake);
-    let named = if service.config.proxies.contains(&peer) {
+    let mut timer = Timer::new(limits.handshake, Some(seat));
+    let mut named = Some(peer);
+    if service.config.proxies.contains(&peer) {
         let header = timer.within(limits.handshake, proxy::read(&mut stream)).await;
-        header.ok_or(io::ErrorKind::TimedOut)?.map_err(io::Error::other)?
-    } else {
-        Some(peer)
-    };
+        named = header.ok_or(io::ErrorKind::TimedOut)?.map_err(io::Error::other)?;
+        if timer.seat.as_mut().is_some_and(|seat| seat.take_for(named.unwrap_or(peer)).is_err()) {
+            accept::turn_away(service, stream, accept::TOO_MANY_OF_CLIENT);
+            return Ok(());
+        }
+    }
     let client = named.unwrap_or(peer).to_canonical();
     let certificates = service.config.tls.current();
-    if seat.take_for(client).is_err() {
-        if service.config.kind != ListenerKind::SubmissionTls {
-            stream.write_all(b"421 4.7.0 too many connections from your address\r\n").await?;
-        }
-        return Ok(());
-    }
     let mut tls = None;
     let security = match (service.config.kind, certificates) {
         (ListenerKind::SubmissionTls, None) => return Ok(()),
@@ -117,7 +114,7 @@ async fn talk(service: &Service, mut stream: Stream, peer: IpAddr, mut seat: Sea
 
 /// Serves a program of this machine, which is `account`. An error is a connection that broke.
 pub(crate) async fn run_local(service: &Service, stream: UnixStream, account: Arc<Account>) -> io::Result<()> {
-    let timer = Timer::new(service.config.limits.idle);
+    let timer = Timer::new(service.config.limits.idle, None);
     let host = DoorHost::new(service.door.clone(), service.shared.clone(), None, Kind::Submission, Some(account));
     Connection::new(service, (Stream::Local(stream), None), Security::Plain, host, timer).converse().await
 }
@@ -174,6 +171,8 @@ impl<'a> Connection<'a> {
                 }
                 Step::Accept { envelope, content } => self.accept(envelope, content).await,
                 Step::CheckPassword { name, password } => {
+                    // He waits for us, not we for him.
+                    self.timer.hold_place(Hold::Keep);
                     let limit = self.service.config.limits.accept;
                     let check = self.host.password(&name, &password);
                     let answer = self.timer.within(limit, check).await;
@@ -217,6 +216,7 @@ impl<'a> Connection<'a> {
         match self.hear().await? {
             Heard::Octets => return Ok(true),
             Heard::End => return Ok(false),
+            Heard::Nothing if self.timer.is_asked_back() => self.session.dismiss(Dismissal::Crowded),
             Heard::Nothing if self.stopping.is_none() => self.session.dismiss(Dismissal::ShuttingDown),
             Heard::Nothing => self.session.dismiss(Dismissal::Idle),
             Heard::Shutdown => {
@@ -238,6 +238,10 @@ impl<'a> Connection<'a> {
     }
 
     async fn hear(&mut self) -> io::Result<Heard> {
+        self.timer.hold_place(match self.host.account.is_some() || self.session.is_in_transaction() {
+            true => Hold::Keep,
+            false => Hold::Lend,
+        });
         let patience = self.patience();
         if patience.is_zero() {
             return Ok(Heard::Nothing);
@@ -292,7 +296,8 @@ impl<'a> Connection<'a> {
     async fn close(mut self) -> io::Result<()> {
         let limit = self.service.config.limits.write;
         self.timer.within(limit, self.stream.shutdown()).await.ok_or(io::ErrorKind::TimedOut)??;
-        if self.session.has_quit() {
+        // Where another waits for the place nothing waits here.
+        if self.session.has_quit() || self.timer.is_asked_back() {
             return Ok(());
         }
         let (stream, buffer) = (&mut self.stream, &mut self.buffer);

@@ -20,7 +20,7 @@ const FAILURE_TABLE: usize = 10_000;
 
 #[derive(Clone, Debug)]
 pub struct SharedBounds {
-    /// Connections in all; beyond: 421 4.3.2. 2,000.
+    /// Connections in all; beyond, a stranger is let go for a newcomer, or that gets 421 4.3.2. 2,000.
     pub connections: usize,
     /// Connections from one client; beyond: 421 4.7.0. 100.
     pub connections_per_client: usize,
@@ -50,7 +50,7 @@ pub struct SharedLimits {
     content: AtomicUsize,
     seats: Arc<Seats>,
     failures: Mutex<HashMap<IpAddr, Failures>>,
-    /// Of clients turned away, by all listeners.
+    /// Of clients sent away for want of places, by all listeners.
     crowd: Mutex<Spell>,
 }
 
@@ -77,15 +77,21 @@ impl SharedLimits {
         self.content.load(Ordering::Relaxed)
     }
 
-    pub(crate) fn enter(&self) -> Result<Seat, Full> {
-        self.seats.enter()
+    /// A place, and whether a stranger has to go for it.
+    pub(crate) fn enter(&self, client: Option<IpAddr>) -> Result<(Seat, bool), Full> {
+        self.seats.enter(client)
     }
 
-    /// A client was turned away, since all places are taken: what is to be told of that now, if anything.
-    pub(crate) fn turned_away(&self) -> Option<Crowd> {
-        let (lasts, turned_away) = lock(&self.crowd).again()?;
+    /// No more files may be open: a stranger's is let go.
+    pub(crate) fn make_room(&self) {
+        self.seats.make_room();
+    }
+
+    /// A client was sent away, since all places are taken: what is to be told of that now, if anything.
+    pub(crate) fn sent_away(&self) -> Option<Crowd> {
+        let (lasts, sent_away) = lock(&self.crowd).again()?;
         let Spread { connections, clients, most } = self.seats.spread();
-        Some(Crowd { clients: connections, addresses: clients, most, turned_away, lasts })
+        Some(Crowd { clients: connections, addresses: clients, most, sent_away, lasts })
     }
 
     pub(crate) fn may_try_auth(&self, client: IpAddr) -> bool {

@@ -8,6 +8,7 @@ mod common;
 use std::net::{IpAddr, Ipv4Addr};
 use std::time::Duration;
 
+use common::talk::{ask, begin_message, expect, is_closed, is_closed_with};
 use common::{FakeDoor, Listener, Setup, domain};
 use repute_engine::door::Crowd;
 use repute_submission::{Limits, ListenerConfig, ListenerKind, LocalListener, SharedBounds, SharedLimits, TlsSource};
@@ -21,39 +22,10 @@ async fn connect(listener: &Listener) -> Wire {
     Wire::new(TcpStream::connect(listener.address).await.unwrap())
 }
 
-async fn expect(wire: &mut Wire, start: &str) -> String {
-    let line = String::from_utf8(wire.line().await.unwrap().unwrap_or_default()).unwrap();
-    assert!(line.starts_with(start), "expected {start:?}, heard {line:?}");
-    line
-}
-
-/// The last line of a reply of several.
-async fn expect_reply(wire: &mut Wire, code: &str) {
-    while expect(wire, code).await.as_bytes()[3] == b'-' {}
-}
-
-async fn ask(wire: &mut Wire, command: &str, code: &str) {
-    wire.send(format!("{command}\r\n").as_bytes()).await.unwrap();
-    expect_reply(wire, code).await;
-}
-
-async fn is_closed(wire: &mut Wire) {
-    assert_eq!(wire.line().await.unwrap(), None);
-}
-
-async fn is_closed_with(wire: &mut Wire, reply: &str) {
-    expect(wire, reply).await;
-    is_closed(wire).await;
-}
-
 /// Greeted, named, and inside DATA.
 async fn in_data(listener: &Listener) -> Wire {
     let mut wire = connect(listener).await;
-    expect(&mut wire, "220").await;
-    ask(&mut wire, "EHLO client.invalid", "250").await;
-    ask(&mut wire, "MAIL FROM:<a@example.com>", "250").await;
-    ask(&mut wire, "RCPT TO:<b@example.net>", "250").await;
-    ask(&mut wire, "DATA", "354").await;
+    begin_message(&mut wire, "b@example.net").await;
     wire
 }
 
@@ -70,7 +42,7 @@ async fn connections_in_all_have_a_bound() {
     // Told, once for all that follow within the minute, with what an operator has to know.
     is_closed_with(&mut connect(&listener).await, "421 4.3.2").await;
     let most = Some((IpAddr::from([127, 0, 0, 1]), 2));
-    let told = Crowd { clients: 2, addresses: 1, most, turned_away: 1, lasts: Duration::ZERO };
+    let told = Crowd { clients: 2, addresses: 1, most, sent_away: 1, lasts: Duration::ZERO };
     assert_eq!(*listener.door.crowds.lock().unwrap(), [told]);
     ask(&mut a, "QUIT", "221").await;
     is_closed(&mut a).await;

@@ -11,6 +11,7 @@ pub mod content;
 pub mod domain;
 pub mod envelope;
 pub mod event;
+pub mod files;
 pub mod id;
 pub mod labels;
 pub mod outcome;

@@ -16,7 +16,7 @@ use repute_engine::door::{Account, Origin};
 use repute_types::{Domain, EnhancedCode, Reply, TlsUsed};
 
 use crate::app::App;
-use crate::http::Peer;
+use crate::http::{Peer, Place};
 use crate::pace::Pace;
 use crate::problem::{self, Problem};
 use crate::settings::{Action, Settings, Token, TokenHash};
@@ -144,6 +144,7 @@ pub(crate) fn known(app: &App, settings: &Settings, request: &Request, shown: Op
         app.door.refused(client, None, &reply);
         return Err(unknown());
     };
+    Place::keep(request.extensions());
     Ok(Caller { token, client, tls: peer.tls.clone() })
 }
 

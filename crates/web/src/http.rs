@@ -8,9 +8,10 @@ use std::time::Duration;
 use axum::extract::{FromRequestParts, Request, State};
 use axum::http::header::{self, HeaderName, HeaderValue};
 use axum::http::request::Parts;
-use axum::http::{HeaderMap, Method, Uri, Version};
+use axum::http::{Extensions, HeaderMap, Method, Uri, Version};
 use axum::middleware::Next;
 use axum::response::{IntoResponse as _, Response};
+use repute_net::seats::Seat;
 use repute_types::TlsUsed;
 use serde::de::DeserializeOwned;
 use tokio::sync::watch;
@@ -43,6 +44,18 @@ impl Peer {
 /// Of a request: turns true when the server stops, for answers that would go on for ever.
 #[derive(Clone, Debug)]
 pub(crate) struct Stopping(pub watch::Receiver<bool>);
+
+/// Of a request: its connection's place, which others can get until somebody known has it.
+#[derive(Clone, Debug)]
+pub(crate) struct Place(pub Arc<Seat>);
+
+impl Place {
+    pub fn keep(request: &Extensions) {
+        if let Some(Place(seat)) = request.get() {
+            seat.keep();
+        }
+    }
+}
 
 /// A turn among all requests, and what browsers are told of every answer.
 pub(crate) async fn guard(State(app): State<Arc<App>>, request: Request, next: Next) -> Response {

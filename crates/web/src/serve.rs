@@ -18,7 +18,7 @@ use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
-use repute_net::accept::Hindered;
+use repute_net::accept::{Hindered, is_of_client};
 use repute_net::seats::{Seat, Seats};
 use repute_net::tls;
 use repute_types::TlsUsed;
@@ -31,7 +31,7 @@ use tokio_rustls::TlsAcceptor;
 use tower::ServiceExt as _;
 
 use crate::app::{App, Face};
-use crate::http::{Peer, Stopping};
+use crate::http::{Peer, Place, Stopping};
 use crate::linger::{Unread, linger};
 use crate::router;
 use crate::slow::Slow;
@@ -80,11 +80,17 @@ pub async fn serve(
         tokio::select! {
             biased;
             () = stopped(&mut stop) => break,
+            // Before accepting, or a flood of clients would leave what remains of them.
+            Some(_) = connections.join_next() => {}
             accepted = listener.accept() => match accepted {
                 Ok((stream, peer)) => admit(&service, &seats, stream, peer, &mut connections),
-                Err(why) => hindered.rest(&why, |why| service.app.door.hindered(why)).await,
+                Err(why) => {
+                    if !is_of_client(&why) {
+                        seats.make_room();
+                    }
+                    hindered.rest(&why, |why| service.app.door.hindered(why)).await;
+                }
             },
-            Some(_) = connections.join_next() => {}
         }
     }
     drop(listener);
@@ -100,7 +106,8 @@ async fn stopped(stop: &mut watch::Receiver<bool>) {
     let _ = stop.wait_for(|stop| *stop).await;
 }
 
-/// A connection over a bound is closed at once: before a request there is nothing to answer.
+/// A connection over a bound is closed at once: before a request there is nothing to answer. So is that of a stranger,
+/// who has shown no token yet, where a newcomer needs its place.
 fn admit(
     service: &Arc<Service>,
     seats: &Arc<Seats>,
@@ -109,10 +116,12 @@ fn admit(
     connections: &mut JoinSet<()>,
 ) {
     let address = peer.ip().to_canonical();
-    let Ok(mut seat) = seats.enter() else { return };
+    if !service.serves(address) {
+        return;
+    }
     // A proxy brings many clients; it is bounded with all the others.
-    let counted = service.transport.proxies.contains(&address) || seat.take_for(address).is_ok();
-    if counted && service.serves(address) {
+    let client = (!service.transport.proxies.contains(&address)).then_some(address);
+    if let Ok((seat, _)) = seats.enter(client) {
         connections.spawn(connection(service.clone(), stream, address, seat));
     }
 }
@@ -125,28 +134,38 @@ impl Service {
     }
 }
 
-async fn connection(service: Arc<Service>, stream: TcpStream, address: IpAddr, _seat: Seat) {
+async fn connection(service: Arc<Service>, stream: TcpStream, address: IpAddr, seat: Seat) {
     let _ = stream.set_nodelay(true);
+    let seat = Arc::new(seat);
+    tokio::select! {
+        biased;
+        () = seat.asked_back() => {}
+        () = serve_client(&service, stream, address, &seat) => {}
+    }
+}
+
+async fn serve_client(service: &Service, stream: TcpStream, address: IpAddr, seat: &Arc<Seat>) {
     let is_proxy = service.transport.proxies.contains(&address);
     let Some(config) = service.transport.tls.clone() else {
-        return converse(&service, stream, Peer { address, is_proxy, tls: None }).await;
+        return converse(service, stream, Peer { address, is_proxy, tls: None }, seat).await;
     };
     let accepting = TlsAcceptor::from(config).accept(stream);
     if let Ok(Ok(stream)) = timeout(service.app.limits.handshake, accepting).await {
         let used: TlsUsed = tls::used(stream.get_ref().1);
-        converse(&service, stream, Peer { address, is_proxy, tls: Some(used) }).await;
+        converse(service, stream, Peer { address, is_proxy, tls: Some(used) }, seat).await;
     }
 }
 
 /// Request after request, until the client goes, is too slow, or the signal is given. What
 /// breaks here breaks for the client alone.
-async fn converse(service: &Service, mut stream: impl AsyncRead + AsyncWrite + Unpin, peer: Peer) {
+async fn converse(service: &Service, mut stream: impl AsyncRead + AsyncWrite + Unpin, peer: Peer, seat: &Arc<Seat>) {
     let limits = &service.app.limits;
     let unread = Unread::default();
     let answer = service_fn(|request: Request<Incoming>| {
         let mut request = unread.watch(request);
         request.extensions_mut().insert(peer.clone());
         request.extensions_mut().insert(Stopping(service.stop.clone()));
+        request.extensions_mut().insert(Place(seat.clone()));
         service.router.clone().oneshot(request)
     });
     let mut http = http1::Builder::new();

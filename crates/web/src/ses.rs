@@ -29,7 +29,7 @@ pub(crate) use self::quota::Sent;
 use crate::app::App;
 use crate::body::Raw;
 use crate::caller::{self, Caller};
-use crate::http::Peer;
+use crate::http::{Peer, Place};
 use crate::problem::{self, Problem};
 use crate::sigv4::{Claim, Wrong};
 use crate::v1::batch::{count_rest, hand_in};
@@ -159,6 +159,7 @@ async fn enter(app: &Arc<App>, request: Request) -> Result<(Caller, Raw), Proble
         }
         Err(Wrong::Incomplete | Wrong::Signature) => return Err(nobody(app, client)),
     }
+    Place::keep(&parts.extensions);
     let caller = Caller { token, client, tls: peer.tls };
     caller.sends()?;
     Ok((caller, raw))

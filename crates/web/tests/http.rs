@@ -211,6 +211,34 @@ async fn that_no_more_clients_can_be_taken_in_is_told() {
     world.end().await;
 }
 
+/// As many connections as there are places, which sent nothing, kept everybody else out for half a minute.
+#[tokio::test]
+async fn a_crowd_of_silent_connections_keeps_nobody_out() {
+    let world = World::with(Limits { connections: 16, ..Limits::default() }, Transport::default()).await;
+    let mut known = TcpStream::connect(world.address).await.unwrap();
+    let request = format!("GET /v1/queue HTTP/1.1\r\nHost: x\r\n{READER}\r\n");
+    known.write_all(format!("{request}\r\n").as_bytes()).await.unwrap();
+    let mut answers = vec![0; 4096];
+    let first = known.read(&mut answers).await.unwrap();
+    answers.truncate(first);
+    let mut crowd = Vec::new();
+    for number in 0..15 {
+        let mut silent = TcpStream::connect(world.address).await.unwrap();
+        if number % 2 == 0 {
+            silent.write_all(b"GET /heal").await.unwrap();
+        }
+        crowd.push(silent);
+    }
+    assert_eq!(world.get("/healthz").await.status, 200);
+    let gone = crowd[0].read(&mut [0; 99]).await;
+    assert!(gone.as_ref().is_ok_and(|octets| *octets == 0) || gone.is_err(), "{gone:?}");
+    // Who has shown a token stays.
+    known.write_all(format!("{request}Connection: close\r\n\r\n").as_bytes()).await.unwrap();
+    known.read_to_end(&mut answers).await.unwrap();
+    assert_eq!(String::from_utf8_lossy(&answers).matches("HTTP/1.1 200 ").count(), 2);
+    world.end().await;
+}
+
 /// It was told that its JSON is none; and a mark in front of a text spoils nothing.
 #[tokio::test]
 async fn a_compressed_body_is_told_so() {

@@ -48,7 +48,7 @@ async fn old_type(questions: &Questions, name: &Domain) -> Answer {
         Lookup::Found(_) => Answer::Texts(vec![b"v=spf1".to_vec()]),
         Lookup::NoData { .. } => Answer::NoData,
         Lookup::NoName { .. } => Answer::NoName,
-        Lookup::Failure(why) | Lookup::NoAnswer(why) => Answer::Failure(why),
+        Lookup::Failure(why) | Lookup::NoAnswer(why) | Lookup::NotAsked(why) => Answer::Failure(why),
     }
 }
 
@@ -104,14 +104,16 @@ async fn signing(questions: &Questions, domain: &Domain) -> Option<(Domain, Sign
     let (apex, soa) = loop {
         match questions.records(&at, Kind::Soa).await {
             Lookup::Found(found) => break (at, Ok(found.authentic)),
-            Lookup::Failure(why) | Lookup::NoAnswer(why) => break (at, Err(why)),
+            Lookup::Failure(why) | Lookup::NoAnswer(why) | Lookup::NotAsked(why) => break (at, Err(why)),
             Lookup::NoData { .. } | Lookup::NoName { .. } => at = at.parent().filter(|up| up.as_str().contains('.'))?,
         }
     };
     let ds = match questions.records(&apex, Kind::Ds).await {
         Lookup::Found(found) => !found.items.is_empty(),
         Lookup::NoData { .. } | Lookup::NoName { .. } => false,
-        Lookup::Failure(why) | Lookup::NoAnswer(why) => return Some((apex, Signing::Unknown(why))),
+        Lookup::Failure(why) | Lookup::NoAnswer(why) | Lookup::NotAsked(why) => {
+            return Some((apex, Signing::Unknown(why)));
+        }
     };
     let found = match (ds, soa) {
         (false, Ok(_)) => Signing::Unsigned,
@@ -138,7 +140,7 @@ async fn validates(questions: &Questions) -> Result<bool, String> {
         Lookup::Found(found) => Ok(found.authentic),
         // In a net of its own there is no such zone, and its root proves that.
         Lookup::NoName { authentic } | Lookup::NoData { authentic } => Ok(authentic),
-        Lookup::Failure(why) | Lookup::NoAnswer(why) => Err(why),
+        Lookup::Failure(why) | Lookup::NoAnswer(why) | Lookup::NotAsked(why) => Err(why),
     }
 }
 
@@ -211,7 +213,7 @@ async fn issue(questions: &Questions, host: &Domain) -> Result<Vec<String>, Stri
                 return Ok(found.items.into_iter().filter_map(value).collect());
             }
             Lookup::NoData { .. } | Lookup::NoName { .. } => at = name.parent(),
-            Lookup::Failure(why) | Lookup::NoAnswer(why) => return Err(why),
+            Lookup::Failure(why) | Lookup::NoAnswer(why) | Lookup::NotAsked(why) => return Err(why),
         }
     }
     Ok(Vec::new())

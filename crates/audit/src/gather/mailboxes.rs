@@ -102,7 +102,7 @@ pub(crate) async fn mx_hosts(questions: &Questions, domain: &Domain) -> Result<V
             return Ok(if v4.addresses().is_empty() { Vec::new() } else { vec![domain.clone()] });
         }
         Lookup::NoName { .. } => return Ok(Vec::new()),
-        Lookup::Failure(why) | Lookup::NoAnswer(why) => return Err(why),
+        Lookup::Failure(why) | Lookup::NoAnswer(why) | Lookup::NotAsked(why) => return Err(why),
     };
     list.sort_by_key(|data| if let Data::Mx(mx) = data { mx.preference } else { u16::MAX });
     let name = |data: Data| if let Data::Mx(mx) = data { mx.exchange.host().cloned() } else { None };
@@ -222,6 +222,6 @@ async fn tlsa(questions: &Questions, host: &str) -> Promised {
             }
         }
         Lookup::NoData { .. } | Lookup::NoName { .. } => Promised::Absent,
-        Lookup::Failure(why) | Lookup::NoAnswer(why) => Promised::Unknown(why),
+        Lookup::Failure(why) | Lookup::NoAnswer(why) | Lookup::NotAsked(why) => Promised::Unknown(why),
     }
 }

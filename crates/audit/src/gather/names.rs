@@ -48,7 +48,7 @@ async fn alias(questions: Questions, name: Domain) -> (String, Result<Option<Str
             _ => None,
         })),
         Lookup::NoData { .. } | Lookup::NoName { .. } => Ok(None),
-        Lookup::Failure(why) | Lookup::NoAnswer(why) => Err(why),
+        Lookup::Failure(why) | Lookup::NoAnswer(why) | Lookup::NotAsked(why) => Err(why),
     };
     (name.to_string(), alias)
 }

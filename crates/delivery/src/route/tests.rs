@@ -27,7 +27,8 @@ async fn check(zone: &str, expected: &str) {
     let got = match resolve(zone, 1).await {
         Ok(route) => route.site.to_string(),
         Err(o) => {
-            assert_eq!((o.stage, o.culprit), (Stage::Route, Culprit::Dns), "{zone}");
+            let culprit = if zone.contains("UNASKED") { Culprit::Us } else { Culprit::Dns };
+            assert_eq!((o.stage, o.culprit), (Stage::Route, culprit), "{zone}");
             format!("{} {}", o.verdict.as_str(), o.status)
         }
     };
@@ -59,6 +60,9 @@ async fn a_domain_has_the_route_that_its_zone_says() {
     check("b.test A 192.0.2.1\nb.test TIMEOUT MX", "deferred 4.4.3").await;
     check("b.test TXT x\nb.test SERVFAIL A", "deferred 4.4.3").await;
     check("b.test AAAA 2001:db8::1\nb.test SERVFAIL A", "b.test").await;
+    // That we cannot ask is our own fault: it was blamed on the domain's name servers.
+    check("b.test UNASKED", "deferred 4.3.1").await;
+    check("b.test TXT x\nb.test UNASKED A", "deferred 4.3.1").await;
 }
 
 #[tokio::test(start_paused = true)]

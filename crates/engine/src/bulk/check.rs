@@ -169,7 +169,7 @@ async fn takes(works: &Works, domain: &Domain) -> (Takes, String) {
             }
             _ => (Takes::Unknown, "its addresses could not be asked for".into()),
         },
-        Lookup::Failure(why) | Lookup::NoAnswer(why) => (Takes::Unknown, why),
+        Lookup::Failure(why) | Lookup::NoAnswer(why) | Lookup::NotAsked(why) => (Takes::Unknown, why),
     }
 }
 

@@ -49,6 +49,8 @@ pub fn address(text: &str) -> Address {
 pub struct Names {
     hosts: Mutex<HashMap<Domain, Ipv4Addr>>,
     silent: Mutex<Vec<Domain>>,
+    /// Hosts that we can open no socket to ask for.
+    unasked: Mutex<Vec<Domain>>,
     /// Domains whose MX is that of another.
     aliases: Mutex<HashMap<Domain, Domain>>,
     texts: Mutex<HashMap<Domain, String>>,
@@ -84,7 +86,12 @@ impl Resolver for Names {
     }
 
     fn a<'a>(&'a self, name: &'a Domain) -> BoxFuture<'a, Lookup<Ipv4Addr>> {
-        Box::pin(async move { self.address_of(name).map_or(Lookup::NoName { authentic: false }, found) })
+        Box::pin(async move {
+            if self.unasked.lock().unwrap().contains(name) {
+                return Lookup::NotAsked("no sockets in this test".into());
+            }
+            self.address_of(name).map_or(Lookup::NoName { authentic: false }, found)
+        })
     }
 
     fn aaaa<'a>(&'a self, _: &'a Domain) -> BoxFuture<'a, Lookup<Ipv6Addr>> {
@@ -361,6 +368,13 @@ impl World {
 
     pub fn silence(&self, name: &str) {
         self.names.silent.lock().unwrap().push(domain(name));
+    }
+
+    /// Whether we have a socket to ask for the address of the MX of a domain.
+    pub fn can_ask_for_host(&self, of: &str, can: bool) {
+        let host = domain(&format!("mx.{of}"));
+        let mut unasked = self.names.unasked.lock().unwrap();
+        if can { unasked.retain(|one| *one != host) } else { unasked.push(host) }
     }
 
     pub async fn submit(&self, from: &str, to: &[&str]) -> Result<MessageId, Reply> {

@@ -291,7 +291,12 @@ const LIMITS: Section = Section {
             Default("1000"),
             "Recipients of one message. RFC 5321 asks for at least 100.",
         ),
-        key("connections", Count(1, 100_000), Default("2000"), "Clients at once."),
+        key(
+            "connections",
+            Count(1, 100_000),
+            Default("2000"),
+            "Clients at once. One more gets the place of a stranger who waits longest, of whoever has most of these.",
+        ),
         key("connections_per_client", Count(1, 100_000), Default("100"), "Connections at once from one address."),
         key("errors", Count(1, 1000), Default("10"), "Wrong commands in one connection, after which it is closed."),
         key(

@@ -57,6 +57,7 @@ pub const TOO_MANY_ERRORS: &str = "421 4.7.0 too many errors\r\n";
 pub const TOO_MUCH_CHATTER: &str = "421 4.7.0 too many commands without a message\r\n";
 pub const TOO_MANY_AUTH: &str = "421 4.7.0 too many failures to authenticate\r\n";
 pub const IDLE: &str = "421 4.4.2 nothing was heard for too long\r\n";
+pub const CROWDED: &str = "421 4.4.2 too many clients, and of you nothing was heard for the longest: connect again\r\n";
 pub const SHUTTING_DOWN: &str = "421 4.3.2 the server is shutting down: connect again\r\n";
 
 /// The one table from a command's error to its reply.

@@ -80,6 +80,8 @@ pub(super) type Turn = Option<Step>;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Dismissal {
     Idle,
+    /// Another gets its place.
+    Crowded,
     ShuttingDown,
 }
 
@@ -190,6 +192,7 @@ impl Session {
     pub fn dismiss(&mut self, why: Dismissal) {
         self.close_with(match why {
             Dismissal::Idle => say::IDLE,
+            Dismissal::Crowded => say::CROWDED,
             Dismissal::ShuttingDown => say::SHUTTING_DOWN,
         });
     }
