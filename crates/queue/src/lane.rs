@@ -66,8 +66,11 @@ pub(crate) struct Lane {
     in_a_row: u32,
     /// Sessions open or being opened.
     pub sessions: u32,
-    /// Of these, how many wait for work.
+    /// Of these, how many wait for work, and how many of those were asked to end.
     pub idle: u32,
+    pub dismissed: u32,
+    /// The last that was heard of the site is that it takes mail.
+    pub reached: bool,
     window: f32,
     pub paused_until: Option<Timestamp>,
     /// The site itself wants the pause: mail that it still took over another session does not
@@ -97,6 +100,8 @@ impl Lane {
             in_a_row: 0,
             sessions: 0,
             idle: 0,
+            dismissed: 0,
+            reached: false,
             window: settings.first_window.min(settings.max_window) as f32,
             paused_until: None,
             told_to_wait: false,
@@ -175,6 +180,7 @@ impl Lane {
 
     pub fn succeeded(&mut self, settings: &LaneSettings, now: Timestamp) {
         self.failures = 0;
+        self.reached = true;
         if self.told_to_wait && self.is_paused(now) {
             return;
         }
@@ -200,6 +206,7 @@ impl Lane {
     /// The site could not be reached. Sessions that fail together count as one failure.
     pub fn unreachable(&mut self, settings: &LaneSettings, now: Timestamp) {
         self.window = 1.0;
+        self.reached = false;
         if self.is_paused(now) {
             return;
         }

@@ -8,6 +8,7 @@ mod beside;
 mod clock;
 mod operate;
 mod pace;
+mod seats;
 
 use std::collections::{HashMap, VecDeque};
 
@@ -39,6 +40,8 @@ pub struct Queue {
     by_key: HashMap<LaneKey, LaneId>,
     /// Lanes that may want a session, each once.
     wanting: VecDeque<LaneId>,
+    /// Of these, those that wait until more sessions are free (`seats.rs`).
+    strangers: VecDeque<LaneId>,
     /// Ends of lanes' pauses; `slot` is the lane.
     pauses: Timers,
     paces: Paces,
@@ -49,6 +52,11 @@ pub struct Queue {
     /// Lanes with parts that still have to be looked at, because their flows have left.
     unfinished: Vec<LaneId>,
     sessions: u32,
+    /// Of the sessions, those that wait for work, and those of them that were asked to end.
+    idle: u32,
+    dismissed: u32,
+    /// Where the next idle session is looked for.
+    look_from: usize,
     generation: u32,
     /// Parts by their state, in the order of [`State::ALL`].
     counts: [usize; State::ALL.len()],
@@ -70,12 +78,16 @@ impl Queue {
             free_lanes: Vec::new(),
             by_key: HashMap::new(),
             wanting: VecDeque::new(),
+            strangers: VecDeque::new(),
             pauses: Timers::default(),
             paces: Paces::default(),
             pace_timers: Timers::default(),
             wakes: Vec::new(),
             unfinished: Vec::new(),
             sessions: 0,
+            idle: 0,
+            dismissed: 0,
+            look_from: 0,
             generation: 0,
             counts: [0; State::ALL.len()],
         }
@@ -101,8 +113,7 @@ impl Queue {
 
     /// Whether `advance` or `next_session` has something to do now.
     pub fn has_news(&self) -> bool {
-        let room = self.sessions < self.settings.max_sessions;
-        !self.to_route.is_empty() || !self.unfinished.is_empty() || (!self.wanting.is_empty() && room)
+        !self.to_route.is_empty() || !self.unfinished.is_empty() || self.has_wanting()
     }
 
     /// The lanes of which one idle session each should ask for work again.
@@ -227,11 +238,10 @@ impl Queue {
     /// with the session's first work.
     pub fn next_session(&mut self, now: Timestamp) -> Option<(LaneId, Lease)> {
         self.go_on(now);
-        while self.sessions < self.settings.max_sessions {
-            let id = self.wanting.pop_front()?;
+        while let Some(id) = self.next_wanting() {
             let Some(lane) = self.lanes[id.0 as usize].as_mut() else { continue };
             lane.listed = false;
-            let lease = if lane.wants_session(now) { self.pop_ready(id, now) } else { None };
+            let lease = if self.wants_session(id, now) { self.pop_ready(id, now) } else { None };
             let Some(lease) = lease else {
                 self.drop_lane_if_unused(id);
                 continue;
@@ -241,6 +251,7 @@ impl Queue {
             self.list(id, now);
             return Some((id, lease));
         }
+        self.make_room();
         None
     }
 
@@ -253,14 +264,7 @@ impl Queue {
         if let Some(lease) = self.pop_ready(id, now) {
             return Next::Work(lease);
         }
-        self.lane_mut(id).idle += 1;
-        Next::Idle
-    }
-
-    /// A session that was idle asks again, or is about to end.
-    pub fn no_longer_idle(&mut self, id: LaneId) {
-        let lane = self.lane_mut(id);
-        lane.idle = lane.idle.saturating_sub(1);
+        if self.is_wanted_elsewhere() { Next::Close } else { self.becomes_idle(id) }
     }
 
     /// A session has ended, idle or not (call `no_longer_idle` before, if it was).
@@ -521,9 +525,10 @@ impl Queue {
     /// Puts a lane that wants a session on the list, once.
     fn list(&mut self, id: LaneId, now: Timestamp) {
         let Some(lane) = self.lanes[id.0 as usize].as_ref() else { return };
-        if !lane.listed && lane.wants_session(now) && self.is_let(id, now) {
+        if !lane.listed && self.wants_session(id, now) && self.is_let(id, now) {
             self.lane_mut(id).listed = true;
             self.wanting.push_back(id);
+            self.make_room();
         }
     }
 
