@@ -18,7 +18,7 @@ def world(case):
     """A sink, a server with HTTP on loopback, and a token of its account `app`."""
     port, sink = free_port(), Sink(case)
     repute = Repute(case, sink=sink, more=f'[web]\nlisten = "127.0.0.1:{port}"\n', start=False)
-    token = repute.json("token", "add", "web", "--account", "app", "--allow", "send,read", "--write")["token"]
+    token = repute.json("token", "add", "web", "--account", "app", "--allow", "send,read,suppress", "--write")["token"]
     repute.start()
     return sink, repute, f"http://127.0.0.1:{port}", token
 
@@ -91,6 +91,18 @@ fault("forged v2", lambda: v2.send_email(FromEmailAddress="ceo@elsewhere.example
 fault("forged v1", lambda: v1.send_email(Source="ceo@elsewhere.example", Destination={"ToAddresses": [w["to"]]},
                                          Message={"Subject": text("x"), "Body": {"Text": text("x")}}))
 fault("template v1", lambda: v1.send_templated_email(Source=w["from"], Destination={"ToAddresses": [w["to"]]}, Template="x", TemplateData="{}"))
+v2.put_suppressed_destination(EmailAddress="left+alone@receiver.example", Reason="COMPLAINT")
+v2.put_suppressed_destination(EmailAddress="gone@receiver.example", Reason="BOUNCE")
+found = v2.get_suppressed_destination(EmailAddress="left+alone@receiver.example")["SuppressedDestination"]
+assert found["Reason"] == "COMPLAINT" and found["LastUpdateTime"].year >= 2026, found
+listed = lambda **more: [one["EmailAddress"] for one in v2.list_suppressed_destinations(**more)["SuppressedDestinationSummaries"]]
+assert listed() == ["gone@receiver.example", "left+alone@receiver.example"] and listed(Reasons=["BOUNCE"]) == ["gone@receiver.example"], listed()
+assert listed(StartDate=found["LastUpdateTime"].replace(year=2020)) and not listed(EndDate=found["LastUpdateTime"].replace(year=2020)), listed()
+page = v2.list_suppressed_destinations(PageSize=1)
+assert listed(PageSize=1, NextToken=page["NextToken"]) == ["left+alone@receiver.example"], page
+fault("suppressed", lambda: v2.send_email(FromEmailAddress=w["from"], Destination={"ToAddresses": ["gone@receiver.example"]}, Content={"Simple": simple}))
+v2.delete_suppressed_destination(EmailAddress="left+alone@receiver.example")
+fault("not suppressed", lambda: v2.get_suppressed_destination(EmailAddress="left+alone@receiver.example"))
 fault("other v1", lambda: v1.list_identities())
 fault("other v2", lambda: v2.list_email_identities())
 fault("attribute", lambda: one({}))
@@ -124,6 +136,7 @@ def test_amazons_own_client(case):
     assert faults["forged v1"] == "MessageRejected" and faults["forged v2"] == "MessageRejected", faults
     assert faults["template"] == "NotFoundException" and faults["template v1"] == "TemplateDoesNotExist", faults
     assert faults["attribute"] == "BadRequestException", faults
+    assert faults["suppressed"] == "MessageRejected" and faults["not suppressed"] == "NotFoundException", faults
     assert faults["other v1"] == "InvalidAction" and faults["other v2"] == "UnknownOperationException", faults
 
 

@@ -19,6 +19,7 @@ mod form;
 mod http;
 mod linger;
 mod metrics;
+mod moved;
 mod object;
 mod once;
 mod pace;

@@ -4,7 +4,10 @@
 //! `POST /email` and `POST /email/batch`, with `X-Postmark-Server-Token`. Understood: From, To, Cc,
 //! Bcc, ReplyTo, Subject, TextBody, HtmlBody, Tag, Metadata, Headers, Attachments, MessageStream
 //! (`broadcast` is bulk mail). Of Headers, those that say how a message is written down are passed over. TrackOpens and TrackLinks are passed over: nothing is tracked here.
+//! Who is left alone, of the token's account, is shown and changed by its calls about suppressions ([`suppressions`]).
 //! No templates are stored here: calls that name one, and all other calls of Postmark, are refused in its form. Answers and error codes are those of Postmark.
+
+mod suppressions;
 
 use std::sync::Arc;
 
@@ -13,7 +16,7 @@ use axum::extract::{Request, State};
 use axum::http::header::CONTENT_TYPE;
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse as _, Response};
-use axum::routing::post;
+use axum::routing::{get, post};
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
@@ -35,6 +38,9 @@ pub(crate) fn router() -> Router<Arc<App>> {
         // As some of its clients write it.
         .route("/email/withTemplate/", post(with_template))
         .route("/email/batchWithTemplates", post(with_template))
+        .route("/message-streams/{stream}/suppressions/dump", get(suppressions::dump))
+        .route("/message-streams/{stream}/suppressions", post(suppressions::add))
+        .route("/message-streams/{stream}/suppressions/delete", post(suppressions::delete))
 }
 
 /// Postmark's number for a template that is not there.
@@ -59,8 +65,8 @@ pub(crate) fn not_served(headers: &HeaderMap, path: &str) -> Option<Response> {
         return None;
     }
     let message = format!(
-        "{path} is not known here: of Postmark's calls this server has /email and /email/batch, and all else by an API of its \
-         own (/openapi.json)"
+        "{path} is not known here: of Postmark's calls this server has /email, /email/batch and those about the suppressions of \
+         a stream, and all else by an API of its own (/openapi.json)"
     );
     Some(json(StatusCode::NOT_FOUND, &said(NOT_SERVED, message)))
 }
@@ -174,20 +180,30 @@ async fn many(State(app): State<Arc<App>>, request: Request) -> Response {
     json(StatusCode::OK, &answers)
 }
 
-/// Who asks, at its pace, and what.
+/// Who asks and may send, at its pace, and what.
 async fn enter(app: &Arc<App>, request: Request) -> Result<(Caller, Raw), Problem> {
+    let caller = known(app, &request)?;
+    caller.sends()?;
+    Ok((caller, document(app, request).await?))
+}
+
+/// Who asks, at its pace.
+fn known(app: &Arc<App>, request: &Request) -> Result<Caller, Problem> {
     let settings = app.settings();
     let shown = request.headers().get("x-postmark-server-token").and_then(|v| v.to_str().ok());
-    let caller = caller::known(app, &settings, &request, shown)?;
-    if let Some(wait) = caller::take(app, &settings, &caller.token, 1).wait {
-        return Err(caller::too_many(wait));
+    let caller = caller::known(app, &settings, request, shown)?;
+    match caller::take(app, &settings, &caller.token, 1).wait {
+        Some(wait) => Err(caller::too_many(wait)),
+        None => Ok(caller),
     }
-    caller.sends()?;
+}
+
+async fn document(app: &Arc<App>, request: Request) -> Result<Raw, Problem> {
     let raw = <Raw as axum::extract::FromRequest<Arc<App>>>::from_request(request, app).await?;
     if !body::is_json(&raw.media) {
         return Err(body::wrong_media(&raw.media, "application/json"));
     }
-    Ok((caller, raw))
+    Ok(raw)
 }
 
 impl Email {

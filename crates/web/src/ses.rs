@@ -5,12 +5,14 @@
 //! `Content.Template` that brings its `TemplateContent`; `outbound-bulk-emails` with such a template. Version 1: `POST /`
 //! with `Action=SendEmail` or `SendRawEmail`, answered in XML. How fast may be sent is answered too: `GetAccount`, and
 //! `GetSendQuota` of version 1.
+//! Who is left alone, of the token's account, is shown and changed by the calls of version 2 ([`suppression`]).
 //! Signed with Signature Version 4: the access key id is the name of a token, the secret what
 //! `repute token ses NAME` prints. No templates are stored here: one that is only named is not found. Configuration sets and
 //! list management are passed over; all other calls are refused in SES's form.
 
 mod form;
 mod quota;
+mod suppression;
 mod template;
 mod v2;
 
@@ -41,6 +43,8 @@ pub(crate) fn router() -> Router<Arc<App>> {
         .route("/v2/email/outbound-emails", post(outbound))
         .route("/v2/email/outbound-bulk-emails", post(many))
         .route("/v2/email/account", get(account))
+        .route("/v2/email/suppression/addresses", get(suppression::list).put(suppression::put))
+        .route("/v2/email/suppression/addresses/{email}", get(suppression::get).delete(suppression::delete))
         .route("/v2/email/{*call}", any(unknown))
 }
 
@@ -97,8 +101,8 @@ async fn many(State(app): State<Arc<App>>, request: Request) -> Response {
 async fn unknown(method: Method, uri: Uri) -> Response {
     let path: String = uri.path().chars().take(200).collect();
     let detail = format!(
-        "{method} {path} is not known here: of SES, version 2, this server has SendEmail, SendBulkEmail and GetAccount, and \
-         all else by an API of its own (/openapi.json)"
+        "{method} {path} is not known here: of SES, version 2, this server has SendEmail, SendBulkEmail, GetAccount and the \
+         calls about suppressed destinations, and all else by an API of its own (/openapi.json)"
     );
     let mut response = json(StatusCode::NOT_FOUND, &serde_json::json!({ "message": detail }));
     let kind = HeaderValue::from_static("UnknownOperationException");
@@ -137,8 +141,15 @@ fn failed(problem: &Problem) -> Response {
     response
 }
 
-/// Who signed, at its pace, and what.
+/// Who signed and may send, at its pace, and what.
 async fn enter(app: &Arc<App>, request: Request) -> Result<(Caller, Raw), Problem> {
+    let (caller, raw) = known(app, request).await?;
+    caller.sends()?;
+    Ok((caller, raw))
+}
+
+/// Who signed, at its pace, and what.
+async fn known(app: &Arc<App>, request: Request) -> Result<(Caller, Raw), Problem> {
     let (parts, body) = request.into_parts();
     let peer = parts.extensions.get::<Peer>().cloned().ok_or_else(caller::unknown)?;
     let client = peer.client(&parts.headers);
@@ -160,9 +171,7 @@ async fn enter(app: &Arc<App>, request: Request) -> Result<(Caller, Raw), Proble
         Err(Wrong::Incomplete | Wrong::Signature) => return Err(nobody(app, client)),
     }
     Place::keep(&parts.extensions);
-    let caller = Caller { token, client, tls: peer.tls };
-    caller.sends()?;
-    Ok((caller, raw))
+    Ok((Caller { token, client, tls: peer.tls }, raw))
 }
 
 fn nobody(app: &App, client: std::net::IpAddr) -> Problem {

@@ -74,7 +74,7 @@ impl<'a> Claim<'a> {
     fn canonical(&self, parts: &Parts, body: &[u8]) -> Option<String> {
         let mut query: Vec<&str> = parts.uri.query().unwrap_or_default().split('&').filter(|p| !p.is_empty()).collect();
         query.sort_unstable();
-        let mut out = format!("{}\n{}\n{}\n", parts.method, parts.uri.path(), query.join("&"));
+        let mut out = format!("{}\n{}\n{}\n", parts.method, encoded(parts.uri.path()), query.join("&"));
         for name in &self.signed {
             let values: Vec<String> = parts
                 .headers
@@ -90,6 +90,18 @@ impl<'a> Claim<'a> {
         out.push_str(&format!("\n{}\n{}", self.signed.join(";"), hex(sha256(body).as_ref())));
         Some(out)
     }
+}
+
+/// The path as it was sent, each octet of it encoded once more, as all services but S3 want it.
+fn encoded(path: &str) -> String {
+    let is_plain = |octet: u8| octet.is_ascii_alphanumeric() || b"-._~/".contains(&octet);
+    path.bytes().fold(String::with_capacity(path.len()), |mut out, octet| {
+        match is_plain(octet) {
+            true => out.push(char::from(octet)),
+            false => out.push_str(&format!("%{octet:02X}")),
+        }
+        out
+    })
 }
 
 fn sha256(octets: &[u8]) -> digest::Digest {

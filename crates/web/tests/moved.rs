@@ -92,6 +92,48 @@ async fn postmark_is_told_who_is_suppressed() {
     world.end().await;
 }
 
+#[tokio::test]
+async fn postmark_keeps_its_list_of_suppressions() {
+    let world = World::new().await;
+    let ask = async |request: &str, body: &str| {
+        let answer = world.ask(request, &[JSON, TOKEN], body.as_bytes()).await;
+        assert_eq!(answer.status, 200, "{request}: {answer:?}");
+        let all = answer.json()["Suppressions"].as_array().unwrap().clone();
+        let text = |one: &serde_json::Value, name: &str| one[name].as_str().unwrap_or_default().to_owned();
+        let second = |one: &serde_json::Value| text(one, "Status") + &text(one, "SuppressionReason");
+        all.iter().map(|one| format!("{} {}", text(one, "EmailAddress"), second(one))).collect::<Vec<_>>()
+    };
+    let two = r#"{"Suppressions": [{"EmailAddress": "Bob@a.test"}, {"EmailAddress": "nobody"}]}"#;
+    let list = "/message-streams/outbound/suppressions";
+    assert_eq!(ask(&format!("POST {list}"), two).await, ["Bob@a.test Suppressed", "nobody Failed"]);
+    world.post("/v1/suppressions", r#"{"address": "eve@a.test", "why": "complaint"}"#).await;
+    assert_eq!(
+        ask(&format!("GET {list}/dump"), "").await,
+        ["Bob@a.test ManualSuppression", "eve@a.test SpamComplaint"]
+    );
+    assert_eq!(ask(&format!("GET {list}/dump?SuppressionReason=SpamComplaint"), "").await.len(), 1);
+    assert_eq!(ask(&format!("GET {list}/dump?EmailAddress=bob%40a.test&Origin=Customer"), "").await.len(), 1);
+    assert_eq!(ask(&format!("GET {list}/dump?ToDate=2020-01-01"), "").await, [""; 0]);
+    let one = r#"{"From": "a@example.com", "To": "bob@a.test", "TextBody": "y"}"#;
+    let refused = world.ask("POST /email", &[JSON, TOKEN], one.as_bytes()).await;
+    assert_eq!(refused.json()["ErrorCode"].as_u64(), Some(406), "{refused:?}");
+    let gone = r#"{"Suppressions": [{"EmailAddress": "bob@a.test"}]}"#;
+    assert_eq!(ask(&format!("POST {list}/delete"), gone).await, ["bob@a.test Deleted"]);
+    assert_eq!(ask(&format!("GET {list}/dump"), "").await, ["eve@a.test SpamComplaint"]);
+    for (request, body, status) in [
+        (format!("GET {list}/dump?FromDate=yesterday"), "", 422),
+        (format!("POST {list}"), "{}", 422),
+        (format!("POST {list}"), "{", 422),
+    ] {
+        let answer = world.ask(&request, &[JSON, TOKEN], body.as_bytes()).await;
+        assert_eq!((answer.status, answer.json()["ErrorCode"].as_u64()), (status, Some(300)), "{request}: {answer:?}");
+    }
+    let reader = "X-Postmark-Server-Token: repute_reader";
+    let answer = world.ask(&format!("POST {list}"), &[JSON, reader], two.as_bytes()).await;
+    assert_eq!((answer.status, answer.json()["ErrorCode"].as_u64()), (422, Some(400)), "{answer:?}");
+    world.end().await;
+}
+
 /// What is not understood is said in the form in which the service's client reads it.
 #[tokio::test]
 async fn calls_that_are_not_known_are_refused_in_the_form_of_the_service() {

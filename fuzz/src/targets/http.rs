@@ -280,6 +280,7 @@ fn works() -> EngineSettings {
         password: None,
         scram: None,
         addresses: Vec::new(),
+        rate: None,
         replies: None,
     };
     let sending =

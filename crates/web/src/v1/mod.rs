@@ -19,7 +19,7 @@ mod reports;
 mod server;
 mod show;
 pub(crate) mod submit;
-mod suppressions;
+pub(crate) mod suppressions;
 mod tls;
 mod trust;
 pub(crate) mod view;

@@ -141,8 +141,7 @@ pub(crate) async fn list(
     let mut entries = store.list(wanted, now).await.map_err(unreadable)?;
     let more = entries.len() > limit;
     entries.truncate(limit);
-    let next = entries.last().filter(|_| more).and_then(|last| serde_json::to_vec(last).ok());
-    let next = next.map(|json| URL_SAFE_NO_PAD.encode(json));
+    let next = entries.last().filter(|_| more).and_then(place);
     let everybodys = everybodys.filter(|_| !more).map(|entry| Suppression::of_everybody(&entry));
     let suppressions = entries.iter().map(Suppression::from).chain(everybodys).collect();
     Ok(Answer(SuppressionPage { suppressions, next }))
@@ -168,8 +167,13 @@ fn everybodys_too(
     Ok(entry.filter(is_meant))
 }
 
+/// What is answered as `next` after this entry.
+pub(crate) fn place(last: &Entry) -> Option<String> {
+    serde_json::to_vec(last).ok().map(|json| URL_SAFE_NO_PAD.encode(json))
+}
+
 /// The last entry of the page before.
-fn cursor(text: &str) -> Result<Entry, Problem> {
+pub(crate) fn cursor(text: &str) -> Result<Entry, Problem> {
     let json = URL_SAFE_NO_PAD.decode(text).ok();
     let entry = json.and_then(|json| serde_json::from_slice(&json).ok());
     entry.ok_or_else(|| malformed("after", "this is not the `next` of a page"))
@@ -331,7 +335,7 @@ pub(crate) async fn release(
 }
 
 /// Why an account's token does not take an entry away.
-fn everybodys(entry: &Entry) -> Problem {
+pub(crate) fn everybodys(entry: &Entry) -> Problem {
     let detail = format!(
         "mail to {0} is suppressed for every account: {1}; an operator can let it be written to again: `repute suppression \
          release {0}`, or this call with a token of no account that may `suppress`",
