@@ -1,8 +1,12 @@
-//! Before a failure is acted upon: do the authoritative servers of the names that it rests on
+//! Before failures are acted upon: do the authoritative servers of the names that they rest on
 //! agree, with each other and with what the resolver says?
 //!
 //! One server that is behind, or a cache, is no evidence: receivers ask the others too.
+//!
+//! Bounds: all of them have the time of one run, and what several rest on is asked for once. What there was no time to
+//! confirm is contradicted by that: it is asked again.
 
+use std::collections::{HashMap, HashSet};
 use std::net::IpAddr;
 use std::sync::Arc;
 
@@ -15,38 +19,59 @@ use repute_types::Domain;
 
 use crate::questions::{Progress, Questions, all};
 use crate::run::Options;
-use crate::setup::Setup;
+use crate::setup::{Sending, Setup};
 use crate::zones::{knows_no_zone, published};
 
-/// Says how what a failure rests on is contradicted, if it is. `None` also where the servers could
-/// not be asked: then the resolver's answer stands, unless it does not know any zone up to the top.
-pub async fn contradicted(
-    setup: &Setup,
-    dns: Arc<dyn Inspect>,
-    finding: &Finding,
-    options: &Options,
-) -> Option<String> {
-    let questions = Questions::new(&dns.into(), options.at_once, options.deadline, Arc::new(Progress::default()));
-    let names = names(&questions, setup, finding).await;
-    let looking = names.into_iter().map(|(name, kind)| look(questions.clone(), name, kind));
-    all(looking.collect::<Vec<_>>()).await.into_iter().flatten().next()
+/// What a finding rests on.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+enum Ground {
+    Record(Domain, Kind),
+    /// The reverse name, and the names that it leads to.
+    Reverse(IpAddr),
 }
 
-/// The records that a finding rests on.
-async fn names(questions: &Questions, setup: &Setup, finding: &Finding) -> Vec<(Domain, Kind)> {
-    let sending = setup.domains.iter().find(|d| finding.domain.as_ref() == Some(&d.name));
+/// Says of each failure, in their order, how what it rests on is contradicted, if it is. `None` also where the servers
+/// could not be asked: then the resolver's answer stands, unless it does not know any zone up to the top.
+pub async fn contradicted<'a>(
+    setup: &Setup,
+    dns: Arc<dyn Inspect>,
+    findings: impl IntoIterator<Item = &'a Finding>,
+    options: &Options,
+) -> Vec<Option<String>> {
+    let domains: HashMap<&Domain, &Sending> = setup.domains.iter().map(|sending| (&sending.name, sending)).collect();
+    let grounds: Vec<Option<Ground>> = findings.into_iter().map(|finding| ground(&domains, finding)).collect();
+    let mut once = HashSet::new();
+    let each: Vec<Ground> = grounds.iter().flatten().filter(|ground| once.insert(*ground)).cloned().collect();
+    let questions = Questions::new(&dns.into(), options.at_once, options.deadline, Arc::new(Progress::default()));
+    let looking = each.into_iter().map(move |ground| {
+        let questions = questions.clone();
+        async move { (ground.clone(), look_at(questions, ground).await) }
+    });
+    let found: HashMap<Ground, Option<String>> = all(looking).await.into_iter().collect();
+    grounds.into_iter().map(|ground| found.get(&ground?).cloned().flatten()).collect()
+}
+
+fn ground(domains: &HashMap<&Domain, &Sending>, finding: &Finding) -> Option<Ground> {
+    let sending = finding.domain.as_ref().and_then(|name| domains.get(name));
+    let text = |name: &str| Domain::parse(name).ok().map(|name| Ground::Record(name, Kind::Txt));
     match (finding.id, finding.address, sending) {
-        (id, Some(ip), _) if id.starts_with("name.ptr") || id == "name.fcrdns" => around(questions, ip).await,
-        (id, _, Some(sending)) if id.starts_with("spf") => vec![(sending.mail_from().clone(), Kind::Txt)],
-        (id, _, Some(sending)) if id.starts_with("dmarc") => {
-            Domain::parse(&format!("_dmarc.{}", sending.name)).ok().map(|name| (name, Kind::Txt)).into_iter().collect()
-        }
+        (id, Some(ip), _) if id.starts_with("name.ptr") || id == "name.fcrdns" => Some(Ground::Reverse(ip)),
+        (id, _, Some(sending)) if id.starts_with("spf") => Some(Ground::Record(sending.mail_from().clone(), Kind::Txt)),
+        (id, _, Some(sending)) if id.starts_with("dmarc") => text(&format!("_dmarc.{}", sending.name)),
         // These findings are about the name of the key.
-        (id, _, Some(_)) if id.starts_with("dkim") => {
-            Domain::parse(&finding.about).ok().map(|name| (name, Kind::Txt)).into_iter().collect()
-        }
-        _ => Vec::new(),
+        (id, _, Some(_)) if id.starts_with("dkim") => text(&finding.about),
+        _ => None,
     }
+}
+
+async fn look_at(questions: Questions, ground: Ground) -> Option<String> {
+    let names = match ground {
+        Ground::Record(name, kind) => vec![(name, kind)],
+        Ground::Reverse(ip) => around(&questions, ip).await,
+    };
+    let looking = names.into_iter().map(|(name, kind)| look(questions.clone(), name, kind));
+    let found = all(looking.collect::<Vec<_>>()).await.into_iter().flatten().next();
+    found.or_else(|| questions.is_over().then(|| "there was no time to ask the servers whether it is so".to_owned()))
 }
 
 /// The reverse name, and the names that it leads to.

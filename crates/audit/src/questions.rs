@@ -183,17 +183,55 @@ fn names_of(names: &[Domain]) -> Answer {
     Answer::Names(names.iter().map(Domain::to_string).collect())
 }
 
-/// Everything at once; the results in the order of the futures. The questions are what is
-/// bounded, not the tasks, of which there are as many as the configuration has names.
-pub(crate) async fn all<T: Send + 'static, F>(futures: impl IntoIterator<Item = F>) -> Vec<T>
+/// Tasks of one [`all`] at the same time: more than there are questions, and not as many as a configuration has names.
+const TASKS: usize = 64;
+
+/// Everything, some at once; the results in the order of the futures. These are taken from their source as others end,
+/// so that what waits takes no room.
+pub(crate) async fn all<T: Send + 'static, F>(futures: impl IntoIterator<Item = F, IntoIter: Send>) -> Vec<T>
 where
     F: Future<Output = T> + Send + 'static,
 {
-    let mut tasks = JoinSet::new();
-    for (nth, future) in futures.into_iter().enumerate() {
-        tasks.spawn(async move { (nth, future.await) });
+    let mut futures = futures.into_iter().enumerate();
+    let (mut tasks, mut results) = (JoinSet::new(), Vec::new());
+    loop {
+        while tasks.len() < TASKS
+            && let Some((nth, future)) = futures.next()
+        {
+            tasks.spawn(async move { (nth, future.await) });
+        }
+        match tasks.join_next().await {
+            Some(Ok(done)) => results.push(done),
+            // They are aborted with us alone: it panicked, and so does whoever asked.
+            Some(Err(error)) => std::panic::resume_unwind(error.into_panic()),
+            None => break,
+        }
     }
-    let mut results = tasks.join_all().await;
     results.sort_by_key(|(nth, _)| *nth);
     results.into_iter().map(|(_, result)| result).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::AtomicUsize;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn what_waits_is_not_made_yet_and_the_order_is_kept() {
+        let (made, ended) = (Arc::<AtomicUsize>::default(), Arc::<AtomicUsize>::default());
+        let begun = made.clone();
+        let futures = (0..1_000).map(move |nth| {
+            let unended = begun.fetch_add(1, Ordering::Relaxed) - ended.load(Ordering::Relaxed);
+            assert!(unended < TASKS, "{unended} are there at once");
+            let ended = ended.clone();
+            async move {
+                tokio::task::yield_now().await;
+                ended.fetch_add(1, Ordering::Relaxed);
+                nth
+            }
+        });
+        assert_eq!(all(futures).await, (0..1_000).collect::<Vec<_>>());
+        assert_eq!(made.load(Ordering::Relaxed), 1_000);
+    }
 }

@@ -15,10 +15,10 @@ use tokio::task::JoinSet;
 
 use crate::doors::{Doors, Kept, Own};
 use crate::gather::{dkim, dmarc, leftovers, lists, machine, mailboxes, names, outward, sender, servers, spf};
-use crate::questions::{Progress, Questions};
+use crate::questions::{Progress, Questions, all};
 use crate::remembered::Remembered;
 use crate::report::Report;
-use crate::setup::Setup;
+use crate::setup::{Sending, Setup};
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Options {
@@ -113,7 +113,7 @@ pub(crate) type Gathered = (Vec<Finding>, Kept);
 
 /// Runs the checks that are wanted. Whoever hands in DNS alone gets the checks that need no more.
 pub async fn run(
-    setup: Setup,
+    setup: impl Into<Arc<Setup>>,
     doors: impl Into<Doors>,
     options: &Options,
     now: Timestamp,
@@ -121,7 +121,7 @@ pub async fn run(
 ) -> Report {
     let doors = doors.into();
     let questions = Questions::new(&doors, options.at_once, options.deadline, progress);
-    let (setup, options) = (Arc::new(setup), Arc::new(options.clone()));
+    let (setup, options) = (setup.into(), Arc::new(options.clone()));
     let run = Run {
         questions,
         setup: setup.clone(),
@@ -135,12 +135,14 @@ pub async fn run(
     if doors.network.is_some() {
         connect(&run, &mut groups);
     }
-    let (mut findings, mut found) = (machine::check_own(&run), Kept::default());
-    for (of_group, kept) in groups.join_all().await {
-        findings.extend(of_group);
-        found.permits.extend(kept.permits);
-        found.neighbours.extend(kept.neighbours);
-    }
+    let each_domain = all((0..setup.domains.len()).map({
+        let run = run.clone();
+        move |nth| of_domain(run.clone(), nth)
+    }));
+    let (of_server, of_domains) = tokio::join!(groups.join_all(), each_domain);
+    let (of_all, found) = together(of_server.into_iter().chain(of_domains));
+    let mut findings = machine::check_own(&run);
+    findings.extend(of_all);
     whole_v6(&run, &mut findings);
     if let Some(asked) = doors.own.as_ref().and_then(|own| own.asked) {
         let validates = findings.iter().find(|f| f.id == "dns.dnssec").map(|f| f.outcome);
@@ -153,6 +155,28 @@ pub async fn run(
     let kept = doors.own.as_ref().map(|own| own.kept.clone()).unwrap_or_default().after(&setup, found, now);
     let report = Report::new(&setup, findings, now, options.only.is_empty(), kept);
     if options.pairs { report.with_pairs(&setup) } else { report }
+}
+
+fn together(groups: impl IntoIterator<Item = Gathered>) -> Gathered {
+    let (mut findings, mut found) = (Vec::new(), Kept::default());
+    for (of_group, kept) in groups {
+        findings.extend(of_group);
+        found.permits.extend(kept.permits);
+        found.neighbours.extend(kept.neighbours);
+    }
+    (findings, found)
+}
+
+/// Everything about one sending domain.
+async fn of_domain(run: Run, nth: usize) -> Gathered {
+    let mut groups: JoinSet<Gathered> = JoinSet::new();
+    if let Some(sending) = run.setup.domains.get(nth) {
+        ask_dns_about(&run, sending, &mut groups);
+        if run.questions.network().is_some() {
+            connect_for(&run, sending, &mut groups);
+        }
+    }
+    together(groups.join_all().await)
 }
 
 /// Starts a group that keeps nothing.
@@ -170,7 +194,7 @@ fn ask_dns(run: &Run, groups: &mut JoinSet<Gathered>) {
         start(groups, leftovers::check_resolver(run.clone()));
     }
     if run.wants(&["dns.authoritative", "dns.ttl"]) {
-        start(groups, servers::check(q.clone(), (*run.setup).clone()));
+        start(groups, servers::check(q.clone(), run.setup.clone()));
     }
     if run.wants(&["bl", "name.helo.dbl", "ip.static", "ip.neighbours", "ip.rpki", "infra.contact"]) {
         groups.spawn(lists::check(run.clone()));
@@ -187,23 +211,26 @@ fn ask_dns(run: &Run, groups: &mut JoinSet<Gathered>) {
             start(groups, leftovers::check_host(run.clone(), egress.clone()));
         }
     }
-    for sending in &run.setup.domains {
-        if run.wants(&["name.from", "in.tlsrpt"]) {
-            start(groups, sender::check(q.clone(), sending.clone()));
-        }
-        if run.wants(&["spf"]) {
-            groups.spawn(spf::check(run.clone(), sending.clone()));
-        }
-        if run.wants(&["dkim"]) {
-            start(groups, dkim::check(run.clone(), sending.clone()));
-        }
-        if run.wants(&["dmarc", "spf.align"]) {
-            start(groups, dmarc::check(q.clone(), sending.clone()));
-        }
-        let beside = ["spf.typ99", "dkim.adsp", "spf.unused", "bimi", "dnssec", "in.mtasts", "name.domain", "name.tld"];
-        if run.wants(&beside) {
-            start(groups, leftovers::check(run.clone(), sending.clone()));
-        }
+}
+
+/// The same of one domain.
+fn ask_dns_about(run: &Run, sending: &Sending, groups: &mut JoinSet<Gathered>) {
+    let q = &run.questions;
+    if run.wants(&["name.from", "in.tlsrpt"]) {
+        start(groups, sender::check(q.clone(), sending.clone()));
+    }
+    if run.wants(&["spf"]) {
+        groups.spawn(spf::check(run.clone(), sending.clone()));
+    }
+    if run.wants(&["dkim"]) {
+        start(groups, dkim::check(run.clone(), sending.clone()));
+    }
+    if run.wants(&["dmarc", "spf.align"]) {
+        start(groups, dmarc::check(q.clone(), sending.clone()));
+    }
+    let beside = ["spf.typ99", "dkim.adsp", "spf.unused", "bimi", "dnssec", "in.mtasts", "name.domain", "name.tld"];
+    if run.wants(&beside) {
+        start(groups, leftovers::check(run.clone(), sending.clone()));
     }
 }
 
@@ -220,10 +247,12 @@ fn connect(run: &Run, groups: &mut JoinSet<Gathered>) {
             start(groups, machine::check_ports(run.clone(), egress.clone()));
         }
     }
-    for sending in &run.setup.domains {
-        if run.wants(&["name.bounce", "name.hosts", "dsn", "in.starttls", "in.tlsa"]) {
-            start(groups, mailboxes::check(run.clone(), sending.clone()));
-        }
+}
+
+/// The same of one domain.
+fn connect_for(run: &Run, sending: &Sending, groups: &mut JoinSet<Gathered>) {
+    if run.wants(&["name.bounce", "name.hosts", "dsn", "in.starttls", "in.tlsa"]) {
+        start(groups, mailboxes::check(run.clone(), sending.clone()));
     }
 }
 

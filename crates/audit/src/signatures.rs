@@ -4,7 +4,7 @@
 use std::borrow::Borrow;
 use std::collections::HashMap;
 use std::hash::Hash;
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 use std::time::Instant;
 
 use mail_auth::common::parse::TxtRecordParser as _;
@@ -50,14 +50,18 @@ impl ResolverCache<Box<str>, Txt> for Keys {
     fn insert(&self, _: Box<str>, _: Txt, _: Instant) {}
 }
 
+/// It asks nobody, and is made once: with it the authorities that the machine trusts are read, 150 files.
+static VERIFIER: LazyLock<Result<MessageAuthenticator, String>> = LazyLock::new(|| {
+    MessageAuthenticator::new(ResolverConfig::default(), ResolverOpts::default()).map_err(|error| error.to_string())
+});
+
 /// What one field came to: its domain and selector, where it can be read, and how.
 pub(crate) type Outcome = (Option<(String, String)>, Verified);
 
 /// Every DKIM-Signature field of a message.
 pub(crate) async fn verify(octets: &[u8], keys: &Keys) -> Result<Vec<Outcome>, String> {
     let message = AuthenticatedMessage::parse(octets).ok_or("the message cannot be read")?;
-    let verifier = MessageAuthenticator::new(ResolverConfig::default(), ResolverOpts::default())
-        .map_err(|error| error.to_string())?;
+    let verifier = VERIFIER.as_ref().map_err(String::clone)?;
     let none = Parameters::new(&message);
     let parameters = Parameters {
         params: &message,

@@ -17,7 +17,7 @@ const REVERSE: &str = "
 #[track_caller]
 fn check(dns: ServersFake, finding: &Finding, expected: Option<&str>) {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build().unwrap();
-    let found = runtime.block_on(contradicted(&setup(), Arc::new(dns), finding, &Options::default()));
+    let found = runtime.block_on(contradicted(&setup(), Arc::new(dns), [finding], &Options::default())).remove(0);
     assert_eq!(found.is_some(), expected.is_some(), "{found:?}");
     if let (Some(found), Some(expected)) = (&found, expected) {
         assert!(found.contains(expected), "{found}");
@@ -69,4 +69,21 @@ fn a_key_that_one_server_lacks_is_no_lost_key() {
     check(dns, &finding, Some("ns2.example.com"));
     let gone = ServersFake::parse(&behind);
     check(gone, &finding, None);
+}
+
+/// One after another, thousands of domains that fail at once would have been asked about for hours.
+#[test]
+fn many_failures_have_the_time_of_one_run_together_and_what_it_does_not_suffice_for_is_not_believed() {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build().unwrap();
+    let dns = ServersFake::parse("example.net TXT x\nexample.com NS ns1.example.com\nns1.example.com TIMEOUT");
+    let failing = |n: u32| {
+        Finding::fail("dkim.key.exists", format!("s{n}._domainkey.example.com"), "no key").for_domain(&d("example.com"))
+    };
+    let findings: Vec<Finding> = (0..1_000).map(failing).collect();
+    let options = Options::default();
+    let began = runtime.block_on(async { tokio::time::Instant::now() });
+    let found = runtime.block_on(contradicted(&setup(), Arc::new(dns), &findings, &options));
+    assert_eq!(runtime.block_on(async { began.elapsed() }), options.deadline);
+    let late = found.iter().flatten().filter(|why| why.starts_with("there was no time to ask")).count();
+    assert!(found[0].is_none() && late > 800, "{late} of {}", found.len());
 }

@@ -16,6 +16,9 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::Notify;
 
+/// Places that are asked back at a time to make room: accepting pauses for a tenth of a second after it.
+const ROOM: usize = 8;
+
 #[derive(Debug)]
 pub struct Seats {
     most: usize,
@@ -106,11 +109,12 @@ impl Seats {
         Ok((Seat { seats: self.clone(), client, number, is_lent: AtomicBool::new(true), asked }, is_instead))
     }
 
-    /// Asks a place back where there is another reason than that all are taken: no more files may be open.
+    /// Asks some places back where there is another reason than that all are taken: no more files may be open.
     pub fn make_room(&self) {
         let mut clients = self.lock();
-        if clients.leaving <= self.most / 8 {
-            clients.ask_back();
+        let mut asked = 0;
+        while asked < ROOM && clients.leaving <= self.most / 8 && clients.ask_back() {
+            asked += 1;
         }
     }
 

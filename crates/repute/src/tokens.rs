@@ -37,12 +37,17 @@ pub fn signing_secret(key: &[u8; 32], hash: &TokenHash) -> String {
     URL_SAFE_NO_PAD.encode(mac.as_ref())
 }
 
-/// Whether a server was here before, and its key is not: a state folder that was put back without it.
-pub fn is_lost(state: &Path) -> bool {
-    !state.join(KEY).exists() && state.join("spool/spool.sqlite").exists()
+/// Whether the key is there.
+pub fn is_made(state: &Path) -> bool {
+    state.join(KEY).exists()
 }
 
-/// The key that makes return paths, unsubscribe links and signing secrets, made at the first start.
+/// Whether a server was here before, and its key is not: a state folder that was put back without it.
+pub fn is_lost(state: &Path) -> bool {
+    !is_made(state) && state.join("spool/spool.sqlite").exists()
+}
+
+/// The key that makes return paths, unsubscribe links and signing secrets, made at the first start, or when a secret is first asked for.
 /// With another key the ones that are out in the world would mean nothing any more.
 pub fn key(state: &Path) -> anyhow::Result<[u8; 32]> {
     let path = state.join(KEY);

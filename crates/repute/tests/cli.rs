@@ -214,6 +214,26 @@ fn tokens_that_are_added_at_the_same_time_are_all_there() {
     assert_eq!(place.read("repute.toml").matches("[[token]]").count(), 8);
 }
 
+/// It was sent away until the server had started once, by whoever sets an application up before it.
+#[test]
+fn the_secret_of_a_token_is_told_before_the_first_start_and_is_the_same_for_ever() {
+    let hash = format!("sha256:{}", "0".repeat(64));
+    let place = Place::new(&format!(
+        "hostname = \"mail.example.com\"\nstate = \"state\"\n[[token]]\nname = \"t\"\nhash = \"{hash}\"\nallow = \"read\"\n"
+    ));
+    let ask = || place.command(&["token", "ses", "t"]).output().unwrap();
+    let first = ask();
+    assert!(first.status.success(), "{first:?}");
+    assert!(first.stdout.starts_with(b"AWS_ACCESS_KEY_ID=t\nAWS_SECRET_ACCESS_KEY="), "{first:?}");
+    assert_eq!(ask().stdout, first.stdout);
+    // A server was here, and its key is gone: another one would be good for nothing that is out in the world.
+    std::fs::create_dir(place.path("state/spool")).unwrap();
+    std::fs::write(place.path("state/spool/spool.sqlite"), "").unwrap();
+    std::fs::remove_file(place.path("state/tokens.key")).unwrap();
+    let lost = ask();
+    assert!(!lost.status.success() && String::from_utf8_lossy(&lost.stderr).contains("back-up"), "{lost:?}");
+}
+
 /// Standard output refused it, the hash was written all the same, and the exit code was 0.
 #[test]
 fn a_secret_that_could_not_be_printed_is_written_nowhere() {

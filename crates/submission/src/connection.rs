@@ -36,6 +36,10 @@ use crate::timer::{Hold, Timer};
 const LINGER: Duration = Duration::from_secs(1);
 const LINGER_OCTETS: usize = 256 * 1024;
 
+/// The time that a stranger has for a message before his place may be given to others: what comes back to us is small, and
+/// comes in seconds.
+const AT_WORK: Duration = Duration::from_secs(10 * 60);
+
 /// What all connections of a listener share.
 pub(crate) struct Service {
     pub config: ListenerConfig,
@@ -128,6 +132,8 @@ struct Connection<'a> {
     timer: Timer,
     buffer: Buffer,
     began: Instant,
+    /// When it began, or brought a message last.
+    last_brought: Instant,
     /// `None` once the server is shutting down.
     stopping: Option<Pin<Box<dyn Future<Output = ()> + Send>>>,
 }
@@ -154,7 +160,18 @@ impl<'a> Connection<'a> {
         let stopping: Pin<Box<dyn Future<Output = ()> + Send>> =
             Box::pin(async move { accept::stopped(&mut shutdown).await });
         let (buffer, began) = (Buffer::new(), Instant::now());
-        Connection { service, stream, tls, session, host, timer, buffer, began, stopping: Some(stopping) }
+        Connection {
+            service,
+            stream,
+            tls,
+            session,
+            host,
+            timer,
+            buffer,
+            began,
+            last_brought: began,
+            stopping: Some(stopping),
+        }
     }
 
     async fn converse(mut self) -> io::Result<()> {
@@ -237,11 +254,14 @@ impl<'a> Connection<'a> {
         }
     }
 
+    /// A stranger who brings a message has a place for as long as that should take, and no longer if others need it.
+    fn hold(&self) -> Hold {
+        let is_at_work = self.session.is_in_transaction() && self.last_brought.elapsed() < AT_WORK;
+        if self.host.account.is_some() || is_at_work { Hold::Keep } else { Hold::Lend }
+    }
+
     async fn hear(&mut self) -> io::Result<Heard> {
-        self.timer.hold_place(match self.host.account.is_some() || self.session.is_in_transaction() {
-            true => Hold::Keep,
-            false => Hold::Lend,
-        });
+        self.timer.hold_place(self.hold());
         let patience = self.patience();
         if patience.is_zero() {
             return Ok(Heard::Nothing);
@@ -277,6 +297,7 @@ impl<'a> Connection<'a> {
             // It may have been kept all the same: then it goes twice, as the states page says.
             Err(Reply::new(451, EnhancedCode(4, 3, 0), "the server is too slow now: try again later"))
         });
+        self.last_brought = Instant::now();
         self.session.accepted(answer.as_ref().map(|id| id as &dyn std::fmt::Display));
     }
 

@@ -127,6 +127,27 @@ async fn between_two_messages_from_anyone_a_place_is_there_for_others() {
     house.end().await;
 }
 
+/// An octet now and then kept a place on port 25 for ever.
+#[tokio::test(start_paused = true)]
+async fn a_message_that_crawls_keeps_its_place_for_ten_minutes() {
+    let house = House::open(1);
+    let mut first = house.connect(25, [198, 51, 100, 1]).await;
+    begin_message(&mut first, OURS).await;
+    for _ in 0..2 {
+        tokio::time::sleep(Duration::from_secs(4 * 60)).await;
+        first.send(b"x\r\n").await.unwrap();
+        is_closed_with(&mut house.connect(25, [198, 51, 100, 2]).await, "421 4.3.2").await;
+    }
+    tokio::time::sleep(Duration::from_secs(4 * 60)).await;
+    first.send(b"x\r\n").await.unwrap();
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    let mut second = house.connect(25, [198, 51, 100, 2]).await;
+    begin_message(&mut second, OURS).await;
+    is_closed_with(&mut first, "421 4.4.2").await;
+    drop(second);
+    house.end().await;
+}
+
 #[tokio::test(start_paused = true)]
 async fn who_has_logged_in_stays() {
     let house = House::open(1);

@@ -11,6 +11,7 @@ mod page;
 
 use std::net::IpAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::Router;
 use axum::body::Body;
@@ -31,6 +32,8 @@ use crate::{body, form};
 
 /// Octets of a form: two short fields, in multipart too.
 const FORM: usize = 16 * 1024;
+/// For all of it: anybody may send one, and a program does in one go.
+const FORM_WHOLE: Duration = Duration::from_secs(10);
 
 pub(crate) fn router() -> Router<Arc<App>> {
     Router::new().route(&format!("{PAGE}{{token}}"), get(show).post(leave))
@@ -38,7 +41,7 @@ pub(crate) fn router() -> Router<Arc<App>> {
 
 /// The page, with a button.
 async fn show(State(app): State<Arc<App>>, Path(token): Path<String>, parts: Parts) -> Response {
-    let _turn = match turn(&app, &parts) {
+    let _turn = match paced(&app, &parts).and_then(|()| turn(&app)) {
         Ok(turn) => turn,
         Err(busy) => return busy,
     };
@@ -51,13 +54,17 @@ async fn show(State(app): State<Arc<App>>, Path(token): Path<String>, parts: Par
 /// Leaves: by one click, or by the page's button.
 async fn leave(State(app): State<Arc<App>>, Path(token): Path<String>, request: Request) -> Response {
     let (parts, body) = request.into_parts();
-    let _turn = match turn(&app, &parts) {
-        Ok(turn) => turn,
-        Err(busy) => return busy,
-    };
+    if let Err(later) = paced(&app, &parts) {
+        return later;
+    }
     let scope = match asked(&app, &parts, body).await {
         Ok(scope) => scope,
         Err(problem) => return problem,
+    };
+    // Not before the form is there: whoever sends it slowly would have the turn of others.
+    let _turn = match turn(&app) {
+        Ok(turn) => turn,
+        Err(busy) => return busy,
     };
     let Some(scope) = scope else {
         return match app.control.leave(&token).await {
@@ -71,13 +78,18 @@ async fn leave(State(app): State<Arc<App>>, Path(token): Path<String>, request: 
     }
 }
 
-/// A place among those that leave at once, at the pace of the client.
-fn turn<'a>(app: &'a App, parts: &Parts) -> Result<SemaphorePermit<'a>, Response> {
+/// At the pace of the client.
+fn paced(app: &App, parts: &Parts) -> Result<(), Response> {
     let client = parts.extensions.get::<Peer>().map(|peer| peer.client(&parts.headers));
     let pace = app.leaving.take(&client.map(network).unwrap_or_default(), app.limits.leaving_per_minute, 1);
     if let Some(wait) = pace.wait {
         return Err(later(StatusCode::TOO_MANY_REQUESTS, wait));
     }
+    Ok(())
+}
+
+/// A place among those that leave at once.
+fn turn(app: &App) -> Result<SemaphorePermit<'_>, Response> {
     app.leaving_turns.try_acquire().map_err(|_| later(StatusCode::SERVICE_UNAVAILABLE, 5))
 }
 
@@ -91,7 +103,9 @@ fn network(client: IpAddr) -> String {
 
 /// What the form wants to leave; `None` where it is no form of these.
 async fn asked(app: &App, parts: &Parts, body: Body) -> Result<Option<LeaveScope>, Response> {
-    let (octets, _held) = body::read(app, parts, body, FORM).await.map_err(|problem| problem.into_response())?;
+    let reading = body::read(app, parts, body, FORM);
+    let read = tokio::time::timeout(FORM_WHOLE, reading).await.map_err(|_| later(StatusCode::REQUEST_TIMEOUT, 1))?;
+    let (octets, _held) = read.map_err(|problem| problem.into_response())?;
     let kind = parts.headers.get(CONTENT_TYPE).and_then(|v| v.to_str().ok()).unwrap_or_default();
     let fields = match body::media(&parts.headers) == "multipart/form-data" {
         true => form::parts(&octets, kind),

@@ -6,6 +6,8 @@ mod common;
 use common::{JSON, NEWS, World};
 use repute_ledger::suppression::{Query, Scope};
 use repute_web::{Limits, Transport};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::TcpStream;
 
 const FORM: &str = "Content-Type: application/x-www-form-urlencoded";
 const CLICK: &[u8] = b"List-Unsubscribe=One-Click";
@@ -146,5 +148,26 @@ async fn who_left_the_list_is_told_in_the_answer() {
     let alone = send(r#""ann@b.test""#).await;
     assert_eq!((alone.status, &alone.json()["type"]), (422, &"/problems/refused".into()), "{alone:?}");
     assert_eq!(alone.json()["errors"][0]["pointer"], "/to");
+    world.end().await;
+}
+
+/// A few forms that came an octet a minute had the turns of everybody who wanted to leave.
+#[tokio::test]
+async fn who_sends_the_form_slowly_keeps_nobody_else_from_leaving() {
+    let world = World::with(Limits { leaving: 1, ..Limits::default() }, Transport::default()).await;
+    let path = link(&world).await;
+    let mut slow = TcpStream::connect(world.address).await.unwrap();
+    let length = CLICK.len();
+    let head = format!(
+        "POST {path} HTTP/1.1\r\nHost: x\r\n{FORM}\r\nContent-Length: {length}\r\nExpect: 100-continue\r\n\r\n"
+    );
+    slow.write_all(head.as_bytes()).await.unwrap();
+    let mut heard = [0; 100];
+    let count = slow.read(&mut heard).await.unwrap();
+    assert!(heard[..count].starts_with(b"HTTP/1.1 100 "), "its form is being read");
+    assert_eq!(world.ask(&format!("POST {path}"), &[FORM], CLICK).await.status, 200);
+    slow.write_all(CLICK).await.unwrap();
+    let count = slow.read(&mut heard).await.unwrap();
+    assert!(heard[..count].starts_with(b"HTTP/1.1 200 "), "and it is heard when it is there");
     world.end().await;
 }

@@ -17,8 +17,8 @@ pub(crate) async fn check(run: Run, sending: Sending) -> Vec<Finding> {
     let kinds: Vec<&str> = sending.keys.iter().map(|key| key.kind).collect();
     let mut findings = keys(&sending.name, &kinds);
     let domain = &sending.name;
-    let each = all(sending.keys.iter().map(|key| one(questions.clone(), domain.clone(), key.clone(), now)));
-    findings.extend(each.await.into_iter().flatten());
+    let each = sending.keys.iter().map(|key| one(questions.clone(), domain.clone(), key.clone(), now));
+    findings.extend(all(each.collect::<Vec<_>>()).await.into_iter().flatten());
     for key in &sending.keys {
         findings.extend(made(&run, domain, key));
     }

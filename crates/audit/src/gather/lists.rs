@@ -1,6 +1,6 @@
 //! What black lists say of our addresses and names, after they proved themselves.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use repute_trust::checks::lists::{Asked, Target, allowed, judge, tells_ill};
@@ -29,9 +29,8 @@ pub(crate) async fn check(run: Run) -> Gathered {
     let mut kept = Kept::default();
     if run.wants(&["ip.static", "ip.rpki", "ip.neighbours", "bl.sbl.asn", "infra.contact"]) {
         let black = Arc::new(black);
-        let each =
-            all(run.setup.egresses.iter().map(|egress| around::check(run.clone(), egress.clone(), black.clone())));
-        for (of_egress, found) in each.await {
+        let each = run.setup.egresses.iter().map(|egress| around::check(run.clone(), egress.clone(), black.clone()));
+        for (of_egress, found) in all(each.collect::<Vec<_>>()).await {
             findings.extend(of_egress);
             kept.neighbours.extend(found.neighbours);
         }
@@ -84,15 +83,18 @@ async fn ask_each(
 
 /// Addresses, and the names that filters look up: From, return path, EHLO, PTR.
 async fn targets(questions: &Questions, setup: &Setup, names: bool) -> Vec<Target> {
-    let reverse = all(setup.egresses.iter().map(|egress| {
+    let reverse = setup.egresses.iter().map(|egress| {
         let (questions, ip) = (questions.clone(), egress.address);
         async move { (ip, questions.ptr(ip).await) }
-    }));
-    let reverse: HashMap<_, _> = reverse.await.into_iter().collect();
-    let mut targets: Vec<Target> = Vec::new();
+    });
+    let reverse: HashMap<_, _> = all(reverse.collect::<Vec<_>>()).await.into_iter().collect();
+    let (mut targets, mut once) = (Vec::new(), HashSet::new());
     let mut add = |target: Target| {
-        let same = |t: &Target| t.subject() == target.subject();
-        if !targets.iter().any(same) {
+        let subject = match target.subject() {
+            Subject::Address(ip) => ip.to_string(),
+            Subject::Domain(name) => name.to_owned(),
+        };
+        if once.insert(subject) {
             targets.push(target);
         }
     };

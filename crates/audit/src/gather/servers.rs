@@ -1,6 +1,8 @@
 //! Our records at every authoritative server, and the resolver itself.
 
+use std::collections::HashSet;
 use std::net::IpAddr;
+use std::sync::Arc;
 
 use repute_dns::Kind;
 use repute_trust::checks::Finding;
@@ -14,21 +16,19 @@ use crate::run::Run;
 use crate::setup::Setup;
 use crate::zones::published;
 
-pub(crate) async fn check(questions: Questions, setup: Setup) -> Vec<Finding> {
-    let records = all(own_records(&setup).into_iter().map(|(name, kind, sending)| {
+pub(crate) async fn check(questions: Questions, setup: Arc<Setup>) -> Vec<Finding> {
+    let judged = all(own_records(&setup).into_iter().map(move |(name, kind, sending)| {
         let questions = questions.clone();
-        async move { (published(questions, name, kind).await, sending) }
+        async move {
+            let record = published(questions, name, kind).await;
+            let of = |finding: Finding| match &sending {
+                Some(domain) => finding.for_domain(domain),
+                None => finding,
+            };
+            [Some(same(&record)), lifetime(&record)].into_iter().flatten().map(of).collect::<Vec<_>>()
+        }
     }));
-    let mut findings = Vec::new();
-    for (record, sending) in records.await {
-        let of = |finding: Finding| match &sending {
-            Some(domain) => finding.for_domain(domain),
-            None => finding,
-        };
-        findings.push(of(same(&record)));
-        findings.extend(lifetime(&record).map(of));
-    }
-    findings
+    judged.await.concat()
 }
 
 /// Names, what is asked at each, and the sending domain that it belongs to.
@@ -47,13 +47,9 @@ fn own_records(setup: &Setup) -> Vec<(Domain, Kind, Option<Domain>)> {
             records.extend(Domain::parse(&name).ok().map(|name| (name, Kind::Txt, of.clone())));
         }
     }
-    let mut once = Vec::new();
-    for record in records {
-        if !once.contains(&record) {
-            once.push(record);
-        }
-    }
-    once
+    let mut once = HashSet::new();
+    records.retain(|record| once.insert(record.clone()));
+    records
 }
 
 /// A name server that answers with the address that it was asked from.

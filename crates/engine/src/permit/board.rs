@@ -1,6 +1,7 @@
 //! What is known of permits, in memory and in the ledger, and what follows when it changes.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
+use std::hash::{BuildHasher as _, RandomState};
 use std::net::IpAddr;
 use std::sync::Mutex;
 
@@ -22,14 +23,18 @@ const ASKED_MOST: usize = 64;
 
 pub(crate) struct Board {
     permits: Mutex<Permits>,
-    /// What the ledger has of each record.
-    saved: tokio::sync::Mutex<BTreeMap<String, String>>,
+    /// What the ledger has of each record: with thousands of domains their texts would take more room than all else.
+    saved: tokio::sync::Mutex<BTreeMap<String, Digest>>,
+    digests: RandomState,
     /// Held while what a run found is taken in and told: two runs at a time must not tell the same change twice.
     pub turn: tokio::sync::Mutex<()>,
     /// Checks that are wanted soon, for each round of the watch.
     asked: [mpsc::Sender<Vec<String>>; 2],
     asks: Mutex<Option<[Asks; 2]>>,
 }
+
+/// Of a record's text; others cannot make two alike, since nobody knows how it is keyed.
+type Digest = u64;
 
 /// What is asked for, as a round of the watch hears it.
 pub(crate) type Asks = mpsc::Receiver<Vec<String>>;
@@ -40,6 +45,7 @@ impl Board {
         Board {
             permits: Mutex::default(),
             saved: tokio::sync::Mutex::default(),
+            digests: RandomState::new(),
             turn: tokio::sync::Mutex::default(),
             asked: [first, second],
             asks: Mutex::new(Some([hears_first, hears_second])),
@@ -105,7 +111,8 @@ pub(crate) async fn restore(works: &Works, doors: &TrustDoors) -> Result<(), Led
     // A record of another version says nothing: what it knew is found out again.
     let records = kept.values().filter_map(|text| serde_json::from_str::<Record>(text).ok()).collect::<Vec<_>>();
     works.board.permits(|permits| *permits = Permits::restore(records));
-    *works.board.saved.lock().await = kept;
+    let digests = kept.into_iter().map(|(name, text)| (name, works.board.digests.hash_one(&text)));
+    *works.board.saved.lock().await = digests.collect();
     Ok(())
 }
 
@@ -199,21 +206,40 @@ fn of_check(change: &Changed, at: Timestamp) -> TrustChange {
     }
 }
 
-/// Writes the records that differ from what the ledger has.
+/// Records that are written to the ledger at once.
+const WRITTEN_AT_ONCE: usize = 1_000;
+
+/// Writes the records that differ from what the ledger has. What changes while it does is written the next time.
 pub(crate) async fn save(works: &Works, doors: &TrustDoors) {
-    let records = works.board.permits(|permits| permits.records());
-    let text = |record: &Record| serde_json::to_string(record).unwrap_or_default();
-    let now: BTreeMap<String, String> = records.iter().map(|(name, record)| (name.clone(), text(record))).collect();
     let mut saved = works.board.saved.lock().await;
-    let mut writes: Vec<(String, Option<String>)> = Vec::new();
-    writes.extend(now.iter().filter(|(n, v)| saved.get(*n) != Some(v)).map(|(n, v)| (n.clone(), Some(v.clone()))));
-    writes.extend(saved.keys().filter(|name| !now.contains_key(*name)).map(|name| (name.clone(), None)));
-    if writes.is_empty() {
-        return;
+    let mut looked_at = 0;
+    loop {
+        let changed = works.board.permits(|permits| {
+            let texts = permits.records(looked_at).map(|(name, record)| {
+                looked_at += 1;
+                (name, serde_json::to_string(&record).unwrap_or_default())
+            });
+            let differ = texts.filter(|(name, text)| saved.get(name) != Some(&works.board.digests.hash_one(text)));
+            differ.take(WRITTEN_AT_ONCE).collect::<Vec<_>>()
+        });
+        if changed.is_empty() {
+            break;
+        }
+        let digests: Vec<_> = changed.iter().map(|(n, text)| (n.clone(), works.board.digests.hash_one(text))).collect();
+        let writes = changed.into_iter().map(|(name, text)| (name, Some(text))).collect();
+        if let Err(error) = doors.store.keep(writes).await {
+            return noted(works, Err(error));
+        }
+        saved.extend(digests);
     }
-    match doors.store.keep(writes).await {
-        Ok(()) => *saved = now,
-        Err(error) => noted(works, Err(error)),
+    // All that there is has been saved: what is saved beside it is gone.
+    if saved.len() > looked_at {
+        let there: HashSet<String> = works.board.permits(|permits| permits.records(0).map(|(name, _)| name).collect());
+        let gone: Vec<String> = saved.keys().filter(|name| !there.contains(*name)).cloned().collect();
+        match doors.store.keep(gone.iter().map(|name| (name.clone(), None)).collect()).await {
+            Ok(()) => saved.retain(|name, _| there.contains(name)),
+            Err(error) => noted(works, Err(error)),
+        }
     }
 }
 

@@ -5,8 +5,8 @@
 //! It goes two rounds: one asks DNS alone; the other, far calmer, connects to mail servers, ours and others', for the few
 //! checks that the table names. They do not wait for each other: a host that is slow to answer puts no question off.
 //!
-//! Bounds: one run at a time in each round, few questions at once, each run with a deadline. It never
-//! makes mail wait for it: attempts ask a table that is there.
+//! Bounds: one run at a time in each round, few questions at once, each run with a deadline, and the confirmation of all that
+//! freshly fails in it with another. It never makes mail wait for it: attempts ask a table that is there.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -119,7 +119,7 @@ fn heed(schedule: &mut Schedule, asks: &mut Asks, first: Vec<String>, now: Times
 /// One run of these checks, and all that follows from it.
 async fn look(works: &Works, doors: &TrustDoors, round: Round, due: &[&'static str], lists: &Arc<Remembered>) {
     let settings = works.settings();
-    let setup = board::setup(&settings);
+    let setup = Arc::new(board::setup(&settings));
     let deadline = DEADLINE + DEADLINE_A_DOMAIN * u32::try_from(setup.domains.len()).unwrap_or(u32::MAX).min(10_000);
     let options = Options {
         only: due.iter().map(|id| (*id).to_owned()).collect(),
@@ -141,9 +141,7 @@ async fn look(works: &Works, doors: &TrustDoors, round: Round, due: &[&'static s
     };
     let report = repute_audit::run(setup.clone(), asks, &options, works.now(), Arc::new(Progress::default())).await;
     let mut findings = report.findings;
-    for finding in &mut findings {
-        doubt(works, doors, &setup, &options, finding).await;
-    }
+    doubt(works, doors, &setup, &options, &mut findings).await;
     let _turn = works.board.turn.lock().await;
     board::learn(works, doors, &findings, due, works.now()).await;
     let now = works.now();
@@ -154,17 +152,22 @@ async fn look(works: &Works, doors: &TrustDoors, round: Round, due: &[&'static s
 
 /// A failure that would count against a permit is believed only where the servers of the names
 /// agree; else it is not known.
-async fn doubt(works: &Works, doors: &TrustDoors, setup: &Setup, options: &Options, finding: &mut Finding) {
-    let counts = finding.outcome == Outcome::Fail && suspending().iter().any(|rule| rule.check == finding.id);
-    let subject = Subject::of(finding);
-    let stands = |trails: &repute_trust::permit::Permits| trails.trail(&subject).is_some_and(Trail::is_bad);
-    if !counts || works.board.permits(|permits| stands(permits)) {
-        return;
+async fn doubt(works: &Works, doors: &TrustDoors, setup: &Setup, options: &Options, findings: &mut [Finding]) {
+    let mut fresh: Vec<&mut Finding> = works.board.permits(|permits| {
+        let stands = |finding: &Finding| permits.trail(&Subject::of(finding)).is_some_and(Trail::is_bad);
+        findings.iter_mut().filter(|finding| counts(finding) && !stands(finding)).collect()
+    });
+    let contradicted = contradicted(setup, doors.dns.clone(), fresh.iter().map(|finding| &**finding), options).await;
+    for (finding, why) in fresh.iter_mut().zip(contradicted) {
+        if let Some(why) = why {
+            finding.outcome = Outcome::Unknown;
+            finding.verdict = format!("{}; but {why}", finding.verdict);
+        }
     }
-    if let Some(why) = contradicted(setup, doors.dns.clone(), finding, options).await {
-        finding.outcome = Outcome::Unknown;
-        finding.verdict = format!("{}; but {why}", finding.verdict);
-    }
+}
+
+fn counts(finding: &Finding) -> bool {
+    finding.outcome == Outcome::Fail && suspending().iter().any(|rule| rule.check == finding.id)
 }
 
 fn scores(permits: &repute_trust::permit::Permits, setup: &Setup) -> Vec<(String, String, u32)> {

@@ -4,13 +4,11 @@
 #![allow(dead_code, reason = "each test file uses its own part of the world")]
 #![allow(clippy::unwrap_used, reason = "these are helpers of tests")]
 
-use std::collections::HashMap;
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
-use std::sync::{Arc, Mutex};
+use std::net::{Ipv4Addr, SocketAddr};
+use std::sync::Arc;
 use std::time::Duration;
 
 use repute_delivery::{DeliverySettings, Egress, Routes, Tally};
-use repute_dns::{BoxFuture, Exchange, Lookup, Mx, Records, Resolver};
 use repute_engine::config::{AccountSettings, Limits, SendingDomain};
 use repute_engine::door::{Account, Origin, Submitted};
 use repute_engine::permit::{PermitSettings, TrustDoors};
@@ -30,9 +28,11 @@ use repute_types::event::EventSink;
 use repute_types::{Address, Content, Domain, Envelope, Event, MessageId, Recipient, Reply, SeededRandom, Stream};
 
 pub mod campaigns;
+mod names;
 mod receiver;
 mod told;
 
+pub use names::Names;
 pub use receiver::Receiver;
 pub use told::Events;
 
@@ -42,75 +42,6 @@ pub fn domain(name: &str) -> Domain {
 
 pub fn address(text: &str) -> Address {
     Address::parse(text).unwrap()
-}
-
-/// Names as a test says them: `a.test` has the MX `mx.a.test` at an address.
-#[derive(Default)]
-pub struct Names {
-    hosts: Mutex<HashMap<Domain, Ipv4Addr>>,
-    silent: Mutex<Vec<Domain>>,
-    /// Hosts that we can open no socket to ask for.
-    unasked: Mutex<Vec<Domain>>,
-    /// Domains whose MX is that of another.
-    aliases: Mutex<HashMap<Domain, Domain>>,
-    texts: Mutex<HashMap<Domain, String>>,
-}
-
-impl Names {
-    fn address_of(&self, name: &Domain) -> Option<Ipv4Addr> {
-        self.hosts.lock().unwrap().get(name).copied()
-    }
-}
-
-fn found<T>(item: T) -> Lookup<T> {
-    Lookup::Found(Records { items: vec![item], authentic: false, ttl: Duration::from_secs(300) })
-}
-
-impl Resolver for Names {
-    fn mx<'a>(&'a self, name: &'a Domain) -> BoxFuture<'a, Lookup<Mx>> {
-        Box::pin(async move {
-            if self.silent.lock().unwrap().contains(name) {
-                return Lookup::NoAnswer("nobody answers in this test".into());
-            }
-            let of = self.aliases.lock().unwrap().get(name).unwrap_or(name).clone();
-            let exchange = domain(&format!("mx.{of}"));
-            let second = domain(&format!("mx2.{of}"));
-            let known = [(10, exchange), (20, second)].into_iter().filter(|(_, host)| self.address_of(host).is_some());
-            let items: Vec<_> =
-                known.map(|(preference, host)| Mx { preference, exchange: Exchange::Host(host) }).collect();
-            match items.is_empty() {
-                true => Lookup::NoName { authentic: false },
-                false => Lookup::Found(Records { items, authentic: false, ttl: Duration::from_secs(300) }),
-            }
-        })
-    }
-
-    fn a<'a>(&'a self, name: &'a Domain) -> BoxFuture<'a, Lookup<Ipv4Addr>> {
-        Box::pin(async move {
-            if self.unasked.lock().unwrap().contains(name) {
-                return Lookup::NotAsked("no sockets in this test".into());
-            }
-            self.address_of(name).map_or(Lookup::NoName { authentic: false }, found)
-        })
-    }
-
-    fn aaaa<'a>(&'a self, _: &'a Domain) -> BoxFuture<'a, Lookup<Ipv6Addr>> {
-        Box::pin(async { Lookup::NoData { authentic: false } })
-    }
-
-    fn txt<'a>(&'a self, name: &'a Domain) -> BoxFuture<'a, Lookup<Vec<u8>>> {
-        Box::pin(async move {
-            if self.silent.lock().unwrap().contains(name) {
-                return Lookup::NoAnswer("nobody answers in this test".into());
-            }
-            let text = self.texts.lock().unwrap().get(name).cloned();
-            text.map_or(Lookup::NoData { authentic: false }, |text| found(text.into_bytes()))
-        })
-    }
-
-    fn ptr(&self, _: IpAddr) -> BoxFuture<'_, Lookup<Domain>> {
-        Box::pin(async { Lookup::NoData { authentic: false } })
-    }
 }
 
 /// Events as the test sees them, and the history.

@@ -97,5 +97,9 @@ fn so_many_are_on_their_way_out_and_no_more() {
     assert_eq!(all.iter().filter(|seat| is_asked(seat)).count(), 3);
     all.retain(|seat| !is_asked(seat));
     seats.make_room();
-    assert_eq!(all.iter().filter(|seat| is_asked(seat)).count(), 1);
+    assert_eq!(all.iter().filter(|seat| is_asked(seat)).count(), 3);
+    let seats = Seats::new(160, 99);
+    let all: Vec<Seat> = (0..20).map(|_| enter(&seats, "192.0.2.1")).collect();
+    seats.make_room();
+    assert_eq!(all.iter().filter(|seat| is_asked(seat)).count(), ROOM, "there are places, and no files");
 }

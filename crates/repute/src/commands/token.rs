@@ -9,6 +9,7 @@ use repute_web::TokenHash;
 
 use crate::cli::{Context, Ended, Exit};
 use crate::config::{Config, Files};
+use crate::serve::user;
 use crate::{out, tokens};
 
 #[derive(clap::Args)]
@@ -103,10 +104,20 @@ fn ses(name: &str, context: &Context) -> anyhow::Result<Exit> {
     let Some(token) = config.tokens.iter().find(|token| token.name == name) else {
         anyhow::bail!("there is no token `{name}`: repute token add {name} --account ACCOUNT --write");
     };
-    if !config.state.join("tokens.key").exists() {
-        anyhow::bail!("the server's key is made at its first start: start it, then ask again");
+    if tokens::is_lost(&config.state) {
+        anyhow::bail!(
+            "tokens.key is missing in {}, and no secret that was ever printed is good without it: put the file back from a \
+             back-up, or start the server, which makes a new one",
+            config.state.display()
+        );
     }
-    let secret = tokens::signing_secret(&tokens::key(&config.state)?, &token.hash);
+    let is_first = !tokens::is_made(&config.state);
+    let key = tokens::key(&config.state)?;
+    if is_first {
+        // As the server does at its start, which finds the key there.
+        user::prepare_state(&config, user::choose(&config)?.as_ref())?;
+    }
+    let secret = tokens::signing_secret(&key, &token.hash);
     match context.json {
         true => out::json(&serde_json::json!({ "access_key_id": name, "secret_access_key": secret })),
         false => out::print(&format!("AWS_ACCESS_KEY_ID={name}\nAWS_SECRET_ACCESS_KEY={secret}\n")),

@@ -1,6 +1,6 @@
 //! All permits of a server, computed from what is known of each check.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::net::IpAddr;
 use std::ops::Bound;
 
@@ -147,33 +147,28 @@ impl Permits {
     /// Takes the findings of a run in, of which `made` says whether a check was part.
     pub fn observe(&mut self, findings: &[Finding], made: impl Fn(&str) -> bool, at: Timestamp) -> Vec<Changed> {
         let mut changes = Vec::new();
-        let mut seen = BTreeSet::new();
         for finding in findings {
             let subject = Subject::of(finding);
-            let trail = self.trails.entry(subject.clone()).or_insert_with(|| Trail::new(at));
-            if let Some(turn) = trail.observe(finding, at) {
-                changes.push(Changed { subject: subject.clone(), turn: Some(turn), trail: trail.clone() });
-            }
             self.absent.remove(&subject);
-            seen.insert(subject);
+            let trail = self.trails.entry(subject).or_insert_with(|| Trail::new(at));
+            if let Some(turn) = trail.observe(finding, at) {
+                changes.push(Changed { subject: Subject::of(finding), turn: Some(turn), trail: trail.clone() });
+            }
         }
-        changes.extend(self.forget_absent(findings, &seen, made));
+        changes.extend(self.forget_absent(findings, made));
         self.prove(at);
         changes
     }
 
     /// What is not found any more, though nothing was unknown, is forgotten after some runs.
-    fn forget_absent(
-        &mut self,
-        findings: &[Finding],
-        seen: &BTreeSet<Subject>,
-        made: impl Fn(&str) -> bool,
-    ) -> Vec<Changed> {
-        let unknown = |s: &Subject| {
-            let same = |f: &Finding| f.address == s.address && f.domain == s.domain;
-            findings.iter().any(|f| f.outcome == Outcome::Unknown && same(f))
-        };
-        let absent = self.trails.keys().filter(|s| made(&s.check) && !seen.contains(*s) && !unknown(s));
+    fn forget_absent(&mut self, findings: &[Finding], made: impl Fn(&str) -> bool) -> Vec<Changed> {
+        let seen: HashSet<(&str, Option<IpAddr>, Option<&Domain>, &str)> =
+            findings.iter().map(|f| (f.id, f.address, f.domain.as_ref(), f.about.as_str())).collect();
+        let seen = |s: &Subject| seen.contains(&(s.check.as_str(), s.address, s.domain.as_ref(), s.about.as_str()));
+        let unknown: HashSet<(Option<IpAddr>, Option<&Domain>)> =
+            findings.iter().filter(|f| f.outcome == Outcome::Unknown).map(|f| (f.address, f.domain.as_ref())).collect();
+        let unknown = |s: &Subject| unknown.contains(&(s.address, s.domain.as_ref()));
+        let absent = self.trails.keys().filter(|s| made(&s.check) && !seen(s) && !unknown(s));
         let mut gone = Vec::new();
         for subject in absent {
             let runs = self.absent.entry(subject.clone()).or_default();
@@ -345,27 +340,15 @@ impl Permits {
         over
     }
 
-    /// What has to outlive a restart, each under a name of its own.
-    pub fn records(&self) -> Vec<(String, Record)> {
-        let word = |a: Option<IpAddr>| a.map_or("*".to_owned(), |a| a.to_string());
-        let name = |d: Option<&Domain>| d.map_or("*".to_owned(), Domain::to_string);
-        let mut records = Vec::with_capacity(self.trails.len() + self.proven.len());
-        for (s, trail) in &self.trails {
-            let key = format!("trail {} {} {} {}", s.check, word(s.address), name(s.domain.as_ref()), s.about);
-            records.push((key, Record::Trail(s.clone(), trail.clone())));
-        }
-        for (key, at) in &self.proven {
-            let text = format!("proven {} {}", word(key.address), name(key.domain.as_ref()));
-            records.push((text, Record::Proven(key.clone(), *at)));
-        }
-        for said in &self.overrides {
-            let text = format!("override {} {}", word(said.address), name(said.domain.as_ref()));
-            records.push((text, Record::Override(said.clone())));
-        }
+    /// What has to outlive a restart, each under a name of its own; the first `passed` are passed over.
+    pub fn records(&self, passed: usize) -> impl Iterator<Item = (String, Record)> {
         let of = &self.configured;
-        records.extend(of.addresses.iter().map(|(a, of)| (format!("address {a}"), Record::Address(*a, of.clone()))));
-        records.extend(of.domains.iter().map(|(d, of)| (format!("domain {d}"), Record::Domain(d.clone(), of.clone()))));
-        records
+        let trails = self.trails.iter().map(|(subject, trail)| Kept::Trail(subject, trail));
+        let proven = self.proven.iter().map(|(key, at)| Kept::Proven(key, *at));
+        let overrides = self.overrides.iter().map(Kept::Override);
+        let addresses = of.addresses.iter().map(|(address, of)| Kept::Address(*address, of));
+        let domains = of.domains.iter().map(|(domain, of)| Kept::Domain(domain, of));
+        trails.chain(proven).chain(overrides).chain(addresses).chain(domains).skip(passed).map(Kept::record)
     }
 
     /// What a former run of the server kept. `configure` comes after it.
@@ -381,5 +364,37 @@ impl Permits {
             }
         }
         permits
+    }
+}
+
+/// A record before it is one.
+enum Kept<'a> {
+    Trail(&'a Subject, &'a Trail),
+    Proven(&'a Key, Timestamp),
+    Override(&'a Override),
+    Address(IpAddr, &'a String),
+    Domain(&'a Domain, &'a String),
+}
+
+impl Kept<'_> {
+    fn record(self) -> (String, Record) {
+        let word = |a: Option<IpAddr>| a.map_or("*".to_owned(), |a| a.to_string());
+        let name = |d: Option<&Domain>| d.map_or("*".to_owned(), Domain::to_string);
+        match self {
+            Kept::Trail(s, trail) => {
+                let text = format!("trail {} {} {} {}", s.check, word(s.address), name(s.domain.as_ref()), s.about);
+                (text, Record::Trail(s.clone(), trail.clone()))
+            }
+            Kept::Proven(key, at) => {
+                let text = format!("proven {} {}", word(key.address), name(key.domain.as_ref()));
+                (text, Record::Proven(key.clone(), at))
+            }
+            Kept::Override(said) => {
+                let text = format!("override {} {}", word(said.address), name(said.domain.as_ref()));
+                (text, Record::Override(said.clone()))
+            }
+            Kept::Address(address, of) => (format!("address {address}"), Record::Address(address, of.clone())),
+            Kept::Domain(domain, of) => (format!("domain {domain}"), Record::Domain(domain.clone(), of.clone())),
+        }
     }
 }
