@@ -44,6 +44,11 @@ impl Rows {
         }
     }
 
+    /// Whether what is read is still the row that names the fields.
+    pub fn is_at_header(&self) -> bool {
+        matches!(self, Rows::Csv(csv) if csv.columns.is_none())
+    }
+
     /// The last row, where no line end stood after it.
     pub fn end(&mut self) -> Result<Option<Read>, String> {
         match self {
@@ -147,6 +152,9 @@ impl Csv {
     /// The first line is whole, but for its end.
     fn begin(&mut self) -> Result<(), String> {
         let Some(head) = self.head.take() else { return Ok(()) };
+        if head.starts_with(b"\xff\xfe") || head.starts_with(b"\xfe\xff") {
+            return Err("the list is in UTF-16: save it as CSV in UTF-8".into());
+        }
         let mut line = without_mark(&head);
         self.separator = separator(line);
         self.reader = csv_core::ReaderBuilder::new().delimiter(self.separator).build();
