@@ -113,9 +113,13 @@ fn is_wish(mail: &Mail<'_>, letter: &Letter) -> bool {
     if mail.header.has("x-apple-unsubscribe") {
         return true;
     }
-    let subject = letter.subject.trim().to_lowercase();
+    let whole = letter.subject.trim().to_lowercase();
     let subject =
-        ["re:", "aw:", "fwd:", "fw:"].iter().fold(subject.as_str(), |s, p| s.strip_prefix(p).unwrap_or(s).trim());
+        ["re:", "aw:", "fwd:", "fw:"].iter().fold(whole.as_str(), |s, p| s.strip_prefix(p).unwrap_or(s).trim());
+    // Who is absent repeats the subject of a letter about leaving, and wishes nothing (RFC 3834 §5).
+    if subject.len() < whole.len() && mail.header.first("auto-submitted").as_deref().is_some_and(is_replied) {
+        return false;
+    }
     let is_wish = |text: &str| WISHES.contains(&text.trim_matches(|c: char| !c.is_alphanumeric()));
     if subject.is_empty() {
         return is_wish(&letter.text.lines().next().unwrap_or_default().trim().to_lowercase());
@@ -125,6 +129,13 @@ fn is_wish(mail: &Mail<'_>, letter: &Letter) -> bool {
         || subject
             .strip_prefix("unsubscribe")
             .is_some_and(|rest| rest.starts_with([' ', ':', '-', '_', '.']) && rest.split_whitespace().count() <= 2)
+}
+
+fn is_replied(auto_submitted: &str) -> bool {
+    auto_submitted
+        .trim_start()
+        .get(.."auto-replied".len())
+        .is_some_and(|word| word.eq_ignore_ascii_case("auto-replied"))
 }
 
 /// What services and programs that ask strangers to prove themselves write.

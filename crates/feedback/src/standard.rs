@@ -126,7 +126,10 @@ fn reported(group: &Group, last: &str, explanation: &str, recipients: &[String])
         diagnostic = group.value("status").and_then(comment).unwrap_or_default().to_owned();
     }
     diagnostic.truncate(diagnostic.floor_char_boundary(DIAGNOSTIC));
-    let action = action(group.value("action"), status, &diagnostic);
+    let action = match action(group.value("action"), status, &diagnostic) {
+        Action::Delayed if is_over(explanation, &last) => Action::Failed,
+        told => told,
+    };
     let remote = group.value("remote-mta").map(typed_name).filter(|name| !name.is_empty());
     let said = Said {
         status,
@@ -169,6 +172,15 @@ fn reply_beside(explanation: &str, recipient: &str) -> Option<String> {
     let paragraph: Vec<&str> = said.lines().take_while(|line| !line.trim().is_empty()).map(str::trim).collect();
     let reply = paragraph.join(" ");
     find::reply_code(&reply).filter(|(code, place)| *code >= 400 && *place == 0).map(|_| reply)
+}
+
+/// Whether the sentences say that it is tried no more. OpenSMTPD tells the end as one more delay, in the fields too:
+/// `ann@example.net: Envelope expired`.
+fn is_over(explanation: &str, recipient: &str) -> bool {
+    let after = explanation.split_once(recipient).filter(|_| !recipient.is_empty());
+    after.is_some_and(|(_, said)| {
+        said.trim_start_matches('>').trim_start_matches(':').trim_start().starts_with("Envelope expired")
+    })
 }
 
 /// RFC 3464 §2.3.3; what is no action of it is told by the status.

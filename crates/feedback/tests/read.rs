@@ -72,6 +72,25 @@ fn a_report_says_what_became_of_each_recipient() {
     assert_eq!((w.action, w.cause, w.is_hard()), (Action::Relayed, None, false));
 }
 
+/// Its last word is one more delay, in the subject, the sentences and the fields; its sender was never told.
+#[test]
+fn opensmtpds_end_of_tries_was_taken_for_a_delay() {
+    let told = |said: &str| {
+        let content = format!(
+            "From: Mailer Daemon <MAILER-DAEMON@mx.example.net>\r\nSubject: Delivery status notification: delayed\r\n\
+             Content-Type: multipart/mixed; boundary=b\r\n\r\n--b\r\nContent-Type: text/plain\r\n\r\n\
+             A message is delayed for more than 0 seconds for the following\r\nlist of recipients:\r\n\r\n\
+             u@example.net: {said}\r\n\r\n--b\r\nContent-Type: message/delivery-status\r\n\r\n\
+             Reporting-MTA: dns; mx.example.net\r\n\r\nFinal-Recipient: rfc822; u@example.net\r\nAction: delayed\r\n\
+             Status: 4.4.7\r\n\r\n--b--\r\n"
+        );
+        let one = report(&content).recipients.remove(0);
+        (one.action, one.cause.map(|cause| (cause.class.as_str(), cause.suppresses)))
+    };
+    assert_eq!(told("Envelope expired"), (Action::Failed, Some(("expired", false))));
+    assert_eq!(told("452 4.2.2 Mailbox full").0, Action::Delayed);
+}
+
 /// Who forges it, or whose server is confused: a success that calls itself a failure is no proof that nobody is there.
 #[test]
 fn a_failure_with_a_good_status_suppresses_nobody() {
@@ -175,6 +194,8 @@ fn letters_are_told_apart() {
         ("Subject: Abmelden!", "", "unsubscribe"),
         ("X-A: b", "Stop.", "unsubscribe"),
         ("Subject: unsubscribe\r\nAuto-Submitted: auto-replied\r\nX-Apple-Unsubscribe: true", "", "unsubscribe"),
+        // Who is absent answers a letter about leaving.
+        ("Subject: Re: unsubscribe confirmation\r\nAuto-Submitted: auto-replied", "I am out.", "auto"),
         ("Subject: Away\r\nAuto-Submitted: auto-replied (vacation)", "Back on Monday", "auto"),
         ("Subject: Re: x\r\nAuto-Submitted: no", "Hello", "human"),
         ("Subject: Automatic reply: your offer", "", "auto"),

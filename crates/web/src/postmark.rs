@@ -17,6 +17,7 @@ use axum::http::header::CONTENT_TYPE;
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse as _, Response};
 use axum::routing::{get, post};
+use repute_message::merge::unencoded;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
@@ -234,7 +235,8 @@ impl Email {
         };
         // What its clients copy out of a message made elsewhere is made anew here, as Postmark does.
         let made = |f: &Field| !MADE_ANEW.iter().any(|name| name.eq_ignore_ascii_case(&f.name));
-        let headers = self.headers.unwrap_or_default().into_iter().filter(made).map(|f| (f.name, f.value)).collect();
+        let headers =
+            self.headers.unwrap_or_default().into_iter().filter(made).map(|f| (f.name, unencoded(&f.value))).collect();
         let message = Message {
             from: from.and_then(|mut list| list.pop()).map(Into::into),
             to: to.map(Mailboxes::from),

@@ -171,6 +171,25 @@ async fn a_list_of_csv_names_its_fields_and_says_where_it_cannot_be_read() {
     world.end().await;
 }
 
+/// Its faults were told of row 0, which is the first after it, and a list as Excel saves it in UTF-16 as one row of it.
+#[tokio::test]
+async fn a_fault_of_the_header_row_was_told_of_the_row_behind_it() {
+    let world = World::new().await;
+    let path = format!("POST /v1/campaigns/{}/recipients", begun(&world, "autumn").await);
+    let wide: Vec<u8> = "email\tname\na@a.test\tAnn\n".encode_utf16().flat_map(u16::to_le_bytes).collect();
+    let lists: [(&[u8], &str); 3] = [
+        (b"name\nAnn\n", "the header row: no column is called `email`"),
+        (&[&b"\xff\xfe"[..], &wide].concat(), "the header row: the list is in UTF-16: save it as CSV in UTF-8"),
+        (b"email,age\na@a.test,7\n", "the header row: the campaign has no field \"age\""),
+    ];
+    for (list, said) in lists {
+        let answer = world.ask(&path, &[NEWS, CSV], list).await;
+        let detail = answer.json()["detail"].as_str().unwrap_or_default().to_owned();
+        assert!(answer.status == 400 && detail.starts_with(said), "{answer:?}");
+    }
+    world.end().await;
+}
+
 #[tokio::test]
 async fn a_campaign_is_its_accounts_alone() {
     let world = World::new().await;

@@ -58,6 +58,19 @@ async fn what_clients_of_postmark_send_beside_the_message_does_no_harm() {
     world.end().await;
 }
 
+/// Symfony writes fields into Headers as they stand in a message, in encoded words: they were encoded a second time.
+#[tokio::test]
+async fn a_field_of_postmark_that_was_encoded_already_was_encoded_twice() {
+    let world = World::new().await;
+    let email = r#"{"From": "=?utf-8?Q?J=C3=BCrgen?= <a@example.com>", "To": "b@a.test", "TextBody": "y",
+        "Headers": [{"Name": "X-City", "Value": "=?UTF-8?B?TcO8bmNoZW4=?="}]}"#;
+    let answer = world.ask("POST /email", &[JSON, TOKEN], email.as_bytes()).await;
+    let content = world.content(&answer.json()["MessageID"]).await;
+    assert!(content.contains("X-City: =?utf-8?q?M=C3=BCnchen?=\r\n"), "{content}");
+    assert!(content.contains("From: =?utf-8?q?J=C3=BCrgen?= <a@example.com>\r\n"), "{content}");
+    world.end().await;
+}
+
 /// One sender is what a message has; of several the last would have been taken.
 #[tokio::test]
 async fn a_postmark_message_from_several_is_from_nobody() {

@@ -63,7 +63,7 @@ pub fn of_json(line: &[u8], fields: &[String]) -> Result<Row, String> {
         } else if let Some(place) = fields.iter().position(|field| *field == key) {
             row.values[place] = text;
         } else {
-            return Err(format!("it has a field {key:?} that the others have not"));
+            return Err(format!("it has a field {key:?}, which is none of the list's: {}", fields.join(", ")));
         }
     }
     Ok(row)

@@ -1,5 +1,5 @@
 //! What stands in a letter as people read it: encoded words (RFC 2047) and transfer encodings
-//! (RFC 2045 §6) of UTF-8 and ASCII undone, so that merge fields can be found in it.
+//! (RFC 2045 §6) of UTF-8, ASCII and, in words, Latin-1 undone, so that merge fields can be found in it.
 
 use base64::Engine;
 use base64::alphabet::STANDARD;
@@ -18,7 +18,7 @@ pub(super) fn is_unicode(charset: &str) -> bool {
 }
 
 /// An unstructured value in one line. Encoded words of another charset stay as they are.
-pub(super) fn words(text: &str) -> String {
+pub fn words(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     let mut rest = text;
     let mut after_word = false;
@@ -45,7 +45,9 @@ fn word(text: &str) -> Option<(String, &str)> {
     let mut parts = text.strip_prefix("=?")?.splitn(3, '?');
     let (charset, kind, rest) = (parts.next()?, parts.next()?, parts.next()?);
     let (inside, more) = rest.split_once("?=")?;
-    if !is_unicode(charset.split('*').next()?) {
+    let charset = charset.split('*').next()?;
+    let is_latin = ["iso-8859-1", "latin1"].iter().any(|known| charset.eq_ignore_ascii_case(known));
+    if !is_latin && !is_unicode(charset) {
         return None;
     }
     let octets = match kind {
@@ -53,7 +55,8 @@ fn word(text: &str) -> Option<(String, &str)> {
         "b" | "B" => LENIENT.decode(inside).ok()?,
         _ => return None,
     };
-    Some((String::from_utf8(octets).ok()?, more))
+    let text = if is_latin { octets.into_iter().map(char::from).collect() } else { String::from_utf8(octets).ok()? };
+    Some((text, more))
 }
 
 /// Quoted-printable; what is no escape stays.
@@ -96,6 +99,7 @@ mod tests {
         assert_eq!(words("=?utf-8?q?Gr=C3=BC=C3=9Fe?= an {{ name }}"), "Grüße an {{ name }}");
         assert_eq!(words("=?UTF-8?B?SGFsbG8g?=\t=?utf-8?Q?=7B=7B_name_=7D=7D?= !"), "Hallo {{ name }} !");
         assert_eq!(words("=?koi8-r?q?x?= =? a"), "=?koi8-r?q?x?= =? a");
+        assert_eq!(words("=?ISO-8859-1?Q?Gr=FC=DFe?="), "Grüße");
         assert_eq!(quoted("a=3D=\r\nb=zz"), b"a=b=zz");
         assert_eq!(base64(b"SGFs\r\nbG8=\r\n").unwrap(), b"Hallo");
     }

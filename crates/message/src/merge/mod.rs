@@ -27,6 +27,8 @@ use repute_types::{Address, Content};
 use crate::fault::Fault;
 use crate::header::Header;
 
+pub use decode::words as unencoded;
+
 /// Octets of a letter, attachments and all.
 pub const LETTER: usize = 10 << 20;
 /// What the templates of one letter may spend for one recipient, each: an instruction or 64

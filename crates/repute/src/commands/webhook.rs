@@ -119,10 +119,6 @@ fn list(answer: &serde_json::Value, config: &Config, context: &Context) -> anyho
     if !rows.is_empty() {
         let now = now();
         let cells = |row: &Row| {
-            let last = match (&row.last_failed, row.failures_in_a_row) {
-                (Some(at), 1..) => format!("{} ({})", out::plain(&row.last_failure), when(at, now)),
-                _ => row.last_taken.as_ref().map_or_else(String::new, |at| format!("taken {}", when(at, now))),
-            };
             vec![
                 row.name.clone(),
                 row.state.clone(),
@@ -130,7 +126,7 @@ fn list(answer: &serde_json::Value, config: &Config, context: &Context) -> anyho
                 row.taken.to_string(),
                 (row.given_up + row.lost).to_string(),
                 row.url.clone(),
-                last,
+                last_word(row, now),
             ]
         };
         let cells: Vec<Vec<String>> = rows.iter().map(cells).collect();
@@ -140,6 +136,15 @@ fn list(answer: &serde_json::Value, config: &Config, context: &Context) -> anyho
         out::line(&not_taken_on(&new.name));
     }
     Ok(if rows.is_empty() { Exit::Problem } else { Exit::Done })
+}
+
+/// What came of the last request; of one that is disabled, and so asked no more, why, and how it goes on.
+fn last_word(row: &Row, now: Timestamp) -> String {
+    match (&row.last_failed, row.failures_in_a_row) {
+        _ if row.state == "disabled" => format!("{}: `repute webhook resume {}`", out::plain(&row.reason), row.name),
+        (Some(at), 1..) => format!("{} ({})", out::plain(&row.last_failure), when(at, now)),
+        _ => row.last_taken.as_ref().map_or_else(String::new, |at| format!("taken {}", when(at, now))),
+    }
 }
 
 /// It stands in the file, and the server does not have it.
@@ -221,4 +226,25 @@ fn done(answer: &serde_json::Value, text: &str, context: &Context) -> anyhow::Re
 fn now() -> Timestamp {
     use repute_types::Clock as _;
     repute_types::SystemClock.now()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_list_was_silent_about_why_a_webhook_is_disabled() {
+        let row = |state: &str, reason: &str| -> Row {
+            serde_json::from_value(serde_json::json!({
+                "name": "shop", "url": "https://shop.example", "state": state, "reason": reason, "events": [], "account": null,
+                "batch": 1, "behind": 0, "waiting": 1, "under_way": 0, "next_attempt": null, "rest_until": null,
+                "failures_in_a_row": 0, "failing_since": null, "taken": 0, "given_up": 0, "lost": 0, "last_taken": null,
+                "last_failed": "2026-11-24T02:05:50Z", "last_failure": "it answered 410 Gone",
+            }))
+            .unwrap()
+        };
+        let said = last_word(&row("disabled", "it answered 410 Gone: it wants no more"), now());
+        assert_eq!(said, "it answered 410 Gone: it wants no more: `repute webhook resume shop`");
+        assert_eq!(last_word(&row("active", ""), now()), "");
+    }
 }

@@ -1,5 +1,7 @@
 //! The form of `SendEmail` and `SendRawEmail`, version 1, and its answers in XML.
 
+use repute_message::merge::unencoded;
+
 use super::quota::Quota;
 use super::template;
 use crate::form;
@@ -75,7 +77,8 @@ impl Form {
             cc: self.list("Destination.CcAddresses"),
             bcc: self.list("Destination.BccAddresses"),
             reply_to: self.list("ReplyToAddresses"),
-            subject: text("Message.Subject.Data"),
+            // SES asks for encoded words (RFC 2047) where a subject is beyond ASCII.
+            subject: text("Message.Subject.Data").map(|subject| unencoded(&subject)),
             text: text("Message.Body.Text.Data"),
             html: text("Message.Body.Html.Data"),
             metadata: self.tags(),

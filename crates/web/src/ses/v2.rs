@@ -1,5 +1,6 @@
 //! The documents of `SendEmail` and `SendBulkEmail`, version 2.
 
+use repute_message::merge::unencoded;
 use serde::Deserialize;
 
 use super::template::Template;
@@ -171,7 +172,7 @@ pub(super) fn drafts(octets: &[u8], most: usize) -> Result<Vec<Result<Draft, Pro
         let data = entry.replacement_email_content.and_then(|content| content.replacement_template);
         let data = data.and_then(|template| template.replacement_template_data);
         of_template(&mut message, template, "/DefaultContent/Template", data.as_deref())?;
-        message.headers = over(&template.headers, entry.replacement_headers);
+        message.headers = decoded(over(&template.headers, entry.replacement_headers));
         message.draft(most).map_err(Problem::fields)
     };
     Ok(send.bulk_email_entries.into_iter().map(one).collect())
@@ -193,6 +194,16 @@ fn pairs(named: Option<Vec<Named>>) -> Pairs {
     Pairs(named.unwrap_or_default().into_iter().map(|one| (one.name, one.value)).collect())
 }
 
+/// Fields as a header has them.
+fn fields(named: Option<Vec<Named>>) -> Pairs {
+    decoded(pairs(named))
+}
+
+/// Values that are encoded already (RFC 2047) are not encoded a second time.
+fn decoded(Pairs(pairs): Pairs) -> Pairs {
+    Pairs(pairs.into_iter().map(|(name, value)| (name, unencoded(&value))).collect())
+}
+
 fn files(attachments: Option<Vec<Attachment>>) -> Vec<File> {
     let file = |a: Attachment| File {
         name: a.file_name,
@@ -204,10 +215,11 @@ fn files(attachments: Option<Vec<Attachment>>) -> Vec<File> {
 }
 
 fn fill(message: &mut Message, simple: Simple) {
-    message.subject = Some(simple.subject.data);
+    // SES asks for encoded words (RFC 2047) where a subject is beyond ASCII.
+    message.subject = Some(unencoded(&simple.subject.data));
     message.text = simple.body.text.map(|text| text.data);
     message.html = simple.body.html.map(|html| html.data);
-    message.headers = pairs(simple.headers);
+    message.headers = fields(simple.headers);
     message.attachments = files(simple.attachments);
 }
 
@@ -216,7 +228,7 @@ fn of_template(message: &mut Message, template: &Template, place: &str, over: Op
     message.subject = filled.subject;
     message.text = filled.text;
     message.html = filled.html;
-    message.headers = pairs(template.headers.clone());
+    message.headers = fields(template.headers.clone());
     message.attachments = files(template.attachments.clone());
     Ok(())
 }
@@ -264,6 +276,24 @@ mod tests {
             "/Content/Template/TemplateData: this is no JSON object",
         );
         at(r#"{"TemplateContent": {"Text": "{{#if"}}"#, "/Content/Template/TemplateContent/Text: line 1");
+    }
+
+    /// SES asks for encoded words beyond ASCII, so its clients write them.
+    #[test]
+    fn names_subjects_and_fields_that_were_encoded_already_were_encoded_twice() {
+        let send = r#"{"FromEmailAddress": "=?UTF-8?B?SsO8cmdlbg==?= <a@example.com>", "ReplyToAddresses": ["=?utf-8?Q?R=C3=A9?= <r@a.test>"],
+            "Destination": {"ToAddresses": ["=?iso-8859-1?Q?B=E9la?= <b@a.test>"]}, "Content": {"Simple": {"Subject": {"Data": "=?UTF-8?Q?Gr=C3=BC=C3=9Fe?= an"},
+            "Headers": [{"Name": "X-A", "Value": "v =?utf-8?Q?=C3=BC?="}], "Body": {"Text": {"Data": "x"}}}}}"#;
+        let made = told(draft(send.as_bytes(), 10)).unwrap();
+        for line in [
+            "From: =?utf-8?q?J=C3=BCrgen?= <a@example.com>\r\n",
+            "Reply-To: =?utf-8?q?R=C3=A9?= <r@a.test>\r\n",
+            "To: =?utf-8?q?B=C3=A9la?= <b@a.test>\r\n",
+            "Subject: =?utf-8?q?Gr=C3=BC=C3=9Fe?= an\r\n",
+            "X-A: v =?utf-8?b?w7w=?=\r\n",
+        ] {
+            assert!(made.contains(line), "{line}{made}");
+        }
     }
 
     #[test]

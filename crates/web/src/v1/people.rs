@@ -4,6 +4,7 @@ use std::fmt;
 
 use repute_message::compose::Person;
 use repute_message::header;
+use repute_message::merge::unencoded;
 use repute_types::Address;
 use serde::de::value::MapAccessDeserializer;
 use serde::de::{Deserializer, Error, MapAccess, SeqAccess, Visitor};
@@ -152,11 +153,12 @@ impl Mailboxes {
     }
 }
 
-/// The people of a list as a header field has it: `Ann <a@b.example>, c@d.example`.
+/// The people of a list as a header field has it: `Ann <a@b.example>, c@d.example`. A name in encoded words (RFC 2047), as
+/// clients of SES have to write it, is read, or it would be encoded a second time.
 pub(crate) fn people(text: &str) -> Result<Vec<Person>, String> {
     let list = header::mailboxes(text.as_bytes()).map_err(|why| format!("{why}: write Name <name@domain>"))?;
     let person = |mailbox: header::Mailbox| Person {
-        name: text.get(mailbox.name).map(unquoted).unwrap_or_default(),
+        name: text.get(mailbox.name).map(|name| unencoded(&unquoted(name))).unwrap_or_default(),
         address: mailbox.address,
     };
     Ok(list.into_iter().map(person).collect())
@@ -194,6 +196,9 @@ mod tests {
         check(r#""Ann Lee <ann@b.example>""#, "Ann Lee|ann@b.example");
         check(r#""\"Lee, \\\"A\\\"\" <ann@b.example>""#, "Lee, \"A\"|ann@b.example");
         check(r#""Jürgen <j@bücher.example>""#, "Jürgen|j@xn--bcher-kva.example");
+        check(r#""=?UTF-8?B?SsO8cmdlbiBMw6k=?= <j@b.example>""#, "Jürgen Lé|j@b.example");
+        check(r#""=?iso-8859-1?Q?J=FCrgen?= =?utf-8?q?_L=C3=A9?= <j@b.example>""#, "Jürgen Lé|j@b.example");
+        check(r#"{"address":"ann@b.example","name":"=?utf-8?q?x?="}"#, "=?utf-8?q?x?=|ann@b.example");
         check(r#"{"address":"ann@b.example","name":"Lee, Ann"}"#, "Lee, Ann|ann@b.example");
         check(r#"{"address":"ann"}"#, "there is no '@' in the address: write name@domain");
         check(r#""""#, "there is no address: write name@domain");

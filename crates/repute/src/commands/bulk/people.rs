@@ -94,7 +94,12 @@ impl People {
         match &mut self.rows {
             Rows::Csv { reader, address, separator } => {
                 let mut record = csv::StringRecord::new();
-                let (at, row) = match reader.read_record(&mut record) {
+                let mut read = reader.read_record(&mut record);
+                // Spreadsheets leave rows of empty cells behind; lines without any are passed over by the reader.
+                while matches!(read, Ok(true)) && record.iter().all(|value| value.trim().is_empty()) {
+                    read = reader.read_record(&mut record);
+                }
+                let (at, row) = match read {
                     Ok(false) => return Ok(None),
                     Ok(true) => {
                         let row = row_of(&record, *address, self.fields.len() + 1, char::from(*separator));
@@ -110,11 +115,15 @@ impl People {
             }
             Rows::Lines { reader, line } => {
                 let mut octets = Vec::new();
-                reader.read_until(b'\n', &mut octets)?;
-                *line += 1;
-                match octets.trim_ascii() {
-                    [] if octets.is_empty() => Ok(None),
-                    object => Ok(Some(Read { line: *line, row: of_json(object, &self.fields) })),
+                loop {
+                    octets.clear();
+                    reader.read_until(b'\n', &mut octets)?;
+                    *line += 1;
+                    match octets.trim_ascii() {
+                        [] if octets.is_empty() => return Ok(None),
+                        [] => {}
+                        object => return Ok(Some(Read { line: *line, row: of_json(object, &self.fields) })),
+                    }
                 }
             }
         }
@@ -206,9 +215,12 @@ mod tests {
         assert_eq!(lines("p.csv", b"\xef\xbb\xbfemail,name\r\na@a.example,A\r\nb@a.example,\xfc\r\nx\r\n"), [2, 3, 4]);
         assert_eq!(lines("p.csv", b"email,name\na@a.example,A\n\n\nb@a.example,B"), [2, 5]);
         assert_eq!(lines("p.csv", b"email,name\r\n\r\na@a.example,\"A\r\n\r\n\"\r\nb@a.example,B"), [3, 6]);
+        // Rows of empty cells, as spreadsheets leave them, were told as rows without an address.
+        assert_eq!(lines("p.csv", b"email;name\r\na@a.example;A\r\n;\r\n; \r\nb@a.example;B\r\n;\r\n"), [2, 5]);
         let many = (0..20_000).map(|n| format!("a{n}@a.example,A\r\n")).collect::<String>();
         assert!(lines("p.csv", format!("email,name\r\n{many}").as_bytes()).into_iter().eq(2..20_002));
         assert_eq!(lines("p.jsonl", b"{\"email\":\"a@a.example\"}\nx\n"), [1, 2]);
+        assert_eq!(lines("p.jsonl", b"{\"email\":\"a@a.example\"}\n\n \r\nx\n\n"), [1, 4]);
     }
 
     fn row(email: &str, value: &str) -> Result<Row, String> {

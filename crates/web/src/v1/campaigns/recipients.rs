@@ -158,18 +158,27 @@ impl List<'_> {
             };
             let Ok(data) = frame.into_data() else { continue };
             let mut piece = &data[..];
-            while let Some(read) = rows.next(&mut piece).map_err(|why| self.unreadable(&why))? {
+            loop {
+                let read = rows.next(&mut piece);
+                let Some(read) = read.map_err(|why| self.unreadable(&rows, &why))? else { break };
                 self.take(read).await?;
             }
         }
-        while let Some(read) = rows.end().map_err(|why| self.unreadable(&why))? {
+        loop {
+            let read = rows.end();
+            let Some(read) = read.map_err(|why| self.unreadable(&rows, &why))? else { break };
             self.take(read).await?;
         }
         self.keep().await
     }
 
-    fn unreadable(&self, why: &str) -> Problem {
-        Problem::new(problem::MALFORMED, format!("row {} (the first is 0): {why}", self.number))
+    /// The header row is not counted.
+    fn unreadable(&self, rows: &Rows, why: &str) -> Problem {
+        let place = match rows.is_at_header() {
+            true => "the header row".to_owned(),
+            false => format!("row {} (the first is 0)", self.number),
+        };
+        Problem::new(problem::MALFORMED, format!("{place}: {why}"))
     }
 
     async fn take(&mut self, read: Read) -> Result<(), Problem> {

@@ -44,6 +44,11 @@ impl Rows {
         }
     }
 
+    /// Whether what is read is still the row that names the fields.
+    pub fn is_at_header(&self) -> bool {
+        matches!(self, Rows::Csv(csv) if csv.columns.is_none())
+    }
+
     /// The last row, where no line end stood after it.
     pub fn end(&mut self) -> Result<Option<Read>, String> {
         match self {
@@ -147,6 +152,9 @@ impl Csv {
     /// The first line is whole, but for its end.
     fn begin(&mut self) -> Result<(), String> {
         let Some(head) = self.head.take() else { return Ok(()) };
+        if head.starts_with(b"\xff\xfe") || head.starts_with(b"\xfe\xff") {
+            return Err("the list is in UTF-16: save it as CSV in UTF-8".into());
+        }
         let mut line = without_mark(&head);
         self.separator = separator(line);
         self.reader = csv_core::ReaderBuilder::new().delimiter(self.separator).build();
@@ -175,6 +183,8 @@ impl Csv {
                 let count = std::mem::take(&mut self.at).1;
                 let values = self.values(count);
                 match (&self.columns, values) {
+                    // Spreadsheets leave rows of empty cells behind; lines without any are passed over by the reader.
+                    (Some(_), Ok(values)) if values.iter().all(String::is_empty) => Ok(None),
                     (Some(columns), values) => Ok(Some(values.and_then(|values| self.row(columns, values)))),
                     (None, values) => {
                         self.columns = Some(self.header(&values?)?);
@@ -277,6 +287,8 @@ mod tests {
         check("email;name\na@a.test;\"Smith, Ann\"\n", &["a@a.test|Smith, Ann|"]);
         check("\u{feff}\r\n\r\nname\temail\r\nAnn\ta@a.test", &["a@a.test|Ann|"]);
         check("\u{feff}", &[]);
+        // Rows of empty cells, as spreadsheets leave them, were told as rows without an address.
+        check("email;name\r\n;\r\na@a.test;Ann\r\n;\r\n; ", &["a@a.test|Ann|"]);
         check("\u{feff}\"email\"\na@a.test\n", &["a@a.test||"]);
         let fails = |text: &str, expect: &str| assert_eq!(read(Rows::csv, text).unwrap_err(), expect, "{text}");
         let no_address = "no column is called `email`: the first row must name the fields, with commas (or all semicolons, \
@@ -295,7 +307,10 @@ mod tests {
             "{\"email\":\"a@a.test\",\"plan\":1}\n\n{\"email\":\"b@b.test\",\"name\":null}",
             &["a@a.test||1", "b@b.test||"],
         );
-        check("{\"email\":\"a@a.test\",\"age\":1}\r\n", &["it has a field \"age\" that the others have not"]);
+        check(
+            "{\"email\":\"a@a.test\",\"age\":1}\r\n",
+            &["it has a field \"age\", which is none of the list's: name, plan"],
+        );
         assert!(read(Rows::lines, &"x".repeat(70_000)).unwrap_err().contains("64 KiB"));
     }
 }
