@@ -12,7 +12,7 @@ use std::sync::Arc;
 use repute_queue::{Aside, Feedback, Intent, Queue, Then};
 use repute_spool::{CampaignState, MessageMeta, PartRecord, PartState, SpoolError};
 use repute_types::event::Level;
-use repute_types::{Content, EventKind, MessageId, PartId, Timestamp};
+use repute_types::{EventKind, MessageId, PartId, Timestamp};
 
 use crate::circuit::campaigns;
 use crate::fresh::Loaded;
@@ -62,7 +62,7 @@ pub(crate) async fn take(works: &Works, parts: Vec<(Arc<MessageMeta>, PartId)>, 
             Ok(record) => {
                 // What is known of it from its acceptance is not what it becomes.
                 works.fresh().take(part);
-                let loaded = Loaded { meta, part: record, content: Content::new() };
+                let loaded = Loaded::unread(meta, record);
                 page.taken.push(Taken { loaded, as_it_was });
             }
             Err(error) => unread(works, part, as_it_was, &error),
@@ -167,7 +167,7 @@ pub(crate) async fn put_back_unread(works: &Works, part: PartId, then: Then) {
     let spool = &works.doors.spool;
     match (spool.part(part).await, spool.meta(part.message).await) {
         (Ok(record), Ok(meta)) => {
-            let loaded = Loaded { meta: Arc::new(meta), part: record, content: Content::new() };
+            let loaded = Loaded::unread(Arc::new(meta), record);
             put_back(works, loaded, then, Feedback::None);
         }
         (Err(error), _) | (_, Err(error)) => unread(works, part, then, &error),

@@ -32,7 +32,7 @@ pub use self::check::{CheckAddresses, DomainTakes, Takes};
 pub(crate) use self::fields::add_to_single;
 pub use self::leave::{MAILTO, PAGE, unsubscribe_url};
 pub(crate) use self::operate::{enter, hold, sweep};
-pub(crate) use self::render::merged;
+pub(crate) use self::render::{letter_size, merged};
 pub(crate) use self::take_out::run as take_out;
 use self::words::BulkError;
 use crate::disk;

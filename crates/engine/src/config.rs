@@ -90,6 +90,8 @@ pub struct Limits {
     pub max_pause: Duration,
     /// Octets of fresh content kept in memory; beyond it content is read back from the spool.
     pub fresh_content: usize,
+    /// Octets of larger contents that sessions hold; beyond it they wait.
+    pub outgoing_content: usize,
     /// How long a session without work is kept for the next message to the same site.
     pub session_idle: Duration,
     /// Received fields beyond which a message is taken to go in circles (RFC 5321 §6.3).
@@ -105,6 +107,7 @@ impl Default for Limits {
             first_pause: Duration::from_secs(30),
             max_pause: Duration::from_secs(15 * 60),
             fresh_content: 64 << 20,
+            outgoing_content: 256 << 20,
             session_idle: Duration::from_secs(5),
             hops: 100,
         }

@@ -15,6 +15,7 @@ use crate::aside;
 use crate::config::Settings;
 use crate::dispatch;
 use crate::fresh::Loaded;
+use crate::intake::Load;
 use crate::returned;
 use crate::settle::{self, By, Decided};
 use crate::suppress;
@@ -70,7 +71,7 @@ pub(crate) async fn run(works: Arc<Works>, id: LaneId, first: Lease, mut stop: w
     let mut next = Next::Work(first);
     loop {
         match next {
-            Next::Work(lease) => session.attempt(lease).await,
+            Next::Work(lease) => session.attempt(lease, &stop).await,
             Next::Idle => {
                 let more = session.wait(&mut stop).await;
                 works.queue(|queue| queue.no_longer_idle(id));
@@ -108,14 +109,18 @@ impl Session {
         }
     }
 
-    async fn attempt(&mut self, lease: Lease) {
+    async fn attempt(&mut self, lease: Lease, stop: &watch::Receiver<bool>) {
         let works = self.works.clone();
         // The queue leads nothing here that may not leave; a permit that was lost a moment ago is
         // seen here alone.
         if !works.gate.table().allows(lease.sender, self.lane.way, self.lane.route().is_relay) {
             return aside::put_back_unread(&works, lease.part, Then::Unchanged { held: false }).await;
         }
-        let Some(loaded) = dispatch::load_for_attempt(&works, lease.part).await else { return };
+        let Some(loaded) = dispatch::load_for_attempt(&works, lease.part, Load::ToSend).await else { return };
+        // It may have waited for memory.
+        if *stop.borrow() {
+            return aside::put_back(&works, loaded, Then::Unchanged { held: false }, Feedback::None);
+        }
         if works.now() >= loaded.meta.expires {
             return settle::expire(&works, loaded);
         }

@@ -9,7 +9,7 @@ use repute_delivery::{Egress, Route};
 use repute_queue::{Feedback, Flow, LaneKey, Lease, State, Step, Then};
 use repute_spool::{CampaignState, Change, PartRecord, PartState, Settlement, SpoolError};
 use repute_types::event::Level;
-use repute_types::{Content, EventKind, Outcome, PartId, Timestamp};
+use repute_types::{EventKind, Outcome, PartId, Timestamp};
 use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinSet;
 use tokio::time::Instant;
@@ -17,7 +17,7 @@ use tokio::time::Instant;
 use crate::circuit::campaigns;
 use crate::config::Settings;
 use crate::fresh::Loaded;
-use crate::intake::LoadError;
+use crate::intake::{Load, LoadError};
 use crate::permit::way::Way;
 use crate::settle::{self, By, Decided};
 use crate::works::Works;
@@ -205,13 +205,13 @@ async fn beside(
 
 /// Settles a leased part with the same outcome for every recipient.
 pub(crate) async fn settle_alike(works: &Works, lease: Lease, outcome: &Outcome) {
-    let Some(loaded) = load_for_attempt(works, lease.part).await else { return };
+    let Some(loaded) = load_for_attempt(works, lease.part, Load::Aside).await else { return };
     let outcomes = vec![outcome.clone(); loaded.part.recipients.len()];
     settle::settle(works, Decided::apart(loaded, By::Attempt(lease.attempt), outcomes));
 }
 
 /// What is needed for an attempt.
-pub(crate) async fn load_for_attempt(works: &Works, part: PartId) -> Option<Loaded> {
+pub(crate) async fn load_for_attempt(works: &Works, part: PartId, load: Load) -> Option<Loaded> {
     match works.bulk.state(part.message) {
         None => {}
         Some(CampaignState::Running) if !campaigns::is_stopped(works, part.message) => {}
@@ -224,7 +224,7 @@ pub(crate) async fn load_for_attempt(works: &Works, part: PartId) -> Option<Load
             return None;
         }
     }
-    load_or_put_back(works, part, Then::Again(works.now() + DISK_RETRY)).await
+    load_or_put_back(works, part, load, Then::Again(works.now() + DISK_RETRY)).await
 }
 
 /// Ends a leased part of a cancelled campaign: whoever takes the campaign out has passed it over.
@@ -232,7 +232,7 @@ async fn take_out(works: &Works, part: PartId) {
     let spool = &works.doors.spool;
     match (spool.part(part).await, spool.meta(part.message).await) {
         (Ok(record), Ok(meta)) => {
-            let loaded = Loaded { meta: Arc::new(meta), part: record, content: Content::new() };
+            let loaded = Loaded::unread(Arc::new(meta), record);
             settle::cancel(works, loaded, settle::CAMPAIGN_CANCELLED.to_owned());
         }
         // It is gone already, or cannot be read now and is taken out after the next start.
@@ -250,9 +250,9 @@ pub(crate) fn lease_aside(works: &Works, part: PartId) -> Option<Then> {
 
 /// A leased part with all that belongs to it; where it cannot be had, the part is put where it
 /// belongs: `unread` is what becomes of it where the disk cannot be read now.
-pub(crate) async fn load_or_put_back(works: &Works, part: PartId, unread: Then) -> Option<Loaded> {
+pub(crate) async fn load_or_put_back(works: &Works, part: PartId, load: Load, unread: Then) -> Option<Loaded> {
     let now = works.now();
-    let error = match works.load(part).await {
+    let error = match works.load(part, load).await {
         Ok(loaded) => return Some(loaded),
         // Its time is over: no content is needed to say so.
         Err(LoadError::Merge(loaded, _)) if now >= loaded.meta.expires => return Some(*loaded),
@@ -309,7 +309,7 @@ async fn alarm(works: &Works, part: PartId) {
         works.queue(|queue| queue.set_alarm(part, now + Duration::from_secs(30)));
         return;
     };
-    let Some(loaded) = load_or_put_back(works, part, as_it_was).await else {
+    let Some(loaded) = load_or_put_back(works, part, Load::Aside, as_it_was).await else {
         works.queue(|queue| queue.set_alarm(part, now + DISK_RETRY));
         return;
     };

@@ -8,12 +8,24 @@ use std::sync::Arc;
 use repute_spool::{MessageMeta, PartRecord};
 use repute_types::{Content, MessageId, PartId};
 
+use crate::outgoing::Room;
+
 /// A part with all that an attempt needs.
 #[derive(Clone, Debug)]
 pub(crate) struct Loaded {
     pub meta: Arc<MessageMeta>,
     pub part: PartRecord,
     pub content: Content,
+    /// What its content takes of the memory for contents on their way out.
+    #[expect(dead_code, reason = "it is held for as long as the content is")]
+    pub room: Option<Arc<Room>>,
+}
+
+impl Loaded {
+    /// For what is not sent.
+    pub fn unread(meta: Arc<MessageMeta>, part: PartRecord) -> Loaded {
+        Loaded { meta, part, content: Content::new(), room: None }
+    }
 }
 
 struct Message {
@@ -43,17 +55,22 @@ impl Fresh {
         }
     }
 
+    /// Octets of a message's content, if it is here.
+    pub fn size(&self, id: MessageId) -> Option<usize> {
+        self.messages.get(&id).map(|message| message.content.len())
+    }
+
     /// A part is taken once: what happens to it afterwards is known to the spool alone.
     pub fn take(&mut self, id: PartId) -> Option<Loaded> {
         let message = self.messages.get_mut(&id.message)?;
         let at = message.parts.iter().position(|p| p.id == id)?;
         let part = message.parts.swap_remove(at);
         if !message.parts.is_empty() {
-            return Some(Loaded { meta: message.meta.clone(), part, content: message.content.clone() });
+            return Some(Loaded { meta: message.meta.clone(), part, content: message.content.clone(), room: None });
         }
         let message = self.messages.remove(&id.message)?;
         self.octets -= message.content.len();
-        Some(Loaded { meta: message.meta, part, content: message.content })
+        Some(Loaded { meta: message.meta, part, content: message.content, room: None })
     }
 }
 

@@ -23,6 +23,7 @@ mod held;
 mod intake;
 mod notice;
 pub mod once;
+mod outgoing;
 mod own;
 mod pace;
 pub mod permit;

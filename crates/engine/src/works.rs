@@ -27,6 +27,7 @@ use crate::config::Settings;
 use crate::disk::Disk;
 use crate::fresh::Fresh;
 use crate::once::Running;
+use crate::outgoing::Outgoing;
 use crate::pace;
 use crate::permit::TrustDoors;
 use crate::permit::board::Board;
@@ -108,6 +109,7 @@ pub(crate) struct Works {
     queue: Mutex<Queue>,
     lanes: Mutex<HashMap<LaneId, Arc<LaneWork>>>,
     fresh: Mutex<Fresh>,
+    pub outgoing: Outgoing,
     pub ids: IdSource,
     pub running: Running,
     /// Who is to be suppressed, on the way to the list.
@@ -163,6 +165,7 @@ impl Works {
         let awake_since = AtomicI64::new(doors.clock.now().millis());
         let gate = Gate::new(doors.trust.is_none());
         let fresh = Fresh::new(settings.limits.fresh_content);
+        let outgoing = Outgoing::new(settings.limits.outgoing_content);
         let goes_on_since = if goes_on { doors.clock.now() } else { Timestamp(0) };
         Works {
             doors,
@@ -174,6 +177,7 @@ impl Works {
             queue: Mutex::new(queue),
             lanes: Mutex::new(HashMap::new()),
             fresh: Mutex::new(fresh),
+            outgoing,
             ids,
             running: Running::default(),
             learnt: Learnt::default(),

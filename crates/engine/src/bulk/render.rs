@@ -59,6 +59,11 @@ fn of(works: &Works, ready: &Ready, known: &Known, part: &PartRecord, email: &Ad
     render(works, &works.settings(), &ready.form, &whom)
 }
 
+/// Octets of the letter, of which what is merged has about as many.
+pub(crate) async fn letter_size(works: &Works, id: MessageId) -> Result<usize, SpoolError> {
+    Ok(usize::try_from(ready(works, id).await?.meta.size).unwrap_or(usize::MAX))
+}
+
 /// The letter, from memory or from the spool.
 pub(super) async fn ready(works: &Works, id: MessageId) -> Result<Arc<Ready>, SpoolError> {
     if let Some(ready) = works.bulk.ready(id) {

@@ -10,7 +10,7 @@ use std::time::Duration;
 use repute_queue::Change as Changed;
 use repute_spool::{CampaignState, CampaignWrite, Change, Ended, MessageMeta, PartRecord, Settlement, Walk};
 use repute_types::event::Level;
-use repute_types::{Content, EventKind, PartId};
+use repute_types::{EventKind, PartId};
 use tokio::sync::watch;
 
 use super::Known;
@@ -130,7 +130,7 @@ impl Block {
         for id in self.tried {
             // One that has ended a moment ago has had its end told.
             if let Ok(part) = spool.part(id).await {
-                let loaded = Loaded { meta: meta.clone(), part, content: Content::new() };
+                let loaded = Loaded::unread(meta.clone(), part);
                 settle::cancel(works, loaded, settle::CAMPAIGN_CANCELLED.to_owned());
             }
         }

@@ -8,6 +8,7 @@
 pub mod fault;
 pub mod files;
 pub mod meant;
+pub mod memory;
 pub mod nearest;
 pub mod reference;
 pub mod schema;

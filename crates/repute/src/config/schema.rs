@@ -315,8 +315,8 @@ const LIMITS: Section = Section {
         key(
             "incoming_memory",
             Size,
-            Default("\"512MiB\""),
-            "Contents on their way in, of all clients together. Over it clients are told to come back in a minute.",
+            Optional("512 MiB, or a quarter of the memory of the machine or of the server's control group, if that is less"),
+            "Contents on their way in, of all clients together. Over it clients are told to come back in a minute; a message that is larger is refused as one beyond `size` is.",
         ),
         key(
             "idle",
@@ -342,8 +342,14 @@ const LIMITS: Section = Section {
         key(
             "memory",
             Size,
-            Default("\"64MiB\""),
+            Optional("64 MiB, or a 16th of that memory"),
             "Contents of fresh messages kept in memory; what is over it is read back from the spool.",
+        ),
+        key(
+            "outgoing_memory",
+            Size,
+            Optional("256 MiB, or a quarter of that memory"),
+            "Contents of more than 64 KiB that are being sent. Over it sessions wait for each other, and what is more than 1 MiB has three quarters of it.",
         ),
         key("hops", Count(1, 1000), Default("100"), "Received fields beyond which a message is going in circles."),
     ],

@@ -158,7 +158,8 @@ fn limits(config: &Config) -> Limits {
         messages_per_session: l.messages_per_session,
         first_pause: config.retry.pause,
         max_pause: config.retry.max_pause,
-        fresh_content: l.memory.in_memory(),
+        fresh_content: l.fresh(),
+        outgoing_content: l.outgoing(),
         session_idle: l.session_idle.0,
         hops: l.hops,
     }

@@ -248,14 +248,15 @@ pub struct Limits {
     pub auth_failures: u32,
     pub auth_failures_per_client: u32,
     pub auth_window: Span,
-    pub incoming_memory: SizeOrOctets,
+    pub incoming_memory: Option<SizeOrOctets>,
     pub idle: Span,
     pub drain: Span,
     pub sessions: u32,
     pub sessions_per_site: u32,
     pub messages_per_session: u32,
     pub session_idle: Span,
-    pub memory: SizeOrOctets,
+    pub memory: Option<SizeOrOctets>,
+    pub outgoing_memory: Option<SizeOrOctets>,
     pub hops: usize,
 }
 

@@ -98,7 +98,7 @@ pub async fn begin(config: Config, ports: Vec<Port>, log: Arc<Log>, how: Begin) 
     let shared = SharedLimits::new(SharedBounds {
         connections: config.limits.connections,
         connections_per_client: config.limits.connections_per_client,
-        content_octets: config.limits.incoming_memory.in_memory(),
+        content_octets: config.limits.incoming(),
         auth_failures: config.limits.auth_failures_per_client,
         auth_window: config.limits.auth_window.0,
     });
@@ -316,7 +316,7 @@ fn listener(config: &Config, port: &Port, tls: &TlsSource) -> Option<ListenerCon
 fn limits(config: &Config) -> Limits {
     let limits = &config.limits;
     Limits {
-        message_size: limits.size.get_ref().in_memory(),
+        message_size: limits.message(),
         recipients: limits.recipients,
         errors: limits.errors,
         auth_failures: limits.auth_failures,

@@ -50,7 +50,7 @@ impl Running {
 fn needs_restart(old: &Config, new: &Config) -> Vec<String> {
     let limits = |c: &Config| {
         let l = &c.limits;
-        let sizes = (l.size.get_ref().octets(), l.memory.octets(), l.incoming_memory.octets());
+        let sizes = (l.message(), l.fresh(), l.incoming(), l.outgoing());
         let times = (l.idle.0, l.auth_window.0, l.drain.0);
         let failures = (l.errors, l.auth_failures, l.auth_failures_per_client);
         (sizes, times, failures, l.recipients, l.connections, l.connections_per_client)

@@ -74,12 +74,12 @@ fn policies(config: &Config) -> Vec<(Domain, String)> {
 }
 
 fn limits(config: &Config) -> Limits {
-    let size = config.limits.size.get_ref().in_memory();
+    let size = config.limits.message();
     Limits {
         // A message in base64, and what stands around it.
         body: size.saturating_add(size / 5 * 2).saturating_add(1 << 20),
         message: size,
-        bodies: config.limits.incoming_memory.in_memory(),
+        bodies: config.limits.incoming(),
         recipients: config.limits.recipients,
         connections: config.limits.connections,
         connections_per_client: config.limits.connections_per_client,

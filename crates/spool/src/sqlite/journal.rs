@@ -20,7 +20,7 @@ use std::os::unix::fs::{FileExt, MetadataExt, OpenOptionsExt};
 use std::path::Path;
 use std::sync::Arc;
 
-use nix::fcntl::posix_fallocate;
+use nix::fcntl::{PosixFadviseAdvice, posix_fadvise, posix_fallocate};
 use repute_types::{Content, Random, SystemRandom};
 
 pub(super) use self::block::{Block, Record};
@@ -87,6 +87,7 @@ impl Journal {
             found.push(of_segment);
             Segment { generation, salt, blocks, end, soiled: false }
         });
+        files.iter().for_each(leave_cache);
         let active = usize::from(segments[1].generation > segments[0].generation);
         let mut journal = Journal { files: Files(Arc::new(files)), segments, active, octets };
         if journal.generation(active) <= drained {
@@ -180,6 +181,13 @@ impl Files {
         let whole = crc32fast::hash(&octets) == place.crc;
         Ok((Content::from(octets), whole))
     }
+}
+
+/// The system keeps what was written or read in one go in pieces as large, and counts all of such a piece as written where
+/// one page of it is: what the program writes looked a hundred times as much. Written block by block the pieces are small.
+fn leave_cache(file: &File) {
+    // A file system that cannot keeps it as it is.
+    let _ = posix_fadvise(file, 0, 0, PosixFadviseAdvice::POSIX_FADV_DONTNEED);
 }
 
 fn open_segment(path: &Path, octets: u64) -> io::Result<File> {
