@@ -1,7 +1,7 @@
 //! How much memory contents may take where the configuration does not say it: less where the machine has little.
 //!
-//! Promise: by default contents on their way in, kept and on their way out take at most nine sixteenths of the memory that the machine, or
-//! the control group that the server was started in, has; a value that is written stands as it is.
+//! Promise: by default contents on their way in, kept and on their way out take at most nine sixteenths of the memory beyond 32 MiB that
+//! the machine, or the control group that the server was started in, has; a value that is written stands as it is.
 //! What cannot be read of the kernel's files sets no limit.
 
 use std::path::{Path, PathBuf};
@@ -9,6 +9,9 @@ use std::path::{Path, PathBuf};
 use super::typed::{Limits, SizeOrOctets};
 
 const MIB: u64 = 1 << 20;
+
+/// What the server takes beside contents; of less than half of it no message could be taken.
+const ITSELF: u64 = 32 * MIB;
 
 impl Limits {
     /// Contents on their way in.
@@ -35,8 +38,12 @@ impl Limits {
 fn bound(written: Option<SizeOrOctets>, most: u64, share: u64) -> usize {
     match written {
         Some(size) => size.in_memory(),
-        None => usize::try_from(most.min(there_is(Path::new("/")) / share)).unwrap_or(usize::MAX),
+        None => usize::try_from(most.min(left_for_contents(there_is(Path::new("/"))) / share)).unwrap_or(usize::MAX),
     }
+}
+
+fn left_for_contents(there_is: u64) -> u64 {
+    there_is.saturating_sub(ITSELF).max(ITSELF / 2)
 }
 
 /// Octets of memory that this process may have.
@@ -109,5 +116,7 @@ mod tests {
     fn what_is_written_stands() {
         assert_eq!(bound(Some(SizeOrOctets::Number(4096)), 512 * MIB, 4), 4096);
         assert!(bound(None, 512 * MIB, 4) <= 512 << 20);
+        assert_eq!(left_for_contents(64 * MIB), 32 * MIB);
+        assert_eq!(left_for_contents(8 * MIB), 16 * MIB);
     }
 }

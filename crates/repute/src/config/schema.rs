@@ -315,7 +315,9 @@ const LIMITS: Section = Section {
         key(
             "incoming_memory",
             Size,
-            Optional("512 MiB, or a quarter of the memory of the machine or of the server's control group, if that is less"),
+            Optional(
+                "512 MiB; or, if that is less, a quarter of the memory beyond 32 MiB of the machine or of the server's control group",
+            ),
             "Contents on their way in, of all clients together. Over it clients are told to come back in a minute; a message that is larger is refused as one beyond `size` is.",
         ),
         key(
