@@ -40,11 +40,16 @@ pub fn words(text: &str) -> String {
     out + rest
 }
 
+/// Octets of what is encoded in one word, at most: RFC 2047 §2 allows 75, and some write more. Without a bound, a long text
+/// of beginnings would be read to its end for each of them.
+const WORD: usize = 1000;
+
 /// The encoded word that the text begins with, and what follows it.
 fn word(text: &str) -> Option<(String, &str)> {
     let mut parts = text.strip_prefix("=?")?.splitn(3, '?');
     let (charset, kind, rest) = (parts.next()?, parts.next()?, parts.next()?);
-    let (inside, more) = rest.split_once("?=")?;
+    let end = rest.as_bytes().windows(2).take(WORD).position(|two| two == b"?=")?;
+    let (inside, more) = (&rest[..end], &rest[end + 2..]);
     let charset = charset.split('*').next()?;
     let is_latin = ["iso-8859-1", "latin1"].iter().any(|known| charset.eq_ignore_ascii_case(known));
     if !is_latin && !is_unicode(charset) {
@@ -100,6 +105,9 @@ mod tests {
         assert_eq!(words("=?UTF-8?B?SGFsbG8g?=\t=?utf-8?Q?=7B=7B_name_=7D=7D?= !"), "Hallo {{ name }} !");
         assert_eq!(words("=?koi8-r?q?x?= =? a"), "=?koi8-r?q?x?= =? a");
         assert_eq!(words("=?ISO-8859-1?Q?Gr=FC=DFe?="), "Grüße");
+        let long = format!("=?utf-8?q?{}?=", "x".repeat(WORD));
+        assert_eq!(words(&long), long);
+        assert_eq!(words(&long.replacen('x', "", 1)), "x".repeat(WORD - 1));
         assert_eq!(quoted("a=3D=\r\nb=zz"), b"a=b=zz");
         assert_eq!(base64(b"SGFs\r\nbG8=\r\n").unwrap(), b"Hallo");
     }
