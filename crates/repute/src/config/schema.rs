@@ -330,7 +330,7 @@ const LIMITS: Section = Section {
             "drain",
             Duration,
             Default("\"30s\""),
-            "How long what is under way may go on after the server was told to stop. systemd waits 90 seconds.",
+            "How long what is under way may go on after the server was told to stop: clients first, then attempts as long again. systemd waits 90 seconds.",
         ),
         key("sessions", Count(1, 100_000), Default("2000"), "Outgoing connections at once, to all sites together."),
         key(
