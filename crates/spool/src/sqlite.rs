@@ -34,6 +34,8 @@ use rusqlite::ErrorCode;
 use tokio::sync::{Semaphore, oneshot};
 
 use self::checkpoint::Checkpointer;
+use self::company::Company;
+pub use self::company::Idle;
 use self::database::Database;
 use self::health::Health;
 use self::inbox::{Inbox, Work};
@@ -118,11 +120,20 @@ pub struct Options {
     pub hook: Arc<dyn Hook>,
     /// Settlements wait for it, a second at most. `None`: nobody is told.
     pub told: Option<Arc<dyn Told>>,
+    /// Of the threads that serve clients. While all are busy, commits wait longer for others to share their sync.
+    pub idle: Option<Arc<Idle>>,
 }
 
 impl Default for Options {
     fn default() -> Options {
-        Options { waiting: 1024, log_octets: 16 << 20, max_octets: None, hook: Arc::new(NoHook), told: None }
+        Options {
+            waiting: 1024,
+            log_octets: 16 << 20,
+            max_octets: None,
+            hook: Arc::new(NoHook),
+            told: None,
+            idle: None,
+        }
     }
 }
 
@@ -191,10 +202,10 @@ impl SqliteSpool {
         let inbox = Arc::new(Inbox::new(most_content, options.told.clone()));
         let store = Store::new(database, taken, journal, options.hook.clone()).map_err(failed)?;
         let (pending, files, health) = (store.pending().clone(), store.files(), store.health().clone());
-        let for_thread = inbox.clone();
+        let (for_thread, company) = (inbox.clone(), Company::new(options.idle.clone()));
         let writer = std::thread::Builder::new()
             .name("spool".into())
-            .spawn(move || writer::run(store, &for_thread))
+            .spawn(move || writer::run(store, &for_thread, company))
             .map_err(OpenError::Thread)?;
         let view = View { inbox, pending, files, readers };
         let turns = Semaphore::new(options.waiting.max(1));

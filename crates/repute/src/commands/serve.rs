@@ -10,8 +10,9 @@ use std::sync::Arc;
 use anyhow::Context as _;
 use nix::sys::signal as unix;
 use repute_engine::Begin;
+use repute_spool::sqlite::Idle;
 use sd_notify::NotifyState;
-use tokio::runtime::Runtime;
+use tokio::runtime::{Builder, Runtime};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use crate::cli::{Context, Exit};
@@ -57,12 +58,13 @@ pub fn run(args: Args, context: &Context) -> anyhow::Result<Exit> {
     config.advice.sentences().for_each(|sentence| out::error(&format!("repute: WARNING: {sentence}\n")));
     let log = Arc::new(Log::to_stderr(config.log).context("the log's thread cannot be started")?);
     let self_signed = config.tls.is_none();
-    let runtime = Runtime::new().context("the runtime cannot be started")?;
+    let idle = Arc::<Idle>::default();
+    let runtime = runtime(&idle).context("the runtime cannot be started")?;
     runtime.block_on(async {
         let mut signals = Signals::new()?;
         put_off(unix::SigSet::thread_unblock).context("signals cannot be taken")?;
         let how = if args.held { Begin::Held } else { Begin::GoesOn };
-        let running = serve::begin(config, ports, log.clone(), how).await?;
+        let running = serve::begin(config, ports, log.clone(), how, Some(idle)).await?;
         if self_signed {
             warn_of_self_signed(&log);
         }
@@ -70,6 +72,16 @@ pub fn run(args: Args, context: &Context) -> anyhow::Result<Exit> {
         let _ = sd_notify::notify(&[NotifyState::Ready]);
         serve_until_stopped(running, &mut signals, &log).await
     })
+}
+
+/// Its threads say when they have nothing to do.
+fn runtime(idle: &Arc<Idle>) -> std::io::Result<Runtime> {
+    let (begins, ends) = (idle.clone(), idle.clone());
+    Builder::new_multi_thread()
+        .enable_all()
+        .on_thread_park(move || begins.begins())
+        .on_thread_unpark(move || ends.ends())
+        .build()
 }
 
 /// What says nothing about ending, and would end a program that does not listen yet: `systemctl reload` during a start

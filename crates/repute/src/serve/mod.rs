@@ -33,7 +33,8 @@ use repute_ledger::{
 };
 use repute_metrics::Counters;
 use repute_net::{Network, TcpNetwork, TlsClient};
-use repute_spool::{Spool, SqliteSpool, sqlite};
+use repute_spool::sqlite::{self, Idle};
+use repute_spool::{Spool, SqliteSpool};
 use repute_submission::{Limits, ListenerConfig, LocalListener, SharedBounds, SharedLimits, TlsSource};
 use repute_types::event::{EventSink as _, Level};
 use repute_types::{Clock as _, Event, EventKind, SystemClock, SystemRandom};
@@ -75,11 +76,17 @@ pub struct Running {
 pub async fn start(config: Config, log: Arc<Log>) -> anyhow::Result<Running> {
     user::prepare_state(&config, None)?;
     let ports = ports::open(&config.listeners)?;
-    begin(config, ports, log, Begin::GoesOn).await
+    begin(config, ports, log, Begin::GoesOn, None).await
 }
 
-/// Starts a server on sockets that are open already.
-pub async fn begin(config: Config, ports: Vec<Port>, log: Arc<Log>, how: Begin) -> anyhow::Result<Running> {
+/// Starts a server on sockets that are open already; who of its threads is idle is known where it has a runtime of its own.
+pub async fn begin(
+    config: Config,
+    ports: Vec<Port>,
+    log: Arc<Log>,
+    how: Begin,
+    idle: Option<Arc<Idle>>,
+) -> anyhow::Result<Running> {
     let control_socket = control::server::bind(&config.state)?;
     let sendmail_socket = control::sendmail::bind(&config.state)?;
     let certificate = certificate(&config)?;
@@ -89,7 +96,7 @@ pub async fn begin(config: Config, ports: Vec<Port>, log: Arc<Log>, how: Begin) 
     let trust = Arc::new(Trust::open(&config.state.join("trust.sqlite"))?);
     let counters = Arc::new(Counters::default());
     let readers = FanOut { counters: counters.clone(), log: log.clone(), feed: feed.clone(), history: history.clone() };
-    let doors = doors(&config, &log, Arc::new(readers), &trust)?;
+    let doors = doors(&config, &log, Arc::new(readers), &trust, idle)?;
     outside::tell_missed(&feed, &*doors.spool).await?;
     let outside = Outside::start(&config, feed, doors.events.clone(), trust).await?;
     let known = known(&config, &doors)?;
@@ -217,11 +224,17 @@ fn open_history(config: &Config) -> anyhow::Result<Arc<History>> {
     Ok(Arc::new(History::open(&control::history_file(&config.state), options)?))
 }
 
-fn doors(config: &Config, log: &Arc<Log>, events: Arc<FanOut>, trust: &Arc<Trust>) -> anyhow::Result<Doors> {
+fn doors(
+    config: &Config,
+    log: &Arc<Log>,
+    events: Arc<FanOut>,
+    trust: &Arc<Trust>,
+    idle: Option<Arc<Idle>>,
+) -> anyhow::Result<Doors> {
     let history = events.history.clone();
     let spool = SqliteSpool::open(
         &control::spool_folder(&config.state),
-        sqlite::Options { told: outside::told(&events.feed), ..sqlite::Options::default() },
+        sqlite::Options { told: outside::told(&events.feed), idle, ..sqlite::Options::default() },
     )?;
     if spool.damaged_blocks() > 0 {
         events.emit(Event { at: SystemClock.now(), kind: damaged_journal(spool.damaged_blocks()) });

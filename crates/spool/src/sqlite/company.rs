@@ -5,7 +5,12 @@
 //! syncs and costs no throughput, since meanwhile the processor has others to serve (measured: docs/performance.md).
 //! Where fewer come, nobody waits: their clients would stand still for nothing. It is asked how many come in a time, and not
 //! how many share a batch: batches that waited are larger, and would go on waiting because they did.
+//!
+//! A crowd waits on, a few times as long, while no thread that serves clients is idle: then it is the processor that all wait for,
+//! signing say, and each sync that is saved is time for the next message.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 /// While a batch is written, so many others come, where there is a crowd: with fewer, most would wait for nobody.
@@ -15,11 +20,35 @@ const OVER: f32 = 16.0;
 /// However slow the disk is, nobody waits longer: what a sync saves of the processor is then the same, what it keeps others
 /// waiting is more.
 const MOST: Duration = Duration::from_micros(250);
+/// How many times more a batch waits while nobody is idle.
+const FURTHER: usize = 3;
 /// A longer time without a commit says no more than this: that there is no crowd.
 const LONG: Duration = Duration::from_millis(10);
 
+/// How many of the threads that serve clients have nothing to do. Whoever starts them keeps it.
+#[derive(Debug, Default)]
+pub struct Idle(AtomicUsize);
+
+impl Idle {
+    /// A thread has nothing to do.
+    pub fn begins(&self) {
+        self.0.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// It has again.
+    pub fn ends(&self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
+    }
+
+    fn is_nobody(&self) -> bool {
+        self.0.load(Ordering::Relaxed) == 0
+    }
+}
+
 #[derive(Default)]
 pub(super) struct Company {
+    /// `None`: it is not known who is idle, and nobody waits for longer.
+    idle: Option<Arc<Idle>>,
     /// Commits in a batch, of late.
     commits: f32,
     /// Seconds from the begin of a batch to the begin of the next one, and that it took, of late.
@@ -30,8 +59,19 @@ pub(super) struct Company {
 }
 
 impl Company {
-    /// How long the next batch waits.
-    pub fn wait(&self) -> Duration {
+    pub fn new(idle: Option<Arc<Idle>>) -> Company {
+        Company { idle, ..Company::default() }
+    }
+
+    /// How long the next batch waits, in pieces; before each but the first it is asked who is idle.
+    pub fn waits(&self) -> impl Iterator<Item = Duration> {
+        let wait = self.wait();
+        let pieces = if wait.is_zero() { 0 } else { 1 + FURTHER };
+        let are_all_busy = || self.idle.as_ref().is_some_and(|idle| idle.is_nobody());
+        (0..pieces).take_while(move |piece| *piece == 0 || are_all_busy()).map(move |_| wait)
+    }
+
+    fn wait(&self) -> Duration {
         let is_crowd = self.commits * self.takes >= CROWD * self.between && self.between > 0.0;
         if is_crowd { self.took.min(MOST) } else { Duration::ZERO }
     }
@@ -76,6 +116,29 @@ mod tests {
         {
             assert_eq!(waits(a_second, &mut company), is_crowd, "{a_second} a second");
         }
+    }
+
+    #[test]
+    fn a_crowd_waits_on_while_nobody_is_idle() {
+        let idle = Arc::<Idle>::default();
+        for (idle, pieces) in [(None, 1), (Some(idle.clone()), 1 + FURTHER)] {
+            let mut company = Company::new(idle);
+            assert_eq!(company.waits().count(), 0);
+            assert!(waits(50_000.0, &mut company));
+            assert_eq!(company.waits().collect::<Vec<_>>(), vec![TOOK; pieces]);
+            assert!(!waits(10.0, &mut company));
+            assert_eq!(company.waits().count(), 0);
+        }
+        let mut company = Company::new(Some(idle.clone()));
+        waits(50_000.0, &mut company);
+        idle.begins();
+        assert_eq!(company.waits().count(), 1);
+        idle.ends();
+        // A thread that has nothing to do meanwhile ends it.
+        let mut pieces = company.waits();
+        assert_eq!((pieces.next(), pieces.next()), (Some(TOOK), Some(TOOK)));
+        idle.begins();
+        assert_eq!(pieces.next(), None);
     }
 
     #[test]

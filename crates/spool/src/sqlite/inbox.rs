@@ -206,8 +206,13 @@ impl Inbox {
 
     /// Waits for work: at once where a commit or a flush waits, after `linger` where there are
     /// only settlements. An empty batch after `quiet` without any, or where they have to wait. `None` once closed with
-    /// nothing left. Commits wait for others to share their sync, as long as `company` says.
-    pub fn take(&self, linger: Duration, quiet: Option<Duration>, company: Duration) -> Option<Batch> {
+    /// nothing left. Commits wait for others to share their sync, as long as `company` says, piece by piece.
+    pub fn take(
+        &self,
+        linger: Duration,
+        quiet: Option<Duration>,
+        company: impl IntoIterator<Item = Duration>,
+    ) -> Option<Batch> {
         let mut state = self.lock();
         // Settlements that come within this time wake nobody.
         state = self.wait_while(state, linger, |s| !s.is_urgent());
@@ -222,8 +227,10 @@ impl Inbox {
                 state = self.wait_while(state, linger, |s| !s.is_urgent());
             }
         }
-        if !state.commits.is_empty() && !company.is_zero() {
-            state = self.wait_while(state, company, |s| !s.is_hurried());
+        if !state.commits.is_empty() {
+            for piece in company {
+                state = self.wait_while(state, piece, |s| !s.is_hurried());
+            }
         }
         if state.closed && state.commits.is_empty() && state.settlements.is_empty() && state.flushes.is_empty() {
             return None;
@@ -356,7 +363,7 @@ mod tests {
     }
 
     fn taken(inbox: &Inbox) -> Vec<u64> {
-        let batch = inbox.take(Duration::from_millis(1), None, Duration::ZERO).unwrap();
+        let batch = inbox.take(Duration::from_millis(1), None, None).unwrap();
         batch.settlements.iter().map(|settlement| settlement.part.message.0).collect()
     }
 
@@ -397,7 +404,7 @@ mod tests {
         let back = (1..=MOST_SETTLEMENTS as u64).map(|n| Arc::new(settlement(n))).collect();
         inbox.put_back(back, &SpoolError::Closed);
         let begun = Instant::now();
-        let batch = inbox.take(Duration::from_millis(200), None, Duration::ZERO).unwrap();
+        let batch = inbox.take(Duration::from_millis(200), None, None).unwrap();
         assert_eq!(batch.settlements.len() as u64, count);
         assert!(begun.elapsed() >= Duration::from_millis(200));
         inbox.settled(&batch.settlements);

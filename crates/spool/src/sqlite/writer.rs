@@ -25,10 +25,10 @@ const RETRY: Duration = Duration::from_secs(1);
 /// Ends in one block where there is no room for others: a page of the journal.
 const ENDS: usize = 128;
 
-pub(super) fn run(mut store: Store, inbox: &Inbox) {
-    let (mut linger, mut company, mut last) = (LINGER, Company::default(), Instant::now());
+pub(super) fn run(mut store: Store, inbox: &Inbox, mut company: Company) {
+    let (mut linger, mut last) = (LINGER, Instant::now());
     store.look();
-    while let Some(batch) = inbox.take(linger, store.quiet(), company.wait()) {
+    while let Some(batch) = inbox.take(linger, store.quiet(), company.waits()) {
         if batch.is_empty() {
             // Settlements may be waiting for others.
             if inbox.unsettled() == 0 {
