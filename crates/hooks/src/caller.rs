@@ -151,7 +151,7 @@ impl Caller {
             return judged(vec![Ipv4Addr::LOCALHOST.into(), Ipv6Addr::LOCALHOST.into()], webhook);
         }
         let (v4, v6) = tokio::join!(self.resolver.a(name), self.resolver.aaaa(name));
-        let trouble = trouble(&v4).or_else(|| trouble(&v6));
+        let trouble = v4.unknown().or(v6.unknown()).map(str::to_owned);
         let v4 = found(v4).into_iter().map(IpAddr::from);
         let found: Vec<IpAddr> = v4.chain(found(v6).into_iter().map(IpAddr::from)).collect();
         match (found.is_empty(), trouble) {
@@ -170,13 +170,6 @@ fn found<T>(lookup: Lookup<T>) -> Vec<T> {
     match lookup {
         Lookup::Found(records) => records.items,
         _ => Vec::new(),
-    }
-}
-
-fn trouble<T>(lookup: &Lookup<T>) -> Option<String> {
-    match lookup {
-        Lookup::Failure(text) | Lookup::NoAnswer(text) | Lookup::NotAsked(text) => Some(text.clone()),
-        _ => None,
     }
 }
 

@@ -113,6 +113,15 @@ async fn a_crowd_of_silent_clients_keeps_nobody_out() {
     house.end().await;
 }
 
+/// Somebody else can begin a message, and whoever was there is let go for it.
+async fn gets_the_place_of(mut first: Wire, house: House) {
+    let mut second = house.connect(25, [198, 51, 100, 2]).await;
+    begin_message(&mut second, OURS).await;
+    is_closed_with(&mut first, "421 4.4.2").await;
+    drop(second);
+    house.end().await;
+}
+
 #[tokio::test(start_paused = true)]
 async fn between_two_messages_from_anyone_a_place_is_there_for_others() {
     let house = House::open(1);
@@ -120,11 +129,7 @@ async fn between_two_messages_from_anyone_a_place_is_there_for_others() {
     begin_message(&mut first, OURS).await;
     is_closed_with(&mut house.connect(25, [198, 51, 100, 2]).await, "421 4.3.2").await;
     ask(&mut first, ".", "250").await;
-    let mut second = house.connect(25, [198, 51, 100, 2]).await;
-    begin_message(&mut second, OURS).await;
-    is_closed_with(&mut first, "421 4.4.2").await;
-    drop(second);
-    house.end().await;
+    gets_the_place_of(first, house).await;
 }
 
 /// An octet now and then kept a place on port 25 for ever.
@@ -141,11 +146,7 @@ async fn a_message_that_crawls_keeps_its_place_for_ten_minutes() {
     tokio::time::sleep(Duration::from_secs(4 * 60)).await;
     first.send(b"x\r\n").await.unwrap();
     tokio::time::sleep(Duration::from_secs(1)).await;
-    let mut second = house.connect(25, [198, 51, 100, 2]).await;
-    begin_message(&mut second, OURS).await;
-    is_closed_with(&mut first, "421 4.4.2").await;
-    drop(second);
-    house.end().await;
+    gets_the_place_of(first, house).await;
 }
 
 #[tokio::test(start_paused = true)]
