@@ -11,6 +11,7 @@ mod questions;
 mod schema;
 mod step;
 mod traffic;
+mod volume;
 mod write;
 
 use std::path::{Path, PathBuf};

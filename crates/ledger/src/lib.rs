@@ -34,6 +34,10 @@ pub enum LedgerError {
     Open { path: std::path::PathBuf, source: rusqlite::Error },
     #[error("{path} was written by a later version (schema {found}, this one knows {known}): use that version")]
     Newer { path: std::path::PathBuf, found: i64, known: i64 },
+    #[error(
+        "{path} was written by an earlier version (schema {found}, this one knows {known}): start the server, which brings it up to date"
+    )]
+    Older { path: std::path::PathBuf, found: i64, known: i64 },
     #[error("the database cannot be used just now")]
     Database(#[from] rusqlite::Error),
     #[error("cannot start the history's thread")]

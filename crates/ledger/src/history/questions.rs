@@ -1,16 +1,16 @@
 //! What can be asked of the history. Everything here blocks; lists are newest first where a
 //! limit cuts them, and in the order of time within one message.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 use repute_types::{Address, Domain, MessageId, Timestamp};
 use rusqlite::{Connection, OptionalExtension, Row};
 
 use super::find;
+use super::schema::open_reader;
 use super::step::{Cause, Settled, Step, StepKind};
 use super::write::minute;
-use crate::file::open_reader;
 use crate::{LedgerError, id_of_key, key};
 
 /// How often something happened: `accepted`, `refused`, `held`, `released`, `noticed`,
@@ -19,17 +19,12 @@ pub type Counts = BTreeMap<String, u64>;
 
 pub struct Questions {
     db: Connection,
-    /// Whether steps about recipients of campaigns can be found by them: not in the file of an earlier version that no
-    /// server has opened yet.
-    knows_members: bool,
 }
 
 impl Questions {
     /// Opens a history that exists, also beside a server that writes it.
     pub fn open(path: &Path) -> Result<Questions, LedgerError> {
-        let db = open_reader(path, 1024)?;
-        let knows_members = db.prepare("SELECT 1 FROM pragma_table_info('step') WHERE name = 'whom'")?.exists([])?;
-        Ok(Questions { db, knows_members })
+        Ok(Questions { db: open_reader(path, 1024)? })
     }
 
     pub(super) fn db(&self) -> &Connection {
@@ -69,11 +64,11 @@ impl Questions {
 
     /// Those to one recipient of a campaign.
     fn steps_to_member(&self, id: MessageId, address: &Address) -> Result<Vec<Step>, LedgerError> {
-        if !self.knows_members {
-            return Ok(Vec::new());
-        }
-        let mut statement =
-            self.db.prepare_cached("SELECT * FROM step WHERE whom = ?1 AND message = ?2 ORDER BY seq")?;
+        let mut statement = self.db.prepare_cached(
+            "SELECT s.* FROM volume v CROSS JOIN lookup l CROSS JOIN step s
+             WHERE l.volume = v.id AND l.hash = ?1 AND l.message = ?2 AND l.step > 0 AND s.message = l.message AND s.seq = l.step
+             ORDER BY s.seq",
+        )?;
         let rows = statement.query_map((find::of_recipient(address), key(id)), |row| step_of(id, row))?;
         let wanted = address.to_string();
         let mut steps: Vec<Step> = rows.collect::<Result<_, _>>()?;
@@ -95,11 +90,11 @@ impl Questions {
 
     fn campaigns_to(&self, address: &Address, limit: usize) -> Result<Vec<MessageId>, LedgerError> {
         let mut ids = Vec::new();
-        if !self.knows_members {
-            return Ok(ids);
-        }
-        let mut statement =
-            self.db.prepare_cached("SELECT message, recipient FROM step WHERE whom = ?1 ORDER BY message DESC")?;
+        let mut statement = self.db.prepare_cached(
+            "SELECT s.message, s.recipient FROM volume v CROSS JOIN lookup l CROSS JOIN step s
+             WHERE l.volume = v.id AND l.hash = ?1 AND l.step > 0 AND s.message = l.message AND s.seq = l.step
+             ORDER BY v.id DESC, l.message DESC",
+        )?;
         let mut rows = statement.query([find::of_recipient(address)])?;
         let wanted = address.to_string();
         while let Some(row) = rows.next()? {
@@ -186,10 +181,7 @@ impl Questions {
                 account: row.get("account")?,
                 from: row.get("sender")?,
                 recipients: recipients.split('\n').filter(|text| !text.is_empty()).map(str::to_owned).collect(),
-                recipient_count: match self.knows_members {
-                    true => row.get::<_, Option<i64>>("count")?.map(|count| count.max(0) as u64),
-                    false => None,
-                },
+                recipient_count: row.get::<_, Option<i64>>("count")?.map(|count| count.max(0) as u64),
                 size: row.get::<_, i64>("size")?.max(0) as u64,
                 header_id: row.get("header_id")?,
                 client: row.get("client")?,
@@ -203,14 +195,14 @@ impl Questions {
     /// The last messages under a hash that are what was asked for.
     fn found(&self, hash: i64, limit: usize, is_it: impl Fn(&Found) -> bool) -> Result<Vec<MessageId>, LedgerError> {
         let mut statement = self.db.prepare_cached(
-            "SELECT f.message, m.sender, m.recipients, m.header_id,
+            "SELECT l.message, m.sender, m.recipients, m.header_id,
                     (SELECT group_concat(s.recipient, char(10)) FROM step s
-                     WHERE s.message = f.message AND s.kind = 'returned')
-             FROM find f LEFT JOIN message m ON m.id = f.message
-             WHERE f.hash = ?1 ORDER BY f.message DESC",
+                     WHERE s.message = l.message AND s.kind = 'returned')
+             FROM volume v CROSS JOIN lookup l LEFT JOIN message m ON m.id = l.message
+             WHERE l.volume = v.id AND l.hash = ?1 AND l.step = 0 ORDER BY v.id DESC, l.message DESC",
         )?;
         let mut rows = statement.query([hash])?;
-        let mut ids = Vec::new();
+        let mut ids = BTreeSet::new();
         while ids.len() < limit {
             let Some(row) = rows.next()? else { break };
             let mut recipients: String = row.get::<_, Option<String>>(2)?.unwrap_or_default();
@@ -224,25 +216,28 @@ impl Questions {
                 header_id: row.get::<_, Option<String>>(3)?.unwrap_or_default(),
             };
             if is_it(&found) {
-                ids.push(id_of_key(row.get(0)?));
+                ids.insert(id_of_key(row.get(0)?));
             }
         }
-        Ok(ids)
+        Ok(ids.into_iter().rev().collect())
     }
 
-    /// The last messages of the spans under a hash that are what was asked for. A history of an earlier version has a
-    /// row a message there: it stands for its span as well.
+    /// The last messages of the spans under a hash that are what was asked for. What an earlier version wrote is an entry
+    /// a message: it stands for its span as well.
     fn found_about(
         &self,
         hash: i64,
         limit: usize,
         is_it: impl Fn(&Found) -> bool,
     ) -> Result<Vec<MessageId>, LedgerError> {
-        let mut spans = self.db.prepare_cached("SELECT message FROM find WHERE hash = ?1 ORDER BY message DESC")?;
+        let mut spans = self.db.prepare_cached(
+            "SELECT l.message FROM volume v CROSS JOIN lookup l WHERE l.volume = v.id AND l.hash = ?1
+             ORDER BY v.id DESC, l.message DESC",
+        )?;
         let mut messages = self.db.prepare_cached(
             "SELECT id, sender, recipients, header_id FROM message WHERE id BETWEEN ?1 AND ?2 ORDER BY id DESC",
         )?;
-        let mut ids = Vec::new();
+        let mut ids = BTreeSet::new();
         let mut before = None;
         let mut rows = spans.query([hash])?;
         while let Some(row) = rows.next()? {
@@ -259,14 +254,14 @@ impl Questions {
                     header_id: row.get(3)?,
                 };
                 if is_it(&found) {
-                    ids.push(id_of_key(row.get(0)?));
+                    ids.insert(id_of_key(row.get(0)?));
                     if ids.len() >= limit {
-                        return Ok(ids);
+                        return Ok(ids.into_iter().rev().collect());
                     }
                 }
             }
         }
-        Ok(ids)
+        Ok(ids.into_iter().rev().collect())
     }
 }
 

@@ -1,11 +1,12 @@
 //! The history's tables and settings.
 
+use std::cmp::Ordering;
 use std::path::Path;
 
 use rusqlite::Connection;
 
 use crate::LedgerError;
-use crate::file::{FileKind, open};
+use crate::file::{self, FileKind, open};
 
 const MIGRATIONS: &[&str] = &[
     "
@@ -86,6 +87,26 @@ const MIGRATIONS: &[&str] = &[
     ALTER TABLE step ADD COLUMN whom INTEGER;
     CREATE INDEX step_whom ON step (whom, message, seq) WHERE whom IS NOT NULL;
 ",
+    "
+    -- Finds messages, and steps about recipients of campaigns (`step` is 0 else), by the same hashes, in volumes: see
+    -- volume.rs. `opened` is in milliseconds. It stands for `find` and for `whom`, which is NULL from here on.
+    CREATE TABLE volume (
+        id     INTEGER PRIMARY KEY,
+        opened INTEGER NOT NULL
+    );
+    CREATE TABLE lookup (
+        volume  INTEGER NOT NULL,
+        hash    INTEGER NOT NULL,
+        message INTEGER NOT NULL,
+        step    INTEGER NOT NULL,
+        PRIMARY KEY (volume, hash, message, step)
+    ) WITHOUT ROWID;
+    INSERT INTO lookup SELECT 1, hash, message, 0 FROM find;
+    INSERT INTO lookup SELECT 1, whom, message, seq FROM step WHERE whom IS NOT NULL;
+    INSERT INTO volume SELECT 1, CAST(strftime('%s', 'now') AS INTEGER) * 1000 WHERE EXISTS (SELECT 1 FROM lookup);
+    DROP TABLE find;
+    DROP INDEX step_whom;
+",
 ];
 
 /// A power cut may lose the last batches.
@@ -93,4 +114,16 @@ const KIND: FileKind = FileKind { durable: false, shrinks: true, cache: 8192, lo
 
 pub(super) fn open_writer(path: &Path) -> Result<Connection, LedgerError> {
     open(path, KIND, MIGRATIONS)
+}
+
+/// A connection that only reads, with a cache of so many KiB. What no writer of this version has opened yet is refused.
+pub(super) fn open_reader(path: &Path, cache: u32) -> Result<Connection, LedgerError> {
+    let db = file::open_reader(path, cache)?;
+    let (found, known): (i64, _) =
+        (db.query_row("PRAGMA user_version", [], |row| row.get(0))?, MIGRATIONS.len() as i64);
+    match found.cmp(&known) {
+        Ordering::Less => Err(LedgerError::Older { path: path.to_owned(), found, known }),
+        Ordering::Equal => Ok(db),
+        Ordering::Greater => Err(LedgerError::Newer { path: path.to_owned(), found, known }),
+    }
 }

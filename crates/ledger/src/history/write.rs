@@ -10,19 +10,18 @@ use repute_types::event::{IncidentState, Level};
 use repute_types::short::{self, Short};
 use repute_types::{Address, Clock, Event, EventKind, Labels, MessageId, Outcome, Timestamp};
 use rusqlite::types::ToSqlOutput;
-use rusqlite::{Connection, OptionalExtension, ToSql, params, params_from_iter};
+use rusqlite::{Connection, OptionalExtension, ToSql, params};
 
+use super::volume::{self, Entry, Volume};
 use super::{find, schema};
-use crate::{LedgerError, give_back, id_of_key, key};
+use crate::{LedgerError, give_back, key};
 
 /// Messages forgotten in one transaction: small, so that events never wait long for it.
 const FORGET_STEP: i64 = 500;
 /// Pages given back to the file system after a look for what is old: 1 MiB.
 const VACUUM_PAGES: u32 = 256;
-/// Rows of the index that one statement adds: beginning and ending one costs as much as a row.
-const FINDS: usize = 64;
-/// Steps forgotten in one transaction: a campaign has one and more for each recipient.
-const FORGET_STEPS: i64 = 5_000;
+/// Steps, and entries of the index, forgotten in one transaction: a campaign has one and more for each recipient.
+const FORGET_STEPS: usize = 5_000;
 /// Messages of which it is remembered whether they are campaigns.
 const CAMPAIGNS: usize = 4096;
 /// Between two looks for what is old.
@@ -36,6 +35,8 @@ pub(super) struct Writer {
     clock: Arc<dyn Clock>,
     forget_next: Timestamp,
     campaigns: Campaigns,
+    /// `None`: there is none yet.
+    volume: Option<Volume>,
 }
 
 impl Writer {
@@ -43,17 +44,18 @@ impl Writer {
         let db = schema::open_writer(path)?;
         // Numbers grow with the time, so that they go on growing without being looked up.
         let seq = clock.now().0.max(0) << 20;
-        let (forget_next, campaigns) = (Timestamp(i64::MIN), Campaigns::default());
-        Ok(Writer { db, seq, retention, clock, forget_next, campaigns })
+        let (forget_next, campaigns, volume) = (Timestamp(i64::MIN), Campaigns::default(), Volume::last(&db)?);
+        Ok(Writer { db, seq, retention, clock, forget_next, campaigns, volume })
     }
 
     pub fn write(&mut self, events: &[Arc<Event>], lost: u64) -> rusqlite::Result<()> {
         let transaction = self.db.transaction()?;
+        let volume = Volume::now(&transaction, self.volume, self.clock.now())?;
         let mut batch = Batch {
             db: &transaction,
             seq: self.seq,
             tally: HashMap::new(),
-            finds: Vec::new(),
+            entries: Vec::new(),
             shared: HashSet::new(),
             campaigns: &mut self.campaigns,
         };
@@ -67,9 +69,9 @@ impl Writer {
             let at = events.last().map_or(Timestamp(0), |event| event.at);
             batch.note(at, Level::Warning, "events_lost", &text)?;
         }
-        let seq = batch.finish()?;
+        let (seq, volume) = batch.finish(volume)?;
         transaction.commit()?;
-        self.seq = seq;
+        (self.seq, self.volume) = (seq, Some(volume));
         Ok(())
     }
 
@@ -80,73 +82,36 @@ impl Writer {
             return Ok(());
         }
         let before = now - self.retention;
-        let oldest = key(MessageId::first_at(before));
-        let gone = self.forget_messages(oldest)?;
+        let all = self.forget_messages(key(MessageId::first_at(before)))?;
+        let all = volume::forget(&mut self.db, before, FORGET_STEPS)? < FORGET_STEPS && all;
         self.db.execute(
             "DELETE FROM note WHERE seq IN (SELECT seq FROM note WHERE at < ?1 LIMIT ?2)",
             [before.0, FORGET_STEP],
         )?;
         self.db.execute("DELETE FROM tally WHERE minute < ?1", [minute(before)])?;
-        if gone < FORGET_STEP as usize {
+        if all {
             self.forget_next = now + FORGET_EVERY;
             give_back(&self.db, VACUUM_PAGES)?;
         }
         Ok(())
     }
 
-    fn forget_messages(&mut self, before: i64) -> rusqlite::Result<usize> {
+    /// Some of them; whether that was all.
+    fn forget_messages(&mut self, before: i64) -> rusqlite::Result<bool> {
         let transaction = self.db.transaction()?;
-        let mut old = Vec::new();
-        {
-            let mut statement = transaction.prepare_cached(
-                "SELECT id, sender, recipients, header_id FROM message WHERE id < ?1 ORDER BY id LIMIT ?2",
-            )?;
-            let mut rows = statement.query([before, FORGET_STEP])?;
-            while let Some(row) = rows.next()? {
-                let (id, sender, recipients, header_id): (i64, Option<String>, String, String) =
-                    (row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?);
-                old.push((id, hashes(sender.as_deref(), &recipients, &header_id)));
-            }
-            let mut drop_find =
-                transaction.prepare_cached("DELETE FROM find WHERE hash = ?1 AND message BETWEEN ?2 AND ?3")?;
-            for (id, hashes) in &old {
-                for hash in hashes {
-                    // Its own row, or the one that it shares: the span's first message takes it along, and the others
-                    // of the span go soon.
-                    drop_find.execute([*hash, key(find::span_of(id_of_key(*id)).0), *id])?;
-                }
-            }
-        }
-        // Steps of messages whose acceptance was lost go by the same bound.
-        let up_to = if old.len() < FORGET_STEP as usize { before } else { old.last().map_or(before, |(id, _)| id + 1) };
+        // Steps of messages whose acceptance was lost go as well.
         let steps = transaction.execute(
             "DELETE FROM step WHERE (message, seq) IN
              (SELECT message, seq FROM step WHERE message < ?1 ORDER BY message, seq LIMIT ?2)",
-            [up_to, FORGET_STEPS],
+            [before, FORGET_STEPS as i64],
         )?;
-        let all = steps < FORGET_STEPS as usize;
-        if all {
-            transaction.execute("DELETE FROM message WHERE id < ?1", [up_to])?;
-        }
+        let messages = transaction.execute(
+            "DELETE FROM message WHERE id IN (SELECT id FROM message WHERE id < ?1 ORDER BY id LIMIT ?2)",
+            [before, FORGET_STEP],
+        )?;
         transaction.commit()?;
-        Ok(if all { old.len() } else { FORGET_STEP as usize })
+        Ok(steps < FORGET_STEPS && messages < FORGET_STEP as usize)
     }
-}
-
-/// Everything by which a message can be found, from its row.
-fn hashes(sender: Option<&str>, recipients: &str, header_id: &str) -> Vec<i64> {
-    let mut hashes = Vec::new();
-    if let Some(Ok(sender)) = sender.map(str::parse) {
-        hashes.push(find::of_sender(&sender));
-    }
-    for recipient in recipients.split('\n').filter_map(|text| text.parse().ok()) {
-        hashes.push(find::of_recipient(&recipient));
-        hashes.push(find::of_recipient_domain(recipient.domain()));
-    }
-    if !header_id.is_empty() {
-        hashes.push(find::of_header_id(header_id));
-    }
-    hashes
 }
 
 fn has_campaign(labels: Option<&Labels>) -> bool {
@@ -200,10 +165,10 @@ struct Batch<'a> {
     seq: i64,
     campaigns: &'a mut Campaigns,
     tally: HashMap<(i64, &'static str), i64>,
-    /// Hash and message; they go in at the end, sorted, so that neighbours share a page.
-    finds: Vec<(i64, i64)>,
+    /// They go in at the end.
+    entries: Vec<Entry>,
     /// Those of them that stand for several messages.
-    shared: HashSet<(i64, i64)>,
+    shared: HashSet<Entry>,
 }
 
 impl Batch<'_> {
@@ -336,13 +301,13 @@ impl Batch<'_> {
         };
         let Outcome { verdict, stage, culprit, status, reply, text, peer, tls } = &**outcome;
         self.count(at, verdict.as_str());
-        let whom = self.whom(part.message, labels.as_deref(), recipient)?;
         let seq = self.next_seq();
+        self.find_member((part.message, seq), labels.as_deref(), recipient)?;
         let mut add = self.db.prepare_cached(
             "INSERT INTO step (message, seq, at, kind, part, recipient, attempt, verdict, stage, culprit, status,
-                               reply, text, peer, peer_ip, peer_port, tls, egress, next, age, cause, class, fault, whom)
+                               reply, text, peer, peer_ip, peer_port, tls, egress, next, age, cause, class, fault)
              VALUES (?1, ?2, ?3, 'settled', ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19,
-                     ?20, ?21, ?22, ?23)",
+                     ?20, ?21, ?22)",
         )?;
         add.execute(params![
             key(part.message),
@@ -367,20 +332,21 @@ impl Batch<'_> {
             cause.map(|c| c.rule),
             cause.map(|c| c.class),
             cause.map(|c| c.fault),
-            whom,
         ])?;
         Ok(())
     }
 
-    /// By what a step about a recipient of a campaign is found; those of other mail by their acceptance.
-    fn whom(
+    /// A step about a recipient of a campaign is found by them; those of other mail by their acceptance.
+    fn find_member(
         &mut self,
-        message: MessageId,
+        (message, step): (MessageId, i64),
         labels: Option<&Labels>,
         recipient: &Address,
-    ) -> rusqlite::Result<Option<i64>> {
-        let of_campaign = has_campaign(labels) && self.campaigns.has(self.db, key(message))?;
-        Ok(of_campaign.then(|| find::of_recipient(recipient)))
+    ) -> rusqlite::Result<()> {
+        if has_campaign(labels) && self.campaigns.has(self.db, key(message))? {
+            self.entries.push(Entry { hash: find::of_recipient(recipient), message: key(message), step });
+        }
+        Ok(())
     }
 
     /// What came back about a recipient, or why it was left out.
@@ -396,11 +362,11 @@ impl Batch<'_> {
         };
         self.count(at, word);
         let Some(message) = message else { return Ok(()) };
-        let whom = self.whom(message, labels.as_deref(), recipient)?;
         let seq = self.next_seq();
+        self.find_member((message, seq), labels.as_deref(), recipient)?;
         let mut add = self.db.prepare_cached(
-            "INSERT INTO step (message, seq, at, kind, recipient, status, text, cause, class, fault, whom)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)",
+            "INSERT INTO step (message, seq, at, kind, recipient, status, text, cause, class, fault)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)",
         )?;
         add.execute(params![
             key(message),
@@ -413,7 +379,6 @@ impl Batch<'_> {
             cause.map(|c| c.rule),
             cause.map(|c| c.class),
             cause.map(|c| c.fault),
-            whom,
         ])?;
         Ok(())
     }
@@ -444,14 +409,14 @@ impl Batch<'_> {
     }
 
     fn find(&mut self, hash: i64, message: MessageId) {
-        self.finds.push((hash, key(message)));
+        self.entries.push(Entry { hash, message: key(message), step: 0 });
     }
 
     /// For what many messages share: one row stands for all of them that came within some seconds.
     fn find_about(&mut self, hash: i64, message: MessageId) {
-        let row = (hash, key(find::span_of(message).0));
-        if self.shared.insert(row) {
-            self.finds.push(row);
+        let entry = Entry { hash, message: key(find::span_of(message).0), step: 0 };
+        if self.shared.insert(entry) {
+            self.entries.push(entry);
         }
     }
 
@@ -464,24 +429,14 @@ impl Batch<'_> {
         self.seq
     }
 
-    fn finish(mut self) -> rusqlite::Result<i64> {
-        self.finds.sort_unstable();
-        let rows = vec!["(?, ?)"; FINDS].join(", ");
-        let mut add_many = self.db.prepare_cached(&format!("INSERT OR IGNORE INTO find VALUES {rows}"))?;
-        let mut finds = self.finds.chunks_exact(FINDS);
-        for many in &mut finds {
-            add_many.execute(params_from_iter(many.iter().flat_map(|(hash, message)| [*hash, *message])))?;
-        }
-        let mut add = self.db.prepare_cached("INSERT OR IGNORE INTO find VALUES (?, ?)")?;
-        for (hash, message) in finds.remainder() {
-            add.execute([*hash, *message])?;
-        }
+    fn finish(self, mut volume: Volume) -> rusqlite::Result<(i64, Volume)> {
+        volume.add(self.db, self.entries)?;
         let mut add = self
             .db
             .prepare_cached("INSERT INTO tally VALUES (?1, ?2, ?3) ON CONFLICT DO UPDATE SET n = n + excluded.n")?;
         for ((minute, what), n) in &self.tally {
             add.execute(params![minute, what, n])?;
         }
-        Ok(self.seq)
+        Ok((self.seq, volume))
     }
 }
