@@ -12,7 +12,7 @@ use aws_lc_rs::signature::{Ed25519KeyPair, RSA_PKCS1_SHA256, RsaKeyPair};
 use criterion::{BatchSize, Criterion, Throughput, criterion_group, criterion_main};
 use repute_message::header::Header;
 use repute_message::whole::{Received, Whole, make_whole};
-use repute_queue::{Entry, Feedback, LaneKey, LaneSettings, Next, Queue, Sender, Step, Then};
+use repute_queue::{Entry, Feedback, Flow, LaneKey, LaneSettings, Next, Queue, Sender, Step, Then};
 use repute_smtp::server::{Kind, dry};
 use repute_spool::{
     Change, MessageMeta, NewMessage, PartRecord, PartState, Pending, Settlement, Spool, SqliteSpool, sqlite,
@@ -171,9 +171,7 @@ fn pick(c: &mut Criterion) {
     let later = Timestamp(NOW.0 + 3_600_000);
     let entry = |n: u64, due| Entry {
         part: PartId { message: MessageId(n), number: 0 },
-        domain: domain(&format!("d{}.example", n % 10_000)),
-        sender: Sender(0),
-        tls_optional: false,
+        flow: Flow { domain: domain(&format!("d{}.example", n % 10_000)), sender: Sender(0), tls_optional: false },
         stream: Stream::Transactional,
         due,
         alarm: Timestamp(NOW.0 + 86_400_000),

@@ -8,6 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use repute_message::whole::{self, Whole};
+use repute_queue::{Entry, Flow};
 use repute_spool::{CampaignState, Committed, MessageMeta, NewMessage, PartRecord, PartState, Pending, SpoolError};
 use repute_trust::dkim;
 use repute_types::{
@@ -334,18 +335,21 @@ pub(crate) enum LoadError {
 
 impl Works {
     /// How the queue is told of a part.
-    pub(crate) fn entry(&self, meta: &MessageMeta, part: &PartRecord) -> repute_queue::Entry {
-        repute_queue::Entry {
+    pub(crate) fn entry(&self, meta: &MessageMeta, part: &PartRecord) -> Entry {
+        Entry {
             part: part.id,
-            domain: part.domain.clone(),
-            sender: self.gate.sender(meta.author.as_ref()),
-            tls_optional: meta.options.tls_optional,
+            flow: self.flow(meta, part),
             stream: meta.stream,
             due: part.due,
             alarm: self.next_alarm(meta, part),
             attempts: part.attempts,
             held: part.state != PartState::Due || self.is_paused(meta.id) || campaigns::is_stopped(self, meta.id),
         }
+    }
+
+    pub(crate) fn flow(&self, meta: &MessageMeta, part: &PartRecord) -> Flow {
+        let sender = self.gate.sender(meta.author.as_ref());
+        Flow { domain: part.domain.clone(), sender, tls_optional: meta.options.tls_optional }
     }
 
     fn is_paused(&self, message: MessageId) -> bool {

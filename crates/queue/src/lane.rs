@@ -80,7 +80,7 @@ pub(crate) struct Lane {
     /// More sessions than this were refused not long ago, and until when that is believed.
     ceiling: Option<(u32, Timestamp)>,
     /// Flows that are routed here.
-    pub domains: u32,
+    pub flows: u32,
     /// Whether it stands in the queue's list of lanes that want a session.
     pub listed: bool,
     /// The rate that it keeps to.
@@ -107,7 +107,7 @@ impl Lane {
             told_to_wait: false,
             failures: 0,
             ceiling: None,
-            domains: 0,
+            flows: 0,
             listed: false,
             pace: None,
             lined_up: None,
@@ -234,7 +234,7 @@ impl Lane {
     }
 
     pub fn is_unused(&self) -> bool {
-        self.domains == 0 && self.sessions == 0 && self.ready() == 0 && !self.listed && self.paused_until.is_none()
+        self.flows == 0 && self.sessions == 0 && self.ready() == 0 && !self.listed && self.paused_until.is_none()
     }
 }
 

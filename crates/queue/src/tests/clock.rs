@@ -1,41 +1,18 @@
 //! A clock that is set back does not make mail wait for as long once more.
 
-#![allow(clippy::unwrap_used, reason = "a test fails by a panic")]
-
-use std::time::Duration;
-
-use repute_queue::{Entry, Feedback, Flow, LaneKey, LaneSettings, Queue, Sender, Step, Then};
-use repute_types::{Domain, MessageId, PartId, Stream, Timestamp};
-
-const T0: Timestamp = Timestamp(1_795_485_950_000);
-const MINUTE: Duration = Duration::from_secs(60);
-const DAY: Duration = Duration::from_secs(86_400);
-
-fn entry(n: u64, due: Timestamp) -> Entry {
-    Entry {
-        part: PartId { message: MessageId(n), number: 0 },
-        domain: Domain::parse("a.test").unwrap(),
-        sender: Sender(0),
-        tls_optional: false,
-        stream: Stream::Bulk,
-        due,
-        alarm: T0 + 5 * DAY,
-        attempts: 0,
-        held: false,
-    }
-}
+use super::*;
 
 fn route(queue: &mut Queue, now: Timestamp) {
     for step in queue.advance(now) {
         let Step::Route(flow) = step else { panic!("{step:?}") };
-        queue.routed(&flow, LaneKey { site: "a".into(), way: 0 }, now + 5 * MINUTE, now);
+        queue.routed(&flow, key("a"), now + 5 * MINUTE, now);
     }
 }
 
 /// One part that is deferred for ten minutes, at a site that is left alone for as long as `feedback` says.
 fn deferred(feedback: Feedback) -> Queue {
     let mut queue = Queue::new(LaneSettings::default());
-    queue.enter(entry(1, T0), T0);
+    queue.enter(entry(1, "a.test"), T0);
     route(&mut queue, T0);
     let (lane, lease) = queue.next_session(T0).unwrap();
     queue.settle(lease.part, Then::Again(T0 + 10 * MINUTE), feedback, T0);
@@ -72,15 +49,14 @@ fn a_route_is_looked_up_again_when_it_would_have_been() {
     let mut queue = deferred(Feedback::Reached);
     queue.set_back(DAY, T0 - DAY);
     let now = T0 + 6 * MINUTE - DAY;
-    queue.enter(entry(2, now), now);
-    let flow = Flow { domain: Domain::parse("a.test").unwrap(), sender: Sender(0), tls_optional: false };
-    assert_eq!(queue.advance(now), [Step::Route(flow)]);
+    queue.enter(Entry { due: now, ..entry(2, "a.test") }, now);
+    assert_eq!(queue.advance(now), [Step::Route(flow("a.test"))]);
 }
 
 #[test]
 fn a_time_that_somebody_named_stays_a_time_of_the_day() {
     let mut queue = Queue::new(LaneSettings::default());
-    queue.enter(entry(1, T0 + 10 * MINUTE), T0);
+    queue.enter(Entry { due: T0 + 10 * MINUTE, ..entry(1, "a.test") }, T0);
     queue.set_back(DAY, T0 - DAY);
     assert_eq!(queue.next_wake(), Some(T0 + 10 * MINUTE));
 }

@@ -1,156 +1,13 @@
 //! Sites that keep to a rate: never more, nothing lost, nobody left standing in line.
 
-#![allow(clippy::unwrap_used, reason = "a test fails by a panic")]
+use super::room::{LATE, Room, terms};
+use super::*;
 
-use std::collections::HashMap;
-use std::time::Duration;
-
-use repute_queue::{
-    Aside, Entry, Feedback, Flow, Intent, LaneId, LaneKey, LaneSettings, Next, Queue, Rate, Sender, State, Step, Terms,
-    Then,
-};
-use repute_types::{Domain, MessageId, PartId, Random, SeededRandom, Stream, Timestamp};
-
-const T0: Timestamp = Timestamp(1_795_485_950_000);
-const SECOND: Duration = Duration::from_secs(1);
-const MINUTE: Duration = Duration::from_secs(60);
-const DAY: Duration = Duration::from_secs(86_400);
-/// How much sooner than its rate says a message may follow (docs/pace.md).
-const LATE: Duration = Duration::from_millis(5);
-
-fn part(n: u64) -> PartId {
-    PartId { message: MessageId(n), number: 0 }
-}
-
-fn entry(n: u64, to: &str, stream: Stream) -> Entry {
-    Entry {
-        part: part(n),
-        domain: Domain::parse(to).unwrap(),
-        sender: Sender(0),
-        tls_optional: false,
-        stream,
-        due: T0,
-        alarm: T0 + 5 * DAY,
-        attempts: 0,
-        held: false,
-    }
-}
-
-fn terms(name: &str, count: u32, per: Duration) -> Terms {
-    Terms { name: name.into(), egress: 0, rate: Rate { count, per }, ahead: Duration::ZERO, earliest: Timestamp(0) }
-}
-
-/// A queue, its sites by name, and sessions that take whatever they are given and are done at once.
-struct Room {
-    queue: Queue,
-    now: Timestamp,
-    /// What a domain keeps to.
-    terms: HashMap<Domain, Terms>,
-    lanes: HashMap<Domain, LaneId>,
-    sessions: Vec<LaneId>,
-    idle: Vec<LaneId>,
-    /// When which part was given away.
-    given: Vec<(Timestamp, PartId)>,
-    feedback: Feedback,
-}
-
-impl Room {
-    fn new(terms: &[(&str, Terms)]) -> Room {
-        let named = |(name, terms): &(&str, Terms)| (Domain::parse(name).unwrap(), terms.clone());
-        Room {
-            queue: Queue::new(LaneSettings::default()),
-            now: T0,
-            terms: terms.iter().map(named).collect(),
-            lanes: HashMap::new(),
-            sessions: Vec::new(),
-            idle: Vec::new(),
-            given: Vec::new(),
-            feedback: Feedback::Reached,
-        }
-    }
-
-    /// Everything that can happen at this time.
-    fn turn(&mut self) {
-        loop {
-            let before = self.given.len();
-            for step in self.queue.advance(self.now) {
-                let Step::Route(flow) = step else { panic!("{step:?}") };
-                let key = LaneKey { site: flow.domain.as_str().into(), way: 0 };
-                let lane = self.queue.routed(&flow, key, self.now + 30 * DAY, self.now);
-                self.queue.set_pace(lane, self.terms.get(&flow.domain), self.now);
-                self.lanes.insert(flow.domain, lane);
-            }
-            while let Some((lane, lease)) = self.queue.next_session(self.now) {
-                self.sessions.push(lane);
-                self.done(lease.part);
-                self.go_on(lane);
-            }
-            for lane in self.queue.take_wakes() {
-                if let Some(place) = self.idle.iter().position(|idle| *idle == lane) {
-                    self.idle.remove(place);
-                    self.queue.no_longer_idle(lane);
-                    self.go_on(lane);
-                }
-            }
-            if self.given.len() == before && !self.queue.has_news() {
-                return;
-            }
-        }
-    }
-
-    fn done(&mut self, part: PartId) {
-        self.given.push((self.now, part));
-        self.queue.settle(part, Then::Done, self.feedback, self.now);
-    }
-
-    fn go_on(&mut self, lane: LaneId) {
-        loop {
-            match self.queue.lease(lane, self.now) {
-                Next::Work(lease) => self.done(lease.part),
-                Next::Idle => return self.idle.push(lane),
-                Next::Close => {
-                    let place = self.sessions.iter().position(|session| *session == lane).unwrap();
-                    self.sessions.remove(place);
-                    return self.queue.session_ended(lane, self.now);
-                }
-            }
-        }
-    }
-
-    /// Idle sessions have waited long enough.
-    fn end_idle(&mut self) {
-        for lane in std::mem::take(&mut self.idle) {
-            self.queue.no_longer_idle(lane);
-            self.queue.session_ended(lane, self.now);
-            let place = self.sessions.iter().position(|session| *session == lane).unwrap();
-            self.sessions.remove(place);
-        }
-    }
-
-    /// Time goes on from one moment at which something happens to the next.
-    fn until(&mut self, end: Timestamp) {
-        self.turn();
-        while let Some(next) = self.queue.next_wake().filter(|next| *next <= end) {
-            assert!(next > self.now, "time stands still at {next}");
-            self.now = next;
-            self.turn();
-        }
-        self.now = end;
-    }
-
-    fn enter(&mut self, parts: std::ops::Range<u64>, to: &str, stream: Stream) {
-        for n in parts {
-            self.queue.enter(Entry { due: self.now, ..entry(n, to, stream) }, self.now);
-        }
-    }
-
-    fn holds(&self, rate: &Terms) {
-        let Rate { count, per } = rate.rate;
-        let times: Vec<Timestamp> = self.given.iter().map(|(at, _)| *at).collect();
-        for window in times.windows(count as usize + 1) {
-            let took = window[count as usize].since(window[0]);
-            assert!(took + LATE >= per, "{} messages within {took:?}", count + 1);
-        }
+/// Whether no stretch of the rate's length has more messages than it says.
+fn holds(room: &Room, Rate { count, per }: Rate) {
+    for window in room.given.windows(count as usize + 1) {
+        let took = window[count as usize].at.since(window[0].at);
+        assert!(took + LATE >= per, "{} messages within {took:?}", count + 1);
     }
 }
 
@@ -161,8 +18,8 @@ fn no_minute_has_more_than_its_rate_and_all_of_it_goes() {
     room.enter(0..1000, "a.test", Stream::Bulk);
     room.until(T0 + 11 * MINUTE);
     assert_eq!(room.given.len(), 1000);
-    room.holds(&rate);
-    let took = room.given.last().unwrap().0.since(T0);
+    holds(&room, rate.rate);
+    let took = room.given.last().unwrap().at.since(T0);
     assert!(took <= 10 * MINUTE + SECOND, "{took:?}: no slower than it may");
 }
 
@@ -172,8 +29,7 @@ fn a_site_without_a_rate_does_not_wait_for_one_that_has() {
     room.enter(0..100, "a.test", Stream::Bulk);
     room.enter(100..200, "b.test", Stream::Bulk);
     room.turn();
-    let of = |first: u64| room.given.iter().filter(|(_, p)| (first..first + 100).contains(&p.message.0)).count();
-    assert_eq!((of(0), of(100)), (1, 100));
+    assert_eq!((room.of(0), room.of(100)), (1, 100));
 }
 
 #[test]
@@ -183,18 +39,15 @@ fn sites_that_share_a_rate_take_turns_and_those_with_transactional_mail_go_first
     room.enter(0..100, "a.test", Stream::Bulk);
     room.enter(100..200, "b.test", Stream::Bulk);
     room.until(T0 + 20 * SECOND);
-    room.holds(&rate);
-    let of = |room: &Room, first: u64| {
-        room.given.iter().filter(|(_, p)| (first..first + 100).contains(&p.message.0)).count()
-    };
-    let (a, b) = (of(&room, 0), of(&room, 100));
+    holds(&room, rate.rate);
+    let (a, b) = (room.of(0), room.of(100));
     assert!(a.abs_diff(b) <= 2 && a + b >= 20, "{a} and {b}");
     room.enter(200..203, "c.test", Stream::Transactional);
     room.until(T0 + 24 * SECOND);
-    assert_eq!(of(&room, 200), 3, "{:?}", &room.given[20..]);
+    assert_eq!(room.of(200), 3);
     room.until(T0 + 300 * SECOND);
     assert_eq!(room.given.len(), 203);
-    room.holds(&rate);
+    holds(&room, rate.rate);
 }
 
 /// Sessions end and begin, sites push back or go, parts are held and cancelled: at the end everybody had a turn.
@@ -207,7 +60,7 @@ fn nobody_is_left_standing_in_line() {
         let all: Vec<(&str, Terms)> = names.iter().map(|name| (*name, rate.clone())).collect();
         let mut room = Room::new(&all);
         let (mut entered, mut removed) = (0, 0);
-        for round in 0..200 {
+        for _ in 0..200 {
             let stream = if random.below(3) == 0 { Stream::Transactional } else { Stream::Bulk };
             let count = random.below(12);
             room.enter(entered..entered + count, names[random.below(4) as usize], stream);
@@ -216,7 +69,7 @@ fn nobody_is_left_standing_in_line() {
                 0 => room.end_idle(),
                 1 => room.feedback = Feedback::PushedBack,
                 2 => room.feedback = Feedback::Unreachable,
-                3 => room.feedback = Feedback::ToldToWait(Duration::from_secs(random.below(20))),
+                3 => room.feedback = Feedback::ToldToWait(secs(random.below(20))),
                 4 if entered > 0 => {
                     let part = part(random.below(entered));
                     if room.queue.view(part).is_some() {
@@ -225,7 +78,7 @@ fn nobody_is_left_standing_in_line() {
                     }
                 }
                 5 => {
-                    let domain = Domain::parse(names[random.below(4) as usize]).unwrap();
+                    let domain = domain(names[random.below(4) as usize]);
                     if let Some(lane) = room.lanes.get(&domain).copied() {
                         room.queue.set_pace(lane, (random.below(2) == 0).then_some(&rate), room.now);
                     }
@@ -234,7 +87,7 @@ fn nobody_is_left_standing_in_line() {
             }
             let until = room.now + Duration::from_millis(random.below(1500));
             room.until(until);
-            assert!(round < 200 && room.queue.len() < 3000);
+            assert!(room.queue.len() < 3000);
         }
         room.feedback = Feedback::Reached;
         let end = room.now + 3 * DAY;
@@ -252,7 +105,7 @@ fn what_waits_says_so_and_until_when() {
     assert_eq!(view.state, State::Ready);
     let pace = view.lane.unwrap().pace.unwrap();
     assert_eq!((&*pace.name, pace.rate.to_string(), pace.ready), ("google.com", "60/m".to_owned(), 10));
-    let about = |at: Timestamp, seconds: u64| at.since(T0 + Duration::from_secs(seconds) - LATE) <= LATE;
+    let about = |at: Timestamp, seconds: u64| at.since(T0 + secs(seconds) - LATE) <= LATE;
     assert!(about(pace.next, 1), "{pace:?}");
     assert!(about(pace.all_by(), 10), "{pace:?}");
     room.until(T0 + 5 * SECOND);
@@ -266,7 +119,7 @@ fn another_rate_holds_at_once_and_what_was_sent_still_counts() {
     room.enter(0..100, "a.test", Stream::Bulk);
     room.until(T0 + MINUTE);
     assert_eq!(room.given.len(), 1);
-    let lane = room.lanes[&Domain::parse("a.test").unwrap()];
+    let lane = room.lanes[&domain("a.test")];
     room.queue.set_pace(lane, Some(&slow), room.now);
     room.until(T0 + 2 * MINUTE);
     assert_eq!(room.given.len(), 1, "told the same again, nothing is forgotten");
@@ -293,7 +146,7 @@ fn a_site_that_is_forgotten_and_comes_back_keeps_to_its_rate() {
     assert_eq!(room.given.len(), 1);
     room.until(T0 + 10 * MINUTE + SECOND);
     assert_eq!(room.given.len(), 2);
-    room.holds(&rate);
+    holds(&room, rate.rate);
 }
 
 /// With each reload that changed the rate a lane stood in line once more than before, and the others went without.
@@ -312,7 +165,7 @@ fn lanes_take_turns_also_after_their_rate_was_changed_many_times() {
     }
     let before = room.given.len();
     room.until(room.now + 40 * MINUTE);
-    let of_a = room.given[before..].iter().filter(|(_, part)| part.message.0 < 200).count();
+    let of_a = room.given[before..].iter().filter(|given| given.part.message.0 < 200).count();
     let all = room.given.len() - before;
     assert!((38..=42).contains(&all) && (18..=22).contains(&of_a), "{of_a} of {all}");
 }
@@ -324,7 +177,7 @@ fn further_transactions_of_a_message_count() {
     room.enter(0..2, "a.test", Stream::Bulk);
     room.turn();
     assert_eq!(room.given.len(), 1);
-    room.queue.spend(room.lanes[&Domain::parse("a.test").unwrap()], 9, room.now);
+    room.queue.spend(room.lanes[&domain("a.test")], 9, room.now);
     room.until(T0 + 10 * MINUTE - SECOND);
     assert_eq!(room.given.len(), 1);
     room.until(T0 + 10 * MINUTE + SECOND);
@@ -365,20 +218,17 @@ fn transactional_mail_runs_ahead_by_a_day_and_bulk_makes_up_for_it() {
     room.enter(0..100, "a.test", Stream::Bulk);
     room.enter(100..110, "a.test", Stream::Transactional);
     room.until(T0 + SECOND);
-    let of = |room: &Room, first: u64| {
-        room.given.iter().filter(|(_, p)| (first..first + 100).contains(&p.message.0)).count()
-    };
-    assert_eq!(of(&room, 100), 10, "all of it at once");
-    let bulk = of(&room, 0);
+    assert_eq!(room.of(100), 10, "all of it at once");
+    let bulk = room.of(0);
     assert!(bulk <= 1, "{bulk}");
     room.until(T0 + 4 * 3600 * SECOND);
-    assert_eq!(of(&room, 0), bulk, "bulk waits until the rate has caught up");
+    assert_eq!(room.of(0), bulk, "bulk waits until the rate has caught up");
     room.until(T0 + DAY);
     assert!((47..=49).contains(&room.given.len()), "{}", room.given.len());
     // Not more than a day ahead.
     room.enter(200..300, "a.test", Stream::Transactional);
     room.turn();
-    assert!((47..=50).contains(&of(&room, 200)), "{}", of(&room, 200));
+    assert!((47..=50).contains(&room.of(200)), "{}", room.of(200));
     room.until(T0 + 6 * DAY);
     assert_eq!(room.given.len(), 210);
 }

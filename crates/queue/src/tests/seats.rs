@@ -1,17 +1,6 @@
 //! Who has a session where there are fewer than sites: those who do nothing make room, and those who never answer leave some.
 
-#![allow(clippy::unwrap_used, reason = "a test fails by a panic")]
-
-use std::time::Duration;
-
-use repute_queue::{Entry, Feedback, Flow, LaneId, LaneKey, LaneSettings, Next, Queue, Sender, Then};
-use repute_types::{Domain, MessageId, PartId, Stream, Timestamp};
-
-const T0: Timestamp = Timestamp(1_000_000);
-
-fn part(n: u64) -> PartId {
-    PartId { message: MessageId(n), number: 0 }
-}
+use super::*;
 
 fn queue(max_sessions: u32) -> Queue {
     Queue::new(LaneSettings { max_sessions, ..LaneSettings::default() })
@@ -19,24 +8,10 @@ fn queue(max_sessions: u32) -> Queue {
 
 /// A part to the site of that number, which has a route.
 fn enter(q: &mut Queue, n: u64, site: u64) -> LaneId {
-    let domain = Domain::parse(&format!("d{site}.test")).unwrap();
-    let flow = Flow { domain: domain.clone(), sender: Sender(0), tls_optional: false };
-    q.enter(
-        Entry {
-            part: part(n),
-            domain,
-            sender: Sender(0),
-            tls_optional: false,
-            stream: Stream::Transactional,
-            due: T0,
-            alarm: T0 + Duration::from_secs(4 * 3600),
-            attempts: 0,
-            held: false,
-        },
-        T0,
-    );
+    let to = format!("d{site}.test");
+    q.enter(entry(n, &to), T0);
     q.advance(T0);
-    q.routed(&flow, LaneKey { site: format!("s{site}").into(), way: 0 }, T0 + Duration::from_secs(3600), T0)
+    q.routed(&flow(&to), key(&format!("s{site}")), T0 + HOUR, T0)
 }
 
 fn open(q: &mut Queue) -> Vec<(LaneId, PartId)> {
@@ -135,12 +110,9 @@ fn sites_that_never_answer_do_not_take_all_sessions() {
     }
     assert_eq!(open(&mut q).len(), 2, "beside the idle one, as many as its window lets");
     // A session that is given up makes room for the next site, in turn.
-    let (lane, unheard) = silent[0];
-    q.settle(unheard, Then::Again(T0 + Duration::from_secs(150)), Feedback::Unreachable, T0);
-    q.session_ended(lane, T0);
-    (4..8).for_each(|n| {
+    [0, 4, 5, 6, 7].into_iter().for_each(|n| {
         let (lane, unheard) = silent[n];
-        q.settle(unheard, Then::Again(T0 + Duration::from_secs(150)), Feedback::Unreachable, T0);
+        q.settle(unheard, Then::Again(T0 + secs(150)), Feedback::Unreachable, T0);
         q.session_ended(lane, T0);
     });
     let next = open(&mut q);
