@@ -244,16 +244,8 @@ fn split(message: MessageId, recipients: Vec<Recipient>, due: Timestamp) -> Vec<
         let domain = recipient.address.domain().clone();
         let place = *places.entry(domain.clone()).or_insert(parts.len());
         if place == parts.len() {
-            parts.push(PartRecord {
-                id: PartId { message, number: place as u32 },
-                domain,
-                recipients: Vec::new(),
-                attempts: 0,
-                state: PartState::Due,
-                due,
-                delay_noticed: false,
-                values: Vec::new(),
-            });
+            let id = PartId { message, number: place as u32 };
+            parts.push(PartRecord::new(id, domain, Vec::new(), due));
         }
         let known = &mut parts[place].recipients;
         // The same address twice is delivered once (RFC 5321 §3.3 leaves it to us).

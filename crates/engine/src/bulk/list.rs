@@ -5,7 +5,7 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 
 use repute_ledger::suppression::spelling;
 use repute_message::merge::{FormLetter, Given};
-use repute_spool::{CampaignState, CampaignWrite, PartRecord, PartState, Pending, Stretch, Walk};
+use repute_spool::{CampaignState, CampaignWrite, PartRecord, Stretch, Walk};
 use repute_types::{Address, EventKind, MessageId, PartId, Recipient, Timestamp};
 
 use super::words::{self, Add, Added, BulkError, MOST_ROWS, Refused, Row, WhyNot};
@@ -173,16 +173,9 @@ impl<'a> Batch<'a> {
 
 fn part(message: MessageId, number: u32, address: Address, values: Vec<String>, now: Timestamp) -> PartRecord {
     let recipient = Recipient::to(address);
-    PartRecord {
-        id: PartId { message, number },
-        domain: recipient.address.domain().clone(),
-        recipients: vec![Pending { recipient, last: None }],
-        attempts: 0,
-        state: PartState::Due,
-        due: now,
-        delay_noticed: true,
-        values,
-    }
+    let domain = recipient.address.domain().clone();
+    let part = PartRecord::new(PartId { message, number }, domain, vec![recipient], now);
+    PartRecord { delay_noticed: true, values, ..part }
 }
 
 /// 64 bits of an address: of a million, two collide once in thirty million lists.

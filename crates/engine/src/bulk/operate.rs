@@ -7,7 +7,6 @@ use repute_message::merge::FormLetter;
 use repute_spool::{
     Campaign as Stored, CampaignState, CampaignWrite, MessageMeta, PartRecord, PartState, Stretch, Tally, Walk,
 };
-use repute_types::envelope::EnvelopeOptions;
 use repute_types::event::Level;
 use repute_types::labels::list_name;
 use repute_types::{Address, Content, Domain, EventKind, Labels, MessageId, PartId, Stream};
@@ -55,19 +54,14 @@ impl Control {
         let labels =
             Labels { campaign: Some(question.campaign), list: Some(list), tags: question.tags, ..Labels::default() };
         let meta = MessageMeta {
-            id,
             account: Some(campaign.account.clone()),
             stream: Stream::Bulk,
             from: Some(letter.from),
             author: Some(letter.author),
-            options: EnvelopeOptions::default(),
-            received: now,
-            expires: now + works.settings().retry.expire,
-            header_id: String::new(),
             size: letter.content.len() as u64,
             labels: labels.kept(),
             letter: Some(question.fields.into()),
-            members: false,
+            ..MessageMeta::new(id, now, now + works.settings().retry.expire)
         };
         let known = Known::of(&campaign);
         let write = CampaignWrite::Begin { campaign: Box::new(campaign), meta, letter: letter.content };
