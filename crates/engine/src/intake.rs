@@ -361,6 +361,13 @@ impl Works {
         if part.delay_noticed || meta.account.is_none() { meta.expires } else { notice.min(meta.expires) }
     }
 
+    /// A part as the spool has it, for what is not sent.
+    pub(crate) async fn unread(&self, id: PartId) -> Result<Loaded, SpoolError> {
+        let part = self.doors.spool.part(id).await?;
+        let meta = self.doors.spool.meta(id.message).await?;
+        Ok(Loaded::unread(Arc::new(meta), part))
+    }
+
     /// A part with what an attempt needs, from memory or from the spool.
     pub(crate) async fn load(&self, id: PartId, load: Load) -> Result<Loaded, LoadError> {
         let kept = self.fresh().size(id.message);

@@ -8,8 +8,6 @@ use repute_types::{Domain, Stream};
 
 use super::*;
 
-const CLIENT: IpAddr = IpAddr::V4(std::net::Ipv4Addr::LOCALHOST);
-
 /// Cheap costs: what is tested is not argon2.
 fn hash(password: &str) -> String {
     let params = Params::new(64, 1, 1, None).unwrap();
@@ -36,7 +34,7 @@ fn account(name: &str, password: Option<&str>) -> AccountSettings {
 }
 
 async fn check(accounts: &Accounts, name: &str, password: &str, expect: Result<&str, AuthRefused>) {
-    let got = accounts.password(name, password, CLIENT).await;
+    let got = accounts.password(name, password).await;
     let got = got.as_ref().map(|a| &*a.name).map_err(|e| *e);
     assert_eq!(got, expect, "{name} {password}");
 }

@@ -191,7 +191,7 @@ async fn addresses_so_far(works: &Works, known: &Known, rows: u32) -> Result<Has
     if rows == 0 {
         return Ok(seen);
     }
-    let mut walk = Walk::behind(Some(before_first(known.id)));
+    let mut walk = Walk::starting_at(known.id);
     while let Some(stretch) = walk.next(&*works.doors.spool, PAGE).await.map_err(BulkError::Spool)? {
         let Stretch::Parts(page) = stretch else { continue };
         let of_campaign = page.iter().filter(|(meta, _)| meta.id == known.id);
@@ -201,9 +201,4 @@ async fn addresses_so_far(works: &Works, known: &Known, rows: u32) -> Result<Has
         }
     }
     Ok(seen)
-}
-
-/// A scan after this begins with the campaign's first part.
-pub(super) fn before_first(id: MessageId) -> PartId {
-    PartId { message: MessageId(id.0.saturating_sub(1)), number: u32::MAX }
 }

@@ -14,7 +14,6 @@ use repute_types::{Address, Content, Domain, EventKind, Labels, MessageId, PartI
 use tokio::sync::watch;
 
 use super::leave::GOOD_FOR;
-use super::list::before_first;
 use super::render::{self, For};
 use super::words::{Begin, Begun, BulkError, Campaign, Preview, Row, State, list_fault, name_fault};
 use super::{Known, check, refused_by_spool};
@@ -357,7 +356,7 @@ pub(super) async fn page(
 
 /// Hands a campaign's parts to the queue, and lets go those that it holds for the campaign alone.
 pub(crate) async fn enter(works: Arc<Works>, known: Arc<Known>) {
-    let mut walk = Walk::behind(Some(before_first(known.id)));
+    let mut walk = Walk::starting_at(known.id);
     loop {
         let parts = match page(&works, known.id, &mut walk, PAGE).await {
             Ok(parts) => parts,

@@ -106,12 +106,7 @@ impl Door for FakeDoor {
         self.crowds.lock().unwrap().push(crowd);
     }
 
-    fn password<'a>(
-        &'a self,
-        name: &'a str,
-        password: &'a str,
-        _: IpAddr,
-    ) -> BoxFuture<'a, Result<Arc<Account>, AuthRefused>> {
+    fn password<'a>(&'a self, name: &'a str, password: &'a str) -> BoxFuture<'a, Result<Arc<Account>, AuthRefused>> {
         let answer = match (name, password) {
             ("shop", "secret") => Ok(self.shop.clone()),
             ("busy", _) => Err(AuthRefused::Busy),
