@@ -19,9 +19,6 @@ use crate::timers::Mark;
 /// Whoever has to be woken comes late by so much: a message that goes late by no more does not put off the next.
 const LATE: i64 = 5_000;
 
-/// In milliseconds.
-const DAY: i64 = 24 * 3_600_000;
-
 /// So many messages in so long a time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Rate {
@@ -160,7 +157,7 @@ impl Pace {
     pub fn goes_today(&self, stream: Stream, before: usize, now: Timestamp) -> bool {
         let goes = self.opens_at(stream).saturating_add(span(self.terms.rate.takes(before)));
         let is_urgent = stream == Stream::Transactional && !self.terms.ahead.is_zero();
-        let midnight = (now.millis().div_euclid(DAY) + 1).saturating_mul(DAY).saturating_mul(1000);
+        let midnight = micros(Timestamp::of_day(now.day() + 1));
         if is_urgent { goes <= micros(now) } else { goes < midnight }
     }
 
