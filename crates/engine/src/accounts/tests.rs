@@ -19,7 +19,6 @@ fn account(name: &str, password: Option<&str>) -> AccountSettings {
     let domains = vec![Domain::parse("example.com").unwrap()];
     let account = Account { name: name.into(), domains, stream: Stream::Transactional, private: false };
     AccountSettings {
-        account: Arc::new(account),
         password: password.map(hash),
         scram: password.map(|p| ScramSecret {
             iterations: 4096,
@@ -27,9 +26,7 @@ fn account(name: &str, password: Option<&str>) -> AccountSettings {
             stored_key: [1; 32],
             server_key: [2; 32],
         }),
-        addresses: Vec::new(),
-        rate: None,
-        replies: None,
+        ..AccountSettings::new(Arc::new(account))
     }
 }
 

@@ -9,18 +9,16 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use repute_delivery::{DeliverySettings, Egress, Routes, Tally};
-use repute_engine::config::{AccountSettings, Limits, SendingDomain};
+use repute_engine::bulk::BulkSettings;
+use repute_engine::config::{AccountSettings, SendingDomain};
 use repute_engine::door::{Account, Origin, Submitted};
 use repute_engine::permit::{PermitSettings, TrustDoors};
-use repute_engine::{
-    Begin, CircuitSettings, Control, Door, Doors, Engine, ReturnSettings, Settings, SiteRule, SuppressionSettings,
-};
+use repute_engine::{Begin, Control, Door, Doors, Engine, Settings, SiteRule};
 use repute_ledger::{
     Circuits, History, HistoryOptions, Reports, ReportsOptions, Returned, ReturnedOptions, Suppressions, TlsSessions,
     WarmUps,
 };
 use repute_net::{MemoryNetwork, TlsClient};
-use repute_queue::Retry;
 use repute_spool::MemorySpool;
 use repute_testkit::{State, TokioClock};
 use repute_trust::dkim::{Algorithm, SigningKey};
@@ -378,13 +376,7 @@ pub fn news() -> Arc<Account> {
 
 fn domains() -> Vec<SendingDomain> {
     let key = |algorithm, selector| Arc::new(SigningKey::generate(algorithm, selector).unwrap());
-    let sending = |name: &str, keys| SendingDomain {
-        name: domain(name),
-        keys,
-        danger_unsigned: false,
-        return_path: None,
-        pool: None,
-    };
+    let sending = |name: &str, keys| SendingDomain::new(domain(name), keys);
     let newsletter = sending("news.example", vec![key(Algorithm::Ed25519, "e")]);
     vec![
         sending("example.com", vec![key(Algorithm::Rsa, "r"), key(Algorithm::Ed25519, "e")]),
@@ -396,34 +388,9 @@ fn domains() -> Vec<SendingDomain> {
 
 fn settings() -> Settings {
     Settings {
-        hostname: domain("mail.example.com"),
-        accounts: [shop(), news()]
-            .map(|account| AccountSettings {
-                account,
-                password: None,
-                scram: None,
-                addresses: Vec::new(),
-                rate: None,
-                replies: None,
-            })
-            .into(),
-        domains: Vec::new(),
-        egresses: Vec::new(),
-        routes: Arc::new(Routes::default()),
-        sites: Vec::new(),
-        warm_up: Vec::new(),
-        delivery: Arc::new(DeliverySettings::default()),
-        retry: Retry::default(),
-        suppression: SuppressionSettings::default(),
-        returned: ReturnSettings::default(),
-        circuit: CircuitSettings::default(),
-        bulk: repute_engine::bulk::BulkSettings {
-            url: Some("https://mail.example.com".into()),
-            list_unsubscribe: true,
-        },
-        limits: Limits::default(),
-        permit: PermitSettings::default(),
-        tls_reports: Default::default(),
+        accounts: [shop(), news()].map(AccountSettings::new).into(),
+        bulk: BulkSettings { url: Some("https://mail.example.com".into()), list_unsubscribe: true },
+        ..Settings::new(domain("mail.example.com"))
     }
 }
 
