@@ -63,7 +63,7 @@ pub(crate) fn delay(works: &Works, loaded: &Loaded) -> Vec<NewMessage> {
 }
 
 /// What a notice about mail that came back needs.
-pub(crate) struct Returned {
+pub(crate) struct CameBack {
     /// Of the mail that came back; the notice takes it, so that it is made once.
     pub id: MessageId,
     /// The message that it is about.
@@ -77,8 +77,8 @@ pub(crate) struct Returned {
 }
 
 /// The notice that something failed after a server had taken it.
-pub(crate) fn came_back(works: &Works, about: Returned, failed: &[(Recipient, &Outcome)]) -> Option<NewMessage> {
-    let Returned { id, message, account, to, labels, original } = about;
+pub(crate) fn came_back(works: &Works, about: CameBack, failed: &[(Recipient, &Outcome)]) -> Option<NewMessage> {
+    let CameBack { id, message, account, to, labels, original } = about;
     let now = works.now();
     let meta = MessageMeta {
         account,

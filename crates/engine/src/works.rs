@@ -314,6 +314,5 @@ fn lane_settings(settings: &Settings) -> LaneSettings {
         // Where retries are meant to come sooner, so is the next look at an unreachable site.
         first_pause: settings.limits.first_pause.min(settings.retry.first),
         max_pause: settings.limits.max_pause,
-        ..LaneSettings::default()
     }
 }

@@ -1,7 +1,4 @@
 //! Campaigns through the whole works: loaded, launched, merged, paused, cancelled, left.
-#![allow(clippy::unwrap_used, reason = "a test says what it expects by failing")]
-
-mod world;
 
 use std::time::Duration;
 
@@ -13,8 +10,9 @@ use repute_spool::Spool;
 use repute_spool::memory::Disk;
 use repute_types::Verdict::{Deferred, Delivered, Failed};
 use repute_types::{EventKind, MessageId, Timestamp};
-use world::campaigns::*;
-use world::*;
+
+use crate::world::campaigns::*;
+use crate::world::*;
 
 #[tokio::test(start_paused = true)]
 async fn each_recipient_gets_a_letter_of_their_own() {

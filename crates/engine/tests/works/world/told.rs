@@ -77,19 +77,6 @@ impl World {
         events.iter().filter(|event| matches!(event.kind, EventKind::Refused { .. })).count()
     }
 
-    pub fn reasons(&self, to: &str) -> Vec<String> {
-        let events = self.events.0.lock().unwrap();
-        events
-            .iter()
-            .filter_map(|event| match &event.kind {
-                EventKind::Settled { recipient, outcome, .. } if recipient.to_string() == to => {
-                    Some(format!("{} {}", outcome.status, outcome.reason()))
-                }
-                _ => None,
-            })
-            .collect()
-    }
-
     /// The causes of a recipient's outcomes so far: rule, class, fault.
     pub fn causes(&self, to: &str) -> Vec<Option<Cause>> {
         let events = self.events.0.lock().unwrap();

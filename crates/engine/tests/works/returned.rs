@@ -1,8 +1,5 @@
 //! Mail leaves with a return path that only we can make, and what comes back to it is believed as
 //! far as it is tied to a message; once. In simulated time.
-#![allow(clippy::unwrap_used, reason = "a test says what it expects by failing")]
-
-mod world;
 
 use std::sync::Arc;
 
@@ -10,7 +7,8 @@ use repute_engine::door::{Origin, Returned};
 use repute_feedback::{Token, Tokens};
 use repute_ledger::suppression::{Query, Scope, Why};
 use repute_types::{Content, MessageId, PartId, Reply};
-use world::{DAY, MINUTE, Receiver, World, address, domain, pass};
+
+use crate::world::{DAY, MINUTE, Receiver, World, address, domain, pass};
 
 /// A world whose example.com has a return path, with a receiver that takes everything.
 async fn world() -> (World, Arc<Receiver>, Arc<Receiver>) {

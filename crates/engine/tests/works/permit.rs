@@ -1,10 +1,7 @@
 //! Mail leaves only under a permit: names are lost and found, name servers fall silent, the server
 //! is started again, and no message is lost, bounced or sent badly for it.
-#![allow(clippy::unwrap_used, reason = "a test says what it expects by failing")]
 
-#[path = "permit/connects.rs"]
 mod connects;
-mod world;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -17,7 +14,8 @@ use repute_engine::permit::operator::Say;
 use repute_ledger::Trust;
 use repute_trust::permit::Word;
 use repute_types::Verdict::{Delivered, Failed};
-use world::*;
+
+use crate::world::*;
 
 const A: &str = "203.0.113.10";
 const B: &str = "203.0.113.11";

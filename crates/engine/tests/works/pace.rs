@@ -1,16 +1,13 @@
 //! Rates of sites through the whole of the works: what receivers see, and what an operator is told.
 
-#![allow(clippy::unwrap_used, reason = "a test fails by a panic")]
-
-mod world;
-
 use std::time::Duration;
 
 use repute_delivery::HostName;
 use repute_engine::SiteRule;
 use repute_engine::control::Selector;
 use repute_queue::Rate;
-use world::*;
+
+use crate::world::*;
 
 fn rule(hosts: &[&str], count: u32, per: Duration) -> SiteRule {
     let hosts = hosts.iter().map(|host| HostName::Name(domain(host))).collect();

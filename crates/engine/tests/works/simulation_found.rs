@@ -1,10 +1,9 @@
 //! What the simulation found, each as a small test of its own.
 
-mod world;
-
 use repute_engine::control::Selector;
 use repute_net::ConnectKind;
-use world::*;
+
+use crate::world::*;
 
 /// A message that waited behind a paused site was still known from its acceptance; the alarm
 /// for the notice of delay believed that, and let go what an operator had held.

@@ -1,11 +1,9 @@
 //! Reports on TLS (RFC 8460), from the session that is counted to the letter that is sent, over days of simulated time.
-#![allow(clippy::unwrap_used, reason = "a test says what it expects by failing")]
-
-mod world;
 
 use repute_feedback::{Comeback, TlsReport, read};
 use repute_types::{EventKind, Verdict};
-use world::*;
+
+use crate::world::*;
 
 /// What stands in the reports that a receiver got.
 fn reports(receiver: &Receiver) -> Vec<TlsReport> {

@@ -1,9 +1,6 @@
 //! A small world for the works: names, receivers with a will of their own, and a clock that
 //! runs as fast as nothing happens. Everything is in one process and in tokio's paused time.
 
-#![allow(dead_code, reason = "each test file uses its own part of the world")]
-#![allow(clippy::unwrap_used, reason = "these are helpers of tests")]
-
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;

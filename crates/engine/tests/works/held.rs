@@ -1,15 +1,14 @@
 //! A start after which nothing that waited before goes by itself.
 
-mod world;
-
 use std::time::Duration;
 
 use repute_engine::Begin;
 use repute_engine::control::Selector;
 use repute_spool::{PartState, Spool};
 use repute_types::Verdict::Delivered;
-use world::campaigns::launched;
-use world::*;
+
+use crate::world::campaigns::launched;
+use crate::world::*;
 
 const HOUR: Duration = Duration::from_secs(3600);
 

@@ -1,8 +1,5 @@
 //! A campaign with a bad list is stopped as a whole, by itself: its account's other mail goes on, nothing is written for
 //! its recipients, a restart changes nothing, and a person's word lets it go. In simulated time.
-#![allow(clippy::unwrap_used, reason = "a test says what it expects by failing")]
-
-mod world;
 
 use std::sync::Arc;
 
@@ -12,7 +9,8 @@ use repute_engine::control::Selector;
 use repute_engine::permit::TrustDoors;
 use repute_ledger::Trust;
 use repute_types::EventKind;
-use world::{HOUR, MINUTE, Receiver, World, news, pass};
+
+use crate::world::{HOUR, MINUTE, Receiver, World, news, pass};
 
 const LETTER: &str =
     "From: News <news@news.example>\nTo: {{ email }}\nSubject: Hello\n\nLeave at {{ unsubscribe_url }}\n";

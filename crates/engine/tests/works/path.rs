@@ -1,14 +1,13 @@
 //! A message's path through the works: in, out, again, back, held. Days pass in a moment.
 
-mod world;
-
 use std::time::Duration;
 
 use repute_engine::control::Selector;
 use repute_net::ConnectKind;
 use repute_spool::Spool;
 use repute_types::Verdict::{Deferred, Delivered, Failed};
-use world::*;
+
+use crate::world::*;
 
 #[tokio::test(start_paused = true)]
 async fn what_is_accepted_is_signed_and_delivered() {

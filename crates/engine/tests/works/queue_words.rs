@@ -1,15 +1,14 @@
 //! An operator's word on the queue while it works: nothing is sent twice, early or in secret because of it.
 
-mod world;
-
 use std::time::Duration;
 
 use repute_engine::control::Selector;
 use repute_net::ConnectKind;
 use repute_types::Clock as _;
 use repute_types::Verdict::Delivered;
-use world::campaigns::launched;
-use world::*;
+
+use crate::world::campaigns::launched;
+use crate::world::*;
 
 fn all() -> Selector {
     Selector { all: true, ..Selector::default() }

@@ -1,13 +1,11 @@
 //! Who is suppressed by what a receiver says, what becomes of mail to them, and what does not
 //! suppress. In simulated time.
-#![allow(clippy::unwrap_used, reason = "a test says what it expects by failing")]
-
-mod world;
 
 use repute_engine::control::Selector;
 use repute_ledger::suppression::{Entry, Query, Scope, Selection, Why};
 use repute_types::{Clock as _, Recipient, Verdict};
-use world::{DAY, HOUR, MINUTE, World, address, pass, shop};
+
+use crate::world::{DAY, HOUR, MINUTE, World, address, pass, shop};
 
 async fn listed(world: &World) -> Vec<(String, Scope, Why)> {
     let list = world.control().suppressions(Query { limit: 100, ..Query::default() }).await.unwrap();

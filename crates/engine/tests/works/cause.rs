@@ -1,11 +1,10 @@
 //! What receivers say decides when mail goes to them again; each outcome's event says why.
 
-mod world;
-
 use repute_engine::control::Selector;
 use repute_types::Cause;
 use repute_types::Verdict::{Deferred, Delivered, Failed};
-use world::*;
+
+use crate::world::*;
 
 const RATE: Cause = Cause { rule: "google.rate", class: "rate", fault: "rate" };
 

@@ -1,14 +1,12 @@
 //! What becomes of mail that waits when the configuration changes under it.
-#![allow(clippy::unwrap_used, reason = "a test says what it expects by failing")]
-
-mod world;
 
 use std::sync::Arc;
 
 use repute_delivery::{HostName, Relay, Routes, TlsNeed};
 use repute_types::Verdict::{Deferred, Delivered};
-use world::campaigns::launched;
-use world::*;
+
+use crate::world::campaigns::launched;
+use crate::world::*;
 
 fn route(to: &str, host: &str) -> Arc<Routes> {
     let relay = Relay {

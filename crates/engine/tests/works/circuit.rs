@@ -1,11 +1,9 @@
 //! An account whose mail does harm is stopped, others are not; a person goes on or cancels; a restart
 //! changes nothing. In simulated time.
-#![allow(clippy::unwrap_used, reason = "a test says what it expects by failing")]
-
-mod world;
 
 use repute_engine::control::Selector;
-use world::{DAY, HOUR, MINUTE, World, pass};
+
+use crate::world::{DAY, HOUR, MINUTE, Receiver, World, pass};
 
 async fn held(world: &World) -> usize {
     let held = Selector { held: true, ..Selector::default() };
@@ -146,7 +144,7 @@ async fn write_to_strangers(world: &World, who: &str, messages: usize, each: usi
     }
 }
 
-fn to_strangers(there: &world::Receiver, who: &str) -> usize {
+fn to_strangers(there: &Receiver, who: &str) -> usize {
     there.taken().into_iter().flat_map(|taken| taken.to).filter(|to| to.starts_with(who)).count()
 }
 

@@ -1,7 +1,4 @@
 //! A spool whose disk is full or fails: who is told, when it ends, and what an operator can still do.
-#![allow(clippy::unwrap_used, reason = "a test says what it expects by failing")]
-
-mod world;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -13,8 +10,9 @@ use repute_engine::permit::TrustDoors;
 use repute_ledger::Trust;
 use repute_spool::memory::Disk;
 use tokio::time::sleep;
-use world::campaigns::{add, begin, row};
-use world::*;
+
+use crate::world::campaigns::{add, begin, row};
+use crate::world::*;
 
 async fn refused(world: &World, messages: usize) {
     for _ in 0..messages {

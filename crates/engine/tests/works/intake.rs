@@ -1,9 +1,7 @@
 //! What is refused at the door, and that each refusal names its cure.
 
-mod world;
-
-use world::campaigns::launched;
-use world::*;
+use crate::world::campaigns::launched;
+use crate::world::*;
 
 async fn refusal(from: &str, text: &str) -> String {
     let world = World::new().await;
