@@ -19,7 +19,6 @@ pub enum Certificate {
 /// A server, and the certificates that it shows, its own first.
 pub struct Server {
     pub config: Arc<rustls::ServerConfig>,
-    #[allow(dead_code, reason = "not all tests look at it")]
     pub chain: Vec<Vec<u8>>,
 }
 

@@ -1,10 +1,6 @@
 //! Every file in `tests/dialogues`, played by a scripted server over a network in memory.
 
-#![allow(clippy::unwrap_used, reason = "what cannot be set up has failed")]
-
-mod common;
-
-use common::Case;
+use crate::case::Case;
 
 #[tokio::test(start_paused = true)]
 async fn dialogues() {

@@ -1,7 +1,5 @@
 //! Which host and which address a session is opened with, over a network in memory.
 
-#![allow(clippy::unwrap_used, reason = "what cannot be set up has failed")]
-
 use std::net::SocketAddr;
 use std::time::Duration;
 

@@ -1,18 +1,10 @@
 //! What domains ask for themselves: DANE (RFC 7672) and MTA-STS (RFC 8461), with a server that really
 //! shakes hands, in a network and a zone in memory, in simulated time.
 
-#![allow(clippy::unwrap_used, reason = "what cannot be set up has failed")]
-
-#[path = "common/authority.rs"]
-mod authority;
-#[allow(dead_code, reason = "each test file uses its own part of the world")]
-#[path = "common/secured.rs"]
-mod world;
-
 use std::time::Duration;
 
-use authority::Certificate::{Expired, Good, OtherName, SelfSigned};
-use world::{CLEAR, PLAIN, SIGNED, World, tlsa};
+use crate::authority::Certificate::{Expired, Good, OtherName, SelfSigned};
+use crate::world::{CLEAR, PLAIN, SIGNED, World, policy, tlsa};
 
 const DAY: Duration = Duration::from_secs(86_400);
 
@@ -92,10 +84,6 @@ async fn the_promise_of_an_alias_stands_where_it_leads() {
     assert_eq!(world.send().await, "delivered TLSv1.3 dane verified=true");
     let world = World::new(SelfSigned).zone(zone).also(at("mx.b.test")).also(|_| tlsa("real.c.test", 3, 1, 1, &[], 0));
     assert!(world.send().await.starts_with("deferred 4.7.10"));
-}
-
-fn policy(mode: &str, mx: &str) -> String {
-    format!("version: STSv1\r\nmode: {mode}\r\nmx: {mx}\r\nmax_age: 604800\r\n")
 }
 
 #[tokio::test(start_paused = true)]

@@ -1,21 +1,10 @@
 //! How sessions are counted for reports on TLS (RFC 8460 §4.3), and whose mail a session may carry.
 
-#![allow(clippy::unwrap_used, reason = "what cannot be set up has failed")]
-
-#[path = "common/authority.rs"]
-mod authority;
-#[allow(dead_code, reason = "each test file uses its own part of the world")]
-#[path = "common/secured.rs"]
-mod world;
-
-use authority::Certificate::{Expired, Good, OtherName, SelfSigned};
 use repute_delivery::Wanted;
 use repute_types::Domain;
-use world::{PLAIN, SIGNED, World, tlsa};
 
-fn policy(mode: &str, mx: &str) -> String {
-    format!("version: STSv1\r\nmode: {mode}\r\nmx: {mx}\r\nmax_age: 604800\r\n")
-}
+use crate::authority::Certificate::{Expired, Good, OtherName, SelfSigned};
+use crate::world::{PLAIN, SIGNED, World, policy, tlsa};
 
 /// One message to b.test, and what is counted of it. `expected` may leave out how a reason ends.
 #[track_caller]

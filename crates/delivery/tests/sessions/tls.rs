@@ -1,14 +1,8 @@
 //! STARTTLS over real sockets on loopback, with certificates that are good, strange, expired,
 //! and for another name; and REQUIRETLS.
 
-#![allow(clippy::unwrap_used, reason = "what cannot be set up has failed")]
-
-#[path = "common/authority.rs"]
-mod authority;
-
 use std::time::Duration;
 
-use authority::{Authority, Certificate};
 use repute_delivery::{
     Connection, DeliverySettings, Egress, HostName, Relay, Routes, Sent, TlsNeed, Transaction, Wanted,
 };
@@ -17,6 +11,8 @@ use repute_net::TcpNetwork;
 use repute_testkit::{Dialogue, Peer};
 use repute_types::envelope::EnvelopeOptions;
 use repute_types::{Address, Content, Domain, Outcome, Recipient, SeededRandom};
+
+use crate::authority::{Authority, Certificate};
 
 const CLEAR: &str = "S: 220 mx\nC: EHLO mail.a.test\nS: 250-mx\nS: 250 STARTTLS\n";
 const START: &str = "C: STARTTLS\nS: 220 go\nTLS\nC: EHLO mail.a.test\nS: 250-mx\nS: 250 REQUIRETLS\n";

@@ -22,6 +22,11 @@ pub const SIGNED: &str = "b.test MX 10 mx.b.test\nb.test AUTHENTIC\nmx.b.test A 
 /// What [`World::send`] says of a message that went in clear.
 pub const CLEAR: &str = "delivered clear";
 
+/// A policy of MTA-STS.
+pub fn policy(mode: &str, mx: &str) -> String {
+    format!("version: STSv1\r\nmode: {mode}\r\nmx: {mx}\r\nmax_age: 604800\r\n")
+}
+
 /// A TLSA record for the certificate at this place of the chain; for no chain one that fits nothing.
 pub fn tlsa(host: &str, usage: u8, selector: u8, matching: u8, chain: &[Vec<u8>], place: usize) -> String {
     let data = match chain.get(place) {
