@@ -150,7 +150,7 @@ def test_mail_waits_while_receivers_see_another_address(case):
     seen.write_text("")
     case.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "30", "-subj", "/CN=big.example",
               "-keyout", key, "-out", certificate])
-    case.start("big", ["/usr/bin/python3", seen_host.__file__, room.CLIENT, seen, certificate, key], there=True, roughly=True)
+    case.start("big", ["/usr/bin/python3", seen_host.__file__, "big.example", room.CLIENT, seen, certificate, key], there=True, roughly=True)
     wait_port(room.CLIENT, 25)
     repute.start()
     until(repute, {room.SENDER: "permitted"}, 60)

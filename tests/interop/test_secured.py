@@ -1,7 +1,6 @@
 """What domains ask for themselves is kept: DANE and MTA-STS, with Postfix, signed zones of BIND, unbound, and a host for policies."""
 import hashlib
 import os
-import re
 import sys
 
 from kit import receiver, room
@@ -91,10 +90,8 @@ class World:
         self.policies = case.start("policies", [sys.executable, script, CHILDREN, authority.certificate, authority.key, table], there=True, roughly=True)
         wait_port(CHILDREN, 443, process=self.policies)
         self.environment = {**os.environ, "SSL_CERT_FILE": str(authority.file)}
-        resolver = self.net.unbound()
         self.repute = Repute(case, start=False, local=True, more=f'[[egress]]\naddress = "{room.SENDER}"\n\n[permit]\nenforce = false\n\n[watch]\nenabled = false\n')
-        text = self.repute.file.read_text()
-        self.repute.file.write_text(re.sub(r"\[resolver\]\n.*?\n\n", lambda _: resolver + "\n", text, flags=re.S))
+        self.repute.resolve(self.net.unbound())
         self.repute.start(env=self.environment)
 
     def send(self, *domains):

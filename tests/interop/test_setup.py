@@ -2,7 +2,7 @@
 import os
 import time
 
-from kit import internet, receiver, room, wide
+from kit import internet, receiver, room, seen, wide
 from kit.case import needs, needs_room, wait_port
 
 DOMAIN = "example.org"
@@ -34,7 +34,10 @@ def world(case):
     own = {DOMAIN: "", ZONE: ""}
     net = internet.Internet(case, own, others, {room.RECEIVER: receiver.NAME})
     paths = certificate(case, [*wide.WEB, *wide.MAIL])
-    case.start("wide", ["/usr/bin/python3", wide.__file__, room.NAMESERVER, room.CLIENT, paths["crt"], paths["key"]], there=True, roughly=True)
+    case.start("wide", ["/usr/bin/python3", wide.__file__, room.CLIENT, paths["crt"], paths["key"]], there=True, roughly=True)
+    truth = case.folder / "seen"
+    truth.write_text("")
+    case.start("big", ["/usr/bin/python3", seen.__file__, "mx.google.com", room.NAMESERVER, truth, paths["crt"], paths["key"]], there=True, roughly=True)
     wait_port(room.CLIENT, 443)
     there = receiver.Mailbox(case, domains=(DOMAIN,), tls=(paths["crt"], paths["key"]))
     return net, there, {**os.environ, "SSL_CERT_FILE": str(paths["ca.crt"])}

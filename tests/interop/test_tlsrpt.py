@@ -92,9 +92,7 @@ organisation = "Sender & Sons"
         collector = case.start("collector", [sys.executable, script, CHILDREN, authority.certificate, authority.key, self.collected], there=True, roughly=True)
         wait_port(CHILDREN, 443, process=collector)
         self.environment = {**os.environ, "SSL_CERT_FILE": str(authority.file)}
-        resolver = self.net.unbound()
-        text = self.repute.file.read_text()
-        self.repute.file.write_text(re.sub(r"\[resolver\]\n.*?\n\n", lambda _: resolver + "\n", text, flags=re.S))
+        self.repute.resolve(self.net.unbound())
         self.repute.start(env=self.environment)
 
     def send(self, *domains):

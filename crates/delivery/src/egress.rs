@@ -29,6 +29,11 @@ impl Egress {
         self.v4.is_none() && self.v6.is_none()
     }
 
+    /// Those that it is bound to.
+    pub fn addresses(&self) -> impl Iterator<Item = IpAddr> + use<> {
+        self.v4.map(IpAddr::V4).into_iter().chain(self.v6.map(IpAddr::V6))
+    }
+
     /// The address to reach `to` from; `None` where the operating system chooses.
     pub fn source_for(&self, to: SocketAddr) -> Option<IpAddr> {
         match to {
@@ -61,6 +66,6 @@ impl Egress {
     }
 
     pub(crate) fn is(&self, address: IpAddr) -> bool {
-        self.v4.map(IpAddr::V4) == Some(address) || self.v6.map(IpAddr::V6) == Some(address)
+        self.addresses().any(|own| own == address)
     }
 }

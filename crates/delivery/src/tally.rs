@@ -19,7 +19,6 @@ use crate::HostName;
 use crate::sts::{Policies, Standing};
 
 const KINDS_MOST: usize = 20_000;
-const DAY_SECONDS: i64 = 86_400;
 /// Octets of a reason: others have to read it.
 const REASON_MOST: usize = 200;
 /// Octets of a policy's text and of its hosts each: it is a stranger's, and kept with each kind.
@@ -177,7 +176,7 @@ impl Seen {
             receiving: self.receiving,
             sending: self.sending,
         });
-        let day = tally.clock.now().seconds().div_euclid(DAY_SECONDS);
+        let day = tally.clock.now().day();
         tally.count(SessionKind { day, domain: domain.clone(), policy, host: self.host.to_string(), failure });
     }
 

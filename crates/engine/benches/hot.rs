@@ -12,11 +12,9 @@ use aws_lc_rs::signature::{Ed25519KeyPair, RSA_PKCS1_SHA256, RsaKeyPair};
 use criterion::{BatchSize, Criterion, Throughput, criterion_group, criterion_main};
 use repute_message::header::Header;
 use repute_message::whole::{Received, Whole, make_whole};
-use repute_queue::{Entry, Feedback, LaneKey, LaneSettings, Next, Queue, Sender, Step, Then};
+use repute_queue::{Entry, Feedback, Flow, LaneKey, LaneSettings, Next, Queue, Sender, Step, Then};
 use repute_smtp::server::{Kind, dry};
-use repute_spool::{
-    Change, MessageMeta, NewMessage, PartRecord, PartState, Pending, Settlement, Spool, SqliteSpool, sqlite,
-};
+use repute_spool::{Change, MessageMeta, NewMessage, PartRecord, Settlement, Spool, SqliteSpool, sqlite};
 use repute_testkit::State;
 use repute_trust::dkim::{self, Algorithm, SigningKey};
 use repute_trust::replies;
@@ -105,30 +103,19 @@ fn message(n: u64, content: &Content) -> NewMessage {
     let recipient = Address::parse(&format!("somebody{n}@example.net")).expect("an address");
     NewMessage {
         meta: MessageMeta {
-            id,
             account: Some("shop".into()),
-            stream: Stream::Transactional,
             from: Address::parse("shop@example.com").ok(),
             author: Domain::parse("example.com").ok(),
-            options: Default::default(),
-            received: NOW,
-            expires: NOW,
             header_id: format!("{id}@mail.example.com"),
             size: content.len() as u64,
-            labels: None,
-            letter: None,
-            members: false,
+            ..MessageMeta::new(id, NOW, NOW)
         },
-        parts: vec![PartRecord {
-            id: PartId { message: id, number: 0 },
-            domain: domain("example.net"),
-            recipients: vec![Pending { recipient: Recipient::to(recipient), last: None }],
-            attempts: 0,
-            state: PartState::Due,
-            due: NOW,
-            delay_noticed: false,
-            values: Vec::new(),
-        }],
+        parts: vec![PartRecord::new(
+            PartId { message: id, number: 0 },
+            domain("example.net"),
+            vec![Recipient::to(recipient)],
+            NOW,
+        )],
         content: content.clone(),
     }
 }
@@ -171,9 +158,7 @@ fn pick(c: &mut Criterion) {
     let later = Timestamp(NOW.0 + 3_600_000);
     let entry = |n: u64, due| Entry {
         part: PartId { message: MessageId(n), number: 0 },
-        domain: domain(&format!("d{}.example", n % 10_000)),
-        sender: Sender(0),
-        tls_optional: false,
+        flow: Flow { domain: domain(&format!("d{}.example", n % 10_000)), sender: Sender(0), tls_optional: false },
         stream: Stream::Transactional,
         due,
         alarm: Timestamp(NOW.0 + 86_400_000),

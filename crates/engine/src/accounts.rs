@@ -8,7 +8,6 @@
 //! At its bound ([`WAITING_MOST`] checks wait) it answers `Busy`, a 4xx to the client.
 
 use std::collections::HashMap;
-use std::net::IpAddr;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 
@@ -19,7 +18,7 @@ use aws_lc_rs::{constant_time, hmac};
 use repute_types::AccountName;
 use tokio::sync::Semaphore;
 
-use crate::config::{AccountSettings, Settings};
+use crate::config::AccountSettings;
 use crate::door::{Account, AuthRefused, ScramSecret};
 
 /// Checks that wait for their turn. At some 20 ms each the last waits some twenty seconds: after a restart all accounts log in
@@ -32,7 +31,7 @@ const USUAL_ITERATIONS: u32 = 8192;
 const NOBODY: &str = "$argon2id$v=19$m=19456,t=2,p=1$bm9ib2R5IGF0IGFsbCE$\
                       AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8";
 
-pub struct Accounts {
+pub(crate) struct Accounts {
     table: RwLock<Arc<Table>>,
     /// For each name, the digest of the password and hash that last agreed.
     good: RwLock<HashMap<AccountName, [u8; 32]>>,
@@ -58,16 +57,7 @@ struct Entry {
 }
 
 impl Accounts {
-    pub fn new(settings: &Settings) -> Accounts {
-        Accounts::of(&settings.accounts)
-    }
-
-    /// Takes over another state of the configuration.
-    pub fn configure(&self, settings: &Settings) {
-        self.replace(&settings.accounts);
-    }
-
-    fn of(accounts: &[AccountSettings]) -> Accounts {
+    pub fn of(accounts: &[AccountSettings]) -> Accounts {
         let mut key = [0; 32];
         let keyed = getrandom::fill(&mut key).is_ok();
         // One core stays free for the mail while somebody guesses passwords.
@@ -82,7 +72,8 @@ impl Accounts {
         }
     }
 
-    fn replace(&self, accounts: &[AccountSettings]) {
+    /// Takes over another state of the configuration.
+    pub fn replace(&self, accounts: &[AccountSettings]) {
         let table = Arc::new(Table::of(accounts));
         self.good.write().unwrap_or_else(PoisonError::into_inner).retain(|name, _| table.each.contains_key(name));
         *self.table.write().unwrap_or_else(PoisonError::into_inner) = table;
@@ -92,8 +83,8 @@ impl Accounts {
         self.table.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// AUTH PLAIN and LOGIN. How often a client may try is the listener's to say.
-    pub async fn password(&self, name: &str, password: &str, _: IpAddr) -> Result<Arc<Account>, AuthRefused> {
+    /// AUTH PLAIN and LOGIN.
+    pub async fn password(&self, name: &str, password: &str) -> Result<Arc<Account>, AuthRefused> {
         let table = self.table();
         let entry = table.each.get(name);
         let hash = entry.and_then(|e| e.password.clone());

@@ -164,13 +164,9 @@ pub(crate) async fn put_back_unread(works: &Works, part: PartId, then: Then) {
     if is_over {
         return;
     }
-    let spool = &works.doors.spool;
-    match (spool.part(part).await, spool.meta(part.message).await) {
-        (Ok(record), Ok(meta)) => {
-            let loaded = Loaded::unread(Arc::new(meta), record);
-            put_back(works, loaded, then, Feedback::None);
-        }
-        (Err(error), _) | (_, Err(error)) => unread(works, part, then, &error),
+    match works.unread(part).await {
+        Ok(loaded) => put_back(works, loaded, then, Feedback::None),
+        Err(error) => unread(works, part, then, &error),
     }
 }
 

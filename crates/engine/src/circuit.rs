@@ -36,6 +36,7 @@ pub use self::count::CircuitSettings;
 use self::count::{Slice, Sums, Told, Trouble, Window};
 pub(crate) use self::words::{Subject, long};
 use crate::aside;
+use crate::permit::incidents::event;
 use crate::settle::Finished;
 use crate::works::{Works, lock};
 
@@ -100,14 +101,8 @@ impl Circuits {
             campaign: Some(campaign).filter(|name| !name.is_empty()),
         };
         for c in counted {
-            let slice = Slice {
-                since: c.since,
-                sent: c.sent,
-                unknown: c.unknown,
-                complaints: c.complaints,
-                spam: c.spam,
-                changed: false,
-            };
+            let sums = Sums { sent: c.sent, unknown: c.unknown, complaints: c.complaints, spam: c.spam };
+            let slice = Slice { since: c.since, sums, changed: false };
             state.windows.entry(subject(c.account, c.campaign)).or_default().slices.push_back(slice);
         }
         for window in state.windows.values_mut() {
@@ -173,7 +168,7 @@ impl Circuits {
 
     /// What is open, as incidents are shown.
     pub fn incidents(&self) -> Vec<Incident> {
-        lock(&self.state).open.iter().map(|(subject, opened)| words::shown(subject, opened)).collect()
+        lock(&self.state).open.iter().map(|(subject, opened)| words::incident(subject, opened)).collect()
     }
 
     fn snapshot(&self) -> (Vec<Counted>, Vec<Opened>) {
@@ -184,14 +179,15 @@ impl Circuits {
                 if !std::mem::take(&mut slice.changed) {
                     continue;
                 }
+                let Sums { sent, unknown, complaints, spam } = slice.sums;
                 changed.push(Counted {
                     account: subject.account.to_string(),
                     campaign: subject.campaign.clone().unwrap_or_default(),
                     since: slice.since,
-                    sent: slice.sent,
-                    unknown: slice.unknown,
-                    complaints: slice.complaints,
-                    spam: slice.spam,
+                    sent,
+                    unknown,
+                    complaints,
+                    spam,
                 });
             }
         }
@@ -369,7 +365,7 @@ fn open(works: &Works, subject: Subject, what: &str, text: String) {
         works.circuits.any_open.store(true, Ordering::Relaxed);
     }
     works.circuits.changed.store(true, Ordering::Relaxed);
-    works.emit(words::incident(&subject, &opened, IncidentState::Opened, opened.text.clone()));
+    works.emit(event(&words::incident(&subject, &opened), IncidentState::Opened, opened.text.clone()));
     campaigns::tell_held(works, &subject, &opened);
     works.circuits.news.notify_one();
 }
@@ -421,16 +417,15 @@ pub(crate) async fn close(
     }
     save(works).await?;
     let now = works.now();
-    let text = words::closed(&opened, word, who, now);
+    let (incident, text) = (words::incident(subject, &opened), words::closed(&opened, word, who, now));
     if let Some(trust) = &works.doors.trust {
-        let shown = words::shown(subject, &opened);
+        let closed = Incident { closed: Some(now), text: text.clone(), ..incident.clone() };
         // It is closed, whether or not those who look back later can be told of it.
-        if let Err(error) = trust.store.keep_incident(Incident { closed: Some(now), text: text.clone(), ..shown }).await
-        {
+        if let Err(error) = trust.store.keep_incident(closed).await {
             works.note(Level::Warning, "circuit", format!("the closed circuit of {subject} is not kept: {error}"));
         }
     }
-    works.emit(words::incident(subject, &opened, IncidentState::Closed, text));
+    works.emit(event(&incident, IncidentState::Closed, text));
     Ok(true)
 }
 

@@ -43,6 +43,30 @@ pub struct Settings {
     pub tls_reports: TlsReportSettings,
 }
 
+impl Settings {
+    /// As a configuration has it in which nothing else is written: nobody may send.
+    pub fn new(hostname: Domain) -> Settings {
+        Settings {
+            hostname,
+            accounts: Vec::new(),
+            domains: Vec::new(),
+            egresses: Vec::new(),
+            warm_up: Vec::new(),
+            routes: Arc::default(),
+            sites: Vec::new(),
+            delivery: Arc::default(),
+            retry: Retry::default(),
+            suppression: SuppressionSettings::default(),
+            returned: ReturnSettings::default(),
+            circuit: CircuitSettings::default(),
+            bulk: BulkSettings::default(),
+            limits: Limits::default(),
+            permit: PermitSettings::default(),
+            tls_reports: TlsReportSettings::default(),
+        }
+    }
+}
+
 pub struct AccountSettings {
     pub account: Arc<Account>,
     /// A PHC string, `$argon2id$...`.
@@ -54,6 +78,13 @@ pub struct AccountSettings {
     pub rate: Option<Rate>,
     /// Where letters of people to the return path of its mail are handed on to; `None` refuses them.
     pub replies: Option<Address>,
+}
+
+impl AccountSettings {
+    /// With no way to log in yet.
+    pub fn new(account: Arc<Account>) -> AccountSettings {
+        AccountSettings { account, password: None, scram: None, addresses: Vec::new(), rate: None, replies: None }
+    }
 }
 
 /// A domain that mail may be sent as.
@@ -72,6 +103,10 @@ pub struct SendingDomain {
 }
 
 impl SendingDomain {
+    pub fn new(name: Domain, keys: Vec<Arc<SigningKey>>) -> SendingDomain {
+        SendingDomain { name, keys, danger_unsigned: false, return_path: None, pool: None }
+    }
+
     pub fn is_usable(&self) -> bool {
         self.danger_unsigned || !self.keys.is_empty()
     }

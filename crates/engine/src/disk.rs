@@ -16,6 +16,7 @@ use repute_types::{EventKind, Timestamp};
 use tokio::sync::{Notify, watch};
 
 use crate::circuit::long;
+use crate::permit::incidents::event;
 use crate::works::{Works, lock};
 
 /// The check that its incidents are of, and what they are about.
@@ -150,12 +151,6 @@ fn open(works: &Works, refusal: &Refusal) {
     };
     works.emit(event(&incident, IncidentState::Opened, incident.text.clone()));
     works.disk.news.notify_one();
-}
-
-fn event(incident: &Incident, state: IncidentState, text: String) -> EventKind {
-    let Incident { id, what, subject, cure, .. } = incident.clone();
-    let cure = if state == IncidentState::Opened { cure } else { String::new() };
-    EventKind::Incident { id, state, what, subject, text, cure }
 }
 
 /// Goes on with an incident that was open before a restart.

@@ -229,14 +229,10 @@ pub(crate) async fn load_for_attempt(works: &Works, part: PartId, load: Load) ->
 
 /// Ends a leased part of a cancelled campaign: whoever takes the campaign out has passed it over.
 async fn take_out(works: &Works, part: PartId) {
-    let spool = &works.doors.spool;
-    match (spool.part(part).await, spool.meta(part.message).await) {
-        (Ok(record), Ok(meta)) => {
-            let loaded = Loaded::unread(Arc::new(meta), record);
-            settle::cancel(works, loaded, settle::CAMPAIGN_CANCELLED.to_owned());
-        }
+    match works.unread(part).await {
+        Ok(loaded) => settle::cancel(works, loaded, settle::CAMPAIGN_CANCELLED.to_owned()),
         // It is gone already, or cannot be read now and is taken out after the next start.
-        _ => works.queue(|queue| queue.settle(part, Then::Done, Feedback::None, works.now())),
+        Err(_) => works.queue(|queue| queue.settle(part, Then::Done, Feedback::None, works.now())),
     }
 }
 

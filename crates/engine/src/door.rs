@@ -97,12 +97,8 @@ pub struct Crowd {
 
 pub trait Door: Send + Sync + 'static {
     /// AUTH PLAIN and LOGIN. Takes the time that an argon2 hash takes, also for unknown names.
-    fn password<'a>(
-        &'a self,
-        name: &'a str,
-        password: &'a str,
-        client: IpAddr,
-    ) -> BoxFuture<'a, Result<Arc<Account>, AuthRefused>>;
+    /// How often a client may try is the listener's to say.
+    fn password<'a>(&'a self, name: &'a str, password: &'a str) -> BoxFuture<'a, Result<Arc<Account>, AuthRefused>>;
 
     /// SCRAM: the secret of an account, or a made-up one that stays the same for an unknown
     /// name, with the account to be used if the proof is right.

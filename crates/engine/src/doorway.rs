@@ -15,13 +15,8 @@ use crate::suppress;
 use crate::works::Works;
 
 impl Door for Works {
-    fn password<'a>(
-        &'a self,
-        name: &'a str,
-        password: &'a str,
-        client: IpAddr,
-    ) -> BoxFuture<'a, Result<Arc<Account>, AuthRefused>> {
-        Box::pin(self.accounts.password(name, password, client))
+    fn password<'a>(&'a self, name: &'a str, password: &'a str) -> BoxFuture<'a, Result<Arc<Account>, AuthRefused>> {
+        Box::pin(self.accounts.password(name, password))
     }
 
     fn scram(&self, name: &str) -> (ScramSecret, Option<Arc<Account>>) {

@@ -77,8 +77,7 @@ impl Fresh {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use repute_spool::PartState;
-    use repute_types::{Domain, Stream, Timestamp};
+    use repute_types::{Domain, Timestamp};
 
     /// The octets of a message one of whose parts was put back were counted again and never given
     /// back, until nothing was kept in memory any more.
@@ -86,31 +85,9 @@ mod tests {
     fn a_part_that_is_put_back_costs_nothing() {
         let id = MessageId(1);
         let t = Timestamp(0);
-        let meta = Arc::new(MessageMeta {
-            id,
-            account: None,
-            stream: Stream::Transactional,
-            from: None,
-            author: None,
-            options: Default::default(),
-            received: t,
-            expires: t,
-            header_id: String::new(),
-            size: 5,
-            labels: None,
-            letter: None,
-            members: false,
-        });
-        let part = |number| PartRecord {
-            id: PartId { message: id, number },
-            domain: Domain::parse("a.test").unwrap(),
-            recipients: Vec::new(),
-            attempts: 0,
-            state: PartState::Due,
-            due: t,
-            delay_noticed: false,
-            values: Vec::new(),
-        };
+        let meta = Arc::new(MessageMeta { size: 5, ..MessageMeta::new(id, t, t) });
+        let part =
+            |number| PartRecord::new(PartId { message: id, number }, Domain::parse("a.test").unwrap(), Vec::new(), t);
         let mut fresh = Fresh::new(100);
         fresh.keep(meta, Content::from(&b"hello"[..]), vec![part(0), part(1)]);
         let loaded = fresh.take(part(0).id).unwrap();

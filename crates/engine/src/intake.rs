@@ -8,6 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use repute_message::whole::{self, Whole};
+use repute_queue::{Entry, Flow};
 use repute_spool::{CampaignState, Committed, MessageMeta, NewMessage, PartRecord, PartState, Pending, SpoolError};
 use repute_trust::dkim;
 use repute_types::{
@@ -243,16 +244,8 @@ fn split(message: MessageId, recipients: Vec<Recipient>, due: Timestamp) -> Vec<
         let domain = recipient.address.domain().clone();
         let place = *places.entry(domain.clone()).or_insert(parts.len());
         if place == parts.len() {
-            parts.push(PartRecord {
-                id: PartId { message, number: place as u32 },
-                domain,
-                recipients: Vec::new(),
-                attempts: 0,
-                state: PartState::Due,
-                due,
-                delay_noticed: false,
-                values: Vec::new(),
-            });
+            let id = PartId { message, number: place as u32 };
+            parts.push(PartRecord::new(id, domain, Vec::new(), due));
         }
         let known = &mut parts[place].recipients;
         // The same address twice is delivered once (RFC 5321 §3.3 leaves it to us).
@@ -334,18 +327,21 @@ pub(crate) enum LoadError {
 
 impl Works {
     /// How the queue is told of a part.
-    pub(crate) fn entry(&self, meta: &MessageMeta, part: &PartRecord) -> repute_queue::Entry {
-        repute_queue::Entry {
+    pub(crate) fn entry(&self, meta: &MessageMeta, part: &PartRecord) -> Entry {
+        Entry {
             part: part.id,
-            domain: part.domain.clone(),
-            sender: self.gate.sender(meta.author.as_ref()),
-            tls_optional: meta.options.tls_optional,
+            flow: self.flow(meta, part),
             stream: meta.stream,
             due: part.due,
             alarm: self.next_alarm(meta, part),
             attempts: part.attempts,
             held: part.state != PartState::Due || self.is_paused(meta.id) || campaigns::is_stopped(self, meta.id),
         }
+    }
+
+    pub(crate) fn flow(&self, meta: &MessageMeta, part: &PartRecord) -> Flow {
+        let sender = self.gate.sender(meta.author.as_ref());
+        Flow { domain: part.domain.clone(), sender, tls_optional: meta.options.tls_optional }
     }
 
     fn is_paused(&self, message: MessageId) -> bool {
@@ -363,6 +359,13 @@ impl Works {
             notice = notice.max(self.awake_since() + FIRST_ATTEMPT);
         }
         if part.delay_noticed || meta.account.is_none() { meta.expires } else { notice.min(meta.expires) }
+    }
+
+    /// A part as the spool has it, for what is not sent.
+    pub(crate) async fn unread(&self, id: PartId) -> Result<Loaded, SpoolError> {
+        let part = self.doors.spool.part(id).await?;
+        let meta = self.doors.spool.meta(id.message).await?;
+        Ok(Loaded::unread(Arc::new(meta), part))
     }
 
     /// A part with what an attempt needs, from memory or from the spool.

@@ -5,7 +5,7 @@
 //! ([`settle`]). Around them: sessions ([`courier`]), notices to senders ([`notice`]), and what
 //! an operator may ask ([`control`]). Knows neither SMTP text nor HTTP.
 
-pub mod accounts;
+mod accounts;
 mod allowance;
 mod aside;
 pub mod bulk;
@@ -40,10 +40,10 @@ mod works;
 use std::sync::Arc;
 use std::time::Duration;
 
-use repute_spool::{Spool, SpoolError, Stretch, Walk};
+use repute_spool::SpoolError;
+use repute_types::MessageId;
 use repute_types::event::Level;
 use repute_types::id::IdSource;
-use repute_types::{MessageId, Timestamp};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
@@ -169,20 +169,4 @@ async fn begin_watch(works: &Arc<Works>, doors: permit::TrustDoors, stopped: wat
 async fn close_gone(works: &Works, doors: &permit::TrustDoors, gone: Vec<repute_trust::permit::Changed>) {
     permit::incidents::follow(works, doors, &gone, works.now()).await;
     permit::board::save(works, doors).await;
-}
-
-/// Reads the queue of a spool that no server has open, for questions only.
-pub async fn list_offline(spool: &dyn Spool, now: Timestamp, limit: usize) -> Result<control::QueueList, SpoolError> {
-    let mut found = Vec::new();
-    let mut walk = Walk::behind(None);
-    while found.len() <= limit {
-        match walk.next(spool, limit.saturating_add(1) - found.len()).await? {
-            Some(Stretch::Parts(page)) => found.extend(page),
-            Some(Stretch::Damaged(_) | Stretch::Gap { .. }) => {}
-            None => break,
-        }
-    }
-    let more = found.len() > limit;
-    let rows = found.into_iter().take(limit).map(|(meta, part)| control::row(&meta, part, None, now)).collect();
-    Ok(control::QueueList { rows, more })
 }

@@ -12,7 +12,7 @@ use repute_spool::{MessageMeta, NewMessage};
 use repute_types::envelope::EnvelopeOptions;
 use repute_types::event::Level;
 use repute_types::{
-    AccountName, Address, Content, EventKind, Labels, MessageId, Outcome, Recipient, Ret, Stream, Verdict,
+    AccountName, Address, Content, EventKind, Labels, MessageId, Outcome, Recipient, Ret, Timestamp, Verdict,
 };
 
 use crate::config::{SendingDomain, Settings};
@@ -35,7 +35,7 @@ pub(crate) fn about(works: &Works, loaded: &Loaded, finished: &[Finished], relay
     }
     let now = works.now();
     let told = |f: &Finished, wanted: Verdict, asked: bool| asked && f.outcome.verdict == wanted;
-    fn tell(f: &Finished, at: repute_types::Timestamp) -> Told<'_> {
+    fn tell(f: &Finished, at: Timestamp) -> Told<'_> {
         Told { recipient: &f.recipient, outcome: &f.outcome, attempted: Some(at), until: None }
     }
     let failed = finished.iter().filter(|f| told(f, Verdict::Failed, f.recipient.notify.on_failure()));
@@ -63,7 +63,7 @@ pub(crate) fn delay(works: &Works, loaded: &Loaded) -> Vec<NewMessage> {
 }
 
 /// What a notice about mail that came back needs.
-pub(crate) struct Returned {
+pub(crate) struct CameBack {
     /// Of the mail that came back; the notice takes it, so that it is made once.
     pub id: MessageId,
     /// The message that it is about.
@@ -77,23 +77,16 @@ pub(crate) struct Returned {
 }
 
 /// The notice that something failed after a server had taken it.
-pub(crate) fn came_back(works: &Works, about: Returned, failed: &[(Recipient, &Outcome)]) -> Option<NewMessage> {
-    let Returned { id, message, account, to, labels, original } = about;
+pub(crate) fn came_back(works: &Works, about: CameBack, failed: &[(Recipient, &Outcome)]) -> Option<NewMessage> {
+    let CameBack { id, message, account, to, labels, original } = about;
     let now = works.now();
     let meta = MessageMeta {
-        id: message,
         account,
-        stream: Stream::Transactional,
         from: to,
-        author: None,
         options: EnvelopeOptions { ret: Some(Ret::Headers), ..EnvelopeOptions::default() },
-        received: message.time(),
-        expires: now,
-        header_id: String::new(),
         size: original.len() as u64,
         labels,
-        letter: None,
-        members: false,
+        ..MessageMeta::new(message, message.time(), now)
     };
     let told = failed.iter().map(|(recipient, outcome)| Told { recipient, outcome, attempted: Some(now), until: None });
     compose(works, Some(id), &meta, &original, Kind::Failed, told.collect())
@@ -153,10 +146,6 @@ fn compose(
     let accepted = Accepted {
         due: now,
         meta: MessageMeta {
-            id,
-            account: None,
-            stream: Stream::Transactional,
-            from: None,
             author: Some(domain.name.clone()),
             options: EnvelopeOptions {
                 smtputf8: composed.smtputf8,
@@ -164,13 +153,9 @@ fn compose(
                 require_tls: meta.options.require_tls,
                 ..EnvelopeOptions::default()
             },
-            received: now,
-            expires: now + settings.retry.expire,
             header_id: composed.header_id,
             size: content.len() as u64,
-            labels: None,
-            letter: None,
-            members: false,
+            ..MessageMeta::new(id, now, now + settings.retry.expire)
         },
         recipients: vec![Recipient::to(to.clone())],
         content,

@@ -6,7 +6,7 @@ use std::time::Duration;
 use repute_message::compose::{Attachment, Letter, Person, compose};
 use repute_spool::MessageMeta;
 use repute_types::envelope::EnvelopeOptions;
-use repute_types::{Address, Content, MessageId, Recipient, Stream};
+use repute_types::{Address, Content, MessageId, Recipient};
 
 use crate::config::SendingDomain;
 use crate::intake::{self, Accepted};
@@ -67,19 +67,12 @@ pub(crate) async fn send(works: &Works, own: OwnLetter<'_>) -> Result<MessageId,
     let content: Content = intake::signed(own.author, content, now).map_err(|reply| reply.to_string())?;
     let message = Accepted {
         meta: MessageMeta {
-            id,
-            account: None,
-            stream: Stream::Transactional,
             from: own.returns.then_some(from),
             author: Some(own.author.name.clone()),
             options: EnvelopeOptions { tls_optional, ..EnvelopeOptions::default() },
-            received: now,
-            expires: now + own.expires,
             header_id,
             size: content.len() as u64,
-            labels: None,
-            letter: None,
-            members: false,
+            ..MessageMeta::new(id, now, now + own.expires)
         },
         recipients: vec![Recipient::to(own.to.clone())],
         content,

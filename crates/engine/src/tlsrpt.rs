@@ -30,11 +30,10 @@ use crate::works::Works;
 const KEEP_EVERY: Duration = Duration::from_secs(60);
 /// What came due while nothing ran.
 const AFTER_START: Duration = Duration::from_secs(2);
-const DAY: Duration = Duration::from_secs(86_400);
 /// RFC 8460 §4.1: not all of them at midnight.
 const SPREAD: Duration = Duration::from_secs(4 * 3600);
 /// RFC 8460 §5.5: a report that cannot be handed in is tried for a day.
-const PATIENCE: Duration = DAY;
+const PATIENCE: Duration = Duration::from_secs(24 * 3600);
 const FIRST_PAUSE: Duration = Duration::from_secs(5 * 60);
 const LONGEST_PAUSE: Duration = Duration::from_secs(4 * 3600);
 /// Reports that are looked at in one go, and at the same time.
@@ -71,11 +70,6 @@ pub(crate) async fn run(works: Arc<Works>, mut stop: watch::Receiver<bool>) {
         keep(&works).await;
         report(&works, &store, &mut closed, &stop).await;
     }
-}
-
-/// Days since 1970-01-01, UTC.
-pub(crate) fn day_of(at: Timestamp) -> i64 {
-    at.seconds().div_euclid(DAY.as_secs() as i64)
 }
 
 /// Writes down what delivery has counted.
@@ -117,7 +111,7 @@ fn counted((kind, sessions): (SessionKind, u64)) -> DomainSessions {
 
 /// All that is due, until `stop` turns true. `closed`: the day before which days were closed last.
 async fn report(works: &Arc<Works>, store: &Arc<TlsSessions>, closed: &mut Option<i64>, stop: &watch::Receiver<bool>) {
-    let today = day_of(works.now());
+    let today = works.now().day();
     if *closed != Some(today) {
         let now = works.now();
         match store.close_before(today, move |day, domain| due(day, domain).max(now)).await {
@@ -165,7 +159,7 @@ async fn each(
 fn due(day: i64, domain: &str) -> Timestamp {
     let mut hasher = DefaultHasher::new();
     (day, domain).hash(&mut hasher);
-    Timestamp((day + 1) * DAY.as_millis() as i64) + Duration::from_secs(hasher.finish() % SPREAD.as_secs())
+    Timestamp::of_day(day + 1) + Duration::from_secs(hasher.finish() % SPREAD.as_secs())
 }
 
 async fn one(
@@ -229,7 +223,7 @@ mod tests {
 
     #[test]
     fn reports_are_spread_over_the_first_hours_of_the_next_day() {
-        let midnight = Timestamp(8 * DAY.as_millis() as i64);
+        let midnight = Timestamp::of_day(8);
         let hour = |n: u32| {
             let at = due(7, &format!("d{n}.test"));
             assert_eq!(at, due(7, &format!("d{n}.test")));

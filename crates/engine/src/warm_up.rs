@@ -98,8 +98,8 @@ impl WarmUps {
         let (egress, receiver) = pair;
         let name = format!("{receiver}, while {egress} warms up").into();
         // What was sent today, before a restart, counts as if it had gone evenly since midnight, the last a moment ago.
-        let sent = if known.day == day_of(now) { known.today.sent } else { 0 };
-        let midnight = Timestamp(day_of(now) * DAY.as_millis() as i64);
+        let sent = if known.day == now.day() { known.today.sent } else { 0 };
+        let midnight = Timestamp::of_day(now.day());
         let after = |from: Timestamp, messages: u64| from + rate.takes(usize::try_from(messages).unwrap_or(usize::MAX));
         let earliest = after(midnight, sent).max(after(now, sent.min(1)));
         Some(Terms { name, egress: way.egress, rate, ahead: DAY, earliest })
@@ -116,7 +116,7 @@ impl WarmUps {
         if state.known.len() >= COUNTED && !state.known.contains_key(&pair) {
             return;
         }
-        let fresh = Count { day: day_of(now), ..Count::default() };
+        let fresh = Count { day: now.day(), ..Count::default() };
         let count = state.known.entry(pair.clone()).or_insert(fresh);
         count.today.sent += messages;
         count.today.slowed += if slowed { messages } else { 0 };
@@ -142,7 +142,7 @@ impl WarmUps {
 
     /// Ends the days that are over. Returns what is to be told of it.
     fn end_days(&self, now: Timestamp) -> Vec<(Pair, Count, u16, Turn)> {
-        let today = day_of(now);
+        let today = now.day();
         let mut state = self.state();
         let State { known, changed, forgotten } = &mut *state;
         let mut turned = Vec::new();
@@ -184,10 +184,6 @@ impl WarmUps {
         rows.sort_by(|a, b| (b.sent, b.step, &a.receiver).cmp(&(a.sent, a.step, &b.receiver)));
         rows
     }
-}
-
-fn day_of(now: Timestamp) -> i64 {
-    now.millis().div_euclid(DAY.as_millis() as i64)
 }
 
 /// The names of the egresses that warm up.

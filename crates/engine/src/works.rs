@@ -140,7 +140,7 @@ pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 impl Works {
     /// `goes_on`: there was mail before.
     pub fn new(doors: Doors, settings: Settings, ids: IdSource, goes_on: bool) -> Works {
-        let accounts = Accounts::new(&settings);
+        let accounts = Accounts::of(&settings.accounts);
         let queue = Queue::new(lane_settings(&settings));
         let circuits = match doors.circuits.as_ref().map(|store| Ok((store.load()?, store.load_habits()?))) {
             Some(Ok(((counted, opened), habits))) => Circuits::restored(counted, opened, habits),
@@ -199,7 +199,7 @@ impl Works {
     }
 
     pub fn replace_settings(&self, settings: Settings) {
-        self.accounts.configure(&settings);
+        self.accounts.replace(&settings.accounts);
         let lanes = lane_settings(&settings);
         *self.settings.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(settings);
         self.queue(|queue| queue.configure(lanes));
@@ -314,6 +314,5 @@ fn lane_settings(settings: &Settings) -> LaneSettings {
         // Where retries are meant to come sooner, so is the next look at an unreachable site.
         first_pause: settings.limits.first_pause.min(settings.retry.first),
         max_pause: settings.limits.max_pause,
-        ..LaneSettings::default()
     }
 }

@@ -6,12 +6,12 @@
 
 #![allow(clippy::unwrap_used, reason = "what cannot be set up has failed")]
 
-use std::net::{SocketAddr, TcpListener, TcpStream};
-use std::path::Path;
-use std::process::{Child, Command, Stdio};
+use std::net::SocketAddr;
+use std::process::Command;
 use std::time::Duration;
 
 use repute_publish::{Change, Directory, Guard, Primary, Server, TsigKey, Unasked, UpdateError, Zone, update};
+use repute_testkit::Bind;
 use repute_trust::records::{Data, Found, Kind};
 use repute_types::{Domain, SystemClock};
 
@@ -25,51 +25,23 @@ mail    TXT  \"a\"
 mail    TXT  \"b\"
 ";
 
-struct Bind {
-    child: Child,
+struct Primed {
+    /// Dropped first.
+    bind: Bind,
     _folder: tempfile::TempDir,
-    address: SocketAddr,
     key: String,
 }
 
-impl Drop for Bind {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
-}
-
 /// A server at the address, with the zone, or with another one.
-fn server(ip: &str, zone: &str, more: &str) -> Bind {
+fn server(ip: &str, zone: &str, more: &str) -> Primed {
     let folder = tempfile::tempdir().unwrap();
     let at = folder.path();
     let key = Command::new("tsig-keygen").arg("k").output().expect("tsig-keygen");
     let key = String::from_utf8(key.stdout).unwrap();
     std::fs::write(at.join("zone"), format!("{HEAD}{more}")).unwrap();
-    let port = TcpListener::bind((ip, 0)).unwrap().local_addr().unwrap().port();
-    std::fs::write(at.join("named.conf"), config(at, ip, port, zone, &key)).unwrap();
-    let mut command = Command::new("named");
-    command.args(["-g", "-c", "named.conf", "-n", "1"]).current_dir(at).stdout(Stdio::null()).stderr(Stdio::null());
-    let address: SocketAddr = format!("{ip}:{port}").parse().unwrap();
-    let server = Bind { child: command.spawn().expect("named"), _folder: folder, address, key };
-    for _ in 0..100 {
-        if TcpStream::connect(address).is_ok() {
-            return server;
-        }
-        std::thread::sleep(Duration::from_millis(50));
-    }
-    panic!("named does not listen");
-}
-
-fn config(at: &Path, ip: &str, port: u16, zone: &str, key: &str) -> String {
-    format!(
-        "{key}
-        options {{ directory \"{}\"; listen-on port {port} {{ {ip}; }}; listen-on-v6 {{ none; }};
-        pid-file none; recursion no; dnssec-validation no; minimal-responses no; }};
-        controls {{ }};
-        zone \"{zone}\" {{ type primary; file \"zone\"; allow-update {{ key k; }}; }};",
-        at.display()
-    )
+    let zones = format!("{key}\nzone \"{zone}\" {{ type primary; file \"zone\"; allow-update {{ key k; }}; }};\n");
+    let bind = Bind::start(at, ip.parse().unwrap(), "minimal-responses no;", &zones);
+    Primed { bind, _folder: folder, key }
 }
 
 fn d(text: &str) -> Domain {
@@ -87,17 +59,17 @@ async fn each_server_answers_for_itself() {
     let current = server("127.0.0.1", "example.test", "new TXT \"new\"\n");
     let stale = server("127.0.0.1", "example.test", "new TXT \"old\"\n");
     let lame = server("127.0.0.1", "elsewhere.test", "");
-    let found = Directory::new(vec![current.address]).with_server(current.address);
+    let found = Directory::new(vec![current.bind.address]).with_server(current.bind.address);
     let zone = found.zone_of(&d("new.example.test")).await.unwrap();
     assert_eq!(zone.name, d("example.test"));
-    assert_eq!(zone.servers, [Server { name: d("ns1.example.test"), address: current.address }]);
+    assert_eq!(zone.servers, [Server { name: d("ns1.example.test"), address: current.bind.address }]);
     assert_eq!(zone.negative_ttl, Duration::from_secs(60));
 
     let nobody: SocketAddr = "127.0.0.24:9".parse().unwrap();
-    let servers = [current.address, stale.address, lame.address, nobody].into_iter().enumerate();
+    let servers = [current.bind.address, stale.bind.address, lame.bind.address, nobody].into_iter().enumerate();
     let servers = servers.map(|(n, address)| Server { name: d(&format!("ns{}.example.test", n + 1)), address });
     let zone = Zone { servers: servers.collect(), ..(*zone).clone() };
-    let directory = Directory::new(vec![current.address]).with_zone(zone);
+    let directory = Directory::new(vec![current.bind.address]).with_zone(zone);
     let answers = directory.look(&d("new.example.test"), Kind::Txt).await.unwrap();
     assert_eq!(texts(&answers[0].found), ["\"new\""]);
     assert_eq!(texts(&answers[1].found), ["\"old\""]);
@@ -123,9 +95,9 @@ async fn each_server_answers_for_itself() {
 #[ignore = "needs BIND 9"]
 async fn a_change_is_made_whole_or_not_at_all() {
     let bind = server("127.0.0.1", "example.test", "");
-    let primary = Primary { address: bind.address, key: TsigKey::parse(None, &bind.key).unwrap() };
-    let directory = Directory::new(vec![bind.address]);
-    let at = Server { name: d("ns1.example.test"), address: bind.address };
+    let primary = Primary { address: bind.bind.address, key: TsigKey::parse(None, &bind.key).unwrap() };
+    let directory = Directory::new(vec![bind.bind.address]);
+    let at = Server { name: d("ns1.example.test"), address: bind.bind.address };
     let name = d("mail.example.test");
     let mail = || directory.look_at(&at, &name, Kind::Txt);
     let text = |t: &str| Data::text(t);

@@ -7,7 +7,7 @@ use std::process::Command;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use repute_queue::{Entry, Feedback, LaneId, LaneKey, LaneSettings, Lease, Next, Queue, Sender, Step, Then};
+use repute_queue::{Entry, Feedback, Flow, LaneId, LaneKey, LaneSettings, Lease, Next, Queue, Sender, Step, Then};
 use repute_types::{Domain, MessageId, PartId, Random, SeededRandom, Stream, Timestamp};
 
 const PARTS_A_DOMAIN: u32 = 10;
@@ -126,9 +126,7 @@ fn entry(number: u32, domain: Domain, now: Timestamp) -> Entry {
     let alarm = now + 100 * HOUR;
     Entry {
         part: PartId { message, number: 0 },
-        domain,
-        sender: Sender(0),
-        tls_optional: false,
+        flow: Flow { domain, sender: Sender(0), tls_optional: false },
         stream,
         due: now,
         alarm,

@@ -8,6 +8,7 @@ use repute_types::Timestamp;
 
 use crate::lane::LaneId;
 use crate::part::Flow;
+use crate::slots::Slots;
 use crate::timers::Mark;
 
 #[derive(Debug)]
@@ -38,8 +39,7 @@ pub(crate) enum Routing {
 #[derive(Debug, Default)]
 pub(crate) struct Flows {
     by_name: HashMap<Flow, u32>,
-    slots: Vec<Option<FlowSlot>>,
-    free: Vec<u32>,
+    slots: Slots<FlowSlot>,
     /// Flows with `parts == 0`.
     unused: usize,
     /// When they were looked through last.
@@ -62,17 +62,8 @@ impl Flows {
             }
             return index;
         }
-        let slot = Some(FlowSlot { flow: flow.clone(), parts: 1, routing: Routing::Unknown, moving: false });
-        let index = match self.free.pop() {
-            Some(index) => {
-                self.slots[index as usize] = slot;
-                index
-            }
-            None => {
-                self.slots.push(slot);
-                (self.slots.len() - 1) as u32
-            }
-        };
+        let slot = FlowSlot { flow: flow.clone(), parts: 1, routing: Routing::Unknown, moving: false };
+        let index = self.slots.put(slot);
         self.by_name.insert(flow, index);
         index
     }
@@ -90,22 +81,22 @@ impl Flows {
     }
 
     pub fn at(&mut self, index: u32) -> &mut FlowSlot {
-        self.slots[index as usize].as_mut().expect("an index is given out only while its slot is in use")
+        self.slots.at(index)
     }
 
     pub fn get(&self, index: u32) -> &FlowSlot {
-        self.slots[index as usize].as_ref().expect("an index is given out only while its slot is in use")
+        self.slots.get(index).expect("an index is given out only while its slot is in use")
     }
 
     /// All that are in use, by index.
     pub fn iter(&self) -> impl Iterator<Item = (u32, &FlowSlot)> {
-        self.slots.iter().enumerate().filter_map(|(index, slot)| Some((index as u32, slot.as_ref()?)))
+        self.slots.iter()
     }
 
     /// The clock says so much less than before.
     pub fn set_back(&mut self, by: Duration) {
         self.swept = self.swept - by;
-        for slot in self.slots.iter_mut().flatten() {
+        for (_, slot) in self.slots.iter_mut() {
             if let Routing::Known { until, .. } = &mut slot.routing {
                 *until = *until - by;
             }
@@ -122,22 +113,21 @@ impl Flows {
             return lanes;
         }
         self.swept = now;
-        for (index, place) in self.slots.iter_mut().enumerate() {
-            let Some(slot) = place else { continue };
-            let of_flow = match slot.routing {
-                Routing::Known { lane, beside, until } if until <= now => [Some(lane), beside],
-                Routing::Unknown | Routing::Barred(_) => [None, None],
-                _ => continue,
-            };
-            if slot.parts > 0 {
-                continue;
+        let is_needed = |slot: &FlowSlot| {
+            slot.parts > 0
+                || match slot.routing {
+                    Routing::Known { until, .. } => until > now,
+                    Routing::Asked(_) => true,
+                    Routing::Unknown | Routing::Barred(_) => false,
+                }
+        };
+        self.slots.retain(is_needed, |slot| {
+            if let Routing::Known { lane, beside, .. } = slot.routing {
+                lanes.extend([Some(lane), beside].into_iter().flatten());
             }
-            lanes.extend(of_flow.into_iter().flatten());
             self.by_name.remove(&slot.flow);
-            self.free.push(index as u32);
             self.unused -= 1;
-            *place = None;
-        }
+        });
         lanes
     }
 }
@@ -149,20 +139,20 @@ mod tests {
     #[test]
     fn unused_flows_are_forgotten_when_their_routes_are_stale_and_looked_for_once_a_minute() {
         let (now, hour) = (Timestamp(1_795_485_950_000), Duration::from_secs(3600));
-        let mut domains = Flows::default();
+        let mut flows = Flows::default();
         for number in 0..10_000 {
             let domain = repute_types::Domain::parse(&format!("d{number}.test")).unwrap();
-            let index = domains.enter(Flow { domain, sender: crate::Sender(0), tls_optional: false });
+            let index = flows.enter(Flow { domain, sender: crate::Sender(0), tls_optional: false });
             let until = now + hour;
-            domains.at(index).routing = Routing::Known { lane: LaneId(number), beside: None, until };
-            domains.leave(index);
+            flows.at(index).routing = Routing::Known { lane: LaneId(number), beside: None, until };
+            flows.leave(index);
         }
         let mut check = |after: Duration, forgotten: usize| {
-            assert_eq!(domains.sweep(now + after).len(), forgotten, "after {after:?}");
+            assert_eq!(flows.sweep(now + after).len(), forgotten, "after {after:?}");
         };
         check(hour - SWEEP_EVERY / 2, 0);
         check(hour, 0);
         check(hour + SWEEP_EVERY, 10_000);
-        assert_eq!((domains.unused, domains.by_name.len()), (0, 0));
+        assert_eq!((flows.unused, flows.by_name.len()), (0, 0));
     }
 }

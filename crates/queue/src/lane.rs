@@ -27,8 +27,6 @@ pub struct LaneKey {
 
 #[derive(Clone, Debug)]
 pub struct LaneSettings {
-    /// Sessions to a new site at first.
-    pub first_window: u32,
     /// Sessions to one site at most.
     pub max_window: u32,
     /// Sessions to all sites together at most.
@@ -41,7 +39,6 @@ pub struct LaneSettings {
 impl Default for LaneSettings {
     fn default() -> LaneSettings {
         LaneSettings {
-            first_window: 3,
             max_window: 20,
             max_sessions: 2_000,
             first_pause: Duration::from_secs(30),
@@ -50,6 +47,8 @@ impl Default for LaneSettings {
     }
 }
 
+/// Sessions to a new site at first.
+const FIRST_WINDOW: u32 = 3;
 /// How long a site's refusal of one more session is believed.
 const CEILING_HOLDS: Duration = Duration::from_secs(10 * 60);
 
@@ -80,7 +79,7 @@ pub(crate) struct Lane {
     /// More sessions than this were refused not long ago, and until when that is believed.
     ceiling: Option<(u32, Timestamp)>,
     /// Flows that are routed here.
-    pub domains: u32,
+    pub flows: u32,
     /// Whether it stands in the queue's list of lanes that want a session.
     pub listed: bool,
     /// The rate that it keeps to.
@@ -102,12 +101,12 @@ impl Lane {
             idle: 0,
             dismissed: 0,
             reached: false,
-            window: settings.first_window.min(settings.max_window) as f32,
+            window: FIRST_WINDOW.min(settings.max_window) as f32,
             paused_until: None,
             told_to_wait: false,
             failures: 0,
             ceiling: None,
-            domains: 0,
+            flows: 0,
             listed: false,
             pace: None,
             lined_up: None,
@@ -234,7 +233,7 @@ impl Lane {
     }
 
     pub fn is_unused(&self) -> bool {
-        self.domains == 0 && self.sessions == 0 && self.ready() == 0 && !self.listed && self.paused_until.is_none()
+        self.flows == 0 && self.sessions == 0 && self.ready() == 0 && !self.listed && self.paused_until.is_none()
     }
 }
 

@@ -16,6 +16,7 @@ mod lane;
 mod pace;
 mod part;
 mod queue;
+mod slots;
 mod timers;
 
 pub mod retry;

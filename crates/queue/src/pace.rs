@@ -13,13 +13,11 @@ use std::time::Duration;
 use repute_types::{Stream, Timestamp};
 
 use crate::lane::LaneId;
+use crate::slots::Slots;
 use crate::timers::Mark;
 
 /// Whoever has to be woken comes late by so much: a message that goes late by no more does not put off the next.
 const LATE: i64 = 5_000;
-
-/// In milliseconds.
-const DAY: i64 = 24 * 3_600_000;
 
 /// So many messages in so long a time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -146,8 +144,7 @@ impl Pace {
 
     /// When the next message of a stream may go, in whole milliseconds.
     pub fn next(&self, stream: Stream) -> Timestamp {
-        let at = self.opens_at(stream);
-        Timestamp(at.div_euclid(1000) + i64::from(at.rem_euclid(1000) > 0))
+        in_millis(self.opens_at(stream))
     }
 
     /// When the first in line may have its turn; `None` where nobody stands there.
@@ -160,7 +157,7 @@ impl Pace {
     pub fn goes_today(&self, stream: Stream, before: usize, now: Timestamp) -> bool {
         let goes = self.opens_at(stream).saturating_add(span(self.terms.rate.takes(before)));
         let is_urgent = stream == Stream::Transactional && !self.terms.ahead.is_zero();
-        let midnight = (now.millis().div_euclid(DAY) + 1).saturating_mul(DAY).saturating_mul(1000);
+        let midnight = micros(Timestamp::of_day(now.day() + 1));
         if is_urgent { goes <= micros(now) } else { goes < midnight }
     }
 
@@ -179,7 +176,7 @@ impl Pace {
         }
         let at = self.speaks.max(micros(now) - LATE);
         self.speaks = at.saturating_add(self.terms.rate.interval());
-        Timestamp(at.div_euclid(1000) + i64::from(at.rem_euclid(1000) > 0)).max(now)
+        in_millis(at).max(now)
     }
 
     /// Other terms from now on; what was sent still counts.
@@ -233,11 +230,15 @@ fn micros(at: Timestamp) -> i64 {
     at.millis().saturating_mul(1000)
 }
 
+/// Never earlier than it says.
+fn in_millis(micros: i64) -> Timestamp {
+    Timestamp(micros.div_euclid(1000) + i64::from(micros.rem_euclid(1000) > 0))
+}
+
 /// The paces that lanes keep to.
 #[derive(Debug, Default)]
 pub(crate) struct Paces {
-    slots: Vec<Option<Pace>>,
-    free: Vec<u32>,
+    slots: Slots<Pace>,
     by_key: HashMap<(Arc<str>, u16), PaceId>,
 }
 
@@ -257,7 +258,7 @@ impl Paces {
     }
 
     fn open(&mut self, key: (Arc<str>, u16), terms: &Terms, now: Timestamp) -> PaceId {
-        let pace = Some(Pace {
+        let pace = Pace {
             terms: terms.clone(),
             next: micros(now.max(terms.earliest)),
             speaks: micros(now),
@@ -266,17 +267,8 @@ impl Paces {
             lanes: 0,
             ready: 0,
             wake: None,
-        });
-        let id = match self.free.pop() {
-            Some(index) => {
-                self.slots[index as usize] = pace;
-                PaceId(index)
-            }
-            None => {
-                self.slots.push(pace);
-                PaceId((self.slots.len() - 1) as u32)
-            }
         };
+        let id = PaceId(self.slots.put(pace));
         self.by_key.insert(key, id);
         id
     }
@@ -287,17 +279,16 @@ impl Paces {
         let Some(pace) = self.get(id).filter(unused) else { return false };
         let key = (pace.terms.name.clone(), pace.terms.egress);
         self.by_key.remove(&key);
-        self.slots[id.0 as usize] = None;
-        self.free.push(id.0);
+        self.slots.take(id.0);
         true
     }
 
     pub fn get(&self, id: PaceId) -> Option<&Pace> {
-        self.slots.get(id.0 as usize)?.as_ref()
+        self.slots.get(id.0)
     }
 
     pub fn at(&mut self, id: PaceId) -> &mut Pace {
-        self.slots[id.0 as usize].as_mut().expect("a pace lives while a lane keeps to it")
+        self.slots.at(id.0)
     }
 
     /// Whether a mark is the one that a pace waits for.
@@ -310,12 +301,11 @@ impl Paces {
     pub fn set_back(&mut self, by: Duration) -> Vec<PaceId> {
         let by = i64::try_from(by.as_micros()).unwrap_or(i64::MAX >> 1);
         let mut waking = Vec::new();
-        for (index, pace) in self.slots.iter_mut().enumerate() {
-            let Some(pace) = pace else { continue };
+        for (index, pace) in self.slots.iter_mut() {
             pace.next = pace.next.saturating_sub(by);
             pace.speaks = pace.speaks.saturating_sub(by);
             if pace.wake.take().is_some() {
-                waking.push(PaceId(index as u32));
+                waking.push(PaceId(index));
             }
         }
         waking

@@ -5,6 +5,7 @@ use std::time::Duration;
 use repute_types::{Domain, PartId, Stream, Timestamp};
 
 use crate::lane::{LaneId, LaneView};
+use crate::slots::Slots;
 use crate::timers::Mark;
 
 /// As whom mail is sent: the caller's number for it.
@@ -24,9 +25,7 @@ pub struct Flow {
 #[derive(Clone, Debug)]
 pub struct Entry {
     pub part: PartId,
-    pub domain: Domain,
-    pub sender: Sender,
-    pub tls_optional: bool,
+    pub flow: Flow,
     pub stream: Stream,
     pub due: Timestamp,
     /// When [`Step::Alarm`] is to be raised, in whatever state the part is then.
@@ -105,17 +104,16 @@ pub enum Step {
     Alarm(PartId),
 }
 
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Lease {
     pub part: PartId,
     /// Which attempt this is, from 1.
     pub attempt: u32,
-    pub domain: Domain,
     pub sender: Sender,
 }
 
 /// A session's answer to "what next?".
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Next {
     Work(Lease),
     /// Nothing is ready; wait, and be counted as idle.
@@ -182,10 +180,10 @@ pub(crate) struct Row {
 }
 
 /// Whether a mark still means the row it was made for.
-pub(crate) fn is_at(rows: &[Option<Row>], mark: Mark) -> bool {
-    rows[mark.slot as usize].as_ref().is_some_and(|row| row.generation == mark.generation)
+pub(crate) fn is_at(rows: &Slots<Row>, mark: Mark) -> bool {
+    rows.get(mark.slot).is_some_and(|row| row.generation == mark.generation)
 }
 
-pub(crate) fn is_alarm(rows: &[Option<Row>], mark: Mark) -> bool {
-    rows[mark.slot as usize].as_ref().is_some_and(|row| row.alarm_generation == mark.generation)
+pub(crate) fn is_alarm(rows: &Slots<Row>, mark: Mark) -> bool {
+    rows.get(mark.slot).is_some_and(|row| row.alarm_generation == mark.generation)
 }

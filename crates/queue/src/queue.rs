@@ -18,16 +18,16 @@ use crate::flows::{Flows, Routing};
 use crate::lane::{Lane, LaneId, LaneKey, LaneSettings};
 use crate::pace::Paces;
 use crate::part::{Entry, Feedback, Flow, Intent, Lease, Next, Row, State, Step, Then, is_alarm, is_at};
+use crate::slots::Slots;
 use crate::timers::{Mark, Timers};
 
 /// Parts of a lane that are sent elsewhere in one go, so that no touch of the queue takes long.
 const MOVED_MOST: usize = 1000;
 
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct Queue {
     settings: LaneSettings,
-    rows: Vec<Option<Row>>,
-    free: Vec<u32>,
+    rows: Slots<Row>,
     by_part: HashMap<PartId, u32>,
     intents: HashMap<PartId, Intent>,
     due: Timers,
@@ -35,8 +35,7 @@ pub struct Queue {
     flows: Flows,
     /// Flows whose route is to be asked for.
     to_route: Vec<u32>,
-    lanes: Vec<Option<Lane>>,
-    free_lanes: Vec<u32>,
+    lanes: Slots<Lane>,
     by_key: HashMap<LaneKey, LaneId>,
     /// Lanes that may want a session, each once.
     wanting: VecDeque<LaneId>,
@@ -64,33 +63,7 @@ pub struct Queue {
 
 impl Queue {
     pub fn new(settings: LaneSettings) -> Queue {
-        Queue {
-            settings,
-            rows: Vec::new(),
-            free: Vec::new(),
-            by_part: HashMap::new(),
-            intents: HashMap::new(),
-            due: Timers::default(),
-            alarms: Timers::default(),
-            flows: Flows::default(),
-            to_route: Vec::new(),
-            lanes: Vec::new(),
-            free_lanes: Vec::new(),
-            by_key: HashMap::new(),
-            wanting: VecDeque::new(),
-            strangers: VecDeque::new(),
-            pauses: Timers::default(),
-            paces: Paces::default(),
-            pace_timers: Timers::default(),
-            wakes: Vec::new(),
-            unfinished: Vec::new(),
-            sessions: 0,
-            idle: 0,
-            dismissed: 0,
-            look_from: 0,
-            generation: 0,
-            counts: [0; State::ALL.len()],
-        }
+        Queue { settings, ..Queue::default() }
     }
 
     pub fn configure(&mut self, settings: LaneSettings) {
@@ -126,8 +99,7 @@ impl Queue {
         if self.by_part.contains_key(&entry.part) {
             return;
         }
-        let flow =
-            self.flows.enter(Flow { domain: entry.domain, sender: entry.sender, tls_optional: entry.tls_optional });
+        let flow = self.flows.enter(entry.flow);
         let generation = self.next_generation();
         let row = Row {
             part: entry.part,
@@ -141,16 +113,7 @@ impl Queue {
             lane: None,
         };
         self.counts[row.state as usize] += 1;
-        let slot = match self.free.pop() {
-            Some(slot) => {
-                self.rows[slot as usize] = Some(row);
-                slot
-            }
-            None => {
-                self.rows.push(Some(row));
-                (self.rows.len() - 1) as u32
-            }
-        };
+        let slot = self.rows.put(row);
         self.by_part.insert(entry.part, slot);
         self.alarms.push(entry.alarm, Mark { slot, generation });
         if !entry.held {
@@ -161,24 +124,13 @@ impl Queue {
     /// Moves what is due on, and says what the caller has to do about it.
     pub fn advance(&mut self, now: Timestamp) -> Vec<Step> {
         let mut steps = Vec::new();
-        while let Some(mark) = {
-            let rows = &self.rows;
-            self.due.pop_due(now, |m| is_at(rows, m))
-        } {
+        while let Some(mark) = self.due.pop_due(now, |mark| is_at(&self.rows, mark)) {
             self.make_ready(mark.slot, now);
         }
-        while let Some(mark) = {
-            let rows = &self.rows;
-            self.alarms.pop_due(now, |m| is_alarm(rows, m))
-        } {
-            if let Some(row) = &self.rows[mark.slot as usize] {
-                steps.push(Step::Alarm(row.part));
-            }
+        while let Some(mark) = self.alarms.pop_due(now, |mark| is_alarm(&self.rows, mark)) {
+            steps.push(Step::Alarm(self.row(mark.slot).part));
         }
-        while let Some(mark) = {
-            let lanes = &self.lanes;
-            self.pauses.pop_due(now, |m| lanes[m.slot as usize].is_some())
-        } {
+        while let Some(mark) = self.pauses.pop_due(now, |mark| self.lanes.get(mark.slot).is_some()) {
             self.end_pause(LaneId(mark.slot), now);
         }
         self.turn_paces(now);
@@ -204,7 +156,7 @@ impl Queue {
         let slot = self.flows.at(index);
         slot.moving = false;
         let before = std::mem::replace(&mut slot.routing, Routing::Known { lane, beside: None, until });
-        self.lane_mut(lane).domains += 1;
+        self.lane_mut(lane).flows += 1;
         match before {
             Routing::Asked(waiting) | Routing::Barred(waiting) => {
                 for mark in waiting {
@@ -239,7 +191,7 @@ impl Queue {
     pub fn next_session(&mut self, now: Timestamp) -> Option<(LaneId, Lease)> {
         self.go_on(now);
         while let Some(id) = self.next_wanting() {
-            let Some(lane) = self.lanes[id.0 as usize].as_mut() else { continue };
+            let Some(lane) = self.lanes.get_mut(id.0) else { continue };
             lane.listed = false;
             let lease = if self.wants_session(id, now) { self.pop_ready(id, now) } else { None };
             let Some(lease) = lease else {
@@ -333,7 +285,7 @@ impl Queue {
     // ---- rows ----
 
     fn row(&mut self, slot: u32) -> &mut Row {
-        self.rows[slot as usize].as_mut().expect("a slot in `by_part` holds a row")
+        self.rows.at(slot)
     }
 
     fn next_generation(&mut self) -> u32 {
@@ -353,15 +305,13 @@ impl Queue {
     }
 
     fn remove_slot(&mut self, slot: u32) {
-        let Some(row) = self.rows[slot as usize].take() else { return };
+        let Some(row) = self.rows.take(slot) else { return };
         self.counts[row.state as usize] -= 1;
         self.leaves_ready(row.lane.filter(|_| row.state == State::Ready));
         self.by_part.remove(&row.part);
         self.intents.remove(&row.part);
-        self.free.push(slot);
         self.flows.leave(row.flow);
-        let rows = &self.rows;
-        self.alarms.forget_one(|m| is_alarm(rows, m));
+        self.alarms.forget_one(|mark| is_alarm(&self.rows, mark));
     }
 
     /// A waiting part's place in the heap of due times becomes stale.
@@ -369,8 +319,7 @@ impl Queue {
         if self.row(slot).state == State::Waiting {
             let generation = self.next_generation();
             self.row(slot).generation = generation;
-            let rows = &self.rows;
-            self.due.forget_one(|m| is_at(rows, m));
+            self.due.forget_one(|mark| is_at(&self.rows, mark));
         }
     }
 
@@ -438,8 +387,7 @@ impl Queue {
         let row = self.row(slot);
         row.lane = lane;
         let (part, attempt, flow) = (row.part, u32::from(row.attempts) + 1, row.flow);
-        let Flow { domain, sender, .. } = self.flows.get(flow).flow.clone();
-        Some(Lease { part, attempt, domain, sender })
+        Some(Lease { part, attempt, sender: self.flows.get(flow).flow.sender })
     }
 
     /// The next part that is really ready, where the lane's pace lets it go; stale marks are thrown away.
@@ -471,50 +419,39 @@ impl Queue {
 
     // ---- lanes ----
 
+    /// A lane lives while a flow, a session or a part refers to it.
     fn lane_mut(&mut self, id: LaneId) -> &mut Lane {
-        self.lanes[id.0 as usize].as_mut().expect("a lane lives while a domain, a session or a part refers to it")
+        self.lanes.at(id.0)
     }
 
     fn lane_for(&mut self, key: LaneKey) -> LaneId {
         if let Some(&id) = self.by_key.get(&key) {
             return id;
         }
-        let lane = Some(Lane::new(key.clone(), &self.settings));
-        let id = match self.free_lanes.pop() {
-            Some(index) => {
-                self.lanes[index as usize] = lane;
-                LaneId(index)
-            }
-            None => {
-                self.lanes.push(lane);
-                LaneId((self.lanes.len() - 1) as u32)
-            }
-        };
+        let id = LaneId(self.lanes.put(Lane::new(key.clone(), &self.settings)));
         self.by_key.insert(key, id);
         id
     }
 
     fn unroute(&mut self, id: LaneId) {
         let lane = self.lane_mut(id);
-        lane.domains = lane.domains.saturating_sub(1);
+        lane.flows = lane.flows.saturating_sub(1);
         self.drop_lane_if_unused(id);
     }
 
     fn drop_lane_if_unused(&mut self, id: LaneId) {
-        let Some(lane) = &self.lanes[id.0 as usize] else { return };
-        if lane.is_unused() {
-            let pace = lane.pace;
-            self.by_key.remove(&lane.key);
-            self.lanes[id.0 as usize] = None;
-            if let Some(pace) = pace {
-                self.leave_pace(pace, 0);
-            }
-            self.free_lanes.push(id.0);
+        if !self.lanes.get(id.0).is_some_and(Lane::is_unused) {
+            return;
+        }
+        let Some(lane) = self.lanes.take(id.0) else { return };
+        self.by_key.remove(&lane.key);
+        if let Some(pace) = lane.pace {
+            self.leave_pace(pace, 0);
         }
     }
 
     fn end_pause(&mut self, id: LaneId, now: Timestamp) {
-        let Some(lane) = self.lanes[id.0 as usize].as_mut() else { return };
+        let Some(lane) = self.lanes.get_mut(id.0) else { return };
         if !lane.is_paused(now) {
             lane.resume();
         }
@@ -524,7 +461,7 @@ impl Queue {
 
     /// Puts a lane that wants a session on the list, once.
     fn list(&mut self, id: LaneId, now: Timestamp) {
-        let Some(lane) = self.lanes[id.0 as usize].as_ref() else { return };
+        let Some(lane) = self.lanes.get(id.0) else { return };
         if !lane.listed && self.wants_session(id, now) && self.is_let(id, now) {
             self.lane_mut(id).listed = true;
             self.wanting.push_back(id);
@@ -533,13 +470,12 @@ impl Queue {
     }
 
     fn learn(&mut self, id: LaneId, feedback: Feedback, now: Timestamp) {
-        let settings = self.settings.clone();
-        let lane = self.lane_mut(id);
+        let (settings, lane) = (&self.settings, self.lanes.at(id.0));
         match feedback {
-            Feedback::Reached => lane.succeeded(&settings, now),
+            Feedback::Reached => lane.succeeded(settings, now),
             Feedback::Crowded => lane.crowded(now),
             Feedback::PushedBack => lane.pushed_back(),
-            Feedback::Unreachable => lane.unreachable(&settings, now),
+            Feedback::Unreachable => lane.unreachable(settings, now),
             Feedback::ToldToWait(pause) => lane.told_to_wait(pause, now),
             Feedback::None => {}
         }

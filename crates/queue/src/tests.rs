@@ -1,5 +1,12 @@
 //! The queue as a subject: parts go in, time passes, sessions ask; what comes out is compared.
 
+mod bar;
+mod beside;
+mod clock;
+mod pace;
+mod room;
+mod seats;
+
 use std::collections::HashSet;
 use std::time::Duration;
 
@@ -7,7 +14,12 @@ use repute_types::{Domain, MessageId, PartId, Random, SeededRandom, Stream, Time
 
 use crate::*;
 
-const T0: Timestamp = Timestamp(1_000_000);
+/// 02:05:50 UTC.
+const T0: Timestamp = Timestamp(1_795_485_950_000);
+const SECOND: Duration = Duration::from_secs(1);
+const MINUTE: Duration = Duration::from_secs(60);
+const HOUR: Duration = Duration::from_secs(3600);
+const DAY: Duration = Duration::from_secs(86_400);
 
 fn part(n: u64) -> PartId {
     PartId { message: MessageId(n), number: 0 }
@@ -24,12 +36,10 @@ fn flow(to: &str) -> Flow {
 fn entry(n: u64, to: &str) -> Entry {
     Entry {
         part: part(n),
-        domain: domain(to),
-        sender: Sender(0),
-        tls_optional: false,
+        flow: flow(to),
         stream: Stream::Transactional,
         due: T0,
-        alarm: T0 + Duration::from_secs(4 * 3600),
+        alarm: T0 + 4 * HOUR,
         attempts: 0,
         held: false,
     }
@@ -62,7 +72,7 @@ fn lease(q: &mut Queue, lane: LaneId, now: Timestamp) -> Lease {
 #[test]
 fn a_part_goes_from_entered_to_done() {
     let (mut q, lane) = routed();
-    let work = Lease { part: part(1), attempt: 1, domain: domain("a.test"), sender: Sender(0) };
+    let work = Lease { part: part(1), attempt: 1, sender: Sender(0) };
     assert_eq!(q.next_session(T0), Some((lane, work)));
     assert_eq!(q.next_session(T0), None, "one part needs one session");
     assert_eq!(q.view(part(1)).unwrap().state, State::Leased);

@@ -8,12 +8,12 @@
 
 mod common;
 
-use std::net::{SocketAddr, TcpListener, TcpStream};
-use std::process::{Child, Command, Stdio};
-use std::time::Duration;
+use std::net::Ipv4Addr;
+use std::process::Command;
 
 use common::{Place, Run};
 use repute_publish::{Directory, Server};
+use repute_testkit::Bind;
 use repute_trust::records::{Data, Found, Kind};
 use repute_types::Domain;
 
@@ -37,70 +37,30 @@ const REVERSE: &str = "$TTL 300
 10      PTR  static-10.isp.test.
 ";
 
-struct Bind {
-    child: Child,
-    address: SocketAddr,
+/// Serves both zones, and lets the key `setup` change them.
+fn start(place: &Place) -> Bind {
+    let key = Command::new("tsig-keygen").args(["-a", "hmac-sha512", "setup"]).output().expect("tsig-keygen");
+    let key = String::from_utf8(key.stdout).unwrap();
+    std::fs::write(place.path("setup.key"), &key).unwrap();
+    std::fs::write(place.path("wrong.key"), key.replace("secret \"", "secret \"AAAA")).unwrap();
+    std::fs::write(place.path("forward"), FORWARD).unwrap();
+    std::fs::write(place.path("reverse"), REVERSE).unwrap();
+    let zone = |name: &str, file: &str| {
+        format!("zone \"{name}\" {{ type primary; file \"{file}\"; update-policy {{ grant setup zonesub ANY; }}; }};\n")
+    };
+    let zones = [key, zone("example.test", "forward"), zone("113.0.203.in-addr.arpa", "reverse")].concat();
+    Bind::start(&place.path(""), Ipv4Addr::LOCALHOST.into(), "", &zones)
 }
 
-impl Drop for Bind {
-    fn drop(&mut self) {
-        // It may have ended by itself, which the test has noticed.
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
-}
-
-impl Bind {
-    /// Serves both zones, and lets the key `setup` change them.
-    fn start(place: &Place) -> Bind {
-        let key = Command::new("tsig-keygen").args(["-a", "hmac-sha512", "setup"]).output().expect("tsig-keygen");
-        let key = String::from_utf8(key.stdout).unwrap();
-        std::fs::write(place.path("setup.key"), &key).unwrap();
-        let wrong = key.replace("secret \"", "secret \"AAAA");
-        std::fs::write(place.path("wrong.key"), wrong).unwrap();
-        std::fs::write(place.path("forward"), FORWARD).unwrap();
-        std::fs::write(place.path("reverse"), REVERSE).unwrap();
-        let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
-        let folder = place.path("");
-        let zone = |name: &str, file: &str| {
-            format!(
-                "zone \"{name}\" {{ type primary; file \"{}\"; update-policy {{ grant setup zonesub ANY; }}; }};\n",
-                place.path(file).display()
-            )
-        };
-        let config = format!(
-            "{key}
-            options {{ directory \"{}\"; listen-on port {port} {{ 127.0.0.1; }}; listen-on-v6 {{ none; }};
-            pid-file none; recursion no; dnssec-validation no; }};
-            controls {{ }};\n{}{}",
-            folder.display(),
-            zone("example.test", "forward"),
-            zone("113.0.203.in-addr.arpa", "reverse")
-        );
-        std::fs::write(place.path("named.conf"), config).unwrap();
-        let log = std::fs::File::create(place.path("named.log")).unwrap();
-        let mut named = Command::new("named");
-        named.args(["-g", "-c", "named.conf", "-n", "1"]).current_dir(&folder).stdout(Stdio::null()).stderr(log);
-        let bind = Bind { child: named.spawn().expect("named"), address: SocketAddr::from(([127, 0, 0, 1], port)) };
-        for _ in 0..100 {
-            if TcpStream::connect(bind.address).is_ok() {
-                return bind;
-            }
-            std::thread::sleep(Duration::from_millis(50));
-        }
-        panic!("named does not listen: {}", place.read("named.log"));
-    }
-
-    /// What it has, sorted.
-    fn records(&self, name: &str, kind: Kind) -> Vec<String> {
-        let runtime = tokio::runtime::Runtime::new().unwrap();
-        let server = Server { name: Domain::parse("ns1.example.test").unwrap(), address: self.address };
-        let directory = Directory::new(vec![self.address]);
-        let name = Domain::parse(name).unwrap();
-        let answer = runtime.block_on(directory.look_at(&server, &name, kind));
-        let Found::Records { records, .. } = answer.found else { panic!("{answer:?}") };
-        records.iter().map(Data::to_string).collect()
-    }
+/// What the server has, sorted.
+fn records(bind: &Bind, name: &str, kind: Kind) -> Vec<String> {
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    let server = Server { name: Domain::parse("ns1.example.test").unwrap(), address: bind.address };
+    let directory = Directory::new(vec![bind.address]);
+    let name = Domain::parse(name).unwrap();
+    let answer = runtime.block_on(directory.look_at(&server, &name, kind));
+    let Found::Records { records, .. } = answer.found else { panic!("{answer:?}") };
+    records.iter().map(Data::to_string).collect()
 }
 
 fn setup(place: &Place, bind: &Bind, key: &str, more: &[&str]) -> Run {
@@ -123,7 +83,7 @@ const NEW: [&str; 6] = ["--hostname", "mail.example.test", "--domain", "example.
 #[ignore = "needs BIND 9"]
 fn from_nothing_to_every_record_right_and_a_second_run_changes_nothing() {
     let place = empty();
-    let bind = Bind::start(&place);
+    let bind = start(&place);
     let first = setup(&place, &bind, "setup.key", &[&NEW[..], &["--json"]].concat()).good();
     let first: serde_json::Value = serde_json::from_str(&first).unwrap();
     assert_eq!(first["ready"], true, "{first:#}");
@@ -131,20 +91,20 @@ fn from_nothing_to_every_record_right_and_a_second_run_changes_nothing() {
     assert_eq!(first["changed"], first["records"].as_array().unwrap().len(), "{first:#}");
 
     // The address of before is gone, though a wildcard answers for names that have none.
-    assert_eq!(bind.records("mail.example.test", Kind::A), ["203.0.113.10"]);
-    assert_eq!(bind.records("10.113.0.203.in-addr.arpa", Kind::Ptr), ["mail.example.test."]);
-    assert_eq!(bind.records("bounces.example.test", Kind::Mx), ["10 mail.example.test."]);
+    assert_eq!(records(&bind, "mail.example.test", Kind::A), ["203.0.113.10"]);
+    assert_eq!(records(&bind, "10.113.0.203.in-addr.arpa", Kind::Ptr), ["mail.example.test."]);
+    assert_eq!(records(&bind, "bounces.example.test", Kind::Mx), ["10 mail.example.test."]);
     // What others put there has stayed.
     assert_eq!(
-        bind.records("example.test", Kind::Txt),
+        records(&bind, "example.test", Kind::Txt),
         [
             "\"google-site-verification=abc\"",
             "\"v=spf1 ip4:203.0.113.10 include:_spf.crm.test a:www.example.test ~all\"",
         ]
     );
-    assert_eq!(bind.records("example.test", Kind::Mx), ["10 mx.example.test."]);
+    assert_eq!(records(&bind, "example.test", Kind::Mx), ["10 mx.example.test."]);
     assert_eq!(
-        bind.records("_dmarc.example.test", Kind::Txt),
+        records(&bind, "_dmarc.example.test", Kind::Txt),
         ["\"v=DMARC1; p=quarantine; rua=mailto:me@example.test; t=y\""]
     );
 
@@ -169,7 +129,7 @@ fn from_nothing_to_every_record_right_and_a_second_run_changes_nothing() {
 #[ignore = "needs BIND 9"]
 fn keys_are_exchanged_without_a_message_that_does_not_verify() {
     let place = empty();
-    let bind = Bind::start(&place);
+    let bind = start(&place);
     setup(&place, &bind, "setup.key", &[&NEW[..], &["--json"]].concat()).good();
     let (address, key) = (bind.address.to_string(), place.path("setup.key").display().to_string());
     let rotate = |more: &[&str]| {
@@ -193,7 +153,7 @@ fn keys_are_exchanged_without_a_message_that_does_not_verify() {
     let (code, done) = rotate(&publish);
     assert_eq!((code, &done["exchanged"], &done["made"]), (0, &true.into(), &serde_json::json!([])), "{done:#}");
     assert_eq!((words(&done, "signing"), done["leaving"].as_array().unwrap().len()), (new.clone(), 2));
-    let key_of = |selector: &str| bind.records(&format!("{selector}._domainkey.example.test"), Kind::Txt);
+    let key_of = |selector: &str| records(&bind, &format!("{selector}._domainkey.example.test"), Kind::Txt);
     for selector in old.iter().chain(&new) {
         assert!(!key_of(selector)[0].ends_with("p=\""), "{selector}: {:?}", key_of(selector));
     }
@@ -213,7 +173,7 @@ fn keys_are_exchanged_without_a_message_that_does_not_verify() {
 #[ignore = "needs BIND 9"]
 fn records_can_be_published_by_nsupdate_too() {
     let place = empty();
-    let bind = Bind::start(&place);
+    let bind = start(&place);
     let address = bind.address.to_string();
     // Printed and not published: something is left to do.
     let printed = place.run(&[&["setup", "--yes", "--resolver", &address, "--server", &address], &NEW[..]].concat());
@@ -242,11 +202,11 @@ fn records_can_be_published_by_nsupdate_too() {
 #[ignore = "needs BIND 9"]
 fn a_refused_change_says_why_and_changes_nothing() {
     let place = empty();
-    let bind = Bind::start(&place);
+    let bind = start(&place);
     let wrong = setup(&place, &bind, "wrong.key", &NEW);
     assert_eq!(wrong.code, 1);
     assert!(wrong.err.contains("has another secret for the key setup"), "{}", wrong.err);
     let unknown = setup(&place, &bind, "setup.key", &["--key-name", "other"]);
     assert!(unknown.err.contains("does not know the key other"), "{}", unknown.err);
-    assert_eq!(bind.records("mail.example.test", Kind::A), ["34.54.65.23"]);
+    assert_eq!(records(&bind, "mail.example.test", Kind::A), ["34.54.65.23"]);
 }

@@ -12,9 +12,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use repute_spool::sqlite::Options;
-use repute_spool::{Change, MessageMeta, NewMessage, PartRecord, PartState, Pending, Settlement, Spool, SqliteSpool};
-use repute_types::envelope::EnvelopeOptions;
-use repute_types::{Address, Content, Domain, MessageId, PartId, Recipient, Stream, Timestamp};
+use repute_spool::{Change, MessageMeta, NewMessage, PartRecord, Settlement, Spool, SqliteSpool};
+use repute_types::{Address, Content, Domain, MessageId, PartId, Recipient, Timestamp};
 
 const HELP: &str = "load [--dir DIR] [--messages N] [--octets N] [--producers N] [--keep N] [--scan]
   --dir DIR       where the spool is made (default ./load-spool); it must not exist
@@ -138,36 +137,25 @@ async fn run(load: &Load, spool: &Arc<SqliteSpool>) -> Result<Vec<Duration>, Box
 }
 
 fn message(n: u64, content: Content) -> NewMessage {
-    let id = MessageId::first_at(Timestamp(1_795_485_950_000));
-    let id = MessageId(id.0 + n * 1000);
+    let now = Timestamp(1_795_485_950_000);
+    let id = MessageId(MessageId::first_at(now).0 + n * 1000);
     let domain = format!("example{}.net", n % 1000);
     let recipient = Address::parse(&format!("somebody{n}@{domain}")).expect("an address");
     NewMessage {
         meta: MessageMeta {
-            id,
             account: Some("shop".into()),
-            stream: Stream::Transactional,
             from: Address::parse("shop@example.com").ok(),
             author: Domain::parse("example.com").ok(),
-            options: EnvelopeOptions::default(),
-            received: Timestamp(1_795_485_950_000),
-            expires: Timestamp(1_795_917_950_000),
             header_id: format!("{id}@mail.example.com"),
             size: content.len() as u64,
-            labels: None,
-            letter: None,
-            members: false,
+            ..MessageMeta::new(id, now, Timestamp(1_795_917_950_000))
         },
-        parts: vec![PartRecord {
-            id: PartId { message: id, number: 0 },
-            domain: Domain::parse(&domain).expect("a domain"),
-            recipients: vec![Pending { recipient: Recipient::to(recipient), last: None }],
-            attempts: 0,
-            state: PartState::Due,
-            due: Timestamp(1_795_485_950_000),
-            delay_noticed: false,
-            values: Vec::new(),
-        }],
+        parts: vec![PartRecord::new(
+            PartId { message: id, number: 0 },
+            Domain::parse(&domain).expect("a domain"),
+            vec![Recipient::to(recipient)],
+            now,
+        )],
         content,
     }
 }

@@ -47,6 +47,27 @@ pub struct MessageMeta {
     pub members: bool,
 }
 
+impl MessageMeta {
+    /// Of a message that is nobody's and asks for nothing: whoever makes another says in what.
+    pub fn new(id: MessageId, received: Timestamp, expires: Timestamp) -> MessageMeta {
+        MessageMeta {
+            id,
+            account: None,
+            stream: Stream::Transactional,
+            from: None,
+            author: None,
+            options: EnvelopeOptions::default(),
+            received,
+            expires,
+            header_id: String::new(),
+            size: 0,
+            labels: None,
+            letter: None,
+            members: false,
+        }
+    }
+}
+
 /// The recipients of one message at one domain: what is scheduled, sent and settled together.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PartRecord {
@@ -67,6 +88,21 @@ pub struct PartRecord {
 }
 
 impl PartRecord {
+    /// A part that waits for its first attempt.
+    pub fn new(id: PartId, domain: Domain, recipients: Vec<Recipient>, due: Timestamp) -> PartRecord {
+        let recipients = recipients.into_iter().map(|recipient| Pending { recipient, last: None }).collect();
+        PartRecord {
+            id,
+            domain,
+            recipients,
+            attempts: 0,
+            state: PartState::Due,
+            due,
+            delay_noticed: false,
+            values: Vec::new(),
+        }
+    }
+
     /// The recipients that are not done.
     pub fn addresses(&self) -> Vec<Address> {
         self.recipients.iter().map(|p| p.recipient.address.clone()).collect()

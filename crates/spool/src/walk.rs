@@ -30,6 +30,11 @@ impl Walk {
         Walk { after, is_over: false }
     }
 
+    /// Begins with the first part of this message, or of the next that is there.
+    pub fn starting_at(message: MessageId) -> Walk {
+        Walk::behind(Some(before(PartId { message, number: 0 })))
+    }
+
     /// Some parts, at most `limit`, or why there are none here; `None` at the end. After an error it stands where it
     /// stood, and can be asked again.
     pub async fn next(&mut self, spool: &dyn Spool, limit: usize) -> Result<Option<Stretch>, SpoolError> {

@@ -40,8 +40,10 @@ impl DoorHost {
     }
 
     pub(crate) async fn password(&mut self, name: &str, password: &str) -> AuthAnswer {
-        let Some(client) = self.client else { return AuthAnswer::Wrong };
-        match self.door.password(name, password, client).await {
+        if self.client.is_none() {
+            return AuthAnswer::Wrong;
+        }
+        match self.door.password(name, password).await {
             Ok(account) => {
                 self.account = Some(account);
                 AuthAnswer::Welcome

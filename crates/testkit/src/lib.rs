@@ -1,10 +1,12 @@
 //! What tests of all floors share: SMTP dialogues as text, scripted peers, a clock that
-//! follows tokio's paused time, temporary state folders, and children that are killed.
+//! follows tokio's paused time, temporary state folders, children that are
+//! killed, and a real name server.
 //!
 //! Promise: strict. A peer that hears what it does not expect fails the test and shows the
 //! dialogue up to that line. For tests only; no crate depends on it outside
 //! `[dev-dependencies]`.
 
+pub mod bind;
 pub mod child;
 pub mod client;
 pub mod clock;
@@ -17,6 +19,7 @@ pub mod state;
 pub mod stream;
 pub mod tls;
 
+pub use bind::Bind;
 pub use child::Child;
 pub use client::Client;
 pub use clock::TokioClock;

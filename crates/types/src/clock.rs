@@ -11,6 +11,9 @@ use crate::short::Short;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Default)]
 pub struct Timestamp(pub i64);
 
+/// In milliseconds.
+const DAY: i64 = 86_400_000;
+
 impl Timestamp {
     pub fn millis(self) -> i64 {
         self.0
@@ -18,6 +21,16 @@ impl Timestamp {
 
     pub fn seconds(self) -> i64 {
         self.0.div_euclid(1000)
+    }
+
+    /// Days since 1970-01-01, UTC.
+    pub fn day(self) -> i64 {
+        self.0.div_euclid(DAY)
+    }
+
+    /// When such a day begins.
+    pub fn of_day(day: i64) -> Timestamp {
+        Timestamp(day.saturating_mul(DAY))
     }
 
     /// Time from `earlier` to this; zero where `earlier` is later (the clock was set back).
@@ -162,9 +175,7 @@ mod tests {
     /// Beside jiff's own words: each kind of day, times before there were computers, and the end of time.
     #[test]
     fn a_time_is_written_as_the_calendar_has_it() {
-        let days = (-400_000..2_900_000)
-            .step_by(37)
-            .map(|day: i64| Timestamp(day * 86_400_000 + day * 1_234_567 % 86_400_000));
+        let days = (-400_000..2_900_000).step_by(37).map(|day: i64| Timestamp(day * DAY + day * 1_234_567 % DAY));
         for t in days.chain([Timestamp(0), Timestamp(951_782_399_999), Timestamp(i64::MAX), Timestamp(i64::MIN)]) {
             let jiff = t.to_jiff();
             assert_eq!(t.to_string(), format!("{jiff:.3}"));

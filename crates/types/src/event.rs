@@ -169,6 +169,16 @@ pub enum Level {
     Error,
 }
 
+impl Level {
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Level::Info => "info",
+            Level::Warning => "warning",
+            Level::Error => "error",
+        }
+    }
+}
+
 /// Where events go. Never blocks and never fails: a reader that cannot keep up loses events
 /// and counts what it lost.
 pub trait EventSink: Send + Sync + 'static {

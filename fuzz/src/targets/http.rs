@@ -5,10 +5,9 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use repute_delivery::{DeliverySettings, Routes};
 use repute_dns::{BoxFuture, Lookup, Mx, Resolver};
 use repute_engine::bulk::BulkSettings;
-use repute_engine::config::{AccountSettings, Limits as EngineLimits, SendingDomain};
+use repute_engine::config::{AccountSettings, SendingDomain};
 use repute_engine::door::Account;
 use repute_engine::{Doors, Engine, Settings as EngineSettings};
 use repute_hooks::{Caller, Feed, FeedOptions, Hooks};
@@ -17,7 +16,6 @@ use repute_ledger::suppression::Suppressions;
 use repute_message::{Header, header};
 use repute_metrics::NoSource;
 use repute_net::{MemoryNetwork, TlsClient};
-use repute_queue::Retry;
 use repute_spool::{MemorySpool, Spool};
 use repute_types::event::NoEvents;
 use repute_types::{Domain, PartId, SeededRandom, Stream, SystemClock};
@@ -275,33 +273,12 @@ fn settings() -> Settings {
 }
 
 fn works() -> EngineSettings {
-    let settings_of = |name: &str| AccountSettings {
-        account: Arc::new(account(name)),
-        password: None,
-        scram: None,
-        addresses: Vec::new(),
-        rate: None,
-        replies: None,
-    };
-    let sending =
-        SendingDomain { name: domain(), keys: Vec::new(), danger_unsigned: true, return_path: None, pool: None };
+    let settings_of = |name: &str| AccountSettings::new(Arc::new(account(name)));
     EngineSettings {
-        permit: Default::default(),
-        tls_reports: Default::default(),
         bulk: BulkSettings { url: Some("https://mail.example.com".into()), list_unsubscribe: true },
-        hostname: Domain::parse("mail.example.com").unwrap(),
         accounts: vec![settings_of("shop"), settings_of("news")],
-        domains: vec![sending],
-        egresses: Vec::new(),
-        warm_up: Vec::new(),
-        routes: Arc::new(Routes::default()),
-        sites: Vec::new(),
-        delivery: Arc::new(DeliverySettings::default()),
-        retry: Retry::default(),
-        limits: EngineLimits::default(),
-        suppression: Default::default(),
-        returned: Default::default(),
-        circuit: Default::default(),
+        domains: vec![SendingDomain { danger_unsigned: true, ..SendingDomain::new(domain(), Vec::new()) }],
+        ..EngineSettings::new(Domain::parse("mail.example.com").unwrap())
     }
 }
 

@@ -31,6 +31,20 @@ def names(records, pointers):
     return zones
 
 
+def named(case, folder, addresses, blocks, name="named", head=""):
+    """BIND at these addresses, with the zones of `blocks`, whose files are in the folder; `head` stands before all else."""
+    conf = folder / f"{name}.conf"
+    conf.write_text(f"""{head}
+options {{ directory "{folder}"; listen-on {{ {"; ".join(addresses)}; }}; listen-on-v6 {{ none; }};
+    recursion no; pid-file "{folder}/{name}.pid"; session-keyfile "{folder}/{name}.session";
+    dnssec-validation no; managed-keys-directory "{folder}"; }};
+controls {{ }};
+{blocks}""")
+    process = case.start(name, ["/usr/sbin/named", "-g", "-n", "1", "-c", conf], there=True)
+    wait_port(addresses[0], 53, process=process)
+    return process
+
+
 class Bind:
     def __init__(self, case, zones):
         self.case, self.folder = case, case.folder / "bind"
@@ -38,11 +52,4 @@ class Bind:
         for name, text in zones.items():
             (self.folder / f"{name}.zone").write_text(HEAD + text)
         blocks = "".join(f'zone "{n}" {{ type primary; file "{n}.zone"; }};\n' for n in zones)
-        (self.folder / "named.conf").write_text(f"""
-options {{ directory "{self.folder}"; listen-on {{ {room.NAMESERVER}; 127.0.0.1; }}; listen-on-v6 {{ none; }};
-    recursion no; pid-file "{self.folder}/named.pid"; session-keyfile "{self.folder}/session.key";
-    dnssec-validation no; managed-keys-directory "{self.folder}"; }};
-controls {{ }};
-{blocks}""")
-        self.process = case.start("named", ["/usr/sbin/named", "-g", "-n", "1", "-c", self.folder / "named.conf"], there=True)
-        wait_port(room.NAMESERVER, 53, process=self.process)
+        self.process = named(case, self.folder, [room.NAMESERVER, "127.0.0.1"], blocks)

@@ -6,8 +6,7 @@ import pathlib
 import tomllib
 
 from . import room
-from .bind import HEAD, names
-from .case import wait_port
+from .bind import HEAD, named, names
 
 LISTS = pathlib.Path(__file__).resolve().parents[3] / "crates" / "trust" / "data" / "lists.toml"
 
@@ -60,15 +59,7 @@ class Internet:
             may = name != "."
             policy = "update-policy { grant setup zonesub ANY; };" if may else ""
             blocks += f'zone "{name}" {{ type primary; file "{file}.zone"; {policy} }};\n'
-        (self.folder / "named.conf").write_text(f"""
-{self.key_file.read_text()}
-options {{ directory "{self.folder}"; listen-on {{ {room.NAMESERVER}; }}; listen-on-v6 {{ none; }};
-    recursion no; pid-file "{self.folder}/named.pid"; session-keyfile "{self.folder}/session.key";
-    dnssec-validation no; managed-keys-directory "{self.folder}"; }};
-controls {{ }};
-{blocks}""")
-        self.process = case.start("named", ["/usr/sbin/named", "-g", "-n", "1", "-c", self.folder / "named.conf"], there=True)
-        wait_port(room.NAMESERVER, 53, process=self.process)
+        self.process = named(case, self.folder, [room.NAMESERVER], blocks, head=self.key_file.read_text())
 
     def change(self, *lines):
         """Changes zones by lines of `nsupdate`, such as `add NAME TTL A 192.0.2.1` and `delete NAME TXT`; each name has to

@@ -58,6 +58,10 @@ class Repute:
         self.state, self.ports, self.process = file.parent / "state", {}, None
         return self
 
+    def resolve(self, section):
+        """Has it ask other name servers."""
+        self.file.write_text(re.sub(r"\[resolver\]\n.*?\n\n", lambda _: section + "\n", self.file.read_text(), flags=re.S))
+
     def append(self, text):
         with open(self.file, "a") as file:
             file.write(text + "\n")

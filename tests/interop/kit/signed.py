@@ -1,5 +1,6 @@
 """A little internet with a signed root, on BIND, and unbound that validates from it."""
 from . import room
+from .bind import named
 from .case import wait_port
 
 TLD = room.NAMESERVER
@@ -98,10 +99,4 @@ remote-control:
     def _serve(self, name, address, zones, plain, signed=".signed"):
         suffix = lambda z: self._file(z) + ("" if z in plain else signed)
         blocks = "".join(f'zone "{z}" {{ type primary; file "{suffix(z)}"; }};\n' for z in zones)
-        (self.folder / f"{name}.conf").write_text(f"""
-options {{ directory "{self.folder}"; listen-on {{ {address}; }}; listen-on-v6 {{ none; }}; recursion no;
-    pid-file "{self.folder}/{name}.pid"; session-keyfile "{self.folder}/{name}.session"; dnssec-validation no; managed-keys-directory "{self.folder}"; }};
-controls {{ }};
-{blocks}""")
-        process = self.case.start(f"named-{name}", ["/usr/sbin/named", "-g", "-n", "1", "-c", self.folder / f"{name}.conf"], there=True)
-        wait_port(address, 53, process=process)
+        named(self.case, self.folder, [address], blocks, name=f"named-{name}")

@@ -5,8 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use repute_spool::sqlite::Options;
-use repute_spool::{MessageMeta, NewMessage, PartRecord, PartState, Pending, Spool, SpoolError, SqliteSpool};
-use repute_types::envelope::EnvelopeOptions;
+use repute_spool::{MessageMeta, NewMessage, PartRecord, Spool, SpoolError, SqliteSpool};
 use repute_types::{Address, Clock, Content, Domain, MessageId, PartId, Recipient, Stream, SystemClock, Timestamp};
 
 use crate::Result;
@@ -56,29 +55,22 @@ fn message(number: u64, fill: &Fill, now: Timestamp) -> NewMessage {
     let content = Content::from(head.clone() + &text.repeat(fill.octets.saturating_sub(head.len()) / text.len()));
     NewMessage {
         meta: MessageMeta {
-            id,
             account: Some("shop".into()),
             stream: Stream::Bulk,
             from: Address::parse("news@example.com").ok(),
             author: Domain::parse("example.com").ok(),
-            options: EnvelopeOptions::default(),
-            received: now,
-            expires: now + std::time::Duration::from_secs(5 * 24 * 3600),
             header_id: format!("{id}@mail.example.com"),
             size: content.len() as u64,
-            labels: None,
-            letter: None,
-            members: false,
+            ..MessageMeta::new(id, now, now + std::time::Duration::from_secs(5 * 24 * 3600))
         },
         parts: vec![PartRecord {
-            id: PartId { message: id, number: 0 },
-            domain: recipient.address.domain().clone(),
-            recipients: vec![Pending { recipient, last: None }],
             attempts: 1,
-            state: PartState::Due,
-            due: now,
-            delay_noticed: false,
-            values: Vec::new(),
+            ..PartRecord::new(
+                PartId { message: id, number: 0 },
+                recipient.address.domain().clone(),
+                vec![recipient],
+                now,
+            )
         }],
         content,
     }

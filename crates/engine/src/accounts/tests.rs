@@ -8,8 +8,6 @@ use repute_types::{Domain, Stream};
 
 use super::*;
 
-const CLIENT: IpAddr = IpAddr::V4(std::net::Ipv4Addr::LOCALHOST);
-
 /// Cheap costs: what is tested is not argon2.
 fn hash(password: &str) -> String {
     let params = Params::new(64, 1, 1, None).unwrap();
@@ -21,7 +19,6 @@ fn account(name: &str, password: Option<&str>) -> AccountSettings {
     let domains = vec![Domain::parse("example.com").unwrap()];
     let account = Account { name: name.into(), domains, stream: Stream::Transactional, private: false };
     AccountSettings {
-        account: Arc::new(account),
         password: password.map(hash),
         scram: password.map(|p| ScramSecret {
             iterations: 4096,
@@ -29,14 +26,12 @@ fn account(name: &str, password: Option<&str>) -> AccountSettings {
             stored_key: [1; 32],
             server_key: [2; 32],
         }),
-        addresses: Vec::new(),
-        rate: None,
-        replies: None,
+        ..AccountSettings::new(Arc::new(account))
     }
 }
 
 async fn check(accounts: &Accounts, name: &str, password: &str, expect: Result<&str, AuthRefused>) {
-    let got = accounts.password(name, password, CLIENT).await;
+    let got = accounts.password(name, password).await;
     let got = got.as_ref().map(|a| &*a.name).map_err(|e| *e);
     assert_eq!(got, expect, "{name} {password}");
 }

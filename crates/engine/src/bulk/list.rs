@@ -5,7 +5,7 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 
 use repute_ledger::suppression::spelling;
 use repute_message::merge::{FormLetter, Given};
-use repute_spool::{CampaignState, CampaignWrite, PartRecord, PartState, Pending, Stretch, Walk};
+use repute_spool::{CampaignState, CampaignWrite, PartRecord, Stretch, Walk};
 use repute_types::{Address, EventKind, MessageId, PartId, Recipient, Timestamp};
 
 use super::words::{self, Add, Added, BulkError, MOST_ROWS, Refused, Row, WhyNot};
@@ -173,16 +173,9 @@ impl<'a> Batch<'a> {
 
 fn part(message: MessageId, number: u32, address: Address, values: Vec<String>, now: Timestamp) -> PartRecord {
     let recipient = Recipient::to(address);
-    PartRecord {
-        id: PartId { message, number },
-        domain: recipient.address.domain().clone(),
-        recipients: vec![Pending { recipient, last: None }],
-        attempts: 0,
-        state: PartState::Due,
-        due: now,
-        delay_noticed: true,
-        values,
-    }
+    let domain = recipient.address.domain().clone();
+    let part = PartRecord::new(PartId { message, number }, domain, vec![recipient], now);
+    PartRecord { delay_noticed: true, values, ..part }
 }
 
 /// 64 bits of an address: of a million, two collide once in thirty million lists.
@@ -198,7 +191,7 @@ async fn addresses_so_far(works: &Works, known: &Known, rows: u32) -> Result<Has
     if rows == 0 {
         return Ok(seen);
     }
-    let mut walk = Walk::behind(Some(before_first(known.id)));
+    let mut walk = Walk::starting_at(known.id);
     while let Some(stretch) = walk.next(&*works.doors.spool, PAGE).await.map_err(BulkError::Spool)? {
         let Stretch::Parts(page) = stretch else { continue };
         let of_campaign = page.iter().filter(|(meta, _)| meta.id == known.id);
@@ -208,9 +201,4 @@ async fn addresses_so_far(works: &Works, known: &Known, rows: u32) -> Result<Has
         }
     }
     Ok(seen)
-}
-
-/// A scan after this begins with the campaign's first part.
-pub(super) fn before_first(id: MessageId) -> PartId {
-    PartId { message: MessageId(id.0.saturating_sub(1)), number: u32::MAX }
 }

@@ -7,7 +7,6 @@ use repute_message::merge::FormLetter;
 use repute_spool::{
     Campaign as Stored, CampaignState, CampaignWrite, MessageMeta, PartRecord, PartState, Stretch, Tally, Walk,
 };
-use repute_types::envelope::EnvelopeOptions;
 use repute_types::event::Level;
 use repute_types::labels::list_name;
 use repute_types::{Address, Content, Domain, EventKind, Labels, MessageId, PartId, Stream};
@@ -15,7 +14,6 @@ use repute_types::{Address, Content, Domain, EventKind, Labels, MessageId, PartI
 use tokio::sync::watch;
 
 use super::leave::GOOD_FOR;
-use super::list::before_first;
 use super::render::{self, For};
 use super::words::{Begin, Begun, BulkError, Campaign, Preview, Row, State, list_fault, name_fault};
 use super::{Known, check, refused_by_spool};
@@ -55,19 +53,14 @@ impl Control {
         let labels =
             Labels { campaign: Some(question.campaign), list: Some(list), tags: question.tags, ..Labels::default() };
         let meta = MessageMeta {
-            id,
             account: Some(campaign.account.clone()),
             stream: Stream::Bulk,
             from: Some(letter.from),
             author: Some(letter.author),
-            options: EnvelopeOptions::default(),
-            received: now,
-            expires: now + works.settings().retry.expire,
-            header_id: String::new(),
             size: letter.content.len() as u64,
             labels: labels.kept(),
             letter: Some(question.fields.into()),
-            members: false,
+            ..MessageMeta::new(id, now, now + works.settings().retry.expire)
         };
         let known = Known::of(&campaign);
         let write = CampaignWrite::Begin { campaign: Box::new(campaign), meta, letter: letter.content };
@@ -363,7 +356,7 @@ pub(super) async fn page(
 
 /// Hands a campaign's parts to the queue, and lets go those that it holds for the campaign alone.
 pub(crate) async fn enter(works: Arc<Works>, known: Arc<Known>) {
-    let mut walk = Walk::behind(Some(before_first(known.id)));
+    let mut walk = Walk::starting_at(known.id);
     loop {
         let parts = match page(&works, known.id, &mut walk, PAGE).await {
             Ok(parts) => parts,

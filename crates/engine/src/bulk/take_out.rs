@@ -14,7 +14,6 @@ use repute_types::{EventKind, PartId};
 use tokio::sync::watch;
 
 use super::Known;
-use super::list::before_first;
 use super::operate::{change, page};
 use super::words::BulkError;
 use crate::fresh::Loaded;
@@ -60,7 +59,7 @@ pub(crate) async fn run(works: Arc<Works>, mut stop: watch::Receiver<bool>) {
 }
 
 async fn take_out(works: &Works, known: &Known, stop: &watch::Receiver<bool>) -> Result<Came, BulkError> {
-    let mut walk = Walk::behind(Some(before_first(known.id)));
+    let mut walk = Walk::starting_at(known.id);
     let mut under_way = false;
     loop {
         let parts = page(works, known.id, &mut walk, BLOCK).await?;

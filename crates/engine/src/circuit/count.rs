@@ -108,19 +108,14 @@ impl Trouble {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Slice {
     pub since: Timestamp,
-    pub sent: u64,
-    pub unknown: u64,
-    pub complaints: u64,
-    pub spam: u64,
+    pub sums: Sums,
     /// Not written down since it changed.
     pub changed: bool,
 }
 
 impl Slice {
     fn take(&mut self, gone: Sums) {
-        let Slice { sent, unknown, complaints, spam, .. } = *self;
-        let Sums { sent, unknown, complaints, spam } = Sums { sent, unknown, complaints, spam }.without(gone);
-        *self = Slice { sent, unknown, complaints, spam, changed: true, ..*self };
+        *self = Slice { sums: self.sums.without(gone), changed: true, ..*self };
     }
 }
 
@@ -184,7 +179,7 @@ impl Window {
     pub fn add(&mut self, told: Told, now: Timestamp, settings: &CircuitSettings) -> Option<Trouble> {
         let slice = self.slice(now, settings);
         slice.changed = true;
-        slice.sent += u64::from(!matches!(told, Told::LaterUnknown | Told::Complaint));
+        slice.sums.sent += u64::from(!matches!(told, Told::LaterUnknown | Told::Complaint));
         let trouble = match told {
             Told::Sent => return None,
             Told::SentToUnknown | Told::LaterUnknown => Trouble::Unknown,
@@ -192,9 +187,9 @@ impl Window {
             Told::Complaint => Trouble::Complaints,
         };
         match trouble {
-            Trouble::Unknown => slice.unknown += 1,
-            Trouble::Complaints => slice.complaints += 1,
-            Trouble::Spam => slice.spam += 1,
+            Trouble::Unknown => slice.sums.unknown += 1,
+            Trouble::Complaints => slice.sums.complaints += 1,
+            Trouble::Spam => slice.sums.spam += 1,
         }
         Some(trouble)
     }
@@ -220,11 +215,11 @@ impl Window {
 
     /// All that was counted from then on.
     pub fn sums(&self, oldest: Timestamp) -> Sums {
-        let add = |sums: Sums, slice: &Slice| Sums {
-            sent: sums.sent + slice.sent,
-            unknown: sums.unknown + slice.unknown,
-            complaints: sums.complaints + slice.complaints,
-            spam: sums.spam + slice.spam,
+        let add = |all: Sums, Slice { sums, .. }: &Slice| Sums {
+            sent: all.sent + sums.sent,
+            unknown: all.unknown + sums.unknown,
+            complaints: all.complaints + sums.complaints,
+            spam: all.spam + sums.spam,
         };
         self.slices.iter().filter(|slice| slice.since >= oldest).fold(Sums::default(), add)
     }
@@ -234,8 +229,8 @@ impl Window {
         self.examples = Default::default();
         let forgive = |slice: &mut Slice| {
             // Refusals were counted as sent, too.
-            let sent = slice.sent.min(slice.unknown + slice.spam);
-            let gone = Sums { sent, unknown: slice.unknown, complaints: slice.complaints, spam: slice.spam };
+            let sent = slice.sums.sent.min(slice.sums.unknown + slice.sums.spam);
+            let gone = Sums { sent, ..slice.sums };
             slice.take(gone);
             (slice.since, gone)
         };
@@ -261,7 +256,7 @@ impl Window {
         }
         // A clock that is set back goes on in the newest slice.
         if self.slices.back().is_none_or(|last| last.since < since) {
-            self.slices.push_back(Slice { since, sent: 0, unknown: 0, complaints: 0, spam: 0, changed: true });
+            self.slices.push_back(Slice { since, sums: Sums::default(), changed: true });
         }
         let last = self.slices.len() - 1;
         &mut self.slices[last]

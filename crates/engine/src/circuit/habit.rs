@@ -29,7 +29,7 @@ const EXAMPLES: usize = 5;
 
 /// Days before this one are not needed any more.
 pub(crate) fn oldest(now: Timestamp) -> i64 {
-    now.0.div_euclid(DAY) - DAYS
+    now.day() - DAYS
 }
 
 /// What is too much for one account.
@@ -251,7 +251,7 @@ impl Habit {
     }
 
     fn today(&mut self, now: Timestamp) -> &mut Day {
-        let day = now.0.div_euclid(DAY);
+        let day = now.day();
         if self.days.back().is_none_or(|last| last.day < day) {
             self.days.push_back(Day { day, ..Day::default() });
             self.days_sent = self.days_sent.saturating_add(1);
@@ -269,7 +269,7 @@ impl Habit {
         self.meant_until = self.meant_until.max(until);
         self.changed = true;
         self.examples.clear();
-        let day = now.0.div_euclid(DAY);
+        let day = now.day();
         if let Some(today) = self.days.back_mut().filter(|last| last.day == day) {
             (today.meant, today.changed) = (true, true);
             let today = *today;

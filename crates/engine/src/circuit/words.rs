@@ -5,8 +5,7 @@ use std::time::Duration;
 
 use repute_ledger::{Incident, Opened};
 use repute_spool::MessageMeta;
-use repute_types::event::IncidentState;
-use repute_types::{AccountName, EventKind, Timestamp};
+use repute_types::{AccountName, Timestamp};
 
 use super::{CircuitRow, STRANGERS, Word};
 
@@ -105,18 +104,8 @@ fn cure(subject: &Subject, what: &str) -> String {
     }
 }
 
-pub(super) fn incident(subject: &Subject, opened: &Opened, state: IncidentState, text: String) -> EventKind {
-    EventKind::Incident {
-        id: opened.incident,
-        state,
-        what: opened.what.clone(),
-        subject: subject.to_string(),
-        text,
-        cure: if state == IncidentState::Opened { cure(subject, &opened.what) } else { String::new() },
-    }
-}
-
-pub(super) fn shown(subject: &Subject, opened: &Opened) -> Incident {
+/// What is open, as incidents are shown.
+pub(super) fn incident(subject: &Subject, opened: &Opened) -> Incident {
     Incident {
         id: opened.incident,
         opened: opened.at,

@@ -7,7 +7,7 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use repute_queue::{Change as Changed, Feedback, Flow, Intent, Then};
+use repute_queue::{Change as Changed, Feedback, Intent, Then};
 use repute_spool::{CampaignState, MessageMeta, PartRecord, PartState, SpoolError};
 use repute_types::{AccountName, Domain, MessageId, Timestamp};
 
@@ -232,9 +232,7 @@ impl Page<'_> {
 
     /// A part goes on, unless it has no permit.
     fn goes_or_waits(&mut self, meta: &MessageMeta, part: &PartRecord) {
-        let sender = self.works.gate.sender(meta.author.as_ref());
-        let flow = Flow { domain: part.domain.clone(), sender, tls_optional: meta.options.tls_optional };
-        match self.works.way(&self.works.settings(), &flow) {
+        match self.works.way(&self.works.settings(), &self.works.flow(meta, part)) {
             Some(_) => self.done.now += 1,
             None => self.holds(Holder::Permit(meta.author.clone())),
         }

@@ -1,7 +1,7 @@
 //! Which parts an operator means: a walk over the spool, page by page. However many are meant, no more than a page of
 //! them is in memory.
 
-use repute_spool::{MessageMeta, PartRecord, Spool, SpoolError, Stretch, Walk};
+use repute_spool::{MessageMeta, PartRecord, Spool, SpoolError, Stretch, Walk, walk};
 use repute_types::{MessageId, PartId, Timestamp};
 
 use super::{ControlError, Selector};
@@ -64,10 +64,7 @@ impl<'a> Pages<'a> {
     pub fn of(selector: &'a Selector, last: Option<MessageId>, now: Timestamp) -> Result<Pages<'a>, ControlError> {
         let mut ids = selector.ids()?;
         ids.sort_unstable();
-        let mut after = match ids.first() {
-            Some(first) if first.0 > 0 => Some(PartId { message: MessageId(first.0 - 1), number: u32::MAX }),
-            _ => None,
-        };
+        let mut after = ids.first().map(|first| walk::before(PartId { message: *first, number: 0 }));
         if let Some(place) = &selector.after {
             after = after.max(Some(place_of(place).ok_or_else(|| ControlError::NoSuchPlace(place.clone()))?));
         }

@@ -45,7 +45,7 @@ impl Control {
         let settings = self.works.settings();
         let egress = |e: &Arc<repute_delivery::Egress>| records::Egress {
             ehlo: e.ehlo.clone(),
-            addresses: e.v4.map(Into::into).into_iter().chain(e.v6.map(Into::into)).collect(),
+            addresses: e.addresses().collect(),
         };
         let all: Vec<_> = settings.egresses.iter().map(egress).collect();
         let key = |name: &Domain, key: &repute_trust::dkim::SigningKey| {

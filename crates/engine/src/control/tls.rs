@@ -44,7 +44,7 @@ impl Control {
     ) -> Result<TlsSessionList, ControlError> {
         let Some(store) = &self.works.doors.tls_sessions else { return Err(ControlError::NoTlsSessions) };
         tlsrpt::keep(&self.works).await;
-        let day = tlsrpt::day_of(self.now()) - i64::from(yesterday);
+        let day = self.now().day() - i64::from(yesterday);
         let domain = domain.map(ToString::to_string);
         let mut found = store.of_day(day, domain, limit.saturating_add(1)).await.map_err(ControlError::TlsSessions)?;
         let more = found.len() > limit;
@@ -60,7 +60,7 @@ impl Control {
             receiving: of.count.receiving,
             sending: of.count.sending,
         };
-        let mut date = Timestamp(day * 86_400_000).to_string();
+        let mut date = Timestamp::of_day(day).to_string();
         date.truncate("2026-11-26".len());
         Ok(TlsSessionList { day: date, rows: found.into_iter().map(row).collect(), more })
     }

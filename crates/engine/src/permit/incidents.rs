@@ -27,23 +27,21 @@ pub(crate) async fn follow(works: &Works, doors: &TrustDoors, changes: &[Changed
             _ => doors.store.close_incident(at, what, subject).await,
         };
         match changed {
-            Ok(Some(incident)) => works.emit(event(&incident)),
+            Ok(Some(incident)) => {
+                let state = if incident.closed.is_some() { IncidentState::Closed } else { IncidentState::Opened };
+                works.emit(event(&incident, state, incident.text.clone()));
+            }
             Ok(None) => {}
             Err(error) => board::noted(works, Err(error)),
         }
     }
 }
 
-fn event(incident: &Incident) -> EventKind {
-    let closed = incident.closed.is_some();
-    EventKind::Incident {
-        id: incident.id,
-        state: if closed { IncidentState::Closed } else { IncidentState::Opened },
-        what: incident.what.clone(),
-        subject: incident.subject.clone(),
-        text: incident.text.clone(),
-        cure: if closed { String::new() } else { incident.cure.clone() },
-    }
+/// What is told of an incident. What is over needs no cure.
+pub(crate) fn event(incident: &Incident, state: IncidentState, text: String) -> EventKind {
+    let Incident { id, what, subject, cure, .. } = incident.clone();
+    let cure = if state == IncidentState::Opened { cure } else { String::new() };
+    EventKind::Incident { id, state, what, subject, text, cure }
 }
 
 /// Writes to the operator of what has not been told yet, all in one letter.

@@ -43,9 +43,7 @@ impl Way {
     pub fn egress_of(number: u16) -> u16 {
         number / 3
     }
-}
 
-impl Way {
     /// Where a way that the queue knows by its number leaves from, for people.
     pub fn name_of(settings: &Settings, number: u16) -> String {
         let egress = egress_at(settings, Way::egress_of(number));
@@ -69,7 +67,7 @@ fn egress_at(settings: &Settings, index: u16) -> Arc<Egress> {
 pub(crate) fn addresses(settings: &Settings, egress: &Egress) -> Vec<IpAddr> {
     match egress.is_unbound() {
         true => settings.permit.chosen.clone(),
-        false => egress.v4.map(IpAddr::V4).into_iter().chain(egress.v6.map(IpAddr::V6)).collect(),
+        false => egress.addresses().collect(),
     }
 }
 

@@ -211,7 +211,7 @@ async fn tell_sender(
         Comeback::Report(report) => header_of(&report.original),
         _ => Content::new(),
     };
-    let about = notice::Returned {
+    let about = notice::CameBack {
         id,
         message: known.part.message,
         account: known.account.clone(),

@@ -15,7 +15,7 @@ use repute_message::whole::{self, Whole};
 use repute_spool::MessageMeta;
 use repute_types::envelope::EnvelopeOptions;
 use repute_types::event::Level;
-use repute_types::{Address, Body, Content, EnhancedCode, PartId, Recipient, Reply, Stream};
+use repute_types::{Address, Body, Content, EnhancedCode, PartId, Recipient, Reply};
 
 use super::known::{self, Known};
 use super::{Addressed, act, addressed};
@@ -173,19 +173,12 @@ fn compose(
         ..EnvelopeOptions::default()
     };
     let meta = MessageMeta {
-        id: mail.id,
-        account: None,
-        stream: Stream::Transactional,
         from: Some(of("postmaster", at)?),
         author: Some(domain.name.clone()),
         options,
-        received: now,
-        expires: now + settings.retry.expire,
         header_id: made.header_id,
         size: content.len() as u64,
-        labels: None,
-        letter: None,
-        members: false,
+        ..MessageMeta::new(mail.id, now, now + settings.retry.expire)
     };
     Ok(Some(Accepted { meta, recipients: vec![Recipient::to(to.clone())], content, due: now }))
 }

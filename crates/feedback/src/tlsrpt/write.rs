@@ -4,6 +4,7 @@
 
 use std::collections::BTreeMap;
 use std::io::Write as _;
+use std::time::Duration;
 
 use flate2::Compression;
 use flate2::write::GzEncoder;
@@ -13,7 +14,6 @@ use super::{DateRange, Failure, Summary, TlsPolicy, TlsPolicyReport, TlsReport};
 
 /// Of one policy.
 const DETAILS_MOST: usize = 200;
-const DAY_SECONDS: i64 = 86_400;
 
 /// Sessions that were alike.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -41,7 +41,7 @@ pub struct Reporter {
 
 /// The report about a domain of a UTC day, counted from 1970-01-01. The same counts make the same octets.
 pub fn tls_report(by: &Reporter, domain: &str, day: i64, counts: Vec<SessionCount>) -> TlsReport {
-    let start = date(day * DAY_SECONDS);
+    let start = date(Timestamp::of_day(day));
     let report_id = format!("{}.{domain}@{}", &start[..10], by.host);
     let mut policies: BTreeMap<TlsPolicy, TlsPolicyReport> = BTreeMap::new();
     for count in counts {
@@ -67,7 +67,7 @@ pub fn tls_report(by: &Reporter, domain: &str, day: i64, counts: Vec<SessionCoun
         organization_name: by.organisation.clone(),
         contact_info: Some(by.contact.clone()),
         report_id,
-        date_range: DateRange { start_datetime: start, end_datetime: date((day + 1) * DAY_SECONDS - 1) },
+        date_range: DateRange { start_datetime: start, end_datetime: date(last_second(day)) },
         policies,
     }
 }
@@ -83,7 +83,7 @@ impl TlsReport {
 
 /// What the file of a report is called (RFC 8460 §5.1). `submitter`: the domain that it is sent as.
 pub fn tls_report_file(submitter: &str, domain: &str, day: i64) -> String {
-    format!("{submitter}!{domain}!{}!{}.json.gz", day * DAY_SECONDS, (day + 1) * DAY_SECONDS - 1)
+    format!("{submitter}!{domain}!{}!{}.json.gz", Timestamp::of_day(day).seconds(), last_second(day).seconds())
 }
 
 fn detail(result_type: String, count: SessionCount) -> Failure {
@@ -99,9 +99,13 @@ fn detail(result_type: String, count: SessionCount) -> Failure {
     }
 }
 
+fn last_second(day: i64) -> Timestamp {
+    Timestamp::of_day(day + 1) - Duration::from_secs(1)
+}
+
 /// `2026-11-24T00:00:00Z`.
-fn date(seconds: i64) -> String {
-    let mut text = Timestamp(seconds * 1000).to_string();
+fn date(at: Timestamp) -> String {
+    let mut text = at.to_string();
     text.truncate("2026-11-24T00:00:00".len());
     text.push('Z');
     text

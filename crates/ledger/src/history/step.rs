@@ -2,7 +2,6 @@
 
 use std::fmt;
 
-use repute_types::event::Level;
 use repute_types::{Culprit, MessageId, Timestamp};
 use serde::{Deserialize, Serialize};
 
@@ -223,13 +222,5 @@ pub(super) fn culprit_as_str(culprit: Culprit) -> &'static str {
         Culprit::Network => "network",
         Culprit::Dns => "dns",
         Culprit::Us => "us",
-    }
-}
-
-pub(super) fn level_as_str(level: Level) -> &'static str {
-    match level {
-        Level::Info => "info",
-        Level::Warning => "warning",
-        Level::Error => "error",
     }
 }

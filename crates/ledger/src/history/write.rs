@@ -404,7 +404,7 @@ impl Batch<'_> {
         let mut add = self.db.prepare_cached(
             "INSERT INTO note (seq, at, kind, level, what, text) VALUES (?1, ?2, 'note', ?3, ?4, ?5)",
         )?;
-        add.execute(params![seq, at.0, super::step::level_as_str(level), what, text])?;
+        add.execute(params![seq, at.0, level.as_str(), what, text])?;
         Ok(())
     }
 

@@ -30,7 +30,7 @@ impl Queue {
             match slot.routing {
                 Routing::Barred(_) => again.push(index),
                 Routing::Known { lane, beside, .. } => {
-                    let key = self.lanes[lane.0 as usize].as_ref().map(|lane| &lane.key);
+                    let key = self.lanes.get(lane.0).map(|lane| &lane.key);
                     // Nobody looked at the lane beside it.
                     if beside.is_some() || !key.is_some_and(|key| stays(&slot.flow, key)) {
                         leaving.push((index, lane, beside));
@@ -76,7 +76,7 @@ impl Queue {
             }
         }
         for slot in 0..self.rows.len() as u32 {
-            let Some(row) = &self.rows[slot as usize] else { continue };
+            let Some(row) = self.rows.get(slot) else { continue };
             if row.state == State::Waiting && row.attempts > 0 && others.contains(&row.flow) {
                 self.forget_due(slot);
                 self.schedule(slot, now, now);
@@ -115,7 +115,7 @@ impl Queue {
     /// Looks on through lanes that were left half-way.
     pub(super) fn go_on(&mut self, now: Timestamp) {
         for id in std::mem::take(&mut self.unfinished) {
-            let Some(lane) = &self.lanes[id.0 as usize] else { continue };
+            let Some(lane) = self.lanes.get(id.0) else { continue };
             if lane.idle > 0 {
                 self.wakes.push(id);
             }

@@ -21,7 +21,7 @@ impl Queue {
         if other == lane {
             return None;
         }
-        self.lane_mut(other).domains += 1;
+        self.lane_mut(other).flows += 1;
         if let Routing::Known { beside, .. } = &mut self.flows.at(index).routing
             && let Some(before) = beside.replace(other)
         {
@@ -49,7 +49,7 @@ impl Queue {
     /// Parts of a flow that are ready in this lane and would not go today.
     fn another_day(&mut self, lane: LaneId, flow: u32, now: Timestamp) -> Vec<u32> {
         let (rows, paces) = (&self.rows, &self.paces);
-        let Some(lane) = self.lanes[lane.0 as usize].as_ref() else { return Vec::new() };
+        let Some(lane) = self.lanes.get(lane.0) else { return Vec::new() };
         let Some(pace) = lane.pace.and_then(|id| paces.get(id)) else { return Vec::new() };
         if pace.goes_today(Stream::Bulk, pace.ready, now)
             && pace.goes_today(Stream::Transactional, lane.transactional_ready(), now)
@@ -60,7 +60,7 @@ impl Queue {
         let (others, mut before, mut late) = (pace.ready.saturating_sub(lane.live), 0, Vec::new());
         for (stream, mark) in lane.marks().filter(|(_, mark)| is_at(rows, *mark)) {
             let ahead = if stream == Stream::Bulk { others } else { 0 };
-            let is_of_flow = rows[mark.slot as usize].as_ref().is_some_and(|row| row.flow == flow);
+            let is_of_flow = rows.get(mark.slot).is_some_and(|row| row.flow == flow);
             if is_of_flow && !pace.goes_today(stream, ahead + before, now) {
                 late.push(mark.slot);
             } else {

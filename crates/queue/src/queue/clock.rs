@@ -16,21 +16,19 @@ impl Queue {
         // What is due before this was put off since the clock was set, by the clock as it is now.
         let expected = now + by;
         self.due = Timers::default();
-        for (slot, row) in self.rows.iter_mut().enumerate() {
-            let Some(row) = row else { continue };
+        for (slot, row) in self.rows.iter_mut() {
             if row.attempts > 0 && row.due >= expected {
                 row.due = row.due - by;
             }
             if row.state == State::Waiting {
-                self.due.push(row.due, Mark { slot: slot as u32, generation: row.generation });
+                self.due.push(row.due, Mark { slot, generation: row.generation });
             }
         }
         self.pauses = Timers::default();
-        for (slot, lane) in self.lanes.iter_mut().enumerate() {
-            let Some(lane) = lane else { continue };
+        for (slot, lane) in self.lanes.iter_mut() {
             lane.set_back(by);
             if let Some(until) = lane.paused_until {
-                self.pauses.push(until, Mark { slot: slot as u32, generation: 0 });
+                self.pauses.push(until, Mark { slot, generation: 0 });
             }
         }
         self.set_paces_back(by);

@@ -7,7 +7,7 @@ use repute_types::{MessageId, PartId, Timestamp};
 use super::Queue;
 use crate::flows::Routing;
 use crate::lane::{LaneId, LaneView};
-use crate::part::{Aside, Change, Intent, Lease, Row, State, View};
+use crate::part::{Aside, Change, Intent, Lease, State, View};
 
 impl Queue {
     /// Takes a part out for good, or leases it to the caller for settling (expiry): `None`
@@ -62,13 +62,12 @@ impl Queue {
 
     /// How many parts of a message wait after an attempt. Looks at every part there is.
     pub fn tried(&self, message: MessageId) -> usize {
-        let is_it = |row: &&Row| row.part.message == message && row.attempts > 0;
-        self.rows.iter().flatten().filter(is_it).count()
+        self.rows.iter().filter(|(_, row)| row.part.message == message && row.attempts > 0).count()
     }
 
     /// Whether anything of a message is queued.
     pub fn has_parts(&self, message: MessageId) -> bool {
-        self.rows.iter().flatten().any(|row| row.part.message == message)
+        self.rows.iter().any(|(_, row)| row.part.message == message)
     }
 
     /// Forgets a part; the caller has seen to its record.
@@ -81,7 +80,7 @@ impl Queue {
 
     pub fn view(&self, part: PartId) -> Option<View> {
         let &slot = self.by_part.get(&part)?;
-        let row = self.rows[slot as usize].as_ref()?;
+        let row = self.rows.get(slot)?;
         let lane = row.lane.and_then(|id| self.lane_view(id));
         let is_barred = || matches!(self.flows.get(row.flow).routing, Routing::Barred(_));
         let state = if row.state == State::Routing && is_barred() { State::Barred } else { row.state };
@@ -89,7 +88,7 @@ impl Queue {
     }
 
     pub fn lane_view(&self, id: LaneId) -> Option<LaneView> {
-        let lane = self.lanes[id.0 as usize].as_ref()?;
+        let lane = self.lanes.get(id.0)?;
         Some(LaneView {
             key: lane.key.clone(),
             ready: lane.live,
@@ -102,7 +101,7 @@ impl Queue {
     }
 
     pub fn lanes(&self) -> impl Iterator<Item = LaneView> + '_ {
-        (0..self.lanes.len()).filter_map(|i| self.lane_view(LaneId(i as u32)))
+        self.lanes.iter().filter_map(|(id, _)| self.lane_view(LaneId(id)))
     }
 
     fn intend(&mut self, part: PartId, intent: Intent, at_once: impl FnOnce(&mut Queue, u32)) -> Change {

@@ -18,7 +18,7 @@ const TURN_HOLDS: Duration = Duration::from_secs(1);
 impl Queue {
     /// What a lane keeps to from now on; `None`: nothing.
     pub fn set_pace(&mut self, id: LaneId, terms: Option<&Terms>, now: Timestamp) {
-        let Some(lane) = self.lanes.get(id.0 as usize).and_then(Option::as_ref) else { return };
+        let Some(lane) = self.lanes.get(id.0) else { return };
         let (before, ready, idle) = (lane.pace, lane.live, lane.idle);
         let known = before.and_then(|pace| self.paces.get(pace)).map(|pace| pace.terms());
         if known == terms {
@@ -90,10 +90,9 @@ impl Queue {
 
     /// One more part is ready in the lane.
     pub(super) fn comes_ready(&mut self, id: LaneId) {
-        let Queue { lanes, rows, .. } = self;
-        let Some(lane) = lanes[id.0 as usize].as_mut() else { return };
+        let Some(lane) = self.lanes.get_mut(id.0) else { return };
         lane.live += 1;
-        lane.tidy(|mark| is_at(rows, mark));
+        lane.tidy(|mark| is_at(&self.rows, mark));
         if let Some(pace) = lane.pace {
             self.paces.at(pace).ready += 1;
         }
@@ -101,7 +100,7 @@ impl Queue {
 
     /// A part that was ready in this lane is not any more.
     pub(super) fn leaves_ready(&mut self, lane: Option<LaneId>) {
-        let Some(lane) = lane.and_then(|id| self.lanes[id.0 as usize].as_mut()) else { return };
+        let Some(lane) = lane.and_then(|id| self.lanes.get_mut(id.0)) else { return };
         lane.live = lane.live.saturating_sub(1);
         if let Some(pace) = lane.pace {
             let pace = self.paces.at(pace);
@@ -111,7 +110,7 @@ impl Queue {
 
     /// A message of the lane took so many transactions more than the one that it was given for.
     pub fn spend(&mut self, id: LaneId, transactions: u32, now: Timestamp) {
-        let Some(pace) = self.lanes[id.0 as usize].as_ref().and_then(|lane| lane.pace) else { return };
+        let Some(pace) = self.lanes.get(id.0).and_then(|lane| lane.pace) else { return };
         for _ in 0..transactions {
             self.paces.at(pace).take(now);
         }
@@ -120,7 +119,7 @@ impl Queue {
     /// When a session of the lane may begin with the message that it was given, of that stream: sessions that took long to open would
     /// all begin at once.
     pub fn speaks_at(&mut self, id: LaneId, stream: Stream, now: Timestamp) -> Timestamp {
-        let pace = self.lanes.get(id.0 as usize).and_then(Option::as_ref).and_then(|lane| lane.pace);
+        let pace = self.lanes.get(id.0).and_then(|lane| lane.pace);
         pace.map_or(now, |pace| self.paces.at(pace).speak(stream, now))
     }
 
@@ -139,8 +138,7 @@ impl Queue {
         match pace.wake {
             Some((planned, _)) if planned <= at => return,
             Some(_) => {
-                let paces = &self.paces;
-                self.pace_timers.forget_one(|mark| paces.is_wake(mark));
+                self.pace_timers.forget_one(|mark| self.paces.is_wake(mark));
             }
             None => {}
         }
@@ -150,10 +148,7 @@ impl Queue {
 
     /// The turns that have come.
     pub(super) fn turn_paces(&mut self, now: Timestamp) {
-        while let Some(mark) = {
-            let paces = &self.paces;
-            self.pace_timers.pop_due(now, |mark| paces.is_wake(mark))
-        } {
+        while let Some(mark) = self.pace_timers.pop_due(now, |mark| self.paces.is_wake(mark)) {
             let id = PaceId(mark.slot);
             self.paces.at(id).wake = None;
             if self.paces.forget_unused(id, now) {
@@ -172,7 +167,7 @@ impl Queue {
     /// Offers a turn to the first in line who can use it; whether there was one. Who is busy asks by itself when it is done.
     fn call_next(&mut self, id: PaceId, now: Timestamp) -> bool {
         while let Some(lane_id) = self.paces.at(id).call(now) {
-            let lane = self.lanes.get_mut(lane_id.0 as usize).and_then(Option::as_mut);
+            let lane = self.lanes.get_mut(lane_id.0);
             let Some(lane) = lane.filter(|lane| lane.pace == Some(id)) else { continue };
             if lane.lined_up.take().is_none() || lane.ready() == 0 || lane.is_paused(now) {
                 continue;

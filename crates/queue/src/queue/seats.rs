@@ -8,9 +8,9 @@
 
 use repute_types::Timestamp;
 
+use super::Queue;
 use crate::lane::LaneId;
 use crate::part::Next;
-use crate::queue::Queue;
 
 impl Queue {
     /// A session that was idle asks again, or is about to end.
@@ -33,7 +33,7 @@ impl Queue {
     }
 
     pub(super) fn wants_session(&self, id: LaneId, now: Timestamp) -> bool {
-        let Some(lane) = self.lanes[id.0 as usize].as_ref() else { return false };
+        let Some(lane) = self.lanes.get(id.0) else { return false };
         let may_have_more = lane.reached || lane.sessions == 0 || self.sessions <= self.settings.max_sessions / 4;
         may_have_more && lane.wants_session(now)
     }
@@ -50,7 +50,7 @@ impl Queue {
         }
         while self.is_one_free() {
             let id = self.wanting.pop_front()?;
-            if self.lanes[id.0 as usize].as_ref().is_none_or(|lane| lane.reached) {
+            if self.lanes.get(id.0).is_none_or(|lane| lane.reached) {
                 return Some(id);
             }
             self.strangers.push_back(id);
@@ -68,7 +68,7 @@ impl Queue {
         let mut left = self.lanes.len();
         while short > 0 && left > 0 && self.idle > self.dismissed {
             let at = self.look_from % self.lanes.len();
-            match self.lanes[at].as_mut().filter(|lane| lane.idle > lane.dismissed) {
+            match self.lanes.get_mut(at as u32).filter(|lane| lane.idle > lane.dismissed) {
                 Some(lane) => {
                     lane.dismissed += 1;
                     self.dismissed += 1;

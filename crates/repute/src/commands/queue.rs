@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use clap::Subcommand;
 use repute_engine::control::Selector;
-use repute_types::{Address, Domain, Timestamp};
+use repute_types::{Address, Clock as _, Domain, SystemClock, Timestamp};
 use serde::Deserialize;
 
 use crate::cli::{Context, Ended, Exit};
@@ -176,7 +176,7 @@ fn list(config: &Config, selector: Selector, limit: usize, context: &Context) ->
     } else if rows.is_empty() {
         out::line(nothing);
     } else {
-        out::print(&table(&rows, now()));
+        out::print(&table(&rows, SystemClock.now()));
         if more {
             out::line(&format!("and more: --limit {}", limit.saturating_mul(10)));
         }
@@ -192,7 +192,7 @@ fn show(config: &Config, selector: Selector, context: &Context) -> anyhow::Resul
     } else if rows.is_empty() {
         out::line("nothing of that waits; `repute why` tells what became of it");
     } else {
-        let now = now();
+        let now = SystemClock.now();
         out::print(&rows.iter().map(|row| page(row, now)).collect::<Vec<_>>().join("\n"));
     }
     Ok(if rows.is_empty() { Exit::Problem } else { Exit::Done })
@@ -237,11 +237,6 @@ fn change(config: &Config, request: Request, done: &str, context: &Context) -> a
         }
     }
     Ok(if now + later == 0 { Exit::Problem } else { Exit::Done })
-}
-
-fn now() -> Timestamp {
-    use repute_types::Clock as _;
-    repute_types::SystemClock.now()
 }
 
 /// `in 3m` for an instant of the answer; as it stands where it is none.

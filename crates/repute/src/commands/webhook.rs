@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use clap::Subcommand;
 use repute_hooks::{EventId, Secret, Selection};
-use repute_types::{MessageId, Timestamp};
+use repute_types::{Clock as _, MessageId, SystemClock, Timestamp};
 use serde::Deserialize;
 
 use super::events::instant_or_age;
@@ -117,7 +117,7 @@ fn list(answer: &serde_json::Value, config: &Config, context: &Context) -> anyho
         out::line("the server has no [[webhook]]");
     }
     if !rows.is_empty() {
-        let now = now();
+        let now = SystemClock.now();
         let cells = |row: &Row| {
             vec![
                 row.name.clone(),
@@ -160,7 +160,7 @@ fn show(answer: &serde_json::Value, context: &Context) -> anyhow::Result<Exit> {
     if context.json {
         out::json(answer);
     } else {
-        out::print(&page(&row, now()));
+        out::print(&page(&row, SystemClock.now()));
     }
     Ok(Exit::Done)
 }
@@ -223,11 +223,6 @@ fn done(answer: &serde_json::Value, text: &str, context: &Context) -> anyhow::Re
     Ok(Exit::Done)
 }
 
-fn now() -> Timestamp {
-    use repute_types::Clock as _;
-    repute_types::SystemClock.now()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -243,8 +238,8 @@ mod tests {
             }))
             .unwrap()
         };
-        let said = last_word(&row("disabled", "it answered 410 Gone: it wants no more"), now());
+        let said = last_word(&row("disabled", "it answered 410 Gone: it wants no more"), SystemClock.now());
         assert_eq!(said, "it answered 410 Gone: it wants no more: `repute webhook resume shop`");
-        assert_eq!(last_word(&row("active", ""), now()), "");
+        assert_eq!(last_word(&row("active", ""), SystemClock.now()), "");
     }
 }

@@ -102,8 +102,7 @@ fn domain(d: &meant::SendingDomain) -> SendingDomain {
 }
 
 fn egress(e: &meant::Egress, config: &Config) -> Egress {
-    let addresses = [e.v4.map(IpAddr::V4), e.v6.map(IpAddr::V6)];
-    let names: Vec<String> = addresses.iter().flatten().map(ToString::to_string).collect();
+    let names: Vec<String> = e.addresses().map(|address| address.to_string()).collect();
     let ehlo = e.ehlo.clone().unwrap_or_else(|| config.hostname.clone());
     Egress { name: names.join(","), ehlo, v4: e.v4, v6: e.v6, narrowed: false }
 }

@@ -174,7 +174,7 @@ impl Object<'_> {
             }
             EventKind::Note { level, what, text } => {
                 self.put("event", "note");
-                self.put("level", super::text::level_name(*level));
+                self.put("level", level.as_str());
                 self.put("what", what);
                 self.put("text", text);
             }

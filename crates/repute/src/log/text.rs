@@ -4,7 +4,6 @@
 use std::fmt::{self, Display, Write as _};
 use std::net::IpAddr;
 
-use repute_types::event::Level;
 use repute_types::{Address, Cause, Event, EventKind, Outcome, PartId, Timestamp, short};
 
 /// Appends the event's line.
@@ -145,7 +144,7 @@ impl Line<'_> {
                 if cure.is_empty() { Ok(()) } else { self.text("cure", cure) }
             }
             EventKind::Note { level, what, text } => {
-                write!(self, "{} {what}", level_name(*level))?;
+                write!(self, "{} {what}", level.as_str())?;
                 self.text("text", text)
             }
         }
@@ -249,13 +248,5 @@ impl fmt::Write for Escaped<'_> {
             }
         }
         Ok(())
-    }
-}
-
-pub(super) fn level_name(level: Level) -> &'static str {
-    match level {
-        Level::Info => "info",
-        Level::Warning => "warning",
-        Level::Error => "error",
     }
 }

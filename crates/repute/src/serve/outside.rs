@@ -190,38 +190,18 @@ fn accepted(meta: &MessageMeta, recipients: Vec<Address>, recipient_count: u64) 
 #[cfg(test)]
 mod tests {
     use repute_hooks::Bounds;
-    use repute_spool::{MemorySpool, NewMessage, PartState, Pending};
-    use repute_types::{Content, Domain, Recipient, Stream};
+    use repute_spool::{MemorySpool, NewMessage};
+    use repute_types::{Content, Domain, Recipient};
 
     use super::*;
 
     fn message(at: Timestamp) -> NewMessage {
         let id = MessageId::first_at(at);
-        let meta = MessageMeta {
-            id,
-            account: Some("shop".into()),
-            stream: Stream::Transactional,
-            from: None,
-            author: None,
-            options: Default::default(),
-            received: at,
-            expires: at + Duration::from_secs(86_400),
-            header_id: String::new(),
-            size: 1,
-            labels: None,
-            letter: None,
-            members: false,
-        };
-        let part = PartRecord {
-            id: PartId { message: id, number: 0 },
-            domain: Domain::parse("a.test").unwrap(),
-            recipients: vec![Pending { recipient: Recipient::to("x@a.test".parse().unwrap()), last: None }],
-            attempts: 0,
-            state: PartState::Due,
-            due: at,
-            delay_noticed: false,
-            values: Vec::new(),
-        };
+        let expires = at + Duration::from_secs(86_400);
+        let meta = MessageMeta { account: Some("shop".into()), size: 1, ..MessageMeta::new(id, at, expires) };
+        let recipients = vec![Recipient::to("x@a.test".parse().unwrap())];
+        let id = PartId { message: id, number: 0 };
+        let part = PartRecord::new(id, Domain::parse("a.test").unwrap(), recipients, at);
         NewMessage { meta, content: Content::from(&b"x"[..]), parts: vec![part] }
     }
 

@@ -7,9 +7,12 @@ pub mod server;
 use std::io::Write as _;
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
+use std::sync::Arc;
 
+/// It goes with the last of its clones.
+#[derive(Clone)]
 pub struct Place {
-    folder: tempfile::TempDir,
+    folder: Arc<tempfile::TempDir>,
 }
 
 pub struct Run {
@@ -28,7 +31,7 @@ impl Run {
 
 impl Place {
     pub fn new(config: &str) -> Place {
-        let place = Place { folder: tempfile::tempdir().unwrap() };
+        let place = Place { folder: Arc::new(tempfile::tempdir().unwrap()) };
         std::fs::write(place.path("repute.toml"), config).unwrap();
         place
     }

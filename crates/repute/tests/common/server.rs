@@ -15,7 +15,8 @@ use nix::unistd::Pid;
 
 use super::Place;
 
-pub const PATIENCE: Duration = Duration::from_secs(30);
+/// Long, because tests may run on a machine that does much else.
+pub const PATIENCE: Duration = Duration::from_secs(120);
 
 /// A server in its own folder; killed if a test leaves it behind.
 pub struct Server {
@@ -90,6 +91,15 @@ impl Server {
             std::thread::sleep(Duration::from_millis(20));
         }
         panic!("the server did not end; it said:\n{}", self.said);
+    }
+
+    /// `kill -9`, and waits until it is gone. A server that had ended by itself fails the test.
+    pub fn kill(mut self) {
+        if let Some(status) = self.child.try_wait().unwrap() {
+            panic!("the server had ended by itself with {status}; it said:\n{}", self.said);
+        }
+        self.child.kill().unwrap();
+        self.child.wait().unwrap();
     }
 
     /// Sends one message over SMTP; the reply to its end.

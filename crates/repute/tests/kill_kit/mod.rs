@@ -5,17 +5,13 @@
 
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::net::{SocketAddr, TcpListener, TcpStream};
-use std::process::{Child, Stdio};
-use std::sync::mpsc::{Receiver, channel};
 use std::sync::{Arc, Condvar, Mutex};
 use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
 use crate::common::Place;
-
-/// Long, because a campaign may run on a machine that does much else.
-pub const PATIENCE: Duration = Duration::from_secs(120);
+use crate::common::server::{PATIENCE, Server};
 
 /// A folder with configuration and state, used by one server after the other.
 pub struct House {
@@ -43,14 +39,7 @@ impl House {
     }
 
     pub fn start(&self) -> Server {
-        let mut child = self.place.command(&["serve"]).stderr(Stdio::piped()).spawn().unwrap();
-        let stderr = BufReader::new(child.stderr.take().unwrap());
-        let (send, lines) = channel();
-        std::thread::spawn(move || stderr.lines().map_while(Result::ok).try_for_each(|line| send.send(line)));
-        let mut server = Server { child, lines, said: String::new(), address: String::new() };
-        let ready = server.wait_for("repute: ready");
-        server.address = ready.split("submission=").nth(1).unwrap().split(' ').next().unwrap().to_owned();
-        server
+        Server::start_in(self.place.clone())
     }
 
     /// What is on disk, as `repute queue list` reads it where no server runs: the recipients,
@@ -87,44 +76,6 @@ impl Waiting {
             state: row["state"].as_str().unwrap().to_owned(),
             attempts: row["attempts"].as_u64().unwrap(),
         }
-    }
-}
-
-/// A running server; killed at the latest when it is dropped.
-pub struct Server {
-    child: Child,
-    lines: Receiver<String>,
-    said: String,
-    pub address: String,
-}
-
-impl Server {
-    /// The next line that holds `text`.
-    pub fn wait_for(&mut self, text: &str) -> String {
-        let until = Instant::now() + PATIENCE;
-        while let Ok(line) = self.lines.recv_timeout(until.saturating_duration_since(Instant::now())) {
-            self.said += &format!("{line}\n");
-            if line.contains(text) {
-                return line;
-            }
-        }
-        panic!("the server did not say {text:?}; it said:\n{}", self.said);
-    }
-
-    /// `kill -9`, and waits until it is gone. A server that had ended by itself fails the test.
-    pub fn kill(mut self) {
-        if let Some(status) = self.child.try_wait().unwrap() {
-            panic!("the server had ended by itself with {status}; it said:\n{}", self.said);
-        }
-        self.child.kill().unwrap();
-        self.child.wait().unwrap();
-    }
-}
-
-impl Drop for Server {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
     }
 }
 

@@ -224,19 +224,12 @@ fn a_campaign_and_its_members_read_as_they_were_written() {
 #[test]
 fn a_record_without_an_author_is_read() {
     let now = MessageMeta {
-        id: MessageId(1),
         account: Some("shop".into()),
         stream: Stream::Bulk,
         from: Address::parse("a@example.com").ok(),
-        author: None,
-        options: EnvelopeOptions::default(),
-        received: Timestamp(1),
-        expires: Timestamp(2),
         header_id: "x@example.com".into(),
         size: 3,
-        labels: None,
-        letter: None,
-        members: false,
+        ..MessageMeta::new(MessageId(1), Timestamp(1), Timestamp(2))
     };
     let mut octets = Vec::new();
     meta_to_octets(&now, &mut octets);

@@ -3,11 +3,10 @@
 
 use repute_spool::sqlite::{Fault, Hook, Options, Step};
 use repute_spool::{
-    Campaign, CampaignState, CampaignWrite, Change, Ended, MessageMeta, NewMessage, PartRecord, PartState, Pending,
-    Settlement, Spool, Tally,
+    Campaign, CampaignState, CampaignWrite, Change, Ended, MessageMeta, NewMessage, PartRecord, Settlement, Spool,
+    Tally,
 };
-use repute_types::envelope::EnvelopeOptions;
-use repute_types::{Address, Content, Domain, MessageId, PartId, Random, Recipient, SeededRandom, Stream, Timestamp};
+use repute_types::{Address, Content, Domain, MessageId, PartId, Random, Recipient, SeededRandom, Timestamp};
 
 pub fn id(number: u64) -> MessageId {
     MessageId(number)
@@ -30,34 +29,19 @@ pub fn octets(number: u64, len: usize) -> Vec<u8> {
 
 pub fn part(message: u64, number: u32, domain: &str) -> PartRecord {
     let address = Address::parse(&format!("bob@{domain}")).unwrap();
-    PartRecord {
-        id: part_id(message, number),
-        domain: Domain::parse(domain).unwrap(),
-        recipients: vec![Pending { recipient: Recipient::to(address), last: None }],
-        attempts: 0,
-        state: PartState::Due,
-        due: Timestamp(1_000),
-        delay_noticed: false,
-        values: Vec::new(),
-    }
+    let domain = Domain::parse(domain).unwrap();
+    PartRecord::new(part_id(message, number), domain, vec![Recipient::to(address)], Timestamp(1_000))
 }
 
 pub fn message(number: u64, content: impl Into<Content>, domains: &[&str]) -> NewMessage {
     let content = content.into();
     let meta = MessageMeta {
-        id: id(number),
         account: Some("shop".into()),
-        stream: Stream::Transactional,
         from: Some(Address::parse("shop@example.com").unwrap()),
         author: Domain::parse("example.com").ok(),
-        options: EnvelopeOptions::default(),
-        received: Timestamp(1_000),
-        expires: Timestamp(2_000),
         header_id: format!("{number}@example.com"),
         size: content.len() as u64,
-        labels: None,
-        letter: None,
-        members: false,
+        ..MessageMeta::new(id(number), Timestamp(1_000), Timestamp(2_000))
     };
     let parts = domains.iter().enumerate().map(|(n, domain)| part(number, n as u32, domain)).collect();
     NewMessage { meta, parts, content }

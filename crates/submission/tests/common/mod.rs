@@ -12,7 +12,7 @@ use std::sync::{Arc, Mutex};
 use repute_engine::Allowance;
 use repute_engine::door::{Account, AuthRefused, Crowd, Door, Returned, ScramSecret, Submitted};
 use repute_spool::memory::MemorySpool;
-use repute_spool::{BoxFuture, Committed, MessageMeta, NewMessage, PartRecord, PartState, Pending, Spool};
+use repute_spool::{BoxFuture, Committed, MessageMeta, NewMessage, PartRecord, Spool};
 use repute_submission::{Limits, ListenerConfig, ListenerKind, SharedBounds, SharedLimits, TlsSource};
 use repute_types::{
     Address, Content, Domain, EnhancedCode, Envelope, Labels, MessageId, PartId, Recipient, Reply, Stream, Timestamp,
@@ -77,32 +77,9 @@ impl FakeDoor {
         }
         let id = self.next_id();
         let at = Timestamp(0);
-        let meta = MessageMeta {
-            id,
-            account: Some(account.name.clone()),
-            stream: account.stream,
-            from: envelope.from.clone(),
-            author: None,
-            options: envelope.options.clone(),
-            received: at,
-            expires: Timestamp(1),
-            header_id: String::new(),
-            size: content.len() as u64,
-            labels: None,
-            letter: None,
-            members: false,
-        };
-        let pending = |r: &Recipient| Pending { recipient: r.clone(), last: None };
-        let part = PartRecord {
-            id: PartId { message: id, number: 0 },
-            domain: envelope.recipients[0].address.domain().clone(),
-            recipients: envelope.recipients.iter().map(pending).collect(),
-            attempts: 0,
-            state: PartState::Due,
-            due: at,
-            delay_noticed: false,
-            values: Vec::new(),
-        };
+        let meta = MessageMeta { account: Some(account.name.clone()), ..MessageMeta::new(id, at, Timestamp(1)) };
+        let domain = envelope.recipients[0].address.domain().clone();
+        let part = PartRecord::new(PartId { message: id, number: 0 }, domain, envelope.recipients.clone(), at);
         let new = NewMessage { meta, parts: vec![part], content: content.clone() };
         let committed = self.spool.commit(new).await.unwrap();
         let taken =
@@ -129,12 +106,7 @@ impl Door for FakeDoor {
         self.crowds.lock().unwrap().push(crowd);
     }
 
-    fn password<'a>(
-        &'a self,
-        name: &'a str,
-        password: &'a str,
-        _: IpAddr,
-    ) -> BoxFuture<'a, Result<Arc<Account>, AuthRefused>> {
+    fn password<'a>(&'a self, name: &'a str, password: &'a str) -> BoxFuture<'a, Result<Arc<Account>, AuthRefused>> {
         let answer = match (name, password) {
             ("shop", "secret") => Ok(self.shop.clone()),
             ("busy", _) => Err(AuthRefused::Busy),

@@ -5,11 +5,11 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::{Arc, Mutex, OnceLock};
 use std::time::Duration;
 
-use repute_delivery::{DeliverySettings, Routes};
+use repute_engine::bulk::BulkSettings;
 use repute_engine::config::{AccountSettings, AddressRange, Limits, SendingDomain};
 use repute_engine::control::Selector;
 use repute_engine::door::{Account, Origin, ScramSecret, Submitted};
-use repute_engine::{CircuitSettings, Door, Doors, Engine, ReturnSettings, Settings, SuppressionSettings};
+use repute_engine::{CircuitSettings, Door, Doors, Engine, Settings};
 use repute_net::{Listener, MemoryNetwork, TlsClient};
 use repute_queue::Retry;
 use repute_spool::{MemorySpool, Spool};
@@ -424,40 +424,19 @@ fn account(name: &str) -> Arc<Account> {
 
 fn settings(size: Size) -> Settings {
     let settings_of = |name, third| AccountSettings {
-        account: account(name),
-        password: None,
         scram: (name == "shop").then(|| secret_of("pencil")),
         addresses: vec![AddressRange { address: IpAddr::V4(Ipv4Addr::new(198, 18, third, 0)), prefix: 24 }],
-        rate: None,
-        replies: None,
+        ..AccountSettings::new(account(name))
     };
+    let sending = SendingDomain::new(Domain::parse("example.com").unwrap(), Vec::new());
     Settings {
-        hostname: Domain::parse("mail.example.com").unwrap(),
         accounts: vec![settings_of("shop", 1), settings_of("list", 2)],
         // Signatures are others' tests; here they would only cost time.
-        domains: vec![SendingDomain {
-            name: Domain::parse("example.com").unwrap(),
-            keys: Vec::new(),
-            danger_unsigned: true,
-            return_path: None,
-            pool: None,
-        }],
-        egresses: Vec::new(),
-        routes: Arc::new(Routes::default()),
-        sites: Vec::new(),
-        warm_up: Vec::new(),
-        delivery: Arc::new(DeliverySettings::default()),
+        domains: vec![SendingDomain { danger_unsigned: true, ..sending }],
         retry: Retry { expire: size.expire, ..Retry::default() },
-        suppression: SuppressionSettings::default(),
-        returned: ReturnSettings::default(),
         // Its receivers refuse so many that nothing would go.
         circuit: CircuitSettings { unknown: 0, complaints: 0, spam: 0, ..CircuitSettings::default() },
-        permit: Default::default(),
-        tls_reports: Default::default(),
-        bulk: repute_engine::bulk::BulkSettings {
-            url: Some("https://mail.example.com".into()),
-            list_unsubscribe: true,
-        },
+        bulk: BulkSettings { url: Some("https://mail.example.com".into()), list_unsubscribe: true },
         limits: Limits {
             sessions_per_site: SESSIONS_PER_SITE,
             sessions: size.sessions,
@@ -465,5 +444,6 @@ fn settings(size: Size) -> Settings {
             fresh_content: 20_000,
             ..Limits::default()
         },
+        ..Settings::new(Domain::parse("mail.example.com").unwrap())
     }
 }

@@ -11,10 +11,9 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use repute_delivery::{DeliverySettings, Routes};
 use repute_dns::{BoxFuture, Lookup, Mx, Resolver, ServersFake};
 use repute_engine::bulk::BulkSettings;
-use repute_engine::config::{AccountSettings, Limits as EngineLimits, SendingDomain};
+use repute_engine::config::{AccountSettings, SendingDomain};
 use repute_engine::door::Account;
 use repute_engine::permit::TrustDoors;
 use repute_engine::{Doors, Engine, Settings as EngineSettings};
@@ -24,7 +23,7 @@ use repute_ledger::suppression::Suppressions;
 use repute_ledger::{Circuits, History, HistoryOptions, Opened, Reports, ReportsOptions, TlsSessions, Trust};
 use repute_metrics::{Counters, Page, Source};
 use repute_net::{MemoryNetwork, TlsClient};
-use repute_queue::{Rate, Retry};
+use repute_queue::Rate;
 use repute_spool::{MemorySpool, Spool};
 use repute_types::event::{EventSink, NoEvents};
 use repute_types::{Domain, Event, EventKind, MessageId, SeededRandom, Stream, SystemClock, Timestamp};
@@ -328,38 +327,15 @@ pub fn domain(name: &str) -> Domain {
 }
 
 fn engine_settings() -> EngineSettings {
-    let sending = |name: &str| SendingDomain {
-        name: domain(name),
-        keys: Vec::new(),
-        danger_unsigned: true,
-        return_path: None,
-        pool: None,
-    };
     let account = |name: &str| AccountSettings {
-        account: Arc::new(account_of(name)),
-        password: None,
-        scram: None,
-        addresses: Vec::new(),
         rate: (name == "rated").then_some(Rate { count: 3, per: Duration::from_secs(3600) }),
-        replies: None,
+        ..AccountSettings::new(Arc::new(account_of(name)))
     };
     EngineSettings {
-        permit: Default::default(),
-        tls_reports: Default::default(),
         bulk: BulkSettings { url: Some("https://mail.example.com".into()), list_unsubscribe: true },
-        hostname: domain("mail.example.com"),
         accounts: vec![account("shop"), account("other"), account("news"), account("rated")],
-        domains: vec![sending("example.com")],
-        egresses: Vec::new(),
-        routes: Arc::new(Routes::default()),
-        sites: Vec::new(),
-        warm_up: Vec::new(),
-        delivery: Arc::new(DeliverySettings::default()),
-        retry: Retry::default(),
-        limits: EngineLimits::default(),
-        suppression: Default::default(),
-        returned: Default::default(),
-        circuit: Default::default(),
+        domains: vec![SendingDomain { danger_unsigned: true, ..SendingDomain::new(domain("example.com"), Vec::new()) }],
+        ..EngineSettings::new(domain("mail.example.com"))
     }
 }
 

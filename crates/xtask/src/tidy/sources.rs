@@ -6,10 +6,6 @@ use crate::Fault;
 /// A file past this has taken in a second duty.
 const LONGEST: usize = 500;
 
-/// Files that may be longer, each with its reason. The list should be empty.
-const LONGER: &[(&str, &str)] =
-    &[("crates/queue/src/queue.rs", "the queue is one value; its private parts are in the files beside it")];
-
 pub fn check(files: &[File]) -> Vec<Fault> {
     files.iter().filter(|f| f.name.ends_with(".rs")).flat_map(check_one).collect()
 }
@@ -25,7 +21,7 @@ fn check_one(file: &File) -> Vec<Fault> {
         );
     }
     let lines = file.text.lines().count();
-    if lines > LONGEST && !LONGER.iter().any(|(name, _)| *name == file.name) {
+    if lines > LONGEST {
         let what = format!("{lines} lines, more than {LONGEST}");
         fault(0, what, "find the second duty that has moved in, and give it a file");
     }
