@@ -16,6 +16,7 @@ use repute_types::{
 use crate::allowance::Allowance;
 
 /// How far ahead a message may be handed in.
+use crate::listed::Listed;
 pub const SEND_AT_MOST: Duration = Duration::from_secs(7 * 24 * 3600);
 
 /// Who may submit, as the configuration says; shared, replaced as a whole on reload.
@@ -23,7 +24,7 @@ pub const SEND_AT_MOST: Duration = Duration::from_secs(7 * 24 * 3600);
 pub struct Account {
     pub name: AccountName,
     /// From and MAIL FROM must be within one of these exactly (subdomains are listed too).
-    pub domains: Vec<Domain>,
+    pub domains: Listed<Domain>,
     pub stream: Stream,
     /// Leave the submitter's address and name out of the Received field.
     pub private: bool,

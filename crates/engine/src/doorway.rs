@@ -29,9 +29,7 @@ impl Door for Works {
     }
 
     fn known_address(&self, client: IpAddr) -> Option<Arc<Account>> {
-        let settings = self.settings();
-        let known = settings.accounts.iter().find(|a| a.addresses.iter().any(|range| range.contains(client)));
-        known.map(|a| a.account.clone())
+        self.accounts.known_address(client)
     }
 
     fn may_send_from(&self, account: &Account, from: Option<&Address>) -> Result<(), Reply> {

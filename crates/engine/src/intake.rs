@@ -45,11 +45,9 @@ fn may_use_domain<'a>(
     domain: &Domain,
     which: &str,
 ) -> Result<&'a SendingDomain, Reply> {
-    let usable = |d: &&SendingDomain| d.name == *domain || d.return_path.as_ref() == Some(domain);
-    let found = settings.domains.iter().filter(usable).find(|d| account.domains.contains(&d.name));
+    let found = settings.domains.of(domain).find(|d| account.domains.has(&d.name));
     let Some(found) = found else {
-        let known = settings.domains.iter().any(|d| usable(&d));
-        let cure = if known {
+        let cure = if settings.domains.has(domain) {
             format!("add \"{domain}\" to the domains of [[account]] \"{}\"", account.name)
         } else {
             format!(

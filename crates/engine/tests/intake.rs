@@ -63,7 +63,7 @@ async fn a_full_disk_is_a_temporary_refusal_and_nothing_is_kept() {
 async fn the_rows_of_a_list_count_for_the_rate_of_its_account() {
     let world = World::new().await;
     let rate = repute_queue::Rate { count: 3, per: HOUR };
-    world.reload(|settings| settings.accounts[1].rate = Some(rate));
+    world.reload(|settings| settings.accounts.change(|all| all[1].rate = Some(rate)));
     let id = world.control().begin(begin("autumn")).await.unwrap().id;
     let rows = |from: u32, to: u32| (from..to).map(|n| row(&format!("p{n}@b.test"), "Ann")).collect::<Vec<_>>();
     let left = || world.door().allowance("news").unwrap().left;
@@ -110,7 +110,7 @@ async fn what_an_account_sent_within_a_day_is_counted() {
 async fn an_account_that_has_handed_in_its_rate_is_told_when_to_go_on_and_what_is_refused_costs_it_nothing() {
     let world = World::new().await;
     let rate = repute_queue::Rate { count: 2, per: HOUR };
-    world.reload(|settings| settings.accounts[0].rate = Some(rate));
+    world.reload(|settings| settings.accounts.change(|all| all[0].rate = Some(rate)));
     world.spool.set_disk(repute_spool::memory::Disk::Full);
     for _ in 0..3 {
         assert_eq!(world.submit("a@example.com", &["bob@b.test"]).await.unwrap_err().code, 452);
@@ -129,6 +129,6 @@ async fn an_account_that_has_handed_in_its_rate_is_told_when_to_go_on_and_what_i
     world.submit_as(news(), "news@news.example", &["bob@b.test"], of_others).await.unwrap();
     pass(30 * MINUTE).await;
     world.submit("a@example.com", &["bob@b.test"]).await.unwrap();
-    world.reload(|settings| settings.accounts[0].rate = None);
+    world.reload(|settings| settings.accounts.change(|all| all[0].rate = None));
     world.submit("a@example.com", &["bob@b.test"]).await.unwrap();
 }

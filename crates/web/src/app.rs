@@ -78,7 +78,7 @@ impl Face {
 
     /// Takes another state of the configuration; requests under way end by the earlier one.
     pub fn reload(&self, settings: Settings) {
-        self.0.paces.keep(|name| settings.tokens.iter().any(|token| token.name == name));
+        self.0.paces.keep(|name| settings.tokens.named(name).is_some());
         *self.0.settings.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(settings);
     }
 }

@@ -34,9 +34,11 @@ mod sigv4;
 mod site;
 mod slow;
 mod unsubscribe;
+mod tokens;
 mod v1;
 
 pub use app::{Face, Services};
 pub use router::description;
 pub use serve::{Transport, serve};
 pub use settings::{Action, Limits, Settings, Token, TokenHash};
+pub use tokens::Tokens;

@@ -155,7 +155,7 @@ async fn known(app: &Arc<App>, request: Request) -> Result<(Caller, Raw), Proble
     let client = peer.client(&parts.headers);
     let settings = app.settings();
     let claim = Claim::read(&parts);
-    let token = claim.as_ref().and_then(|claim| settings.tokens.iter().find(|token| token.name == claim.key_id));
+    let token = claim.as_ref().and_then(|claim| settings.tokens.named(claim.key_id));
     let (Some(claim), Some(token)) = (&claim, token.cloned()) else { return Err(nobody(app, client)) };
     if let Some(wait) = caller::take(app, &settings, &token, 1).wait {
         return Err(caller::too_many(wait));

@@ -11,6 +11,7 @@ use std::time::Duration;
 use repute_delivery::{DeliverySettings, Egress, Routes, Tally};
 use repute_engine::config::{AccountSettings, Limits, SendingDomain};
 use repute_engine::door::{Account, Origin, Submitted};
+use repute_engine::listed::Listed;
 use repute_engine::permit::{PermitSettings, TrustDoors};
 use repute_engine::{
     Begin, CircuitSettings, Control, Door, Doors, Engine, ReturnSettings, Settings, SiteRule, SuppressionSettings,
@@ -188,11 +189,13 @@ impl World {
     fn settings(&self) -> Settings {
         let mut settings = settings();
         settings.egresses.clone_from(&self.egresses);
-        settings.domains.clone_from(&self.domains);
-        if let Some(first) = settings.domains.first_mut() {
-            first.return_path.clone_from(&self.return_path);
-        }
-        settings.accounts[0].replies.clone_from(&self.replies);
+        settings.domains.change(|all| {
+            all.clone_from(&self.domains);
+            if let Some(first) = all.first_mut() {
+                first.return_path.clone_from(&self.return_path);
+            }
+        });
+        settings.accounts.change(|all| all[0].replies.clone_from(&self.replies));
         settings.routes = self.routes.clone();
         settings.sites.clone_from(&self.sites);
         settings.warm_up.clone_from(&self.warm_up);
@@ -360,7 +363,7 @@ impl World {
 pub fn shop() -> Arc<Account> {
     Arc::new(Account {
         name: "shop".into(),
-        domains: vec![domain("example.com"), domain("keyless.test")],
+        domains: vec![domain("example.com"), domain("keyless.test")].into(),
         stream: Stream::Transactional,
         private: false,
     })
@@ -370,7 +373,7 @@ pub fn shop() -> Arc<Account> {
 pub fn news() -> Arc<Account> {
     Arc::new(Account {
         name: "news".into(),
-        domains: vec![domain("news.example")],
+        domains: vec![domain("news.example")].into(),
         stream: Stream::Bulk,
         private: false,
     })
@@ -406,8 +409,9 @@ fn settings() -> Settings {
                 rate: None,
                 replies: None,
             })
-            .into(),
-        domains: Vec::new(),
+            .into_iter()
+            .collect(),
+        domains: Listed::default(),
         egresses: Vec::new(),
         routes: Arc::new(Routes::default()),
         sites: Vec::new(),

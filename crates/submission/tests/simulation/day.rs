@@ -416,7 +416,7 @@ fn secret_of(password: &str) -> ScramSecret {
 fn account(name: &str) -> Arc<Account> {
     Arc::new(Account {
         name: name.into(),
-        domains: vec![Domain::parse("example.com").unwrap()],
+        domains: vec![Domain::parse("example.com").unwrap()].into(),
         stream: if name == "list" { Stream::Bulk } else { Stream::Transactional },
         private: false,
     })
@@ -433,7 +433,7 @@ fn settings(size: Size) -> Settings {
     };
     Settings {
         hostname: Domain::parse("mail.example.com").unwrap(),
-        accounts: vec![settings_of("shop", 1), settings_of("list", 2)],
+        accounts: vec![settings_of("shop", 1), settings_of("list", 2)].into(),
         // Signatures are others' tests; here they would only cost time.
         domains: vec![SendingDomain {
             name: Domain::parse("example.com").unwrap(),
@@ -441,7 +441,8 @@ fn settings(size: Size) -> Settings {
             danger_unsigned: true,
             return_path: None,
             pool: None,
-        }],
+        }]
+        .into(),
         egresses: Vec::new(),
         routes: Arc::new(Routes::default()),
         sites: Vec::new(),

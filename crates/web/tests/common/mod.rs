@@ -164,7 +164,7 @@ impl World {
     /// Takes a token out of the configuration.
     pub fn revoke(&self, name: &str) {
         let mut settings = settings();
-        settings.tokens.retain(|token| token.name != name);
+        settings.tokens = settings.tokens.iter().filter(|token| token.name != name).cloned().collect();
         self.face.reload(settings);
     }
 
@@ -287,7 +287,7 @@ fn settings() -> Settings {
         })
     };
     Settings {
-        tokens: vec![
+        tokens: [
             token("shop", "shop", &Action::ALL, None),
             token("reader", "other", &[Action::Read], None),
             token("slow", "shop", &Action::ALL, Some(2)),
@@ -309,7 +309,9 @@ fn settings() -> Settings {
                 actions: vec![Action::Metrics],
                 requests_per_minute: None,
             }),
-        ],
+        ]
+        .into_iter()
+        .collect(),
         imprint: Some("Example Ltd.".into()),
         policies: vec![(domain("mta-sts.bounces.example.com"), "version: STSv1\r\n".into())],
         requests_per_minute: 6000,
@@ -320,7 +322,7 @@ fn settings() -> Settings {
 fn account_of(name: &str) -> Account {
     let domains = vec![domain("example.com"), domain("other.example")];
     let stream = if name == "news" { Stream::Bulk } else { Stream::Transactional };
-    Account { name: name.into(), domains, stream, private: false }
+    Account { name: name.into(), domains: domains.into(), stream, private: false }
 }
 
 pub fn domain(name: &str) -> Domain {
@@ -348,8 +350,8 @@ fn engine_settings() -> EngineSettings {
         tls_reports: Default::default(),
         bulk: BulkSettings { url: Some("https://mail.example.com".into()), list_unsubscribe: true },
         hostname: domain("mail.example.com"),
-        accounts: vec![account("shop"), account("other"), account("news"), account("rated")],
-        domains: vec![sending("example.com")],
+        accounts: vec![account("shop"), account("other"), account("news"), account("rated")].into(),
+        domains: vec![sending("example.com")].into(),
         egresses: Vec::new(),
         routes: Arc::new(Routes::default()),
         sites: Vec::new(),
