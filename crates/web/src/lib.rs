@@ -12,6 +12,7 @@
 mod app;
 mod body;
 mod caller;
+mod crowd;
 mod describe;
 #[doc(hidden)]
 pub mod dry;
@@ -33,8 +34,8 @@ mod settings;
 mod sigv4;
 mod site;
 mod slow;
-mod unsubscribe;
 mod tokens;
+mod unsubscribe;
 mod v1;
 
 pub use app::{Face, Services};

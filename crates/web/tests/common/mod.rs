@@ -197,6 +197,11 @@ impl World {
         }
     }
 
+    /// What was noted for the operator since it was last asked.
+    pub fn notes(&self) -> Vec<String> {
+        std::mem::take(&mut *self.notes.lock().unwrap())
+    }
+
     /// The file of the requests that are carried out once.
     pub fn requests(&self) -> PathBuf {
         self.state.path().join("requests.sqlite")
