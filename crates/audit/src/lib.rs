@@ -9,6 +9,7 @@ mod confirm;
 mod doors;
 mod gather;
 mod machine;
+mod once;
 mod past;
 mod probe;
 mod questions;

@@ -16,6 +16,8 @@ use tokio::task::JoinSet;
 use tokio::time::{Instant, timeout_at};
 
 use crate::doors::Doors;
+use crate::once::Once;
+use crate::zones::Zones;
 
 /// How far a run is: questions put, and answered.
 #[derive(Debug, Default)]
@@ -44,6 +46,20 @@ pub(crate) struct Questions {
     wires: Arc<Semaphore>,
     until: Instant,
     progress: Arc<Progress>,
+    pub zones: Arc<Zones>,
+    /// Where the questions are about one domain.
+    memory: Option<Memory>,
+}
+
+/// What the resolver has answered to the groups of checks of one domain, each of which asks for much the same: so long as these
+/// are under way for its own names, and for the whole run for all others, which are the same for many domains: those above
+/// it, and those that SPF records include.
+#[derive(Clone)]
+struct Memory {
+    domain: Domain,
+    own: Arc<Once<Query, Answer>>,
+    others: Arc<Once<Query, Answer>>,
+    own_records: Arc<Once<(Domain, repute_dns::Kind), Lookup<Data>>>,
 }
 
 pub(crate) const LATE: &str = "no answer before the end of the run";
@@ -57,7 +73,16 @@ impl Questions {
             wires: Arc::new(Semaphore::new(at_once)),
             until: Instant::now() + deadline,
             progress,
+            zones: Arc::default(),
+            memory: None,
         }
+    }
+
+    /// The same for the checks of one domain; `others` is of the run.
+    pub fn about(&self, domain: &Domain, others: &Arc<Once<Query, Answer>>) -> Questions {
+        let (own, own_records) = (Arc::default(), Arc::default());
+        let memory = Memory { domain: domain.clone(), own, others: others.clone(), own_records };
+        Questions { memory: Some(memory), ..self.clone() }
     }
 
     pub fn network(&self) -> Option<&dyn Network> {
@@ -107,6 +132,13 @@ impl Questions {
 
     /// Through the resolver. A name that no query can carry does not exist.
     pub async fn ask(&self, query: &Query) -> Answer {
+        let Some(memory) = &self.memory else { return self.ask_anew(query).await };
+        let is_own = Domain::parse(&query.name).is_ok_and(|name| name.is_within(&memory.domain));
+        let answers = if is_own { &memory.own } else { &memory.others };
+        answers.get(query, self.ask_anew(query)).await
+    }
+
+    async fn ask_anew(&self, query: &Query) -> Answer {
         let address = (query.kind == Kind::Ptr).then(|| address_of(&query.name)).flatten();
         let Ok(name) = Domain::parse(&query.name) else { return Answer::NoName };
         let dns = &self.dns;
@@ -142,8 +174,16 @@ impl Questions {
 
     /// Other kinds of records, through the resolver.
     pub async fn records(&self, name: &Domain, kind: repute_dns::Kind) -> Lookup<Data> {
-        let late = || Lookup::NoAnswer(LATE.into());
-        self.counted(self.dns.records(name, kind)).await.unwrap_or_else(late)
+        let asking = async {
+            let answer = self.counted(self.dns.records(name, kind)).await;
+            answer.unwrap_or_else(|| Lookup::NoAnswer(LATE.into()))
+        };
+        match &self.memory {
+            Some(memory) if name.is_within(&memory.domain) => {
+                memory.own_records.get(&(name.clone(), kind), asking).await
+            }
+            _ => asking.await,
+        }
     }
 
     /// One authoritative server.

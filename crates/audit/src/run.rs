@@ -10,11 +10,13 @@ use repute_trust::checks::catalogue::{is_within, place};
 use repute_trust::checks::sent::v6_whole;
 use repute_trust::checks::{Finding, Outcome, catalogue};
 use repute_trust::dnsbl::{Keys, Table};
+use repute_trust::lookup::{Answer, Query};
 use repute_types::{Domain, Timestamp};
 use tokio::task::JoinSet;
 
 use crate::doors::{Doors, Kept, Own};
 use crate::gather::{dkim, dmarc, leftovers, lists, machine, mailboxes, names, outward, sender, servers, spf};
+use crate::once::Once;
 use crate::questions::{Progress, Questions, all};
 use crate::remembered::Remembered;
 use crate::report::Report;
@@ -135,9 +137,10 @@ pub async fn run(
     if doors.network.is_some() {
         connect(&run, &mut groups);
     }
+    let others = Arc::default();
     let each_domain = all((0..setup.domains.len()).map({
         let run = run.clone();
-        move |nth| of_domain(run.clone(), nth)
+        move |nth| of_domain(run.clone(), nth, Arc::clone(&others))
     }));
     let (of_server, of_domains) = tokio::join!(groups.join_all(), each_domain);
     let (of_all, found) = together(of_server.into_iter().chain(of_domains));
@@ -168,9 +171,12 @@ fn together(groups: impl IntoIterator<Item = Gathered>) -> Gathered {
 }
 
 /// Everything about one sending domain.
-async fn of_domain(run: Run, nth: usize) -> Gathered {
+async fn of_domain(run: Run, nth: usize, others: Arc<Once<Query, Answer>>) -> Gathered {
     let mut groups: JoinSet<Gathered> = JoinSet::new();
-    if let Some(sending) = run.setup.domains.get(nth) {
+    let setup = run.setup.clone();
+    if let Some(sending) = setup.domains.get(nth) {
+        let questions = run.questions.about(&sending.name, &others);
+        let run = Run { questions, ..run };
         ask_dns_about(&run, sending, &mut groups);
         if run.questions.network().is_some() {
             connect_for(&run, sending, &mut groups);

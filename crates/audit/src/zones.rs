@@ -1,6 +1,10 @@
 //! Our own records at every authoritative server of their zone.
+//!
+//! Promise: which servers a name has, and where they are, is asked once in a run ([`Zones`]), whatever number of records are
+//! looked at there and however many domains have the same servers.
 
 use std::net::IpAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use repute_dns::{Data, Kind, Lookup, Said as ServerSaid};
@@ -9,12 +13,23 @@ use repute_trust::checks::servers::{Published, Said};
 use repute_trust::lookup::Answer;
 use repute_types::Domain;
 
+use crate::once::Once;
 use crate::questions::{Questions, all};
 
 /// A zone has up to 13 servers for good reason; more would only cost time.
 const SERVERS_MOST: usize = 13;
 
+/// What is known of zones in one run.
+#[derive(Default)]
+pub(crate) struct Zones {
+    /// The name servers of a name; none where it is no zone.
+    named: Once<Domain, Result<Arc<[Domain]>, NoServers>>,
+    /// Where a name server is reached; `None` where it has no address.
+    located: Once<Domain, Result<Option<IpAddr>, NoServers>>,
+}
+
 /// Why the servers of a name's zone are not known.
+#[derive(Clone)]
 enum NoServers {
     /// It is in no zone, up to the top.
     NoZone,
@@ -32,36 +47,52 @@ async fn servers(questions: &Questions, name: &Domain) -> Result<Vec<(Domain, Op
     let mut at = Some(name.clone());
     let names = loop {
         let Some(zone) = at else { return Err(NoServers::NoZone) };
-        match questions.records(&zone, Kind::Ns).await {
-            Lookup::Found(found) => break found.items,
-            Lookup::NoData { .. } | Lookup::NoName { .. } => at = zone.parent(),
-            Lookup::Failure(why) | Lookup::NoAnswer(why) | Lookup::NotAsked(why) => {
-                return Err(NoServers::Unknown(why));
-            }
+        let named = questions.zones.named.get(&zone, named(questions, &zone)).await?;
+        if !named.is_empty() {
+            break named;
         }
+        at = zone.parent();
     };
-    let names = names.into_iter().filter_map(|data| if let Data::Name(name) = data { Some(name) } else { None });
-    let located = names.take(SERVERS_MOST).map(|server| {
+    let located = names.iter().cloned().map(|server| {
         let questions = questions.clone();
         async move {
-            // Every server that matters has IPv4, and not every machine has IPv6.
-            for like in [IpAddr::from([0u8; 4]), IpAddr::from([0u8; 16])] {
-                match questions.addresses(&server, like).await {
-                    Answer::Failure(why) => return Err(NoServers::Unknown(format!("{server}: {why}"))),
-                    answer => {
-                        if let Some(ip) = answer.addresses().first() {
-                            return Ok((server, Some(*ip)));
-                        }
-                    }
-                }
-            }
-            Ok((server, None))
+            let known = &questions.zones.located;
+            let ip = known.get(&server, located(&questions, &server)).await?;
+            Ok((server, ip))
         }
     });
     let mut located: Vec<(Domain, Option<IpAddr>)> =
         all(located.collect::<Vec<_>>()).await.into_iter().collect::<Result<_, _>>()?;
     located.sort();
     Ok(located)
+}
+
+/// The servers that a name's own NS records name; none where it has no such records.
+async fn named(questions: &Questions, zone: &Domain) -> Result<Arc<[Domain]>, NoServers> {
+    match questions.records(zone, Kind::Ns).await {
+        Lookup::Found(found) => {
+            let names = found.items.into_iter();
+            let names = names.filter_map(|data| if let Data::Name(name) = data { Some(name) } else { None });
+            Ok(names.take(SERVERS_MOST).collect())
+        }
+        Lookup::NoData { .. } | Lookup::NoName { .. } => Ok(Arc::default()),
+        Lookup::Failure(why) | Lookup::NoAnswer(why) | Lookup::NotAsked(why) => Err(NoServers::Unknown(why)),
+    }
+}
+
+async fn located(questions: &Questions, server: &Domain) -> Result<Option<IpAddr>, NoServers> {
+    // Every server that matters has IPv4, and not every machine has IPv6.
+    for like in [IpAddr::from([0u8; 4]), IpAddr::from([0u8; 16])] {
+        match questions.addresses(server, like).await {
+            Answer::Failure(why) => return Err(NoServers::Unknown(format!("{server}: {why}"))),
+            answer => {
+                if let Some(ip) = answer.addresses().first() {
+                    return Ok(Some(*ip));
+                }
+            }
+        }
+    }
+    Ok(None)
 }
 
 /// One record at every server. `kind` is one of A, AAAA, TXT and MX.

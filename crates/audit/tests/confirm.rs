@@ -75,9 +75,14 @@ fn a_key_that_one_server_lacks_is_no_lost_key() {
 #[test]
 fn many_failures_have_the_time_of_one_run_together_and_what_it_does_not_suffice_for_is_not_believed() {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build().unwrap();
-    let dns = ServersFake::parse("example.net TXT x\nexample.com NS ns1.example.com\nns1.example.com TIMEOUT");
+    // Each in a zone of its own: what is known of a zone is asked once.
+    let zones = (0..1_000)
+        .map(|n| format!("z{n}.example.com NS ns1.z{n}.example.com\nns1.z{n}.example.com TIMEOUT\n"))
+        .collect::<String>();
+    let dns = ServersFake::parse(&format!("example.net TXT x\n{zones}"));
     let failing = |n: u32| {
-        Finding::fail("dkim.key.exists", format!("s{n}._domainkey.example.com"), "no key").for_domain(&d("example.com"))
+        let about = format!("s._domainkey.z{n}.example.com");
+        Finding::fail("dkim.key.exists", about, "no key").for_domain(&d("example.com"))
     };
     let findings: Vec<Finding> = (0..1_000).map(failing).collect();
     let options = Options::default();
@@ -85,5 +90,5 @@ fn many_failures_have_the_time_of_one_run_together_and_what_it_does_not_suffice_
     let found = runtime.block_on(contradicted(&setup(), Arc::new(dns), &findings, &options));
     assert_eq!(runtime.block_on(async { began.elapsed() }), options.deadline);
     let late = found.iter().flatten().filter(|why| why.starts_with("there was no time to ask")).count();
-    assert!(found[0].is_none() && late > 800, "{late} of {}", found.len());
+    assert!(found[0].is_none() && late > 600, "{late} of {}", found.len());
 }

@@ -1,4 +1,4 @@
-//! Who somebody is: passwords against argon2id hashes, and secrets for SCRAM.
+//! Who somebody is: passwords against argon2id hashes, secrets for SCRAM, and addresses that are an account by themselves.
 //!
 //! Promises: a hash is computed off the async threads, few at a time; an unknown name costs
 //! the time and gets the answers that a known one does. A password that was right is
@@ -18,7 +18,7 @@ use aws_lc_rs::{constant_time, hmac};
 use repute_types::AccountName;
 use tokio::sync::Semaphore;
 
-use crate::config::AccountSettings;
+use crate::config::{AccountSettings, AddressRange, Settings};
 use crate::door::{Account, AuthRefused, ScramSecret};
 
 /// Checks that wait for their turn. At some 20 ms each the last waits some twenty seconds: after a restart all accounts log in
@@ -45,6 +45,8 @@ pub(crate) struct Accounts {
 /// The accounts of one state of the configuration.
 struct Table {
     each: HashMap<AccountName, Entry>,
+    /// In the order of their addresses, none within another: of all, only the last that begins before a client can be its.
+    addresses: Vec<(AddressRange, Arc<Account>)>,
     decoy: Arc<str>,
     iterations: u32,
     salt_octets: usize,
@@ -108,6 +110,15 @@ impl Accounts {
         }
     }
 
+    /// The account that a client is by its address alone.
+    pub fn known_address(&self, client: IpAddr) -> Option<Arc<Account>> {
+        let table = self.table();
+        let client = client.to_canonical();
+        let behind = table.addresses.partition_point(|(range, _)| range.first() <= client);
+        let (range, account) = table.addresses.get(behind.checked_sub(1)?)?;
+        range.contains(client).then(|| account.clone())
+    }
+
     /// The secret of an account, or one that is made up: the same each time for the same name,
     /// and of the same shape.
     pub fn scram(&self, name: &str) -> (ScramSecret, Option<Arc<Account>>) {
@@ -167,7 +178,16 @@ impl Table {
             password: a.password.as_deref().map(Arc::from),
             scram: a.scram.clone(),
         };
+        let range_of = |a: &AccountSettings| {
+            let account = a.account.clone();
+            a.addresses.clone().into_iter().map(move |range| (range, account.clone()))
+        };
+        let mut addresses: Vec<_> = accounts.iter().flat_map(range_of).collect();
+        addresses.sort_by_key(|(range, _)| (range.first(), range.prefix));
+        // Of two networks that share an address, one is within the other.
+        addresses.dedup_by(|(inner, _), (outer, _)| outer.contains(inner.first()));
         Table {
+            addresses,
             each: accounts.iter().map(|a| (a.account.name.clone(), entry(a))).collect(),
             decoy: decoy.into(),
             iterations: usual.map_or(USUAL_ITERATIONS, |s| s.iterations),

@@ -3,7 +3,8 @@
 //!
 //! Promise: at most as many recipients as the rate says at once, and in the long run no more than it says; the message that empties the
 //! bucket is taken whole, and what comes next waits until that is made up for. Known to this process alone: after a start
-//! every bucket is full. Recipients of campaigns are not counted: those are paced by the sites' rates.
+//! every bucket is full. Recipients of a campaign count when its list comes in, like those of a message: what the rate is to
+//! keep whoever stole an account from, a list would else let it do.
 
 use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};

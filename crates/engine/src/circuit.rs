@@ -131,7 +131,7 @@ impl Circuits {
             return None;
         }
         let state = lock(&self.state);
-        let (subject, opened) = state.open.iter().find(|(subject, _)| subject.covers(meta))?;
+        let (subject, opened) = state.stopping(meta)?;
         Some(words::held(subject, opened))
     }
 
@@ -146,7 +146,7 @@ impl Circuits {
         if !self.any_open.load(Ordering::Relaxed) {
             return None;
         }
-        lock(&self.state).open.keys().find(|subject| subject.covers(meta)).map(Subject::name)
+        lock(&self.state).stopping(meta).map(|(subject, _)| subject.name())
     }
 
     /// What stops mail of a campaign, its own circuit before its account's.
@@ -252,6 +252,14 @@ pub(crate) fn count(
 }
 
 impl State {
+    /// The open circuit of a message, its account's before its campaign's.
+    fn stopping(&self, meta: &MessageMeta) -> Option<(&Subject, &Opened)> {
+        let account = meta.account.as_ref()?;
+        let campaign = meta.labels.as_ref().and_then(|labels| labels.campaign.clone());
+        let of = |campaign| self.open.get_key_value(&Subject { account: account.clone(), campaign });
+        of(None).or_else(|| of(Some(campaign?)))
+    }
+
     /// Which circuit is to open after something was counted: the campaign's own before the account's, and of
     /// others the one that explains the account's figures alone.
     fn too_much(

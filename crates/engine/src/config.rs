@@ -2,18 +2,19 @@
 //! converted into. `Settings` is replaced as a whole on reload, never changed in place, so
 //! that a message is handled by one state of the configuration from end to end.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::sync::Arc;
 use std::time::Duration;
 
 use repute_delivery::{DeliverySettings, Egress, Routes};
 use repute_queue::{Rate, Retry};
 use repute_trust::dkim::SigningKey;
-use repute_types::{Address, Domain};
+use repute_types::{AccountName, Address, Domain};
 
 use crate::bulk::BulkSettings;
 use crate::circuit::CircuitSettings;
 use crate::door::{Account, ScramSecret};
+use crate::listed::{Keyed, Listed};
 use crate::pace::SiteRule;
 use crate::permit::PermitSettings;
 use crate::returned::ReturnSettings;
@@ -23,8 +24,8 @@ use crate::tlsrpt::TlsReportSettings;
 pub struct Settings {
     /// What we say in EHLO where an egress has no name of its own, and in Received.
     pub hostname: Domain,
-    pub accounts: Vec<AccountSettings>,
-    pub domains: Vec<SendingDomain>,
+    pub accounts: Listed<AccountSettings>,
+    pub domains: Listed<SendingDomain>,
     /// Where mail leaves from. Empty: the operating system chooses the address.
     pub egresses: Vec<Arc<Egress>>,
     /// The places of those that receivers do not know yet.
@@ -48,8 +49,8 @@ impl Settings {
     pub fn new(hostname: Domain) -> Settings {
         Settings {
             hostname,
-            accounts: Vec::new(),
-            domains: Vec::new(),
+            accounts: Listed::default(),
+            domains: Listed::default(),
             egresses: Vec::new(),
             warm_up: Vec::new(),
             routes: Arc::default(),
@@ -67,12 +68,13 @@ impl Settings {
     }
 }
 
+#[derive(Clone)]
 pub struct AccountSettings {
     pub account: Arc<Account>,
     /// A PHC string, `$argon2id$...`.
     pub password: Option<String>,
     pub scram: Option<ScramSecret>,
-    /// Clients that are this account by their address alone.
+    /// Clients that are this account by their address alone; no two accounts' overlap.
     pub addresses: Vec<AddressRange>,
     /// How many recipients it may hand mail in for; `None`: as many as it likes.
     pub rate: Option<Rate>,
@@ -100,6 +102,23 @@ pub struct SendingDomain {
     pub return_path: Option<Domain>,
     /// The places of the egresses that its mail may leave from; `None`: all of them.
     pub pool: Option<Vec<u16>>,
+}
+
+impl Keyed for AccountSettings {
+    type Key = AccountName;
+
+    fn keys(&self) -> impl Iterator<Item = AccountName> {
+        std::iter::once(self.account.name.clone())
+    }
+}
+
+/// By its name, and by that of its return path.
+impl Keyed for SendingDomain {
+    type Key = Domain;
+
+    fn keys(&self) -> impl Iterator<Item = Domain> {
+        std::iter::once(self.name.clone()).chain(self.return_path.clone())
+    }
 }
 
 impl SendingDomain {
@@ -157,6 +176,18 @@ pub struct AddressRange {
 }
 
 impl AddressRange {
+    /// Its lowest address.
+    pub fn first(&self) -> IpAddr {
+        let cleared = |bits: u128, width: u32| {
+            let below = width.saturating_sub(u32::from(self.prefix));
+            u128::MAX.checked_shl(below).unwrap_or(0) & bits
+        };
+        match self.address {
+            IpAddr::V4(v4) => Ipv4Addr::from_bits(cleared(u32::from(v4).into(), 32) as u32).into(),
+            IpAddr::V6(v6) => Ipv6Addr::from_bits(cleared(v6.into(), 128)).into(),
+        }
+    }
+
     pub fn contains(&self, other: IpAddr) -> bool {
         // A v4 client of a v6 socket is written as a mapped address; it is the same client.
         match (self.address, other.to_canonical()) {
@@ -175,11 +206,11 @@ fn same_prefix(a: u128, b: u128, width: u32, prefix: u8) -> bool {
 
 impl Settings {
     pub fn domain(&self, name: &Domain) -> Option<&SendingDomain> {
-        self.domains.iter().find(|d| d.name == *name)
+        self.domains.of(name).find(|d| d.name == *name)
     }
 
     pub fn account(&self, name: &str) -> Option<&AccountSettings> {
-        self.accounts.iter().find(|a| &*a.account.name == name)
+        self.accounts.of(name).next()
     }
 
     /// The places of the egresses that mail of this domain may leave from; `None`: all of them. Of a domain that is
@@ -193,7 +224,7 @@ impl Settings {
 
     /// Whether an address belongs to a return path of ours.
     pub fn is_return_path(&self, address: &Address) -> bool {
-        self.domains.iter().any(|d| d.return_path.as_ref() == Some(address.domain()))
+        self.domains.of(address.domain()).any(|d| d.return_path.as_ref() == Some(address.domain()))
     }
 }
 

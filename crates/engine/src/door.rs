@@ -8,12 +8,15 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use repute_net::accept::Spell;
+use repute_net::seats::{Seats, Spread};
 use repute_spool::{BoxFuture, Committed};
 use repute_types::{
     AccountName, Address, Content, Domain, Envelope, Labels, MessageId, Recipient, Reply, Stream, Timestamp, TlsUsed,
 };
 
 use crate::allowance::Allowance;
+use crate::listed::Listed;
 
 /// How far ahead a message may be handed in.
 pub const SEND_AT_MOST: Duration = Duration::from_secs(7 * 24 * 3600);
@@ -23,7 +26,7 @@ pub const SEND_AT_MOST: Duration = Duration::from_secs(7 * 24 * 3600);
 pub struct Account {
     pub name: AccountName,
     /// From and MAIL FROM must be within one of these exactly (subdomains are listed too).
-    pub domains: Vec<Domain>,
+    pub domains: Listed<Domain>,
     pub stream: Stream,
     /// Leave the submitter's address and name out of the Received field.
     pub private: bool,
@@ -83,9 +86,17 @@ pub enum AuthRefused {
     Busy,
 }
 
+/// What the clients of a listener speak.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Protocol {
+    Smtp,
+    Http,
+}
+
 /// Of more clients than there are places for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Crowd {
+    pub of: Protocol,
     /// Clients now, from how many addresses, and the address that has most of them.
     pub clients: usize,
     pub addresses: usize,
@@ -93,6 +104,15 @@ pub struct Crowd {
     /// How many were sent away, newcomers or strangers in favour of newcomers, and for how long that goes on.
     pub sent_away: u64,
     pub lasts: Duration,
+}
+
+impl Crowd {
+    /// A client was sent away, since all places are taken: what is to be told of that now, if anything.
+    pub fn of(of: Protocol, seats: &Seats, spell: &mut Spell) -> Option<Crowd> {
+        let (lasts, sent_away) = spell.again()?;
+        let Spread { connections, clients, most } = seats.spread();
+        Some(Crowd { of, clients: connections, addresses: clients, most, sent_away, lasts })
+    }
 }
 
 pub trait Door: Send + Sync + 'static {

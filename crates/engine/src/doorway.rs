@@ -8,7 +8,7 @@ use repute_types::event::Level;
 use repute_types::{Address, EventKind, Labels, MessageId, Recipient, Reply, files};
 
 use crate::allowance::{self, Allowance};
-use crate::door::{Account, AuthRefused, Crowd, Door, Returned, ScramSecret, Submitted};
+use crate::door::{Account, AuthRefused, Crowd, Door, Protocol, Returned, ScramSecret, Submitted};
 use crate::intake;
 use crate::returned;
 use crate::suppress;
@@ -24,9 +24,7 @@ impl Door for Works {
     }
 
     fn known_address(&self, client: IpAddr) -> Option<Arc<Account>> {
-        let settings = self.settings();
-        let known = settings.accounts.iter().find(|a| a.addresses.iter().any(|range| range.contains(client)));
-        known.map(|a| a.account.clone())
+        self.accounts.known_address(client)
     }
 
     fn may_send_from(&self, account: &Account, from: Option<&Address>) -> Result<(), Reply> {
@@ -57,13 +55,17 @@ impl Door for Works {
     }
 
     fn crowded(&self, crowd: Crowd) {
-        let Crowd { clients, addresses, most, sent_away, lasts } = crowd;
+        let Crowd { of, clients, addresses, most, sent_away, lasts } = crowd;
         let most = most.map_or(String::new(), |(address, count)| format!(", {count} of them from {address}"));
         let since = self.now() - lasts;
+        let (whose, with) = match of {
+            Protocol::Smtp => ("", "421"),
+            Protocol::Http => (" of HTTP", "503"),
+        };
         let text = format!(
-            "{clients} clients at once, which is all that `connections` in [limits] lets in, from {addresses} \
+            "{clients} clients{whose} at once, which is all that `connections` in [limits] lets in, from {addresses} \
              address(es){most}: for further ones, strangers are let go who have said nothing yet, and where there are none, \
-             further ones are turned away, in all {sent_away} with 421 since {since}; find out who they are (ss -tn), keep \
+             further ones are turned away, in all {sent_away} with {with} since {since}; find out who they are (ss -tn), keep \
              strangers out with a firewall, lower `connections_per_client`, or raise `connections`"
         );
         self.note(Level::Warning, "listener", text);

@@ -7,12 +7,13 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use repute_message::whole::{self, Whole};
+use repute_message::whole::{self, Said, Whole};
 use repute_queue::{Entry, Flow};
 use repute_spool::{CampaignState, Committed, MessageMeta, NewMessage, PartRecord, PartState, Pending, SpoolError};
 use repute_trust::dkim;
 use repute_types::{
-    Address, Body, Content, Domain, EnhancedCode, EventKind, MessageId, PartId, Recipient, Reply, Timestamp,
+    Address, Body, Content, Domain, EnhancedCode, EventKind, Labels, MessageId, PartId, Recipient, Reply, Stream,
+    Timestamp,
 };
 
 use crate::allowance;
@@ -46,11 +47,9 @@ fn may_use_domain<'a>(
     domain: &Domain,
     which: &str,
 ) -> Result<&'a SendingDomain, Reply> {
-    let usable = |d: &&SendingDomain| d.name == *domain || d.return_path.as_ref() == Some(domain);
-    let found = settings.domains.iter().filter(usable).find(|d| account.domains.contains(&d.name));
+    let found = settings.domains.of(domain).find(|d| account.domains.has(&d.name));
     let Some(found) = found else {
-        let known = settings.domains.iter().any(|d| usable(&d));
-        let cure = if known {
+        let cure = if settings.domains.has(domain) {
             format!("add \"{domain}\" to the domains of [[account]] \"{}\"", account.name)
         } else {
             format!(
@@ -126,6 +125,7 @@ async fn accept_message(works: &Works, submitted: Submitted) -> Result<Committed
     )
     .map_err(|fault| fault.into_reply())?;
     let author = author_domain(&settings, &account, &made.from)?;
+    let (account, labels) = as_said(account, labels, made.said);
     let mut options = envelope.options;
     // What the content is now, not what the client called it, decides what the next server is asked for.
     options.body = if made.needs_eight_bit { Body::EightBitMime } else { Body::SevenBit };
@@ -167,6 +167,21 @@ async fn accept_message(works: &Works, submitted: Submitted) -> Result<Committed
         suppress::tell(works, id, &account.name, labels.as_ref(), entry);
     }
     Ok(committed)
+}
+
+/// The account and the labels of a message, with what its own fields said of them: mail may be bulk mail where its account's is
+/// not, and never the other way about.
+fn as_said(account: Arc<Account>, labels: Option<Arc<Labels>>, said: Said) -> (Arc<Account>, Option<Arc<Labels>>) {
+    let account = match said.bulk && account.stream != Stream::Bulk {
+        true => Arc::new(Account { stream: Stream::Bulk, ..(*account).clone() }),
+        false => account,
+    };
+    if said.is_silent() {
+        return (account, labels);
+    }
+    let mut labels = labels.map(Arc::unwrap_or_clone).unwrap_or_default();
+    said.add_to(&mut labels);
+    (account, labels.kept())
 }
 
 /// When a message is tried first. A time that has passed is now.

@@ -21,6 +21,7 @@ mod doorway;
 mod fresh;
 mod held;
 mod intake;
+pub mod listed;
 mod notice;
 pub mod once;
 mod outgoing;

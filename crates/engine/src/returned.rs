@@ -255,8 +255,7 @@ pub(crate) fn path_of(
     account?;
     let from = from?;
     works.doors.returned.as_ref()?;
-    let is_of = |domain: &Option<repute_types::Domain>| domain.as_ref() == Some(from.domain());
-    let domain = settings.domains.iter().find(|d| d.name == *from.domain() || is_of(&d.return_path))?;
+    let domain = settings.domains.of(from.domain()).next()?;
     let at = domain.return_path.as_ref()?;
     let token = works.doors.tokens.write(&Token::Return(part));
     let named = match recipients {

@@ -28,7 +28,7 @@ pub struct Aggregate {
     /// The policy as the reporter saw it published.
     pub policy: Policy,
     pub records: Vec<Record>,
-    /// Whether there were more records than are read.
+    /// Whether there was more of it than is read: what these records count is not all.
     pub is_cut: bool,
     pub errors: Vec<String>,
 }
@@ -105,16 +105,21 @@ struct Draft {
     spf_result: String,
 }
 
-/// Reads the XML. The error says what is wrong with it.
-pub(crate) fn read(xml: &[u8]) -> Result<Aggregate, String> {
+/// Reads the XML, of which the end may be cut off: then it is the records that are whole. The error says what is wrong with it.
+pub(crate) fn read(xml: &[u8], is_cut: bool) -> Result<Aggregate, String> {
     let xml = String::from_utf8_lossy(xml);
     let mut reader = Reader::from_str(&xml);
     reader.config_mut().allow_dangling_amp = true;
     let (mut path, mut text): (Vec<String>, String) = (Vec::new(), String::new());
-    let (mut report, mut draft) = (Aggregate::default(), Draft::default());
+    let (mut report, mut draft) = (Aggregate { is_cut, ..Aggregate::default() }, Draft::default());
     let mut is_report = false;
     loop {
-        match reader.read_event().map_err(|error| format!("the XML is broken: {error}"))? {
+        let event = match reader.read_event() {
+            // In the middle of a tag.
+            Err(quick_xml::Error::Syntax(_)) if is_cut => break,
+            event => event.map_err(|error| format!("the XML is broken: {error}"))?,
+        };
+        match event {
             Event::Start(start) => {
                 if path.len() == DEPTH {
                     return Err("the XML is nested deeper than any report".into());
@@ -151,7 +156,7 @@ pub(crate) fn read(xml: &[u8]) -> Result<Aggregate, String> {
             Event::Empty(_) | Event::Comment(_) | Event::Decl(_) | Event::PI(_) => {}
         }
     }
-    if !is_report || !path.is_empty() || report.policy.domain.is_empty() {
+    if !is_report || !(path.is_empty() || is_cut) || report.policy.domain.is_empty() {
         return Err("the XML is no whole DMARC report: it names no policy_published domain, or is cut off".into());
     }
     Ok(report)
@@ -266,4 +271,31 @@ fn finish(draft: &mut Draft, report: &mut Aggregate) {
         spf_domain: draft.spf_domain,
         spf_result: draft.spf_result,
     });
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A report whose end was cut off was no report.
+    #[test]
+    fn wherever_the_end_is_cut_off_the_whole_records_are_kept() {
+        let head = "<?xml version=\"1.0\"?><feedback><report_metadata><org_name>R&amp;S</org_name></report_metadata>\
+                    <policy_published><domain>example.com</domain></policy_published>";
+        let record = "<record><row><source_ip>192.0.2.1</source_ip><count>12</count></row><!-- ü --><identifiers a='1'>\
+                      <header_from>ex&#97;mple.com</header_from></identifiers></record>";
+        let xml = format!("{head}{record}{record}");
+        for end in head.len()..=xml.len() {
+            let cut = &xml.as_bytes()[..end];
+            let report = read(cut, true).unwrap_or_else(|why| panic!("{why}: {}", String::from_utf8_lossy(cut)));
+            let whole = String::from_utf8_lossy(cut).matches("</record>").count();
+            assert_eq!((report.records.len(), report.is_cut), (whole, true), "{}", String::from_utf8_lossy(cut));
+            assert!(report.records.iter().all(|record| record.count == 12 && record.header_from == "example.com"));
+            assert!(read(cut, false).is_err());
+        }
+        assert!(
+            read(&xml.as_bytes()[..head.len() - 60], true).unwrap_err().contains("names no policy_published domain")
+        );
+        assert!(read(format!("{head}<record></row>{record}").as_bytes(), true).unwrap_err().contains("broken"));
+    }
 }

@@ -4,7 +4,8 @@ use std::borrow::Cow;
 
 use crate::Comeback;
 use crate::mail::{Leaf, Mail, text_of};
-use crate::{dmarc, tlsrpt, unpack};
+use crate::unpack::{self, Inside};
+use crate::{dmarc, tlsrpt};
 
 /// What a report that cannot be read is, and why it cannot.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -15,6 +16,9 @@ pub struct Unreadable {
 
 /// Why a file that is no report is none.
 pub(crate) const NEITHER: &str = "there is neither XML nor JSON in it";
+
+/// Of JSON nothing can be read where the end is missing.
+const TOO_LARGE: &str = "it is larger than a report on TLS is: more than 16 MiB";
 
 /// `None` where no attachment is a report.
 pub(crate) fn read(mail: &Mail<'_>) -> Option<Comeback> {
@@ -35,14 +39,15 @@ pub(crate) fn read(mail: &Mail<'_>) -> Option<Comeback> {
 
 /// A file as it is: packed or not. `None` where it is neither XML nor JSON.
 pub(crate) fn of_file(octets: &[u8]) -> Option<Result<Comeback, String>> {
-    let content = match unpack::unpack(octets) {
-        Ok(content) => content,
+    let Inside { content, is_cut } = match unpack::unpack(octets) {
+        Ok(inside) => inside,
         Err(why) => return Some(Err(why.to_string())),
     };
     let content = in_utf8(&content);
     let content = content.trim_ascii_start();
     match content.first()? {
-        b'<' => Some(dmarc::read(content).map(|report| Comeback::DmarcReport(Box::new(report)))),
+        b'<' => Some(dmarc::read(content, is_cut).map(|report| Comeback::DmarcReport(Box::new(report)))),
+        b'{' if is_cut => Some(Err(TOO_LARGE.to_owned())),
         b'{' => Some(tlsrpt::read(content).map(|report| Comeback::TlsReport(Box::new(report)))),
         _ => None,
     }

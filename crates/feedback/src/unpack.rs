@@ -1,7 +1,7 @@
 //! Reports come packed: gzip (RFC 1952) or ZIP, both from strangers.
 //!
-//! Promise: what is unpacked is at most [`MOST`] octets, and at most [`RATIO`] times what came
-//! (beyond [`FREE`] octets), so that a bomb is a refusal and not an outage. Of a ZIP the first file is
+//! Promise: what is unpacked is at most [`MOST`] octets, and what is larger is cut there, and said to be; more than [`RATIO`] times
+//! what came (beyond [`FREE`] octets) is refused, so that a bomb is a refusal and not an outage. Of a ZIP the first file is
 //! taken; nothing is written anywhere. What stands behind gzip and is none, like the zeros of a tape, is passed over.
 
 use std::borrow::Cow;
@@ -10,7 +10,7 @@ use std::io::Read;
 use flate2::bufread::GzDecoder;
 use flate2::read::DeflateDecoder;
 
-/// The largest reports seen are some MiB.
+/// The largest reports seen are some MiB; this holds some twenty thousand records, which is all that is read of one.
 pub(crate) const MOST: usize = 16 << 20;
 /// XML of many like records packs 60 times; a bomb a thousand.
 const RATIO: usize = 200;
@@ -20,7 +20,7 @@ const ENTRIES: usize = 8;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum Refused {
-    #[error("it unpacks to more than a report holds: {MOST} octets, or {RATIO} times its size")]
+    #[error("it unpacks to more than {RATIO} times its size, which no report does")]
     TooMuch,
     #[error("it cannot be unpacked: it is damaged, encrypted, or packed in a way that is not known here")]
     Broken,
@@ -33,41 +33,60 @@ pub(crate) fn is_packed(octets: &[u8]) -> bool {
     octets.starts_with(b"\x1f\x8b") || octets.starts_with(b"PK\x03\x04") || octets.starts_with(b"PK\x05\x06")
 }
 
+/// What is inside, as far as it is read.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Inside<'a> {
+    pub content: Cow<'a, [u8]>,
+    /// There is more of it.
+    pub is_cut: bool,
+}
+
+impl<'a> Inside<'a> {
+    fn of(content: &'a [u8]) -> Inside<'a> {
+        Inside { content: Cow::Borrowed(&content[..content.len().min(MOST)]), is_cut: content.len() > MOST }
+    }
+}
+
 /// What is inside; what is not packed is itself.
-pub(crate) fn unpack(octets: &[u8]) -> Result<Cow<'_, [u8]>, Refused> {
+pub(crate) fn unpack(octets: &[u8]) -> Result<Inside<'_>, Refused> {
     if octets.starts_with(b"\x1f\x8b") {
-        return gzip(octets).map(Cow::Owned);
+        return gzip(octets);
     }
     if octets.starts_with(b"PK") && is_packed(octets) {
         return zip(octets);
     }
-    if octets.len() > MOST { Err(Refused::TooMuch) } else { Ok(Cow::Borrowed(octets)) }
+    Ok(Inside::of(octets))
 }
 
 /// One member after the other (RFC 1952 §2.2).
-fn gzip(mut octets: &[u8]) -> Result<Vec<u8>, Refused> {
+fn gzip(mut octets: &[u8]) -> Result<Inside<'static>, Refused> {
     let packed = octets.len();
-    let mut out = Vec::new();
-    while octets.starts_with(b"\x1f\x8b") {
-        add(&mut out, GzDecoder::new(&mut octets), packed)?;
+    let (mut out, mut is_cut) = (Vec::new(), false);
+    while octets.starts_with(b"\x1f\x8b") && !is_cut {
+        is_cut = add(&mut out, GzDecoder::new(&mut octets), packed)?;
     }
-    Ok(out)
+    Ok(Inside { content: Cow::Owned(out), is_cut })
 }
 
-fn inflate(data: &[u8], packed: usize) -> Result<Vec<u8>, Refused> {
+fn inflate(data: &[u8], packed: usize) -> Result<Inside<'static>, Refused> {
     let mut out = Vec::new();
-    add(&mut out, DeflateDecoder::new(data), packed)?;
-    Ok(out)
+    let is_cut = add(&mut out, DeflateDecoder::new(data), packed)?;
+    Ok(Inside { content: Cow::Owned(out), is_cut })
 }
 
-fn add(out: &mut Vec<u8>, from: impl Read, packed: usize) -> Result<(), Refused> {
+/// Whether there was more than is kept.
+fn add(out: &mut Vec<u8>, from: impl Read, packed: usize) -> Result<bool, Refused> {
     let most = packed.saturating_mul(RATIO).clamp(FREE, MOST);
     from.take((most - out.len()) as u64 + 1).read_to_end(out).map_err(|_| Refused::Broken)?;
-    if out.len() > most { Err(Refused::TooMuch) } else { Ok(()) }
+    if out.len() <= most {
+        return Ok(false);
+    }
+    out.truncate(MOST);
+    if most < MOST { Err(Refused::TooMuch) } else { Ok(true) }
 }
 
 /// The first file, by the headers that stand before the files (APPNOTE §4.3.7).
-fn zip(mut octets: &[u8]) -> Result<Cow<'_, [u8]>, Refused> {
+fn zip(mut octets: &[u8]) -> Result<Inside<'_>, Refused> {
     for _ in 0..ENTRIES {
         let Some(header) = octets.first_chunk::<30>().filter(|h| h.starts_with(b"PK\x03\x04")) else {
             return Err(if octets.len() < 30 || octets.starts_with(b"PK") { Refused::Empty } else { Refused::Broken });
@@ -85,10 +104,12 @@ fn zip(mut octets: &[u8]) -> Result<Cow<'_, [u8]>, Refused> {
             continue;
         }
         return match method {
-            8 => inflate(data, octets.len()).map(Cow::Owned),
-            0 if flags & 8 == 0 => {
-                data.get(..size).filter(|d| d.len() <= MOST).map(Cow::Borrowed).ok_or(Refused::Broken)
+            8 => inflate(data, octets.len()),
+            // Of what is larger than is read, the rest may not be here.
+            0 if flags & 8 == 0 && size > MOST => {
+                Ok(Inside { is_cut: true, ..Inside::of(&data[..data.len().min(size)]) })
             }
+            0 if flags & 8 == 0 => data.get(..size).map(Inside::of).ok_or(Refused::Broken),
             _ => Err(Refused::Broken),
         };
     }
@@ -138,21 +159,26 @@ mod tests {
 
     #[test]
     fn what_is_packed_is_unpacked() {
-        assert_eq!(&*unpack(&gzip(b"report")).unwrap(), b"report");
-        assert_eq!(&*unpack(&zip_entry("r.xml", 8, 8, &deflate(b"report"))).unwrap(), b"report");
-        assert_eq!(&*unpack(&zip_entry("r.xml", 0, 0, b"report")).unwrap(), b"report");
+        let whole = |octets: &[u8]| {
+            let inside = unpack(octets).unwrap();
+            assert!(!inside.is_cut);
+            inside.content.into_owned()
+        };
+        assert_eq!(whole(&gzip(b"report")), b"report");
+        assert_eq!(whole(&zip_entry("r.xml", 8, 8, &deflate(b"report"))), b"report");
+        assert_eq!(whole(&zip_entry("r.xml", 0, 0, b"report")), b"report");
         let in_folder = [zip_entry("d/", 0, 0, b""), zip_entry("d/r.xml", 0, 0, b"report")].concat();
-        assert_eq!(&*unpack(&in_folder).unwrap(), b"report");
+        assert_eq!(whole(&in_folder), b"report");
         let beside = [zip_entry("__MACOSX/._r.xml", 0, 0, b"Mac OS X"), zip_entry("r.xml", 0, 0, b"report")].concat();
-        assert_eq!(&*unpack(&beside).unwrap(), b"report");
-        assert_eq!(&*unpack(b"<feedback/>").unwrap(), b"<feedback/>");
+        assert_eq!(whole(&beside), b"report");
+        assert_eq!(whole(b"<feedback/>"), b"<feedback/>");
     }
 
     #[test]
     fn what_stands_behind_gzip_is_passed_over() {
         let whole = gzip(b"report");
-        assert_eq!(&*unpack(&[&whole[..], &[0; 512]].concat()).unwrap(), b"report");
-        assert_eq!(&*unpack(&[gzip(b"rep"), gzip(b"ort")].concat()).unwrap(), b"report");
+        assert_eq!(&*unpack(&[&whole[..], &[0; 512]].concat()).unwrap().content, b"report");
+        assert_eq!(&*unpack(&[gzip(b"rep"), gzip(b"ort")].concat()).unwrap().content, b"report");
         assert_eq!(unpack(&[&whole[..], &whole[..12]].concat()), Err(Refused::Broken));
     }
 
@@ -163,7 +189,33 @@ mod tests {
         assert_eq!(unpack(&zip_entry("r.xml", 8, 0, &deflate(&zeros))), Err(Refused::TooMuch));
         // Many small members, each of which is a bomb.
         assert_eq!(unpack(&gzip(&vec![0; 1 << 20]).repeat(64)), Err(Refused::TooMuch));
-        assert_eq!(unpack(&vec![b'<'; MOST + 1]), Err(Refused::TooMuch));
+    }
+
+    /// It was dropped whole.
+    #[test]
+    fn what_is_larger_than_a_report_is_cut() {
+        // It packs badly enough to be no bomb.
+        let mut state = 1u32;
+        let mut noise = || {
+            state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+            b'a' + (state >> 24) as u8 % 26
+        };
+        let large: Vec<u8> = (0..MOST + 100).map(|_| noise()).collect();
+        let halves = [gzip(&large[..MOST / 2]), gzip(&large[MOST / 2..])].concat();
+        let stored = zip_entry("r.xml", 0, 0, &large);
+        for (how, octets) in [
+            ("as it is", &large[..]),
+            ("gzip", &gzip(&large)),
+            ("gzip in two", &halves),
+            ("zip", &zip_entry("r.xml", 8, 0, &deflate(&large))),
+            ("zip, stored", &stored),
+            ("zip, stored, of which the end is missing", &stored[..MOST + 1]),
+        ] {
+            let inside = unpack(octets).unwrap();
+            let length = inside.content.len();
+            assert!(inside.is_cut && length > MOST - 100 && length <= MOST, "{how}: {length}");
+            assert!(large.starts_with(&inside.content), "{how}");
+        }
     }
 
     #[test]

@@ -245,6 +245,35 @@ fn bombs_and_what_is_broken_are_told() {
     refused(b"PK\x03\x04", "no file");
 }
 
+/// One that unpacks to more than 16 MiB was dropped whole.
+#[test]
+fn of_a_report_that_is_larger_than_is_read_the_first_records_are_kept() {
+    let (head, rest) = DMARC.split_at(DMARC.find("<record>").unwrap());
+    let record = &rest[..rest.find("</record>").unwrap() + 9];
+    let mut state = 1u64;
+    let mut noise = || {
+        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        format!("{:012x}", state >> 16)
+    };
+    let mut large = head.to_owned();
+    while large.len() < 17 << 20 {
+        let selector: String = (0..60).map(|_| noise()).collect();
+        large += &record.replace("s1", &selector);
+    }
+    let whole = large.matches("<record>").count();
+    large += "</feedback>";
+    let packed = gzip(large.as_bytes());
+    let mailed = mail(SUBJECT, "application/gzip", NAME, &packed);
+    for found in [read_file(&packed), read_file(large.as_bytes()), read(&mailed)] {
+        let Comeback::DmarcReport(report) = found else { panic!("{found:?}") };
+        assert!(report.is_cut && report.records.len() > whole * 9 / 10 && report.records.len() < whole, "{whole}");
+        assert_eq!(report.counts(), (report.records.len() as u64 * 120, 0));
+        assert_eq!((report.reporter.as_str(), report.policy.domain.as_str()), ("Receiver & Sons", "example.com"));
+    }
+    // Of JSON nothing can be read.
+    refused(format!("{{\"policies\": [{}", "{}, ".repeat(5 << 20)).as_bytes(), "larger than a report on TLS");
+}
+
 #[test]
 fn many_records_and_long_texts_are_cut() {
     let (head, rest) = DMARC.split_at(DMARC.find("<record>").unwrap());

@@ -10,9 +10,9 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use repute_engine::door::Crowd;
+use repute_engine::door::{Crowd, Protocol};
 use repute_net::accept::Spell;
-use repute_net::seats::{Full, Seat, Seats, Spread, network};
+use repute_net::seats::{Full, Seat, Seats, network};
 use tokio::time::Instant;
 
 /// Clients remembered for failures to authenticate. At the bound the oldest half is forgotten.
@@ -89,9 +89,7 @@ impl SharedLimits {
 
     /// A client was sent away, since all places are taken: what is to be told of that now, if anything.
     pub(crate) fn sent_away(&self) -> Option<Crowd> {
-        let (lasts, sent_away) = lock(&self.crowd).again()?;
-        let Spread { connections, clients, most } = self.seats.spread();
-        Some(Crowd { clients: connections, addresses: clients, most, sent_away, lasts })
+        Crowd::of(Protocol::Smtp, &self.seats, &mut lock(&self.crowd))
     }
 
     pub(crate) fn may_try_auth(&self, client: IpAddr) -> bool {

@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use common::talk::{ask, begin_message, expect, is_closed, is_closed_with};
 use common::{FakeDoor, Listener, Setup, domain};
-use repute_engine::door::Crowd;
+use repute_engine::door::{Crowd, Protocol};
 use repute_submission::{Limits, ListenerConfig, ListenerKind, LocalListener, SharedBounds, SharedLimits, TlsSource};
 use repute_testkit::{Client, Dialogue, Wire};
 use tokio::net::{TcpStream, UnixStream};
@@ -42,7 +42,7 @@ async fn connections_in_all_have_a_bound() {
     // Told, once for all that follow within the minute, with what an operator has to know.
     is_closed_with(&mut connect(&listener).await, "421 4.3.2").await;
     let most = Some((IpAddr::from([127, 0, 0, 1]), 2));
-    let told = Crowd { clients: 2, addresses: 1, most, sent_away: 1, lasts: Duration::ZERO };
+    let told = Crowd { of: Protocol::Smtp, clients: 2, addresses: 1, most, sent_away: 1, lasts: Duration::ZERO };
     assert_eq!(*listener.door.crowds.lock().unwrap(), [told]);
     ask(&mut a, "QUIT", "221").await;
     is_closed(&mut a).await;

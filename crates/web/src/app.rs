@@ -52,6 +52,8 @@ pub(crate) struct App {
     pub turns: Arc<Semaphore>,
     /// Octets of bodies on their way in.
     pub bodies: Arc<AtomicUsize>,
+    /// Of those, octets of clients that have not proved yet who they are.
+    pub bodies_of_strangers: Arc<AtomicUsize>,
 }
 
 impl Face {
@@ -72,13 +74,14 @@ impl Face {
             lists: Semaphore::new(limits.lists),
             turns: Arc::new(Semaphore::new(limits.requests)),
             bodies: Arc::default(),
+            bodies_of_strangers: Arc::default(),
             limits,
         }))
     }
 
     /// Takes another state of the configuration; requests under way end by the earlier one.
     pub fn reload(&self, settings: Settings) {
-        self.0.paces.keep(|name| settings.tokens.iter().any(|token| token.name == name));
+        self.0.paces.keep(|name| settings.tokens.named(name).is_some());
         *self.0.settings.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(settings);
     }
 }
@@ -89,20 +92,48 @@ impl App {
     }
 
     pub fn hold(&self) -> Held {
-        Held { all: self.bodies.clone(), bound: self.limits.bodies, octets: 0 }
+        Held { share: Share::of(&self.bodies, self.limits.bodies), of_strangers: None }
+    }
+
+    /// For a client whose body has to be there before it is known who it is: all of those have half the room, so that they
+    /// leave the other half to those who are known.
+    pub fn hold_for_stranger(&self) -> Held {
+        let of_strangers = Some(Share::of(&self.bodies_of_strangers, self.limits.bodies / 2));
+        Held { of_strangers, ..self.hold() }
     }
 }
 
 /// Octets of body that one request holds.
 pub(crate) struct Held {
-    all: Arc<AtomicUsize>,
-    bound: usize,
-    octets: usize,
+    share: Share,
+    of_strangers: Option<Share>,
 }
 
 impl Held {
     /// Whether there is room for so many more.
     pub fn grow(&mut self, by: usize) -> bool {
+        self.of_strangers.as_mut().is_none_or(|share| share.grow(by)) && self.share.grow(by)
+    }
+
+    /// It is known now who sends it.
+    pub fn is_proved(&mut self) {
+        self.of_strangers = None;
+    }
+}
+
+/// Octets that are counted among others, and are no more when this is dropped.
+struct Share {
+    all: Arc<AtomicUsize>,
+    bound: usize,
+    octets: usize,
+}
+
+impl Share {
+    fn of(all: &Arc<AtomicUsize>, bound: usize) -> Share {
+        Share { all: all.clone(), bound, octets: 0 }
+    }
+
+    fn grow(&mut self, by: usize) -> bool {
         let add = |now: usize| now.checked_add(by).filter(|sum| *sum <= self.bound);
         let granted = self.all.fetch_update(Ordering::Relaxed, Ordering::Relaxed, add).is_ok();
         self.octets += if granted { by } else { 0 };
@@ -110,7 +141,7 @@ impl Held {
     }
 }
 
-impl Drop for Held {
+impl Drop for Share {
     fn drop(&mut self) {
         self.all.fetch_sub(self.octets, Ordering::Relaxed);
     }

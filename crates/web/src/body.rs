@@ -47,7 +47,19 @@ pub(crate) struct Raw {
     /// In lower case, without parameters.
     pub media: String,
     pub octets: Bytes,
-    _held: Held,
+    held: Held,
+}
+
+impl Raw {
+    /// Of a client that has to prove by it who it is.
+    pub async fn of_stranger(app: &App, parts: &Parts, body: Body) -> Result<Raw, Problem> {
+        let (octets, held) = read_into(app, parts, body, app.limits.body, app.hold_for_stranger()).await?;
+        Ok(Raw { media: media(&parts.headers), octets, held })
+    }
+
+    pub fn is_proved(&mut self) {
+        self.held.is_proved();
+    }
 }
 
 impl FromRequest<Arc<App>> for Raw {
@@ -56,7 +68,7 @@ impl FromRequest<Arc<App>> for Raw {
     async fn from_request(request: Request, app: &Arc<App>) -> Result<Self, Problem> {
         let (parts, body) = request.into_parts();
         let (octets, held) = read(app, &parts, body, app.limits.body).await?;
-        Ok(Raw { media: media(&parts.headers), octets, _held: held })
+        Ok(Raw { media: media(&parts.headers), octets, held })
     }
 }
 
@@ -123,12 +135,21 @@ pub(crate) fn escaped(key: &str) -> String {
 
 /// All of a body, of at most so many octets.
 pub(crate) async fn read(app: &App, parts: &Parts, body: Body, most: usize) -> Result<(Bytes, Held), Problem> {
+    read_into(app, parts, body, most, app.hold()).await
+}
+
+async fn read_into(
+    app: &App,
+    parts: &Parts,
+    body: Body,
+    most: usize,
+    mut held: Held,
+) -> Result<(Bytes, Held), Problem> {
     let limits = &app.limits;
     let announced = parts.headers.get(CONTENT_LENGTH).and_then(|v| v.to_str().ok()?.parse::<u64>().ok());
     if announced.is_some_and(|octets| octets > most as u64) {
         return Err(too_large(most));
     }
-    let mut held = app.hold();
     let reading = collect(body, most, limits.body_idle, &mut held);
     let slow = || Problem::new(problem::TIMEOUT, "the body did not come in time: send it again, all at once");
     let octets = tokio::time::timeout(limits.body_whole, reading).await.map_err(|_| slow())??;

@@ -1,6 +1,6 @@
 //! Who asks, by the token of the request, and whether it may.
 //!
-//! Promises: a token is looked for by its SHA-256 in constant time, and is never logged; an
+//! Promises: a token is looked for by its SHA-256 ([`crate::tokens`]), and is never logged; an
 //! answer to a known token says how many requests are left (draft-ietf-httpapi-ratelimit-headers).
 
 use std::net::IpAddr;
@@ -19,7 +19,7 @@ use crate::app::App;
 use crate::http::{Peer, Place};
 use crate::pace::Pace;
 use crate::problem::{self, Problem};
-use crate::settings::{Action, Settings, Token, TokenHash};
+use crate::settings::{Action, Settings, Token};
 
 /// A client with a known token.
 #[derive(Clone)]
@@ -63,7 +63,7 @@ impl Caller {
 
     /// Whether a domain is one that it may see: of its account, or any where it has none.
     pub fn sees(&self, domain: &Domain) -> bool {
-        self.token.account.as_ref().is_none_or(|account| account.domains.contains(domain))
+        self.token.account.as_ref().is_none_or(|account| account.domains.has(domain))
     }
 
     /// Whether it may see what concerns the whole server.
@@ -138,7 +138,7 @@ pub(crate) async fn authenticate(State(app): State<Arc<App>>, mut request: Reque
 pub(crate) fn known(app: &App, settings: &Settings, request: &Request, shown: Option<&str>) -> Result<Caller, Problem> {
     let peer = request.extensions().get::<Peer>().ok_or_else(unknown)?;
     let client = peer.client(request.headers());
-    let token = shown.and_then(|shown| find(settings, &TokenHash::of(shown)));
+    let token = shown.and_then(|shown| settings.tokens.shown(shown)).cloned();
     let Some(token) = token else {
         let reply = Reply::new(535, EnhancedCode(5, 7, 8), "a request over HTTP carried no known token");
         app.door.refused(client, None, &reply);
@@ -146,17 +146,6 @@ pub(crate) fn known(app: &App, settings: &Settings, request: &Request, shown: Op
     };
     Place::keep(request.extensions());
     Ok(Caller { token, client, tls: peer.tls.clone() })
-}
-
-/// Every token is looked at, so that the time tells nothing.
-fn find(settings: &Settings, hash: &TokenHash) -> Option<Arc<Token>> {
-    let mut found = None;
-    for token in &settings.tokens {
-        if token.hash.is(hash) {
-            found = Some(token.clone());
-        }
-    }
-    found
 }
 
 pub(crate) fn take(app: &App, settings: &Settings, token: &Token, cost: u32) -> Pace {

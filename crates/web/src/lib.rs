@@ -12,6 +12,7 @@
 mod app;
 mod body;
 mod caller;
+mod crowd;
 mod describe;
 #[doc(hidden)]
 pub mod dry;
@@ -33,6 +34,7 @@ mod settings;
 mod sigv4;
 mod site;
 mod slow;
+mod tokens;
 mod unsubscribe;
 mod v1;
 
@@ -40,3 +42,4 @@ pub use app::{Face, Services};
 pub use router::description;
 pub use serve::{Transport, serve};
 pub use settings::{Action, Limits, Settings, Token, TokenHash};
+pub use tokens::Tokens;

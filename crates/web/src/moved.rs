@@ -20,6 +20,21 @@ pub(crate) struct OfAccount {
     now: Timestamp,
 }
 
+/// Entries that are read at a time.
+const PAGE: usize = 1000;
+
+/// The bound of one call: entries that it answers with, and entries that are looked at for them, in whole pages.
+pub(crate) struct Most {
+    pub found: usize,
+    pub looked_at: usize,
+}
+
+pub(crate) struct Gathered<T> {
+    pub found: Vec<T>,
+    /// The last that was looked at, where more may stand behind it.
+    pub next: Option<Entry>,
+}
+
 /// What became of an entry that was to be taken away.
 pub(crate) enum Released {
     Gone,
@@ -57,10 +72,35 @@ impl OfAccount {
         self.store.find(Some(&self.account), None, address, self.now).map_err(unreadable)
     }
 
-    /// Entries of the account alone, in the order of the addresses.
-    pub async fn page(&self, after: Option<Entry>, limit: usize) -> Result<Vec<Entry>, Problem> {
+    /// Entries of the account alone, in the order of the addresses: what `wanted` makes of those behind `after`, up to a bound.
+    pub async fn gather<T>(
+        &self,
+        mut after: Option<Entry>,
+        most: Most,
+        wanted: impl Fn(&Entry) -> Option<T>,
+    ) -> Result<Gathered<T>, Problem> {
+        let (mut found, mut looked_at) = (Vec::new(), 0);
+        loop {
+            let page = self.page(after.take()).await?;
+            let is_last = page.len() < PAGE;
+            for entry in page {
+                looked_at += 1;
+                found.extend(wanted(&entry));
+                after = Some(entry);
+                if found.len() == most.found {
+                    return Ok(Gathered { found, next: after });
+                }
+            }
+            if is_last || looked_at >= most.looked_at {
+                return Ok(Gathered { found, next: after.filter(|_| !is_last) });
+            }
+        }
+    }
+
+    async fn page(&self, after: Option<Entry>) -> Result<Vec<Entry>, Problem> {
         let selection = Selection { scope: Some(self.scope()), ..Selection::default() };
-        self.store.list(Query { selection, after, limit, ..Query::default() }, self.now).await.map_err(unreadable)
+        let query = Query { selection, after, limit: PAGE, ..Query::default() };
+        self.store.list(query, self.now).await.map_err(unreadable)
     }
 
     pub async fn release(&self, address: &Address) -> Result<Released, Problem> {

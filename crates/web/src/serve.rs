@@ -19,7 +19,7 @@ use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use repute_net::accept::{Hindered, is_of_client};
-use repute_net::seats::{Seat, Seats};
+use repute_net::seats::Seat;
 use repute_net::tls;
 use repute_types::TlsUsed;
 use tokio::io::{AsyncRead, AsyncWrite};
@@ -31,6 +31,7 @@ use tokio_rustls::TlsAcceptor;
 use tower::ServiceExt as _;
 
 use crate::app::{App, Face};
+use crate::crowd::Places;
 use crate::http::{Peer, Place, Stopping};
 use crate::linger::{Unread, linger};
 use crate::router;
@@ -71,7 +72,8 @@ pub async fn serve(
     listener.set_nonblocking(true)?;
     let listener = TcpListener::from_std(listener)?;
     let app = face.0;
-    let (drain, seats) = (app.limits.drain, Seats::new(app.limits.connections, app.limits.connections_per_client));
+    let drain = app.limits.drain;
+    let places = Places::new(app.limits.connections, app.limits.connections_per_client, app.door.clone());
     let router = router::router(app.clone());
     let service = Arc::new(Service { app, router, transport, stop: stop.clone() });
     let mut connections = JoinSet::new();
@@ -83,10 +85,10 @@ pub async fn serve(
             // Before accepting, or a flood of clients would leave what remains of them.
             Some(_) = connections.join_next() => {}
             accepted = listener.accept() => match accepted {
-                Ok((stream, peer)) => admit(&service, &seats, stream, peer, &mut connections),
+                Ok((stream, peer)) => admit(&service, &places, stream, peer, &mut connections),
                 Err(why) => {
                     if !is_of_client(&why) {
-                        seats.make_room();
+                        places.seats.make_room();
                     }
                     hindered.rest(&why, |why| service.app.door.hindered(why)).await;
                 }
@@ -106,23 +108,20 @@ async fn stopped(stop: &mut watch::Receiver<bool>) {
     let _ = stop.wait_for(|stop| *stop).await;
 }
 
-/// A connection over a bound is closed at once: before a request there is nothing to answer. So is that of a stranger,
-/// who has shown no token yet, where a newcomer needs its place.
-fn admit(
-    service: &Arc<Service>,
-    seats: &Arc<Seats>,
-    stream: TcpStream,
-    peer: SocketAddr,
-    connections: &mut JoinSet<()>,
-) {
+/// A connection over a bound is answered with 503 where that can be said at once. That of a stranger, who has shown no token
+/// yet, is closed where a newcomer needs its place.
+fn admit(service: &Arc<Service>, places: &Places, stream: TcpStream, peer: SocketAddr, connections: &mut JoinSet<()>) {
     let address = peer.ip().to_canonical();
     if !service.serves(address) {
         return;
     }
     // A proxy brings many clients; it is bounded with all the others.
     let client = (!service.transport.proxies.contains(&address)).then_some(address);
-    if let Ok((seat, _)) = seats.enter(client) {
-        connections.spawn(connection(service.clone(), stream, address, seat));
+    match places.enter(client) {
+        Ok(seat) => drop(connections.spawn(connection(service.clone(), stream, address, seat))),
+        // By TLS nothing can be said without a handshake.
+        Err(Some(turned)) if service.transport.tls.is_none() => drop(connections.spawn(turned.tell(stream))),
+        Err(_) => {}
     }
 }
 

@@ -7,33 +7,37 @@
 //! `GetSendQuota` of version 1.
 //! Who is left alone, of the token's account, is shown and changed by the calls of version 2 ([`suppression`]).
 //! Signed with Signature Version 4: the access key id is the name of a token, the secret what
-//! `repute token ses NAME` prints. No templates are stored here: one that is only named is not found. Configuration sets and
-//! list management are passed over; all other calls are refused in SES's form.
+//! `repute token ses NAME` prints. No templates are stored here: one that is only named is not found. A configuration set
+//! becomes one of the tags; list management is passed over; all other calls are refused in SES's form.
 
 mod form;
 mod quota;
+mod request_id;
 mod suppression;
 mod template;
 mod v2;
 
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use axum::Router;
 use axum::extract::{FromRequest as _, Request, State};
 use axum::http::header::{CONTENT_TYPE, HeaderName, HeaderValue};
 use axum::http::{Method, StatusCode, Uri};
+use axum::middleware::from_fn;
 use axum::response::{IntoResponse as _, Response};
 use axum::routing::{any, get, post};
-use repute_types::{EnhancedCode, Reply};
+use repute_types::{EnhancedCode, MessageId, Reply};
 
 use self::quota::Quota;
 pub(crate) use self::quota::Sent;
+use self::request_id::RequestId;
 use crate::app::App;
 use crate::body::Raw;
 use crate::caller::{self, Caller};
 use crate::http::{Peer, Place};
 use crate::problem::{self, Problem};
-use crate::sigv4::{Claim, Wrong};
+use crate::sigv4::{BodyHash, Claim, Wrong};
 use crate::v1::batch::{count_rest, hand_in};
 use crate::v1::letter::Draft;
 use crate::v1::submit::Accepted;
@@ -46,6 +50,7 @@ pub(crate) fn router() -> Router<Arc<App>> {
         .route("/v2/email/suppression/addresses", get(suppression::list).put(suppression::put))
         .route("/v2/email/suppression/addresses/{email}", get(suppression::get).delete(suppression::delete))
         .route("/v2/email/{*call}", any(unknown))
+        .layer(from_fn(request_id::named))
 }
 
 /// Version 1 comes to `/`, which is also a page.
@@ -54,14 +59,19 @@ pub(crate) async fn query(State(app): State<Arc<App>>, request: Request) -> Resp
         let (caller, raw) = enter(&app, request).await?;
         let (action, draft) = match form::asked(&raw.octets, app.limits.recipients)? {
             form::Asked::Send(action, draft) => (action, *draft),
-            form::Asked::Quota => return Ok(form::quota(&quota::of(&app, &caller).await?)),
+            form::Asked::Quota => {
+                let (quota, asked) = (quota::of(&app, &caller).await?, RequestId::random());
+                return Ok(asked.on(xml(StatusCode::OK, &form::quota(&quota, &asked))));
+            }
         };
-        Ok(form::sent(action, &send(&app, caller, draft).await?))
+        let id = send(&app, caller, draft).await?;
+        let asked = RequestId::of(id);
+        Ok(asked.on(xml(StatusCode::OK, &form::sent(action, id, &asked))))
     };
-    match done.await {
-        Ok(answer) => xml(StatusCode::OK, &answer),
-        Err(problem) => xml(status_of(&problem), &form::failed(&problem, code_of(&problem))),
-    }
+    done.await.unwrap_or_else(|problem| {
+        let asked = RequestId::random();
+        asked.on(xml(status_of(&problem), &form::failed(&problem, code_of(&problem), &asked)))
+    })
 }
 
 async fn outbound(State(app): State<Arc<App>>, request: Request) -> Response {
@@ -71,7 +81,7 @@ async fn outbound(State(app): State<Arc<App>>, request: Request) -> Response {
         send(&app, caller, draft).await
     };
     match done.await {
-        Ok(id) => json(StatusCode::OK, &serde_json::json!({ "MessageId": id })),
+        Ok(id) => RequestId::of(id).on(json(StatusCode::OK, &serde_json::json!({ "MessageId": id.to_string() }))),
         Err(problem) => failed(&problem),
     }
 }
@@ -148,33 +158,58 @@ async fn enter(app: &Arc<App>, request: Request) -> Result<(Caller, Raw), Proble
     Ok((caller, raw))
 }
 
-/// Who signed, at its pace, and what.
+/// Who signed, at its pace, and what. What can be told without the body is: a stranger costs a few hashes.
 async fn known(app: &Arc<App>, request: Request) -> Result<(Caller, Raw), Problem> {
     let (parts, body) = request.into_parts();
     let peer = parts.extensions.get::<Peer>().cloned().ok_or_else(caller::unknown)?;
     let client = peer.client(&parts.headers);
     let settings = app.settings();
     let claim = Claim::read(&parts);
-    let token = claim.as_ref().and_then(|claim| settings.tokens.iter().find(|token| token.name == claim.key_id));
+    let token = claim.as_ref().and_then(|claim| settings.tokens.named(claim.key_id));
     let (Some(claim), Some(token)) = (&claim, token.cloned()) else { return Err(nobody(app, client)) };
-    if let Some(wait) = caller::take(app, &settings, &token, 1).wait {
-        return Err(caller::too_many(wait));
-    }
-    let raw = Raw::from_request(Request::from_parts(parts.clone(), body), app).await?;
-    match claim.verify(&parts, &raw.octets, &token.signing_secret, app.control.now()) {
-        Ok(()) => {}
-        Err(Wrong::Date) => {
-            let detail = "the signature's date is more than 15 minutes from this server's: set the clock";
-            app.door.refused(client, None, &Reply::new(535, EnhancedCode(5, 7, 8), detail));
-            return Err(Problem::new(problem::NOT_ALLOWED, detail));
+    let secret = &token.signing_secret;
+    let refuse = |wrong| refused(app, client, wrong);
+    claim.is_timely(&parts, app.control.now()).map_err(refuse)?;
+    // A key id is no secret: who only knows that uses up no token's pace, and makes nobody wait for a body.
+    let in_time = || match caller::take(app, &settings, &token, 1).wait {
+        Some(wait) => Err(caller::too_many(wait)),
+        None => Ok(()),
+    };
+    let raw = match BodyHash::announced(&parts) {
+        Some(announced) => {
+            claim.verify(&parts, &announced, secret).map_err(refuse)?;
+            in_time()?;
+            Place::keep(&parts.extensions);
+            let raw = Raw::from_request(Request::from_parts(parts.clone(), body), app).await?;
+            match BodyHash::of(&raw.octets) == announced {
+                true => raw,
+                false => return Err(refuse(Wrong::Signature)),
+            }
         }
-        Err(Wrong::Incomplete | Wrong::Signature) => return Err(nobody(app, client)),
-    }
-    Place::keep(&parts.extensions);
+        None => {
+            let mut raw = Raw::of_stranger(app, &parts, body).await?;
+            claim.verify(&parts, &BodyHash::of(&raw.octets), secret).map_err(refuse)?;
+            in_time()?;
+            Place::keep(&parts.extensions);
+            raw.is_proved();
+            raw
+        }
+    };
     Ok((Caller { token, client, tls: peer.tls }, raw))
 }
 
-fn nobody(app: &App, client: std::net::IpAddr) -> Problem {
+fn refused(app: &App, client: IpAddr, wrong: Wrong) -> Problem {
+    match wrong {
+        Wrong::Date => {
+            let detail = "the signature's date is more than 15 minutes from this server's: set the clock";
+            app.door.refused(client, None, &Reply::new(535, EnhancedCode(5, 7, 8), detail));
+            Problem::new(problem::NOT_ALLOWED, detail)
+        }
+        Wrong::Incomplete | Wrong::Signature => nobody(app, client),
+    }
+}
+
+fn nobody(app: &App, client: IpAddr) -> Problem {
     let reply = Reply::new(535, EnhancedCode(5, 7, 8), "a request over HTTP carried no signature of a known token");
     app.door.refused(client, None, &reply);
     let detail = "the signature is not that of a known token: the access key id is the name of a token, the secret \
@@ -182,10 +217,10 @@ fn nobody(app: &App, client: std::net::IpAddr) -> Problem {
     Problem::new(problem::UNKNOWN_TOKEN, detail)
 }
 
-async fn send(app: &Arc<App>, caller: Caller, draft: Draft) -> Result<String, Problem> {
+async fn send(app: &Arc<App>, caller: Caller, draft: Draft) -> Result<MessageId, Problem> {
     let mut results = hand_in(app.clone(), caller, vec![Ok(draft)], None).await;
     let result = results.pop().unwrap_or_else(|| Err(Problem::unavailable("nothing was answered")));
-    result.map(|accepted| accepted.id.to_string())
+    result.map(|accepted| accepted.id)
 }
 
 /// The words of SES for what is wrong.
@@ -247,7 +282,7 @@ mod tests {
         };
         let query = b"Action=SendEmail&Source=worse&Destination.ToAddresses.member.1=bad&Message.Body.Text.Data=x";
         let Err(problem) = form::asked(query, 10) else { panic!("it was taken") };
-        let answer = form::failed(&problem, code_of(&problem));
+        let answer = form::failed(&problem, code_of(&problem), &RequestId::random());
         let sentences = wrong(&problem).join("; ").replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;");
         assert!(answer.contains(&format!("<Message>{sentences}</Message>")), "{answer}");
         assert!(answer.contains("/to/0: ") && answer.contains("/from: "), "{answer}");

@@ -9,9 +9,11 @@ use aws_lc_rs::{constant_time, digest};
 use repute_engine::door::Account;
 use repute_types::Domain;
 
+use crate::tokens::Tokens;
+
 #[derive(Clone, Debug, Default)]
 pub struct Settings {
-    pub tokens: Vec<Arc<Token>>,
+    pub tokens: Tokens,
     /// What the page at `/` says: who is behind this server, and how to reach them.
     pub imprint: Option<String>,
     /// MTA-STS policies (RFC 8461 §3.2) by the host that they are asked for at.

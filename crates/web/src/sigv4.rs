@@ -2,7 +2,8 @@
 //! signature over it with a key made from the secret, the day, the region and the service.
 //!
 //! Promises: the host, the date and the body are covered by the signature; a date more than 15
-//! minutes from now is refused; signatures are compared in constant time.
+//! minutes from now is refused; signatures are compared in constant time. What can be told without the body is told without
+//! it: the date first, and the signature where the request says in `x-amz-content-sha256` what the body's hash is.
 
 use aws_lc_rs::{constant_time, digest, hmac};
 use axum::http::request::Parts;
@@ -51,9 +52,9 @@ impl<'a> Claim<'a> {
         Some(Claim { key_id, scope: scope.to_owned(), day, region, service, signed, signature: member("Signature")? })
     }
 
-    /// Whether whoever has `secret` signed this request and this body.
-    pub fn verify(&self, parts: &Parts, body: &[u8], secret: &str, now: Timestamp) -> Result<(), Wrong> {
-        let date = parts.headers.get("x-amz-date").and_then(|v| v.to_str().ok()).ok_or(Wrong::Incomplete)?;
+    /// Whether it covers what it has to, at this time. That it was signed is not known by it.
+    pub fn is_timely(&self, parts: &Parts, now: Timestamp) -> Result<(), Wrong> {
+        let date = date(parts)?;
         if !self.signed.contains(&"host") || !self.signed.contains(&"x-amz-date") || !date.starts_with(self.day) {
             return Err(Wrong::Incomplete);
         }
@@ -61,6 +62,12 @@ impl<'a> Claim<'a> {
         if at.since(now).max(now.since(at)).as_secs() > APART {
             return Err(Wrong::Date);
         }
+        Ok(())
+    }
+
+    /// Whether whoever has `secret` signed this request, and a body with this hash.
+    pub fn verify(&self, parts: &Parts, body: &BodyHash, secret: &str) -> Result<(), Wrong> {
+        let date = date(parts)?;
         let canonical = self.canonical(parts, body).ok_or(Wrong::Incomplete)?;
         let to_sign = format!("{ALGORITHM}\n{date}\n{}\n{}", self.scope, hex(sha256(canonical.as_bytes()).as_ref()));
         let mut key = format!("AWS4{secret}").into_bytes();
@@ -71,7 +78,7 @@ impl<'a> Claim<'a> {
             .map_err(|_| Wrong::Signature)
     }
 
-    fn canonical(&self, parts: &Parts, body: &[u8]) -> Option<String> {
+    fn canonical(&self, parts: &Parts, BodyHash(body): &BodyHash) -> Option<String> {
         let mut query: Vec<&str> = parts.uri.query().unwrap_or_default().split('&').filter(|p| !p.is_empty()).collect();
         query.sort_unstable();
         let mut out = format!("{}\n{}\n{}\n", parts.method, encoded(parts.uri.path()), query.join("&"));
@@ -87,8 +94,29 @@ impl<'a> Claim<'a> {
             }
             out.push_str(&format!("{name}:{}\n", values.join(",")));
         }
-        out.push_str(&format!("\n{}\n{}", self.signed.join(";"), hex(sha256(body).as_ref())));
+        out.push_str(&format!("\n{}\n{}", self.signed.join(";"), body));
         Some(out)
+    }
+}
+
+fn date(parts: &Parts) -> Result<&str, Wrong> {
+    parts.headers.get("x-amz-date").and_then(|v| v.to_str().ok()).ok_or(Wrong::Incomplete)
+}
+
+/// The SHA-256 of a body, as a signature has it.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct BodyHash(String);
+
+impl BodyHash {
+    pub fn of(body: &[u8]) -> BodyHash {
+        BodyHash(hex(sha256(body).as_ref()))
+    }
+
+    /// As the request says before its body comes; many clients do not.
+    pub fn announced(parts: &Parts) -> Option<BodyHash> {
+        let text = parts.headers.get("x-amz-content-sha256")?.to_str().ok()?;
+        let is_hash = text.len() == 64 && text.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'));
+        is_hash.then(|| BodyHash(text.to_owned()))
     }
 }
 
@@ -145,7 +173,9 @@ mod tests {
         let right = vanilla("5fa00fa31553b73ebf1942676e86291e8372ff2a2260956d9b8aae1d763fbf31");
         let now: Timestamp = "2015-08-30T12:40:00Z".parse().unwrap();
         let check = |parts: &Parts, body: &[u8], secret: &str, now, expect| {
-            assert_eq!(Claim::read(parts).unwrap().verify(parts, body, secret, now), expect);
+            let claim = Claim::read(parts).unwrap();
+            let judged = claim.is_timely(parts, now).and_then(|()| claim.verify(parts, &BodyHash::of(body), secret));
+            assert_eq!(judged, expect);
         };
         check(&right, b"", secret, now, Ok(()));
         check(&right, b"x", secret, now, Err(Wrong::Signature));

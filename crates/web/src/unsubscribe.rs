@@ -132,6 +132,7 @@ fn failed(error: &BulkError) -> Response {
         | BulkError::ComingIn(_)
         | BulkError::Gap { .. }
         | BulkError::Spool(_)
+        | BulkError::Rate { .. }
         | BulkError::Suppressions(_) => later(StatusCode::SERVICE_UNAVAILABLE, 60),
     }
 }

@@ -239,6 +239,55 @@ async fn a_crowd_of_silent_connections_keeps_nobody_out() {
     world.end().await;
 }
 
+/// A connection for which there is no place was closed without a word, and no operator heard of it.
+#[tokio::test]
+async fn who_finds_all_places_taken_is_told_so_and_so_is_the_operator() {
+    let bound =
+        |connections, connections_per_client| Limits { connections, connections_per_client, ..Limits::default() };
+    for (limits, says, is_told) in [
+        (bound(2, 100), "too many connections: ", true),
+        (bound(100, 2), "too many connections from your address: ", false),
+    ] {
+        let world = World::with(limits, Transport::default()).await;
+        // Known by their tokens: nobody else gets their places.
+        let mut known = Vec::new();
+        for _ in 0..2 {
+            let mut stream = TcpStream::connect(world.address).await.unwrap();
+            stream
+                .write_all(format!("GET /v1/queue HTTP/1.1\r\nHost: x\r\n{READER}\r\n\r\n").as_bytes())
+                .await
+                .unwrap();
+            assert_ne!(stream.read(&mut [0; 4096]).await.unwrap(), 0);
+            known.push(stream);
+        }
+        for request in ["GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n".to_owned(), "P".repeat(40_000), String::new()] {
+            let answer = world.raw(request.as_bytes()).await;
+            assert!(answer.starts_with("HTTP/1.1 503 Service Unavailable\r\n"), "{answer:?}");
+            let (head, body) = answer.split_once("\r\n\r\n").unwrap();
+            assert!(head.contains("\r\nretry-after: 5") && head.contains("\r\nconnection: close"), "{head}");
+            assert!(head.contains(&format!("\r\ncontent-length: {}\r\n", body.len())), "{answer}");
+            let problem: serde_json::Value = serde_json::from_str(body).unwrap();
+            assert!(problem["detail"].as_str().unwrap().starts_with(says), "{answer}");
+        }
+        let notes = world.notes();
+        let told = "2 clients of HTTP at once, which is all that `connections` in [limits] lets in, from 1 address(es), 2 of them \
+                    from 127.0.0.1: ";
+        assert_eq!(notes.iter().filter(|note| note.starts_with(told)).count(), usize::from(is_told), "{notes:?}");
+        assert_eq!(
+            notes.iter().filter(|note| note.contains(" with 503 since ")).count(),
+            usize::from(is_told),
+            "{notes:?}"
+        );
+        drop(known);
+        let came_in = async {
+            while !world.raw(b"GET /healthz HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n").await.contains(" 200 ") {
+            }
+        };
+        tokio::time::timeout(Duration::from_secs(20), came_in).await.unwrap();
+        world.end().await;
+    }
+}
+
 /// It was told that its JSON is none; and a mark in front of a text spoils nothing.
 #[tokio::test]
 async fn a_compressed_body_is_told_so() {

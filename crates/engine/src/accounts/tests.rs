@@ -16,7 +16,7 @@ fn hash(password: &str) -> String {
 }
 
 fn account(name: &str, password: Option<&str>) -> AccountSettings {
-    let domains = vec![Domain::parse("example.com").unwrap()];
+    let domains = vec![Domain::parse("example.com").unwrap()].into();
     let account = Account { name: name.into(), domains, stream: Stream::Transactional, private: false };
     AccountSettings {
         password: password.map(hash),
@@ -111,4 +111,40 @@ fn a_made_up_secret_stays_the_same_and_looks_like_a_real_one() {
     assert_eq!((&once.salt, once.stored_key), (&again.salt, again.stored_key));
     assert_eq!((once.salt.len(), once.iterations), (real.salt.len(), real.iterations));
     assert_ne!(accounts.scram("somebody").0.salt, once.salt);
+}
+
+#[test]
+fn a_client_is_the_account_whose_network_it_is_in() {
+    let of = |name: &str, addresses: &[(&str, u8)]| AccountSettings {
+        addresses: addresses
+            .iter()
+            .map(|(ip, prefix)| AddressRange { address: ip.parse().unwrap(), prefix: *prefix })
+            .collect(),
+        ..account(name, None)
+    };
+    let accounts = Accounts::of(&[
+        // An account may name a host of a network that it names as well.
+        of("lan", &[("10.1.2.3", 32), ("10.0.0.0", 8), ("fd00::9:0", 112), ("10.200.0.1", 32)]),
+        of("host", &[("192.0.2.7", 32), ("fd00::8:1", 128)]),
+        of("loop", &[("127.0.0.1", 8)]),
+    ]);
+    let check = |client: &str, expected: Option<&str>| {
+        let found = accounts.known_address(client.parse().unwrap());
+        assert_eq!(found.as_ref().map(|account| &*account.name), expected, "{client}");
+    };
+    check("10.1.2.3", Some("lan"));
+    check("10.1.2.4", Some("lan"));
+    check("10.255.255.255", Some("lan"));
+    check("::ffff:10.9.9.9", Some("lan"));
+    check("11.0.0.0", None);
+    check("9.255.255.255", None);
+    check("127.255.0.9", Some("loop"));
+    check("192.0.2.6", None);
+    check("192.0.2.7", Some("host"));
+    check("192.0.2.8", None);
+    check("fd00::8:1", Some("host"));
+    check("fd00::8:2", None);
+    check("fd00::9:ffff", Some("lan"));
+    check("fd00::a:0", None);
+    assert!(Accounts::of(&[]).known_address(CLIENT).is_none());
 }

@@ -2,14 +2,16 @@
 
 use std::collections::HashSet;
 use std::hash::{DefaultHasher, Hash, Hasher};
+use std::time::Duration;
 
 use repute_ledger::suppression::spelling;
 use repute_message::merge::{FormLetter, Given};
 use repute_spool::{CampaignState, CampaignWrite, PartRecord, Stretch, Walk};
-use repute_types::{Address, EventKind, MessageId, PartId, Recipient, Timestamp};
+use repute_types::{Address, EventKind, MessageId, PartId, Recipient, Reply, Timestamp};
 
 use super::words::{self, Add, Added, BulkError, MOST_ROWS, Refused, Row, WhyNot};
 use super::{ComingIn, Known, check};
+use crate::allowance;
 use crate::control::Control;
 use crate::works::Works;
 
@@ -46,6 +48,9 @@ impl Control {
         let known = works.bulk.known(question.id).ok_or_else(|| BulkError::NoSuchCampaign(question.id.to_string()))?;
         let mut loading = known.turn.lock().await;
         still_loads(&known)?;
+        if !question.rows.is_empty() {
+            allowance::check(works, &known.account).map_err(|reply| too_much(works, &known, &reply))?;
+        }
         if question.first_row > loading.next_row {
             return Err(BulkError::Gap { row: question.first_row, next: loading.next_row });
         }
@@ -147,6 +152,13 @@ impl<'a> Batch<'a> {
     async fn keep(self) -> Result<Added, BulkError> {
         let Batch { works, known, next_row, parts, left_out, refused, .. } = self;
         let taken = parts.len() as u32;
+        // Rows that nobody is written to for cost nothing.
+        let allowed = match parts.is_empty() {
+            true => None,
+            false => Some(
+                allowance::take(works, &known.account, parts.len()).map_err(|reply| too_much(works, known, &reply))?,
+            ),
+        };
         let write = CampaignWrite::Append {
             id: known.id,
             rows: next_row,
@@ -156,6 +168,7 @@ impl<'a> Batch<'a> {
         };
         let kept = works.doors.spool.change_campaign(write).await;
         kept.map_err(|error| super::refused_by_spool(works, u64::from(taken).max(1), error))?;
+        allowed.map(allowance::Taken::keep);
         let labels = known.labels();
         for (recipient, text) in left_out {
             works.emit(EventKind::Suppressed {
@@ -169,6 +182,12 @@ impl<'a> Batch<'a> {
         }
         Ok(Added { next_row, taken, refused })
     }
+}
+
+/// Lists count as mail that is handed in, or whoever stole an account would send by campaigns what its rate forbids.
+fn too_much(works: &Works, known: &Known, reply: &Reply) -> BulkError {
+    let wait = allowance::of(works, &known.account).map_or(Duration::ZERO, |allowance| allowance.wait);
+    BulkError::Rate { text: reply.text(), wait }
 }
 
 fn part(message: MessageId, number: u32, address: Address, values: Vec<String>, now: Timestamp) -> PartRecord {

@@ -28,6 +28,19 @@ pub fn separator(header: &[u8]) -> u8 {
     common.into_iter().find(|separator| header.contains(separator)).unwrap_or(b',')
 }
 
+/// What separates columns where the first line of a list says so and nothing else, `sep=;`, for Excel: that, and the octets of the
+/// line with its end. It is no row.
+pub fn said_separator(list: &[u8]) -> Option<(u8, usize)> {
+    let end = list.iter().position(|octet| matches!(octet, b'\r' | b'\n')).unwrap_or(list.len());
+    let (line, rest) = list.split_at(end);
+    let said = line.strip_prefix(b"\"").and_then(|line| line.strip_suffix(b"\"")).unwrap_or(line);
+    let (name, separator) = said.split_at_checked(4)?;
+    let &[separator] = separator else { return None };
+    let can_be_one = separator == b'\t' || (separator.is_ascii_punctuation() && separator != b'"');
+    let ends = if rest.starts_with(b"\r\n") { 2 } else { rest.len().min(1) };
+    (name.eq_ignore_ascii_case(b"sep=") && can_be_one).then_some((separator, end + ends))
+}
+
 /// How many rows a field has swallowed, in which a quote was opened and not closed: lines in it that are rows themselves.
 fn swallowed(value: &str, separator: char, columns: usize) -> usize {
     let is_row = |line: &&str| {
@@ -79,6 +92,18 @@ mod tests {
         check("open\na@b.example,A\r\nc@b.example,C\n", 2);
         check("Ann\nwrite to a@b.example, or call\nthank you, Ann", 0);
         check("a@b.example,A", 0);
+    }
+
+    #[test]
+    fn the_first_line_may_say_what_separates_columns() {
+        let check = |list: &str, said| assert_eq!(said_separator(list.as_bytes()), said, "{list:?}");
+        check("sep=;\r\nemail;name\r\n", Some((b';', 7)));
+        check("SEP=|\nemail|name", Some((b'|', 6)));
+        check("\"sep=,\"\remail", Some((b',', 8)));
+        check("sep=\t", Some((b'\t', 5)));
+        for list in ["sep=", "sep=;;\n", "sep=a\n", "sep=\"\n", "sep;\n", "email;sep=;\n", "\nsep=;\n", "", "sep"] {
+            check(list, None);
+        }
     }
 
     #[test]

@@ -1,5 +1,7 @@
 //! What is asked of campaigns and what is answered. All of it is JSON for the faces.
 
+use std::time::Duration;
+
 use repute_spool as spool;
 use repute_types::labels::list_name;
 use repute_types::{Address, MessageId, Timestamp};
@@ -312,6 +314,9 @@ pub enum BulkError {
     Gap { row: u32, next: u32 },
     #[error("recipients of the campaign {0} are still coming in: launch it when all of them are in")]
     ComingIn(String),
+    /// The account has handed in as much as its rate lets it; the sentence has the cure.
+    #[error("{text}. The rows so far are kept: the same list goes on behind them")]
+    Rate { text: String, wait: Duration },
     #[error("this link is not one of ours, or it is too old")]
     NoSuchToken,
     #[error("the spool cannot be read or written now")]

@@ -86,7 +86,7 @@ impl Control {
     /// Those that mail of one of these domains may leave from.
     pub fn egresses_of(&self, domains: &[Domain]) -> Vec<EgressRow> {
         let settings = self.works.settings();
-        let ours: Vec<_> = settings.domains.iter().filter(|domain| domains.contains(&domain.name)).collect();
+        let ours: Vec<_> = domains.iter().filter_map(|name| settings.domain(name)).collect();
         self.egresses_where(|place| {
             ours.iter()
                 .any(|domain| domain.pool.as_ref().is_none_or(|pool| pool.iter().any(|p| usize::from(*p) == place)))

@@ -77,40 +77,53 @@ pub(crate) fn egresses(settings: &Settings) -> Vec<Arc<Egress>> {
     (0..count).map(|index| egress_at(settings, index)).collect()
 }
 
-/// The places of all egresses, in the order in which mail to a domain prefers them: always the
+/// What the places of egresses are ordered by, as mail to a domain prefers them: always the
 /// same, so that a greylist sees the same address again, and another for each domain, so that the
 /// mail of an egress that fails is shared among all others.
-fn preference(count: usize, domain: &Domain) -> Vec<u16> {
-    let mut order: Vec<u16> = (0..u16::try_from(count).unwrap_or(u16::MAX)).collect();
-    let weight = |index: &u16| {
-        let mut hasher = DefaultHasher::new();
-        (domain, index).hash(&mut hasher);
+fn preference(domain: &Domain) -> impl Fn(u16) -> u64 {
+    let mut of_domain = DefaultHasher::new();
+    domain.hash(&mut of_domain);
+    move |place| {
+        let mut hasher = of_domain.clone();
+        place.hash(&mut hasher);
         hasher.finish()
-    };
-    order.sort_by_cached_key(weight);
-    order
+    }
 }
 
 impl Works {
     /// The way that mail of a flow takes now; `None` where its sender may take none.
     pub(crate) fn way(&self, settings: &Settings, flow: &Flow) -> Option<(Way, Arc<Egress>)> {
-        self.ways(settings, flow).next()
+        let preference = preference(&flow.domain);
+        // Not in order: there may be thousands of addresses, and this is asked where everybody waits for the queue.
+        let preferred = self.allowed(settings, flow).min_by_key(|way| preference(way.egress));
+        preferred.map(|way| leaving(settings, way))
     }
 
     /// All that it may take now, the preferred one first.
     pub(crate) fn ways(&self, settings: &Settings, flow: &Flow) -> impl Iterator<Item = (Way, Arc<Egress>)> {
-        let table = self.gate.table();
-        let count = settings.egresses.len().max(1);
+        let mut ways: Vec<Way> = self.allowed(settings, flow).collect();
+        let preference = preference(&flow.domain);
+        ways.sort_by_cached_key(|way| preference(way.egress));
+        ways.into_iter().map(|way| leaving(settings, way))
+    }
+
+    /// All that it may take now, in the order of the configuration.
+    fn allowed(&self, settings: &Settings, flow: &Flow) -> impl Iterator<Item = Way> {
+        let (table, sender) = (self.gate.table(), flow.sender);
+        let count = u16::try_from(settings.egresses.len().max(1)).unwrap_or(u16::MAX);
         let relayed = settings.routes.is_relayed(&flow.domain);
-        preference(count, &flow.domain).into_iter().filter_map(move |index| {
+        (0..count).filter_map(move |egress| {
             let families = match relayed {
-                true => table.may_relay(flow.sender, index).then_some(Families::Both),
-                false => table.families(flow.sender, index),
+                true => table.may_relay(sender, egress).then_some(Families::Both),
+                false => table.families(sender, egress),
             };
-            let egress = narrowed(settings, egress_at(settings, index), families?);
-            Some((Way { egress: index, families: families? }, egress))
+            Some(Way { egress, families: families? })
         })
     }
+}
+
+fn leaving(settings: &Settings, way: Way) -> (Way, Arc<Egress>) {
+    (way, narrowed(settings, egress_at(settings, way.egress), way.families))
 }
 
 fn narrowed(settings: &Settings, egress: Arc<Egress>, families: Families) -> Arc<Egress> {
@@ -129,11 +142,18 @@ fn narrowed(settings: &Settings, egress: Arc<Egress>, families: Families) -> Arc
 mod tests {
     use super::*;
 
+    fn order(count: u16, domain: &Domain) -> Vec<u16> {
+        let mut order: Vec<u16> = (0..count).collect();
+        let preference = preference(domain);
+        order.sort_by_cached_key(|place| preference(*place));
+        order
+    }
+
     #[test]
     fn the_mail_of_an_egress_that_fails_is_shared_among_the_others() {
         let domains: Vec<Domain> = (0..600).map(|n| Domain::parse(&format!("d{n}.test")).unwrap()).collect();
         let second = |first: u16| {
-            let of_first = domains.iter().map(|d| preference(4, d)).filter(|order| order[0] == first);
+            let of_first = domains.iter().map(|d| order(4, d)).filter(|order| order[0] == first);
             let mut counts = [0; 4];
             of_first.for_each(|order| counts[usize::from(order[1])] += 1);
             counts
@@ -148,7 +168,7 @@ mod tests {
     #[test]
     fn two_egresses_share_the_domains() {
         let of_first = (0..600).map(|n| Domain::parse(&format!("d{n}.test")).unwrap());
-        let of_first = of_first.filter(|domain| preference(2, domain)[0] == 0).count();
+        let of_first = of_first.filter(|domain| order(2, domain)[0] == 0).count();
         assert!((250..350).contains(&of_first), "{of_first}");
     }
 

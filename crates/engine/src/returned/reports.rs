@@ -55,7 +55,14 @@ fn is_ours(settings: &Settings, named: &str) -> bool {
 fn of_dmarc(report: &Aggregate) -> String {
     let (good, bad) = report.counts();
     let (who, domain) = (sentence(&report.reporter), sentence(&report.policy.domain));
-    format!("{who} reports on DMARC of {domain}: {good} passed, {bad} failed")
+    let rest = match report.is_cut {
+        true => format!(
+            "; it is larger than is read, and what stands behind its first {} records is not counted",
+            report.records.len()
+        ),
+        false => String::new(),
+    };
+    format!("{who} reports on DMARC of {domain}: {good} passed, {bad} failed{rest}")
 }
 
 fn of_tls(report: &TlsReport) -> String {

@@ -1,6 +1,8 @@
 //! What is refused at the door, and that each refusal names its cure.
 
-use crate::world::campaigns::launched;
+use repute_engine::bulk::words::{Add, BulkError};
+
+use crate::world::campaigns::{add, begin, launched, row};
 use crate::world::*;
 
 async fn refusal(from: &str, text: &str) -> String {
@@ -55,6 +57,38 @@ async fn a_full_disk_is_a_temporary_refusal_and_nothing_is_kept() {
     assert!(world.spool.is_empty());
 }
 
+/// By a campaign whoever stole an account sent a list of any length, whatever the rate.
+#[tokio::test(start_paused = true)]
+async fn the_rows_of_a_list_count_for_the_rate_of_its_account() {
+    let world = World::new().await;
+    let rate = repute_queue::Rate { count: 3, per: HOUR };
+    world.reload(|settings| settings.accounts.change(|all| all[1].rate = Some(rate)));
+    let id = world.control().begin(begin("autumn")).await.unwrap().id;
+    let rows = |from: u32, to: u32| (from..to).map(|n| row(&format!("p{n}@b.test"), "Ann")).collect::<Vec<_>>();
+    let left = || world.door().allowance("news").unwrap().left;
+    // Of a row that nobody is written to for nothing is counted.
+    let none = add(&world, id, 0, &[row("nobody", "Ann")]).await;
+    assert_eq!((none.taken, left()), (0, 3));
+    assert_eq!(add(&world, id, 1, &rows(1, 3)).await.taken, 2);
+    assert_eq!(left(), 1);
+    // What empties the bucket is taken whole.
+    assert_eq!(add(&world, id, 3, &rows(3, 6)).await.next_row, 6);
+    let more = || Add { id, first_row: 6, rows: rows(6, 7) };
+    let error = world.control().add(more()).await.unwrap_err();
+    let told = "account news has handed in as much mail as its rate allows (3/h): send the rest in 3600 s, or raise `rate` of its \
+                [[account]]. The rows so far are kept: the same list goes on behind them";
+    assert_eq!(error.to_string(), told);
+    let BulkError::Rate { wait, .. } = error else { panic!("{error:?}") };
+    pass(wait).await;
+    assert_eq!(world.control().add(more()).await.unwrap().next_row, 7);
+    // What was not kept costs nothing.
+    pass(3 * HOUR).await;
+    world.spool.set_disk(repute_spool::memory::Disk::Full);
+    let full = world.control().add(Add { id, first_row: 7, rows: rows(7, 9) }).await;
+    assert!(matches!(full, Err(BulkError::Spool(_))), "{full:?}");
+    assert_eq!(left(), 3);
+}
+
 /// Clients of SES were told that nothing was.
 #[tokio::test(start_paused = true)]
 async fn what_an_account_sent_within_a_day_is_counted() {
@@ -75,7 +109,7 @@ async fn what_an_account_sent_within_a_day_is_counted() {
 async fn an_account_that_has_handed_in_its_rate_is_told_when_to_go_on_and_what_is_refused_costs_it_nothing() {
     let world = World::new().await;
     let rate = repute_queue::Rate { count: 2, per: HOUR };
-    world.reload(|settings| settings.accounts[0].rate = Some(rate));
+    world.reload(|settings| settings.accounts.change(|all| all[0].rate = Some(rate)));
     world.spool.set_disk(repute_spool::memory::Disk::Full);
     for _ in 0..3 {
         assert_eq!(world.submit("a@example.com", &["bob@b.test"]).await.unwrap_err().code, 452);
@@ -94,6 +128,6 @@ async fn an_account_that_has_handed_in_its_rate_is_told_when_to_go_on_and_what_i
     world.submit_as(news(), "news@news.example", &["bob@b.test"], of_others).await.unwrap();
     pass(30 * MINUTE).await;
     world.submit("a@example.com", &["bob@b.test"]).await.unwrap();
-    world.reload(|settings| settings.accounts[0].rate = None);
+    world.reload(|settings| settings.accounts.change(|all| all[0].rate = None));
     world.submit("a@example.com", &["bob@b.test"]).await.unwrap();
 }

@@ -75,8 +75,8 @@ async fn mail_of_an_account_or_a_domain_that_is_gone_is_told_at_the_reload() {
     launched(&world, "autumn", &["a@b.test", "b@b.test", "c@b.test"]).await;
     pass(MINUTE).await;
     world.reload(|settings| {
-        settings.accounts.retain(|one| &*one.account.name != "shop");
-        settings.domains.retain(|one| one.name.as_str() != "news.example");
+        settings.accounts.change(|all| all.retain(|one| &*one.account.name != "shop"));
+        settings.domains.change(|all| all.retain(|one| one.name.as_str() != "news.example"));
     });
     pass(MINUTE / 60).await;
     let said = reloads(&world);

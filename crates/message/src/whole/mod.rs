@@ -9,11 +9,13 @@
 
 mod edit;
 mod received;
+mod vendor;
 
 use repute_types::{Address, Content, Domain, MessageId, Timestamp};
 
 pub(crate) use self::edit::Edits;
 pub use self::received::Received;
+pub use self::vendor::{CONFIGURATION_SET, Said};
 use crate::fault::Fault;
 use crate::header::{self, Header};
 use crate::lint;
@@ -46,6 +48,8 @@ pub struct Made {
     pub needs_eight_bit: bool,
     /// The header is in UTF-8: only servers with SMTPUTF8 can take it.
     pub needs_smtputf8: bool,
+    /// What fields said that were for the server alone; they do not go out.
+    pub said: Said,
     /// What was done beside adding Received, in the order in which it was done.
     pub changed: Vec<Change>,
 }
@@ -95,6 +99,7 @@ pub fn make_whole(content: Content, whole: &Whole<'_>) -> Result<Made, Fault> {
     let mut edits = Edits::default();
     let content = close(content, &header, &mut changed);
     remove(&header, &REMOVED, &mut edits, &mut changed);
+    let said = vendor::take(&header, &mut edits, &mut changed);
     if whole.received.private {
         remove(&header, &REVEALING, &mut edits, &mut changed);
     }
@@ -116,6 +121,7 @@ pub fn make_whole(content: Content, whole: &Whole<'_>) -> Result<Made, Fault> {
         from: passed.from,
         needs_eight_bit: safe.eight_bit,
         needs_smtputf8: safe.utf8_header,
+        said,
         changed,
     })
 }

@@ -77,6 +77,53 @@ fn fields_that_must_not_go_out_are_taken_away() {
 }
 
 #[test]
+fn what_an_application_said_to_postmark_or_ses_is_read_and_goes_no_further() {
+    let (output, made) = make(
+        "From: a@b.example\nTo: c@d.example\nX-PM-Tag: welcome\nx-pm-metadata-Order: =?utf-8?q?f=C3=BCnf?=\n\
+         X-PM-Message-Stream: broadcast\nX-PM-KeepID: true\nX-PM-TrackOpens: false\nX-PM-TrackLinks: None\n\
+         X-SES-CONFIGURATION-SET: main\nX-SES-MESSAGE-TAGS: kind=receipt,\n shop = north=1, Order=6, none\n\
+         X-SES-SOURCE-ARN: arn:aws:ses:1\nX-SES-FROM-ARN: arn:aws:ses:2\nX-SES-RETURN-PATH-ARN: arn:aws:ses:3\n\
+         X-SES-LIST-MANAGEMENT-OPTIONS: news; topic=a\nX-SES-TENANT: t\nX-SES-Outgoing: 2026.11.24-1.2.3.4\n\
+         X-PMX: kept\nDate: Tue, 24 Nov 2026 02:05:50 +0000\nMessage-ID: <1@a.example>\n\nX-PM-Tag: body\n",
+    )
+    .unwrap();
+    // What SES itself writes on the way out is no word of the application's.
+    let rest = "From: a@b.example\nTo: c@d.example\nX-SES-Outgoing: 2026.11.24-1.2.3.4\nX-PMX: kept\n";
+    assert_eq!(output, format!("{RECEIVED}{rest}{REST}\nX-PM-Tag: body\n"));
+    let pair = |name: &str, value: &str| (name.to_owned(), value.to_owned());
+    let metadata =
+        [pair("Order", "fünf"), pair(CONFIGURATION_SET, "main"), pair("kind", "receipt"), pair("shop", "north=1")];
+    assert_eq!(
+        (made.said.tags.as_slice(), made.said.metadata.as_slice()),
+        (&["welcome".to_owned()][..], &metadata[..])
+    );
+    assert!(made.said.bulk);
+    assert_eq!(made.changed.len(), 13, "{:?}", made.changed);
+    // Of what is known from elsewhere nothing is said over.
+    let mut labels = repute_types::Labels { metadata: vec![pair("kind", "own")], ..Default::default() };
+    made.said.add_to(&mut labels);
+    assert_eq!(
+        labels.metadata.iter().map(|(_, value)| value.as_str()).collect::<Vec<_>>(),
+        ["own", "fünf", "main", "north=1"]
+    );
+}
+
+#[test]
+fn labels_that_are_too_long_or_too_many_are_passed_over_and_refuse_nothing() {
+    let many: String = (0..60).map(|n| format!("X-PM-Metadata-n{n}: v\nX-PM-Tag: t{n}\n")).collect();
+    let long = "x ".repeat(600);
+    let (output, made) = make(&format!(
+        "From: a@b.example\nTo: c@d.example\nX-PM-Tag: {}\nX-PM-Metadata-: none\nX-PM-Metadata-long: {long}\n{many}{REST}\nbody\n",
+        "t".repeat(129)
+    ))
+    .unwrap();
+    assert!(!output.contains("X-PM"), "{output}");
+    assert_eq!((made.said.tags.len(), made.said.metadata.len()), (20, 50));
+    assert_eq!(made.said.tags[0], "t0");
+    assert!(made.said.metadata.iter().all(|(name, _)| name.starts_with('n')), "{:?}", made.said.metadata);
+}
+
+#[test]
 fn an_empty_field_and_a_date_that_is_none_are_replaced() {
     check(
         "From: a@b.example\nTo: \nDate: yesterday\nMessage-ID: <1@a.example>\n\nbody\n",

@@ -72,7 +72,12 @@ pub fn chosen_by_system() -> Vec<IpAddr> {
 
 /// Who a client of this account is, however it came in.
 pub fn who(a: &meant::Account) -> Arc<Account> {
-    Arc::new(Account { name: a.name.as_str().into(), domains: a.domains.clone(), stream: a.stream, private: a.private })
+    Arc::new(Account {
+        name: a.name.as_str().into(),
+        domains: a.domains.clone().into(),
+        stream: a.stream,
+        private: a.private,
+    })
 }
 
 fn account(a: &meant::Account) -> AccountSettings {

@@ -1,5 +1,6 @@
 //! The HTTP face, from the configuration.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use repute_engine::Engine;
@@ -36,8 +37,9 @@ pub fn transport(port: &Port, tls: &TlsSource) -> Transport {
 /// What a reload may change.
 pub fn of(config: &Config) -> anyhow::Result<Settings> {
     let key = tokens::key(&config.state)?;
+    let accounts: Accounts = config.accounts.iter().map(|account| (account.name.as_str(), account)).collect();
     Ok(Settings {
-        tokens: config.tokens.iter().map(|token| Arc::new(self::token(token, config, &key))).collect(),
+        tokens: config.tokens.iter().map(|token| self::token(token, &accounts, &key)).collect(),
         imprint: config.web.imprint.clone(),
         policies: policies(config),
         requests_per_minute: config.web.requests_per_minute,
@@ -45,7 +47,10 @@ pub fn of(config: &Config) -> anyhow::Result<Settings> {
     })
 }
 
-fn token(token: &meant::Token, config: &Config, key: &[u8; 32]) -> Token {
+/// By name: there may be thousands of them, and as many tokens.
+type Accounts<'a> = HashMap<&'a str, &'a meant::Account>;
+
+fn token(token: &meant::Token, accounts: &Accounts, key: &[u8; 32]) -> Token {
     let action = |action: &meant::Action| match action {
         meant::Action::Send => Action::Send,
         meant::Action::Read => Action::Read,
@@ -54,12 +59,12 @@ fn token(token: &meant::Token, config: &Config, key: &[u8; 32]) -> Token {
         meant::Action::Operate => Action::Operate,
         meant::Action::Metrics => Action::Metrics,
     };
-    let account = token.account.as_ref().and_then(|name| config.accounts.iter().find(|a| a.name == *name));
+    let account = token.account.as_ref().and_then(|name| accounts.get(name.as_str()));
     Token {
         name: token.name.clone(),
         hash: token.hash,
         signing_secret: tokens::signing_secret(key, &token.hash),
-        account: account.map(settings::who),
+        account: account.map(|account| settings::who(account)),
         actions: token.allow.iter().map(action).collect(),
         requests_per_minute: token.requests_per_minute,
     }

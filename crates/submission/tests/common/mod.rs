@@ -46,7 +46,7 @@ pub struct Taken {
 
 impl FakeDoor {
     pub fn new(known: Option<IpAddr>) -> Arc<FakeDoor> {
-        let domains = vec![domain("example.com")];
+        let domains = vec![domain("example.com")].into();
         let shop = Account { name: "shop".into(), domains, stream: Stream::Transactional, private: false };
         Arc::new(FakeDoor {
             spool: MemorySpool::new(),
@@ -129,7 +129,7 @@ impl Door for FakeDoor {
 
     fn may_send_from(&self, account: &Account, from: Option<&Address>) -> Result<(), Reply> {
         match from {
-            Some(from) if !account.domains.contains(from.domain()) => {
+            Some(from) if !account.domains.has(from.domain()) => {
                 no(553, EnhancedCode(5, 7, 1), "that domain is not yours")
             }
             _ => Ok(()),

@@ -416,7 +416,7 @@ fn secret_of(password: &str) -> ScramSecret {
 fn account(name: &str) -> Arc<Account> {
     Arc::new(Account {
         name: name.into(),
-        domains: vec![Domain::parse("example.com").unwrap()],
+        domains: vec![Domain::parse("example.com").unwrap()].into(),
         stream: if name == "list" { Stream::Bulk } else { Stream::Transactional },
         private: false,
     })
@@ -430,9 +430,9 @@ fn settings(size: Size) -> Settings {
     };
     let sending = SendingDomain::new(Domain::parse("example.com").unwrap(), Vec::new());
     Settings {
-        accounts: vec![settings_of("shop", 1), settings_of("list", 2)],
+        accounts: vec![settings_of("shop", 1), settings_of("list", 2)].into(),
         // Signatures are others' tests; here they would only cost time.
-        domains: vec![SendingDomain { danger_unsigned: true, ..sending }],
+        domains: vec![SendingDomain { danger_unsigned: true, ..sending }].into(),
         retry: Retry { expire: size.expire, ..Retry::default() },
         // Its receivers refuse so many that nothing would go.
         circuit: CircuitSettings { unknown: 0, complaints: 0, spam: 0, ..CircuitSettings::default() },

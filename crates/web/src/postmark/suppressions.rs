@@ -14,13 +14,12 @@ use super::{document, json, known, refused};
 use crate::app::App;
 use crate::body;
 use crate::http::Query;
-use crate::moved::{OfAccount, Released};
+use crate::moved::{Gathered, Most, OfAccount, Released};
 use crate::problem::{FieldFault, Problem};
 use crate::settings::Action;
 
 /// Addresses of one call, as at Postmark.
 const ADDRESSES: usize = 50;
-const PAGE: usize = 1000;
 /// A longer list is asked for in pages, which Postmark's call does not have.
 const DUMPED: usize = 100_000;
 
@@ -102,19 +101,14 @@ pub(super) async fn dump(
             let found = list.find(&address)?.as_ref().map(Suppression::from);
             return Ok(List { suppressions: found.into_iter().filter(|one| wanted.has(one)).collect() });
         }
-        let (mut suppressions, mut after, mut looked_at) = (Vec::new(), None, 0);
-        loop {
-            let page = list.page(after.take(), PAGE).await?;
-            looked_at += page.len();
-            suppressions.extend(page.iter().map(Suppression::from).filter(|one| wanted.has(one)));
-            if page.len() < PAGE {
-                return Ok(List { suppressions });
-            }
-            if looked_at >= DUMPED {
+        let most = Most { found: usize::MAX, looked_at: DUMPED };
+        let is_wanted = |entry: &Entry| Some(Suppression::from(entry)).filter(|one| wanted.has(one));
+        match list.gather(None, most, is_wanted).await? {
+            Gathered { found, next: None } => Ok(List { suppressions: found }),
+            Gathered { next: Some(_), .. } => {
                 let what = format!("the list has more than {DUMPED} addresses: ask in pages, by GET /v1/suppressions");
-                return Err(Problem::fields(vec![FieldFault::new("", what)]));
+                Err(Problem::fields(vec![FieldFault::new("", what)]))
             }
-            after = page.into_iter().last();
         }
     };
     match done.await {

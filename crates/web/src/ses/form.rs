@@ -1,8 +1,11 @@
 //! The form of `SendEmail` and `SendRawEmail`, version 1, and its answers in XML.
 
 use repute_message::merge::unencoded;
+use repute_message::whole::CONFIGURATION_SET;
+use repute_types::MessageId;
 
 use super::quota::Quota;
+use super::request_id::RequestId;
 use super::template;
 use crate::form;
 use crate::pairs::Pairs;
@@ -60,13 +63,15 @@ impl Form {
         (!members.is_empty()).then(|| Mailboxes::Many(members.into_iter().map(|(_, mailbox)| mailbox).collect()))
     }
 
-    /// `Tags.member.1.Name` and `.Value`.
+    /// `Tags.member.1.Name` and `.Value`, and the configuration set.
     fn tags(&self) -> Pairs {
         let name = |(n, value): &(String, String)| {
             let stem = n.strip_prefix("Tags.member.")?.strip_suffix(".Name")?;
             Some((value.clone(), self.one(&format!("Tags.member.{stem}.Value"))?.to_owned()))
         };
-        Pairs(self.0.iter().filter_map(name).collect())
+        let set = self.one("ConfigurationSetName").filter(|set| !set.is_empty());
+        let set = set.map(|set| (CONFIGURATION_SET.to_owned(), set.to_owned()));
+        Pairs(self.0.iter().filter_map(name).chain(set).collect())
     }
 
     fn letter(&self) -> Message {
@@ -99,26 +104,29 @@ impl Form {
 
 const NAMESPACE: &str = "http://ses.amazonaws.com/doc/2010-12-01/";
 
-pub(super) fn sent(action: &str, id: &str) -> String {
+pub(super) fn sent(action: &str, id: MessageId, asked: &RequestId) -> String {
+    let asked = asked.as_str();
     format!(
         "<{action}Response xmlns=\"{NAMESPACE}\"><{action}Result><MessageId>{id}</MessageId></{action}Result>\
-         <ResponseMetadata><RequestId>{id}</RequestId></ResponseMetadata></{action}Response>"
+         <ResponseMetadata><RequestId>{asked}</RequestId></ResponseMetadata></{action}Response>"
     )
 }
 
-pub(super) fn quota(Quota { rate, sent }: &Quota) -> String {
+pub(super) fn quota(Quota { rate, sent }: &Quota, asked: &RequestId) -> String {
+    let asked = asked.as_str();
     format!(
         "<GetSendQuotaResponse xmlns=\"{NAMESPACE}\"><GetSendQuotaResult><Max24HourSend>-1.0</Max24HourSend>\
          <MaxSendRate>{rate:.1}</MaxSendRate><SentLast24Hours>{sent:.1}</SentLast24Hours></GetSendQuotaResult>\
-         <ResponseMetadata><RequestId>none</RequestId></ResponseMetadata></GetSendQuotaResponse>"
+         <ResponseMetadata><RequestId>{asked}</RequestId></ResponseMetadata></GetSendQuotaResponse>"
     )
 }
 
-pub(super) fn failed(problem: &Problem, code: &str) -> String {
+pub(super) fn failed(problem: &Problem, code: &str, asked: &RequestId) -> String {
+    let asked = asked.as_str();
     let whose = if problem.status() >= 500 { "Receiver" } else { "Sender" };
     let message = problem.text().replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;");
     format!(
         "<ErrorResponse xmlns=\"{NAMESPACE}\"><Error><Type>{whose}</Type><Code>{code}</Code>\
-         <Message>{message}</Message></Error><RequestId>none</RequestId></ErrorResponse>"
+         <Message>{message}</Message></Error><RequestId>{asked}</RequestId></ErrorResponse>"
     )
 }

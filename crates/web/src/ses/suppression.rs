@@ -18,7 +18,7 @@ use crate::app::App;
 use crate::body;
 use crate::form;
 use crate::http::Path;
-use crate::moved::{OfAccount, Released};
+use crate::moved::{Gathered, Most, OfAccount, Released};
 use crate::problem::{self, FieldFault, Problem};
 use crate::settings::Action;
 use crate::v1::suppressions::{cursor, everybodys, place};
@@ -85,29 +85,11 @@ pub(super) async fn list(State(app): State<Arc<App>>, request: Request) -> Respo
         let (caller, _) = known(&app, request).await?;
         let list = OfAccount::of(&app, &caller, Action::Read)?;
         let wanted = Wanted::read(&query)?;
-        let (mut found, mut after, mut looked_at) = (Vec::new(), wanted.after.clone(), 0);
-        let next = loop {
-            let page = list.page(after.take(), PAGE).await?;
-            let is_last = page.len() < PAGE;
-            for entry in page {
-                looked_at += 1;
-                if wanted.has(&entry) {
-                    found.push(summary(&entry));
-                }
-                after = Some(entry);
-                if found.len() == wanted.size {
-                    break;
-                }
-            }
-            if is_last && found.len() < wanted.size {
-                break None;
-            }
-            if found.len() == wanted.size || looked_at >= LOOKED_AT {
-                break after.as_ref().and_then(place);
-            }
-        };
+        let most = Most { found: wanted.size, looked_at: LOOKED_AT };
+        let is_wanted = |entry: &Entry| wanted.has(entry).then(|| summary(entry));
+        let Gathered { found, next } = list.gather(wanted.after.clone(), most, is_wanted).await?;
         let mut answer = json!({ "SuppressedDestinationSummaries": found });
-        if let Some(next) = next {
+        if let Some(next) = next.as_ref().and_then(place) {
             answer["NextToken"] = next.into();
         }
         Ok(answer)

@@ -1,6 +1,7 @@
 //! The documents of `SendEmail` and `SendBulkEmail`, version 2.
 
 use repute_message::merge::unencoded;
+use repute_message::whole::CONFIGURATION_SET;
 use serde::Deserialize;
 
 use super::template::Template;
@@ -22,6 +23,7 @@ struct Send {
     reply_to_addresses: Option<Vec<String>>,
     content: Content,
     email_tags: Option<Vec<Named>>,
+    configuration_set_name: Option<String>,
 }
 
 #[derive(Default, Deserialize)]
@@ -90,6 +92,7 @@ struct SendBulk {
     from_email_address: Option<String>,
     reply_to_addresses: Option<Vec<String>>,
     default_email_tags: Option<Vec<Named>>,
+    configuration_set_name: Option<String>,
     default_content: DefaultContent,
     #[serde(deserialize_with = "object::list")]
     bulk_email_entries: Vec<Entry>,
@@ -127,7 +130,7 @@ pub(super) fn draft(octets: &[u8], most: usize) -> Result<Draft, Problem> {
     let mut message = Message {
         from: send.from_email_address.map(Mailbox::Text),
         reply_to: mailboxes(send.reply_to_addresses),
-        metadata: pairs(send.email_tags),
+        metadata: labels(pairs(send.email_tags), send.configuration_set_name.as_deref()),
         ..Message::default()
     };
     send.destination.unwrap_or_default().tell(&mut message);
@@ -165,7 +168,10 @@ pub(super) fn drafts(octets: &[u8], most: usize) -> Result<Vec<Result<Draft, Pro
         let mut message = Message {
             from: send.from_email_address.clone().map(Mailbox::Text),
             reply_to: mailboxes(send.reply_to_addresses.clone()),
-            metadata: over(&send.default_email_tags, entry.replacement_tags),
+            metadata: labels(
+                over(&send.default_email_tags, entry.replacement_tags),
+                send.configuration_set_name.as_deref(),
+            ),
             ..Message::default()
         };
         entry.destination.unwrap_or_default().tell(&mut message);
@@ -192,6 +198,13 @@ fn mailboxes(list: Option<Vec<String>>) -> Option<Mailboxes> {
 
 fn pairs(named: Option<Vec<Named>>) -> Pairs {
     Pairs(named.unwrap_or_default().into_iter().map(|one| (one.name, one.value)).collect())
+}
+
+/// Tags, and the set as SES itself tells it among them.
+fn labels(Pairs(mut tags): Pairs, set: Option<&str>) -> Pairs {
+    let set = set.filter(|set| !set.is_empty());
+    tags.extend(set.map(|set| (CONFIGURATION_SET.to_owned(), set.to_owned())));
+    Pairs(tags)
 }
 
 /// Fields as a header has them.
@@ -298,7 +311,7 @@ mod tests {
 
     #[test]
     fn many_share_a_template_and_each_has_its_own_data() {
-        let send = br#"{"FromEmailAddress": "a@example.com", "DefaultEmailTags": [{"Name": "kind", "Value": "all"}, {"Name": "k", "Value": "v"}],
+        let send = br#"{"FromEmailAddress": "a@example.com", "ConfigurationSetName": "main", "DefaultEmailTags": [{"Name": "kind", "Value": "all"}, {"Name": "k", "Value": "v"}],
             "DefaultContent": {"Template": {"TemplateContent": {"Subject": "{{greet}} {{name}}", "Text": "x"}, "TemplateData": "{\"greet\": \"Hi\", \"name\": \"you\"}"}},
             "BulkEmailEntries": [
                 {"Destination": {"ToAddresses": ["b@a.test"]}, "ReplacementTags": [{"Name": "kind", "Value": "own"}],
@@ -311,7 +324,11 @@ mod tests {
         assert!(last.contains("/ReplacementTemplateData"), "{last}");
         let labels: Vec<_> = drafts.iter().map(|draft| draft.as_ref().unwrap().labels.metadata.clone()).collect();
         let pair = |name: &str, value: &str| (name.to_owned(), value.to_owned());
-        assert_eq!(labels, [vec![pair("k", "v"), pair("kind", "own")], vec![pair("kind", "all"), pair("k", "v")]]);
+        let set = || pair("ses:configuration-set", "main");
+        assert_eq!(
+            labels,
+            [vec![pair("k", "v"), pair("kind", "own"), set()], vec![pair("kind", "all"), pair("k", "v"), set()]]
+        );
         let made: Vec<_> = drafts.into_iter().map(|draft| told(draft).unwrap()).collect();
         assert!(
             made[0].contains("Subject: Hi Ann\r\n")

@@ -195,11 +195,10 @@ impl Follower {
     /// Whether the token is still one that may read.
     fn may_go_on(&self) -> bool {
         let is_it = |token: &Arc<crate::settings::Token>| {
-            token.hash.is(&self.caller.token.hash)
-                && token.actions.contains(&Action::Read)
+            token.actions.contains(&Action::Read)
                 && token.account.as_ref().map(|a| &a.name) == self.caller.token.account.as_ref().map(|a| &a.name)
         };
-        self.app.settings().tokens.iter().any(is_it)
+        self.app.settings().tokens.hashed(&self.caller.token.hash).is_some_and(is_it)
     }
 }
 

@@ -163,7 +163,7 @@ impl World {
     /// Takes a token out of the configuration.
     pub fn revoke(&self, name: &str) {
         let mut settings = settings();
-        settings.tokens.retain(|token| token.name != name);
+        settings.tokens = settings.tokens.iter().filter(|token| token.name != name).cloned().collect();
         self.face.reload(settings);
     }
 
@@ -194,6 +194,11 @@ impl World {
             ended = serving => panic!("it ended by itself: {ended:?}"),
             note = tokio::time::timeout(Duration::from_secs(20), noted) => note.unwrap(),
         }
+    }
+
+    /// What was noted for the operator since it was last asked.
+    pub fn notes(&self) -> Vec<String> {
+        std::mem::take(&mut *self.notes.lock().unwrap())
     }
 
     /// The file of the requests that are carried out once.
@@ -286,7 +291,7 @@ fn settings() -> Settings {
         })
     };
     Settings {
-        tokens: vec![
+        tokens: [
             token("shop", "shop", &Action::ALL, None),
             token("reader", "other", &[Action::Read], None),
             token("slow", "shop", &Action::ALL, Some(2)),
@@ -308,7 +313,9 @@ fn settings() -> Settings {
                 actions: vec![Action::Metrics],
                 requests_per_minute: None,
             }),
-        ],
+        ]
+        .into_iter()
+        .collect(),
         imprint: Some("Example Ltd.".into()),
         policies: vec![(domain("mta-sts.bounces.example.com"), "version: STSv1\r\n".into())],
         requests_per_minute: 6000,
@@ -319,7 +326,7 @@ fn settings() -> Settings {
 fn account_of(name: &str) -> Account {
     let domains = vec![domain("example.com"), domain("other.example")];
     let stream = if name == "news" { Stream::Bulk } else { Stream::Transactional };
-    Account { name: name.into(), domains, stream, private: false }
+    Account { name: name.into(), domains: domains.into(), stream, private: false }
 }
 
 pub fn domain(name: &str) -> Domain {
@@ -333,8 +340,8 @@ fn engine_settings() -> EngineSettings {
     };
     EngineSettings {
         bulk: BulkSettings { url: Some("https://mail.example.com".into()), list_unsubscribe: true },
-        accounts: vec![account("shop"), account("other"), account("news"), account("rated")],
-        domains: vec![SendingDomain { danger_unsigned: true, ..SendingDomain::new(domain("example.com"), Vec::new()) }],
+        accounts: vec![account("shop"), account("other"), account("news"), account("rated")].into(),
+        domains: vec![SendingDomain { danger_unsigned: true, ..SendingDomain::new(domain("example.com"), Vec::new()) }].into(),
         ..EngineSettings::new(domain("mail.example.com"))
     }
 }

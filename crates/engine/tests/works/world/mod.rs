@@ -9,6 +9,7 @@ use repute_delivery::{DeliverySettings, Egress, Routes, Tally};
 use repute_engine::bulk::BulkSettings;
 use repute_engine::config::{AccountSettings, SendingDomain};
 use repute_engine::door::{Account, Origin, Submitted};
+use repute_engine::listed::Listed;
 use repute_engine::permit::{PermitSettings, TrustDoors};
 use repute_engine::{Begin, Control, Door, Doors, Engine, Settings, SiteRule};
 use repute_ledger::{
@@ -183,11 +184,13 @@ impl World {
     fn settings(&self) -> Settings {
         let mut settings = settings();
         settings.egresses.clone_from(&self.egresses);
-        settings.domains.clone_from(&self.domains);
-        if let Some(first) = settings.domains.first_mut() {
-            first.return_path.clone_from(&self.return_path);
-        }
-        settings.accounts[0].replies.clone_from(&self.replies);
+        settings.domains.change(|all| {
+            all.clone_from(&self.domains);
+            if let Some(first) = all.first_mut() {
+                first.return_path.clone_from(&self.return_path);
+            }
+        });
+        settings.accounts.change(|all| all[0].replies.clone_from(&self.replies));
         settings.routes = self.routes.clone();
         settings.sites.clone_from(&self.sites);
         settings.warm_up.clone_from(&self.warm_up);
@@ -355,7 +358,7 @@ impl World {
 pub fn shop() -> Arc<Account> {
     Arc::new(Account {
         name: "shop".into(),
-        domains: vec![domain("example.com"), domain("keyless.test")],
+        domains: vec![domain("example.com"), domain("keyless.test")].into(),
         stream: Stream::Transactional,
         private: false,
     })
@@ -365,7 +368,7 @@ pub fn shop() -> Arc<Account> {
 pub fn news() -> Arc<Account> {
     Arc::new(Account {
         name: "news".into(),
-        domains: vec![domain("news.example")],
+        domains: vec![domain("news.example")].into(),
         stream: Stream::Bulk,
         private: false,
     })
@@ -385,7 +388,7 @@ fn domains() -> Vec<SendingDomain> {
 
 fn settings() -> Settings {
     Settings {
-        accounts: [shop(), news()].map(AccountSettings::new).into(),
+        accounts: [shop(), news()].map(AccountSettings::new).into_iter().collect(),
         bulk: BulkSettings { url: Some("https://mail.example.com".into()), list_unsubscribe: true },
         ..Settings::new(domain("mail.example.com"))
     }

@@ -9,7 +9,7 @@ use std::io::{BufRead as _, BufReader, Read as _, Seek as _};
 use std::path::Path;
 
 use anyhow::{Context as _, bail};
-use repute_engine::bulk::rows::{address_among, field_name, of_json, separator, unclosed};
+use repute_engine::bulk::rows::{address_among, field_name, of_json, said_separator, separator, unclosed};
 use repute_engine::bulk::words::Row;
 
 pub struct People {
@@ -18,8 +18,17 @@ pub struct People {
 }
 
 enum Rows {
-    Csv { reader: Box<csv::Reader<Seen>>, address: usize, separator: u8 },
-    Lines { reader: BufReader<File>, line: u64 },
+    Csv {
+        reader: Box<csv::Reader<Seen>>,
+        address: usize,
+        separator: u8,
+        /// Of the file, before what the reader of CSV got.
+        lines_before: u64,
+    },
+    Lines {
+        reader: BufReader<File>,
+        line: u64,
+    },
 }
 
 /// Octets of the header row that are looked at for what separates its columns.
@@ -50,8 +59,11 @@ impl People {
         let start = file.stream_position()?;
         let mut header = Vec::new();
         BufReader::new(std::io::Read::by_ref(&mut file).take(HEADER)).read_until(b'\n', &mut header)?;
-        file.seek(std::io::SeekFrom::Start(start))?;
-        let separator = separator(&header);
+        let said = said_separator(&header);
+        let passed = said.map_or(0, |(_, octets)| octets as u64);
+        file.seek(std::io::SeekFrom::Start(start + passed))?;
+        let separator = said.map_or_else(|| separator(&header), |(separator, _)| separator);
+        let lines_before = u64::from(said.is_some());
         let mut reader = csv::ReaderBuilder::new().flexible(true).delimiter(separator).from_reader(Seen::of(file));
         let names: Vec<String> = match reader.headers() {
             Ok(header) => header.iter().map(field_name).collect(),
@@ -64,7 +76,7 @@ impl People {
         let mut fields = names;
         fields.remove(address);
         once(&fields, path)?;
-        Ok(People { fields, rows: Rows::Csv { reader: Box::new(reader), address, separator } })
+        Ok(People { fields, rows: Rows::Csv { reader: Box::new(reader), address, separator, lines_before } })
     }
 
     /// The fields are those of the first line.
@@ -92,7 +104,7 @@ impl People {
     /// The next row; `None` at the end.
     pub fn next(&mut self) -> anyhow::Result<Option<Read>> {
         match &mut self.rows {
-            Rows::Csv { reader, address, separator } => {
+            Rows::Csv { reader, address, separator, lines_before } => {
                 let mut record = csv::StringRecord::new();
                 let mut read = reader.read_record(&mut record);
                 // Spreadsheets leave rows of empty cells behind; lines without any are passed over by the reader.
@@ -110,7 +122,7 @@ impl People {
                     }
                     Err(error) => return Err(error.into()),
                 };
-                let line = at.map_or(0, |at| at.line() + reader.get_mut().line_ends_at(at.byte()));
+                let line = at.map_or(0, |at| *lines_before + at.line() + reader.get_mut().line_ends_at(at.byte()));
                 Ok(Some(Read { line, row }))
             }
             Rows::Lines { reader, line } => {
@@ -217,6 +229,8 @@ mod tests {
         assert_eq!(lines("p.csv", b"email,name\r\n\r\na@a.example,\"A\r\n\r\n\"\r\nb@a.example,B"), [3, 6]);
         // Rows of empty cells, as spreadsheets leave them, were told as rows without an address.
         assert_eq!(lines("p.csv", b"email;name\r\na@a.example;A\r\n;\r\n; \r\nb@a.example;B\r\n;\r\n"), [2, 5]);
+        // A line that is for Excel alone was taken for the header row.
+        assert_eq!(lines("p.csv", b"\xef\xbb\xbfsep=;\r\nemail;name\r\na@a.example;A\r\n\r\nb@a.example;B"), [3, 5]);
         let many = (0..20_000).map(|n| format!("a{n}@a.example,A\r\n")).collect::<String>();
         assert!(lines("p.csv", format!("email,name\r\n{many}").as_bytes()).into_iter().eq(2..20_002));
         assert_eq!(lines("p.jsonl", b"{\"email\":\"a@a.example\"}\nx\n"), [1, 2]);
@@ -242,7 +256,12 @@ mod tests {
 
     #[test]
     fn columns_may_be_separated_by_semicolons_or_tabs() {
-        for text in ["\u{feff}email;name\r\na@a.example;\"Lee; Ann\"\r\n", "email\tname\na@a.example\tLee; Ann"] {
+        for text in [
+            "\u{feff}email;name\r\na@a.example;\"Lee; Ann\"\r\n",
+            "\u{feff}sep=;\r\nemail;name\r\na@a.example;\"Lee; Ann\"\r\n",
+            "sep=|\nemail|name\na@a.example|Lee; Ann\n",
+            "email\tname\na@a.example\tLee; Ann",
+        ] {
             assert_eq!(read("p.csv", text.as_bytes()), (vec!["name".to_owned()], vec![row("a@a.example", "Lee; Ann")]));
         }
     }

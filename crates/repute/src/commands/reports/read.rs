@@ -192,5 +192,8 @@ fn aggregate(report: &Aggregate) -> String {
         let (done, from) = (out::plain(&record.disposition), out::plain(&record.header_from));
         text += &format!("  {} x {} as {from}: DKIM {dkim}, SPF {spf}, {done}\n", record.count, record.source);
     }
+    if report.is_cut {
+        text += "  and more: the report is larger than is read, and these are its first records\n";
+    }
     text
 }

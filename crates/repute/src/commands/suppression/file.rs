@@ -5,7 +5,7 @@
 //! read; of an entry that has one, however it came to it, the text is written in one line.
 //! Other services' exports are read too: the column or member
 //! of addresses may be called `email`, what is missing is as the command line says, columns of other
-//! names are passed over, columns may be separated by semicolons or tabs, and a file without a head is an address a
+//! names are passed over, columns may be separated by semicolons, tabs, or what a first line `sep=;` says, and a file without a head is an address a
 //! line. A fault names its line, and nothing of the file is taken: no address is lost, and no scope widened, in silence.
 
 use std::borrow::Cow;
@@ -13,7 +13,7 @@ use std::io::Read as _;
 use std::path::Path;
 
 use anyhow::{Context as _, bail};
-use repute_engine::bulk::rows::{separator, unclosed};
+use repute_engine::bulk::rows::{said_separator, separator, unclosed};
 use repute_ledger::suppression::{Entry, Scope};
 use repute_types::{Address, Timestamp};
 
@@ -74,14 +74,17 @@ fn of_line(line: &str, given: impl Fn(Address) -> Entry) -> anyhow::Result<Entry
 }
 
 fn of_csv(text: &str, given: impl Fn(Address) -> Entry) -> anyhow::Result<Vec<Entry>> {
-    let separator = separator(text.trim_start().lines().next().unwrap_or_default().as_bytes());
+    let said = said_separator(text.as_bytes());
+    let (text, lines_before) = (&text[said.map_or(0, |(_, octets)| octets)..], u64::from(said.is_some()));
+    let head = text.trim_start().lines().next().unwrap_or_default();
+    let separator = said.map_or_else(|| separator(head.as_bytes()), |(separator, _)| separator);
     let mut reader = csv::ReaderBuilder::new();
     let mut reader = reader.has_headers(false).flexible(true).delimiter(separator).from_reader(text.as_bytes());
     let mut columns: Option<Vec<String>> = None;
     let mut entries = Vec::new();
     for record in reader.records() {
         let record = record.context("this is no CSV")?;
-        let line = record.position().map_or(0, csv::Position::line);
+        let line = record.position().map_or(0, csv::Position::line) + lines_before;
         if record.iter().all(|field| field.trim().is_empty()) {
             continue;
         }
@@ -266,6 +269,20 @@ mod tests {
         let csv = format!("{}{}", head().unwrap(), rows(&entries()).unwrap());
         assert_eq!(parse(&csv, given).unwrap(), entries(), "{csv}");
         assert_eq!(parse(&lines(&entries()).unwrap(), given).unwrap(), entries());
+    }
+
+    /// The line was told as an address that is none.
+    #[test]
+    fn a_first_line_for_excel_says_what_separates_and_moves_no_line() {
+        for text in [
+            "sep=;\r\nemail;reason\r\nann@a.test;asked, twice\r\n",
+            "\u{feff}sep=|\nemail|reason\nann@a.test|asked, twice",
+        ] {
+            let read = parse(text, given).unwrap();
+            assert_eq!((read.len(), read[0].reason.as_str()), (1, "asked, twice"), "{text}");
+        }
+        let wrong = parse("sep=;\nemail;reason\nann@a.test;x\nnobody;x\n", given).unwrap_err();
+        assert!(format!("{wrong:#}").starts_with("line 4: "), "{wrong:#}");
     }
 
     fn rewritten(entries: &[Entry], given: impl Fn(Address) -> Entry + Copy) {

@@ -53,6 +53,7 @@ pub fn check(
     let mut accounts: Vec<Account> = Vec::new();
     let (mut seen, mut taken) = (HashSet::new(), Taken::default());
     let set_up: HashSet<&Domain> = domains.iter().map(|domain| &domain.name).collect();
+    let paths: HashSet<&Domain> = domains.iter().filter_map(|domain| domain.return_path.as_ref()).collect();
     let elsewhere: HashSet<&String> = elsewhere.iter().collect();
     open_hashes(c, &typed);
     for one in typed {
@@ -67,7 +68,7 @@ pub fn check(
         }
         check_addresses(c, name, &one.addresses, &mut taken);
         check_domains(c, &one, domains, &set_up);
-        check_replies(c, &one, domains);
+        check_replies(c, &one, &paths);
         let is_known = one.password.is_some() || one.password_file.is_some() || one.scram.is_some();
         if !is_known && one.addresses.is_empty() && !elsewhere.contains(name) {
             let cure = format!("repute account add {name}");
@@ -160,9 +161,9 @@ fn check_domains(c: &mut Checking, one: &typed::Account, domains: &[SendingDomai
 }
 
 /// What is handed on must not come back here.
-fn check_replies(c: &mut Checking, one: &typed::Account, domains: &[SendingDomain]) {
+fn check_replies(c: &mut Checking, one: &typed::Account, paths: &HashSet<&Domain>) {
     let Some(replies) = &one.replies else { return };
-    if domains.iter().any(|d| d.return_path.as_ref() == Some(replies.get_ref().domain())) {
+    if paths.contains(replies.get_ref().domain()) {
         let what = format!("{} is at a return path of this server, where nobody reads letters", replies.get_ref());
         c.fault(replies.span(), what, "name a mailbox that a person reads");
     }

@@ -1,5 +1,6 @@
 //! Programs that are told what happens, and what is kept of events.
 
+use std::collections::HashSet;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -29,11 +30,13 @@ pub fn events(c: &Checking, typed: typed::Events, webhooks: &[Webhook]) -> Event
 
 pub fn check(c: &mut Checking, typed: Vec<Spanned<typed::Webhook>>, accounts: &[Account]) -> Vec<Webhook> {
     let mut webhooks: Vec<Webhook> = Vec::new();
+    let known: HashSet<&str> = accounts.iter().map(|account| account.name.as_str()).collect();
+    let mut seen = HashSet::new();
     for one in typed {
         let header = one.span();
         let one = one.into_inner();
-        name(c, &one.name, &webhooks);
-        account(c, one.account.as_ref(), accounts);
+        name(c, &one.name, seen.insert(one.name.get_ref().clone()));
+        account(c, one.account.as_ref(), &known);
         let secrets = secrets(c, header, &one);
         let Some(target) = target(c, &one) else { continue };
         let types = match one.events {
@@ -56,9 +59,9 @@ pub fn check(c: &mut Checking, typed: Vec<Spanned<typed::Webhook>>, accounts: &[
     webhooks
 }
 
-fn name(c: &mut Checking, name: &Spanned<String>, webhooks: &[Webhook]) {
+fn name(c: &mut Checking, name: &Spanned<String>, is_new: bool) {
     let text = name.get_ref();
-    if webhooks.iter().any(|w| w.name == *text) {
+    if !is_new {
         c.fault(name.span(), format!("the webhook `{text}` stands here twice"), "rename one of the two");
     }
     if text.chars().any(|ch| ch.is_control() || ch.is_whitespace()) || text.len() > LONGEST_NAME {
@@ -67,10 +70,10 @@ fn name(c: &mut Checking, name: &Spanned<String>, webhooks: &[Webhook]) {
     }
 }
 
-fn account(c: &mut Checking, account: Option<&Spanned<String>>, accounts: &[Account]) {
+fn account(c: &mut Checking, account: Option<&Spanned<String>>, known: &HashSet<&str>) {
     let Some(account) = account else { return };
-    if !accounts.iter().any(|a| a.name == *account.get_ref()) {
-        let cure = match c.nearest(account.get_ref(), accounts.iter().map(|a| a.name.as_str())) {
+    if !known.contains(account.get_ref().as_str()) {
+        let cure = match c.nearest(account.get_ref(), known.iter().copied()) {
             Some(near) => format!("write \"{near}\""),
             None => "name an [[account]] of this file, or take the key out".to_owned(),
         };

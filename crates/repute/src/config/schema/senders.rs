@@ -83,7 +83,7 @@ pub const ACCOUNT: Section = Section {
             "rate",
             Rate,
             Optional("as much as it likes"),
-            "How much mail it may hand in, counted in recipients: `10/s`, `100/m`, `1000/h`, `20000/d`. So many are taken at once; more is refused for now, by SMTP with 450, over HTTP with 429. Campaigns are not counted.",
+            "How much mail it may hand in, counted in recipients: `10/s`, `100/m`, `1000/h`, `20000/d`. So many are taken at once; more is refused for now, by SMTP with 450, over HTTP with 429. The rows of a campaign's list count as they come in.",
         ),
         key(
             "addresses",

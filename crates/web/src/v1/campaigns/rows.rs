@@ -5,7 +5,7 @@
 //! told with the reason and the rest goes on; a list that cannot be one (no header, a row without an end) ends.
 
 use csv_core::ReadRecordResult;
-use repute_engine::bulk::rows::{address_among, field_name, of_json, separator, unclosed};
+use repute_engine::bulk::rows::{address_among, field_name, of_json, said_separator, separator, unclosed};
 use repute_engine::bulk::words::Row;
 
 /// Octets of one row at most: 16 KiB of fields, and what stands around them.
@@ -32,7 +32,17 @@ impl Rows {
     pub fn csv(fields: Vec<String>) -> Rows {
         let (record, ends) = (vec![0; LONGEST], vec![0; COLUMNS]);
         let (head, reader) = (Some(Vec::new()), csv_core::Reader::new());
-        Rows::Csv(Box::new(Csv { fields, head, separator: b',', reader, record, ends, at: (0, 0), columns: None }))
+        Rows::Csv(Box::new(Csv {
+            fields,
+            head,
+            separator: b',',
+            is_said: false,
+            reader,
+            record,
+            ends,
+            at: (0, 0),
+            columns: None,
+        }))
     }
 
     /// Reads on in a piece, to the end of a row; takes what it read off the piece. `None`: the row goes on in
@@ -107,6 +117,8 @@ pub(crate) struct Csv {
     /// The first line until it has ended: it says what separates columns.
     head: Option<Vec<u8>>,
     separator: u8,
+    /// A line before that one said so.
+    is_said: bool,
     reader: csv_core::Reader,
     record: Vec<u8>,
     ends: Vec<usize>,
@@ -156,7 +168,14 @@ impl Csv {
             return Err("the list is in UTF-16: save it as CSV in UTF-8".into());
         }
         let mut line = without_mark(&head);
-        self.separator = separator(line);
+        match said_separator(line).filter(|_| !self.is_said) {
+            Some((said, _)) => {
+                (self.separator, self.is_said, self.head) = (said, true, Some(Vec::new()));
+                return Ok(());
+            }
+            None if !self.is_said => self.separator = separator(line),
+            None => {}
+        }
         self.reader = csv_core::ReaderBuilder::new().delimiter(self.separator).build();
         while !line.is_empty() {
             self.record(&mut line)?;
@@ -286,6 +305,11 @@ mod tests {
         );
         check("email;name\na@a.test;\"Smith, Ann\"\n", &["a@a.test|Smith, Ann|"]);
         check("\u{feff}\r\n\r\nname\temail\r\nAnn\ta@a.test", &["a@a.test|Ann|"]);
+        // A line that is for Excel alone was taken for the header row.
+        check("\u{feff}sep=;\r\nemail;name\r\na@a.test;\"Smith, Ann\"\r\n", &["a@a.test|Smith, Ann|"]);
+        check("sep=|\nname|email\nA;B|a@a.test", &["a@a.test|A;B|"]);
+        check("sep=;\r\n", &[]);
+        check("sep=;", &[]);
         check("\u{feff}", &[]);
         // Rows of empty cells, as spreadsheets leave them, were told as rows without an address.
         check("email;name\r\n;\r\na@a.test;Ann\r\n;\r\n; ", &["a@a.test|Ann|"]);
