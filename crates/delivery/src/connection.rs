@@ -261,7 +261,14 @@ impl Connection {
     }
 
     fn marked(&self, outcome: Outcome) -> Outcome {
+        let outcome = if self.is_refused_for_want_of_tls(&outcome) { needs_tls(outcome) } else { outcome };
         Outcome { peer: Some(self.peer.clone()), tls: self.tls.clone(), ..outcome }
+    }
+
+    /// A server that wants TLS (RFC 3207 §4), and with which a handshake broke, or which refused STARTTLS.
+    fn is_refused_for_want_of_tls(&self, outcome: &Outcome) -> bool {
+        let refused = outcome.reply.as_ref().is_some_and(|reply| reply.code == 530);
+        refused && self.tls.is_none() && self.offered.starttls
     }
 
     /// Whether another message may be sent.
@@ -317,6 +324,12 @@ impl Connection {
         }
         self.wire.close(within).await;
     }
+}
+
+/// Its TLS may work again, and the refusal says nothing about the recipient.
+fn needs_tls(outcome: Outcome) -> Outcome {
+    let text = "the server takes mail over TLS alone, and TLS with it could not be had";
+    Outcome { verdict: Verdict::Deferred, status: EnhancedCode(4, 7, 0), text: text.into(), ..outcome }
 }
 
 fn is_one_too_many(outcome: &Option<Outcome>) -> bool {

@@ -15,21 +15,23 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use hickory_proto::dnssec::{Proof, TrustAnchors};
-use hickory_proto::op::ResponseCode;
+use hickory_proto::op::{DnsRequestOptions, Message, Query, ResponseCode};
 use hickory_proto::rr::{Name, RData, Record, RecordType};
-use hickory_resolver::config::{ConnectionConfig, NameServerConfig, ResolveHosts, ResolverConfig};
+use hickory_resolver::config::{ConnectionConfig, NameServerConfig, ResolveHosts, ResolverConfig, ResolverOpts};
+use hickory_resolver::net::dnssec::DnssecDnsHandle;
 use hickory_resolver::net::runtime::TokioRuntimeProvider;
+use hickory_resolver::net::xfer::{DnsHandle as _, FirstAnswer as _, RetryDnsHandle};
 use hickory_resolver::net::{DnsError as Semantic, NetError, NoRecords};
 use hickory_resolver::recursor::RecursorError;
-use hickory_resolver::{TokioResolver, system_conf};
+use hickory_resolver::{NameServerPool, PoolContext, TlsConfig, TokioResolver, system_conf};
 use repute_types::{Domain, Tlsa};
 use tokio::time::{Instant, timeout};
 
 use crate::cache::Cache;
 use crate::direct;
 use crate::roots::Roots;
-use crate::validation::Validation;
-use crate::{BoxFuture, Exchange, Lookup, Mx, Records, Resolver, able};
+use crate::validation::{Bare, Validating, Validation};
+use crate::{BoxFuture, Exchange, Lookup, Mx, Records, Resolver, able, piecewise};
 
 /// How names are looked up.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -176,11 +178,14 @@ impl HickoryResolver {
             match &self.source {
                 Source::Roots(roots) => roots.fetch(name, kind, take).await,
                 Source::Servers { plain, validation, servers } => {
-                    let resolver = match validation {
-                        Some(validation) => validation.usable(servers).await.unwrap_or(plain),
-                        None => plain,
+                    let validating = match validation {
+                        Some(validation) => validation.usable(servers).await,
+                        None => None,
                     };
-                    ask_servers(resolver, name, kind, take).await
+                    match validating {
+                        Some(validating) => ask_validating(validating, name, kind, take).await,
+                        None => ask_servers(plain, name, kind, take).await.unwrap_or_else(negative),
+                    }
                 }
             }
         };
@@ -237,13 +242,19 @@ fn from_servers(settings: &DnsSettings) -> Result<Source, DnsError> {
         return Err(DnsError::NoServers);
     }
     let plain = build(&servers, settings, None)?;
-    let validation = match (settings.dnssec, &settings.trust_anchor) {
+    let anchors = match (settings.dnssec, &settings.trust_anchor) {
         (false, _) => None,
-        (true, None) => Some(Validation::new(build(&servers, settings, Some(TrustAnchors::default()))?, false)),
+        (true, None) => Some(TrustAnchors::default()),
         (true, Some(path)) => {
-            let anchors =
-                TrustAnchors::from_file(path).map_err(|e| DnsError::TrustAnchor(path.clone(), e.to_string()))?;
-            Some(Validation::new(build(&servers, settings, Some(anchors))?, true))
+            Some(TrustAnchors::from_file(path).map_err(|e| DnsError::TrustAnchor(path.clone(), e.to_string()))?)
+        }
+    };
+    let validation = match anchors.map(Arc::new) {
+        None => None,
+        Some(anchors) => {
+            let resolver = build(&servers, settings, Some(anchors.clone()))?;
+            let bare = bare(&servers, resolver.options().clone(), settings.attempts, anchors)?;
+            Some(Validation::new(Validating { resolver, bare: Box::new(bare) }, settings.trust_anchor.is_some()))
         }
     };
     let port = |server: &NameServerConfig| server.connections.first().map_or(53, |connection| connection.port);
@@ -255,7 +266,7 @@ fn from_servers(settings: &DnsSettings) -> Result<Source, DnsError> {
 fn build(
     servers: &[NameServerConfig],
     settings: &DnsSettings,
-    anchors: Option<TrustAnchors>,
+    anchors: Option<Arc<TrustAnchors>>,
 ) -> Result<TokioResolver, DnsError> {
     let config = ResolverConfig::from_name_servers(servers.to_vec());
     let mut builder = TokioResolver::builder_with_config(config, TokioRuntimeProvider::default());
@@ -270,7 +281,7 @@ fn build(
     options.try_tcp_on_error = true;
     if let Some(anchors) = anchors {
         // The option `trust_anchor` only turns validation on; the keys are handed in.
-        builder = builder.with_trust_anchor(Arc::new(anchors));
+        builder = builder.with_trust_anchor(anchors);
     }
     builder.build().map_err(DnsError::Setup)
 }
@@ -283,18 +294,48 @@ fn server(at: SocketAddr) -> NameServerConfig {
     NameServerConfig::new(at.ip(), true, connections)
 }
 
+/// The same servers without what hickory adds to its validator.
+fn bare(
+    servers: &[NameServerConfig],
+    options: ResolverOpts,
+    attempts: usize,
+    anchors: Arc<TrustAnchors>,
+) -> Result<Bare, DnsError> {
+    let context = PoolContext::new(options, TlsConfig::new().map_err(DnsError::Setup)?);
+    let pool = NameServerPool::from_config(servers.to_vec(), Arc::new(context), TokioRuntimeProvider::default());
+    Ok(DnssecDnsHandle::with_trust_anchor(RetryDnsHandle::new(pool, attempts), anchors))
+}
+
 async fn ask_servers<T>(
     resolver: &TokioResolver,
     name: Name,
     kind: RecordType,
     take: fn(&RData) -> Option<T>,
+) -> Result<(Lookup<T>, Duration), NetError> {
+    let found = resolver.lookup(name, kind).await?;
+    let ttl = found.valid_until().saturating_duration_since(Instant::now().into_std());
+    Ok(positive(found.answers(), kind, take, ttl.min(TTL_MOST)))
+}
+
+async fn ask_validating<T>(
+    validating: &Validating,
+    name: Name,
+    kind: RecordType,
+    take: fn(&RData) -> Option<T>,
 ) -> (Lookup<T>, Duration) {
-    match resolver.lookup(name, kind).await {
-        Ok(found) => {
-            let ttl = found.valid_until().saturating_duration_since(Instant::now().into_std());
-            positive(found.answers(), kind, take, ttl.min(TTL_MOST))
-        }
+    match ask_servers(&validating.resolver, name.clone(), kind, take).await {
+        Ok(answer) => answer,
+        Err(refused) if piecewise::is_refused(&refused) => piecewise::look_up(validating, name, kind, take).await,
         Err(error) => negative(error),
+    }
+}
+
+impl piecewise::Ask for Validating {
+    fn ask(&self, query: Query) -> BoxFuture<'_, Result<Message, NetError>> {
+        let mut options = DnsRequestOptions::default();
+        (options.use_edns, options.edns_set_dnssec_ok) = (true, true);
+        let asking = self.bare.lookup(query, options).first_answer();
+        Box::pin(async move { Ok(Semantic::from_response(asking.await?)?.into_message()) })
     }
 }
 

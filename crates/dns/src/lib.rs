@@ -11,6 +11,7 @@ mod fake;
 mod fake_servers;
 mod hickory;
 mod inspect;
+mod piecewise;
 mod roots;
 mod validation;
 

@@ -22,7 +22,7 @@ use ipnet::{IpNet, Ipv6Net};
 use tokio::time::Instant;
 
 use crate::hickory::{DnsError, DnsSettings, NEGATIVE_TTL_MOST, TTL_MOST, negative, positive};
-use crate::{Lookup, able};
+use crate::{BoxFuture, Lookup, able, piecewise};
 
 /// Name, IPv4 and IPv6 address of each.
 const HINTS: &str = include_str!("../data/roots.txt");
@@ -82,9 +82,15 @@ impl Roots {
 
     /// The caller bounds the time.
     pub async fn fetch<T>(&self, name: Name, kind: RecordType, take: fn(&RData) -> Option<T>) -> (Lookup<T>, Duration) {
-        let query = Query::query(name, kind);
+        let query = Query::query(name.clone(), kind);
         match self.recursor.resolve(query, Instant::now().into_std(), self.validates).await {
+            Ok(message) if self.validates && follows_from_dname(&message, &name) => {
+                piecewise::look_up(self, name, kind, take).await
+            }
             Ok(message) => self.answer(&message, kind, take),
+            Err(RecursorError::Net(refused)) if self.validates && piecewise::is_refused(&refused) => {
+                piecewise::look_up(self, name, kind, take).await
+            }
             Err(error) => of_error(error),
         }
     }
@@ -114,6 +120,26 @@ impl Roots {
             answer => answer,
         }
     }
+}
+
+impl piecewise::Ask for Roots {
+    fn ask(&self, query: Query) -> BoxFuture<'_, Result<Message, NetError>> {
+        Box::pin(async move {
+            let resolved = self.recursor.resolve(query, Instant::now().into_std(), true).await;
+            resolved.map_err(|error| match error {
+                RecursorError::Net(error) => error,
+                absent @ RecursorError::Negative(_) => NetError::from(absent),
+                RecursorError::Timeout => NetError::Timeout,
+                other => NetError::from(format!("not found from the roots: {other}")),
+            })
+        })
+    }
+}
+
+/// The alias of a name under a DNAME has no signature of its own.
+fn follows_from_dname(message: &Message, name: &Name) -> bool {
+    let mut above = message.answers.iter().filter(|record| record.record_type() == RecordType::DNAME);
+    above.any(|record| record.name.zone_of(name) && record.name != *name)
 }
 
 fn of_error<T>(error: RecursorError) -> (Lookup<T>, Duration) {

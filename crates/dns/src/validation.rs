@@ -13,7 +13,10 @@ use std::time::Duration;
 
 use hickory_proto::dnssec::Proof;
 use hickory_proto::rr::{Name, RecordType};
-use hickory_resolver::TokioResolver;
+use hickory_resolver::net::dnssec::DnssecDnsHandle;
+use hickory_resolver::net::runtime::TokioRuntimeProvider;
+use hickory_resolver::net::xfer::RetryDnsHandle;
+use hickory_resolver::{NameServerPool, TokioResolver};
 use tokio::sync::Mutex;
 use tokio::time::{Instant, timeout};
 
@@ -28,8 +31,18 @@ const UNKNOWN: u8 = 0;
 const CAPABLE: u8 = 1;
 const INCAPABLE: u8 = 2;
 
+/// hickory's validator by itself: it says of each record how well it is known.
+pub(crate) type Bare = DnssecDnsHandle<RetryDnsHandle<NameServerPool<TokioRuntimeProvider>>>;
+
+/// Two ways to the same servers, both of which validate.
+pub(crate) struct Validating {
+    pub resolver: TokioResolver,
+    /// For answers that the first one refuses (`piecewise`).
+    pub bare: Box<Bare>,
+}
+
 pub(crate) struct Validation {
-    resolver: TokioResolver,
+    validating: Validating,
     /// Keys were handed in: they are the operator's word that validation works.
     always: bool,
     state: AtomicU8,
@@ -38,20 +51,20 @@ pub(crate) struct Validation {
 }
 
 impl Validation {
-    pub fn new(resolver: TokioResolver, always: bool) -> Validation {
-        Validation { resolver, always, state: AtomicU8::new(UNKNOWN), asked: Mutex::new(None) }
+    pub fn new(validating: Validating, always: bool) -> Validation {
+        Validation { validating, always, state: AtomicU8::new(UNKNOWN), asked: Mutex::new(None) }
     }
 
     /// The validating resolver, where its servers let it validate.
-    pub async fn usable(&self, servers: &[SocketAddr]) -> Option<&TokioResolver> {
+    pub async fn usable(&self, servers: &[SocketAddr]) -> Option<&Validating> {
         if self.always || self.state.load(Ordering::Relaxed) == CAPABLE {
-            return Some(&self.resolver);
+            return Some(&self.validating);
         }
         let mut asked = self.asked.lock().await;
         let lately = asked.is_some_and(|at| at.elapsed() < AGAIN);
         if self.state.load(Ordering::Relaxed) == CAPABLE || (!lately && self.root_validates().await) {
             self.state.store(CAPABLE, Ordering::Relaxed);
-            return Some(&self.resolver);
+            return Some(&self.validating);
         }
         // Where they could not be asked that says nothing about them.
         if !lately && able::cannot_ask(servers).is_none() {
@@ -62,7 +75,7 @@ impl Validation {
     }
 
     async fn root_validates(&self) -> bool {
-        match timeout(PATIENCE, self.resolver.lookup(Name::root(), RecordType::DNSKEY)).await {
+        match timeout(PATIENCE, self.validating.resolver.lookup(Name::root(), RecordType::DNSKEY)).await {
             Ok(Ok(found)) => {
                 let mut keys = found.answers().iter().filter(|r| r.record_type() == RecordType::DNSKEY).peekable();
                 keys.peek().is_some() && keys.all(|key| key.proof == Proof::Secure)

@@ -10,7 +10,7 @@ use repute_dns::ZoneFake;
 use repute_net::TcpNetwork;
 use repute_testkit::{Dialogue, Peer};
 use repute_types::envelope::EnvelopeOptions;
-use repute_types::{Address, Content, Domain, Outcome, Recipient, SeededRandom};
+use repute_types::{Address, Content, Domain, Outcome, Recipient, SeededRandom, Stage, Verdict};
 
 use crate::authority::{Authority, Certificate};
 
@@ -106,6 +106,19 @@ async fn opportunistic_tls_takes_any_certificate_and_says_whether_it_was_good() 
         let expected = format!("deferred 4.7.0 mail TLSv1.3 verified={verified}");
         check(what, Ask::default(), &[&whole()], &expected).await;
     }
+}
+
+#[tokio::test]
+async fn a_server_whose_tls_is_broken_and_that_takes_nothing_without_it_is_tried_again() {
+    let must = "C: MAIL FROM:<a@a.test>\nS: 530 5.7.0 Must issue a STARTTLS command first\n";
+    let refuses = format!("{CLEAR}C: STARTTLS\nS: 454 4.7.0 not now\n{must}");
+    let outcome = send(Certificate::SelfSigned, Ask::default(), &[&refuses]).await;
+    assert_eq!((outcome.verdict, outcome.stage), (Verdict::Deferred, Stage::Mail), "{outcome:?}");
+    assert!(outcome.text.contains("over TLS alone"), "{outcome:?}");
+    // Who never offered it means something else, such as a password.
+    let password = format!("S: 220 mx\nC: EHLO mail.a.test\nS: 250 mx\n{must}");
+    let outcome = send(Certificate::SelfSigned, Ask::default(), &[&password]).await;
+    assert_eq!(outcome.verdict, Verdict::Failed, "{outcome:?}");
 }
 
 #[tokio::test]
