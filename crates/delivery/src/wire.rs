@@ -2,13 +2,14 @@
 //!
 //! Promise: a reply has to be complete within its time, however slowly it trickles; a write
 //! has to make progress within its. What was written is gathered from slices, so that
-//! commands and content go out in one system call and nothing is copied.
+//! commands and content go out in one system call, and nothing is copied that is not small.
 //!
 //! A write that fails is no loss yet: a server that refuses and leaves has often said why, and
 //! that is read first. What a server says before the end of a message was written is noticed, as far as it has come, and ends the
 //! writing: it cannot be the answer to that end.
 
-use std::collections::VecDeque;
+mod pieces;
+
 use std::future::{Future, poll_fn};
 use std::io::{self, IoSlice};
 use std::pin::{Pin, pin};
@@ -23,10 +24,10 @@ use repute_types::Reply;
 use tokio::io::{AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::time::{Instant, Sleep};
 
+use self::pieces::{Pieces, SLICES};
+
 /// Room that is asked for before a read; replies are far smaller.
 const READ: usize = 4096;
-/// Slices that one write gathers: commands, a few chunks, some doubled dots.
-const GATHER: usize = 16;
 
 pub(crate) struct Wire {
     stream: Stream,
@@ -126,18 +127,14 @@ impl Wire {
         meanwhile: Meanwhile,
         within: Duration,
     ) -> Option<io::Result<Written>> {
-        let mut pieces = pieces.filter(|p| !p.is_empty());
-        let mut window: VecDeque<&[u8]> = VecDeque::with_capacity(GATHER);
+        let mut pieces = Pieces::new(pieces);
         loop {
-            window.extend(pieces.by_ref().take(GATHER - window.len()));
-            if window.is_empty() {
+            let mut slices = [IoSlice::new(&[]); SLICES];
+            let count = pieces.next(&mut slices);
+            if count == 0 {
                 return timed(&mut self.timer, within, self.stream.flush()).await.map(|r| r.map(|()| Written::All));
             }
-            let mut slices = [IoSlice::new(&[]); GATHER];
-            for (slot, piece) in slices.iter_mut().zip(&window) {
-                *slot = IoSlice::new(piece);
-            }
-            let (stream, input, slices) = (&mut self.stream, &mut self.input, &slices[..window.len()]);
+            let (stream, input, slices) = (&mut self.stream, &mut self.input, &slices[..count]);
             let step = poll_fn(|cx| {
                 if meanwhile == Meanwhile::Heard
                     && let Poll::Ready(heard) = poll_heard(stream, input, cx)
@@ -148,7 +145,7 @@ impl Wire {
             });
             match timed(&mut self.timer, within, step).await? {
                 Ok(Some(0)) => return Some(Err(io::ErrorKind::WriteZero.into())),
-                Ok(Some(count)) => advance(&mut window, count),
+                Ok(Some(count)) => pieces.advance(count),
                 Ok(None) => return Some(Ok(Written::Interrupted)),
                 Err(e) => return Some(Err(e)),
             }
@@ -182,17 +179,6 @@ fn poll_heard(stream: &mut Stream, input: &mut BytesMut, cx: &mut Context<'_>) -
     match std::task::ready!(pin!(stream.read_buf(input)).poll(cx))? {
         0 => Poll::Ready(Err(io::ErrorKind::UnexpectedEof.into())),
         _ => Poll::Ready(Ok(())),
-    }
-}
-
-fn advance(window: &mut VecDeque<&[u8]>, mut count: usize) {
-    while let Some(front) = window.front_mut() {
-        if front.len() > count {
-            *front = &front[count..];
-            return;
-        }
-        count -= front.len();
-        window.pop_front();
     }
 }
 
