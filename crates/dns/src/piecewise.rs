@@ -139,12 +139,14 @@ fn proven(response: &Message, name: &Name, kind: RecordType) -> Option<Vec<Recor
     if records.is_empty() || records.iter().any(|record| record.proof != Proof::Secure) {
         return None;
     }
-    let signed_labels = response.answers.iter().find_map(|record| match &record.data {
+    let signed_labels = response.answers.iter().filter_map(|record| match &record.data {
         RData::DNSSEC(DNSSECRData::RRSIG(rrsig)) if record.name == *name && record.proof == Proof::Secure => {
             (rrsig.input().type_covered == kind).then_some(rrsig.input().num_labels)
         }
         _ => None,
-    })?;
+    });
+    // One signature of them may be the one that verified; another could be made up to say that it is no wildcard.
+    let signed_labels = signed_labels.min()?;
     let by_wildcard = signed_labels < name.num_labels();
     let mut nsecs = response.authorities.iter().filter_map(|record| match &record.data {
         RData::DNSSEC(DNSSECRData::NSEC(nsec)) if record.proof == Proof::Secure => Some((&record.name, nsec)),
