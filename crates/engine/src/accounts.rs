@@ -8,6 +8,7 @@
 //! At its bound ([`WAITING_MOST`] checks wait) it answers `Busy`, a 4xx to the client.
 
 use std::collections::HashMap;
+use std::net::IpAddr;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 
@@ -18,7 +19,7 @@ use aws_lc_rs::{constant_time, hmac};
 use repute_types::AccountName;
 use tokio::sync::Semaphore;
 
-use crate::config::{AccountSettings, AddressRange, Settings};
+use crate::config::{AccountSettings, AddressRange};
 use crate::door::{Account, AuthRefused, ScramSecret};
 
 /// Checks that wait for their turn. At some 20 ms each the last waits some twenty seconds: after a restart all accounts log in

@@ -253,7 +253,7 @@ async fn begin(state: &std::path::Path) -> (Engine, Arc<MemorySpool>, Dry) {
 
 fn account(name: &str) -> Account {
     let stream = if name == "news" { Stream::Bulk } else { Stream::Transactional };
-    Account { name: name.into(), domains: vec![domain()], stream, private: false }
+    Account { name: name.into(), domains: vec![domain()].into(), stream, private: false }
 }
 
 fn settings() -> Settings {
@@ -269,15 +269,21 @@ fn settings() -> Settings {
     };
     let shop = token("shop", Some(account("shop")));
     let tokens = vec![shop, token("news", Some(account("news"))), token("ops", None)];
-    Settings { tokens, imprint: None, policies: Vec::new(), requests_per_minute: u32::MAX, local_metrics: false }
+    Settings {
+        tokens: tokens.into(),
+        imprint: None,
+        policies: Vec::new(),
+        requests_per_minute: u32::MAX,
+        local_metrics: false,
+    }
 }
 
 fn works() -> EngineSettings {
     let settings_of = |name: &str| AccountSettings::new(Arc::new(account(name)));
     EngineSettings {
         bulk: BulkSettings { url: Some("https://mail.example.com".into()), list_unsubscribe: true },
-        accounts: vec![settings_of("shop"), settings_of("news")],
-        domains: vec![SendingDomain { danger_unsigned: true, ..SendingDomain::new(domain(), Vec::new()) }],
+        accounts: vec![settings_of("shop"), settings_of("news")].into(),
+        domains: vec![SendingDomain { danger_unsigned: true, ..SendingDomain::new(domain(), Vec::new()) }].into(),
         ..EngineSettings::new(Domain::parse("mail.example.com").unwrap())
     }
 }

@@ -341,7 +341,8 @@ fn engine_settings() -> EngineSettings {
     EngineSettings {
         bulk: BulkSettings { url: Some("https://mail.example.com".into()), list_unsubscribe: true },
         accounts: vec![account("shop"), account("other"), account("news"), account("rated")].into(),
-        domains: vec![SendingDomain { danger_unsigned: true, ..SendingDomain::new(domain("example.com"), Vec::new()) }].into(),
+        domains: vec![SendingDomain { danger_unsigned: true, ..SendingDomain::new(domain("example.com"), Vec::new()) }]
+            .into(),
         ..EngineSettings::new(domain("mail.example.com"))
     }
 }

@@ -9,7 +9,6 @@ use repute_delivery::{DeliverySettings, Egress, Routes, Tally};
 use repute_engine::bulk::BulkSettings;
 use repute_engine::config::{AccountSettings, SendingDomain};
 use repute_engine::door::{Account, Origin, Submitted};
-use repute_engine::listed::Listed;
 use repute_engine::permit::{PermitSettings, TrustDoors};
 use repute_engine::{Begin, Control, Door, Doors, Engine, Settings, SiteRule};
 use repute_ledger::{
