@@ -270,7 +270,7 @@ fn settings() -> Settings {
     let shop = token("shop", Some(account("shop")));
     let tokens = vec![shop, token("news", Some(account("news"))), token("ops", None)];
     Settings {
-        tokens: tokens.into(),
+        tokens: tokens.into_iter().collect(),
         imprint: None,
         policies: Vec::new(),
         requests_per_minute: u32::MAX,
