@@ -28,6 +28,7 @@ mod writer;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::thread::JoinHandle;
+use std::time::Duration;
 
 use repute_types::{Content, MessageId, PartId, Timestamp};
 use rusqlite::ErrorCode;
@@ -122,6 +123,9 @@ pub struct Options {
     pub told: Option<Arc<dyn Told>>,
     /// Of the threads that serve clients. While all are busy, commits wait longer for others to share their sync.
     pub idle: Option<Arc<Idle>>,
+    /// How long to wait for another process that has the spool open: a server that starts finds a command that is
+    /// reading the queue.
+    pub patience: Duration,
 }
 
 impl Default for Options {
@@ -133,6 +137,8 @@ impl Default for Options {
             hook: Arc::new(NoHook),
             told: None,
             idle: None,
+            // A process that was just forked keeps the lock of a spool that was closed until it runs its own program.
+            patience: Duration::from_millis(200),
         }
     }
 }
@@ -184,7 +190,7 @@ pub struct SqliteSpool {
 impl SqliteSpool {
     /// Opens the spool in `dir`, making the folder, the journal and the database where there are none.
     pub fn open(dir: &Path, options: Options) -> Result<SqliteSpool, OpenError> {
-        let lock = schema::lock_folder(dir)?;
+        let lock = schema::lock_folder(dir, options.patience)?;
         let path = dir.join("spool.sqlite");
         let failed = |source| OpenError::Database { path: path.clone(), source };
         let connection = schema::open_writer(&path, &options)?;

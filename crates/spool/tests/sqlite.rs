@@ -91,6 +91,18 @@ fn a_second_process_is_kept_out() {
 }
 
 #[test]
+fn a_server_that_starts_while_a_command_reads_the_queue_waits_for_it() {
+    let dir = tempfile::tempdir().unwrap();
+    let command = open(dir.path());
+    let (folder, patience) = (dir.path().to_owned(), std::time::Duration::from_secs(60));
+    let server = std::thread::spawn(move || SqliteSpool::open(&folder, Options { patience, ..Options::default() }));
+    assert!(matches!(SqliteSpool::open(dir.path(), Options::default()), Err(OpenError::InUse { .. })));
+    assert!(!server.is_finished());
+    drop(command);
+    server.join().unwrap().unwrap();
+}
+
+#[test]
 fn what_cannot_be_opened_says_why() {
     let dir = tempfile::tempdir().unwrap();
     drop(open(dir.path()));

@@ -54,6 +54,8 @@ use self::ports::Port;
 
 /// What conversations on the local sockets may take beyond the drain to say their last words.
 const LAST_WORDS: Duration = Duration::from_secs(5);
+/// A command that reads the queue while no server runs has it open for so long at most, but for enormous ones.
+const SPOOL_PATIENCE: Duration = Duration::from_secs(20);
 
 pub struct Running {
     config: Config,
@@ -232,10 +234,13 @@ fn doors(
     idle: Option<Arc<Idle>>,
 ) -> anyhow::Result<Doors> {
     let history = events.history.clone();
-    let spool = SqliteSpool::open(
-        &control::spool_folder(&config.state),
-        sqlite::Options { told: outside::told(&events.feed), idle, ..sqlite::Options::default() },
-    )?;
+    let options = sqlite::Options {
+        told: outside::told(&events.feed),
+        idle,
+        patience: SPOOL_PATIENCE,
+        ..sqlite::Options::default()
+    };
+    let spool = SqliteSpool::open(&control::spool_folder(&config.state), options)?;
     if spool.damaged_blocks() > 0 {
         events.emit(Event { at: SystemClock.now(), kind: damaged_journal(spool.damaged_blocks()) });
     }

@@ -16,8 +16,7 @@ use super::{OpenError, Options};
 /// The size of an overflow page of content: measured against 8 and 16 KiB in docs/spool.md.
 pub(super) const PAGE_OCTETS: u64 = 4096;
 
-/// How often a lock is tried that somebody has, and the time between.
-const LOCK_TRIES: u32 = 10;
+/// Between two tries at a lock that somebody has.
 const LOCK_PAUSE: Duration = Duration::from_millis(20);
 
 /// Each entry brings the schema from its index to the next number.
@@ -75,8 +74,8 @@ const MIGRATIONS: &[&str] = &[
     "",
 ];
 
-/// Makes the folder and takes its lock, which is released when the file is closed.
-pub(super) fn lock_folder(dir: &Path) -> Result<File, OpenError> {
+/// Makes the folder and takes its lock, which is released when the file is closed. Blocks for as long as `patience`.
+pub(super) fn lock_folder(dir: &Path, patience: Duration) -> Result<File, OpenError> {
     let folder = |source| OpenError::Folder { path: dir.to_owned(), source };
     // Mail is private: nobody but the server's user reads it.
     DirBuilder::new().recursive(true).mode(0o700).create(dir).map_err(folder)?;
@@ -87,16 +86,15 @@ pub(super) fn lock_folder(dir: &Path) -> Result<File, OpenError> {
         .mode(0o600)
         .open(dir.join("lock"))
         .map_err(folder)?;
-    // A process that has just been forked here keeps the lock of a spool that was closed until it runs its own program.
-    let mut tries = 0;
+    let mut left = patience;
     loop {
         match lock.try_lock() {
             Ok(()) => return Ok(lock),
-            Err(TryLockError::WouldBlock) if tries < LOCK_TRIES => std::thread::sleep(LOCK_PAUSE),
+            Err(TryLockError::WouldBlock) if !left.is_zero() => std::thread::sleep(LOCK_PAUSE),
             Err(TryLockError::WouldBlock) => return Err(OpenError::InUse { path: dir.to_owned() }),
             Err(TryLockError::Error(source)) => return Err(folder(source)),
         }
-        tries += 1;
+        left = left.saturating_sub(LOCK_PAUSE);
     }
 }
 
