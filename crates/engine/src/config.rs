@@ -2,8 +2,9 @@
 //! converted into. `Settings` is replaced as a whole on reload, never changed in place, so
 //! that a message is handled by one state of the configuration from end to end.
 
+use std::collections::HashMap;
 use std::net::IpAddr;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use repute_delivery::{DeliverySettings, Egress, Routes};
@@ -25,6 +26,8 @@ pub struct Settings {
     pub hostname: Domain,
     pub accounts: Vec<AccountSettings>,
     pub domains: Vec<SendingDomain>,
+    /// Of `domains`, which are not changed any more once somebody has asked it.
+    pub by_name: DomainIndex,
     /// Where mail leaves from. Empty: the operating system chooses the address.
     pub egresses: Vec<Arc<Egress>>,
     /// The places of those that receivers do not know yet.
@@ -75,6 +78,29 @@ impl SendingDomain {
     pub fn is_usable(&self) -> bool {
         self.danger_unsigned || !self.keys.is_empty()
     }
+}
+
+/// Which domains go by a name, as their own or as their return path. Every message asks for that several times, and an
+/// organisation that sends for thousands of others has as many domains.
+#[derive(Default)]
+pub struct DomainIndex(OnceLock<HashMap<Domain, Vec<usize>>>);
+
+impl DomainIndex {
+    fn named<'a>(&self, domains: &'a [SendingDomain], name: &Domain) -> impl Iterator<Item = &'a SendingDomain> {
+        let places = self.0.get_or_init(|| index(domains)).get(name);
+        places.into_iter().flatten().filter_map(|place| domains.get(*place))
+    }
+}
+
+fn index(domains: &[SendingDomain]) -> HashMap<Domain, Vec<usize>> {
+    let mut index: HashMap<_, Vec<usize>> = HashMap::new();
+    for (place, domain) in domains.iter().enumerate() {
+        let path = domain.return_path.iter().filter(|path| **path != domain.name);
+        for name in std::iter::once(&domain.name).chain(path) {
+            index.entry(name.clone()).or_default().push(place);
+        }
+    }
+    index
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -140,7 +166,12 @@ fn same_prefix(a: u128, b: u128, width: u32, prefix: u8) -> bool {
 
 impl Settings {
     pub fn domain(&self, name: &Domain) -> Option<&SendingDomain> {
-        self.domains.iter().find(|d| d.name == *name)
+        self.named(name).find(|d| d.name == *name)
+    }
+
+    /// The domains of this name and those whose return path it is, in the order of the configuration.
+    pub fn named(&self, name: &Domain) -> impl Iterator<Item = &SendingDomain> {
+        self.by_name.named(&self.domains, name)
     }
 
     pub fn account(&self, name: &str) -> Option<&AccountSettings> {
@@ -158,13 +189,34 @@ impl Settings {
 
     /// Whether an address belongs to a return path of ours.
     pub fn is_return_path(&self, address: &Address) -> bool {
-        self.domains.iter().any(|d| d.return_path.as_ref() == Some(address.domain()))
+        self.named(address.domain()).any(|d| d.return_path.as_ref() == Some(address.domain()))
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn of_ten_thousand_domains_only_those_of_the_name_are_looked_at() {
+        let name = |text: &str| Domain::parse(text).unwrap();
+        let domain = |text: &str, path: Option<&str>| {
+            let (keys, pool) = (Vec::new(), None);
+            SendingDomain { name: name(text), keys, danger_unsigned: true, return_path: path.map(name), pool }
+        };
+        let mut domains: Vec<_> = (0..10_000).map(|n| domain(&format!("d{n}.example"), None)).collect();
+        domains.push(domain("a.example", Some("back.example")));
+        domains.push(domain("back.example", Some("back.example")));
+        let asked = DomainIndex::default();
+        let check = |text: &str, expect: &[&str]| {
+            let found: Vec<_> = asked.named(&domains, &name(text)).map(|d| d.name.as_str()).collect();
+            assert_eq!(found, expect, "{text}");
+        };
+        check("d9999.example", &["d9999.example"]);
+        check("back.example", &["a.example", "back.example"]);
+        check("a.example", &["a.example"]);
+        check("other.example", &[]);
+    }
 
     #[test]
     fn a_range_holds_its_network_and_no_more() {

@@ -191,8 +191,7 @@ fn kind_word(kind: Kind) -> &'static str {
 /// The domain as which the notice is written: the sender's, or else another of its account
 /// that can sign (the sender's may have been taken out of the configuration meanwhile).
 pub(crate) fn author_domain<'a>(settings: &'a Settings, to: &Address, account: &str) -> Option<&'a SendingDomain> {
-    let is_of = |d: &&SendingDomain| d.name == *to.domain() || d.return_path.as_ref() == Some(to.domain());
-    let own = settings.domains.iter().filter(|d| d.is_usable()).find(is_of);
+    let own = settings.named(to.domain()).find(|d| d.is_usable());
     own.or_else(|| {
         let account = settings.account(account)?;
         settings.domains.iter().find(|d| d.is_usable() && account.account.domains.contains(&d.name))

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use repute_delivery::{DeliverySettings, Egress, Routes, Tally};
-use repute_engine::config::{AccountSettings, Limits, SendingDomain};
+use repute_engine::config::{AccountSettings, DomainIndex, Limits, SendingDomain};
 use repute_engine::door::{Account, Origin, Submitted};
 use repute_engine::permit::{PermitSettings, TrustDoors};
 use repute_engine::{
@@ -408,6 +408,7 @@ fn settings() -> Settings {
             })
             .into(),
         domains: Vec::new(),
+        by_name: DomainIndex::default(),
         egresses: Vec::new(),
         routes: Arc::new(Routes::default()),
         sites: Vec::new(),

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use repute_delivery::sts::Policies;
 use repute_delivery::{DeliverySettings, Egress, HostMemory, Login, Relay, Routes, Tally, TlsNeed};
 use repute_engine::bulk::BulkSettings;
-use repute_engine::config::{AccountSettings, AddressRange, Limits, SendingDomain, Settings};
+use repute_engine::config::{AccountSettings, AddressRange, DomainIndex, Limits, SendingDomain, Settings};
 use repute_engine::door::{Account, ScramSecret};
 use repute_engine::permit::PermitSettings;
 use repute_queue::Retry;
@@ -26,6 +26,7 @@ pub fn of(config: &Config, known: &Known) -> Settings {
         hostname: config.hostname.clone(),
         accounts: config.accounts.iter().map(account).collect(),
         domains: config.domains.iter().map(domain).collect(),
+        by_name: DomainIndex::default(),
         egresses: config.egresses.iter().map(|e| Arc::new(egress(e, config))).collect(),
         warm_up: (0..).zip(&config.egresses).filter(|(_, e)| e.warm_up).map(|(place, _)| place).collect(),
         routes: Arc::new(routes(&config.routes)),

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, OnceLock};
 use std::time::Duration;
 
 use repute_delivery::{DeliverySettings, Routes};
-use repute_engine::config::{AccountSettings, AddressRange, Limits, SendingDomain};
+use repute_engine::config::{AccountSettings, AddressRange, DomainIndex, Limits, SendingDomain};
 use repute_engine::control::Selector;
 use repute_engine::door::{Account, Origin, ScramSecret, Submitted};
 use repute_engine::{CircuitSettings, Door, Doors, Engine, ReturnSettings, Settings, SuppressionSettings};
@@ -442,6 +442,7 @@ fn settings(size: Size) -> Settings {
             return_path: None,
             pool: None,
         }],
+        by_name: DomainIndex::default(),
         egresses: Vec::new(),
         routes: Arc::new(Routes::default()),
         sites: Vec::new(),

@@ -14,7 +14,7 @@ use std::time::Duration;
 use repute_delivery::{DeliverySettings, Routes};
 use repute_dns::{BoxFuture, Lookup, Mx, Resolver, ServersFake};
 use repute_engine::bulk::BulkSettings;
-use repute_engine::config::{AccountSettings, Limits as EngineLimits, SendingDomain};
+use repute_engine::config::{AccountSettings, DomainIndex, Limits as EngineLimits, SendingDomain};
 use repute_engine::door::Account;
 use repute_engine::permit::TrustDoors;
 use repute_engine::{Doors, Engine, Settings as EngineSettings};
@@ -350,6 +350,7 @@ fn engine_settings() -> EngineSettings {
         hostname: domain("mail.example.com"),
         accounts: vec![account("shop"), account("other"), account("news"), account("rated")],
         domains: vec![sending("example.com")],
+        by_name: DomainIndex::default(),
         egresses: Vec::new(),
         routes: Arc::new(Routes::default()),
         sites: Vec::new(),
