@@ -4,6 +4,7 @@
 //! Every refusal is a reply with its cure. A message without a signature of its From domain is
 //! refused here and never sent.
 
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -254,21 +255,28 @@ impl Accepted {
 /// One part a domain, in the order in which the domains were first named.
 fn split(message: MessageId, recipients: Vec<Recipient>, due: Timestamp) -> Vec<PartRecord> {
     let mut parts: Vec<PartRecord> = Vec::new();
-    let mut places = std::collections::HashMap::<Domain, usize>::new();
-    for recipient in recipients {
+    let mut places = HashMap::<Domain, usize>::new();
+    let again = named_before(&recipients);
+    for (recipient, again) in recipients.into_iter().zip(again) {
+        // The same address twice is delivered once (RFC 5321 §3.3 leaves it to us).
+        if again {
+            continue;
+        }
         let domain = recipient.address.domain().clone();
         let place = *places.entry(domain.clone()).or_insert(parts.len());
         if place == parts.len() {
             let id = PartId { message, number: place as u32 };
             parts.push(PartRecord::new(id, domain, Vec::new(), due));
         }
-        let known = &mut parts[place].recipients;
-        // The same address twice is delivered once (RFC 5321 §3.3 leaves it to us).
-        if known.iter().all(|p| p.recipient.address != recipient.address) {
-            known.push(Pending { recipient, last: None });
-        }
+        parts[place].recipients.push(Pending { recipient, last: None });
     }
     parts
+}
+
+/// Of each recipient whether it is one of those before it: one look-up each, however many are at one domain.
+fn named_before(recipients: &[Recipient]) -> Vec<bool> {
+    let mut seen = HashSet::with_capacity(recipients.len());
+    recipients.iter().map(|recipient| !seen.insert(&recipient.address)).collect()
 }
 
 pub(crate) async fn commit(
@@ -418,5 +426,20 @@ impl Works {
             None => read.await,
         };
         Ok(Loaded { meta, part, content: content.map_err(LoadError::Spool)?, room })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn as_many_recipients_as_may_be_configured_at_one_domain_are_split_with_a_look_up_each() {
+        let recipient = |n: usize| Recipient::to(Address::parse(&format!("user{n}@d{}.example", n % 2)).unwrap());
+        let twice = (0..100_000).chain(0..100_000).map(recipient).collect();
+        let parts = split(MessageId(1), twice, Timestamp(0));
+        let of = |part: &PartRecord| part.recipients.iter().map(|p| p.recipient.clone()).collect::<Vec<_>>();
+        let all: Vec<_> = parts.iter().map(of).collect();
+        assert_eq!(all, [0, 1].map(|first| (first..100_000).step_by(2).map(recipient).collect::<Vec<_>>()));
     }
 }

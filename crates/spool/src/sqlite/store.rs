@@ -29,7 +29,7 @@ const STEP: usize = 8;
 const LEAST_STEP: usize = 64;
 const LONG_STEP: usize = 1024;
 /// Such a part of a segment a content may take; a larger one goes into the database at once.
-const LARGE: u64 = 8;
+const LARGE: u64 = 4;
 /// Such a part of a segment is for settlements by which parts are gone, where there is no room for others: what is cancelled
 /// on a full disk makes room.
 const ENDS: u64 = 32;
