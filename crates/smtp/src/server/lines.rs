@@ -126,18 +126,3 @@ impl LineReader {
         }
     }
 }
-
-/// Content as DATA sends it, without the final dot: each line that starts with a dot gets
-/// another (RFC 5321 §4.5.2). For tests and small contents.
-pub fn stuff(content: &[u8]) -> Vec<u8> {
-    let mut out = Vec::with_capacity(content.len() + 16);
-    let mut line_start = true;
-    for &b in content {
-        if line_start && b == b'.' {
-            out.push(b'.');
-        }
-        out.push(b);
-        line_start = b == b'\n';
-    }
-    out
-}

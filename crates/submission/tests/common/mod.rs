@@ -77,7 +77,8 @@ impl FakeDoor {
         }
         let id = self.next_id();
         let at = Timestamp(0);
-        let meta = MessageMeta { account: Some(account.name.clone()), ..MessageMeta::new(id, at, Timestamp(1)) };
+        let (account, size) = (Some(account.name.clone()), content.len() as u64);
+        let meta = MessageMeta { account, size, ..MessageMeta::new(id, at, Timestamp(1)) };
         let domain = envelope.recipients[0].address.domain().clone();
         let part = PartRecord::new(PartId { message: id, number: 0 }, domain, envelope.recipients.clone(), at);
         let new = NewMessage { meta, parts: vec![part], content: content.clone() };

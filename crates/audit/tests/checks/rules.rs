@@ -1,14 +1,11 @@
 //! Rules 3 to 5, DMARC and the servers: what passes, what fails, what cannot be known.
 
-#![allow(clippy::unwrap_used, reason = "a test fails by a panic")]
-
-mod common;
-
-use common::{KEY, check, check_with, d, key, report, setup, zone};
 use repute_audit::Past;
 use repute_dns::ServersFake;
 use repute_trust::checks::Outcome;
 use repute_trust::dnsbl::Table;
+
+use crate::common::{KEY, check, check_with, d, key, report, setup, zone};
 
 const SPF: [&str; 1] = ["example.com TXT"];
 

@@ -2,10 +2,6 @@
 //! (added to the good one), what is known of the connection, and what is to come of it.
 //! `REPUTE_BLESS=1` writes the last anew.
 
-#![allow(clippy::unwrap_used, reason = "a test fails by a panic")]
-
-mod common;
-
 use std::fmt::Write as _;
 use std::path::Path;
 use std::sync::Arc;
@@ -17,6 +13,8 @@ use repute_trust::dkim::{SigningKey, sign};
 use repute_trust::dnsbl::{Keys, Table};
 use repute_trust::receivers::{Decision, receivers, scores};
 use repute_types::{Content, Domain, Timestamp};
+
+use crate::common;
 
 /// Wed, 25 Nov 2026 12:00:00 +0000.
 const NOW: Timestamp = Timestamp(1_795_608_000_000);

@@ -1,7 +1,5 @@
 //! A set-up and a small internet in a text; what the checks say about them.
 
-#![allow(clippy::unwrap_used, dead_code, reason = "a test fails by a panic; each test file uses its part")]
-
 use std::sync::Arc;
 
 use repute_audit::{Egress, Key, Options, Progress, Report, Sending, Setup, run};

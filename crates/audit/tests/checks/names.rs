@@ -1,13 +1,10 @@
 //! Rule 1 and 2: a set-up that passes, ones that fail, ones that cannot be known.
 
-#![allow(clippy::unwrap_used, reason = "a test fails by a panic")]
-
-mod common;
-
-use common::{check, check_with, d, report, setup, zone};
 use repute_audit::{Egress, Sending};
 use repute_dns::ServersFake;
 use repute_trust::checks::Outcome;
+
+use crate::common::{check, check_with, d, report, setup, zone};
 
 #[test]
 fn a_right_set_up_passes() {

@@ -1,14 +1,12 @@
 //! When a failure counts: what the authoritative servers say against it.
-#![allow(clippy::unwrap_used, reason = "a test says what it expects by failing")]
-
-mod common;
 
 use std::sync::Arc;
 
-use common::{d, setup, zone};
 use repute_audit::{Options, contradicted};
 use repute_dns::ServersFake;
 use repute_trust::checks::Finding;
+
+use crate::common::{d, setup, zone};
 
 const REVERSE: &str = "
     113.0.203.in-addr.arpa  NS  ns1.example.com
