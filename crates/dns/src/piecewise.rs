@@ -2,12 +2,13 @@
 //!
 //! hickory judges a response as a whole, by the name that was asked for. So it refuses what unbound puts beside an answer
 //! while it follows an alias (proofs about other names), an alias that leads to nothing, an answer of the wildcard that
-//! stands right above the name, and what follows from a DNAME. Here a name is asked for its alias first, and
-//! what that leads to by a question of its own.
+//! stands right above the name, and what follows from a DNAME. It also takes an answer for none where the proof beside it
+//! has too many rounds of NSEC3. Here a name is asked for its alias first, and what that leads to by a question of its own.
 //!
 //! Promise: no record is believed whose signature, or its zone's being unsigned, hickory has not validated; no wildcard
-//! without an NSEC record which proves that the name does not exist and that this wildcard is the nearest. What
-//! is not proven stays a failure. Asked only where an answer was refused: it costs a question or two more.
+//! without a proof that the name does not exist and that this wildcard is the nearest, but where the proof is too costly:
+//! then the answer counts as one of an unsigned zone. What is not proven stays a failure. Asked only where an answer was
+//! refused: it costs a question or two more.
 
 use std::time::Duration;
 
@@ -28,9 +29,14 @@ pub(crate) trait Ask: Sync {
     fn ask(&self, query: Query) -> BoxFuture<'_, Result<Message, NetError>>;
 }
 
-/// Whether the validator's word alone keeps an answer away.
+/// Whether the validator's word alone keeps an answer away. Where it only finds the proof beside an answer too costly
+/// (RFC 9276 §3.2), there is an answer all the same, and it is not validated.
 pub(crate) fn is_refused(error: &NetError) -> bool {
-    matches!(error, NetError::Dns(DnsError::DnssecBogus | DnsError::Nsec { proof: Proof::Bogus, .. }))
+    match error {
+        NetError::Dns(DnsError::DnssecBogus | DnsError::Nsec { proof: Proof::Bogus, .. }) => true,
+        NetError::Dns(DnsError::Nsec { response, proof: Proof::Insecure, .. }) => !response.answers.is_empty(),
+        _ => false,
+    }
 }
 
 /// The answer, and how long it may be kept. The caller bounds the time.
@@ -99,6 +105,14 @@ impl Heard {
             Ok(message) => Ok(Heard { message, accepted: true }),
             Err(NetError::Dns(DnsError::Nsec { response, proof: Proof::Bogus, .. })) => {
                 Ok(Heard { message: response.into_message(), accepted: false })
+            }
+            Err(NetError::Dns(DnsError::Nsec { response, proof: Proof::Insecure, .. }))
+                if !response.answers.is_empty() =>
+            {
+                let mut message = response.into_message();
+                let signed = message.answers.iter_mut().filter(|record| record.proof == Proof::Secure);
+                signed.for_each(|record| record.proof = Proof::Insecure);
+                Ok(Heard { message, accepted: true })
             }
             Err(error) => Err(error),
         }
