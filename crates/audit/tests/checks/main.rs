@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, reason = "a test fails by a panic")]
 
 mod arrivals;
+mod asked;
 mod common;
 mod confirm;
 mod names;

@@ -1,16 +1,14 @@
 //! How often a run asks DNS the same.
-#![allow(clippy::unwrap_used, reason = "a test fails by a panic")]
-
-mod common;
 
 use std::collections::HashMap;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::sync::{Arc, Mutex};
 
-use common::{d, key, setup};
 use repute_audit::{Options, Progress, Sending, Setup, run};
 use repute_dns::{BoxFuture, Data, Inspect, Kind, Lookup, Mx, Resolver, Said, ServersFake};
 use repute_types::{Clock as _, Domain, SystemClock};
+
+use crate::common::{self, d, key, setup};
 
 /// Questions, counted by name and kind: those to the resolver, and those to one server.
 struct Counting {
