@@ -25,7 +25,7 @@ use repute_types::{Content, Domain, Remark, Timestamp};
 use crate::doors::Doors;
 use crate::gather::{dmarc, lists, names, sender, spf as gather_spf};
 use crate::questions::{Progress, Questions};
-use crate::report::{PROVIDERS, Takes, takes, trust};
+use crate::report::{PROVIDERS, Takes, Worst, takes, trust};
 use crate::setup::{Egress, Sending};
 use crate::signatures;
 
@@ -178,8 +178,9 @@ pub async fn judge(arrival: &Arrival, dns: Arc<dyn Inspect>, limits: &Limits, no
     };
     sight.signs = signs(arrival, &sight);
     let all: Vec<&Finding> = sight.findings.iter().collect();
-    (sight.trust, sight.at_most) = trust(&all);
-    sight.takes = PROVIDERS.map(|p| takes(p, &all)).to_vec();
+    let worst = Worst::of(&all);
+    (sight.trust, sight.at_most) = trust(&worst);
+    sight.takes = PROVIDERS.map(|p| takes(p, &worst)).to_vec();
     sight
 }
 

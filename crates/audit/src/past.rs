@@ -1,5 +1,7 @@
 //! The last run, kept as JSON, and what is different now.
 
+use std::collections::HashMap;
+
 use repute_trust::checks::Outcome;
 use repute_types::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -48,21 +50,29 @@ impl Past {
     /// What is different in `report`. A pass that came or went is none.
     pub fn changes(&self, report: &Report) -> Vec<Change> {
         let now = Past::of(report);
+        let (known, found) = (outcomes(&self.findings), outcomes(&now.findings));
         let mut changes = Vec::new();
         for finding in &now.findings {
-            let before = find(&self.findings, finding).map(|f| f.outcome);
+            let before = known.get(&key(finding)).copied();
             if before != Some(finding.outcome) && (before.is_some() || finding.outcome != Outcome::Pass) {
                 changes.push(change(finding, before, Some(finding.outcome)));
             }
         }
-        let gone = self.findings.iter().filter(|f| f.outcome != Outcome::Pass && find(&now.findings, f).is_none());
+        let gone = self.findings.iter().filter(|f| f.outcome != Outcome::Pass && !found.contains_key(&key(f)));
         changes.extend(gone.map(|f| change(f, Some(f.outcome), None)));
         changes
     }
 }
 
-fn find<'a>(findings: &'a [PastFinding], like: &PastFinding) -> Option<&'a PastFinding> {
-    findings.iter().find(|f| f.id == like.id && f.about == like.about)
+type Key<'a> = (&'a str, &'a str);
+
+fn key(finding: &PastFinding) -> Key<'_> {
+    (&finding.id, &finding.about)
+}
+
+/// Of several findings of one key the first counts. Of thousands of domains there are a hundred thousand.
+fn outcomes(findings: &[PastFinding]) -> HashMap<Key<'_>, Outcome> {
+    findings.iter().rev().map(|finding| (key(finding), finding.outcome)).collect()
 }
 
 fn change(finding: &PastFinding, before: Option<Outcome>, now: Option<Outcome>) -> Change {

@@ -83,8 +83,9 @@ impl Report {
             for sending in domains.iter().filter(of_pool) {
                 let domain = sending.map(|sending| sending.name.clone());
                 let of: Vec<&Finding> = concerns(&places, address, domain.as_ref()).collect();
-                let (trust, at_most) = trust(&of);
-                let takes = PROVIDERS.map(|p| takes(p, &of)).to_vec();
+                let worst = Worst::of(&of);
+                let (trust, at_most) = trust(&worst);
+                let takes = PROVIDERS.map(|p| takes(p, &worst)).to_vec();
                 pairs.push(Pair { address, ehlo: ehlo.clone(), domain, trust, at_most, takes });
             }
         }
@@ -142,30 +143,56 @@ pub fn rule_of(finding: &Finding) -> Rule {
     entry(finding.id).map_or(Rule::SinceThen, |entry| entry.rule)
 }
 
-/// Each check counts once, and not beside the one that it follows from.
-pub(crate) fn trust(findings: &[&Finding]) -> (u32, bool) {
-    let mut lost = 0;
-    for check in catalogue() {
-        let of = findings.iter().filter(|f| f.id == check.id && f.follows.is_none());
-        lost += match of.map(|f| f.outcome).filter(|o| *o != Outcome::Unknown).max() {
-            Some(Outcome::Fail) => check.weight,
-            Some(Outcome::Warn) => check.weight.div_ceil(3),
-            _ => 0,
-        };
+/// How each check came out at worst: with thousands of domains this is asked a thousand times for each.
+pub(crate) struct Worst(HashMap<&'static str, Of>);
+
+#[derive(Default)]
+struct Of {
+    all: Option<Outcome>,
+    /// Of what is known and follows from no other check.
+    counted: Option<Outcome>,
+    is_unknown: bool,
+}
+
+impl Worst {
+    pub fn of(findings: &[&Finding]) -> Worst {
+        let mut worst = HashMap::<&'static str, Of>::new();
+        for finding in findings {
+            let of = worst.entry(finding.id).or_default();
+            let outcome = Some(finding.outcome);
+            of.all = of.all.max(outcome);
+            match finding.outcome {
+                Outcome::Unknown => of.is_unknown = true,
+                _ if finding.follows.is_none() => of.counted = of.counted.max(outcome),
+                _ => {}
+            }
+        }
+        Worst(worst)
     }
-    (100u32.saturating_sub(lost), findings.iter().any(|f| f.outcome == Outcome::Unknown))
+}
+
+/// Each check counts once, and not beside the one that it follows from.
+pub(crate) fn trust(worst: &Worst) -> (u32, bool) {
+    let lost = worst.0.iter().filter_map(|(id, of)| {
+        let weight = entry(id)?.weight;
+        match of.counted? {
+            Outcome::Fail => Some(weight),
+            Outcome::Warn => Some(weight.div_ceil(3)),
+            _ => None,
+        }
+    });
+    (100u32.saturating_sub(lost.sum()), worst.0.values().any(|of| of.is_unknown))
 }
 
 /// Checks that a run leaves out only where it may connect to nobody; the others that are missing have
 /// nothing to look at (no IPv6 address, no mail sent yet).
 const ALWAYS_MADE: [&str; 1] = ["name.imprint"];
 
-pub(crate) fn takes(provider: &'static str, findings: &[&Finding]) -> Takes {
+pub(crate) fn takes(provider: &'static str, worst: &Worst) -> Takes {
     let mut takes = Takes { provider, outcome: Outcome::Pass, code: None, because: None };
     for check in catalogue() {
         let Some(written) = check.refused_by.iter().find_map(|by| by.strip_prefix(provider)) else { continue };
-        let worst = findings.iter().filter(|f| f.id == check.id).map(|f| f.outcome).max();
-        match worst {
+        match worst.0.get(check.id.as_str()).and_then(|of| of.all) {
             Some(Outcome::Fail) => {
                 let code = Some(written.trim()).filter(|code| !code.is_empty());
                 return Takes { outcome: Outcome::Fail, code, because: Some(&check.id), provider };

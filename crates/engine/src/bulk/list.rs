@@ -168,7 +168,9 @@ impl<'a> Batch<'a> {
         };
         let kept = works.doors.spool.change_campaign(write).await;
         kept.map_err(|error| super::refused_by_spool(works, u64::from(taken).max(1), error))?;
-        allowed.map(allowance::Taken::keep);
+        if let Some(allowed) = allowed {
+            allowed.keep();
+        }
         let labels = known.labels();
         for (recipient, text) in left_out {
             works.emit(EventKind::Suppressed {

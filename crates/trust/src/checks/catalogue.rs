@@ -1,6 +1,7 @@
 //! Every check there is (`data/checks.toml`): its rule, who refuses mail for it, its weight,
 //! its source, and whether it is built.
 
+use std::collections::HashMap;
 use std::fmt;
 use std::sync::LazyLock;
 
@@ -107,18 +108,22 @@ static TABLE: LazyLock<Vec<Entry>> = LazyLock::new(|| {
     table.check
 });
 
+/// Where each stands: a run of thousands of domains asks it for each of a hundred thousand findings.
+static PLACES: LazyLock<HashMap<&str, usize>> =
+    LazyLock::new(|| TABLE.iter().enumerate().map(|(place, entry)| (entry.id.as_str(), place)).collect());
+
 /// All checks, by rule, the one that leads a rule first.
 pub fn catalogue() -> &'static [Entry] {
     &TABLE
 }
 
 pub fn entry(id: &str) -> Option<&'static Entry> {
-    TABLE.iter().find(|entry| entry.id == id)
+    PLACES.get(id).and_then(|place| TABLE.get(*place))
 }
 
 /// Where a check stands in the catalogue; unknown ones last.
 pub fn place(id: &str) -> usize {
-    TABLE.iter().position(|entry| entry.id == id).unwrap_or(TABLE.len())
+    PLACES.get(id).copied().unwrap_or(TABLE.len())
 }
 
 /// The checks of an id, or of a group: `spf` is all of `spf.…`.
