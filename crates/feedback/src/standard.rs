@@ -144,12 +144,12 @@ fn reported(group: &Group, last: &str, explanation: &str, recipients: &[String])
     let read = cause::read(&said);
     Reported {
         original,
-        last,
         action,
         status: read.status,
         is_status_told: read.is_status_told,
         reply: read.reply,
-        diagnostic,
+        diagnostic: if diagnostic.is_empty() { words_beside(explanation, &last) } else { diagnostic },
+        last,
         remote,
         cause: read.cause,
     }
@@ -172,6 +172,21 @@ fn reply_beside(explanation: &str, recipient: &str) -> Option<String> {
     let paragraph: Vec<&str> = said.lines().take_while(|line| !line.trim().is_empty()).map(str::trim).collect();
     let reply = paragraph.join(" ");
     find::reply_code(&reply).filter(|(code, place)| *code >= 400 && *place == 0).map(|_| reply)
+}
+
+/// What people are told beside the recipient where no server's reply is: `ann@example.net: Envelope expired` of OpenSMTPD, and
+/// lines set off below the address, as Exim writes them.
+fn words_beside(explanation: &str, recipient: &str) -> String {
+    let Some((_, after)) = explanation.split_once(recipient).filter(|_| !recipient.is_empty()) else {
+        return String::new();
+    };
+    let (rest, below) = after.split_once('\n').unwrap_or((after, ""));
+    let rest = rest.trim_start_matches('>').strip_prefix(':').unwrap_or_default().trim();
+    let is_set_off = |line: &&str| line.starts_with([' ', '\t']) && !line.trim().is_empty() && !line.contains('@');
+    let words =
+        std::iter::once(rest).chain(below.lines().take_while(is_set_off).map(str::trim)).collect::<Vec<_>>().join(" ");
+    let words = words.trim();
+    words[..words.floor_char_boundary(DIAGNOSTIC)].to_owned()
 }
 
 /// Whether the sentences say that it is tried no more. OpenSMTPD tells the end as one more delay, in the fields too:
@@ -319,6 +334,24 @@ mod tests {
             [vec!["reporting-mta"], vec!["final-recipient", "status"], vec!["final-recipient", "status"]]
         );
         assert_eq!(groups[2].value("status"), Some("4.2.2 more X"));
+    }
+
+    /// Of such a bounce nothing was told but 5.0.0.
+    #[test]
+    fn where_no_reply_is_reported_the_words_beside_the_recipient_are_told() {
+        for (said, expected) in [
+            (
+                "failed:\n\n  ann@a.example\n    no such person at\n    this address\n\n  bob@a.example\n    x\n",
+                "no such person at this address",
+            ),
+            ("  ann@a.example\n  bob@a.example\n    retry timeout exceeded\n", ""),
+            ("recipients:\n\nann@a.example: Envelope expired\n\n    Below is a copy\n", "Envelope expired"),
+            ("Your message to ann@a.example could not be delivered.\nSorry.\n", ""),
+            ("nothing", ""),
+        ] {
+            assert_eq!(words_beside(said, "ann@a.example"), expected, "{said}");
+        }
+        assert_eq!(words_beside("words", ""), "");
     }
 
     #[test]

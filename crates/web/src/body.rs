@@ -42,6 +42,22 @@ impl<T: DeserializeOwned> FromRequest<Arc<App>> for Json<T> {
     }
 }
 
+/// A document that may be left out, with the body: a request without one says nothing of its own.
+pub(crate) struct MaybeJson<T>(pub T);
+
+impl<T: DeserializeOwned + Default> FromRequest<Arc<App>> for MaybeJson<T> {
+    type Rejection = Problem;
+
+    async fn from_request(request: Request, app: &Arc<App>) -> Result<Self, Problem> {
+        let raw = Raw::from_request(request, app).await?;
+        match raw.octets.is_empty() {
+            true => Ok(MaybeJson(T::default())),
+            false if is_json(&raw.media) => parse(&raw.octets).map(MaybeJson),
+            false => Err(wrong_media(&raw.media, "application/json")),
+        }
+    }
+}
+
 /// A body of any type.
 pub(crate) struct Raw {
     /// In lower case, without parameters.

@@ -22,6 +22,7 @@ const WORDS: &str = r"^[^\x00-\x1f\x7f-\x9f]*[^\s\x00-\x1f\x7f-\x9f][^\x00-\x1f\
 /// Completes what is made from the handlers.
 pub(crate) fn complete(api: &mut OpenApi) {
     list_types_of_events(api);
+    pauses_without_a_body(api);
     let operations = api.paths.paths.values_mut().flat_map(|path| [&mut path.get, &mut path.post, &mut path.delete]);
     for operation in operations.flatten() {
         operation.parameters.iter_mut().flatten().for_each(may_be_empty);
@@ -90,6 +91,15 @@ fn list_types_of_events(api: &mut OpenApi) {
     }
 }
 
+/// Why a campaign is paused need not be said.
+fn pauses_without_a_body(api: &mut OpenApi) {
+    let pause = api.paths.paths.get_mut("/v1/campaigns/{campaign}/pause").and_then(|path| path.post.as_mut());
+    match pause.and_then(|pause| pause.request_body.as_mut()) {
+        Some(RefOr::T(body)) => body.required = Some(Required::False),
+        _ => debug_assert!(false, "a pause has no body to say this of"),
+    }
+}
+
 /// An empty value of a query is one that is not given: so forms send it.
 fn may_be_empty(parameter: &mut RefOr<Parameter>) {
     let RefOr::T(parameter) = parameter else { return };
@@ -97,6 +107,11 @@ fn may_be_empty(parameter: &mut RefOr<Parameter>) {
     if let (true, Some(RefOr::T(Schema::Object(text)))) = (is_meant, &mut parameter.schema) {
         text.min_length = text.min_length.filter(|_| text.pattern.is_none());
         text.pattern = text.pattern.take().map(|pattern| format!("^$|{pattern}"));
+        // No pattern says what an address or a name is: the empty text stands beside it.
+        if text.format.is_some() && text.schema_type == SchemaType::from(Kind::String) {
+            let both = json!({"anyOf": [&*text, {"type": "string", "maxLength": 0}]});
+            parameter.schema = Some(written(both));
+        }
     }
 }
 

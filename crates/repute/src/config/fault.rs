@@ -2,11 +2,13 @@
 //!
 //! Promise: all faults that can be found together are reported together, in the order of the
 //! file, and each names what to do. A fault without a place (a missing required section)
-//! names the file alone.
+//! names the file alone. The line of a fault is shown, but no secret in it: what is said here goes into logs.
 
 use std::fmt;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
+
+use super::schema;
 
 #[derive(Clone, Debug, PartialEq)]
 pub struct Fault {
@@ -27,6 +29,9 @@ impl Fault {
         Fault { span: None, what: what.into(), cure: cure.into() }
     }
 }
+
+/// What is shown in place of a secret.
+const MASK: &str = "\"********\"";
 
 /// As many are shown to people; who has more has one cause for many.
 const SHOWN: usize = 50;
@@ -96,17 +101,37 @@ impl Faults {
         self.list.iter().map(one).collect()
     }
 
+    /// Whether the line has a secret's value, or goes on with one: a list over several lines.
+    fn is_secret(&self, line: usize) -> bool {
+        let lines = self.text.lines().take(line).collect::<Vec<_>>();
+        let key = lines.iter().rev().take_while(|line| !line.starts_with('[')).find_map(|line| assigned(line));
+        key.is_some_and(|key| schema::SECTIONS.iter().flat_map(|s| s.keys).any(|k| k.kind.is_secret() && k.name == key))
+    }
+
     fn excerpt(&self, f: &mut fmt::Formatter<'_>, fault: &Fault, place: Place) -> fmt::Result {
         let Some(span) = &fault.span else { return Ok(()) };
         let begin = self.lines.get(place.line - 1).copied().unwrap_or_default();
         let Some(line) = self.text.get(begin..).and_then(|rest| rest.lines().next()) else { return Ok(()) };
         let line = line.trim_end();
+        if self.is_secret(place.line) {
+            // The key alone, where it stands on this line.
+            let key = line.split_once('=').filter(|_| assigned(line).is_some()).map_or("", |(key, _)| key);
+            let equals = if key.is_empty() { "" } else { "= " };
+            return writeln!(f, "{:5} | {key}{equals}{MASK}", place.line);
+        }
         let wide = self.text.get(span.clone()).and_then(|t| t.lines().next()).map_or(1, |t| t.chars().count());
         let room = line.chars().count().saturating_sub(place.column - 1);
         let carets = "^".repeat(wide.min(room).max(1));
         writeln!(f, "{:5} | {line}", place.line)?;
         writeln!(f, "      | {:indent$}{carets}", "", indent = place.column - 1)
     }
+}
+
+/// The key that a line gives a value to.
+fn assigned(line: &str) -> Option<&str> {
+    let key = line.split_once('=')?.0.trim().trim_matches(['"', '\'']);
+    let is_name = !key.is_empty() && key.bytes().all(|b| b.is_ascii_alphanumeric() || b"_-".contains(&b));
+    is_name.then_some(key)
 }
 
 impl fmt::Display for Faults {
@@ -146,6 +171,22 @@ mod tests {
         assert!(shown.contains("repute.toml:50:1: fault 49\n   50 | wrong = 1\n      | ^^^^^\n"), "{shown}");
         assert!(shown.ends_with("repute.toml: and 4950 more: these first, one cause often makes many\n"), "{shown}");
         assert_eq!(faults.to_json()["faults"][4999]["line"], 5000);
+    }
+
+    /// Hashes of passwords and keys of webhooks stood in the journal of a server that refused to start because of them.
+    #[test]
+    fn a_secret_is_not_shown_beside_what_is_wrong_with_it() {
+        let text = "name = \"shop\"\npassword = \"$argon2id$x\"\nsecret = [\n  \"whsec_b25l\",\n]\nurl = \"https://shop.example\"\n";
+        let at = |word: &str| {
+            let start = text.find(word).unwrap();
+            Fault::at(start..start + word.len(), "it is wrong", "put it right")
+        };
+        let faults = ["\"$argon2id$x\"", "\"whsec_b25l\"", "\"https://shop.example\""].map(at).to_vec();
+        let shown = Faults::new(Path::new("f"), text, faults).to_string();
+        assert!(!shown.contains("argon2id") && !shown.contains("whsec_"), "{shown}");
+        assert!(shown.contains("f:2:12: it is wrong\n    2 | password = \"********\"\n  fix  put it right"), "{shown}");
+        assert!(shown.contains("f:4:3: it is wrong\n    4 | \"********\"\n"), "{shown}");
+        assert!(shown.contains("    6 | url = \"https://shop.example\"\n      |       ^^^^"), "{shown}");
     }
 
     #[test]

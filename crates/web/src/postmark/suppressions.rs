@@ -23,14 +23,20 @@ const ADDRESSES: usize = 50;
 /// A longer list is asked for in pages, which Postmark's call does not have.
 const DUMPED: usize = 100_000;
 
+/// Postmark's clients spell these in three ways: `EmailAddress`, `emailAddress`, `fromdate`.
 #[derive(Debug, Default, Deserialize)]
 #[serde(rename_all = "PascalCase")]
 pub(super) struct Wanted {
+    #[serde(alias = "suppressionReason", alias = "suppressionreason")]
     suppression_reason: Option<String>,
+    #[serde(alias = "origin")]
     origin: Option<String>,
+    #[serde(alias = "emailAddress", alias = "emailaddress")]
     email_address: Option<String>,
     /// `2026-11-24`.
+    #[serde(alias = "fromDate", alias = "fromdate")]
     from_date: Option<String>,
+    #[serde(alias = "toDate", alias = "todate")]
     to_date: Option<String>,
 }
 

@@ -25,7 +25,7 @@ use super::problems::{Reading, Writing};
 use super::show::within;
 use super::{LINE_CURE, is_line};
 use crate::app::App;
-use crate::body::Json;
+use crate::body::{Json, MaybeJson};
 use crate::caller::Caller;
 use crate::http::{Path, Query};
 use crate::problem::{self, FieldFault, Problem};
@@ -284,13 +284,13 @@ pub(crate) async fn pause(
     State(app): State<Arc<App>>,
     caller: Caller,
     Path(campaign): Path<String>,
-    pause: Json<Pause>,
+    MaybeJson(pause): MaybeJson<Pause>,
 ) -> Result<Answer<Campaign>, Problem> {
     caller.may(Action::Queue)?;
-    if pause.value.reason.as_deref().is_some_and(|reason| !is_line(reason)) {
+    if pause.reason.as_deref().is_some_and(|reason| !is_line(reason)) {
         return Err(Problem::fields(vec![FieldFault::new("/reason", LINE_CURE)]));
     }
-    let reason = pause.value.reason.unwrap_or_else(|| format!("paused by {}", caller.said_by()));
+    let reason = pause.reason.unwrap_or_else(|| format!("paused by {}", caller.said_by()));
     let id = find(&app, &caller, &campaign).await?.id;
     Ok(Answer(app.control.pause(&id.to_string(), &reason).await?.into()))
 }

@@ -161,7 +161,8 @@ impl MessageView {
                 // Nothing more is tried.
                 one.next_attempt = None;
                 one.status = status.clone().or(one.status.take());
-                one.detail = text.clone().or(one.detail.take());
+                // The reply by which it was taken is no reason for what came back.
+                one.detail.clone_from(text);
                 told.step = what.clone();
                 told.recipient = Some(recipient.clone());
                 told.status = status.clone();
