@@ -255,7 +255,7 @@ async fn begin(state: &std::path::Path) -> (Engine, Arc<MemorySpool>, Dry) {
 
 fn account(name: &str) -> Account {
     let stream = if name == "news" { Stream::Bulk } else { Stream::Transactional };
-    Account { name: name.into(), domains: vec![domain()], stream, private: false }
+    Account { name: name.into(), domains: vec![domain()].into(), stream, private: false }
 }
 
 fn settings() -> Settings {
@@ -270,7 +270,7 @@ fn settings() -> Settings {
         })
     };
     let shop = token("shop", Some(account("shop")));
-    let tokens = vec![shop, token("news", Some(account("news"))), token("ops", None)];
+    let tokens = [shop, token("news", Some(account("news"))), token("ops", None)].into_iter().collect();
     Settings { tokens, imprint: None, policies: Vec::new(), requests_per_minute: u32::MAX, local_metrics: false }
 }
 
@@ -290,8 +290,8 @@ fn works() -> EngineSettings {
         tls_reports: Default::default(),
         bulk: BulkSettings { url: Some("https://mail.example.com".into()), list_unsubscribe: true },
         hostname: Domain::parse("mail.example.com").unwrap(),
-        accounts: vec![settings_of("shop"), settings_of("news")],
-        domains: vec![sending],
+        accounts: vec![settings_of("shop"), settings_of("news")].into(),
+        domains: vec![sending].into(),
         egresses: Vec::new(),
         warm_up: Vec::new(),
         routes: Arc::new(Routes::default()),
