@@ -268,14 +268,8 @@ fn settings() -> Settings {
         })
     };
     let shop = token("shop", Some(account("shop")));
-    let tokens = vec![shop, token("news", Some(account("news"))), token("ops", None)];
-    Settings {
-        tokens: tokens.into_iter().collect(),
-        imprint: None,
-        policies: Vec::new(),
-        requests_per_minute: u32::MAX,
-        local_metrics: false,
-    }
+    let tokens = [shop, token("news", Some(account("news"))), token("ops", None)].into_iter().collect();
+    Settings { tokens, imprint: None, policies: Vec::new(), requests_per_minute: u32::MAX, local_metrics: false }
 }
 
 fn works() -> EngineSettings {
