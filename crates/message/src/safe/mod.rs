@@ -46,7 +46,7 @@ pub(crate) fn make_safe(content: &Content, header: &Header, smtputf8: bool, edit
         recode::part(content, part, edits, &mut safe)?;
     }
     if !safe.eight_bit {
-        parts.iter().for_each(|part| recode::label(part, edits));
+        parts.iter().for_each(|part| recode::label(content, part, edits));
     }
     Ok(safe)
 }

@@ -1,5 +1,7 @@
 //! One part made safe: its body encoded anew, its header's fields rewritten.
 
+use std::ops::Range;
+
 use repute_types::Content;
 
 use super::tree::{Encoding, Kind, Part};
@@ -103,21 +105,33 @@ fn declare(content: &Content, part: &Part, encoding: &str, edits: &mut Edits, sa
     safe.mime_added |= part.top;
     fields.push_str(&format!("Content-Transfer-Encoding: {encoding}\r\n"));
     match &part.encoding_field {
-        Some(range) => edits.replace(range.clone(), fields),
+        Some(range) => {
+            forget_rewritten(content, range, edits);
+            edits.replace(range.clone(), fields);
+        }
         None => edits.replace(part.header.end..part.header.end, fields),
     }
 }
 
+/// A field that was unsafe itself has been written anew; what it is to say now comes in place of that.
+fn forget_rewritten(content: &Content, field: &Range<usize>, edits: &mut Edits) {
+    if !scan::scan(&content.slice(field.start, field.end)).is_safe() {
+        edits.forget(field);
+    }
+}
+
 /// A container or leaf that says 8bit or binary and is 7-bit now says so.
-pub(super) fn label(part: &Part, edits: &mut Edits) {
+pub(super) fn label(content: &Content, part: &Part, edits: &mut Edits) {
     let container = matches!(part.kind, Kind::Multipart | Kind::Message);
     if container
         && part.says_eight_bit
         && !part.frozen
         && let Some(range) = &part.encoding_field
-        && !edits.touches(range)
     {
-        edits.replace(range.clone(), "Content-Transfer-Encoding: 7bit\r\n");
+        forget_rewritten(content, range, edits);
+        if !edits.touches(range) {
+            edits.replace(range.clone(), "Content-Transfer-Encoding: 7bit\r\n");
+        }
     }
 }
 

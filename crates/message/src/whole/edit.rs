@@ -51,6 +51,11 @@ impl Edits {
         self.list.push((range, With::Encoded { encoder, open }));
     }
 
+    /// What was to be put in place of just this range stays as it is.
+    pub fn forget(&mut self, range: &Range<usize>) {
+        self.list.retain(|(other, _)| other != range);
+    }
+
     /// Whether something is done within this range already.
     pub fn touches(&self, range: &Range<usize>) -> bool {
         self.list.iter().any(|(r, _)| r.start < range.end && range.start < r.end)

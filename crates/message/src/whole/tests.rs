@@ -255,3 +255,22 @@ fn faults_are_refused() {
     assert!(nul.into_reply().to_string().starts_with("554 5.6.0 the message contains a NUL octet at 22"));
     assert_eq!(make("Subject: x\n\nbody\n").unwrap_err(), Fault::NoFrom);
 }
+
+/// A field that was folded anew, for its length, went out beside what took its place.
+#[test]
+fn an_encoding_whose_field_is_too_long_is_said_once() {
+    let long = format!("Content-Transfer-Encoding: 8bit ({})\n", "x ".repeat(600));
+    let top = format!(
+        "From: a@b.example\nMIME-Version: 1.0\nContent-Type: text/plain; charset=utf-8\n{long}{REST}\nthis is ü and more\n"
+    );
+    let inside = format!(
+        "From: a@b.example\nMIME-Version: 1.0\nContent-Type: multipart/mixed; boundary=b\n{long}{REST}\n\
+         --b\nContent-Type: text/plain; charset=utf-8\n{long}\nthis is ü and more\n--b--\n"
+    );
+    for (input, expected) in [(top, &["quoted-printable"][..]), (inside, &["7bit", "quoted-printable"])] {
+        let (output, _) = make(&input).unwrap();
+        let said: Vec<_> = output.lines().filter_map(|line| line.strip_prefix("Content-Transfer-Encoding: ")).collect();
+        assert_eq!(said, expected, "{output}");
+        assert!(output.contains("=C3=BC and") && !output.contains("x x"), "{output}");
+    }
+}
