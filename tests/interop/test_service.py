@@ -167,6 +167,8 @@ def test_queue_survives_a_restart(case):
     repute.start()
     assert len(queued(repute)) == 3
     repute.command("queue", "hold", "--domain", "receiver.example", ok=(0,))
+    # What is under way in that moment is held when its attempt has ended.
+    wait_for("all of it is held", lambda: {row["state"] for row in queued(repute)} == {"held"})
     up.set()
     time.sleep(3)
     assert not sink.messages, "held mail went out"
