@@ -3,11 +3,11 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use repute_ledger::{History, HistoryOptions, Questions};
+use repute_ledger::Questions;
 use repute_types::event::Back;
-use repute_types::{Event, EventKind, Labels, ManualClock};
+use repute_types::{Event, EventKind, Labels};
 
-use crate::{BEFORE_VOLUMES, NOW, accepted, address, after, at, history, id, settled};
+use crate::{BEFORE_VOLUMES, DAY, NOW, accepted, address, after, at, history, id, of_a_day, settled};
 
 #[test]
 fn messages_are_found_by_what_people_know_of_them() {
@@ -182,12 +182,9 @@ fn a_recipient_of_a_campaign_is_found_by_their_address_and_sees_their_own_steps(
 
 #[test]
 fn a_campaign_of_many_is_forgotten_in_blocks_with_all_by_which_it_was_found() {
-    const DAY: Duration = Duration::from_secs(24 * 3600);
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("history.sqlite");
-    let clock = Arc::new(ManualClock::at(NOW));
-    let options = HistoryOptions { retention: DAY, clock: clock.clone(), ..Default::default() };
-    let history = History::open(&path, options).unwrap();
+    let (history, clock) = of_a_day(&path);
     let steps = (0..12_000).map(|n| of_campaign(settled(1, 1, &format!("p{n}@example.net"), (250, "ok")), n));
     after(&history, std::iter::once(launched(1, 12_000)).chain(steps));
     clock.advance(3 * DAY);

@@ -3,6 +3,7 @@
 
 mod found;
 
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -83,6 +84,15 @@ fn settled(n: u64, later: u64, to: &str, reply: (u16, &str)) -> Event {
 fn history(dir: &tempfile::TempDir) -> History {
     let clock = Arc::new(ManualClock::at(NOW));
     History::open(&dir.path().join("history.sqlite"), HistoryOptions { clock, ..Default::default() }).unwrap()
+}
+
+const DAY: Duration = Duration::from_secs(24 * 3600);
+
+/// One that keeps a day, and its clock.
+fn of_a_day(path: &Path) -> (History, Arc<ManualClock>) {
+    let clock = Arc::new(ManualClock::at(NOW));
+    let options = HistoryOptions { retention: DAY, clock: clock.clone(), ..Default::default() };
+    (History::open(path, options).unwrap(), clock)
 }
 
 /// Emits, waits until written, and gives a connection to ask with.
@@ -304,12 +314,9 @@ fn too_many_events_are_dropped_and_counted_and_nobody_waits() {
 
 #[test]
 fn what_is_older_than_the_retention_is_forgotten_everywhere() {
-    const DAY: Duration = Duration::from_secs(24 * 3600);
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("history.sqlite");
-    let clock = Arc::new(ManualClock::at(NOW));
-    let options = HistoryOptions { retention: DAY, clock: clock.clone(), ..Default::default() };
-    let history = History::open(&path, options).unwrap();
+    let (history, clock) = of_a_day(&path);
     let old =
         (0..1_500).flat_map(|n| [accepted(n, &["bob@example.net"]), settled(n, 1, "bob@example.net", (250, "ok"))]);
     let asked = after(&history, old);
