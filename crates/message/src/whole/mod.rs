@@ -103,17 +103,19 @@ pub fn make_whole(content: Content, whole: &Whole<'_>) -> Result<Made, Fault> {
     if whole.received.private {
         remove(&header, &REVEALING, &mut edits, &mut changed);
     }
+    let header_id = passed.message_id.clone().unwrap_or_else(|| format!("{}@{}", whole.id, whole.hostname));
+    let mut front = String::with_capacity(512);
+    whole.received.write(&mut front, whole);
+    // Before anything is made safe: what is taken out asks for nothing.
+    let mut add = Add { header: &header, front: &mut front, edits: &mut edits, changed: &mut changed };
+    add.missing(&passed, whole, &header_id);
     let mut safe = Safe::default();
     if !found.is_safe() {
         safe = safe::make_safe(&content, &header, whole.smtputf8, &mut edits)?;
         changed.extend(safe.rewritten.then_some(Change::Encoded));
     }
     close_names(&header, &mut edits);
-    let header_id = passed.message_id.clone().unwrap_or_else(|| format!("{}@{}", whole.id, whole.hostname));
-    let mut front = String::with_capacity(512);
-    whole.received.write(&mut front, whole);
-    let mut add = Add { header: &header, front: &mut front, edits: &mut edits, changed: &mut changed };
-    add.missing(&passed, whole, &header_id, safe.mime_added);
+    Add { header: &header, front: &mut front, edits: &mut edits, changed: &mut changed }.mime(safe.mime_added);
     let content = edits.apply(content, front);
     Ok(Made {
         content,
@@ -156,13 +158,15 @@ struct Add<'a> {
 }
 
 impl Add<'_> {
-    fn missing(&mut self, passed: &lint::Passed, whole: &Whole<'_>, header_id: &str, mime_added: bool) {
-        let is_there = |value: &[u8]| !value.trim_ascii().is_empty();
+    fn missing(&mut self, passed: &lint::Passed, whole: &Whole<'_>, header_id: &str) {
         self.field("Message-ID", &format!("<{header_id}>"), &|_| passed.message_id.is_some());
         self.field("Date", &whole.date.rfc5322(), &header::is_date);
         self.field("To", "undisclosed-recipients:;", &is_there);
+    }
+
+    fn mime(&mut self, added: bool) {
         let has = |name| self.header.find(name).is_some();
-        if mime_added || has("Content-Type") || has("Content-Transfer-Encoding") {
+        if added || has("Content-Type") || has("Content-Transfer-Encoding") {
             self.field("MIME-Version", "1.0", &is_there);
         }
     }
@@ -182,6 +186,10 @@ impl Add<'_> {
         }
         self.changed.push(Change::Added(name));
     }
+}
+
+fn is_there(value: &[u8]) -> bool {
+    !value.trim_ascii().is_empty()
 }
 
 /// The empty line between header and body and the line end after them, which signing and every

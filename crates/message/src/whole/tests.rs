@@ -141,7 +141,7 @@ fn a_date_that_is_none_in_a_long_line_is_replaced_too() {
         &format!("From: a@b.example\nTo: c@d.example\nDate: {none}\nMessage-ID: <1@a.example>\n\nbody\n"),
         "Date: Tue, 24 Nov 2026 02:05:50 +0000\nFrom: a@b.example\nTo: c@d.example\n\
          Message-ID: <1@a.example>\n\nbody\n",
-        &[Change::Encoded, Change::Removed("Date"), Change::Added("Date")],
+        &[Change::Removed("Date"), Change::Added("Date")],
     );
 }
 
@@ -273,4 +273,17 @@ fn an_encoding_whose_field_is_too_long_is_said_once() {
         assert_eq!(said, expected, "{output}");
         assert!(output.contains("=C3=BC and") && !output.contains("x x"), "{output}");
     }
+}
+
+/// A Date that was none was taken out, and its letters asked for SMTPUTF8 all the same.
+#[test]
+fn a_field_that_is_taken_out_asks_for_no_smtputf8() {
+    let hostname = Domain::parse("mail.example.com").unwrap();
+    let received = Received { helo: "x", client: None, protocol: "ESMTP", tls: None, private: true, recipient: None };
+    let now = Timestamp(1_795_485_950_120);
+    let whole = Whole { now, date: now, id: MessageId(7), hostname: &hostname, received, smtputf8: true, hops: 3 };
+    let text = "From: a@b.example\r\nTo: c@d.example\r\nDate: jeudi, 26 f\u{e9}vrier\r\n\r\nbody\r\n";
+    let made = make_whole(Content::from(text.as_bytes().to_vec()), &whole).unwrap();
+    assert!(!made.needs_smtputf8 && !made.needs_eight_bit, "{:?}", made.changed);
+    assert!(made.content.to_vec().is_ascii());
 }
