@@ -88,8 +88,8 @@ impl Questions {
         Ok(ids)
     }
 
-    fn campaigns_to(&self, address: &Address, limit: usize) -> Result<Vec<MessageId>, LedgerError> {
-        let mut ids = Vec::new();
+    fn campaigns_to(&self, address: &Address, limit: usize) -> Result<BTreeSet<MessageId>, LedgerError> {
+        let mut ids = BTreeSet::new();
         let mut statement = self.db.prepare_cached(
             "SELECT s.message, s.recipient FROM volume v CROSS JOIN lookup l CROSS JOIN step s
              WHERE l.volume = v.id AND l.hash = ?1 AND l.step > 0 AND s.message = l.message AND s.seq = l.step
@@ -97,14 +97,10 @@ impl Questions {
         )?;
         let mut rows = statement.query([find::of_recipient(address)])?;
         let wanted = address.to_string();
-        while let Some(row) = rows.next()? {
-            let id = id_of_key(row.get(0)?);
-            let is_it = row.get_ref(1)?.as_str().is_ok_and(|recipient| recipient.eq_ignore_ascii_case(&wanted));
-            if is_it && ids.last() != Some(&id) {
-                if ids.len() == limit {
-                    break;
-                }
-                ids.push(id);
+        while ids.len() < limit {
+            let Some(row) = rows.next()? else { break };
+            if row.get_ref(1)?.as_str().is_ok_and(|recipient| recipient.eq_ignore_ascii_case(&wanted)) {
+                ids.insert(id_of_key(row.get(0)?));
             }
         }
         Ok(ids)

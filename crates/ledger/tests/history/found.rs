@@ -3,9 +3,9 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use repute_ledger::Questions;
+use repute_ledger::{History, HistoryOptions, Questions};
 use repute_types::event::Back;
-use repute_types::{Event, EventKind, Labels};
+use repute_types::{Event, EventKind, Labels, ManualClock};
 
 use crate::{BEFORE_VOLUMES, DAY, NOW, accepted, address, after, at, history, id, of_a_day, settled};
 
@@ -178,6 +178,23 @@ fn a_recipient_of_a_campaign_is_found_by_their_address_and_sees_their_own_steps(
     let asked = self::history(&dir).questions().unwrap();
     assert_eq!(asked.steps_to(id(1), &bob).unwrap(), steps);
     assert_eq!(asked.by_recipient(&bob, 10).unwrap(), [id(2), id(1)]);
+}
+
+/// Two campaigns that took turns used up the places of a third.
+#[test]
+fn campaigns_with_steps_in_several_volumes_are_counted_once() {
+    let dir = tempfile::tempdir().unwrap();
+    let clock = Arc::new(ManualClock::at(NOW));
+    let options = HistoryOptions { clock: clock.clone(), ..Default::default() };
+    let history = History::open(&dir.path().join("history.sqlite"), options).unwrap();
+    after(&history, (1..=3).map(|n| launched(n, 1)));
+    for n in [1, 2, 3, 2, 3] {
+        after(&history, [of_campaign(settled(n, 1, "bob@example.net", (451, "later")), 0)]);
+        // Another volume.
+        clock.advance(2 * DAY);
+    }
+    let asked = history.questions().unwrap();
+    assert_eq!(asked.by_recipient(&address("bob@example.net"), 3).unwrap(), [3, 2, 1].map(id));
 }
 
 #[test]
