@@ -80,32 +80,66 @@ pub(crate) fn kind(mail: &Mail<'_>, letter: &Letter) -> Kind {
     }
 }
 
-/// Words that are a wish when they are the whole subject, or the whole first line of a text
-/// without a subject.
-const WISHES: [&str; 22] = [
+/// Words that are a wish when they are the whole subject, or the whole first line.
+const WISHES: [&str; 45] = [
     "unsubscribe",
     "unsubscribe me",
+    "unsubscribe me please",
     "please unsubscribe",
     "please unsubscribe me",
     "un-subscribe",
     "opt-out",
     "opt out",
     "optout",
+    "opt me out",
     "remove",
     "remove me",
     "please remove me",
     "leave",
     "stop",
     "signoff",
+    "cancel subscription",
+    "cancel my subscription",
+    "no more mail",
+    "no more mails",
+    "no more email",
+    "no more emails",
     "abmelden",
+    "bitte abmelden",
     "abmeldung",
     "abbestellen",
     "désabonner",
+    "désabonnement",
     "désinscription",
+    "désinscrire",
+    "me désinscrire",
     "desuscribir",
+    "darme de baja",
+    "cancelar suscripción",
+    "cancelar inscrição",
+    "descadastrar",
     "cancellami",
+    "disiscrivimi",
     "afmelden",
+    "avregistrera",
+    "wypisz mnie",
+    "отписаться",
+    "配信停止",
+    "退订",
+    "수신거부",
 ];
+
+/// How a wish begins that names the list behind it, in so few words that it is no letter about something else.
+const BEGINNINGS: [&str; 7] = [
+    "unsubscribe me from",
+    "unsubscribe from",
+    "remove me from",
+    "take me off",
+    "sign me off",
+    "opt me out of",
+    "opt out of",
+];
+const WORDS: usize = 9;
 
 /// A wish to leave: what a client sends for `List-Unsubscribe: <mailto:…>` (RFC 2369), or a
 /// human who writes it into the subject.
@@ -120,9 +154,17 @@ fn is_wish(mail: &Mail<'_>, letter: &Letter) -> bool {
     if subject.len() < whole.len() && mail.header.first("auto-submitted").as_deref().is_some_and(is_replied) {
         return false;
     }
-    let is_wish = |text: &str| WISHES.contains(&text.trim_matches(|c: char| !c.is_alphanumeric()));
-    if subject.is_empty() {
-        return is_wish(&letter.text.lines().next().unwrap_or_default().trim().to_lowercase());
+    let is_wish = |text: &str| {
+        let words = text.trim_matches(|c: char| !c.is_alphanumeric());
+        let asked = words.strip_prefix("please ").unwrap_or(words);
+        WISHES.contains(&words)
+            || (BEGINNINGS.iter().any(|beginning| asked.strip_prefix(beginning).is_some_and(|r| r.starts_with(' ')))
+                && asked.split_whitespace().count() <= WORDS)
+    };
+    // A human answers a letter and writes it above what is quoted; a machine's answer may begin with anything.
+    let first = letter.text.lines().next().unwrap_or_default().trim().to_lowercase();
+    if is_wish(&first) && (subject.is_empty() || !is_automatic(mail, letter)) {
+        return true;
     }
     // `unsubscribe` with a token or a list's name behind it is what the link in a letter made.
     is_wish(subject)

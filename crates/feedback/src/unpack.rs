@@ -1,8 +1,9 @@
 //! Reports come packed: gzip (RFC 1952) or ZIP, both from strangers.
 //!
 //! Promise: what is unpacked is at most [`MOST`] octets, and what is larger is cut there, and said to be; more than [`RATIO`] times
-//! what came (beyond [`FREE`] octets) is refused, so that a bomb is a refusal and not an outage. Of a ZIP the first file is
-//! taken; nothing is written anywhere. What stands behind gzip and is none, like the zeros of a tape, is passed over.
+//! what came (beyond [`FREE`] octets) is refused, so that a bomb is a refusal and not an outage. Of a ZIP the first file
+//! is taken that is called .xml or .json, else the first; what was packed twice is unpacked twice, within the same bounds, and no more
+//! often; nothing is written anywhere. What stands behind gzip and is none, like the zeros of a tape, is passed over.
 
 use std::borrow::Cow;
 use std::io::Read;
@@ -15,7 +16,7 @@ pub(crate) const MOST: usize = 16 << 20;
 /// XML of many like records packs 60 times; a bomb a thousand.
 const RATIO: usize = 200;
 const FREE: usize = 1 << 20;
-/// Folders, and what a Mac adds about files, before the first file of a ZIP.
+/// Files of a ZIP that are looked at, with folders and what a Mac adds about files.
 const ENTRIES: usize = 8;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -47,8 +48,17 @@ impl<'a> Inside<'a> {
     }
 }
 
-/// What is inside; what is not packed is itself.
+/// What is inside, of what was packed twice in the inner; what is not packed is itself.
 pub(crate) fn unpack(octets: &[u8]) -> Result<Inside<'_>, Refused> {
+    let outer = unpack_once(octets)?;
+    if !is_packed(octets) || !is_packed(&outer.content) {
+        return Ok(outer);
+    }
+    let Inside { content, is_cut } = unpack_once(&outer.content)?;
+    Ok(Inside { is_cut: is_cut || outer.is_cut, content: Cow::Owned(content.into_owned()) })
+}
+
+fn unpack_once(octets: &[u8]) -> Result<Inside<'_>, Refused> {
     if octets.starts_with(b"\x1f\x8b") {
         return gzip(octets);
     }
@@ -85,41 +95,91 @@ fn add(out: &mut Vec<u8>, from: impl Read, packed: usize) -> Result<bool, Refuse
     if most < MOST { Err(Refused::TooMuch) } else { Ok(true) }
 }
 
-/// The first file, by the headers that stand before the files (APPNOTE §4.3.7).
-fn zip(mut octets: &[u8]) -> Result<Inside<'_>, Refused> {
+/// The file that is called a report, else the first, by the headers that stand before the files (APPNOTE §4.3.7).
+fn zip(octets: &[u8]) -> Result<Inside<'_>, Refused> {
+    let (mut first, mut rest) = (None, octets);
     for _ in 0..ENTRIES {
+        let entry = match Entry::read(rest) {
+            Ok(entry) => entry,
+            // Behind the last file stands the directory.
+            Err(why) => return first.map_or(Err(why), |entry: Entry| entry.open()),
+        };
+        if entry.is_report() {
+            return entry.open();
+        }
+        let behind = entry.behind();
+        if !entry.is_no_file() {
+            first.get_or_insert(entry);
+        }
+        match behind {
+            Some(behind) => rest = behind,
+            None if first.is_some() => break,
+            None => return Err(Refused::Broken),
+        }
+    }
+    first.map_or(Err(Refused::Empty), |entry| entry.open())
+}
+
+/// A file of a ZIP as its header says.
+struct Entry<'a> {
+    name: &'a [u8],
+    flags: u16,
+    method: u16,
+    /// Packed.
+    size: usize,
+    /// What stands behind the header: the file, and all that is behind it.
+    data: &'a [u8],
+    /// Octets with the header.
+    whole: usize,
+}
+
+impl<'a> Entry<'a> {
+    fn read(octets: &'a [u8]) -> Result<Entry<'a>, Refused> {
         let Some(header) = octets.first_chunk::<30>().filter(|h| h.starts_with(b"PK\x03\x04")) else {
             return Err(if octets.len() < 30 || octets.starts_with(b"PK") { Refused::Empty } else { Refused::Broken });
         };
-        let short = |at: usize| usize::from(u16::from_le_bytes([header[at], header[at + 1]]));
-        let long =
-            |at: usize| u32::from_le_bytes([header[at], header[at + 1], header[at + 2], header[at + 3]]) as usize;
-        let (flags, method, size, name) = (short(6), short(8), long(18), short(26));
-        let data = octets.get(30 + name + short(28)..).ok_or(Refused::Broken)?;
-        if flags & 1 != 0 {
+        let short = |at: usize| u16::from_le_bytes([header[at], header[at + 1]]);
+        let long = |at: usize| u32::from_le_bytes([header[at], header[at + 1], header[at + 2], header[at + 3]]);
+        let name = usize::from(short(26));
+        let data = octets.get(30 + name + usize::from(short(28))..).ok_or(Refused::Broken)?;
+        let name = &octets[30..30 + name];
+        let (flags, method, size) = (short(6), short(8), long(18) as usize);
+        Ok(Entry { name, flags, method, size, data, whole: octets.len() })
+    }
+
+    /// `None` where the header does not say how long the file is, or the end is missing.
+    fn behind(&self) -> Option<&'a [u8]> {
+        if self.flags & 8 == 0 || (self.method == 0 && self.is_no_file()) { self.data.get(self.size..) } else { None }
+    }
+
+    fn is_report(&self) -> bool {
+        let ends = |end: &[u8]| {
+            self.name.len() >= end.len() && self.name[self.name.len() - end.len()..].eq_ignore_ascii_case(end)
+        };
+        !self.is_no_file() && (ends(b".xml") || ends(b".json"))
+    }
+
+    /// A folder, or what a Mac keeps beside a file.
+    fn is_no_file(&self) -> bool {
+        let last = self.name.rsplit(|b| *b == b'/').next().unwrap_or_default();
+        last.is_empty() || last.starts_with(b"._") || self.name.starts_with(b"__MACOSX/")
+    }
+
+    fn open(&self) -> Result<Inside<'a>, Refused> {
+        if self.flags & 1 != 0 {
             return Err(Refused::Broken);
         }
-        if is_no_file(&octets[30..30 + name]) && (flags & 8 == 0 || method == 0) {
-            octets = data.get(size..).ok_or(Refused::Broken)?;
-            continue;
-        }
-        return match method {
-            8 => inflate(data, octets.len()),
+        let (data, size) = (self.data, self.size);
+        match self.method {
+            8 => inflate(data, self.whole),
             // Of what is larger than is read, the rest may not be here.
-            0 if flags & 8 == 0 && size > MOST => {
+            0 if self.flags & 8 == 0 && size > MOST => {
                 Ok(Inside { is_cut: true, ..Inside::of(&data[..data.len().min(size)]) })
             }
-            0 if flags & 8 == 0 => data.get(..size).map(Inside::of).ok_or(Refused::Broken),
+            0 if self.flags & 8 == 0 => data.get(..size).map(Inside::of).ok_or(Refused::Broken),
             _ => Err(Refused::Broken),
-        };
+        }
     }
-    Err(Refused::Empty)
-}
-
-/// A folder, or what a Mac keeps beside a file.
-fn is_no_file(name: &[u8]) -> bool {
-    let last = name.rsplit(|b| *b == b'/').next().unwrap_or_default();
-    last.is_empty() || last.starts_with(b"._") || name.starts_with(b"__MACOSX/")
 }
 
 #[cfg(test)]
@@ -172,6 +232,37 @@ mod tests {
         let beside = [zip_entry("__MACOSX/._r.xml", 0, 0, b"Mac OS X"), zip_entry("r.xml", 0, 0, b"report")].concat();
         assert_eq!(whole(&beside), b"report");
         assert_eq!(whole(b"<feedback/>"), b"<feedback/>");
+    }
+
+    /// The readme was read, and the report dropped.
+    #[test]
+    fn a_report_behind_another_file_is_found() {
+        let readme = zip_entry("readme.txt", 8, 0, &deflate(b"read me"));
+        let report = zip_entry("r.XML", 8, 8, &deflate(b"report"));
+        let inside = |octets: &[u8]| unpack(octets).unwrap().content.into_owned();
+        assert_eq!(inside(&[&readme[..], &report].concat()), b"report");
+        assert_eq!(inside(&[&readme[..], b"PK\x01\x02"].concat()), b"read me");
+        assert_eq!(inside(&readme), b"read me");
+        // How long the first one is stands behind it: nobody knows where the next begins.
+        let unknown = zip_entry("readme.txt", 8, 8, &deflate(b"read me"));
+        assert_eq!(inside(&[&unknown[..], &report].concat()), b"read me");
+    }
+
+    /// It was dropped, as neither XML nor JSON.
+    #[test]
+    fn what_is_packed_twice_is_unpacked_twice() {
+        let in_zip = zip_entry("r.xml", 8, 0, &deflate(b"report"));
+        for octets in [
+            zip_entry("r.zip", 8, 0, &deflate(&in_zip)),
+            zip_entry("r.xml.gz", 0, 0, &gzip(b"report")),
+            gzip(&in_zip),
+            gzip(&gzip(b"report")),
+        ] {
+            assert_eq!(&*unpack(&octets).unwrap().content, b"report");
+        }
+        assert!(is_packed(&unpack(&gzip(&gzip(&gzip(b"report")))).unwrap().content), "no more often");
+        let bomb = gzip(&vec![0; 8 << 20]);
+        assert_eq!(unpack(&gzip(&bomb)), Err(Refused::TooMuch));
     }
 
     #[test]
