@@ -6,7 +6,7 @@ use std::net::IpAddr;
 use std::time::Duration;
 
 use repute_queue::{Feedback, Intent, Then};
-use repute_spool::{Change, Ended, PartRecord, PartState, Pending, Settlement};
+use repute_spool::{Change, Ended, Hold, Holder, PartRecord, PartState, Pending, Settlement};
 use repute_types::{Cause, Culprit, EnhancedCode, EventKind, Outcome, Recipient, Stage, Timestamp, Verdict};
 
 use crate::aside;
@@ -148,7 +148,7 @@ pub(crate) fn settle(works: &Works, decided: Decided) {
                     &PartRecord { recipients: pending.clone(), ..loaded.part.clone() },
                     &reason,
                 );
-                Some(reason)
+                Some(Hold::new(Holder::Operator, reason))
             }
             _ => None,
         };
