@@ -10,7 +10,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use repute_queue::{Aside, Feedback, Intent, Queue, Then};
-use repute_spool::{CampaignState, MessageMeta, PartRecord, PartState, SpoolError};
+use repute_spool::{CampaignState, Hold, Holder, MessageMeta, PartRecord, PartState, SpoolError};
 use repute_types::event::Level;
 use repute_types::{EventKind, MessageId, PartId, Timestamp};
 
@@ -127,7 +127,7 @@ fn end(works: &Works, mut loaded: Loaded, mut then: Then, feedback: Feedback, go
                 return settle::cancel(works, loaded, why);
             }
             Some(Intent::Hold(reason)) if loaded.part.state == PartState::Due => {
-                loaded.part = works.write_held(&loaded.meta, loaded.part, reason);
+                loaded.part = works.write_held(&loaded.meta, loaded.part, Hold::new(Holder::Operator, reason));
                 then = Then::Held;
             }
             Some(Intent::Release) if loaded.part.state != PartState::Due => {

@@ -23,7 +23,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use repute_ledger::{Counted, Habits, Incident, Opened};
-use repute_spool::{MessageMeta, PartRecord, PartState};
+use repute_spool::{Hold, MessageMeta, PartRecord, PartState};
 use repute_trust::replies::Class;
 use repute_types::event::{IncidentState, Level};
 use repute_types::{AccountName, Culprit, Labels, Timestamp, Verdict};
@@ -126,7 +126,7 @@ impl Circuits {
     }
 
     /// Why a message is not to be sent now, if it is not.
-    pub fn stops(&self, meta: &MessageMeta) -> Option<String> {
+    pub fn stops(&self, meta: &MessageMeta) -> Option<Hold> {
         if !self.any_open.load(Ordering::Relaxed) {
             return None;
         }
@@ -137,7 +137,7 @@ impl Circuits {
 
     /// Whether a part is held by a circuit that is not open any more.
     pub fn have_let_go(&self, meta: &MessageMeta, part: &PartRecord) -> bool {
-        let was_held = matches!(&part.state, PartState::Held(reason) if words::is_held_by_one(reason));
+        let was_held = matches!(&part.state, PartState::Held(hold) if words::is_a_circuit(hold.by));
         was_held && !self.unread && self.stops(meta).is_none()
     }
 

@@ -318,7 +318,7 @@ impl Control {
         match self.works.bulk.state(meta.id)? {
             CampaignState::Loading => Some("its campaign is not launched yet".to_owned()),
             CampaignState::Paused(reason) => Some(format!("its campaign is paused: {reason}")),
-            CampaignState::Running => self.works.circuits.stops(meta),
+            CampaignState::Running => self.works.circuits.stops(meta).map(|hold| hold.reason),
             _ => None,
         }
     }
@@ -347,7 +347,7 @@ pub fn row(meta: &MessageMeta, part: PartRecord, view: Option<repute_queue::View
     let turn = |pace: &PaceView| if meta.stream == Stream::Bulk { pace.next } else { pace.next_transactional };
     let pace = lane.and_then(|lane| lane.pace.clone()).filter(|pace| state == "ready" && turn(pace) > now);
     let reason = match (&part.state, paused) {
-        (PartState::Held(reason), _) => Some(reason.clone()),
+        (PartState::Held(hold), _) => Some(hold.reason.clone()),
         (PartState::Due, Some(until)) if lane.is_some_and(|lane| lane.told_to_wait) => {
             Some(format!("its site wants us to wait; tried again at {until}"))
         }

@@ -124,8 +124,8 @@ impl Session {
         if works.now() >= loaded.meta.expires {
             return settle::expire(&works, loaded);
         }
-        if let Some(reason) = works.circuits.stops(&loaded.meta) {
-            return dispatch::stop(&works, loaded, reason);
+        if let Some(hold) = works.circuits.stops(&loaded.meta) {
+            return dispatch::stop(&works, loaded, hold);
         }
         let settings = works.settings();
         let left_out = suppress::before_attempt(&works, &loaded);

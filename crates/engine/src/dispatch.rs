@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use repute_delivery::{Egress, Route};
 use repute_queue::{Feedback, Flow, LaneKey, Lease, State, Step, Then};
-use repute_spool::{CampaignState, Change, PartRecord, PartState, Settlement, SpoolError};
+use repute_spool::{CampaignState, Change, Hold, Holder, PartRecord, PartState, Settlement, SpoolError};
 use repute_types::event::Level;
 use repute_types::{EventKind, Outcome, PartId, Timestamp};
 use tokio::sync::{Semaphore, watch};
@@ -255,13 +255,13 @@ pub(crate) async fn load_or_put_back(works: &Works, part: PartId, load: Load, un
         // By the configuration as it is now its letter cannot be merged or signed: the rest goes on.
         Err(LoadError::Merge(loaded, why)) => {
             works.note(Level::Error, "bulk", format!("message {} is held: {why}", part.message));
-            hold(works, *loaded, why);
+            hold(works, *loaded, Hold::new(Holder::Letter, why));
             return None;
         }
         Err(LoadError::Spool(error)) => error,
     };
     match error {
-        SpoolError::Damaged(_) => hold_unread(works, part, DAMAGED).await,
+        SpoolError::Damaged(_) => hold_damaged(works, part).await,
         error => aside::unread(works, part, unread, &error),
     }
     None
@@ -270,16 +270,17 @@ pub(crate) async fn load_or_put_back(works: &Works, part: PartId, load: Load, un
 const DAMAGED: &str = "its content is damaged on disk (the checksum does not match)";
 
 /// What is damaged is held, named, and the rest goes on.
-async fn hold_unread(works: &Works, part: PartId, reason: &str) {
-    works.note(Level::Error, "spool", format!("message {} is held: {reason}", part.message));
+async fn hold_damaged(works: &Works, part: PartId) {
+    works.note(Level::Error, "spool", format!("message {} is held: {DAMAGED}", part.message));
+    let hold = Hold::new(Holder::Damage, DAMAGED);
     let spool = &works.doors.spool;
     match (spool.part(part).await, spool.meta(part.message).await) {
-        (Ok(record), Ok(meta)) => drop(works.write_held(&meta, record, reason.to_owned())),
+        (Ok(record), Ok(meta)) => drop(works.write_held(&meta, record, hold)),
         (Ok(record), Err(_)) => {
-            works.emit(nobodys(part, reason));
-            works.keep(PartRecord { state: PartState::Held(reason.to_owned()), ..record });
+            works.emit(nobodys(part, &hold.reason));
+            works.keep(PartRecord { state: PartState::Held(hold), ..record });
         }
-        (Err(_), _) => works.emit(nobodys(part, reason)),
+        (Err(_), _) => works.emit(nobodys(part, &hold.reason)),
     }
     let now = works.now();
     works.queue(|queue| queue.settle(part, Then::Held, Feedback::None, now));
@@ -329,19 +330,19 @@ async fn alarm(works: &Works, part: PartId) {
 }
 
 /// Holds a leased part in place of an attempt, because a circuit is open: with its campaign where it is of one.
-pub(crate) fn stop(works: &Works, loaded: Loaded, reason: String) {
+pub(crate) fn stop(works: &Works, loaded: Loaded, hold: Hold) {
     match loaded.meta.letter {
         Some(_) => aside::put_back(works, loaded, Then::Unchanged { held: true }, Feedback::None),
-        None => aside::put_back_stopped(works, written_held(works, loaded, reason), Then::Held),
+        None => aside::put_back_stopped(works, written_held(works, loaded, hold), Then::Held),
     }
 }
 
 /// Holds a leased part in place of an attempt.
-pub(crate) fn hold(works: &Works, loaded: Loaded, reason: String) {
-    aside::put_back(works, written_held(works, loaded, reason), Then::Held, Feedback::None);
+pub(crate) fn hold(works: &Works, loaded: Loaded, hold: Hold) {
+    aside::put_back(works, written_held(works, loaded, hold), Then::Held, Feedback::None);
 }
 
-fn written_held(works: &Works, loaded: Loaded, reason: String) -> Loaded {
-    let part = works.write_held(&loaded.meta, loaded.part, reason);
+fn written_held(works: &Works, loaded: Loaded, hold: Hold) -> Loaded {
+    let part = works.write_held(&loaded.meta, loaded.part, hold);
     Loaded { part, ..loaded }
 }

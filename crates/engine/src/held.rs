@@ -11,7 +11,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use repute_spool::{CampaignState, MessageMeta, PartRecord, PartState, SpoolError};
+use repute_spool::{CampaignState, Hold, Holder, MessageMeta, PartRecord, PartState, SpoolError};
 use repute_types::MessageId;
 use tokio::sync::watch;
 
@@ -58,7 +58,7 @@ pub(crate) async fn begin(
 pub(crate) fn entry(works: &Works, meta: &MessageMeta, part: PartRecord) -> repute_queue::Entry {
     let goes_alone = works.bulk.state(meta.id).is_none();
     let part = match part.state {
-        PartState::Due if goes_alone => works.write_held(meta, part, REASON.to_owned()),
+        PartState::Due if goes_alone => works.write_held(meta, part, Hold::new(Holder::Start, REASON)),
         _ => part,
     };
     let entry = works.entry(meta, &part);

@@ -6,11 +6,11 @@ use std::net::IpAddr;
 use std::time::Duration;
 
 use repute_queue::{Feedback, Intent, Then};
-use repute_spool::{Change, Ended, PartRecord, PartState, Pending, Settlement};
+use repute_spool::{Change, Ended, Hold, Holder, PartRecord, PartState, Pending, Settlement};
 use repute_types::{Cause, Culprit, EnhancedCode, EventKind, Outcome, Recipient, Stage, Timestamp, Verdict};
 
 use crate::aside;
-use crate::cause::{self, Plan};
+use crate::cause::{self, Plan, Reading};
 use crate::circuit;
 use crate::fresh::Loaded;
 use crate::intake;
@@ -50,6 +50,16 @@ pub(crate) enum By {
     Suppression,
 }
 
+impl By {
+    /// The number of the attempt; 0 where none was made.
+    fn attempt(&self) -> u32 {
+        match self {
+            By::Attempt(number) => *number,
+            _ => 0,
+        }
+    }
+}
+
 impl Decided {
     /// Decided without a session with a server.
     pub fn apart(loaded: Loaded, by: By, outcomes: Vec<Outcome>) -> Decided {
@@ -76,136 +86,167 @@ pub(crate) struct Finished {
     pub suppressed: bool,
 }
 
-pub(crate) fn settle(works: &Works, decided: Decided) {
-    let Decided { loaded, by, outcomes, feedback, egress, suppressed, relay_tells } = decided;
-    let attempt = if let By::Attempt(number) = &by { *number } else { 0 };
-    let now = works.now();
-    let settings = works.settings();
-    let intent = works.queue(|queue| queue.take_intent(loaded.part.id));
-    let suppressed_all = by == By::Suppression;
-    let cancelled = match (by, &intent) {
-        (By::Word(why), _) => Some(why),
-        (_, Some(Intent::Cancel(why))) => Some(why.clone()),
-        _ => works.bulk.is_over(loaded.part.id.message).then(|| CAMPAIGN_CANCELLED.to_owned()),
-    };
-    let readings = cause::read(&outcomes);
-    let wanted = cause::checks(&outcomes, &readings);
+/// The steps, in the order in which a crash may come between them: what became of each recipient ([`sort`]), when what
+/// waits is tried again ([`plan`]), what is told of it ([`tell`]), then the spool with the notices, then the queue.
+pub(crate) fn settle(works: &Works, mut decided: Decided) {
+    let (part, now) = (decided.loaded.part.id, works.now());
+    let intent = works.queue(|queue| queue.take_intent(part));
+    let cancelled = why_cancelled(works, &decided, intent.as_ref());
+    let readings = cause::read(&decided.outcomes);
+    let wanted = cause::checks(&decided.outcomes, &readings);
     if !wanted.is_empty() {
         works.board.ask(wanted);
     }
-    let mut finished = Vec::new();
-    let (mut pending, mut pending_causes) = (Vec::new(), Vec::new());
-    for (n, (Pending { recipient, .. }, outcome)) in loaded.part.recipients.iter().cloned().zip(outcomes).enumerate() {
-        let outcome = match (outcome.verdict, &cancelled) {
-            (Verdict::Deferred, Some(why)) => cancelled_outcome(why),
-            (Verdict::Deferred, None) if now >= loaded.meta.expires => expired_outcome(Some(outcome)),
-            _ => outcome,
-        };
-        // What an operator cancelled is done because of that, whatever was said before.
-        let reading = readings.get(n).filter(|_| outcome.reply.is_some());
-        let cause = reading.and_then(|r| r.cause);
-        match outcome.verdict {
-            Verdict::Deferred => {
-                pending.push(Pending { recipient, last: Some(outcome) });
-                pending_causes.push(cause);
-            }
-            _ => {
-                let suppresses = reading.is_some_and(|r| r.suppresses());
-                let suppressed = suppressed.get(n).copied().unwrap_or_default();
-                finished.push(Finished { recipient, outcome, cause, suppresses, suppressed });
-            }
-        }
-    }
-    let next = settings.retry.next(loaded.part.attempts + 1, now, &*works.doors.random);
-    let mut plan = Plan { next, feedback };
-    if attempt > 0 {
-        plan = cause::heed(plan, &readings, attempt, now);
-    }
-    let Plan { next, feedback } = plan;
-    let next = match &intent {
-        Some(Intent::Retry) => now,
-        // Nothing is tried after expiry, but one last time shortly before it.
-        _ => next.min((loaded.meta.expires - LAST_CHANCE).max(now + LAST_CHANCE)),
+    let sorted = sort(&mut decided, &readings, cancelled.as_deref(), now);
+    let Plan { next, feedback } = plan(works, &decided, &readings, intent.as_ref(), now);
+    let notices = match cancelled {
+        None => notice::about(works, &decided.loaded, &sorted.finished, decided.relay_tells),
+        Some(_) => Vec::new(),
     };
-    let notices = if cancelled.is_none() { notice::about(works, &loaded, &finished, relay_tells) } else { Vec::new() };
-    let tried = finished.iter().filter(|f| !f.suppressed);
-    let done = tried.map(|f| Said { recipient: &f.recipient, outcome: &f.outcome, cause: f.cause, next: None });
-    let waiting = pending.iter().zip(&pending_causes).filter_map(|(p, cause)| {
-        Some(Said { recipient: &p.recipient, outcome: p.last.as_ref()?, cause: *cause, next: Some(next) })
-    });
-    emit(works, &loaded, attempt, egress, done.chain(waiting));
-    suppress::learn(works, &loaded, &finished);
-    circuit::count_settled(works, &loaded.meta, &finished);
+    tell(works, &decided, &sorted, next);
+    suppress::learn(works, &decided.loaded, &sorted.finished);
+    circuit::count_settled(works, &decided.loaded.meta, &sorted.finished);
 
-    let part = loaded.part.id;
-    let (change, then) = if pending.is_empty() {
-        (end(&loaded, &finished, cancelled.is_some(), suppressed_all), Then::Done)
-    } else {
-        let held = match intent {
-            Some(Intent::Hold(reason)) => {
-                works.emit_held(
-                    &loaded.meta,
-                    &PartRecord { recipients: pending.clone(), ..loaded.part.clone() },
-                    &reason,
-                );
-                Some(reason)
-            }
-            _ => None,
-        };
-        let then = if held.is_some() { Then::Held } else { Then::Again(next) };
-        let state = held.map_or(PartState::Due, PartState::Held);
-        let attempts = loaded.part.attempts + u32::from(attempt > 0);
-        let record = PartRecord { recipients: pending, attempts, state, due: next, ..loaded.part.clone() };
-        (Change::Keep(record), then)
+    let Sorted { finished, waiting } = sorted;
+    let left = (!waiting.is_empty()).then(|| left(works, &decided, waiting, intent, next));
+    let change = match &left {
+        Some(record) => Change::Keep(record.clone()),
+        None => end(&decided, &finished, cancelled.is_some()),
     };
-    let left = if let Change::Keep(record) = &change { Some(record.clone()) } else { None };
     works.doors.spool.settle(Settlement { part, change, notices: notices.clone() });
     match left {
         // What was asked for since it was looked at is done, too.
-        Some(record) => aside::put_back(works, Loaded { part: record, ..loaded }, then, feedback),
-        None => works.queue(|queue| queue.settle(part, then, feedback, now)),
+        Some(record) => {
+            let then = if record.state == PartState::Due { Then::Again(next) } else { Then::Held };
+            aside::put_back(works, Loaded { part: record, ..decided.loaded }, then, feedback);
+        }
+        None => works.queue(|queue| queue.settle(part, Then::Done, feedback, now)),
     }
     for notice in notices {
         intake::enter(works, notice);
     }
 }
 
-/// A campaign counts how its recipients end.
-fn end(loaded: &Loaded, finished: &[Finished], cancelled: bool, suppressed: bool) -> Change {
-    if loaded.meta.letter.is_none() {
+/// What is said of a part that was cancelled: it itself, or its campaign.
+fn why_cancelled(works: &Works, decided: &Decided, intent: Option<&Intent>) -> Option<String> {
+    match (&decided.by, intent) {
+        (By::Word(why), _) | (_, Some(Intent::Cancel(why))) => Some(why.clone()),
+        _ => works.bulk.is_over(decided.loaded.part.id.message).then(|| CAMPAIGN_CANCELLED.to_owned()),
+    }
+}
+
+/// The recipients of a part, by whether they are done.
+struct Sorted {
+    finished: Vec<Finished>,
+    waiting: Vec<Waiting>,
+}
+
+/// A recipient that is tried again.
+struct Waiting {
+    pending: Pending,
+    cause: Option<Cause>,
+}
+
+/// Who is done, and who waits. What was deferred is done where its time is over or it is cancelled.
+fn sort(decided: &mut Decided, readings: &[Reading], cancelled: Option<&str>, now: Timestamp) -> Sorted {
+    let mut sorted = Sorted { finished: Vec::new(), waiting: Vec::new() };
+    let is_over = now >= decided.loaded.meta.expires;
+    let outcomes = std::mem::take(&mut decided.outcomes);
+    let recipients = decided.loaded.part.recipients.iter().map(|pending| pending.recipient.clone());
+    for (n, (recipient, outcome)) in recipients.zip(outcomes).enumerate() {
+        let outcome = match (outcome.verdict, cancelled) {
+            (Verdict::Deferred, Some(why)) => cancelled_outcome(why),
+            (Verdict::Deferred, None) if is_over => expired_outcome(Some(outcome)),
+            _ => outcome,
+        };
+        // What an operator cancelled is done because of that, whatever was said before.
+        let reading = readings.get(n).filter(|_| outcome.reply.is_some());
+        let cause = reading.and_then(|r| r.cause);
+        if outcome.verdict == Verdict::Deferred {
+            sorted.waiting.push(Waiting { pending: Pending { recipient, last: Some(outcome) }, cause });
+            continue;
+        }
+        let suppresses = reading.is_some_and(|r| r.suppresses());
+        let suppressed = decided.suppressed.get(n).copied().unwrap_or_default();
+        sorted.finished.push(Finished { recipient, outcome, cause, suppresses, suppressed });
+    }
+    sorted
+}
+
+/// When what waits is tried again, and what the lane learns: by our own back-off, by what the receiver asked for, by an
+/// operator's word.
+fn plan(works: &Works, decided: &Decided, readings: &[Reading], intent: Option<&Intent>, now: Timestamp) -> Plan {
+    let loaded = &decided.loaded;
+    let next = works.settings().retry.next(loaded.part.attempts + 1, now, &*works.doors.random);
+    let mut plan = Plan { next, feedback: decided.feedback };
+    if let By::Attempt(number) = decided.by {
+        plan = cause::heed(plan, readings, number, now);
+    }
+    plan.next = match intent {
+        Some(Intent::Retry) => now,
+        // Nothing is tried after expiry, but one last time shortly before it.
+        _ => plan.next.min((loaded.meta.expires - LAST_CHANCE).max(now + LAST_CHANCE)),
+    };
+    plan
+}
+
+/// What is left of a part, with those alone who wait: due, or held where that was asked for meanwhile.
+fn left(
+    works: &Works,
+    decided: &Decided,
+    waiting: Vec<Waiting>,
+    intent: Option<Intent>,
+    next: Timestamp,
+) -> PartRecord {
+    let part = &decided.loaded.part;
+    let recipients = waiting.into_iter().map(|one| one.pending).collect();
+    let attempts = part.attempts + u32::from(decided.by.attempt() > 0);
+    let mut record = PartRecord { recipients, attempts, state: PartState::Due, due: next, ..part.clone() };
+    if let Some(Intent::Hold(reason)) = intent {
+        works.emit_held(&decided.loaded.meta, &record, &reason);
+        record.state = PartState::Held(Hold::new(Holder::Operator, reason));
+    }
+    record
+}
+
+/// Nobody is left; a campaign counts how its recipients end.
+fn end(decided: &Decided, finished: &[Finished], cancelled: bool) -> Change {
+    if decided.loaded.meta.letter.is_none() {
         return Change::Done;
     }
     Change::Ended(match finished.first().map(|f| f.outcome.verdict) {
         Some(Verdict::Delivered) => Ended::Delivered,
         _ if cancelled => Ended::Cancelled,
-        _ if suppressed => Ended::Suppressed,
+        _ if decided.by == By::Suppression => Ended::Suppressed,
         _ => Ended::Failed,
     })
 }
 
-/// What an event says of one recipient.
-struct Said<'a> {
-    recipient: &'a Recipient,
-    outcome: &'a Outcome,
-    cause: Option<Cause>,
-    next: Option<Timestamp>,
-}
-
-fn emit<'a>(works: &Works, loaded: &Loaded, attempt: u32, egress: Option<IpAddr>, all: impl Iterator<Item = Said<'a>>) {
+/// One event for each recipient that something was tried for or decided about.
+fn tell(works: &Works, decided: &Decided, sorted: &Sorted, next: Timestamp) {
+    let loaded = &decided.loaded;
     let age = works.now().since(loaded.meta.received);
-    for Said { recipient, outcome, cause, next } in all {
+    let emit = |recipient: &Recipient, outcome: &Outcome, cause: Option<Cause>, next_attempt: Option<Timestamp>| {
         works.emit(EventKind::Settled {
             part: loaded.part.id,
             account: loaded.meta.account.clone(),
             labels: loaded.meta.labels.clone(),
             recipient: recipient.address.clone(),
-            attempt,
+            attempt: decided.by.attempt(),
             outcome: Box::new(outcome.clone()),
             cause,
-            next_attempt: next,
+            next_attempt,
             age,
-            egress,
+            egress: decided.egress,
         });
+    };
+    for done in sorted.finished.iter().filter(|done| !done.suppressed) {
+        emit(&done.recipient, &done.outcome, done.cause, None);
+    }
+    for Waiting { pending, cause } in &sorted.waiting {
+        if let Some(outcome) = &pending.last {
+            emit(&pending.recipient, outcome, *cause, Some(next));
+        }
     }
 }
 

@@ -13,7 +13,7 @@ use repute_ledger::requests::Requests;
 use repute_ledger::{History, LedgerError, Reports, Returned, Suppressions, TlsSessions};
 use repute_net::Network;
 use repute_queue::{LaneId, LaneSettings, Queue};
-use repute_spool::{Change, MessageMeta, PartRecord, PartState, Settlement, Spool};
+use repute_spool::{Change, Hold, MessageMeta, PartRecord, PartState, Settlement, Spool};
 use repute_types::event::{EventSink, Level};
 use repute_types::id::IdSource;
 use repute_types::{Clock, Event, EventKind, Random, Timestamp};
@@ -287,11 +287,11 @@ impl Works {
     }
 
     /// Keeps a part as held, and tells of it. In the queue it is whoever calls this that holds it.
-    pub fn write_held(&self, meta: &MessageMeta, part: PartRecord, reason: String) -> PartRecord {
+    pub fn write_held(&self, meta: &MessageMeta, part: PartRecord, hold: Hold) -> PartRecord {
         // What is known of it from its acceptance says that it is not held.
         self.fresh().take(part.id);
-        self.emit_held(meta, &part, &reason);
-        let record = PartRecord { state: PartState::Held(reason), ..part };
+        self.emit_held(meta, &part, &hold.reason);
+        let record = PartRecord { state: PartState::Held(hold), ..part };
         self.keep(record.clone());
         record
     }

@@ -20,7 +20,7 @@ pub use campaign::{Campaign, CampaignState, CampaignWrite, Ended, Member, Tally}
 #[doc(hidden)]
 pub use codec::try_record;
 pub use memory::MemorySpool;
-pub use record::{Change, MessageMeta, NewMessage, PartRecord, PartState, Pending, Settlement};
+pub use record::{Change, Hold, Holder, MessageMeta, NewMessage, PartRecord, PartState, Pending, Settlement};
 use repute_types::{Content, MessageId, PartId, Timestamp};
 #[doc(hidden)]
 pub use sqlite::try_journal;

@@ -121,8 +121,37 @@ pub struct Pending {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum PartState {
     Due,
-    /// With the reason, as a person reads it.
-    Held(String),
+    Held(Hold),
+}
+
+/// That a part does not go by itself.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Hold {
+    pub by: Holder,
+    /// Why, as a person reads it; nothing is decided by it.
+    pub reason: String,
+}
+
+impl Hold {
+    pub fn new(by: Holder, reason: impl Into<String>) -> Hold {
+        Hold { by, reason: reason.into() }
+    }
+}
+
+/// Who holds a part, and lets it go. An operator can let go all of them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Holder {
+    Operator,
+    /// A start after which nothing of before goes by itself.
+    Start,
+    /// The circuit of the message's account, until it is closed.
+    AccountCircuit,
+    /// The circuit of the message's campaign.
+    CampaignCircuit,
+    /// Its letter cannot be merged or signed as the configuration is.
+    Letter,
+    /// Its content is damaged on disk.
+    Damage,
 }
 
 /// How a part changes after an attempt, an expiry or an operator's word.

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use common::*;
 use repute_spool::sqlite::Options;
-use repute_spool::{MemorySpool, PartState, Spool, SpoolError, SqliteSpool};
+use repute_spool::{Hold, Holder, MemorySpool, PartState, Spool, SpoolError, SqliteSpool};
 use repute_types::{Content, Timestamp};
 
 /// Runs the same questions against each spool.
@@ -85,7 +85,7 @@ async fn a_kept_part_is_replaced_at_once_and_stays_so() {
             spool.settle(keep(record.clone()));
             assert_eq!(spool.part(record.id).await.unwrap(), record);
         }
-        record.state = PartState::Held("an operator said so".into());
+        record.state = PartState::Held(Hold::new(Holder::Operator, "an operator said so"));
         spool.settle(keep(record.clone()));
         spool.flush().await.unwrap();
         assert_eq!(spool.part(record.id).await.unwrap(), record);

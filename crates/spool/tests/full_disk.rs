@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use common::*;
 use repute_spool::sqlite::Options;
-use repute_spool::{OpenError, PartRecord, PartState, Refusal, Spool, SpoolError, SqliteSpool};
+use repute_spool::{Hold, Holder, OpenError, PartRecord, PartState, Refusal, Spool, SpoolError, SqliteSpool};
 
 /// A file system in memory, unmounted at the end.
 struct SmallDisk(PathBuf);
@@ -151,7 +151,7 @@ async fn what_is_settled_without_an_octet_left_is_on_disk_and_says_so() {
         tokio::time::sleep(Duration::from_millis(200)).await;
     }
     for n in 1..refused {
-        let held = PartState::Held("by an operator".into());
+        let held = PartState::Held(Hold::new(Holder::Operator, "by an operator"));
         spool.settle(keep(PartRecord { state: held, ..part(n, 0, "a.example") }));
     }
     spool.flush().await.unwrap();
@@ -245,7 +245,7 @@ async fn what_is_cancelled_on_a_disk_that_others_filled_makes_room() {
     // What does not end anything takes the journal's room, until nothing more is written.
     for round in 0..100 {
         for n in 1..refused {
-            let held = PartState::Held(format!("by an operator, for the {round}th time"));
+            let held = PartState::Held(Hold::new(Holder::Operator, format!("by an operator, for the {round}th time")));
             spool.settle(keep(PartRecord { state: held, ..part(n, 0, "a.example") }));
         }
         let began = std::time::Instant::now();

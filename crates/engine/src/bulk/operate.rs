@@ -116,8 +116,8 @@ impl Control {
             tls: None,
             labels: meta.labels.clone(),
         });
-        if let Some(reason) = works.circuits.stops(&meta) {
-            campaigns::tell(works, &known, &reason);
+        if let Some(hold) = works.circuits.stops(&meta) {
+            campaigns::tell(works, &known, &hold.reason);
         }
         drop(turn);
         tokio::spawn(enter(works.clone(), known.clone()));

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use repute_ledger::Opened;
-use repute_spool::CampaignState;
+use repute_spool::{CampaignState, Hold};
 use repute_types::{EventKind, MessageId};
 
 use super::{Subject, words};
@@ -38,7 +38,7 @@ pub(crate) fn stops(works: &Works, known: &Known) -> bool {
 
 /// A circuit opened: tells it of each campaign that still has somebody to write to and was not stopped before.
 pub(super) fn tell_held(works: &Works, subject: &Subject, opened: &Opened) {
-    let reason = words::held(subject, opened);
+    let Hold { reason, .. } = words::held(subject, opened);
     for known in under(works, subject) {
         let by_its_own = subject.campaign.is_none() && stops_alone(works, &known);
         if !by_its_own && works.queue(|queue| queue.has_parts(known.id)) {

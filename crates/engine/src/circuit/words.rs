@@ -4,13 +4,10 @@ use std::fmt;
 use std::time::Duration;
 
 use repute_ledger::{Incident, Opened};
-use repute_spool::MessageMeta;
+use repute_spool::{Hold, Holder, MessageMeta};
 use repute_types::{AccountName, Timestamp};
 
 use super::{CircuitRow, STRANGERS, Word};
-
-/// How every reason begins for which a circuit holds mail.
-const HELD: &str = "the circuit of ";
 
 /// An account, or a campaign of it.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -35,9 +32,16 @@ impl Subject {
         }
     }
 
-    /// How the reason begins for which its mail is held; no other subject's begins like this.
-    pub fn held_by(&self) -> String {
-        format!("{HELD}{self} is open:")
+    pub fn holder(&self) -> Holder {
+        match self.campaign {
+            Some(_) => Holder::CampaignCircuit,
+            None => Holder::AccountCircuit,
+        }
+    }
+
+    /// Whether it is the circuit of this that holds mail, whose holder is this one.
+    pub fn holds(&self, meta: &MessageMeta, by: Holder) -> bool {
+        by == self.holder() && self.covers(meta)
     }
 
     pub fn covers(&self, meta: &MessageMeta) -> bool {
@@ -65,15 +69,17 @@ impl fmt::Display for Subject {
     }
 }
 
-/// Whether a part was held by a circuit, by its reason.
-pub(crate) fn is_held_by_one(reason: &str) -> bool {
-    reason.starts_with(HELD)
+pub(super) fn is_a_circuit(by: Holder) -> bool {
+    matches!(by, Holder::AccountCircuit | Holder::CampaignCircuit)
 }
 
 /// Why a part is held.
-pub(super) fn held(subject: &Subject, opened: &Opened) -> String {
-    let name = subject.name();
-    format!("{} {}; go on with `repute circuit continue {name:?}`, or cancel it", subject.held_by(), opened.text)
+pub(super) fn held(subject: &Subject, opened: &Opened) -> Hold {
+    let (name, text) = (subject.name(), &opened.text);
+    let reason = format!(
+        "the circuit of {subject} is open: {text}; go on with `repute circuit continue {name:?}`, or cancel it"
+    );
+    Hold { by: subject.holder(), reason }
 }
 
 pub(super) fn row(subject: &Subject, opened: &Opened) -> CircuitRow {

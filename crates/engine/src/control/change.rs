@@ -8,7 +8,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use repute_queue::{Change as Changed, Feedback, Intent, Then};
-use repute_spool::{CampaignState, MessageMeta, PartRecord, PartState, SpoolError};
+use repute_spool::{CampaignState, Hold, Holder, MessageMeta, PartRecord, PartState, SpoolError};
 use repute_types::{AccountName, Domain, MessageId, Timestamp};
 
 use super::select::{Pages, is_written};
@@ -46,7 +46,7 @@ impl Word {
             Word::Hold(_) => part.state == PartState::Due,
             Word::Release | Word::Retry { .. } | Word::Cancel(_, None) => true,
             Word::Continue(subject) => {
-                matches!(&part.state, PartState::Held(reason) if reason.starts_with(&subject.held_by()))
+                matches!(&part.state, PartState::Held(hold) if subject.holds(meta, hold.by))
             }
             Word::Cancel(_, Some(subject)) => subject.covers(meta) && meta.letter.is_none(),
         }
@@ -63,9 +63,9 @@ impl Word {
     }
 }
 
-/// What holds parts.
+/// Why parts do not go for all that was asked.
 #[derive(Clone, PartialEq, Eq, Hash)]
-enum Holder {
+enum Still {
     /// The campaign that they are of.
     Campaign(MessageId),
     /// A circuit, by its name.
@@ -140,7 +140,7 @@ struct Page<'a> {
     works: &'a Works,
     now: Timestamp,
     done: Changes,
-    still: HashMap<Holder, usize>,
+    still: HashMap<Still, usize>,
 }
 
 impl Page<'_> {
@@ -155,7 +155,7 @@ impl Page<'_> {
             }
             Word::Hold(reason) if is_due => {
                 self.done.now += 1;
-                loaded.part = works.write_held(&loaded.meta, loaded.part, reason.clone());
+                loaded.part = works.write_held(&loaded.meta, loaded.part, Hold::new(Holder::Operator, reason));
                 Then::Held
             }
             Word::Retry { .. } if is_due => {
@@ -173,12 +173,12 @@ impl Page<'_> {
 
     /// What a circuit stops is held by that one from now on.
     fn release(&mut self, word: &Word, loaded: &mut crate::fresh::Loaded) -> Then {
-        let PartState::Held(reason) = &loaded.part.state else { return Then::Held };
+        let PartState::Held(hold) = &loaded.part.state else { return Then::Held };
         if !word.concerns(&loaded.meta, &loaded.part) {
             return Then::Held;
         }
         if let Some(stops) = self.works.circuits.stops(&loaded.meta).filter(|_| loaded.meta.letter.is_none()) {
-            if *reason != stops {
+            if *hold != stops {
                 loaded.part = self.works.write_held(&loaded.meta, loaded.part.clone(), stops);
             }
             self.is_free(&loaded.meta);
@@ -196,12 +196,12 @@ impl Page<'_> {
             return false;
         }
         if part.state != PartState::Due {
-            self.holds(Holder::Themselves(meta.account.clone()));
+            self.holds(Still::Themselves(meta.account.clone()));
             return false;
         }
         if aside::is_scheduled(part, self.now) {
             if !named {
-                self.holds(Holder::Time(meta.account.clone()));
+                self.holds(Still::Time(meta.account.clone()));
             }
             return named;
         }
@@ -215,15 +215,15 @@ impl Page<'_> {
 
     /// Whether nothing holds mail of this as a whole; what does is counted.
     fn is_free(&mut self, meta: &MessageMeta) -> bool {
-        let holder = match self.works.bulk.state(meta.id) {
-            Some(CampaignState::Loading | CampaignState::Paused(_)) => Some(Holder::Campaign(meta.id)),
+        let still = match self.works.bulk.state(meta.id) {
+            Some(CampaignState::Loading | CampaignState::Paused(_)) => Some(Still::Campaign(meta.id)),
             // It is being taken out.
             Some(CampaignState::Cancelling | CampaignState::Cancelled) => return false,
-            Some(CampaignState::Running) | None => self.works.circuits.stopper(meta).map(Holder::Circuit),
+            Some(CampaignState::Running) | None => self.works.circuits.stopper(meta).map(Still::Circuit),
         };
-        match holder {
-            Some(holder) => {
-                self.holds(holder);
+        match still {
+            Some(still) => {
+                self.holds(still);
                 false
             }
             None => true,
@@ -234,17 +234,17 @@ impl Page<'_> {
     fn goes_or_waits(&mut self, meta: &MessageMeta, part: &PartRecord) {
         match self.works.way(&self.works.settings(), &self.works.flow(meta, part)) {
             Some(_) => self.done.now += 1,
-            None => self.holds(Holder::Permit(meta.author.clone())),
+            None => self.holds(Still::Permit(meta.author.clone())),
         }
     }
 
-    fn holds(&mut self, holder: Holder) {
-        *self.still.entry(holder).or_default() += 1;
+    fn holds(&mut self, still: Still) {
+        *self.still.entry(still).or_default() += 1;
     }
 
     fn end(mut self) -> Changes {
-        for (holder, parts) in std::mem::take(&mut self.still) {
-            if let Some(row) = row(self.works, holder, parts) {
+        for (still, parts) in std::mem::take(&mut self.still) {
+            if let Some(row) = row(self.works, still, parts) {
                 self.done.hold_still(row);
             }
         }
@@ -253,28 +253,28 @@ impl Page<'_> {
 }
 
 /// What is said of what holds parts; none where it has let go meanwhile.
-fn row(works: &Works, holder: Holder, parts: usize) -> Option<StillHeld> {
+fn row(works: &Works, still: Still, parts: usize) -> Option<StillHeld> {
     let parts = Some(parts);
     let of = |account: Option<AccountName>| account.map_or_else(|| "the server itself".to_owned(), |a| a.to_string());
-    Some(match holder {
-        Holder::Campaign(id) => StillHeld { parts, ..of_campaign(&*works.bulk.known(id)?)? },
-        Holder::Circuit(name) => {
+    Some(match still {
+        Still::Campaign(id) => StillHeld { parts, ..of_campaign(&*works.bulk.known(id)?)? },
+        Still::Circuit(name) => {
             let row = works.circuits.list().into_iter().find(|row| row.name == name)?;
             StillHeld { name, parts, text: row.text, cure: row.cure }
         }
-        Holder::Permit(domain) => StillHeld {
+        Still::Permit(domain) => StillHeld {
             name: domain.as_ref().map_or_else(String::new, ToString::to_string),
             parts,
             text: works.gate.table().why(works.gate.sender(domain.as_ref())).to_string(),
             cure: "it goes by itself when it may: `repute permit` says what that takes".to_owned(),
         },
-        Holder::Themselves(account) => StillHeld {
+        Still::Themselves(account) => StillHeld {
             name: of(account),
             parts,
             text: "it is held by itself, as `repute queue list --held` shows".to_owned(),
             cure: "let it go with `repute queue release`".to_owned(),
         },
-        Holder::Time(account) => StillHeld {
+        Still::Time(account) => StillHeld {
             name: of(account),
             parts,
             text: "it is to be sent later".to_owned(),

@@ -6,8 +6,8 @@ use repute_engine::bulk::words::*;
 use repute_engine::bulk::{CheckAddresses, Takes};
 use repute_engine::control::Selector;
 use repute_ledger::suppression::{Entry, Scope, Why};
-use repute_spool::Spool;
 use repute_spool::memory::Disk;
+use repute_spool::{Hold, Holder, PartState, Spool};
 use repute_types::Verdict::{Deferred, Delivered, Failed};
 use repute_types::{EventKind, MessageId, Timestamp};
 
@@ -489,7 +489,8 @@ async fn an_operators_word_on_a_part_counts_in_a_campaign_too() {
     pass(HOUR).await;
     assert_eq!(asked, 0);
     let part = world.spool.part(repute_types::PartId { message: id, number: 0 }).await.unwrap();
-    assert_eq!(part.state, repute_spool::PartState::Held("by hand".into()), "resuming lets go what was paused alone");
+    let by_hand = Hold::new(Holder::Operator, "by hand");
+    assert_eq!(part.state, PartState::Held(by_hand), "resuming lets go what was paused alone");
     assert_eq!(world.verdicts("a@b.test").len(), 1);
     assert!(world.verdicts("b@b.test").len() > 2);
     world.control().cancel(&only("b@b.test"), "the operator").await.unwrap();

@@ -52,6 +52,30 @@ async fn a_list_of_people_who_do_not_exist_stops_its_account_until_a_person_goes
     world.stop().await;
 }
 
+/// Who held a part was read from its reason: one that an operator gave and that read like a circuit's was let go with it.
+#[tokio::test(start_paused = true)]
+async fn what_an_operator_holds_stays_held_whatever_its_reason_when_a_circuit_is_closed() {
+    let mut world = World::with_ledger().await;
+    world.receiver("a.test", |to, _| match to.starts_with("gone") {
+        true => "550 5.1.1 no such user here",
+        false => "451 4.3.0 later",
+    });
+    world.submit("me@example.com", &["ann@a.test"]).await.unwrap();
+    pass(MINUTE).await;
+    let anns = Selector { recipient: Some(repute_types::Address::parse("ann@a.test").unwrap()), ..Selector::default() };
+    let reason = "the circuit of account shop is open: so it stays until Monday";
+    assert_eq!(world.control().hold(&anns, reason).await.unwrap().now, 1);
+    send_to_nobody(&world, 0).await;
+    world.submit("me@example.com", &["ben@a.test"]).await.unwrap();
+    pass(MINUTE).await;
+    assert_eq!(held(&world).await, 2);
+    assert_eq!(world.control().continue_circuit("shop", "ann").await.unwrap().now, 1);
+    pass(MINUTE).await;
+    assert_eq!(held(&world).await, 1);
+    assert_eq!(world.control().release(&anns).await.unwrap().now, 1);
+    world.stop().await;
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_person_may_cancel_what_is_left_and_faults_of_ours_open_nothing() {
     let mut world = World::with_ledger().await;

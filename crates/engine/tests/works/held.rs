@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use repute_engine::Begin;
 use repute_engine::control::Selector;
-use repute_spool::{PartState, Spool};
+use repute_spool::{Hold, Holder, PartState, Spool};
 use repute_types::Verdict::Delivered;
 
 use crate::world::campaigns::launched;
@@ -31,9 +31,9 @@ async fn what_waited_before_a_start_is_held_and_new_mail_goes() {
     world.begin = Begin::Held;
     world.start().await;
     let states: Vec<_> = world.spool.scan(None, 10).await.unwrap().into_iter().map(|(_, part)| part.state).collect();
-    let held = |state: &&PartState| matches!(state, PartState::Held(reason) if reason.contains("serve --held"));
+    let held = |state: &&PartState| matches!(state, PartState::Held(hold) if hold.by == Holder::Start);
     assert_eq!(states.iter().filter(held).count(), 2, "on disk before anything else is done: {states:?}");
-    assert!(states.contains(&PartState::Held("by hand".into())), "{states:?}");
+    assert!(states.contains(&PartState::Held(Hold::new(Holder::Operator, "by hand"))), "{states:?}");
     pass(10 * HOUR).await;
     assert_eq!(b.taken().len(), 0);
     // What comes afterwards goes as ever.

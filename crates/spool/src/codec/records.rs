@@ -7,7 +7,7 @@ use repute_types::{Address, Body, Domain, Labels, MessageId, Notify, PartId, Rec
 
 use super::outcome::{read_outcome, write_outcome};
 use super::{Bad, Read, Reader, Writer};
-use crate::{MessageMeta, PartRecord, PartState, Pending};
+use crate::{Hold, Holder, MessageMeta, PartRecord, PartState, Pending};
 
 const META_V1: u8 = 1;
 // The second has labels.
@@ -139,9 +139,9 @@ pub(crate) fn part_to_octets(part: &PartRecord, buffer: &mut Vec<u8>) {
     w.octet(u8::from(part.delay_noticed));
     match &part.state {
         PartState::Due => w.octet(0),
-        PartState::Held(reason) => {
-            w.octet(1);
-            w.text(reason);
+        PartState::Held(hold) => {
+            w.octet(holder_to_octet(hold.by));
+            w.text(&hold.reason);
         }
     }
     w.uint(part.recipients.len() as u64);
@@ -167,8 +167,11 @@ pub(crate) fn part_from_octets(id: PartId, octets: &[u8]) -> Read<PartRecord> {
     let delay_noticed = read_bool(&mut r)?;
     let state = match r.octet()? {
         0 => PartState::Due,
-        1 => PartState::Held(r.text()?.to_owned()),
-        _ => return Err(Bad),
+        octet => {
+            let reason = r.text()?.to_owned();
+            let by = if octet == HELD_BY_ITS_REASON { holder_of(&reason) } else { holder_from_octet(octet)? };
+            PartState::Held(Hold { by, reason })
+        }
     };
     let count = r.count()?;
     let mut recipients = Vec::with_capacity(count);
@@ -183,6 +186,43 @@ pub(crate) fn part_from_octets(id: PartId, octets: &[u8]) -> Read<PartRecord> {
         None => recipients.first().ok_or(Bad)?.recipient.address.domain().clone(),
     };
     Ok(PartRecord { id, domain, recipients, attempts, state, due, delay_noticed, values })
+}
+
+/// Of versions that kept the reason alone.
+const HELD_BY_ITS_REASON: u8 = 1;
+
+/// Who held a part, by the reason that those versions wrote.
+fn holder_of(reason: &str) -> Holder {
+    let begins = [
+        ("the circuit of account ", Holder::AccountCircuit),
+        ("the circuit of campaign ", Holder::CampaignCircuit),
+        ("held at the start ", Holder::Start),
+        ("its content is damaged ", Holder::Damage),
+    ];
+    begins.into_iter().find(|(begin, _)| reason.starts_with(begin)).map_or(Holder::Operator, |(_, holder)| holder)
+}
+
+fn holder_to_octet(holder: Holder) -> u8 {
+    match holder {
+        Holder::Operator => 2,
+        Holder::Start => 3,
+        Holder::AccountCircuit => 4,
+        Holder::CampaignCircuit => 5,
+        Holder::Letter => 6,
+        Holder::Damage => 7,
+    }
+}
+
+fn holder_from_octet(octet: u8) -> Read<Holder> {
+    Ok(match octet {
+        2 => Holder::Operator,
+        3 => Holder::Start,
+        4 => Holder::AccountCircuit,
+        5 => Holder::CampaignCircuit,
+        6 => Holder::Letter,
+        7 => Holder::Damage,
+        _ => return Err(Bad),
+    })
 }
 
 pub(super) fn write_address(w: &mut Writer<'_>, address: &Address) {

@@ -11,7 +11,7 @@ use repute_types::{
 
 use super::*;
 use crate::campaign::{Campaign, CampaignState, Tally};
-use crate::{MessageMeta, PartRecord, PartState, Pending};
+use crate::{Hold, Holder, MessageMeta, PartRecord, PartState, Pending};
 
 fn address() -> impl Strategy<Value = Address> {
     "[a-zé]{1,20}(\\.[0-9]{1,5})?@[a-z]{1,20}\\.(example|xn--p1ai)".prop_map(|text| Address::parse(&text).unwrap())
@@ -70,7 +70,10 @@ fn recipient() -> impl Strategy<Value = Recipient> {
 fn part() -> impl Strategy<Value = PartRecord> {
     let pending =
         (recipient(), proptest::option::of(outcome())).prop_map(|(recipient, last)| Pending { recipient, last });
-    let state = prop_oneof![Just(PartState::Due), ".{0,40}".prop_map(PartState::Held)];
+    use Holder::*;
+    let by = proptest::sample::select(vec![Operator, Start, AccountCircuit, CampaignCircuit, Letter, Damage]);
+    let held = (by, ".{0,40}").prop_map(|(by, reason)| PartState::Held(Hold { by, reason }));
+    let state = prop_oneof![Just(PartState::Due), held];
     let values = prop_oneof![Just(Vec::new()), proptest::collection::vec(".{0,12}", 1..4)];
     let numbers = any::<(u64, u32, u32, i64, bool)>();
     (numbers, "[a-z]{1,20}\\.example", proptest::collection::vec(pending, 1..5), state, values).prop_map(
@@ -237,4 +240,30 @@ fn a_record_without_an_author_is_read() {
     octets[0] = 4;
     octets.extend(crc32fast::hash(&octets).to_le_bytes());
     assert_eq!(meta_from_octets(now.id, &octets), Ok(now));
+}
+
+/// Records of the versions that kept the reason of a hold alone: who holds the part is read from it.
+#[test]
+fn a_hold_without_its_holder_is_read() {
+    let check = |reason: &str, by: Holder| {
+        let held = PartState::Held(Hold::new(by, reason));
+        let bob = Recipient::to(Address::parse("bob@example.net").unwrap());
+        let id = PartId { message: MessageId(1), number: 0 };
+        let part = PartRecord {
+            state: held,
+            ..PartRecord::new(id, Domain::parse("example.net").unwrap(), vec![bob], Timestamp(2))
+        };
+        let mut octets = Vec::new();
+        part_to_octets(&part, &mut octets);
+        octets.truncate(octets.len() - CHECKSUM_OCTETS);
+        let at = octets.windows(reason.len()).position(|w| w == reason.as_bytes()).unwrap() - 2;
+        octets[at] = 1;
+        octets.extend(crc32fast::hash(&octets).to_le_bytes());
+        assert_eq!(part_from_octets(id, &octets), Ok(part));
+    };
+    check("held by an operator", Holder::Operator);
+    check("held at the start (serve --held): cancel it if it has arrived, else release it", Holder::Start);
+    check("the circuit of account shop is open: 11 of 11", Holder::AccountCircuit);
+    check("the circuit of campaign \"june\" of account shop is open: 11 of 11", Holder::CampaignCircuit);
+    check("its content is damaged on disk (the checksum does not match)", Holder::Damage);
 }

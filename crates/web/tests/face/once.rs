@@ -1,9 +1,6 @@
 //! Requests with a key: one answer, whatever happens between.
-#![allow(clippy::unwrap_used, reason = "tests")]
 
-mod common;
-
-use common::{Answer, JSON, SHOP, World};
+use crate::world::{Answer, JSON, SHOP, World};
 
 const KEY: &str = "Idempotency-Key: 5f2b7c1e-1";
 const MESSAGE: &str = r#"{"from": "a@example.com", "to": "b@a.test", "text": "x"}"#;

@@ -1,13 +1,9 @@
 //! `repute check` against real name servers on loopback: two that serve our zones, of which one
 //! can be stale, and the black lists.
 
-#![allow(clippy::unwrap_used, reason = "a test fails by a panic")]
-
-mod common;
-
 use std::net::SocketAddr;
 
-use common::{Place, Run};
+use crate::common::{Place, Run};
 use repute_playground::dns::{DnsServer, Trouble, Zones, lists};
 
 /// Example's own zone; KEYS stands for the records that `repute domain records` prints.

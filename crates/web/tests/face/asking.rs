@@ -1,9 +1,6 @@
 //! What is told of messages, the queue and the list of those who are left alone.
-#![allow(clippy::unwrap_used, reason = "tests")]
 
-mod common;
-
-use common::{JSON, OPERATOR, READER, SHOP, World};
+use crate::world::{JSON, OPERATOR, READER, SHOP, World};
 use repute_ledger::suppression::{Entry, Scope, Selection, Why};
 use repute_types::Timestamp;
 use serde_json::json;
@@ -184,7 +181,7 @@ async fn an_empty_value_of_a_query_is_not_given() {
     {
         assert_eq!(world.get(path).await.status, 200, "{path}");
     }
-    assert_eq!(world.ask("DELETE /v1/suppressions?address=", &[common::SHOP], b"").await.status, 400);
+    assert_eq!(world.ask("DELETE /v1/suppressions?address=", &[crate::world::SHOP], b"").await.status, 400);
     assert_eq!(world.get("/v1/queue?after=x").await.status, 400);
     let unknown = world.get("/v1/suppressions?colour=red").await.json();
     assert!(unknown["detail"].as_str().unwrap().starts_with("in the query: colour: unknown field"), "{unknown}");

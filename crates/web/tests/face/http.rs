@@ -1,11 +1,8 @@
 //! HTTP itself: paths, methods, framing, bounds and the end.
-#![allow(clippy::unwrap_used, reason = "tests")]
-
-mod common;
 
 use std::time::Duration;
 
-use common::{JSON, METRICS, READER, SHOP, World};
+use crate::world::{JSON, METRICS, READER, SHOP, World};
 use repute_web::{Limits, Transport};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;

@@ -1,9 +1,6 @@
 //! The page by which recipients leave, and the one click of mail programs (RFC 8058).
-#![allow(clippy::unwrap_used, reason = "tests")]
 
-mod common;
-
-use common::{JSON, NEWS, World};
+use crate::world::{JSON, NEWS, World};
 use repute_ledger::suppression::{Query, Scope};
 use repute_web::{Limits, Transport};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};

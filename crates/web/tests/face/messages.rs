@@ -1,9 +1,6 @@
 //! Handing in messages: what becomes of the fields, and what is said about wrong ones.
-#![allow(clippy::unwrap_used, reason = "tests")]
 
-mod common;
-
-use common::{JSON, NEWS, RATED, READER, SHOP, World};
+use crate::world::{JSON, NEWS, RATED, READER, SHOP, World};
 use repute_web::{Limits, Transport};
 
 #[tokio::test]
@@ -150,11 +147,11 @@ async fn a_token_does_what_it_may_and_no_more() {
     check(&[SHOP, "Content-Type: text/plain"], 415).await;
     check(&[SHOP], 415).await;
     for left in [1, 0] {
-        let answer = world.ask("POST /v1/messages", &[common::SLOW, JSON], body).await;
+        let answer = world.ask("POST /v1/messages", &[crate::world::SLOW, JSON], body).await;
         assert_eq!((answer.status, answer.field("ratelimit-policy")), (202, Some("\"token\";q=2;w=60")));
         assert!(answer.field("ratelimit").unwrap().starts_with(&format!("\"token\";r={left};t=")));
     }
-    let over = world.ask("POST /v1/messages", &[common::SLOW, JSON], body).await;
+    let over = world.ask("POST /v1/messages", &[crate::world::SLOW, JSON], body).await;
     assert_eq!((over.status, over.field("retry-after")), (429, Some("30")), "{over:?}");
     world.end().await;
 }
@@ -172,7 +169,7 @@ async fn a_batch_has_a_result_for_each_message() {
     world.content(&results[2]["accepted"]["id"]).await;
     let none = world.post("/v1/messages/batch", r#"{"messages": []}"#).await;
     assert_eq!(none.errors(), ["/messages a batch has 1 to 500 messages, this one has 0"]);
-    let slow = world.ask("POST /v1/messages/batch", &[common::SLOW, JSON], body.as_bytes()).await;
+    let slow = world.ask("POST /v1/messages/batch", &[crate::world::SLOW, JSON], body.as_bytes()).await;
     assert_eq!(slow.status, 429, "three messages are more than two: {slow:?}");
     world.end().await;
 }

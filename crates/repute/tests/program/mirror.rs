@@ -1,14 +1,10 @@
 //! `repute mirror` as a sender meets it: takes any message, says what it saw, and ends.
 
-#![allow(clippy::unwrap_used, reason = "a test fails by a panic")]
-
-mod common;
-
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::TcpStream;
 use std::process::Stdio;
 
-use common::Place;
+use crate::common::Place;
 use repute_playground::dns::{DnsServer, Zones, lists};
 
 const ZONES: &str = "

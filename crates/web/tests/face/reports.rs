@@ -1,11 +1,8 @@
 //! What receivers report about mail in our name, asked over HTTP: an operator sees all of it, an account its domains'.
-#![allow(clippy::unwrap_used, reason = "tests")]
-
-mod common;
 
 use std::time::Duration;
 
-use common::{OPERATOR, SHOP, World};
+use crate::world::{OPERATOR, SHOP, World};
 use repute_feedback::{Comeback, SessionCount, TlsPolicy, read_file};
 use repute_ledger::{DomainSessions, Reports, ReportsOptions, TlsSessions};
 use repute_types::{Clock as _, SystemClock};

@@ -1,18 +1,15 @@
 //! Log-ins end to end: clients that log in to the server with what `account add` made, and the
 //! server that logs in to a relay host.
 
-#![allow(clippy::unwrap_used, reason = "a test fails by a panic")]
-
-mod common;
-#[path = "../../submission/tests/common/scram.rs"]
+#[path = "../../../submission/tests/common/scram.rs"]
 mod scram;
 
 use std::os::unix::fs::PermissionsExt as _;
 
+use crate::common::Place;
+use crate::common::server::{PATIENCE, Server, closed_port, receiver};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
-use common::Place;
-use common::server::{PATIENCE, Server, closed_port, receiver};
 use repute_testkit::{Dialogue, Mismatch, Wire};
 use tokio::net::{TcpListener, TcpStream};
 

@@ -1,9 +1,6 @@
 //! Applications that were written for other services: the same calls, another URL.
-#![allow(clippy::unwrap_used, reason = "tests")]
 
-mod common;
-
-use common::{JSON, World};
+use crate::world::{JSON, World};
 
 const TOKEN: &str = "X-Postmark-Server-Token: repute_shop";
 

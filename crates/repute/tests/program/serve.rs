@@ -1,16 +1,12 @@
 //! The server as a process: it says that it is ready, takes mail, keeps it, answers the
 //! command line, reloads, and ends in order.
 
-#![allow(clippy::unwrap_used, reason = "a test fails by a panic")]
-
-mod common;
-
 use std::io::Read as _;
 use std::process::Stdio;
 use std::time::{Duration, Instant};
 
-use common::Place;
-use common::server::{PATIENCE, Server, Talk, closed_port, receiver};
+use crate::common::Place;
+use crate::common::server::{PATIENCE, Server, Talk, closed_port, receiver};
 use nix::sys::signal::Signal;
 
 #[test]
@@ -247,7 +243,7 @@ fn webhook_in(place: &Place, port: u16) -> String {
 }
 
 /// The answer of a command, as soon as it is as it has to be.
-fn until(place: &Place, args: &[&str], is_so: impl Fn(&common::Run) -> bool) -> String {
+fn until(place: &Place, args: &[&str], is_so: impl Fn(&crate::common::Run) -> bool) -> String {
     let end = Instant::now() + PATIENCE;
     loop {
         let run = place.run(args);

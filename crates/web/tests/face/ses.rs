@@ -1,11 +1,8 @@
 //! The door of Amazon SES as its clients come to it, signed: what a stranger costs, what an answer is called by, and what is
 //! read of a message's own fields.
-#![allow(clippy::unwrap_used, reason = "these are tests")]
 
-mod common;
-
+use crate::world::{Answer, JSON, World};
 use aws_lc_rs::{digest, hmac};
-use common::{Answer, JSON, World};
 use repute_spool::Spool as _;
 use repute_types::{Clock as _, Labels, Stream, SystemClock};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};

@@ -1,12 +1,8 @@
 //! Commands as people run them, without a server.
 
-#![allow(clippy::unwrap_used, reason = "a test fails by a panic")]
-
-mod common;
-
 use std::os::unix::fs::MetadataExt as _;
 
-use common::Place;
+use crate::common::Place;
 
 #[test]
 fn a_domain_is_added_once_and_checked_ever_after() {

@@ -1,11 +1,8 @@
 //! One letter to a list, over HTTP.
-#![allow(clippy::unwrap_used, reason = "tests")]
-
-mod common;
 
 use std::fmt::Write as _;
 
-use common::{JSON, NEWS, READER, SHOP, World};
+use crate::world::{JSON, NEWS, READER, SHOP, World};
 use serde_json::{Value, json};
 use tokio::io::AsyncWriteExt as _;
 use tokio::net::TcpStream;

@@ -1,9 +1,6 @@
 //! What an operator may do: permits, incidents, circuits, webhooks; and what others may see of it.
-#![allow(clippy::unwrap_used, reason = "tests")]
 
-mod common;
-
-use common::{JSON, NEWS, OPERATOR, READER, SHOP, World};
+use crate::world::{JSON, NEWS, OPERATOR, READER, SHOP, World};
 use repute_ledger::Opened;
 use repute_types::Timestamp;
 use serde_json::json;

@@ -1,10 +1,6 @@
 //! `repute setup` and `repute records` without DNS: what is written, printed and refused.
 
-#![allow(clippy::unwrap_used, reason = "a test fails by a panic")]
-
-mod common;
-
-use common::{Place, Run};
+use crate::common::{Place, Run};
 
 /// Port 9: nobody answers, at once.
 const NOBODY: [&str; 4] = ["--resolver", "127.0.0.1:9", "--wait", "0s"];

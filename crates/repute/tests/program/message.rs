@@ -1,10 +1,6 @@
 //! `repute message check`, run as a user runs it.
 
-#![allow(clippy::unwrap_used, reason = "a test fails by a panic")]
-
-mod common;
-
-use common::Place;
+use crate::common::Place;
 
 const GOOD: &str = "From: Shop <news@example.com>\nTo: ann@example.net\nSubject: Hello\n\
                     Date: DATE\nMessage-ID: <1.2@mail.example.com>\n\nHello Ann.\n";

@@ -1,10 +1,6 @@
 //! `GET /metrics`: who reads it, in which form, and that what it says is what happened.
 
-#![allow(clippy::unwrap_used, reason = "a test fails by a panic")]
-
-mod common;
-
-use common::{Answer, JSON, METRICS, OPERATOR, SHOP, World};
+use crate::world::{Answer, JSON, METRICS, OPERATOR, SHOP, World};
 
 impl Answer {
     /// The value of one series; `None` where there is no such.

@@ -1,7 +1,5 @@
 //! The HTTP face of real works on loopback: a spool in memory, no names, no network, so that
 //! what is accepted stays where it is.
-#![allow(clippy::unwrap_used, reason = "these are helpers of tests")]
-#![allow(dead_code, reason = "each test file uses its part")]
 
 mod described;
 mod schema;

@@ -1,11 +1,8 @@
 //! What happens, as a stream.
-#![allow(clippy::unwrap_used, reason = "tests")]
-
-mod common;
 
 use std::time::Duration;
 
-use common::{NEWS, READER, SHOP, World};
+use crate::world::{NEWS, READER, SHOP, World};
 use repute_web::{Limits, Transport};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;

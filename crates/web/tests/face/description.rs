@@ -1,10 +1,7 @@
 //! The description of the API and the server say the same of what may be asked: each document that an operation takes is asked
-//! again and again with one member changed, and what the one forbids the other refuses (`common::described` holds it).
-#![allow(clippy::unwrap_used, reason = "tests")]
+//! again and again with one member changed, and what the one forbids the other refuses (`world::described` holds it).
 
-mod common;
-
-use common::{JSON, NEWS, OPERATOR, SHOP, World};
+use crate::world::{JSON, NEWS, OPERATOR, SHOP, World};
 use serde_json::{Map, Value, json};
 
 const ID: &str = "1m7qw3g0w000h";
