@@ -116,7 +116,7 @@ fn who(leave: &Leave) -> String {
 }
 
 fn named(text: &str) -> String {
-    format!("<strong>{}</strong>", escaped(text))
+    format!("<strong><bdi>{}</bdi></strong>", escaped(text))
 }
 
 fn escaped(text: &str) -> String {

@@ -33,7 +33,7 @@ async fn looking_changes_nothing_and_asks_for_nothing() {
     let page = world.ask(&format!("GET {path}"), &[], b"").await;
     assert_eq!((page.status, page.field("content-type")), (200, Some("text/html; charset=utf-8")), "{page:?}");
     assert!(
-        page.body.contains("<strong>ann@b.test</strong>") && page.body.contains("Leave the list weekly"),
+        page.body.contains("<strong><bdi>ann@b.test</bdi></strong>") && page.body.contains("Leave the list weekly"),
         "{page:?}"
     );
     let policy = page.field("content-security-policy").unwrap();
