@@ -29,7 +29,7 @@ pub(crate) fn read(mail: &Mail<'_>) -> Option<Comeback> {
         match of_file(&octets) {
             Some(Ok(found)) => return Some(found),
             Some(Err(why)) if is_announced => refused = refused.or(Some(why)),
-            // Packed twice, or something else: the mail of a machine, and no letter.
+            // Packed three times, or something else: the mail of a machine, and no letter.
             None if is_announced && unpack::is_packed(&octets) => refused = refused.or(Some(NEITHER.to_owned())),
             _ => {}
         }
