@@ -7,6 +7,7 @@ use mail_auth::Txt;
 use mail_auth::common::parse::TxtRecordParser as _;
 use mail_auth::common::verify::DomainKey;
 use repute_trust::checks::arrival::Verified;
+use repute_trust::checks::dkim::KeyRecord;
 use repute_trust::dkim::{SigningKey, sign};
 use repute_types::{Content, Domain, Timestamp};
 
@@ -17,6 +18,10 @@ pub(crate) async fn verify(key: &SigningKey, domain: &Domain, record: &[u8], now
     let mut letter = letter(domain, now);
     let fields = sign(&letter, &[key], domain, now).map_err(|error| error.to_string())?;
     letter.prepend(fields);
+    // The library looks at neither.
+    if let Some(why) = KeyRecord::parse(record).ok().and_then(|record| record.forbidden().first().copied()) {
+        return Err(why.to_owned());
+    }
     let published = DomainKey::parse(record).map_err(|error| format!("the record cannot be read: {error}"))?;
     let published = Txt::DomainKey(Arc::new(published));
     let keys = Keys::new([(format!("{}._domainkey.{domain}", key.selector()), published)]);
@@ -49,4 +54,26 @@ fn letter(domain: &Domain, now: Timestamp) -> Content {
         now.millis(),
     ));
     letter
+}
+
+#[cfg(test)]
+mod tests {
+    use repute_trust::dkim::Algorithm;
+    use repute_types::{Clock as _, SystemClock};
+
+    use super::*;
+
+    /// Such a record failed its check, and its domain kept the permit: the library verifies with it.
+    #[tokio::test]
+    async fn a_key_that_permits_no_sha256_verifies_nothing() {
+        // The library compares with its own clock.
+        let (domain, now) = (Domain::parse("sender.example").unwrap(), SystemClock.now());
+        let key = SigningKey::generate(Algorithm::Ed25519, "s1").unwrap();
+        let with = |tags: &str| format!("{}; {tags}", key.record());
+        let verified = async |tags: &str| verify(&key, &domain, with(tags).as_bytes(), now).await;
+        assert_eq!(verified("t=s").await, Ok(()));
+        assert_eq!(verified("h=sha1:sha256; s=email").await, Ok(()));
+        assert_eq!(verified("h=sha1").await, Err("h= does not permit sha256".into()));
+        assert_eq!(verified("s=tlsrpt").await, Err("s= does not permit email".into()));
+    }
 }

@@ -143,6 +143,16 @@ impl KeyRecord {
         STANDARD.decode(text).ok()
     }
 
+    /// Why no verifier may use the key for a signature of ours, whatever is signed (RFC 6376 §3.6.1, `h=` and `s=`); empty
+    /// where it may.
+    pub fn forbidden(&self) -> Vec<&'static str> {
+        let holds = |tag: &str, word: &str| {
+            self.tag(tag).is_none_or(|v| v.split(':').any(|w| w.trim() == word || w.trim() == "*"))
+        };
+        let wanted = [("h", "sha256", "h= does not permit sha256"), ("s", "email", "s= does not permit email")];
+        wanted.into_iter().filter(|(tag, word, _)| !holds(tag, word)).map(|(_, _, why)| why).collect()
+    }
+
     /// What makes receivers pass over the record, or read it otherwise than meant.
     fn faults(&self, kind: &str) -> Vec<String> {
         if self.tags.iter().any(|(_, value)| value.ends_with('\\')) {
@@ -151,9 +161,6 @@ impl KeyRecord {
             return vec![what.to_owned()];
         }
         let mut faults = Vec::new();
-        let holds = |tag: &str, word: &str| {
-            self.tag(tag).is_none_or(|v| v.split(':').any(|w| w.trim() == word || w.trim() == "*"))
-        };
         if self.tag("v").is_some_and(|v| v != "DKIM1") || self.tags.iter().skip(1).any(|(n, _)| n == "v") {
             faults.push("v=DKIM1 has to stand first".to_owned());
         }
@@ -166,12 +173,7 @@ impl KeyRecord {
             Some(_) if self.key().is_none() => faults.push("p= is no base64".to_owned()),
             Some(_) => faults.extend(self.key().and_then(|key| wrong_form(kind, &key))),
         }
-        if !holds("h", "sha256") {
-            faults.push("h= does not permit sha256".to_owned());
-        }
-        if !holds("s", "email") {
-            faults.push("s= does not permit email".to_owned());
-        }
+        faults.extend(self.forbidden().into_iter().map(str::to_owned));
         faults
     }
 }
@@ -318,6 +320,16 @@ pub fn keys(domain: &Domain, kinds: &[&str]) -> Vec<Finding> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_key_for_other_hashes_or_services_is_of_no_use() {
+        let forbidden = |text: &str| KeyRecord::parse(text.as_bytes()).unwrap().forbidden();
+        for usable in ["p=AAAA", "h=sha1 : sha256; s=email; p=AAAA", "h=*; s=*; p=AAAA"] {
+            assert_eq!(forbidden(usable), [""; 0], "{usable}");
+        }
+        assert_eq!(forbidden("h=sha1; p=AAAA"), ["h= does not permit sha256"]);
+        assert_eq!(forbidden("h=sha1; s=tlsrpt; p=AAAA"), ["h= does not permit sha256", "s= does not permit email"]);
+    }
 
     #[test]
     fn a_key_that_was_cut_off_or_pasted_from_a_zone_file_was_called_well_formed() {
