@@ -1,4 +1,5 @@
 """The server as a service: signals, sockets that are handed over, its user, its folder."""
+import fcntl
 import os
 import pathlib
 import signal
@@ -312,3 +313,16 @@ def test_a_port_that_is_taken(case):
         repute = Repute(case, ports={"submission": taken.getsockname()[1]}, start=False)
         said = repute.command("serve", ok=(1, 2, 75), timeout=10)
         assert "in use" in said, said
+
+
+def test_another_process_that_has_the_spool_is_waited_for(case):
+    """It is told at once, since it may be another server; the start goes on when that one ends."""
+    _, repute = world(case)
+    repute.stop()
+    with (repute.state / "spool" / "lock").open("r+") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        repute.start(wait=False)
+        repute.wait_said("another process uses the spool")
+        assert "repute: ready" not in repute.process.said()
+    repute.wait_ready()
+    submit(repute)

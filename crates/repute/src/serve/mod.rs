@@ -34,7 +34,7 @@ use repute_ledger::{
 use repute_metrics::Counters;
 use repute_net::{Network, TcpNetwork, TlsClient};
 use repute_spool::sqlite::{self, Idle};
-use repute_spool::{Spool, SqliteSpool};
+use repute_spool::{OpenError, Spool, SqliteSpool};
 use repute_submission::{Limits, ListenerConfig, LocalListener, SharedBounds, SharedLimits, TlsSource};
 use repute_types::event::{EventSink as _, Level};
 use repute_types::{Clock as _, Event, EventKind, SystemClock, SystemRandom};
@@ -56,6 +56,8 @@ use self::ports::Port;
 const LAST_WORDS: Duration = Duration::from_secs(5);
 /// A command that reads the queue while no server runs has it open for so long at most, but for enormous ones.
 const SPOOL_PATIENCE: Duration = Duration::from_secs(20);
+/// After so long it is told that this is waited for: it may be another server.
+const SPOOL_SILENCE: Duration = Duration::from_millis(500);
 
 pub struct Running {
     config: Config,
@@ -226,6 +228,24 @@ fn open_history(config: &Config) -> anyhow::Result<Arc<History>> {
     Ok(Arc::new(History::open(&control::history_file(&config.state), options)?))
 }
 
+fn spool(config: &Config, log: &Log, events: &FanOut, idle: Option<Arc<Idle>>) -> Result<SqliteSpool, OpenError> {
+    let folder = control::spool_folder(&config.state);
+    let open = |patience| {
+        let (told, idle) = (outside::told(&events.feed), idle.clone());
+        SqliteSpool::open(&folder, sqlite::Options { told, idle, patience, ..sqlite::Options::default() })
+    };
+    match open(SPOOL_SILENCE) {
+        Err(OpenError::InUse { path }) => {
+            let (path, seconds) = (path.display(), SPOOL_PATIENCE.as_secs());
+            log.say(&format!(
+                "repute: another process uses the spool {path}: waiting for up to {seconds} s, in case it is a command that ends\n"
+            ));
+            open(SPOOL_PATIENCE)
+        }
+        opened => opened,
+    }
+}
+
 fn doors(
     config: &Config,
     log: &Arc<Log>,
@@ -234,13 +254,7 @@ fn doors(
     idle: Option<Arc<Idle>>,
 ) -> anyhow::Result<Doors> {
     let history = events.history.clone();
-    let options = sqlite::Options {
-        told: outside::told(&events.feed),
-        idle,
-        patience: SPOOL_PATIENCE,
-        ..sqlite::Options::default()
-    };
-    let spool = SqliteSpool::open(&control::spool_folder(&config.state), options)?;
+    let spool = spool(config, log, &events, idle)?;
     if spool.damaged_blocks() > 0 {
         events.emit(Event { at: SystemClock.now(), kind: damaged_journal(spool.damaged_blocks()) });
     }
