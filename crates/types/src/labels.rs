@@ -5,6 +5,14 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
+/// The bounds of what doors take: tags, and names with values, of one message.
+pub const TAGS: usize = 20;
+pub const PAIRS: usize = 50;
+/// Characters of a tag, a list, a campaign and a name.
+pub const WORD: usize = 128;
+/// Characters of a value.
+pub const VALUE: usize = 1000;
+
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Labels {
     /// The campaign (one letter to a list) that the message is part of.

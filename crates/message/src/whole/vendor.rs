@@ -7,6 +7,7 @@
 //! labels may be is passed over; nothing of it is refused.
 
 use repute_types::Labels;
+use repute_types::labels::{PAIRS, TAGS, VALUE, WORD};
 
 use super::{Change, Edits};
 use crate::header::{Field, Header};
@@ -37,12 +38,6 @@ const PASSED_OVER: [&str; 8] = [
     "X-SES-SOURCE-ARN",
     "X-SES-TENANT",
 ];
-
-const TAGS: usize = 20;
-const PAIRS: usize = 50;
-/// Characters of a tag or a name, and of a value.
-const WORD: usize = 128;
-const VALUE: usize = 1000;
 
 /// Takes them out.
 pub(super) fn take(header: &Header, edits: &mut Edits, changed: &mut Vec<Change>) -> Said {

@@ -137,13 +137,8 @@ pub(crate) struct Draft {
     pub smtputf8: bool,
 }
 
-const TAGS: usize = 20;
-/// Header fields, and members of the metadata.
-pub(crate) const PAIRS: usize = 50;
-/// Characters of a tag, a list, a campaign and the name of a member of the metadata.
-pub(crate) const WORD: usize = 128;
-/// Characters of a value in the header and in the metadata.
-pub(crate) const VALUE: usize = 1000;
+/// Of header fields, the bounds are those of the metadata.
+pub(crate) use repute_types::labels::{PAIRS, TAGS, VALUE, WORD};
 /// Characters of the name of a header field.
 pub(crate) const FIELD: usize = 76;
 const FILES: usize = 100;
