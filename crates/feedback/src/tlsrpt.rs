@@ -116,7 +116,7 @@ pub(crate) fn read(json: &[u8]) -> Result<TlsReport, String> {
 /// A number, or one that was written as text.
 fn number<'de, D: Deserializer<'de>>(deserializer: D) -> Result<u64, D::Error> {
     #[derive(Deserialize)]
-    #[serde(untagged)]
+    #[serde(untagged, expecting = "a count has to be a whole number from 0 on")]
     enum Number {
         Plain(u64),
         Text(String),
@@ -130,7 +130,7 @@ fn number<'de, D: Deserializer<'de>>(deserializer: D) -> Result<u64, D::Error> {
 /// A list, or one text by itself, as the standard's own example has it.
 fn texts<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<String>, D::Error> {
     #[derive(Deserialize)]
-    #[serde(untagged)]
+    #[serde(untagged, expecting = "a text, or a list of texts, has to stand there")]
     enum Texts {
         One(String),
         Many(#[serde(deserialize_with = "few")] Vec<String>),

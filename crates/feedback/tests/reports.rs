@@ -137,6 +137,7 @@ fn a_count_that_is_no_number_is_not_made_one() {
         );
     }
     refused(TLS.replace("303", "\"many\"").as_bytes(), "`many` is no number");
+    refused(TLS.replace(": 303", ": -303").as_bytes(), "a count has to be a whole number from 0 on");
 }
 
 #[test]
