@@ -150,27 +150,36 @@ fn is_wish(mail: &Mail<'_>, letter: &Letter) -> bool {
     let whole = letter.subject.trim().to_lowercase();
     let subject =
         ["re:", "aw:", "fwd:", "fw:"].iter().fold(whole.as_str(), |s, p| s.strip_prefix(p).unwrap_or(s).trim());
+    let is_answer = subject.len() < whole.len();
     // Who is absent repeats the subject of a letter about leaving, and wishes nothing (RFC 3834 §5).
-    if subject.len() < whole.len() && mail.header.first("auto-submitted").as_deref().is_some_and(is_replied) {
+    if is_answer && mail.header.first("auto-submitted").as_deref().is_some_and(is_replied) {
         return false;
     }
-    let is_wish = |text: &str| {
-        let words = text.trim_matches(|c: char| !c.is_alphanumeric());
-        let asked = words.strip_prefix("please ").unwrap_or(words);
-        WISHES.contains(&words)
-            || (BEGINNINGS.iter().any(|beginning| asked.strip_prefix(beginning).is_some_and(|r| r.starts_with(' ')))
-                && asked.split_whitespace().count() <= WORDS)
-    };
     // A human answers a letter and writes it above what is quoted; a machine's answer may begin with anything.
     let first = letter.text.lines().next().unwrap_or_default().trim().to_lowercase();
-    if is_wish(&first) && (subject.is_empty() || !is_automatic(mail, letter)) {
+    let (first, words) = (bare(&first), bare(subject));
+    if (WISHES.contains(&first) || names_what_to_leave(first)) && (subject.is_empty() || !is_automatic(mail, letter)) {
         return true;
     }
-    // `unsubscribe` with a token or a list's name behind it is what the link in a letter made.
-    is_wish(subject)
+    // The subject of an answer is our letter's own, which may be about leaving. `unsubscribe` with a token or a list's name
+    // behind it is what the link in a letter made.
+    WISHES.contains(&words)
+        || (!is_answer && names_what_to_leave(words))
         || subject
             .strip_prefix("unsubscribe")
             .is_some_and(|rest| rest.starts_with([' ', ':', '-', '_', '.']) && rest.split_whitespace().count() <= 2)
+}
+
+/// Without what stands around the words.
+fn bare(text: &str) -> &str {
+    text.trim_matches(|c: char| !c.is_alphanumeric())
+}
+
+/// "Please take me off your list".
+fn names_what_to_leave(words: &str) -> bool {
+    let asked = words.strip_prefix("please ").unwrap_or(words);
+    let behind = BEGINNINGS.iter().find_map(|beginning| asked.strip_prefix(beginning));
+    behind.is_some_and(|rest| rest.starts_with(' ')) && asked.split_whitespace().count() <= WORDS
 }
 
 fn is_replied(auto_submitted: &str) -> bool {

@@ -206,6 +206,7 @@ fn letters_are_told_apart() {
         ("Subject: Re: Hi", "Stop by on Monday", "human"),
         ("Subject: Re: Hi", "How can you unsubscribe me from it?", "human"),
         ("Subject: Please remove me from the meeting on Monday, I am ill and cannot come", "Ann", "human"),
+        ("Subject: Re: Remove me from the queue, and be served", "Who is it?", "human"),
         ("Subject: Automatic reply: Hi", "Unsubscribe", "auto"),
         ("Subject: Re: Hi\r\nAuto-Submitted: auto-generated", "Stop", "auto"),
         ("Subject: unsubscribe\r\nAuto-Submitted: auto-replied\r\nX-Apple-Unsubscribe: true", "", "unsubscribe"),
