@@ -62,8 +62,9 @@ impl Drop for Beside {
     }
 }
 
-fn folder_of(path: &Path) -> &Path {
-    path.parent().unwrap_or(Path::new("."))
+/// Where a file lies; of a bare name, where one is.
+pub fn folder_of(path: &Path) -> &Path {
+    path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."))
 }
 
 fn cannot(path: &Path) -> String {
@@ -154,6 +155,14 @@ pub fn give(path: &Path, owner: &nix::unistd::User) -> anyhow::Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// `repute -c repute.toml setup` wrote the file, said that it cannot be written, and made no keys.
+    #[test]
+    fn a_bare_name_lies_in_the_folder_that_one_is_in() {
+        for (path, folder) in [("repute.toml", "."), ("./repute.toml", "."), ("a/repute.toml", "a"), ("/x", "/")] {
+            assert_eq!(folder_of(Path::new(path)), Path::new(folder), "{path}");
+        }
+    }
 
     #[test]
     fn what_others_could_read_is_closed_and_named() {

@@ -46,10 +46,8 @@ pub fn locate(named: Option<&Path>) -> Result<PathBuf, Faults> {
         Some(path) => Ok(path.to_owned()),
         None => {
             let what = format!("there is no configuration: neither {} nor ./{}", PLACES[0], PLACES[1]);
-            let fault = Fault::nowhere(
-                what,
-                "name one with --config, or write one: docs/config.md has ten lines to start from",
-            );
+            let fault =
+                Fault::nowhere(what, "name one with --config, or have one written by `repute setup` (docs/install.md)");
             Err(Faults::new(Path::new(PLACES[0]), "", vec![fault]))
         }
     }

@@ -89,7 +89,7 @@ fn head(file: &Path, answers: &Answers, args: &Args) -> String {
 /// A new file: the service may read it, nobody else.
 fn create(file: &Path, text: &str) -> anyhow::Result<()> {
     config::parse(file, text, Files::Ignore)?;
-    let folder = file.parent().filter(|f| !f.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let folder = private::folder_of(file);
     let new_folder = !folder.exists();
     private::write(file, text.as_bytes())?;
     let Some(user) = User::from_name("repute").ok().flatten().filter(|_| nix::unistd::geteuid().is_root()) else {
