@@ -6,7 +6,7 @@
 //!
 //! `cargo test -p repute-feedback --lib left_out -- --ignored --nocapture`
 
-#[path = "../tests/agreement/mod.rs"]
+#[path = "../tests/reading/agreement.rs"]
 mod agreement;
 
 use std::cell::Cell;

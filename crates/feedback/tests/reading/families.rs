@@ -1,7 +1,6 @@
 //! Notices of families of servers that the collection in `bounces/` has none of, written as these servers write
 //! them (`families/`), and notices and replies that servers and providers tell of on their own pages (`documented/`, each
 //! with its source): whom each is about, with which status, and why.
-#![allow(clippy::unwrap_used, reason = "a test says what it expects by failing")]
 
 use std::fs;
 use std::path::Path;

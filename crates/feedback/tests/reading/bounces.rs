@@ -2,15 +2,11 @@
 //! what another program understands it to say. The rate of agreement is held; every
 //! disagreement is printed. So it is with notices that are composed in the manner of many programs (`tests/composed/`).
 
-#![allow(clippy::unwrap_used, reason = "a test says what it expects by failing")]
-
-mod agreement;
-
 use std::fs;
 
 use repute_feedback::{Comeback, read_file};
 
-use self::agreement::{Rates, expected, folder, judge};
+use crate::agreement::{Rates, expected, folder, judge};
 
 /// Of a hundred recipients so many have to be read as the collection has them, status and cause.
 const HELD: f64 = 96.5;

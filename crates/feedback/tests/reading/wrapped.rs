@@ -1,20 +1,19 @@
 //! Every reply of receivers that is known (`crates/trust/tests/replies`), put into a notice as the common servers write
 //! it, means what it means where we get it ourselves.
-#![allow(clippy::unwrap_used, reason = "a test says what it expects by failing")]
 
 use repute_feedback::{Comeback, read};
 use repute_trust::replies::{classify, parse_pasted};
 
 const REPLIES: [&str; 9] = [
-    include_str!("../../trust/tests/replies/google.txt"),
-    include_str!("../../trust/tests/replies/microsoft.txt"),
-    include_str!("../../trust/tests/replies/yahoo.txt"),
-    include_str!("../../trust/tests/replies/apple.txt"),
-    include_str!("../../trust/tests/replies/filters.txt"),
-    include_str!("../../trust/tests/replies/europe.txt"),
-    include_str!("../../trust/tests/replies/america.txt"),
-    include_str!("../../trust/tests/replies/asia.txt"),
-    include_str!("../../trust/tests/replies/generic.txt"),
+    include_str!("../../../trust/tests/replies/google.txt"),
+    include_str!("../../../trust/tests/replies/microsoft.txt"),
+    include_str!("../../../trust/tests/replies/yahoo.txt"),
+    include_str!("../../../trust/tests/replies/apple.txt"),
+    include_str!("../../../trust/tests/replies/filters.txt"),
+    include_str!("../../../trust/tests/replies/europe.txt"),
+    include_str!("../../../trust/tests/replies/america.txt"),
+    include_str!("../../../trust/tests/replies/asia.txt"),
+    include_str!("../../../trust/tests/replies/generic.txt"),
 ];
 
 /// Rules that go by a single word, a status or a code: there a notice may be read more closely.

@@ -1,7 +1,5 @@
 //! DMARC and TLS reports, as they are attached and as they are bent.
 
-#![allow(clippy::unwrap_used, reason = "a test fails by a panic")]
-
 use std::io::Write as _;
 
 use flate2::Compression;

@@ -1,7 +1,5 @@
 //! Real notices, cut short, with octets flipped, doubled and wrapped: always read as something, within the bounds.
 
-#![allow(clippy::unwrap_used, reason = "a test fails by a panic")]
-
 use std::fs;
 use std::path::Path;
 
