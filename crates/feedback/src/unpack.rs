@@ -51,7 +51,7 @@ impl<'a> Inside<'a> {
 /// What is inside, of what was packed twice in the inner; what is not packed is itself.
 pub(crate) fn unpack(octets: &[u8]) -> Result<Inside<'_>, Refused> {
     let outer = unpack_once(octets)?;
-    if !is_packed(octets) || !is_packed(&outer.content) {
+    if !is_packed(&outer.content) {
         return Ok(outer);
     }
     let Inside { content, is_cut } = unpack_once(&outer.content)?;
