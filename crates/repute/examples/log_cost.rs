@@ -1,9 +1,11 @@
 //! What a line of the log costs the thread that reports it: `cargo run --release -p repute
 //! --example log_cost -- [events]`. The event is the commonest and one of the longest: accepted.
 
-#[path = "../src/log/mod.rs"]
+#[path = "../src"]
 #[allow(dead_code, reason = "the server uses the rest")]
-mod log;
+mod server {
+    pub mod log;
+}
 
 /// What the log takes of the configuration.
 mod config {
@@ -27,7 +29,7 @@ const BURST: u32 = 5_000;
 fn main() {
     let count: u32 = std::env::args().nth(1).and_then(|n| n.parse().ok()).unwrap_or(500_000);
     for format in [LogFormat::Text, LogFormat::Json] {
-        let log = log::Log::to(format, std::io::sink()).expect("a thread can be started");
+        let log = server::log::Log::to(format, std::io::sink()).expect("a thread can be started");
         let event = Event { at: Timestamp(1_795_485_950_120), kind: accepted() };
         let mut bursts = Vec::new();
         for _ in 0..count.div_ceil(BURST) {

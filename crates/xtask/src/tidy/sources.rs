@@ -1,4 +1,4 @@
-//! Rust files: how they open, what they never hold, how long they are.
+//! Rust files: where they stand, how they open, what they never hold, how long they are.
 
 use super::{File, code};
 use crate::Fault;
@@ -19,6 +19,10 @@ fn check_one(file: &File) -> Vec<Fault> {
             "the file does not say what it is for".to_owned(),
             "open it with //!: what, promise, how it fails, which RFC",
         );
+    }
+    // Of tests cargo would take `common.rs` for a program of its own.
+    if file.name.starts_with("crates/") && file.name.contains("/src/") && file.name.ends_with("/mod.rs") {
+        fault(0, "a module named mod.rs".to_owned(), "name it as its folder, and put it beside that");
     }
     let lines = file.text.lines().count();
     if lines > LONGEST {
@@ -61,6 +65,8 @@ mod tests {
         check_text("//! x\nunsafe { f() }\n", &["2 unsafe code"]);
         check_text("//! x\n#[ignore]\n", &["2 a test is ignored without a reason"]);
         check_text("//! x\n#[ignore = \"takes an hour\"]\n", &[]);
+        let module = |name: &str| check_one(&file(name, "//! x\n")).len();
+        assert_eq!(["crates/a/src/b.rs", "crates/a/src/b/mod.rs", "crates/a/tests/b/mod.rs"].map(module), [0, 1, 0]);
         check_text(&format!("//! x\n{}", "\n".repeat(500)), &["0 501 lines, more than 500"]);
     }
 }
