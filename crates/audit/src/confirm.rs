@@ -15,11 +15,11 @@ use repute_trust::checks::Finding;
 use repute_trust::checks::servers::Said;
 use repute_trust::lookup::{Answer, Kind as Asked, Query};
 use repute_trust::names::reverse::reverse_name;
+use repute_trust::setup::{Sending, Setup};
 use repute_types::Domain;
 
 use crate::questions::{Progress, Questions, all};
 use crate::run::Options;
-use crate::setup::{Sending, Setup};
 use crate::zones::{knows_no_zone, published};
 
 /// What a finding rests on.

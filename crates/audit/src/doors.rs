@@ -12,6 +12,7 @@ use repute_trust::checks::reported::Reported;
 use repute_trust::checks::sent::Day;
 use repute_trust::checks::spf::Permits;
 use repute_trust::checks::watched::Watched;
+use repute_trust::setup::Setup;
 use repute_types::{Domain, Timestamp};
 
 use crate::Remembered;
@@ -104,16 +105,16 @@ const KEEP: std::time::Duration = std::time::Duration::from_secs(30 * 86_400);
 impl Kept {
     /// What is kept after a run that started from `self`: addresses and names as of now, what the
     /// run found out (`found`) in place of what was known.
-    pub fn after(&self, setup: &crate::Setup, found: Kept, now: Timestamp) -> Kept {
+    pub fn after(&self, setup: &Setup, found: Kept, now: Timestamp) -> Kept {
         let mut kept = self.clone();
-        for egress in &setup.egresses {
-            match kept.addresses.iter_mut().find(|(ip, ..)| *ip == egress.address) {
+        for way in setup.ways() {
+            match kept.addresses.iter_mut().find(|(ip, ..)| *ip == way.address) {
                 Some((_, _, last)) => *last = now,
-                None => kept.addresses.push((egress.address, now, now)),
+                None => kept.addresses.push((way.address, now, now)),
             }
-            match kept.said.iter_mut().find(|(ip, name, _)| *ip == egress.address && *name == egress.ehlo) {
+            match kept.said.iter_mut().find(|(ip, name, _)| *ip == way.address && *name == way.ehlo) {
                 Some((.., last)) => *last = now,
-                None => kept.said.push((egress.address, egress.ehlo.clone(), now)),
+                None => kept.said.push((way.address, way.ehlo, now)),
             }
         }
         for (identity, permits) in found.permits {

@@ -16,7 +16,6 @@ mod questions;
 mod remembered;
 mod report;
 mod run;
-mod setup;
 mod signatures;
 mod silent;
 mod talk;
@@ -31,7 +30,6 @@ pub use questions::Progress;
 pub use remembered::Remembered;
 pub use report::{PROVIDERS, Pair, Report, Takes, rule_of};
 pub use run::{Options, run};
-pub use setup::{Egress, Key, Sending, Setup};
 pub use silent::Silent;
 #[doc(hidden)]
 pub use web::try_answer;

@@ -4,11 +4,11 @@ use std::collections::{BTreeSet, HashMap};
 use std::net::IpAddr;
 
 use repute_trust::checks::{Finding, Outcome, Rule, catalogue, entry};
+use repute_trust::setup::{Sending, Setup};
 use repute_types::{Domain, Timestamp};
 use serde::Serialize;
 
 use crate::doors::Kept;
-use crate::setup::{Sending, Setup};
 
 /// Large receivers whose rules are known, in the order in which they are shown.
 pub const PROVIDERS: [&str; 6] = ["Gmail", "Outlook", "Yahoo", "iCloud", "GMX", "T-Online"];
@@ -74,11 +74,11 @@ impl Report {
             [] => vec![None],
             some => some.iter().map(Some).collect(),
         };
-        let egresses: Vec<(Option<IpAddr>, Domain)> = match setup.egresses.as_slice() {
-            [] => vec![(None, setup.hostname.clone())],
-            some => some.iter().map(|e| (Some(e.address), e.ehlo.clone())).collect(),
-        };
-        for (address, ehlo) in egresses {
+        let mut ways: Vec<_> = setup.ways().map(|way| (Some(way.address), way.ehlo)).collect();
+        if ways.is_empty() {
+            ways.push((None, setup.hostname.clone()));
+        }
+        for (address, ehlo) in ways {
             let of_pool = |of: &&Option<&Sending>| of.zip(address).is_none_or(|(of, address)| of.leaves_from(address));
             for sending in domains.iter().filter(of_pool) {
                 let domain = sending.map(|sending| sending.name.clone());

@@ -11,6 +11,7 @@ use repute_trust::checks::sent::v6_whole;
 use repute_trust::checks::{Finding, Outcome, catalogue};
 use repute_trust::dnsbl::{Keys, Table};
 use repute_trust::lookup::{Answer, Query};
+use repute_trust::setup::{Sending, Setup};
 use repute_types::{Domain, Timestamp};
 use tokio::task::JoinSet;
 
@@ -20,7 +21,6 @@ use crate::once::Once;
 use crate::questions::{Progress, Questions, all};
 use crate::remembered::Remembered;
 use crate::report::Report;
-use crate::setup::{Sending, Setup};
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Options {
@@ -206,15 +206,15 @@ fn ask_dns(run: &Run, groups: &mut JoinSet<Gathered>) {
         groups.spawn(lists::check(run.clone()));
     }
     let domains: Vec<Domain> = run.setup.domains.iter().map(|d| d.name.clone()).collect();
-    for egress in &run.setup.egresses {
+    for way in run.setup.ways() {
         if run.wants(&["ip.public", "name.ptr", "name.fcrdns", "name.helo", "name.a"]) {
-            start(groups, names::check(q.clone(), egress.clone(), domains.clone()));
+            start(groups, names::check(q.clone(), way.clone(), domains.clone()));
         }
         if run.wants(&["name.helo.spf", "spf.null"]) {
-            start(groups, spf::check_helo(q.clone(), run.setup.clone(), egress.clone(), now));
+            start(groups, spf::check_helo(q.clone(), run.setup.clone(), way.clone(), now));
         }
         if run.wants(&["caa", "name.imprint"]) {
-            start(groups, leftovers::check_host(run.clone(), egress.clone()));
+            start(groups, leftovers::check_host(run.clone(), way.clone()));
         }
     }
 }
@@ -245,12 +245,12 @@ fn connect(run: &Run, groups: &mut JoinSet<Gathered>) {
     if !run.options.clocks.is_empty() && run.wants(&["sys.clock"]) {
         start(groups, machine::check_clock(run.clone()));
     }
-    for egress in &run.setup.egresses {
+    for way in run.setup.ways() {
         if !run.options.hosts.is_empty() && run.wants(&["ip.egress", "ip.port25"]) {
-            start(groups, outward::check(run.clone(), egress.clone()));
+            start(groups, outward::check(run.clone(), way.clone()));
         }
         if run.wants(&["ip.dedicated", "name.helo.live"]) {
-            start(groups, machine::check_ports(run.clone(), egress.clone()));
+            start(groups, machine::check_ports(run.clone(), way.clone()));
         }
     }
 }
@@ -262,21 +262,21 @@ fn connect_for(run: &Run, sending: &Sending, groups: &mut JoinSet<Gathered>) {
     }
 }
 
-/// What is made of the other checks of an IPv6 egress.
+/// What is made of the other checks of an IPv6 address.
 fn whole_v6(run: &Run, findings: &mut Vec<Finding>) {
     let mut parts: HashMap<(IpAddr, Outcome), Vec<&str>> = HashMap::new();
     for finding in findings.iter().filter(|finding| V6_PARTS.contains(&finding.id)) {
         let Some(address) = finding.address.filter(IpAddr::is_ipv6) else { continue };
         parts.entry((address, finding.outcome)).or_default().push(finding.id);
     }
-    for egress in run.setup.egresses.iter().filter(|e| e.address.is_ipv6()) {
+    for address in run.setup.ways().map(|way| way.address).filter(IpAddr::is_ipv6) {
         let mut with = |outcome: Outcome| {
-            let mut ids = parts.remove(&(egress.address, outcome)).unwrap_or_default();
+            let mut ids = parts.remove(&(address, outcome)).unwrap_or_default();
             ids.dedup();
             ids
         };
         let (bad, unknown) = (with(Outcome::Fail), with(Outcome::Unknown));
-        findings.push(v6_whole(egress.address, &bad, &unknown));
+        findings.push(v6_whole(address, &bad, &unknown));
     }
 }
 

@@ -6,11 +6,14 @@
 
 use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use anyhow::Context as _;
 pub use repute_trust::dkim::Algorithm;
 use repute_trust::dkim::SigningKey;
 use repute_types::{Clock as _, Domain, SystemClock, Timestamp};
+
+use crate::config::meant::SendingDomain;
 
 pub fn folder(state: &Path, domain: &Domain) -> PathBuf {
     state.join("keys").join(domain.as_str())
@@ -127,6 +130,14 @@ fn selectors_of(folder: &Path, age: Age) -> io::Result<Vec<String>> {
 pub fn read_all(folder: &Path) -> anyhow::Result<Vec<SigningKey>> {
     let selectors = selectors(folder).with_context(|| format!("{} cannot be read", folder.display()))?;
     selectors.iter().map(|selector| read(&path(folder, selector), selector)).collect()
+}
+
+/// The keys that sign mail of a domain, also where the configuration was loaded without its files.
+pub fn signing(state: &Path, domain: &SendingDomain) -> anyhow::Result<Vec<Arc<SigningKey>>> {
+    match domain.keys.is_empty() && !domain.danger_unsigned {
+        true => Ok(read_all(&folder(state, &domain.name))?.into_iter().map(Arc::new).collect()),
+        false => Ok(domain.keys.clone()),
+    }
 }
 
 fn read(file: &Path, selector: &str) -> anyhow::Result<SigningKey> {

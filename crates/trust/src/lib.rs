@@ -12,6 +12,7 @@ pub mod permit;
 pub mod receivers;
 pub mod records;
 pub mod replies;
+pub mod setup;
 pub mod spf;
 pub mod sts;
 pub mod tlsrpt;

@@ -19,7 +19,7 @@ mod wanted;
 pub use compare::{Found, State, Verdict};
 pub use data::{Data, Kind};
 pub use render::{nsupdate, nsupdate_changes, zone_file};
-pub use wanted::{Egress, Key, Purpose, Sending, Setup, Wanted, Who, first_mx, mta_sts_policy, wanted};
+pub use wanted::{Purpose, Wanted, Who, first_mx, mta_sts, mta_sts_policy, wanted};
 
 /// An hour: within the 5 minutes to a day that keep both mistakes and name servers' work small.
 pub const TTL: u32 = 3600;

@@ -6,12 +6,14 @@
 use std::fmt::Write as _;
 use std::net::IpAddr;
 use std::path::Path;
+use std::sync::Arc;
 
 use proptest::prelude::*;
+use repute_trust::dkim::SigningKey;
 use repute_trust::records::{
-    Data, Egress, Found, Key, Kind, Purpose, Sending, Setup, State, Verdict, Wanted, nsupdate, nsupdate_changes,
-    wanted, zone_file,
+    Data, Found, Kind, Purpose, State, Verdict, Wanted, mta_sts, nsupdate, nsupdate_changes, wanted, zone_file,
 };
+use repute_trust::setup::{Egress, Sending, Setup};
 use repute_trust::spf;
 use repute_types::Domain;
 use serde::Deserialize;
@@ -22,6 +24,9 @@ struct File {
     egress: Vec<FileEgress>,
     #[serde(default)]
     domain: Vec<FileDomain>,
+    /// Their policy is served.
+    #[serde(default)]
+    mta_sts: bool,
 }
 
 #[derive(Deserialize)]
@@ -34,9 +39,8 @@ struct FileEgress {
 struct FileDomain {
     name: Domain,
     return_path: Option<Domain>,
+    /// Selectors, and files in `dkim/keys`.
     keys: Vec<(String, String)>,
-    #[serde(default)]
-    mta_sts: bool,
     /// The addresses of its pool.
     pool: Option<Vec<IpAddr>>,
 }
@@ -45,26 +49,32 @@ fn d(text: &str) -> Domain {
     Domain::parse(text).unwrap()
 }
 
-fn setup(text: &str) -> Setup {
+/// A set-up and the records that are wanted for it.
+fn setup(text: &str) -> (Setup, Vec<Wanted>) {
     let file: File = toml::from_str(text).unwrap();
     let domain = |one: FileDomain| {
-        let key = |(selector, record): (String, String)| Key {
-            name: d(&format!("{selector}._domainkey.{}", one.name)),
-            record,
+        let key = |(selector, file): (String, String)| {
+            let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/dkim/keys");
+            let pem = std::fs::read_to_string(folder.join(file)).unwrap();
+            Arc::new(SigningKey::from_pem(&selector, &pem).unwrap())
         };
         Sending {
             keys: one.keys.into_iter().map(key).collect(),
-            name: one.name.clone(),
+            name: one.name,
             return_path: one.return_path,
             pool: one.pool,
-            mta_sts: one.mta_sts,
         }
     };
-    Setup {
+    let setup = Setup {
         hostname: file.hostname,
         egresses: file.egress.into_iter().map(|e| Egress { ehlo: e.ehlo, addresses: e.addresses }).collect(),
         domains: file.domain.into_iter().map(domain).collect(),
+    };
+    let mut list = wanted(&setup);
+    if file.mta_sts {
+        list.extend(mta_sts(&setup));
     }
+    (setup, list)
 }
 
 /// `name TYPE data`, `name TYPE -> alias`, or `name TYPE ? why nobody knows`.
@@ -109,10 +119,9 @@ fn compared(list: &[Wanted], zone: &[Data3]) -> Vec<(Wanted, Verdict)> {
     list.iter().map(|w| (w.clone(), w.compare(&look_up(zone, &w.name, w.kind())))).collect()
 }
 
-fn told(setup: &Setup, zone: &[Data3]) -> String {
-    let list = wanted(setup);
-    let verdicts = compared(&list, zone);
-    let mut text = format!("; the zone\n{}\n; the difference\n", zone_file(&list));
+fn told((setup, list): &(Setup, Vec<Wanted>), zone: &[Data3]) -> String {
+    let verdicts = compared(list, zone);
+    let mut text = format!("; the zone\n{}\n; the difference\n", zone_file(list));
     for (wanted, verdict) in &verdicts {
         let _ = writeln!(text, "{} {} {}", wanted.purpose.as_str(), wanted.name, verdict.state.as_str());
         verdict.remove.iter().for_each(|data| writeln!(text, "  - {} {data}", data.kind()).unwrap());
@@ -143,7 +152,7 @@ fn every_set_up_gives_its_records_and_its_difference() {
 #[test]
 fn what_is_published_where_nothing_stood_is_right_at_the_next_look() {
     let text = include_str!("records/01-one-address/setup.toml");
-    for wanted in wanted(&setup(text)) {
+    for wanted in setup(text).1 {
         let found = Found::Records { records: wanted.fresh(), alias: None };
         let verdict = wanted.compare(&found);
         assert_eq!(verdict.state, State::Right, "{wanted:?}: {verdict:?}");
@@ -152,9 +161,9 @@ fn what_is_published_where_nothing_stood_is_right_at_the_next_look() {
 
 #[test]
 fn input_of_nsupdate_goes_zone_by_zone() {
-    let setup = setup(include_str!("records/06-several-names/setup.toml"));
+    let (setup, list) = setup(include_str!("records/06-several-names/setup.toml"));
     let domains: Vec<Domain> = setup.domains.iter().map(|domain| domain.name.clone()).collect();
-    let text = nsupdate(&wanted(&setup), &domains);
+    let text = nsupdate(&list, &domains);
     let transactions: Vec<&str> = text.split("send\n").collect();
     assert!(transactions[0].contains("update add bounces.example.com. 3600 MX 10 mail.example.com."), "{text}");
     assert!(!transactions[0].contains("example.org."), "{text}");

@@ -1,20 +1,23 @@
 //! Our keys as they stand in DNS.
 
+use std::sync::Arc;
+
 use repute_trust::checks::dkim::{Facts, Probe, judge, keys, verified};
 use repute_trust::checks::servers::{Published, Said};
 use repute_trust::checks::{Finding, signature};
+use repute_trust::dkim::SigningKey;
 use repute_trust::lookup::Answer;
+use repute_trust::setup::Sending;
 use repute_types::{Domain, Timestamp};
 
 use crate::probe;
 use crate::questions::{Questions, all};
 use crate::run::Run;
-use crate::setup::{Key, Sending};
 use crate::zones;
 
 pub(crate) async fn check(run: Run, sending: Sending) -> Vec<Finding> {
     let (questions, now) = (run.questions.clone(), run.now);
-    let kinds: Vec<&str> = sending.keys.iter().map(|key| key.kind).collect();
+    let kinds: Vec<&str> = sending.keys.iter().map(|key| key.algorithm().key_type()).collect();
     let mut findings = keys(&sending.name, &kinds);
     let domain = &sending.name;
     let each = sending.keys.iter().map(|key| one(questions.clone(), domain.clone(), key.clone(), now));
@@ -26,21 +29,21 @@ pub(crate) async fn check(run: Run, sending: Sending) -> Vec<Finding> {
 }
 
 /// What stands in a signature of the key, and how old it is.
-fn made(run: &Run, domain: &Domain, key: &Key) -> Vec<Finding> {
+fn made(run: &Run, domain: &Domain, key: &SigningKey) -> Vec<Finding> {
     let mut findings = Vec::new();
-    if let Some((field, header)) = probe::field(&key.signer, domain, run.now) {
-        let (from, selector) = (domain.clone(), key.selector.clone());
+    if let Some((field, header)) = probe::field(key, domain, run.now) {
+        let (from, selector) = (domain.clone(), key.selector().to_owned());
         findings.extend(signature::judge(&signature::Facts { from, selector, field, header, strict: true }));
     }
     if let Some(own) = &run.own {
-        let since = own.keys.iter().find(|(of, selector, _)| of == domain && *selector == key.selector);
-        findings.push(signature::age(domain, &key.selector, since.map(|(.., at)| *at), run.now));
+        let since = own.keys.iter().find(|(of, selector, _)| of == domain && selector == key.selector());
+        findings.push(signature::age(domain, key.selector(), since.map(|(.., at)| *at), run.now));
     }
     findings
 }
 
-async fn one(questions: Questions, domain: Domain, key: Key, now: Timestamp) -> Vec<Finding> {
-    let Ok(name) = Domain::parse(&format!("{}._domainkey.{domain}", key.selector)) else { return Vec::new() };
+async fn one(questions: Questions, domain: Domain, key: Arc<SigningKey>, now: Timestamp) -> Vec<Finding> {
+    let Ok(name) = Domain::parse(&key.record_name(&domain)) else { return Vec::new() };
     let record = zones::published(questions.clone(), name.clone(), repute_dns::Kind::Txt).await;
     let answers = match answers(record) {
         // Many networks let nothing but their resolver ask.
@@ -49,14 +52,13 @@ async fn one(questions: Questions, domain: Domain, key: Key, now: Timestamp) -> 
         }
         answers => answers,
     };
-    let signer = key.signer.clone();
     let facts = Facts {
         domain,
-        selector: key.selector,
-        kind: key.kind,
-        bits: key.bits,
-        public_key: key.public_key,
-        record: key.record,
+        selector: key.selector().to_owned(),
+        kind: key.algorithm().key_type(),
+        bits: key.bits(),
+        public_key: key.public_key(),
+        record: key.record(),
         answers,
     };
     let mut probes = Vec::new();
@@ -67,7 +69,7 @@ async fn one(questions: Questions, domain: Domain, key: Key, now: Timestamp) -> 
                 Answer::Failure(why) => Probe::Unknown(why.clone()),
                 answer => match answer.texts().first() {
                     None => Probe::NoKey,
-                    Some(record) => match probe::verify(&signer, &facts.domain, record, now).await {
+                    Some(record) => match probe::verify(&key, &facts.domain, record, now).await {
                         Ok(()) => Probe::Verified,
                         Err(why) => Probe::Failed(why),
                     },

@@ -3,10 +3,10 @@
 use repute_trust::checks::Finding;
 use repute_trust::checks::dmarc::{Facts, foreign_reports, judge};
 use repute_trust::dmarc::{Policy, walk};
+use repute_trust::setup::Sending;
 use repute_types::Domain;
 
 use crate::questions::{Questions, all};
-use crate::setup::Sending;
 
 pub(crate) async fn check(questions: Questions, sending: Sending) -> Vec<Finding> {
     let domain = sending.name.clone();

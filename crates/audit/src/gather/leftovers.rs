@@ -9,13 +9,13 @@ use repute_trust::checks::registration::{Dates, age, ending};
 use repute_trust::checks::web::{Policy, imprint, mta_sts};
 use repute_trust::dmarc::{Demand, Policy as Dmarc, walk};
 use repute_trust::lookup::{Answer, Query};
+use repute_trust::setup::{Sending, Way};
 use repute_types::{Domain, Timestamp};
 
 use super::around::json;
 use super::mailboxes::mx_hosts;
 use crate::questions::{Questions, all};
 use crate::run::Run;
-use crate::setup::{Egress, Sending};
 use crate::web;
 use crate::zones;
 
@@ -69,9 +69,7 @@ async fn unused(run: &Run, domain: &Domain) -> Vec<(String, Answer)> {
     let mut names: Vec<Domain> = Domain::parse(&format!("www.{domain}")).into_iter().collect();
     names
         .extend(mx_hosts(&run.questions, domain).await.unwrap_or_default().into_iter().filter(|h| h.is_within(domain)));
-    names.retain(|name| {
-        name != domain && *name != run.setup.hostname && run.setup.egresses.iter().all(|e| e.ehlo != *name)
-    });
+    names.retain(|name| name != domain && *name != run.setup.hostname && run.setup.ways().all(|e| e.ehlo != *name));
     let mut there = Vec::new();
     for name in names {
         let found = run.questions.ask(&Query { name: name.to_string(), kind: repute_trust::lookup::Kind::A }).await;
@@ -185,8 +183,8 @@ async fn dates(run: &Run, domain: &Domain) -> Option<Finding> {
 }
 
 /// What stands at the EHLO name beside its address.
-pub(crate) async fn check_host(run: Run, egress: Egress) -> Vec<Finding> {
-    let host = egress.ehlo;
+pub(crate) async fn check_host(run: Run, way: Way) -> Vec<Finding> {
+    let host = way.ehlo;
     let mut findings = Vec::new();
     if run.wants(&["caa.own"]) {
         findings.push(issuers(&host, &issue(&run.questions, &host).await, None));
@@ -197,7 +195,7 @@ pub(crate) async fn check_host(run: Run, egress: Egress) -> Vec<Finding> {
             tokio::join!(web::get(&run.questions, &https, None, false), web::get(&run.questions, &http, None, true));
         findings.push(imprint(&host, &[("https", https.map(|g| g.page)), ("http", http.map(|g| g.page))]));
     }
-    findings.into_iter().map(|f| f.for_address(egress.address)).collect()
+    findings.into_iter().map(|f| f.for_address(way.address)).collect()
 }
 
 /// The records nearest above the name (RFC 8659 §3).

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use repute_trust::checks::lists::{Asked, Target, allowed, judge, tells_ill};
 use repute_trust::dnsbl::{Health, Holds, Keys, List, Subject, Table, Verdict};
 use repute_trust::lookup::{Answer, Kind, Query};
+use repute_trust::setup::Setup;
 use repute_types::Timestamp;
 
 use super::around;
@@ -13,7 +14,6 @@ use crate::doors::Kept;
 use crate::questions::{Questions, all};
 use crate::remembered::Remembered;
 use crate::run::{Gathered, Run};
-use crate::setup::Setup;
 
 pub(crate) async fn check(run: Run) -> Gathered {
     let names = run.wants(&["bl.domain", "bl.health", "name.helo.dbl"]);
@@ -25,13 +25,13 @@ pub(crate) async fn check(run: Run) -> Gathered {
         }
     });
     let mut findings = judge(&targets, &black);
-    findings.extend(run.setup.egresses.iter().filter_map(|egress| allowed(egress.address, &allow)));
+    findings.extend(run.setup.ways().filter_map(|way| allowed(way.address, &allow)));
     let mut kept = Kept::default();
     if run.wants(&["ip.static", "ip.rpki", "ip.neighbours", "bl.sbl.asn", "infra.contact"]) {
         let black = Arc::new(black);
-        let each = run.setup.egresses.iter().map(|egress| around::check(run.clone(), egress.clone(), black.clone()));
-        for (of_egress, found) in all(each.collect::<Vec<_>>()).await {
-            findings.extend(of_egress);
+        let each = run.setup.ways().map(|way| around::check(run.clone(), way, black.clone()));
+        for (of_way, found) in all(each.collect::<Vec<_>>()).await {
+            findings.extend(of_way);
             kept.neighbours.extend(found.neighbours);
         }
     }
@@ -83,8 +83,8 @@ async fn ask_each(
 
 /// Addresses, and the names that filters look up: From, return path, EHLO, PTR.
 async fn targets(questions: &Questions, setup: &Setup, names: bool) -> Vec<Target> {
-    let reverse = setup.egresses.iter().map(|egress| {
-        let (questions, ip) = (questions.clone(), egress.address);
+    let reverse = setup.ways().map(|way| {
+        let (questions, ip) = (questions.clone(), way.address);
         async move { (ip, questions.ptr(ip).await) }
     });
     let reverse: HashMap<_, _> = all(reverse.collect::<Vec<_>>()).await.into_iter().collect();
@@ -98,8 +98,8 @@ async fn targets(questions: &Questions, setup: &Setup, names: bool) -> Vec<Targe
             targets.push(target);
         }
     };
-    for egress in &setup.egresses {
-        add(Target::Address(egress.address));
+    for way in setup.ways() {
+        add(Target::Address(way.address));
     }
     if !names {
         return targets;
@@ -114,15 +114,11 @@ async fn targets(questions: &Questions, setup: &Setup, names: bool) -> Vec<Targe
         add(name(&sending.name, "From"));
         add(name(sending.mail_from(), "return path"));
     }
-    for egress in &setup.egresses {
-        let name = |name: repute_types::Domain, role| Target::Name {
-            name,
-            role,
-            address: Some(egress.address),
-            sending: None,
-        };
-        add(name(egress.ehlo.clone(), "EHLO"));
-        let names = reverse.get(&egress.address).map(Answer::names).unwrap_or_default();
+    for way in setup.ways() {
+        let name =
+            |name: repute_types::Domain, role| Target::Name { name, role, address: Some(way.address), sending: None };
+        add(name(way.ehlo.clone(), "EHLO"));
+        let names = reverse.get(&way.address).map(Answer::names).unwrap_or_default();
         for reverse in names.iter().take(2).filter_map(|n| repute_types::Domain::parse(n).ok()) {
             add(name(reverse, "reverse name"));
         }

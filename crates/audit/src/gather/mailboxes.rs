@@ -8,11 +8,11 @@ use repute_trust::checks::mailbox::{
     Host, Met, Promised, Said, Shown, accepts, backscatter, encrypts, promised, unheard,
 };
 use repute_trust::lookup::{self, Query};
+use repute_trust::setup::Sending;
 use repute_types::{Domain, Tlsa};
 
 use crate::questions::{LATE, Questions, all};
 use crate::run::Run;
-use crate::setup::Sending;
 use crate::talk::{NoTalk, Talk, text_of};
 
 /// Hosts of a domain that are tried: the first ones, to which mail goes.
@@ -54,7 +54,7 @@ async fn one(run: &Run, sending: &Sending, domain: &Domain) -> Vec<Finding> {
         async move { meet(&questions, &host, &ehlo, port, &asked).await }
     }));
     let tried = met.await;
-    let ours: Vec<IpAddr> = run.setup.egresses.iter().map(|e| e.address).collect();
+    let ours: Vec<IpAddr> = run.setup.ways().map(|way| way.address).collect();
     let ours = |tried: &&Tried| tried.at.is_some_and(|ip| ours.contains(&ip));
     let our_hosts: Vec<String> = tried.iter().filter(ours).map(|tried| tried.host.name.clone()).collect();
     // Before the server runs nothing listens there, and that is as it should be.

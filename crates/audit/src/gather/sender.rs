@@ -3,10 +3,10 @@
 use repute_trust::checks::sender::{Facts, judge};
 use repute_trust::checks::{Finding, tls};
 use repute_trust::lookup::{Kind, Query};
+use repute_trust::setup::Sending;
 use repute_types::Domain;
 
 use crate::questions::Questions;
-use crate::setup::Sending;
 use crate::zones;
 
 pub(crate) async fn check(questions: Questions, sending: Sending) -> Vec<Finding> {

@@ -8,12 +8,12 @@ use repute_dns::Kind;
 use repute_trust::checks::Finding;
 use repute_trust::checks::servers::{OwnResolver, lifetime, resolver, same};
 use repute_trust::dnsbl::{Holds, Table};
+use repute_trust::setup::Setup;
 use repute_types::Domain;
 
 use super::lists::health_of;
 use crate::questions::{Questions, all};
 use crate::run::Run;
-use crate::setup::Setup;
 use crate::zones::published;
 
 pub(crate) async fn check(questions: Questions, setup: Arc<Setup>) -> Vec<Finding> {
@@ -34,15 +34,15 @@ pub(crate) async fn check(questions: Questions, setup: Arc<Setup>) -> Vec<Findin
 /// Names, what is asked at each, and the sending domain that it belongs to.
 fn own_records(setup: &Setup) -> Vec<(Domain, Kind, Option<Domain>)> {
     let mut records = Vec::new();
-    for egress in &setup.egresses {
-        let kind = if egress.address.is_ipv4() { Kind::A } else { Kind::Aaaa };
-        records.push((egress.ehlo.clone(), kind, None));
+    for way in setup.ways() {
+        let kind = if way.address.is_ipv4() { Kind::A } else { Kind::Aaaa };
+        records.push((way.ehlo, kind, None));
     }
     for sending in &setup.domains {
         let of = Some(sending.name.clone());
         records.push((sending.mail_from().clone(), Kind::Txt, of.clone()));
         records.push((sending.mail_from().clone(), Kind::Mx, of.clone()));
-        let keys = sending.keys.iter().map(|key| format!("{}._domainkey.{}", key.selector, sending.name));
+        let keys = sending.keys.iter().map(|key| key.record_name(&sending.name));
         for name in keys.chain([format!("_dmarc.{}", sending.name)]) {
             records.extend(Domain::parse(&name).ok().map(|name| (name, Kind::Txt, of.clone())));
         }
@@ -66,7 +66,7 @@ pub(crate) async fn check_resolver(run: Run) -> Vec<Finding> {
     let (echo, list) = tokio::join!(questions.txt(ECHO), asked);
     let texts = echo.texts().iter().filter_map(|text| std::str::from_utf8(text).ok());
     let seen_as = texts.filter_map(|text| text.parse::<IpAddr>().ok()).next();
-    let mut egresses: Vec<IpAddr> = run.setup.egresses.iter().map(|egress| egress.address).collect();
+    let mut egresses: Vec<IpAddr> = run.setup.ways().map(|way| way.address).collect();
     let interfaces = run.own.as_ref().and_then(|own| own.interfaces.as_ref().ok());
     egresses.extend(interfaces.into_iter().flatten().map(|interface| IpAddr::V6(interface.address)));
     vec![resolver(&OwnResolver { seen_as, egresses, list })]

@@ -4,8 +4,9 @@ use std::collections::HashMap;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::sync::{Arc, Mutex};
 
-use repute_audit::{Options, Progress, Sending, Setup, run};
+use repute_audit::{Options, Progress, run};
 use repute_dns::{BoxFuture, Data, Inspect, Kind, Lookup, Mx, Resolver, Said, ServersFake};
+use repute_trust::setup::{Sending, Setup};
 use repute_types::{Clock as _, Domain, SystemClock};
 
 use crate::common::{self, d, key, setup};

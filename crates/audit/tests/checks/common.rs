@@ -2,10 +2,11 @@
 
 use std::sync::Arc;
 
-use repute_audit::{Egress, Key, Options, Progress, Report, Sending, Setup, run};
+use repute_audit::{Options, Progress, Report, run};
 use repute_dns::ServersFake;
 use repute_trust::checks::{Finding, Outcome};
 use repute_trust::dkim::SigningKey;
+use repute_trust::setup::{Egress, Sending, Setup};
 use repute_types::{Clock as _, Domain, SystemClock};
 
 /// A key for tests alone; [`KEY`] is its public half.
@@ -42,14 +43,14 @@ pub fn d(name: &str) -> Domain {
     Domain::parse(name).unwrap()
 }
 
-pub fn key(selector: &str) -> Key {
-    Key::of(&Arc::new(SigningKey::from_pem(selector, PEM).unwrap()))
+pub fn key(selector: &str) -> Arc<SigningKey> {
+    Arc::new(SigningKey::from_pem(selector, PEM).unwrap())
 }
 
 pub fn setup() -> Setup {
     Setup {
         hostname: d("mail.example.com"),
-        egresses: vec![Egress { address: "203.0.113.10".parse().unwrap(), ehlo: d("mail.example.com") }],
+        egresses: vec![Egress { ehlo: d("mail.example.com"), addresses: vec!["203.0.113.10".parse().unwrap()] }],
         domains: vec![Sending { name: d("example.com"), return_path: None, pool: None, keys: vec![key("s1")] }],
     }
 }

@@ -1,8 +1,8 @@
 //! Rule 1 and 2: a set-up that passes, ones that fail, ones that cannot be known.
 
-use repute_audit::{Egress, Sending};
 use repute_dns::ServersFake;
 use repute_trust::checks::Outcome;
+use repute_trust::setup::{Egress, Sending};
 
 use crate::common::{check, check_with, d, report, setup, zone};
 
@@ -35,7 +35,7 @@ fn a_right_set_up_passes() {
 async fn the_classic_mistake_is_told_in_one_sentence_with_the_right_records() {
     let mut bob = setup();
     bob.hostname = d("mail.bob.com");
-    bob.egresses = vec![Egress { address: "125.42.17.10".parse().unwrap(), ehlo: d("mail.bob.com") }];
+    bob.egresses = vec![Egress { ehlo: d("mail.bob.com"), addresses: vec!["125.42.17.10".parse().unwrap()] }];
     let dns = || ServersFake::parse("mail.bob.com A 34.54.65.23\n34.54.65.23 PTR mail.bob.com");
     let report = report(bob, dns(), "name").await;
     let causes: Vec<_> = report
@@ -58,7 +58,7 @@ async fn the_classic_mistake_is_told_in_one_sentence_with_the_right_records() {
 #[test]
 fn the_other_faults_follow_from_it() {
     let mut bob = setup();
-    bob.egresses = vec![Egress { address: "125.42.17.10".parse().unwrap(), ehlo: d("mail.bob.com") }];
+    bob.egresses = vec![Egress { ehlo: d("mail.bob.com"), addresses: vec!["125.42.17.10".parse().unwrap()] }];
     let dns = ServersFake::parse("mail.bob.com A 34.54.65.23\n34.54.65.23 PTR mail.bob.com");
     check_with(bob, dns, "name.helo.resolves", &["name.helo.resolves fail [name.ptr.exists]"]);
 }
@@ -156,7 +156,7 @@ fn senders_that_cannot_be_answered() {
 #[test]
 fn an_address_that_nobody_sees() {
     let mut private = setup();
-    private.egresses[0].address = "10.0.0.5".parse().unwrap();
+    private.egresses[0].addresses = vec!["10.0.0.5".parse().unwrap()];
     check_with(
         private,
         ServersFake::parse(&zone(&[], "")),
@@ -164,6 +164,6 @@ fn an_address_that_nobody_sees() {
         &["ip.public fail: receivers never see 10.0.0.5"],
     );
     let mut public = setup();
-    public.egresses[0].address = "125.42.17.10".parse().unwrap();
+    public.egresses[0].addresses = vec!["125.42.17.10".parse().unwrap()];
     check_with(public, ServersFake::parse(&zone(&[], "")), "ip.public", &["ip.public pass"]);
 }

@@ -115,7 +115,7 @@ fn a_server_that_is_behind_is_named() {
     assert!(report.iter().any(|o| *o == ("example.com TXT".to_owned(), Outcome::Unknown)), "{report:?}");
 }
 
-async fn report_of(setup: repute_audit::Setup, dns: ServersFake) -> Vec<(String, Outcome)> {
+async fn report_of(setup: repute_trust::setup::Setup, dns: ServersFake) -> Vec<(String, Outcome)> {
     let report = report(setup, dns, "dns.authoritative").await;
     report.findings.into_iter().map(|f| (f.about, f.outcome)).collect()
 }
@@ -290,7 +290,7 @@ async fn report_good() -> repute_audit::Report {
 async fn the_record_for_an_ehlo_name_left_its_other_address_out() {
     let mut both = setup();
     let (v6, ehlo) = ("2001:db8::10".parse().unwrap(), both.egresses[0].ehlo.clone());
-    both.egresses.push(repute_audit::Egress { address: v6, ehlo });
+    both.egresses.push(repute_trust::setup::Egress { ehlo, addresses: vec![v6] });
     let dns = ServersFake::parse(&zone(&["mail.example.com TXT"], ""));
     let report = report(both, dns, "name.helo.spf").await;
     let fixes: Vec<_> = report.findings.iter().filter_map(|finding| finding.fix.as_ref()).collect();
@@ -305,8 +305,8 @@ async fn the_record_for_an_ehlo_name_left_its_other_address_out() {
 async fn each_domain_is_judged_by_the_addresses_of_its_pool() {
     let mut two = setup();
     let (other, ehlo) = ("203.0.113.11".parse().unwrap(), two.egresses[0].ehlo.clone());
-    two.egresses.push(repute_audit::Egress { address: other, ehlo });
-    two.domains[0].pool = Some(vec![two.egresses[0].address]);
+    two.egresses.push(repute_trust::setup::Egress { ehlo, addresses: vec![other] });
+    two.domains[0].pool = Some(two.egresses[0].addresses.clone());
     let report = report(two, ServersFake::parse(&zone(&[], "")), "spf.pass").await;
     assert_eq!(report.findings.iter().map(|f| f.outcome).collect::<Vec<_>>(), [Outcome::Pass]);
     assert_eq!(report.pairs.len(), 1);

@@ -7,9 +7,11 @@ use std::sync::Arc;
 
 use repute_ledger::{StepKind, Suppressions};
 use repute_trust::records;
+use repute_trust::setup::{Egress, Setup};
 use repute_types::Domain;
 
 use super::{Control, ControlError, QueueList, QueueRow, Selector, Why};
+use crate::permit::board;
 
 /// A domain that mail is sent as.
 #[derive(Clone, Debug)]
@@ -43,31 +45,19 @@ impl Control {
     /// The domains of the configuration, each with the records that it needs.
     pub fn domains(&self) -> Vec<DomainRow> {
         let settings = self.works.settings();
-        let egress = |e: &Arc<repute_delivery::Egress>| records::Egress {
-            ehlo: e.ehlo.clone(),
-            addresses: e.addresses().collect(),
-        };
+        let egress =
+            |e: &Arc<repute_delivery::Egress>| Egress { ehlo: e.ehlo.clone(), addresses: e.addresses().collect() };
         let all: Vec<_> = settings.egresses.iter().map(egress).collect();
-        let key = |name: &Domain, key: &repute_trust::dkim::SigningKey| {
-            Some(records::Key { name: Domain::parse(&key.record_name(name)).ok()?, record: key.record() })
-        };
         let row = |domain: &crate::config::SendingDomain| {
             let places = domain.pool.as_ref();
             let pool: Option<Vec<_>> = places.map(|p| p.iter().filter_map(|p| all.get(usize::from(*p))).collect());
             // The hosts that it is sent from, each with all of its addresses; others may be another account's.
-            let is_its_host = |e: &&records::Egress| {
-                pool.as_ref().is_none_or(|pool| pool.iter().any(|of_pool| of_pool.ehlo == e.ehlo))
-            };
+            let is_its_host =
+                |e: &&Egress| pool.as_ref().is_none_or(|pool| pool.iter().any(|of_pool| of_pool.ehlo == e.ehlo));
             let egresses = all.iter().filter(is_its_host).cloned().collect();
-            let addresses = |pool: Vec<&records::Egress>| pool.iter().flat_map(|e| e.addresses.clone()).collect();
-            let sending = records::Sending {
-                name: domain.name.clone(),
-                return_path: domain.return_path.clone(),
-                pool: pool.clone().map(addresses),
-                keys: domain.keys.iter().filter_map(|k| key(&domain.name, k)).collect(),
-                mta_sts: false,
-            };
-            let setup = records::Setup { hostname: settings.hostname.clone(), egresses, domains: vec![sending] };
+            let addresses = |pool: Vec<&Egress>| pool.iter().flat_map(|e| e.addresses.clone()).collect();
+            let sending = board::sending(domain, pool.clone().map(addresses));
+            let setup = Setup { hostname: settings.hostname.clone(), egresses, domains: vec![sending] };
             DomainRow {
                 name: domain.name.clone(),
                 usable: domain.is_usable(),

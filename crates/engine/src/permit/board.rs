@@ -5,10 +5,10 @@ use std::hash::{BuildHasher as _, RandomState};
 use std::net::IpAddr;
 use std::sync::Mutex;
 
-use repute_audit::{Key as AuditKey, Sending, Setup};
 use repute_ledger::{LedgerError, TrustChange};
 use repute_trust::checks::Finding;
 use repute_trust::permit::{Changed, Configured, Key, Permits, Record, Turn};
+use repute_trust::setup::{Egress, Sending, Setup};
 use repute_types::event::Level;
 use repute_types::{Domain, Timestamp};
 use tokio::sync::mpsc;
@@ -72,33 +72,27 @@ impl Board {
 /// What is checked: every address and every domain.
 pub(crate) fn setup(settings: &Settings) -> Setup {
     let egresses = way::egresses(settings);
-    let each = egresses.iter().flat_map(|egress| {
-        let ehlo = egress.ehlo.clone();
-        way::addresses(settings, egress).into_iter().map(move |address| (address, ehlo.clone()))
-    });
+    let each =
+        egresses.iter().map(|egress| Egress { ehlo: egress.ehlo.clone(), addresses: way::addresses(settings, egress) });
     let addresses_at = |place: &u16| egresses.get(usize::from(*place)).map(|egress| way::addresses(settings, egress));
     let pool = |domain: &SendingDomain| Some(domain.pool.as_ref()?.iter().filter_map(addresses_at).flatten().collect());
     Setup {
         hostname: settings.hostname.clone(),
-        egresses: each.map(|(address, ehlo)| repute_audit::Egress { address, ehlo }).collect(),
+        egresses: each.collect(),
         domains: settings.domains.iter().map(|domain| sending(domain, pool(domain))).collect(),
     }
 }
 
-fn sending(domain: &SendingDomain, pool: Option<Vec<IpAddr>>) -> Sending {
-    Sending {
-        name: domain.name.clone(),
-        return_path: domain.return_path.clone(),
-        pool,
-        keys: domain.keys.iter().map(AuditKey::of).collect(),
-    }
+pub(crate) fn sending(domain: &SendingDomain, pool: Option<Vec<IpAddr>>) -> Sending {
+    Sending { name: domain.name.clone(), return_path: domain.return_path.clone(), pool, keys: domain.keys.clone() }
 }
 
 /// What there is to be permitted, with what the findings about it hold for.
 fn made_of(setup: &Setup, assumed: Vec<String>) -> Configured {
-    let addresses = setup.egresses.iter().map(|egress| (egress.address, egress.ehlo.to_string()));
+    let addresses = setup.ways().map(|way| (way.address, way.ehlo.to_string()));
     let domains = setup.domains.iter().map(|domain| {
-        let keys: Vec<String> = domain.keys.iter().map(|key| format!("{}={}", key.selector, key.public_key)).collect();
+        let keys: Vec<String> =
+            domain.keys.iter().map(|key| format!("{}={}", key.selector(), key.public_key())).collect();
         (domain.name.clone(), format!("{} {}", domain.mail_from(), keys.join(" ")))
     });
     let pools = setup.domains.iter().filter_map(|d| Some((d.name.clone(), d.pool.as_ref()?.iter().copied().collect())));

@@ -11,9 +11,10 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use repute_audit::{Doors, Options, Progress, Remembered, Setup, contradicted};
+use repute_audit::{Doors, Options, Progress, Remembered, contradicted};
 use repute_trust::checks::{Finding, Outcome};
 use repute_trust::permit::{Subject, Trail, connects, list_every, suspending};
+use repute_trust::setup::Setup;
 use repute_types::Timestamp;
 use repute_types::event::Level;
 use tokio::sync::watch;
@@ -172,14 +173,15 @@ fn counts(finding: &Finding) -> bool {
 
 fn scores(permits: &repute_trust::permit::Permits, setup: &Setup) -> Vec<(String, String, u32)> {
     let points = permits.points();
-    let pairs = setup.egresses.iter().flat_map(|egress| setup.domains.iter().map(move |domain| (egress, domain)));
+    let addresses = setup.ways().map(|way| way.address);
+    let pairs = addresses.flat_map(|address| setup.domains.iter().map(move |domain| (address, domain)));
     // With very many pairs their scores are not what anybody looks at.
     pairs
-        .filter(|(egress, domain)| domain.leaves_from(egress.address))
+        .filter(|(address, domain)| domain.leaves_from(*address))
         .take(1000)
-        .map(|(egress, domain)| {
-            let left = points.of(Some(egress.address), Some(&domain.name));
-            (egress.address.to_string(), domain.name.to_string(), left)
+        .map(|(address, domain)| {
+            let left = points.of(Some(address), Some(&domain.name));
+            (address.to_string(), domain.name.to_string(), left)
         })
         .collect()
 }

@@ -16,14 +16,16 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 use indicatif::{ProgressBar, ProgressStyle};
-use repute_audit::{Change, Doors, Egress, Key, Options, Past, Progress, Report, Sending, Setup};
+use repute_audit::{Change, Doors, Options, Past, Progress, Report};
 use repute_dns::{HickoryResolver, Inspect};
 use repute_net::{Network, TcpNetwork, TlsClient};
 use repute_trust::checks::catalogue::within;
 use repute_trust::checks::{catalogue, entry};
 use repute_trust::receivers::predicted;
+use repute_trust::setup::{Egress, Setup};
 use repute_types::{Clock as _, SystemClock, Timestamp};
 
+use super::records;
 use crate::cli::{Context, Ended, Exit};
 use crate::config::{Config, Files, nearest};
 use crate::{keys, out, private};
@@ -133,26 +135,12 @@ pub fn set_up(context: &Context) -> anyhow::Result<(Config, Setup)> {
     };
     let mut domains = Vec::new();
     for domain in &config.domains {
-        let of_config: Vec<Key> = domain.keys.iter().map(Key::of).collect();
-        let keys = match of_config.is_empty() && !domain.danger_unsigned {
-            true => {
-                let read = keys::read_all(&keys::folder(&config.state, &domain.name))?;
-                read.into_iter().map(|key| Key::of(&Arc::new(key))).collect()
-            }
-            false => of_config,
-        };
-        let of_pool = || domain.leaves_from(&config.egresses).flat_map(|egress| egress.addresses()).collect();
-        let pool = domain.pool.is_some().then(of_pool);
-        domains.push(Sending { name: domain.name.clone(), return_path: domain.return_path.clone(), pool, keys });
+        domains.push(records::sending(&config, domain, keys::signing(&config.state, domain)?));
     }
-    let mut egresses = Vec::new();
-    for egress in &config.egresses {
-        let ehlo = egress.ehlo.as_ref().unwrap_or(&config.hostname);
-        egresses.extend(egress.addresses().map(|address| Egress { address, ehlo: ehlo.clone() }));
-    }
-    if egresses.is_empty() {
-        let addresses = crate::config::settings::chosen_by_system().into_iter();
-        egresses.extend(addresses.map(|address| Egress { address, ehlo: config.hostname.clone() }));
+    let mut egresses = records::egresses(&config);
+    if egresses.iter().all(|egress| egress.addresses.is_empty()) {
+        let addresses = crate::config::settings::chosen_by_system();
+        egresses = vec![Egress { ehlo: config.hostname.clone(), addresses }];
     }
     let setup = Setup { hostname: config.hostname.clone(), egresses, domains };
     Ok((config, setup))

@@ -4,14 +4,17 @@
 //! Exit code 0: printed, or all right; 1: something is not as it should be.
 
 use std::net::SocketAddr;
+use std::sync::Arc;
 
 use clap::ValueEnum;
-use repute_trust::records::{self, Egress, Key, Purpose, Sending, Setup, Wanted, Who};
+use repute_trust::dkim::SigningKey;
+use repute_trust::records::{self, Purpose, Wanted, Who};
+use repute_trust::setup::{Egress, Sending, Setup};
 use repute_types::Domain;
 
 use super::setup::survey::{self, Row};
 use crate::cli::{Context, Exit};
-use crate::config::{Config, Files};
+use crate::config::{Config, Files, meant};
 use crate::{keys, out};
 
 #[derive(clap::Args)]
@@ -45,8 +48,11 @@ enum Format {
 
 pub fn run(args: Args, context: &Context) -> anyhow::Result<Exit> {
     let config = context.load(Files::Ignore)?;
-    let setup = of(&config, args.domain.as_ref(), args.mta_sts)?;
-    let list = records::wanted(&setup);
+    let setup = of(&config, args.domain.as_ref())?;
+    let mut list = records::wanted(&setup);
+    if args.mta_sts {
+        list.extend(records::mta_sts(&setup));
+    }
     let format = if context.json { Format::Json } else { args.format };
     if args.diff {
         return diff(&config, &setup, &list, (format, args.server));
@@ -65,14 +71,10 @@ pub fn run(args: Args, context: &Context) -> anyhow::Result<Exit> {
 }
 
 /// What records are made from, as the configuration and the keys have it.
-pub fn of(config: &Config, only: Option<&Domain>, mta_sts: bool) -> anyhow::Result<Setup> {
+pub fn of(config: &Config, only: Option<&Domain>) -> anyhow::Result<Setup> {
     if let Some(name) = only.filter(|name| config.domains.iter().all(|d| d.name != **name)) {
         anyhow::bail!("{name} is not set up: repute domain add {name} --write");
     }
-    let egress = |e: &crate::config::meant::Egress| Egress {
-        ehlo: e.ehlo.clone().unwrap_or_else(|| config.hostname.clone()),
-        addresses: e.addresses().collect(),
-    };
     if config.egresses.is_empty() {
         anyhow::bail!(
             "the configuration names no address that mail leaves from: add an [[egress]], or run `repute setup`"
@@ -85,21 +87,29 @@ pub fn of(config: &Config, only: Option<&Domain>, mta_sts: bool) -> anyhow::Resu
         if stored.iter().all(|aged| aged.age != keys::Age::Signing) && !domain.danger_unsigned {
             anyhow::bail!("{} has no keys: repute domain add {}", domain.name, domain.name);
         }
-        let key = |aged: &keys::Aged| {
-            Some(Key { name: Domain::parse(&aged.key.record_name(&domain.name)).ok()?, record: aged.key.record() })
-        };
-        domains.push(Sending {
-            name: domain.name.clone(),
-            return_path: domain.return_path.clone(),
-            pool: domain
-                .pool
-                .is_some()
-                .then(|| domain.leaves_from(&config.egresses).flat_map(|egress| egress.addresses()).collect()),
-            keys: stored.iter().filter_map(key).collect(),
-            mta_sts,
-        });
+        let keys = stored.into_iter().map(|aged| Arc::new(aged.key)).collect();
+        domains.push(sending(config, domain, keys));
     }
-    Ok(Setup { hostname: config.hostname.clone(), egresses: config.egresses.iter().map(egress).collect(), domains })
+    Ok(Setup { hostname: config.hostname.clone(), egresses: egresses(config), domains })
+}
+
+/// The addresses that the configuration names.
+pub fn egresses(config: &Config) -> Vec<Egress> {
+    let egress = |e: &meant::Egress| Egress {
+        ehlo: e.ehlo.clone().unwrap_or_else(|| config.hostname.clone()),
+        addresses: e.addresses().collect(),
+    };
+    config.egresses.iter().map(egress).collect()
+}
+
+pub fn sending(config: &Config, domain: &meant::SendingDomain, keys: Vec<Arc<SigningKey>>) -> Sending {
+    let of_pool = || domain.leaves_from(&config.egresses).flat_map(|egress| egress.addresses()).collect();
+    Sending {
+        name: domain.name.clone(),
+        return_path: domain.return_path.clone(),
+        pool: domain.pool.is_some().then(of_pool),
+        keys,
+    }
 }
 
 pub fn names(setup: &Setup) -> Vec<Domain> {

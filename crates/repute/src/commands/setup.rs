@@ -70,8 +70,11 @@ pub fn run(mut args: Args, context: &Context) -> anyhow::Result<Exit> {
     let written = write::write(&file, old.as_ref(), &answers, &args)?;
     let config = config::load(&file, Files::Ignore)?;
     let made = make_keys(&config)?;
-    let setup = super::records::of(&config, None, args.mta_sts)?;
+    let setup = super::records::of(&config, None)?;
     let mut list = records::wanted(&setup);
+    if args.mta_sts {
+        list.extend(records::mta_sts(&setup));
+    }
     if let Some(host) = &args.mx {
         list.extend(records::first_mx(&setup, host));
     }

@@ -10,45 +10,8 @@ use repute_types::Domain;
 
 use super::data::{Data, Kind};
 use crate::names::reverse::reverse_name;
+use crate::setup::{Sending, Setup};
 use crate::spf::{self, Network, Qualifier};
-
-/// What records are made from.
-#[derive(Clone, Debug)]
-pub struct Setup {
-    pub hostname: Domain,
-    pub egresses: Vec<Egress>,
-    pub domains: Vec<Sending>,
-}
-
-/// Addresses and the name said in EHLO from them.
-#[derive(Clone, Debug)]
-pub struct Egress {
-    pub ehlo: Domain,
-    pub addresses: Vec<IpAddr>,
-}
-
-/// A domain that mail is sent as.
-#[derive(Clone, Debug)]
-pub struct Sending {
-    pub name: Domain,
-    /// A name whose MX is this server.
-    pub return_path: Option<Domain>,
-    /// The addresses that its mail may leave from; `None`: all of them.
-    pub pool: Option<Vec<IpAddr>>,
-    pub keys: Vec<Key>,
-    /// Whether https://mta-sts.RETURN_PATH/.well-known/mta-sts.txt serves [`mta_sts_policy`].
-    /// Without the policy its record would only make senders look for it in vain.
-    pub mta_sts: bool,
-}
-
-/// The public half of a DKIM key.
-#[derive(Clone, Debug)]
-pub struct Key {
-    /// `SELECTOR._domainkey.DOMAIN`.
-    pub name: Domain,
-    /// `v=DKIM1; k=rsa; p=...`
-    pub record: String,
-}
 
 /// A record, or a set of records of one type at one name, that has to be in DNS.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -101,16 +64,24 @@ pub fn wanted(setup: &Setup) -> Vec<Wanted> {
     senders(setup, &mut list);
     for domain in &setup.domains {
         for key in &domain.keys {
-            put(&mut list, &key.name, Purpose::Dkim(key.record.clone()));
+            // None has a key whose selector makes a name that is longer than names may be: nobody could look it up.
+            if let Ok(name) = Domain::parse(&key.record_name(&domain.name)) {
+                put(&mut list, &name, Purpose::Dkim(key.record()));
+            }
         }
     }
     for domain in &setup.domains {
         policies(domain, &mut list);
-        if let Some(path) = domain.return_path.as_ref().filter(|_| domain.mta_sts)
-            && let Some(name) = under("_mta-sts", path)
-        {
-            put(&mut list, &name, Purpose::MtaSts(mta_sts_record(&setup.hostname)));
-        }
+    }
+    list
+}
+
+/// The MTA-STS record of every return path, once https://mta-sts.RETURN_PATH/.well-known/mta-sts.txt serves
+/// [`mta_sts_policy`]: without the policy it would only make senders look for it in vain.
+pub fn mta_sts(setup: &Setup) -> Vec<Wanted> {
+    let mut list = Vec::new();
+    for name in setup.domains.iter().filter_map(|domain| under("_mta-sts", domain.return_path.as_ref()?)) {
+        put(&mut list, &name, Purpose::MtaSts(mta_sts_record(&setup.hostname)));
     }
     list
 }

@@ -5,7 +5,7 @@ use std::net::{IpAddr, Ipv6Addr};
 use std::path::Path;
 use std::time::Duration;
 
-use repute_audit::{Own, Past, Setup};
+use repute_audit::{Own, Past};
 use repute_ledger::{LedgerError, Questions, Reports, SiteTraffic, Traffic};
 use repute_trust::certificate::Certificate;
 use repute_trust::checks::asked::Asked;
@@ -13,6 +13,7 @@ use repute_trust::checks::machine::Interface;
 use repute_trust::checks::reported::Reported;
 use repute_trust::checks::sent::{Day, Site};
 use repute_trust::checks::watched::Watched;
+use repute_trust::setup::Setup;
 use repute_types::{Domain, Timestamp};
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject as _;
@@ -86,10 +87,10 @@ fn made(config: &Config, setup: &Setup) -> Vec<(Domain, String, Timestamp)> {
     for sending in &setup.domains {
         let folder = keys::folder(&config.state, &sending.name);
         for key in &sending.keys {
-            let written = std::fs::metadata(keys::path(&folder, &key.selector)).and_then(|meta| meta.modified());
+            let written = std::fs::metadata(keys::path(&folder, key.selector())).and_then(|meta| meta.modified());
             let since = written.ok().and_then(|at| at.duration_since(std::time::UNIX_EPOCH).ok());
             if let Some(since) = since {
-                made.push((sending.name.clone(), key.selector.clone(), Timestamp(0) + since));
+                made.push((sending.name.clone(), key.selector().to_owned(), Timestamp(0) + since));
             }
         }
     }

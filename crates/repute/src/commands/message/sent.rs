@@ -1,7 +1,5 @@
 //! The message as Repute would send it: made whole and signed, from the first egress.
 
-use std::sync::Arc;
-
 use repute_audit::{Arrival, Connection};
 use repute_message::whole::{Change, Received, Whole, make_whole};
 use repute_trust::dkim::{SigningKey, sign};
@@ -50,10 +48,7 @@ pub fn as_sent(config: &Config, arrival: Arrival) -> anyhow::Result<Sent> {
         let from = author.map_or("nobody".to_owned(), |d| d.to_string());
         return Err(Ended::usage(format!("it would be refused at submission: {from} is not set up as a [[domain]]")));
     };
-    let keys: Vec<Arc<SigningKey>> = match domain.keys.is_empty() && !domain.danger_unsigned {
-        true => keys::read_all(&keys::folder(&config.state, &domain.name))?.into_iter().map(Arc::new).collect(),
-        false => domain.keys.clone(),
-    };
+    let keys = keys::signing(&config.state, domain)?;
     if !keys.is_empty() {
         let of: Vec<&SigningKey> = keys.iter().map(|key| &**key).collect();
         content.prepend(sign(&content, &of, &domain.name, now)?);
