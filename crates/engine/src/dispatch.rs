@@ -204,7 +204,7 @@ async fn beside(
 }
 
 /// Settles a leased part with the same outcome for every recipient.
-pub(crate) async fn settle_alike(works: &Works, lease: Lease, outcome: &Outcome) {
+async fn settle_alike(works: &Works, lease: Lease, outcome: &Outcome) {
     let Some(loaded) = load_for_attempt(works, lease.part, Load::Aside).await else { return };
     let outcomes = vec![outcome.clone(); loaded.part.recipients.len()];
     settle::settle(works, Decided::apart(loaded, By::Attempt(lease.attempt), outcomes));
@@ -237,7 +237,7 @@ async fn take_out(works: &Works, part: PartId) {
 }
 
 /// Leases a part for something else than an attempt, and says what puts it back as it was.
-pub(crate) fn lease_aside(works: &Works, part: PartId) -> Option<Then> {
+fn lease_aside(works: &Works, part: PartId) -> Option<Then> {
     works.queue(|queue| {
         let held = queue.view(part)?.state == State::Held;
         queue.lease_part(part).map(|_| Then::Unchanged { held })
@@ -246,7 +246,7 @@ pub(crate) fn lease_aside(works: &Works, part: PartId) -> Option<Then> {
 
 /// A leased part with all that belongs to it; where it cannot be had, the part is put where it
 /// belongs: `unread` is what becomes of it where the disk cannot be read now.
-pub(crate) async fn load_or_put_back(works: &Works, part: PartId, load: Load, unread: Then) -> Option<Loaded> {
+async fn load_or_put_back(works: &Works, part: PartId, load: Load, unread: Then) -> Option<Loaded> {
     let now = works.now();
     let error = match works.load(part, load).await {
         Ok(loaded) => return Some(loaded),

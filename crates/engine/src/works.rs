@@ -93,7 +93,7 @@ impl LaneWork {
         lock(&self.route).clone()
     }
 
-    pub fn set_route(&self, route: Arc<Route>) {
+    fn set_route(&self, route: Arc<Route>) {
         *lock(&self.route) = route;
     }
 }

@@ -37,7 +37,7 @@ pub fn ask(state: &Path, request: &Request) -> anyhow::Result<serde_json::Value>
     }
 }
 
-pub fn not_running(state: &Path) -> anyhow::Error {
+fn not_running(state: &Path) -> anyhow::Error {
     let text =
         format!("no server runs on {}: start it with `repute serve` or `systemctl start repute`", state.display());
     Ended::temporary(text)

@@ -7,8 +7,8 @@
 use bytes::BytesMut;
 use repute_types::Content;
 
-pub const FIRST_CHUNK: usize = 8 * 1024;
-pub const LARGEST_CHUNK: usize = 256 * 1024;
+const FIRST_CHUNK: usize = 8 * 1024;
+const LARGEST_CHUNK: usize = 256 * 1024;
 
 #[derive(Debug, Default)]
 pub struct Gather {

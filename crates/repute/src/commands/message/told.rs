@@ -31,7 +31,7 @@ pub fn exit_code(sight: &Sight) -> u8 {
 }
 
 /// What a receiver sees, as its rules take it.
-pub fn decisions(arrival: &Arrival, sight: &Sight) -> Vec<(&'static Receiver, Decision)> {
+fn decisions(arrival: &Arrival, sight: &Sight) -> Vec<(&'static Receiver, Decision)> {
     receivers().iter().map(|receiver| (receiver, receiver.decide(&sight.view(arrival)))).collect()
 }
 
