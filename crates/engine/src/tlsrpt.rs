@@ -1,7 +1,7 @@
 //! Reports on TLS to the domains that mail goes to (RFC 8460), on their wish.
 //!
 //! 1. Delivery counts sessions in memory; every minute the counts go to the ledger ([`keep`]).
-//! 2. A UTC day is over: each domain of it is owed a report at a time within the next four hours ([`close_days`]).
+//! 2. A UTC day is over: each domain of it is owed a report at a time within the next four hours (`TlsSessions::close_before`).
 //! 3. At that time the domain's record is asked for. Who asks for no report gets none, and the counts are forgotten.
 //! 4. The others' reports are made and handed in ([`send`]): by mail over the queue, or by POST. A place that does not take
 //!    it is asked again for a day, and then it is told in the log.

@@ -1,7 +1,7 @@
 //! Log-ins end to end: clients that log in to the server with what `account add` made, and the
 //! server that logs in to a relay host.
 
-#[path = "../../../submission/tests/common/scram.rs"]
+#[path = "../../../submission/tests/listeners/common/scram.rs"]
 mod scram;
 
 use std::os::unix::fs::PermissionsExt as _;

@@ -15,7 +15,7 @@ mod disk;
 mod front;
 mod names;
 mod plan;
-#[path = "../common/scram.rs"]
+#[path = "../listeners/common/scram.rs"]
 mod scram;
 mod site;
 mod text;

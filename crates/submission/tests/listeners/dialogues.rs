@@ -2,18 +2,15 @@
 //! and compares what came through the door with the file `NAME.taken` beside it (no file:
 //! nothing may have come). `REPUTE_WRITE=1` writes those files anew.
 
-#![allow(clippy::unwrap_used, reason = "a test may panic, also in its helpers")]
-
-mod common;
-
 use std::fmt::Write as _;
 use std::path::Path;
 
-use common::{Setup, Taken};
 use repute_submission::ListenerKind;
 use repute_testkit::Dialogue;
 use repute_types::{Body, Notify};
 use tokio::net::TcpStream;
+
+use crate::common::{Setup, Taken};
 
 #[tokio::test]
 async fn clients_known_by_their_address() {

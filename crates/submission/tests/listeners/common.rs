@@ -1,6 +1,4 @@
-//! A listener on loopback before a scripted door, for the tests of this folder.
-#![allow(clippy::unwrap_used, reason = "these are helpers of tests")]
-#![allow(dead_code, reason = "each test file uses its part")]
+//! A listener on loopback before a scripted door.
 
 pub mod scram;
 pub mod talk;
@@ -41,7 +39,6 @@ pub struct Taken {
     pub content: Content,
     pub protocol: &'static str,
     pub client: Option<IpAddr>,
-    pub tls: bool,
 }
 
 impl FakeDoor {
@@ -83,8 +80,7 @@ impl FakeDoor {
         let part = PartRecord::new(PartId { message: id, number: 0 }, domain, envelope.recipients.clone(), at);
         let new = NewMessage { meta, parts: vec![part], content: content.clone() };
         let committed = self.spool.commit(new).await.unwrap();
-        let taken =
-            Taken { envelope, content, protocol: origin.protocol, client: origin.client, tls: origin.tls.is_some() };
+        let taken = Taken { envelope, content, protocol: origin.protocol, client: origin.client };
         self.taken.lock().unwrap().push(taken);
         Ok(committed)
     }
@@ -159,8 +155,7 @@ impl Door for FakeDoor {
         let Returned { from, recipients, content, origin } = returned;
         let recipients = recipients.into_iter().map(Recipient::to).collect();
         let envelope = Envelope { from, recipients, options: Default::default() };
-        let taken =
-            Taken { envelope, content, protocol: origin.protocol, client: origin.client, tls: origin.tls.is_some() };
+        let taken = Taken { envelope, content, protocol: origin.protocol, client: origin.client };
         self.taken.lock().unwrap().push(taken);
         let id = self.next_id();
         Box::pin(async move { Ok(id) })

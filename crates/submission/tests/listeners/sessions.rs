@@ -1,20 +1,17 @@
 //! What a dialogue cannot say: bounds over several connections, proxies, SCRAM, time, and the
 //! end of a server.
 
-#![allow(clippy::unwrap_used, reason = "a test may panic, also in its helpers")]
-
-mod common;
-
 use std::net::{IpAddr, Ipv4Addr};
 use std::time::Duration;
 
-use common::talk::{ask, begin_message, expect, is_closed, is_closed_with};
-use common::{FakeDoor, Listener, Setup, domain};
 use repute_engine::door::{Crowd, Protocol};
 use repute_submission::{Limits, ListenerConfig, ListenerKind, LocalListener, SharedBounds, SharedLimits, TlsSource};
 use repute_testkit::{Client, Dialogue, Wire};
 use tokio::net::{TcpStream, UnixStream};
 use tokio::sync::watch;
+
+use crate::common::talk::{ask, begin_message, expect, is_closed, is_closed_with};
+use crate::common::{FakeDoor, Listener, Setup, domain, scram};
 
 const LOOPBACK: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
 
@@ -177,7 +174,7 @@ async fn scram(listener: &Listener, name: &str, password: &str) -> String {
     wire.start_tls_as_client("server.invalid").await.unwrap();
     expect(&mut wire, "220").await;
     ask(&mut wire, "EHLO client.invalid", "250").await;
-    common::scram::log_in(&mut wire, name, password).await.unwrap()
+    scram::log_in(&mut wire, name, password).await.unwrap()
 }
 
 #[tokio::test]
@@ -342,7 +339,7 @@ async fn certificates_are_replaced_while_it_runs() {
 }
 
 /// A conversation of a program of this machine, greeted and named.
-async fn local(listener: &std::sync::Arc<LocalListener>, door: &common::FakeDoor) -> Wire {
+async fn local(listener: &std::sync::Arc<LocalListener>, door: &FakeDoor) -> Wire {
     let (ours, theirs) = UnixStream::pair().unwrap();
     let (listener, account) = (listener.clone(), door.shop.clone());
     tokio::spawn(async move { listener.converse(theirs, account).await });
@@ -360,10 +357,10 @@ async fn begin_data(wire: &mut Wire, code: &str) {
 
 #[tokio::test]
 async fn a_local_program_is_bound_as_any_client() {
-    let door = common::FakeDoor::new(None);
+    let door = FakeDoor::new(None);
     let shared = SharedLimits::new(SharedBounds { content_octets: 10_000, ..SharedBounds::default() });
     let (shutdown, stopping) = watch::channel(false);
-    let (name, limits) = (common::domain("mail.example.com"), Limits::default());
+    let (name, limits) = (domain("mail.example.com"), Limits::default());
     let listener = std::sync::Arc::new(LocalListener::new(name, limits, door.clone(), shared.clone(), stopping));
     let mut first = local(&listener, &door).await;
     ask(&mut first, "AUTH PLAIN AHNob3AAc2VjcmV0", "502").await;

@@ -1,15 +1,9 @@
 //! More clients than there are places for: silence keeps nobody out, and who is known or at work is not sent away for others.
 
-#![allow(clippy::unwrap_used, reason = "a test may panic, also in its helpers")]
-
-mod common;
-
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
-use common::talk::{ask, begin_message, expect, is_closed_with};
-use common::{FakeDoor, Setup, domain};
 use repute_net::{MemoryNetwork, Network as _, TlsClient};
 use repute_submission::{Limits, ListenerConfig, ListenerKind, SharedBounds, SharedLimits, TlsSource};
 use repute_testkit::Wire;
@@ -17,6 +11,9 @@ use tokio::net::TcpStream;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use tokio::time::Instant;
+
+use crate::common::talk::{ask, begin_message, expect, is_closed_with};
+use crate::common::{FakeDoor, Setup, domain};
 
 const SERVER: Ipv4Addr = Ipv4Addr::new(192, 0, 2, 1);
 /// A return path.
