@@ -1,5 +1,4 @@
 //! Receivers' replies, as they were given, and what each has to be taken for.
-#![allow(clippy::unwrap_used, reason = "a test fails by a panic")]
 
 use std::collections::BTreeSet;
 
@@ -7,15 +6,15 @@ use repute_trust::replies::{Action, Class, Fault, Rules, classify, parse_pasted}
 use repute_types::{Random, SeededRandom};
 
 const FILES: [(&str, &str); 9] = [
-    ("google", include_str!("replies/google.txt")),
-    ("microsoft", include_str!("replies/microsoft.txt")),
-    ("yahoo", include_str!("replies/yahoo.txt")),
-    ("apple", include_str!("replies/apple.txt")),
-    ("filters", include_str!("replies/filters.txt")),
-    ("europe", include_str!("replies/europe.txt")),
-    ("america", include_str!("replies/america.txt")),
-    ("asia", include_str!("replies/asia.txt")),
-    ("generic", include_str!("replies/generic.txt")),
+    ("google", include_str!("../replies/google.txt")),
+    ("microsoft", include_str!("../replies/microsoft.txt")),
+    ("yahoo", include_str!("../replies/yahoo.txt")),
+    ("apple", include_str!("../replies/apple.txt")),
+    ("filters", include_str!("../replies/filters.txt")),
+    ("europe", include_str!("../replies/europe.txt")),
+    ("america", include_str!("../replies/america.txt")),
+    ("asia", include_str!("../replies/asia.txt")),
+    ("generic", include_str!("../replies/generic.txt")),
 ];
 
 struct Example {

@@ -1,8 +1,6 @@
 //! Record sets as golden files: each folder of `records/` has a set-up, what stands in DNS, and
 //! what is wanted and has to change. `UPDATE_EXPECT=1` rewrites them.
 
-#![allow(clippy::unwrap_used, reason = "a test fails by a panic")]
-
 use std::fmt::Write as _;
 use std::net::IpAddr;
 use std::path::Path;
@@ -151,7 +149,7 @@ fn every_set_up_gives_its_records_and_its_difference() {
 
 #[test]
 fn what_is_published_where_nothing_stood_is_right_at_the_next_look() {
-    let text = include_str!("records/01-one-address/setup.toml");
+    let text = include_str!("../records/01-one-address/setup.toml");
     for wanted in setup(text).1 {
         let found = Found::Records { records: wanted.fresh(), alias: None };
         let verdict = wanted.compare(&found);
@@ -161,7 +159,7 @@ fn what_is_published_where_nothing_stood_is_right_at_the_next_look() {
 
 #[test]
 fn input_of_nsupdate_goes_zone_by_zone() {
-    let (setup, list) = setup(include_str!("records/06-several-names/setup.toml"));
+    let (setup, list) = setup(include_str!("../records/06-several-names/setup.toml"));
     let domains: Vec<Domain> = setup.domains.iter().map(|domain| domain.name.clone()).collect();
     let text = nsupdate(&list, &domains);
     let transactions: Vec<&str> = text.split("send\n").collect();

@@ -1,5 +1,4 @@
 //! Answers of black lists, the odd ones above all.
-#![allow(clippy::unwrap_used, reason = "a test fails by a panic")]
 
 use std::net::IpAddr;
 

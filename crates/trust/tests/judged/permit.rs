@@ -1,7 +1,5 @@
 //! Permits over time: findings go in, seconds pass, states are compared.
 
-#![allow(clippy::unwrap_used, reason = "a test fails by a panic")]
-
 use std::net::IpAddr;
 use std::time::Duration;
 

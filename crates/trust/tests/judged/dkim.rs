@@ -4,8 +4,6 @@
 //! A case is a folder: `message` (with LF line ends), `readme`, and `expect`, the fields that
 //! must come out octet for octet. `UPDATE_EXPECT=1` rewrites `expect`.
 
-#![allow(clippy::unwrap_used, reason = "a test that cannot set itself up has failed")]
-
 use std::borrow::Borrow;
 use std::collections::HashMap;
 use std::hash::Hash;

@@ -1,8 +1,6 @@
 //! What receivers say and what we make of it are one story: every reply of the table is explained
 //! by the rule of its own receiver, and leads to the check that it was given for.
 
-#![allow(clippy::unwrap_used, reason = "a test fails by a panic")]
-
 use repute_trust::checks::entry;
 use repute_trust::names::generic;
 use repute_trust::receivers::{Decision, Filter, View, predicted, receiver, receivers, scores, sign, signs};

@@ -1,14 +1,11 @@
 //! The care of one's own SPF record: what it costs, what is wrong with it, what to publish.
-#![allow(clippy::unwrap_used, reason = "a test fails by a panic")]
-
-#[path = "spf/zone.rs"]
-mod zone;
 
 use repute_trust::spf::{
     Level, Network, Qualifier, Record, Step, Survey, Tree, Use, Voids, Wanted, lint, propose, propose_ahead, strings,
     survey, zone_file_text,
 };
-use zone::Zone;
+
+use crate::zone::Zone;
 
 const BOTH: Use = Use { v4: true, v6: true, tcp: Some(true) };
 

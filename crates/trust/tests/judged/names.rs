@@ -1,6 +1,5 @@
 //! Names and addresses as receivers judge them: the classic mistake, and names that look
 //! machine-made.
-#![allow(clippy::unwrap_used, reason = "a test fails by a panic")]
 
 use std::net::IpAddr;
 

@@ -1,12 +1,9 @@
 //! What an SPF evaluation says about the way it went.
-#![allow(clippy::unwrap_used, reason = "a test fails by a panic")]
-
-#[path = "spf/zone.rs"]
-mod zone;
 
 use repute_trust::spf::{Answer, Evaluation, Kind, Problem, Query, Record, Report, Request, Step, Verdict, evaluate};
 use repute_types::{Random, SeededRandom};
-use zone::Zone;
+
+use crate::zone::Zone;
 
 const ZONE: &str = "
     example.com TXT v=spf1 include:_spf.crm.example mx ip4:203.0.113.0/28 -all exp=why.example.com
