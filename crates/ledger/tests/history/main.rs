@@ -1,6 +1,7 @@
 //! The history answers what the events said.
 #![allow(clippy::unwrap_used, reason = "a test says what it expects by failing")]
 
+mod behind;
 mod found;
 
 use std::path::Path;

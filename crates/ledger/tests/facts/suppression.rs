@@ -1,5 +1,4 @@
 //! Who is suppressed, for whose mail, until when; over restarts, in numbers.
-#![allow(clippy::unwrap_used, reason = "a test says what it expects by failing")]
 
 use std::path::Path;
 

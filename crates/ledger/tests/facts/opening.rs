@@ -1,5 +1,4 @@
 //! A file that cannot be opened says why, and what to do about that and nothing else.
-#![allow(clippy::unwrap_used, reason = "a test says what it expects by failing")]
 
 use repute_ledger::file::{FileKind, open};
 use repute_ledger::{LedgerError, Suppressions};

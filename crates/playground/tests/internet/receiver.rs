@@ -1,5 +1,4 @@
 //! The receiver in raw dialogues: what it takes, what it refuses, what it writes down.
-#![allow(clippy::unwrap_used, reason = "a test fails by a panic")]
 
 use std::net::SocketAddr;
 use std::time::Duration;

@@ -1,5 +1,4 @@
 //! The name server asked by others: hickory's resolver, and `dig` where the machine has it.
-#![allow(clippy::unwrap_used, reason = "a test fails by a panic")]
 
 use std::time::Duration;
 
@@ -10,7 +9,7 @@ use hickory_resolver::proto::op::ResponseCode;
 use hickory_resolver::proto::rr::RecordType;
 use repute_playground::{DnsServer, Trouble, Zones};
 
-const ZONES: &str = include_str!("zones/small.zones");
+const ZONES: &str = include_str!("../zones/small.zones");
 
 async fn server() -> DnsServer {
     let zones = Zones::new();

@@ -1,8 +1,6 @@
 //! The judge's reports: signed and tampered mail, allowed and forged senders, names that lead
 //! back and names that do not.
 
-#![allow(clippy::unwrap_used, reason = "a test fails by a panic")]
-
 use aws_lc_rs::signature::{Ed25519KeyPair, KeyPair};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;

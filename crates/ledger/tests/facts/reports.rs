@@ -1,7 +1,5 @@
 //! Reports are kept once and answer who sends as us.
 
-#![allow(clippy::unwrap_used, reason = "a test fails by a panic")]
-
 use std::net::IpAddr;
 use std::time::Duration;
 

@@ -1,7 +1,5 @@
 //! Trust over time: what is kept, what changed, incidents and scores.
 
-#![allow(clippy::unwrap_used, reason = "a test fails by a panic")]
-
 use repute_ledger::{Incident, Trust, TrustChange};
 use repute_types::Timestamp;
 

@@ -1,5 +1,4 @@
 //! Returned mail is kept, listed, and bounded.
-#![allow(clippy::unwrap_used, reason = "a test says what it expects by failing")]
 
 use std::path::Path;
 use std::time::Duration;
