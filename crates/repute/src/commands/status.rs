@@ -11,7 +11,7 @@ use crate::control::client;
 use crate::control::wire::Request;
 use crate::out;
 
-/// Receivers of addresses that warm up, the busiest, and sites; `--json` has all.
+/// Incidents, receivers of addresses that warm up (the busiest), and sites; `--json` has all.
 const SHOWN: usize = 20;
 
 #[derive(clap::Args)]
@@ -111,8 +111,13 @@ pub fn run(_: Args, context: &Context) -> anyhow::Result<Exit> {
     // Receivers' words are among them.
     let text = |one: &serde_json::Value, key: &str| out::plain(one[key].as_str().unwrap_or_default());
     // Circuits are told beneath.
-    for one in incidents.as_array().into_iter().flatten().filter(|one| !text(one, "what").starts_with("circuit.")) {
+    let others = incidents.as_array().into_iter().flatten().filter(|one| !text(one, "what").starts_with("circuit."));
+    for one in others.clone().take(SHOWN) {
         out::line(&format!("  {} ({}): {}", text(one, "what"), text(one, "subject"), text(one, "text")));
+    }
+    let left = others.count().saturating_sub(SHOWN);
+    if left > 0 {
+        out::line(&format!("  and {left} more: repute incidents"));
     }
     let stopped = circuits["open"].as_array().map_or(&[][..], Vec::as_slice);
     if !stopped.is_empty() {
