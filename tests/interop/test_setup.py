@@ -1,5 +1,6 @@
 """`repute setup` as a new user runs it: an empty folder, a zone that takes DNS UPDATE, one command, and the clock."""
 import os
+import pathlib
 import time
 
 from kit import internet, receiver, room, seen, wide
@@ -68,3 +69,20 @@ def test_from_an_empty_folder_to_the_first_message_in_one_command(case):
     said = case.run([case.binary, "--config", file, "setup", "--to", "box@receiver.example", "--yes", "--wait", "0s"], env=environment, ok=None)
     assert "The first message is delivered" in said and file.read_text() == text, said
     assert len(there.wait(2)) == 2
+
+
+@needs_room
+def test_without_any_resolver_it_shows_the_records_and_says_what_to_do(case):
+    """A machine whose /etc/resolv.conf names nobody: keys, all records, the cure; and with the cure it goes from the roots."""
+    pathlib.Path("/etc/resolv.conf").write_text("# nobody\n")
+    file = case.folder / "new" / "repute.toml"
+    words = ["--hostname", f"mail.{DOMAIN}", "--domain", DOMAIN, "--address", room.PUBLIC, "--yes", "--wait", "0s"]
+    try:
+        said = case.run([case.binary, "--config", file, "setup", *words], ok=(1,))
+        assert "_domainkey" in said and "What only the hoster can do" in said and 'resolver = "own"' in said, said
+        # Nobody answers as a root here.
+        file.write_text(file.read_text() + f'[resolver]\nresolver = "own"\nroots = "{room.CLIENT}"\n')
+        said = case.run([case.binary, "--config", file, "records", "--diff"], ok=(1,))
+        assert "no root server answers" in said, said
+    finally:
+        room.resolv(room.NAMESERVER)

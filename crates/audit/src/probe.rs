@@ -1,13 +1,7 @@
 //! A message signed with a key of ours, and verified with the key that stands in DNS by code
 //! that is not ours (RFC 6376 §6).
 
-use std::sync::Arc;
-
-use mail_auth::Txt;
-use mail_auth::common::parse::TxtRecordParser as _;
-use mail_auth::common::verify::DomainKey;
 use repute_trust::checks::arrival::Verified;
-use repute_trust::checks::dkim::KeyRecord;
 use repute_trust::dkim::{SigningKey, sign};
 use repute_types::{Content, Domain, Timestamp};
 
@@ -18,12 +12,7 @@ pub(crate) async fn verify(key: &SigningKey, domain: &Domain, record: &[u8], now
     let mut letter = letter(domain, now);
     let fields = sign(&letter, &[key], domain, now).map_err(|error| error.to_string())?;
     letter.prepend(fields);
-    // The library looks at neither.
-    if let Some(why) = KeyRecord::parse(record).ok().and_then(|record| record.forbidden().first().copied()) {
-        return Err(why.to_owned());
-    }
-    let published = DomainKey::parse(record).map_err(|error| format!("the record cannot be read: {error}"))?;
-    let published = Txt::DomainKey(Arc::new(published));
+    let published = signatures::published(record)?;
     let keys = Keys::new([(format!("{}._domainkey.{domain}", key.selector()), published)]);
     match signatures::verify(&letter.to_vec(), &keys).await?.first() {
         Some((_, Verified::Pass)) => Ok(()),

@@ -1,5 +1,6 @@
 //! Whether signatures verify (RFC 6376 §6), by code that is not ours, with keys that were asked
-//! for beforehand: nothing is looked up here.
+//! for beforehand: nothing is looked up here. What a key record forbids (§3.6.1) is looked at here, since that code
+//! does not.
 
 use std::borrow::Borrow;
 use std::collections::HashMap;
@@ -14,6 +15,7 @@ use mail_auth::{
     AuthenticatedMessage, DkimResult, DnsError, Error, MessageAuthenticator, Parameters, ResolverCache, Txt,
 };
 use repute_trust::checks::arrival::{Signature, Verified};
+use repute_trust::checks::dkim::KeyRecord;
 use repute_trust::dkim::Written;
 use repute_trust::lookup::Answer;
 
@@ -99,15 +101,13 @@ pub(crate) async fn of_message(questions: &Questions, octets: &[u8], values: &[V
         }
     }))
     .await;
-    let keys = Keys::new(answers.iter().filter_map(|(name, answer)| Some((name.clone(), key(answer)?))));
-    let outcomes = verify(octets, &keys).await.unwrap_or_default();
+    let records: Vec<(&String, Result<Txt, Verified>)> =
+        answers.iter().map(|(name, answer)| (name, key(name, answer))).collect();
+    let usable = records.iter().filter_map(|(name, key)| Some(((*name).clone(), key.clone().ok()?)));
+    let outcomes = verify(octets, &Keys::new(usable)).await.unwrap_or_default();
     let of = |w: &Written| {
-        if let Some((_, answer)) = answers.iter().find(|(name, _)| *name == w.key_name()) {
-            match answer {
-                Answer::Failure(why) => return Verified::Unknown(why.clone()),
-                answer if answer.is_void() => return Verified::NoKey(format!("there is no key at {}", w.key_name())),
-                _ => {}
-            }
+        if let Some((_, Err(verdict))) = records.iter().find(|(name, _)| **name == w.key_name()) {
+            return verdict.clone();
         }
         let is_it = |(d, s): &(String, String)| *d == w.domain.as_str() && *s == w.selector;
         let found = outcomes.iter().find(|(who, _)| who.as_ref().is_some_and(is_it));
@@ -122,11 +122,20 @@ pub(crate) async fn of_message(questions: &Questions, octets: &[u8], values: &[V
         .collect()
 }
 
-/// The first record, as receivers take it.
-fn key(answer: &Answer) -> Option<Txt> {
-    let record = answer.texts().first()?;
-    Some(match DomainKey::parse(record) {
-        Ok(key) => Txt::DomainKey(Arc::new(key)),
-        Err(error) => Txt::Error(error),
-    })
+/// The first record, as receivers take it. `Err` is what signatures with it come to, whatever they sign.
+fn key(name: &str, answer: &Answer) -> Result<Txt, Verified> {
+    if let Answer::Failure(why) = answer {
+        return Err(Verified::Unknown(why.clone()));
+    }
+    let record = answer.texts().first().ok_or_else(|| Verified::NoKey(format!("there is no key at {name}")))?;
+    published(record).map_err(Verified::Fail)
+}
+
+/// A key record for the verifier. `Err` says why no signature of our time verifies with it.
+pub(crate) fn published(record: &[u8]) -> Result<Txt, String> {
+    if let Some(why) = KeyRecord::parse(record).ok().and_then(|record| record.forbidden().first().copied()) {
+        return Err(why.to_owned());
+    }
+    let key = DomainKey::parse(record).map_err(|error| format!("the record cannot be read: {error}"))?;
+    Ok(Txt::DomainKey(Arc::new(key)))
 }

@@ -6,7 +6,8 @@
 //! stand at its first name.
 
 use repute_dns::{Lookup, Resolver};
-use repute_net::tls;
+use repute_net::{CertificateFault, tls};
+use repute_trust::certificate::Certificate;
 use repute_trust::dane;
 use repute_trust::tlsrpt::{PolicyType, ResultType};
 use repute_types::{Culprit, Domain, Outcome, Tlsa};
@@ -67,6 +68,8 @@ impl Dane {
             for (name, vouched) in of_host.chain(self.domains.iter().map(|name| (name, Vouched::ForDomain))) {
                 match tls::leads_to(&anchor, chain, name.as_str()) {
                     Ok(()) => return Ok(vouched),
+                    // All but the names is in order then.
+                    Err(CertificateFault::OtherName) if names_in_subject(chain, name) => return Ok(vouched),
                     Err(fault) => {
                         flaw.get_or_insert(Flaw::of_certificate(fault, "it comes from the promised authority"));
                     }
@@ -75,6 +78,12 @@ impl Dane {
         }
         Err(flaw.unwrap_or_else(|| Flaw::new(ResultType::TlsaInvalid, "no TLSA record fits the certificate")))
     }
+}
+
+/// RFC 7672 §3.2.3: the common name counts where there is no DNS name.
+fn names_in_subject(chain: &[Vec<u8>], name: &Domain) -> bool {
+    let own = chain.first().and_then(|der| Certificate::parse(der).ok());
+    own.is_some_and(|own| own.names_in_subject(name.as_str()))
 }
 
 /// What a host promises, whose addresses are validated: at the name that its aliases lead to, else

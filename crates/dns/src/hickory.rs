@@ -77,9 +77,9 @@ impl Default for DnsSettings {
 
 #[derive(Debug, thiserror::Error)]
 pub enum DnsError {
-    #[error("/etc/resolv.conf cannot be used: name servers in [resolver] instead")]
+    #[error("/etc/resolv.conf cannot be used: put `resolver = \"own\"` into [resolver], or name `servers` there")]
     System(#[source] NetError),
-    #[error("/etc/resolv.conf names no server: name one in [resolver]")]
+    #[error("/etc/resolv.conf names no server: put `resolver = \"own\"` into [resolver], or name `servers` there")]
     NoServers,
     #[error("{path}: not a file of DNSKEY records ({1})", path = .0.display())]
     TrustAnchor(PathBuf, String),

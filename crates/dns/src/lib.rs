@@ -28,6 +28,7 @@ pub use fake_servers::ServersFake;
 pub use hickory::{DnsError, DnsSettings, HickoryResolver};
 pub use inspect::{Data, Inspect, Kind, Said};
 use repute_types::{Domain, Tlsa};
+pub use roots::root_servers;
 
 pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
 

@@ -55,7 +55,7 @@ impl Roots {
             case_randomization: true,
             ..RecursorOptions::default()
         };
-        let roots = if settings.roots.is_empty() { hints() } else { settings.roots.clone() };
+        let roots = if settings.roots.is_empty() { root_servers() } else { settings.roots.clone() };
         if !settings.roots.is_empty() {
             // Such a net has addresses of its own kind.
             options.deny_server.clear();
@@ -151,8 +151,8 @@ fn of_error<T>(error: RecursorError) -> (Lookup<T>, Duration) {
     }
 }
 
-/// The addresses of [`HINTS`].
-fn hints() -> Vec<IpAddr> {
+/// The root servers of the internet, by their addresses in both families.
+pub fn root_servers() -> Vec<IpAddr> {
     let lines = HINTS.lines().filter(|line| !line.starts_with('#'));
     lines.flat_map(|line| line.split_whitespace().skip(1)).filter_map(|word| word.parse().ok()).collect()
 }
@@ -169,7 +169,7 @@ mod tests {
 
     #[test]
     fn the_hints_are_thirteen_servers_in_both_families() {
-        let hints = hints();
+        let hints = root_servers();
         assert_eq!(hints.iter().filter(|ip| ip.is_ipv4()).count(), 13);
         assert_eq!(hints.iter().filter(|ip| ip.is_ipv6()).count(), 13);
     }

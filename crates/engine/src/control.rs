@@ -326,7 +326,8 @@ impl Control {
     fn row(&self, meta: &MessageMeta, part: PartRecord, now: Timestamp) -> QueueRow {
         let view = self.works.queue(|queue| queue.view(part.id));
         let barred = view.as_ref().is_some_and(|view| view.state == State::Barred);
-        let mut row = row(meta, part, view, now);
+        let lane = view.as_ref().and_then(|view| self.works.lane(view.lane.as_ref()?.id));
+        let mut row = row(meta, part, view, lane.and_then(|lane| lane.trouble()).as_deref(), now);
         if let Some(word) = self.holds(meta).filter(|_| row.state != "sending") {
             (row.state, row.next) = ("held", None);
             row.reason.get_or_insert(word);
@@ -338,8 +339,15 @@ impl Control {
     }
 }
 
-/// A row from what is stored, and from what the running queue knows beside it.
-pub fn row(meta: &MessageMeta, part: PartRecord, view: Option<repute_queue::View>, now: Timestamp) -> QueueRow {
+/// A row from what is stored, and from what the running queue knows beside it. `trouble` is why no session with its
+/// site could be had.
+pub fn row(
+    meta: &MessageMeta,
+    part: PartRecord,
+    view: Option<repute_queue::View>,
+    trouble: Option<&str>,
+    now: Timestamp,
+) -> QueueRow {
     let stored = if part.state == PartState::Due { "waiting" } else { "held" };
     let state = view.as_ref().map_or(stored, |view| view.state.as_str());
     let lane = view.as_ref().and_then(|v| v.lane.as_ref());
@@ -351,7 +359,10 @@ pub fn row(meta: &MessageMeta, part: PartRecord, view: Option<repute_queue::View
         (PartState::Due, Some(until)) if lane.is_some_and(|lane| lane.told_to_wait) => {
             Some(format!("its site wants us to wait; tried again at {until}"))
         }
-        (PartState::Due, Some(until)) => Some(format!("no session with its site could be had; tried again at {until}")),
+        (PartState::Due, Some(until)) => {
+            let why = trouble.map(|why| format!(" ({why})")).unwrap_or_default();
+            Some(format!("no session with its site could be had{why}; tried again at {until}"))
+        }
         (PartState::Due, None) => pace.clone().map(|pace| PaceRow::from(pace).sentence()),
     };
     let is_paced = part.state == PartState::Due && paused.is_none() && pace.is_some();

@@ -144,6 +144,11 @@ impl Session {
                 return settle::cancel(&works, loaded, settle::CAMPAIGN_CANCELLED.to_owned());
             }
         };
+        if feedback == Feedback::Unreachable
+            && let Some(why) = outcomes.iter().find(|outcome| outcome.verdict == Verdict::Deferred)
+        {
+            self.lane.set_trouble(why.reason());
+        }
         let transactions = std::mem::take(&mut self.transactions);
         warm_up::count(&works, &settings, &self.lane, &outcomes, transactions);
         // A rate counts each of them; the first is what the part was leased for.

@@ -76,10 +76,10 @@ impl Removed {
     async fn tell(self, works: &Works, now: &Settings) {
         let (accounts, domains) = self.count(works).await;
         for (name, waiting) in accounts {
+            let whose = format!("--account {name}");
             let text = format!(
-                "the account {name} is out of the configuration: {}. `repute queue cancel --account {name}` takes all of it \
-                 out",
-                waiting.told("is delivered all the same", "are delivered all the same")
+                "the account {name} is out of the configuration: {}. `repute queue cancel {whose}` takes all of it out",
+                waiting.told(&whose, "is delivered all the same", "are delivered all the same")
             );
             works.note(Level::Warning, "reload", text);
         }
@@ -92,10 +92,11 @@ impl Removed {
             }
         };
         for (name, waiting) in domains {
+            let whose = format!("--sender @{name}");
             let text = format!(
-                "the domain {name} is out of the configuration: {}. `repute queue cancel --sender @{name}` takes out what \
-                 is sent from it",
-                waiting.told(one, many)
+                "the domain {name} is out of the configuration: {}. `repute queue cancel {whose}` takes out what is sent \
+                 from it",
+                waiting.told(&whose, one, many)
             );
             works.note(Level::Warning, "reload", text);
         }
@@ -138,9 +139,13 @@ impl Waiting {
         }
     }
 
-    fn told(&self, one: &str, many: &str) -> String {
+    /// `whose` are the words by which commands on the queue mean it.
+    fn told(&self, whose: &str, one: &str, many: &str) -> String {
         let messages = (self.messages > 0).then(|| waiting(self.messages, one, many));
-        let held = "held at the next attempt, as no letter can be signed for them";
+        let held = format!(
+            "held at the next attempt, as no letter can be signed for them (`repute queue release {whose}` lets them go \
+             once it is back)"
+        );
         let recipients = (self.recipients > 0).then(|| match self.recipients {
             1 => format!("1 recipient of a campaign is {held}"),
             count => format!("{count} recipients of campaigns are {held}"),

@@ -82,11 +82,28 @@ pub(crate) struct LaneWork {
     pub work: Notify,
     /// Connections that are open or being opened.
     pub connected: AtomicUsize,
+    /// Why no session could be had when one was last wanted in vain, for those who ask what waits behind it.
+    trouble: Mutex<Option<String>>,
 }
 
 impl LaneWork {
     pub fn new(route: Arc<Route>, egress: Arc<Egress>, way: Way) -> LaneWork {
-        LaneWork { route: Mutex::new(route), egress, way, work: Notify::new(), connected: AtomicUsize::new(0) }
+        LaneWork {
+            route: Mutex::new(route),
+            egress,
+            way,
+            work: Notify::new(),
+            connected: AtomicUsize::new(0),
+            trouble: Mutex::default(),
+        }
+    }
+
+    pub fn trouble(&self) -> Option<String> {
+        lock(&self.trouble).clone()
+    }
+
+    pub fn set_trouble(&self, why: String) {
+        *lock(&self.trouble) = Some(why);
     }
 
     pub fn route(&self) -> Arc<Route> {

@@ -1,8 +1,10 @@
 //! Who holds a name, and what each of these servers says of it.
 //!
-//! Steps: the zone is found by its SOA record, through a recursive resolver; its NS records and
-//! their addresses the same way; then each server is asked itself, without recursion. An alias
+//! Steps: the zone is found by its SOA record, through a recursive resolver or from the root servers down
+//! (`descend.rs`); its NS records and their addresses the same way; then each server is asked itself, without recursion. An alias
 //! is followed to the servers of the zone that it leads to.
+
+mod descend;
 
 use std::collections::HashMap;
 use std::net::{IpAddr, SocketAddr};
@@ -51,8 +53,15 @@ pub struct Answer {
 /// Why a name's servers are not known.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Unasked {
+    #[error(
+        "/etc/resolv.conf names no resolver: put `resolver = \"own\"` into [resolver] of the configuration, which goes from \
+         the root servers down, or name `servers` there"
+    )]
+    NoneNamed,
     #[error("no resolver answers: see /etc/resolv.conf, or [resolver] in the configuration")]
     NoResolver,
+    #[error("no root server answers: are UDP and TCP port 53 open outwards?")]
+    NoRoot,
     #[error("the resolver failed at {0}: a name server of it is down or wrong; `delv {0} SOA` says more")]
     NoAnswer(Domain),
     #[error("{0} is in no zone: is the domain registered, and delegated to its name servers?")]
@@ -61,9 +70,23 @@ pub enum Unasked {
     NoServers(Domain),
 }
 
+impl Unasked {
+    /// Whoever asked about another name would be told the same.
+    fn is_of_all_names(&self) -> bool {
+        matches!(self, Unasked::NoneNamed | Unasked::NoResolver | Unasked::NoRoot)
+    }
+}
+
+/// By whom zones and the addresses of their servers are found.
+enum Finder {
+    /// In this order.
+    Resolvers(Vec<SocketAddr>),
+    Roots(Vec<IpAddr>),
+}
+
 /// Finds zones, remembers them, and asks their servers.
 pub struct Directory {
-    recursive: Vec<SocketAddr>,
+    finder: Finder,
     /// Servers that listen on another port than 53.
     ports: HashMap<IpAddr, u16>,
     /// Zones by their names and by the names in them. What was not found is not kept: it may be
@@ -73,9 +96,18 @@ pub struct Directory {
 }
 
 impl Directory {
-    /// `recursive` are asked in this order.
+    /// `recursive` are asked in this order; where there is none, each look says so.
     pub fn new(recursive: Vec<SocketAddr>) -> Directory {
-        Directory { recursive, ports: HashMap::new(), known: Mutex::default(), at_once: Semaphore::new(AT_ONCE) }
+        Directory::by(Finder::Resolvers(recursive))
+    }
+
+    /// Nobody is asked to resolve: it goes from these servers down.
+    pub fn from_roots(roots: Vec<IpAddr>) -> Directory {
+        Directory::by(Finder::Roots(roots))
+    }
+
+    fn by(finder: Finder) -> Directory {
+        Directory { finder, ports: HashMap::new(), known: Mutex::default(), at_once: Semaphore::new(AT_ONCE) }
     }
 
     /// A server that is known to listen on this port, wherever a zone names its address.
@@ -105,9 +137,11 @@ impl Directory {
     pub async fn look_all(&self, names: &[(Domain, Kind)]) -> Vec<Result<Vec<Answer>, Unasked>> {
         // Zones first, one after the other: most of the names are in one, which is found once.
         for (name, _) in names {
-            if let Err(Unasked::NoResolver) = self.zone_of(name).await {
+            if let Err(why) = self.zone_of(name).await
+                && why.is_of_all_names()
+            {
                 // Each name would wait for the same silence.
-                return names.iter().map(|_| Err(Unasked::NoResolver)).collect();
+                return names.iter().map(|_| Err(why.clone())).collect();
             }
         }
         join_all(names.iter().map(|(name, kind)| self.look(name, *kind)).collect()).await
@@ -207,7 +241,7 @@ impl Directory {
         let addresses = join_all(names.iter().map(|name| self.addresses(name)).collect()).await;
         let mut servers = Vec::new();
         for (name, addresses) in names.iter().zip(addresses) {
-            let at = |ip: IpAddr| SocketAddr::new(ip, self.ports.get(&ip).copied().unwrap_or(53));
+            let at = |ip: IpAddr| SocketAddr::new(ip, self.port_of(ip));
             servers.extend(addresses.into_iter().map(|ip| Server { name: name.clone(), address: at(ip) }));
         }
         servers.truncate(SERVERS);
@@ -222,11 +256,19 @@ impl Directory {
         records.filter_map(|r| r.data.ip_addr()).filter(|ip| reachable(*ip)).collect()
     }
 
+    fn port_of(&self, ip: IpAddr) -> u16 {
+        self.ports.get(&ip).copied().unwrap_or(53)
+    }
+
     async fn recursive(&self, name: &Domain, kind: RecordType) -> Result<Message, Unasked> {
+        let resolvers = match &self.finder {
+            Finder::Resolvers(resolvers) => resolvers,
+            Finder::Roots(roots) => return self.down_to(roots, name, kind).await,
+        };
         let question = wire::question(convert::name(name), kind, true);
         let _one = self.at_once.acquire().await;
-        let mut failed = Unasked::NoResolver;
-        for server in &self.recursive {
+        let mut failed = if resolvers.is_empty() { Unasked::NoneNamed } else { Unasked::NoResolver };
+        for server in resolvers {
             let Ok(answer) = wire::exchange(*server, &question).await else { continue };
             if let ResponseCode::NoError | ResponseCode::NXDomain = answer.metadata.response_code {
                 return Ok(answer);

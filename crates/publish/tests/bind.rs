@@ -128,3 +128,10 @@ async fn a_change_is_made_whole_or_not_at_all() {
     let got = update(&silent, &zone, &good, Guard::AsSeen, &SystemClock).await;
     assert!(matches!(got, Err(UpdateError::Silent(..))), "{got:?}");
 }
+
+#[tokio::test]
+async fn where_no_resolver_is_named_each_look_says_how_to_have_one() {
+    let answers = Directory::new(Vec::new()).look_all(&[(d("a.test"), Kind::Txt), (d("b.test"), Kind::A)]).await;
+    assert_eq!(answers, [Err(Unasked::NoneNamed), Err(Unasked::NoneNamed)]);
+    assert!(Unasked::NoneNamed.to_string().contains("resolver = \"own\""));
+}

@@ -240,6 +240,7 @@ impl Lane {
 /// A lane as it is shown to a person.
 #[derive(Clone, Debug, PartialEq)]
 pub struct LaneView {
+    pub id: LaneId,
     pub key: LaneKey,
     pub ready: usize,
     pub sessions: u32,

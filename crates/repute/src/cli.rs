@@ -168,10 +168,27 @@ impl Context {
 }
 
 pub fn main(line: impl Iterator<Item = OsString>) -> Exit {
-    let cli = match Cli::try_parse_from(line) {
-        Ok(cli) => cli,
-        Err(wrong) => return report_line(&wrong),
-    };
+    match Cli::try_parse_from(line) {
+        Ok(cli) => end(cli),
+        Err(wrong) => report_line(&wrong),
+    }
+}
+
+/// `repute queue list` under the name that other mail servers gave it, with the options behind that name.
+pub fn mailq(options: impl Iterator<Item = OsString>) -> Exit {
+    let words = ["repute", "queue", "list"].into_iter().map(Into::into).chain(options);
+    match Cli::try_parse_from(words) {
+        Ok(mut cli) => {
+            if let Command::Queue(args) = &mut cli.command {
+                args.called_mailq = true;
+            }
+            end(cli)
+        }
+        Err(wrong) => report_line(&wrong),
+    }
+}
+
+fn end(cli: Cli) -> Exit {
     let context = cli.context;
     match run(cli.command, &context) {
         Ok(exit) => exit,

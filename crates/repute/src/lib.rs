@@ -30,7 +30,7 @@ pub fn main() -> ExitCode {
     let line = std::env::args_os();
     match name {
         "sendmail" => commands::sendmail::main(line.skip(1).collect()).into(),
-        "mailq" => cli::main(["repute", "queue", "list"].into_iter().map(Into::into).chain(line.skip(1))).into(),
+        "mailq" => cli::mailq(line.skip(1)).into(),
         "newaliases" => ExitCode::SUCCESS,
         _ => cli::main(line).into(),
     }

@@ -135,16 +135,40 @@ impl SelfSigned {
         if self.certificate.exists() && self.key.exists() {
             return Ok(());
         }
-        let made = rcgen::generate_simple_self_signed(vec![hostname.to_string()]).context("making a certificate")?;
-        crate::private::write(&self.key, made.signing_key.serialize_pem().as_bytes())?;
-        crate::private::write(&self.certificate, made.cert.pem().as_bytes())?;
+        let mut wanted = rcgen::CertificateParams::new(vec![hostname.to_string()]).context("making a certificate")?;
+        // What people see who are asked whether they trust it. A longer name does not fit (RFC 5280, ub-common-name).
+        let name = if hostname.as_str().len() <= 64 { hostname.as_str() } else { "Repute" };
+        wanted.distinguished_name = rcgen::DistinguishedName::new();
+        wanted.distinguished_name.push(rcgen::DnType::CommonName, name);
+        let pair = rcgen::KeyPair::generate().context("making a key")?;
+        let made = wanted.self_signed(&pair).context("making a certificate")?;
+        crate::private::write(&self.key, pair.serialize_pem().as_bytes())?;
+        crate::private::write(&self.certificate, made.pem().as_bytes())?;
         Ok(())
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use repute_types::{Clock as _, SystemClock};
+
     use super::*;
+
+    /// Its subject was `rcgen self signed cert`, and that is what mail programs asked people about.
+    #[test]
+    fn the_certificate_that_is_made_bears_the_name_of_the_server() {
+        let folder = tempfile::tempdir().unwrap();
+        let hostname = Domain::parse("mail.example.com").unwrap();
+        let files = SelfSigned::of(folder.path());
+        files.make(&hostname).unwrap();
+        let read = |file| std::fs::read_to_string(file).unwrap();
+        let key = certified_key(&read(&files.certificate), &read(&files.key)).unwrap();
+        assert!(remarks(&key, &hostname, SystemClock.now()).is_empty());
+        let der = key.cert[0].to_vec();
+        let holds = |text: &str| der.windows(text.len()).filter(|octets| *octets == text.as_bytes()).count();
+        // As issuer, as subject, and as the name that counts.
+        assert_eq!((holds("mail.example.com"), holds("rcgen")), (3, 0));
+    }
 
     /// Only the watch told it, and `config check` called it good.
     #[test]

@@ -1,11 +1,20 @@
-//! The little of a certificate (RFC 5280) that checks look at: until when it is good, and its
-//! public key.
+//! The little of a certificate (RFC 5280) that checks and DANE look at: until when it is good, its
+//! public key, and the name that old ones bear in their subject alone.
 //!
 //! It is read, not verified. Whatever octets it is given, it ends with what was found or a sentence.
 
 /// DER tags.
 const SEQUENCE: u8 = 0x30;
+const SET: u8 = 0x31;
+const OBJECT: u8 = 0x06;
+const OCTETS: u8 = 0x04;
 const VERSION: u8 = 0xa0;
+const EXTENSIONS: u8 = 0xa3;
+/// In a SubjectAltName (RFC 5280 §4.2.1.6).
+const DNS_NAME: u8 = 0x82;
+/// 2.5.4.3 and 2.5.29.17.
+const COMMON_NAME: &[u8] = &[0x55, 4, 3];
+const SUBJECT_ALT_NAME: &[u8] = &[0x55, 29, 17];
 const UTC_TIME: u8 = 0x17;
 const GENERAL_TIME: u8 = 0x18;
 
@@ -16,6 +25,8 @@ pub struct Certificate {
     pub not_after: i64,
     /// SubjectPublicKeyInfo, with its own tag and length.
     pub public_key: Vec<u8>,
+    /// The last common name of the subject, where the certificate has no DNS name beside it.
+    name_in_subject: Option<String>,
 }
 
 impl Certificate {
@@ -31,12 +42,74 @@ impl Certificate {
         }
         let mut validity = Reader(fields.take(SEQUENCE)?);
         let (not_before, not_after) = (time(validity.next()?)?, time(validity.next()?)?);
-        fields.next()?;
+        let subject = fields.take(SEQUENCE)?;
         let before = fields.0;
         fields.take(SEQUENCE)?;
         let public_key = before[..before.len() - fields.0.len()].to_vec();
-        Ok(Certificate { not_before, not_after, public_key })
+        // What cannot be read is no name.
+        let has_dns_names = has_dns_names(fields).unwrap_or(false);
+        let name_in_subject = common_name(subject).unwrap_or_default().filter(|_| !has_dns_names);
+        Ok(Certificate { not_before, not_after, public_key, name_in_subject })
     }
+
+    /// Whether the common name of its subject is the host's, in a certificate that bears no DNS name: then that counts
+    /// (RFC 7672 §3.2.3).
+    pub fn names_in_subject(&self, host: &str) -> bool {
+        self.name_in_subject.as_deref().is_some_and(|name| covers(name, host))
+    }
+}
+
+/// Whether a name, or a pattern, is for a host. A star stands for one label, the first.
+pub fn covers(pattern: &str, host: &str) -> bool {
+    match pattern.strip_prefix("*.") {
+        Some(rest) => host.split_once('.').is_some_and(|(_, parent)| parent.eq_ignore_ascii_case(rest)),
+        None => pattern.eq_ignore_ascii_case(host),
+    }
+}
+
+/// Of a subject: a SEQUENCE of SETs of attributes, each a type with a string.
+fn common_name(subject: &[u8]) -> Result<Option<String>, &'static str> {
+    let (mut subject, mut found) = (Reader(subject), None);
+    while !subject.0.is_empty() {
+        let mut set = Reader(subject.take(SET)?);
+        while !set.0.is_empty() {
+            let mut attribute = Reader(set.take(SEQUENCE)?);
+            let (what, (_, value)) = (attribute.take(OBJECT)?, attribute.next()?);
+            if what == COMMON_NAME {
+                found = std::str::from_utf8(value).ok().map(str::to_owned);
+            }
+        }
+    }
+    Ok(found)
+}
+
+/// Of the fields behind the key.
+fn has_dns_names(mut fields: Reader<'_>) -> Result<bool, &'static str> {
+    while !fields.0.is_empty() {
+        let (tag, content) = fields.next()?;
+        if tag != EXTENSIONS {
+            continue;
+        }
+        let mut extensions = Reader(Reader(content).take(SEQUENCE)?);
+        while !extensions.0.is_empty() {
+            let mut extension = Reader(extensions.take(SEQUENCE)?);
+            if extension.take(OBJECT)? != SUBJECT_ALT_NAME {
+                continue;
+            }
+            // Whether it is critical may stand between.
+            let mut value = extension.next()?;
+            if value.0 != OCTETS {
+                value = extension.next()?;
+            }
+            let mut names = Reader(Reader(value.1).take(SEQUENCE)?);
+            while !names.0.is_empty() {
+                if names.next()?.0 == DNS_NAME {
+                    return Ok(true);
+                }
+            }
+        }
+    }
+    Ok(false)
 }
 
 const CUT: &str = "it is no certificate in DER form";

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
+use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, DnType, IsCa, KeyPair};
 use repute_net::TlsClient;
 use rustls::pki_types::PrivateKeyDer;
 
@@ -40,9 +40,14 @@ impl Authority {
         self.server_of(if matches!(what, Certificate::OtherName) { "other.test" } else { "mx.b.test" }, what)
     }
 
-    /// The chain has the authority's own certificate too.
+    /// The chain has the authority's own certificate too. `CN=mx.b.test` is a common name, and what stands behind it
+    /// are DNS names.
     pub fn server_of(&self, name: &str, what: Certificate) -> Server {
-        let mut params = CertificateParams::new(vec![name.to_owned()]).unwrap();
+        let (common, names): (Vec<&str>, Vec<&str>) = name.split_whitespace().partition(|word| word.starts_with("CN="));
+        let mut params = CertificateParams::new(names.into_iter().map(str::to_owned).collect::<Vec<_>>()).unwrap();
+        if let Some(common) = common.first() {
+            params.distinguished_name.push(DnType::CommonName, &common[3..]);
+        }
         if matches!(what, Certificate::Expired) {
             params.not_before = rcgen::date_time_ymd(2020, 1, 1);
             params.not_after = rcgen::date_time_ymd(2021, 1, 1);

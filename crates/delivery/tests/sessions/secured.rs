@@ -41,6 +41,27 @@ async fn dane_by_an_authority_looks_at_names_and_dates() {
     }
 }
 
+/// Mail to such a host waited until it expired.
+#[tokio::test(start_paused = true)]
+async fn dane_by_an_authority_takes_a_common_name_where_there_is_no_dns_name() {
+    let sent = async |name: &str, what| {
+        let world = World::named(name, what).zone(SIGNED).also(|chain| tlsa("mx.b.test", 2, 0, 1, chain, 1));
+        world.send().await
+    };
+    for name in ["CN=mx.b.test", "CN=MX.B.Test", "CN=*.b.test", "CN=b.test"] {
+        assert_eq!(sent(name, Good).await, "delivered TLSv1.3 dane verified=true", "{name}");
+    }
+    for name in ["CN=mx.b.test other.test", "CN=mx2.b.test", "CN=*.c.test", "CN=mx.b.test."] {
+        let said = sent(name, Good).await;
+        assert!(
+            said.starts_with("deferred 4.7.10 starttls") && said.contains("name of another host"),
+            "{name}: {said}"
+        );
+    }
+    let said = sent("CN=mx.b.test", Expired).await;
+    assert!(said.starts_with("deferred 4.7.10 starttls") && said.contains("has expired"), "{said}");
+}
+
 #[tokio::test(start_paused = true)]
 async fn dane_is_not_taken_away_by_leaving_starttls_out() {
     let world = World::in_clear().zone(SIGNED).also(|_| tlsa("mx.b.test", 3, 1, 1, &[], 0));

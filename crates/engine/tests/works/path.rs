@@ -308,6 +308,24 @@ async fn a_domain_that_does_not_exist_fails_and_one_that_nobody_answers_for_wait
     assert_eq!(home.taken().len(), 1);
 }
 
+/// `repute queue list` and `GET /v1/messages/ID` said only that no session could be had.
+#[tokio::test(start_paused = true)]
+async fn what_waits_behind_a_failed_session_says_why_it_failed() {
+    let mut world = World::new().await;
+    let at = world.host("b.test");
+    world.network.fail(at, ConnectKind::Refused);
+    world.submit("shop@example.com", &["first@b.test"]).await.unwrap();
+    pass(MINUTE / 60).await;
+    world.submit("shop@example.com", &["behind@b.test"]).await.unwrap();
+    pass(MINUTE / 60).await;
+    assert_eq!(world.verdicts("behind@b.test"), []);
+    let rows = world.control().list(&Selector::default(), 10).await.unwrap().rows;
+    let behind = rows.iter().find(|row| row.recipients[0].address.to_string() == "behind@b.test").unwrap();
+    let reason = behind.reason.clone().unwrap();
+    assert!(reason.starts_with("no session with its site could be had ("), "{reason}");
+    assert!(reason.contains("no connection to") && reason.contains("); tried again at "), "{reason}");
+}
+
 #[tokio::test(start_paused = true)]
 async fn what_was_accepted_survives_a_restart() {
     let mut world = World::new().await;

@@ -86,4 +86,7 @@ async fn mail_of_an_account_or_a_domain_that_is_gone_is_told_at_the_reload() {
     assert!(said.iter().any(|note| note.starts_with(account)), "{said:?}");
     assert!(said.iter().any(|note| note.starts_with(of_domain)), "{said:?}");
     assert!(said.iter().any(|note| note.contains("`repute queue cancel --account shop` takes")), "{said:?}");
+    // What is held does not go by itself when the name is back.
+    let back = "`repute queue release --sender @news.example` lets them go once it is back";
+    assert!(said.iter().any(|note| note.contains(back)), "{said:?}");
 }

@@ -200,7 +200,8 @@ impl fmt::Display for Settled {
         }
         write!(f, ", at {}", self.stage)?;
         match (&self.reply, &self.text) {
-            (Some(reply), _) => write!(f, ": {reply}")?,
+            (Some(reply), Some(text)) => write!(f, ": {text}: {reply}")?,
+            (Some(reply), None) => write!(f, ": {reply}")?,
             (None, Some(text)) => write!(f, ": {} {text}", self.status)?,
             (None, None) => write!(f, ": {}", self.status)?,
         }

@@ -164,6 +164,22 @@ fn the_steps_of_a_message_read_as_they_happened() {
     assert!(asked.steps_of(id(2)).unwrap().is_empty());
 }
 
+/// `repute why` showed the reply alone, and not what it meant to us: that TLS was needed, or which password is wrong.
+#[test]
+fn what_we_have_to_say_of_a_reply_stands_before_it() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut refused = settled(1, 2, "bob@example.net", (454, "4.7.0 TLS not available"));
+    if let EventKind::Settled { outcome, .. } = &mut refused.kind {
+        outcome.text = "TLS is needed, and the server refused STARTTLS".into();
+    }
+    let steps = after(&history(&dir), [refused]).steps_of(id(1)).unwrap();
+    let said = lines(&steps);
+    assert!(
+        said.contains(": TLS is needed, and the server refused STARTTLS: 454 4.7.0 TLS not available; next"),
+        "{said}"
+    );
+}
+
 /// The event with a cause.
 fn because(mut event: Event, of: Cause) -> Event {
     if let EventKind::Settled { cause, .. } = &mut event.kind {

@@ -36,6 +36,10 @@ impl CertificateFault {
                 CertificateFault::OtherName,
                 Error::InvalidCertificate(CertificateError::NotValidForNameContext { presented, .. }),
             ) if !presented.is_empty() => format!("it is for {}", names(presented)),
+            (
+                CertificateFault::OtherName,
+                Error::InvalidCertificate(CertificateError::NotValidForNameContext { .. }),
+            ) => "it bears no DNS name, and the common name of its subject does not count".into(),
             (CertificateFault::OtherName, _) => "it is for another name".into(),
             (CertificateFault::NotTrusted, _) => "no authority that is trusted here vouches for it".into(),
             (CertificateFault::Other, _) => error.to_string(),
@@ -70,6 +74,10 @@ mod tests {
         let presented = ["a", "b", "c", "d"].map(|n| format!("DnsName(\"{n}.test\")")).to_vec();
         let other = CertificateError::NotValidForNameContext { expected, presented };
         assert_eq!(words(other), "it is for a.test, b.test, c.test, ...");
+        // As with a common name alone, which looked right to whoever read the certificate.
+        let expected = ServerName::try_from("mx.b.test").unwrap();
+        let none = CertificateError::NotValidForNameContext { expected, presented: Vec::new() };
+        assert_eq!(words(none), "it bears no DNS name, and the common name of its subject does not count");
         assert_eq!(words(CertificateError::UnknownIssuer), "no authority that is trusted here vouches for it");
     }
 }

@@ -90,6 +90,7 @@ impl Queue {
     pub fn lane_view(&self, id: LaneId) -> Option<LaneView> {
         let lane = self.lanes.get(id.0)?;
         Some(LaneView {
+            id,
             key: lane.key.clone(),
             ready: lane.live,
             sessions: lane.sessions,

@@ -20,6 +20,9 @@ use crate::out::{self, Tone};
 pub struct Args {
     #[command(subcommand)]
     command: Command,
+    /// By that name an empty queue is no problem, as with other mail servers.
+    #[arg(skip)]
+    pub called_mailq: bool,
 }
 
 #[derive(Subcommand)]
@@ -149,7 +152,10 @@ pub struct RowRecipient {
 pub fn run(args: Args, context: &Context) -> anyhow::Result<Exit> {
     let config = context.load_to_look()?;
     match args.command {
-        Command::List { which, limit } => list(&config, which.selector(), limit.get(), context),
+        Command::List { which, limit } => {
+            let exit = list(&config, which.selector(), limit.get(), context)?;
+            Ok(if args.called_mailq { Exit::Done } else { exit })
+        }
         Command::Show { which } => show(&config, which.selector_to_change()?, context),
         Command::Hold { which, reason } => {
             change(&config, Request::HoldV1 { selector: which.selector_to_change()?, reason }, "held", context)

@@ -172,7 +172,7 @@ fn diff(
     (format, server): (Format, Option<SocketAddr>),
 ) -> anyhow::Result<Exit> {
     let runtime = tokio::runtime::Runtime::new()?;
-    let mut directory = survey::directory(config, &[])?;
+    let mut directory = survey::directory(config, &[]);
     if let Some(server) = server {
         directory = directory.with_server(server);
     }

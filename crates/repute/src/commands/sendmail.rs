@@ -16,7 +16,7 @@ use std::path::PathBuf;
 
 use repute_types::{Address, Content};
 
-use crate::cli::{Context, Exit};
+use crate::cli::{self, Context, Exit};
 use crate::config::Files;
 use crate::out;
 
@@ -25,7 +25,7 @@ use self::flags::{Flags, Mode};
 #[derive(clap::Args)]
 #[command(disable_help_flag = true)]
 pub struct Args {
-    /// The options of sendmail: -t -i -f ADDRESS -F NAME -bs -B -N -R -V -v, and recipients
+    /// The options of sendmail: -t -i -f ADDRESS -F NAME -bs -bp -B -N -R -V -v, and recipients
     #[arg(trailing_var_arg = true, allow_hyphen_values = true, value_name = "OPTION")]
     rest: Vec<OsString>,
 }
@@ -53,17 +53,22 @@ impl Failed {
 }
 
 pub fn run(args: Args, context: &Context) -> anyhow::Result<Exit> {
-    Ok(end(send(&args.rest, context)))
+    Ok(end(send(&args.rest, context), context))
 }
 
 /// Called by the name `sendmail`.
 pub fn main(args: Vec<OsString>) -> Exit {
-    end(send(&args, &Context::default()))
+    let context = Context::default();
+    end(send(&args, &context), &context)
 }
 
-fn end(result: Result<(), Failed>) -> Exit {
+fn end(result: Result<Done, Failed>, context: &Context) -> Exit {
     match result {
-        Ok(()) => Exit::Done,
+        Ok(Done::Sent) => Exit::Done,
+        Ok(Done::QueueAsked) => {
+            let config = context.config.iter().flat_map(|file| ["--config".into(), file.into()]);
+            cli::mailq(config)
+        }
         Err(failed) => {
             out::error(&format!("sendmail: {}\n", failed.text));
             Exit::Sysexit(failed.code)
@@ -79,10 +84,19 @@ pub fn dry(args: &[&str], input: &[u8]) -> Result<(Vec<Address>, Content), Faile
     Ok((ready.recipients, ready.content))
 }
 
-fn send(args: &[OsString], context: &Context) -> Result<(), Failed> {
+enum Done {
+    /// All that there was to send.
+    Sent,
+    QueueAsked,
+}
+
+fn send(args: &[OsString], context: &Context) -> Result<Done, Failed> {
     let args: Option<Vec<&str>> = args.iter().map(|a| a.to_str()).collect();
     let args = args.ok_or_else(|| Failed::new(code::USAGE, "an argument is not UTF-8"))?;
     let flags = Flags::parse(&args)?;
+    if flags.mode == Mode::Queue {
+        return Ok(Done::QueueAsked);
+    }
     let state = state(context);
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let runtime = runtime.map_err(|e| Failed::new(code::TEMPFAIL, format!("no runtime: {e}")))?;
@@ -90,16 +104,17 @@ fn send(args: &[OsString], context: &Context) -> Result<(), Failed> {
         Mode::Deliver => {
             // Read before the server is asked: a program that writes slowly holds nothing up.
             let message = read::message(std::io::stdin().lock(), flags.ignore_dots)?;
-            runtime.block_on(deliver::deliver(&state, &flags, message))
+            runtime.block_on(deliver::deliver(&state, &flags, message))?;
         }
         Mode::Smtp => {
             let spoken = runtime.block_on(deliver::pipe(&state));
             // Reading standard input cannot be called off; the runtime must not wait for it.
             runtime.shutdown_background();
-            spoken
+            spoken?;
         }
-        Mode::Nothing => Ok(()),
+        Mode::Queue | Mode::Nothing => {}
     }
+    Ok(Done::Sent)
 }
 
 /// Where the server's socket is. Programs run as any user, and may not read the configuration,

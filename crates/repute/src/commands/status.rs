@@ -1,5 +1,7 @@
 //! `repute status`: what the running server is doing.
 
+use std::cmp::Reverse;
+
 use repute_types::{Clock as _, SystemClock, Timestamp};
 use serde::Deserialize;
 
@@ -9,7 +11,7 @@ use crate::control::client;
 use crate::control::wire::Request;
 use crate::out;
 
-/// Receivers of addresses that warm up, the busiest; `--json` has all.
+/// Incidents, receivers of addresses that warm up (the busiest), and sites; `--json` has all.
 const SHOWN: usize = 20;
 
 #[derive(clap::Args)]
@@ -109,8 +111,13 @@ pub fn run(_: Args, context: &Context) -> anyhow::Result<Exit> {
     // Receivers' words are among them.
     let text = |one: &serde_json::Value, key: &str| out::plain(one[key].as_str().unwrap_or_default());
     // Circuits are told beneath.
-    for one in incidents.as_array().into_iter().flatten().filter(|one| !text(one, "what").starts_with("circuit.")) {
+    let others = incidents.as_array().into_iter().flatten().filter(|one| !text(one, "what").starts_with("circuit."));
+    for one in others.clone().take(SHOWN) {
         out::line(&format!("  {} ({}): {}", text(one, "what"), text(one, "subject"), text(one, "text")));
+    }
+    let left = others.count().saturating_sub(SHOWN);
+    if left > 0 {
+        out::line(&format!("  and {left} more: repute incidents"));
     }
     let stopped = circuits["open"].as_array().map_or(&[][..], Vec::as_slice);
     if !stopped.is_empty() {
@@ -123,15 +130,27 @@ pub fn run(_: Args, context: &Context) -> anyhow::Result<Exit> {
     if !status.warm_up.is_empty() {
         let rows: Vec<Vec<String>> = status.warm_up.iter().take(SHOWN).map(WarmUp::cells).collect();
         out::print(&out::table(&["WARMS UP", "RECEIVER", "STEP", "MAY", "SENT TODAY"], &rows));
+        tell_more(status.warm_up.len());
     }
     if !status.lanes.is_empty() {
-        out::print(&lanes(&status.lanes, SystemClock.now()));
+        let count = status.lanes.len();
+        out::print(&lanes(status.lanes, SystemClock.now()));
+        tell_more(count);
     }
     Ok(Exit::Done)
 }
 
-/// A line for each site, and for each way to it where there are several.
-fn lanes(lanes: &[Lane], now: Timestamp) -> String {
+/// That a table has fewer lines than there are.
+fn tell_more(count: usize) {
+    if count > SHOWN {
+        out::line(&format!("and {} more: --json has all", count - SHOWN));
+    }
+}
+
+/// A line for each site, and for each way to it where there are several: where most waits first, then where sessions are.
+fn lanes(mut lanes: Vec<Lane>, now: Timestamp) -> String {
+    let order = |l: &Lane| (Reverse(l.ready), Reverse(l.sessions));
+    lanes.sort_by(|a, b| order(a).cmp(&order(b)).then_with(|| (&a.site, &a.from).cmp(&(&b.site, &b.from))));
     let several = lanes.windows(2).any(|two| two[0].from != two[1].from);
     let cells = |l: &Lane| {
         let why = match (&l.paused_until, &l.pace) {
@@ -143,7 +162,7 @@ fn lanes(lanes: &[Lane], now: Timestamp) -> String {
         let rest = [l.ready.to_string(), format!("{}/{}", l.sessions, l.window), why];
         [l.site.clone()].into_iter().chain(from).chain(rest).collect()
     };
-    let rows: Vec<Vec<String>> = lanes.iter().map(cells).collect();
+    let rows: Vec<Vec<String>> = lanes.iter().take(SHOWN).map(cells).collect();
     match several {
         true => out::table(&["SITE", "FROM", "READY", "SESSIONS", ""], &rows),
         false => out::table(&["SITE", "READY", "SESSIONS", ""], &rows),
@@ -172,9 +191,26 @@ mod tests {
             paused_until: None,
             pace: None,
         };
-        let one = lanes(&[lane("203.0.113.1")], Timestamp(0));
+        let one = lanes(vec![lane("203.0.113.1")], Timestamp(0));
         assert!(one.ends_with("mx.b.example  1      0/3\n") && !one.contains("FROM"), "{one}");
-        let two = lanes(&[lane("203.0.113.1"), lane("203.0.113.2")], Timestamp(0));
+        let two = lanes(vec![lane("203.0.113.1"), lane("203.0.113.2")], Timestamp(0));
         assert!(two.contains("mx.b.example  203.0.113.1  1      0/3\nmx.b.example  203.0.113.2  1"), "{two}");
+    }
+    /// They came in no order, and a thousand of them.
+    #[test]
+    fn sites_where_something_waits_stand_first_and_the_table_has_an_end() {
+        let lane = |n: usize| Lane {
+            site: format!("mx{n:02}.example"),
+            from: "203.0.113.1".into(),
+            ready: if n == 30 { 7 } else { 0 },
+            sessions: u32::from(n == 20),
+            window: 3,
+            paused_until: None,
+            pace: None,
+        };
+        let table = lanes((0..40).rev().map(lane).collect(), Timestamp(0));
+        let sites: Vec<&str> = table.lines().skip(1).filter_map(|line| line.split(' ').next()).collect();
+        assert_eq!(sites[..4], ["mx30.example", "mx20.example", "mx00.example", "mx01.example"]);
+        assert_eq!(sites.len(), SHOWN);
     }
 }

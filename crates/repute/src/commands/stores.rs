@@ -56,5 +56,5 @@ fn rows(config: &Config, selector: &Selector, limit: usize) -> anyhow::Result<Ve
     let spool = SqliteSpool::open(&folder, sqlite::Options::default())?;
     let now = SystemClock.now();
     let found = runtime()?.block_on(control::select(&spool, selector, limit, now))?;
-    Ok(found.into_iter().map(|(meta, part)| control::row(&meta, part, None, now)).collect())
+    Ok(found.into_iter().map(|(meta, part)| control::row(&meta, part, None, None, now)).collect())
 }

@@ -187,7 +187,11 @@ fn wrong_type(name: &str, kind: Kind, got: &DeValue<'_>) -> String {
         DeValue::Array(_) => "a list",
         DeValue::Table(_) => "a section",
     };
-    format!("this is {found}; write it as `{name} = {}`", super::reference::example(kind))
+    match kind {
+        // Whoever wrote "no" is not to be told to write true.
+        Kind::Bool => format!("this is {found}; write it as `{name} = true` or `{name} = false`"),
+        _ => format!("this is {found}; write it as `{name} = {}`", super::reference::example(kind)),
+    }
 }
 
 /// The cure where the text has not the form of its kind.

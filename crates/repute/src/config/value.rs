@@ -11,7 +11,8 @@ const DURATION_CURE: &str = "write a number with a unit: \"30s\", \"15m\", \"4h\
 const SIZE_CURE: &str = "write a number with a unit: \"50MB\", \"64KiB\", or octets without one";
 const RATE_CURE: &str = "write a number of messages and in what they go: \"14/s\", \"100/m\", \"600/h\", \"5000/d\"";
 const NETWORK_CURE: &str = "write an IP address, or a network such as \"10.0.0.0/8\"";
-const SOCKET_CURE: &str = "write an IP address with a port, such as \"127.0.0.1:587\" or \"[::1]:587\"";
+const SOCKET_CURE: &str =
+    "write an IP address, with a port where it is not the usual one, such as \"127.0.0.1:587\" or \"[::1]:587\"";
 
 /// Parts may follow one another: `"1h30m"`.
 pub fn duration(text: &str) -> Result<Duration, &'static str> {

@@ -7,6 +7,8 @@ use std::time::Duration;
 
 use repute_types::Domain;
 
+use crate::certificate::covers;
+
 /// A year of 365.25 days: what is said to be good for longer is good for this long.
 pub const MAX_AGE_MOST: Duration = Duration::from_secs(31_557_600);
 /// Names that are kept: a domain has no more hosts than this.
@@ -100,14 +102,6 @@ fn pattern(value: &str) -> Result<String, String> {
     };
     let name = Domain::parse(name).map_err(|_| format!("its mx: {value:?} is no name of a host"))?;
     Ok(format!("{star}{name}"))
-}
-
-/// A star stands for one label, the first.
-fn covers(pattern: &str, host: &str) -> bool {
-    match pattern.strip_prefix("*.") {
-        Some(rest) => host.split_once('.').is_some_and(|(_, parent)| parent.eq_ignore_ascii_case(rest)),
-        None => pattern.eq_ignore_ascii_case(host),
-    }
 }
 
 #[cfg(test)]

@@ -12,6 +12,8 @@ pub enum Mode {
     Deliver,
     /// SMTP on standard input and output (`-bs`).
     Smtp,
+    /// What waits (`-bp`), as `mailq` shows it.
+    Queue,
     /// There is nothing to do: `-bi` and `-I` (no alias database), `-q` (the queue runs itself).
     Nothing,
 }
@@ -123,9 +125,7 @@ impl Flags {
             "m" => Mode::Deliver,
             "s" => Mode::Smtp,
             "i" => Mode::Nothing,
-            "p" => {
-                return Err(Failed::new(code::USAGE, "`repute queue list` (or a link named mailq) shows what waits"));
-            }
+            "p" => Mode::Queue,
             "d" | "D" => return Err(Failed::new(code::USAGE, "`repute serve` is the server")),
             other => return Err(Failed::new(code::USAGE, format!("-b{other} is not known here"))),
         };
@@ -173,6 +173,7 @@ mod tests {
         assert_eq!((dsn.notify, dsn.ret), (notify, Some(Ret::Headers)));
         assert_eq!(dsn.recipients, ["x@y.example"]);
         assert_eq!(parse("-bs").mode, Mode::Smtp);
+        assert_eq!(parse("-bp").mode, Mode::Queue);
         assert_eq!(parse("-bi").mode, Mode::Nothing);
         assert_eq!(parse("-q30m").mode, Mode::Nothing);
     }

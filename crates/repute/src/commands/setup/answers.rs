@@ -69,9 +69,10 @@ fn addresses(args: &Args, config: Option<&Config>, asks: bool) -> anyhow::Result
     }
     let proposal = found::public_addresses();
     if proposal.is_empty() {
-        out::error(
-            "This machine has no public address of its own (NAT?): mail has to leave from one that is fixed and yours.\n",
-        );
+        let why = found::why_none_is_public();
+        out::error(&format!(
+            "This machine has no public address of its own ({why}): mail has to leave from one that is fixed and yours.\n"
+        ));
     }
     let text: Vec<String> = proposal.iter().map(ToString::to_string).collect();
     let proposal = (!text.is_empty()).then(|| text.join(" "));

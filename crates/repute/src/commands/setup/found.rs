@@ -19,6 +19,18 @@ pub fn public_addresses() -> Vec<IpAddr> {
     proposed
 }
 
+/// Why none of the machine's addresses is one that receivers can see, with those that were given to it.
+pub fn why_none_is_public() -> String {
+    let given = |ip: &IpAddr| match ip {
+        IpAddr::V4(v4) => !v4.is_loopback() && !v4.is_link_local(),
+        IpAddr::V6(v6) => !v6.is_loopback() && !v6.is_unicast_link_local(),
+    };
+    let why = |ip: IpAddr| why_not_public(ip).map(|why| format!("{ip}: {why}"));
+    let mut all: Vec<String> = interface_addresses().into_iter().filter(given).filter_map(why).collect();
+    all.dedup();
+    if all.is_empty() { "it has no address but loopback".to_owned() } else { all.join("; ") }
+}
+
 /// Whether mail can be sent from it: it is on an interface.
 pub fn is_here(address: IpAddr) -> bool {
     UdpSocket::bind((address, 0)).is_ok()

@@ -112,7 +112,7 @@ impl Args {
 
     /// Who is asked for records.
     pub async fn directory(&self, config: &Config) -> anyhow::Result<Directory> {
-        let directory = survey::directory(config, &self.resolver)?;
+        let directory = survey::directory(config, &self.resolver);
         match &self.server {
             Some(server) if self.publish.is_none_or(|how| how.host().is_none()) => {
                 Ok(directory.with_server(address(server).await?))

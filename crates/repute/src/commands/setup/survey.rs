@@ -2,7 +2,6 @@
 
 use std::net::SocketAddr;
 
-use anyhow::Context as _;
 use repute_publish::{Answer, Directory, Unasked};
 use repute_trust::records::{Found, Kind, State, Verdict, Wanted};
 
@@ -46,28 +45,28 @@ impl Row {
     }
 }
 
-/// The resolvers named here, else those of the configuration, else those of the machine.
-pub fn directory(config: &Config, named: &[Socket]) -> anyhow::Result<Directory> {
-    let named = if named.is_empty() { &config.resolver.servers } else { named };
+/// The resolvers named here, else those of the configuration, else those of the machine. Where the configuration says
+/// `own`, or nobody is named anywhere, no resolver is asked.
+pub fn directory(config: &Config, named: &[Socket]) -> Directory {
+    let resolver = &config.resolver;
+    if named.is_empty() && resolver.own {
+        let roots = if resolver.roots.is_empty() { repute_dns::root_servers() } else { resolver.roots.clone() };
+        return Directory::from_roots(roots);
+    }
+    let named = if named.is_empty() { &resolver.servers } else { named };
     let named: Vec<SocketAddr> = named.iter().map(|s| s.with_port(53)).collect();
-    Ok(Directory::new(if named.is_empty() { of_the_machine()? } else { named }))
+    Directory::new(if named.is_empty() { of_the_machine() } else { named })
 }
 
-/// The `nameserver` lines of resolv.conf(5).
-fn of_the_machine() -> anyhow::Result<Vec<SocketAddr>> {
-    const FILE: &str = "/etc/resolv.conf";
-    let text =
-        std::fs::read_to_string(FILE).with_context(|| format!("{FILE} cannot be read; name [resolver] servers"))?;
+/// The `nameserver` lines of resolv.conf(5); none where it cannot be read.
+fn of_the_machine() -> Vec<SocketAddr> {
+    let text = std::fs::read_to_string("/etc/resolv.conf").unwrap_or_default();
     let server = |line: &str| {
         let mut words = line.split_whitespace();
         let address = words.next().filter(|w| *w == "nameserver").and(words.next())?;
         Some(SocketAddr::new(address.parse().ok()?, 53))
     };
-    let servers: Vec<SocketAddr> = text.lines().filter_map(server).collect();
-    if servers.is_empty() {
-        anyhow::bail!("{FILE} names no server that can be asked: name [resolver] servers in the configuration");
-    }
-    Ok(servers)
+    text.lines().filter_map(server).collect()
 }
 
 /// All records at all their servers.
