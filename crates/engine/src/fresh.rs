@@ -140,6 +140,9 @@ mod tests {
         let kept = (2..20_000).filter(|id| message(*id, 1)).count();
         assert!((100..4_000).contains(&kept), "{kept} messages in a mebibyte");
         let octets = fresh.octets;
-        assert!(fresh.messages.values().map(|m| m.parts.len()).sum::<usize>() == kept && octets > bound / 2, "{octets}");
+        assert!(
+            fresh.messages.values().map(|m| m.parts.len()).sum::<usize>() == kept && octets > bound / 2,
+            "{octets}"
+        );
     }
 }
