@@ -142,7 +142,7 @@ pub struct Limits {
     /// How long a site that cannot be reached is left alone at first; doubles up to `max_pause`.
     pub first_pause: Duration,
     pub max_pause: Duration,
-    /// Octets of fresh content kept in memory; beyond it content is read back from the spool.
+    /// Octets of fresh messages, contents and envelopes, kept in memory; beyond it they are read back from the spool.
     pub fresh_content: usize,
     /// Octets of larger contents that sessions hold; beyond it they wait.
     pub outgoing_content: usize,

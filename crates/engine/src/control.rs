@@ -8,6 +8,7 @@ mod changes;
 pub mod circuit;
 mod error;
 mod first;
+mod launches;
 mod reports;
 mod select;
 mod sent;
@@ -224,7 +225,7 @@ impl Control {
     /// `about` is a message id, the Message-ID of a header in brackets, or a recipient.
     pub async fn why(&self, about: &str, limit: usize) -> Result<Why, ControlError> {
         let about = About::parse(about)?;
-        let (steps, behind) = match &self.works.doors.history {
+        let (mut steps, behind) = match &self.works.doors.history {
             Some(history) => {
                 let history = history.clone();
                 let about = about.clone();
@@ -240,6 +241,7 @@ impl Control {
             }
             None => (Vec::new(), false),
         };
+        self.remember_launches(&mut steps).await?;
         let selector = about.selector();
         let queued = match selector {
             Some(selector) => self.list(&selector, limit).await?.rows,

@@ -267,6 +267,8 @@ fn split(message: MessageId, recipients: Vec<Recipient>, due: Timestamp) -> Vec<
         if place == parts.len() {
             let id = PartId { message, number: place as u32 };
             parts.push(PartRecord::new(id, domain, Vec::new(), due));
+            // Most parts have one recipient: of its own, the list would begin with room for four.
+            parts[place].recipients.reserve_exact(1);
         }
         parts[place].recipients.push(Pending { recipient, last: None });
     }

@@ -36,10 +36,8 @@ impl FileKind {
 
     fn pragmas(&self) -> String {
         format!(
-            "{}PRAGMA journal_mode = WAL; PRAGMA synchronous = {}; PRAGMA cache_size = -{}; \
+            "PRAGMA journal_mode = WAL; PRAGMA synchronous = {}; PRAGMA cache_size = -{}; \
              PRAGMA wal_autocheckpoint = {}; PRAGMA journal_size_limit = {};",
-            // It has to come first, and takes effect in a new file alone.
-            if self.shrinks { "PRAGMA auto_vacuum = INCREMENTAL; " } else { "" },
             if self.durable { "FULL" } else { "NORMAL" },
             self.cache,
             self.copied_after,
@@ -54,6 +52,11 @@ pub fn open(path: &Path, kind: FileKind, migrations: &[&str]) -> Result<Connecti
     let failed = |source| LedgerError::Open { path: path.to_owned(), source };
     let mut db = Connection::open(path).map_err(failed)?;
     db.busy_timeout(BUSY).map_err(failed)?;
+    // It has to come first, and takes effect in a new file alone: in another it would be a write, for which a full disk
+    // has no room.
+    if kind.shrinks && db.query_row("PRAGMA auto_vacuum", [], |row| row.get::<_, i64>(0)).map_err(failed)? == 0 {
+        db.execute_batch("PRAGMA auto_vacuum = INCREMENTAL").map_err(failed)?;
+    }
     db.execute_batch(&kind.pragmas()).map_err(failed)?;
     db.set_prepared_statement_cache_capacity(32);
     migrate(&mut db, path, migrations)?;
@@ -108,4 +111,25 @@ pub(crate) async fn blocking<T: Send + 'static>(
     work: impl FnOnce() -> Result<T, LedgerError> + Send + 'static,
 ) -> Result<T, LedgerError> {
     tokio::task::spawn_blocking(work).await.unwrap_or(Err(LedgerError::Closed))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// After a crash on a full disk the server did not start, though what waited could have been delivered: each start
+    /// wrote into the history.
+    #[test]
+    fn a_file_that_is_there_is_opened_without_a_write() {
+        let state = repute_testkit::State::new();
+        let path = state.join("facts.sqlite");
+        let kind = FileKind { shrinks: true, ..FileKind::FACTS };
+        let migrations = &["CREATE TABLE fact (what TEXT)"];
+        let first = open(&path, kind, migrations).unwrap();
+        let mode: i64 = first.query_row("PRAGMA auto_vacuum", [], |row| row.get(0)).unwrap();
+        assert_eq!(mode, 2, "a new file shrinks by steps");
+        // Nobody else can write now; who tries waits for five seconds, and is refused.
+        first.execute_batch("BEGIN IMMEDIATE").unwrap();
+        open(&path, kind, migrations).unwrap();
+    }
 }

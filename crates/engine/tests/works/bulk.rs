@@ -314,35 +314,6 @@ async fn what_is_cancelled_while_a_session_is_opened_is_not_sent() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn why_an_address_knows_of_campaigns() {
-    let mut world = World::with_ledger().await;
-    world.receiver("b.test", |who, _| if who == "slow@b.test" { "451 4.7.1 later" } else { "250 2.1.5 ok" });
-    let id = launched(&world, "autumn", &["ann@b.test", "slow@b.test"]).await;
-    let other = world.control().begin(begin("winter")).await.unwrap().id;
-    add(&world, other, 0, &[row("ann@b.test", "Ann")]).await;
-    pass(MINUTE).await;
-    let said = async |about: &str| {
-        let why = world.control().why(about, 50).await.unwrap();
-        let steps: Vec<_> = why.steps.iter().map(|step| (step.message.unwrap(), step.kind.to_string())).collect();
-        (steps, why.queued.iter().map(|row| (row.id, row.state)).collect::<Vec<_>>())
-    };
-    let (steps, queued) = said("ann@b.test").await;
-    assert_eq!(steps.len(), 2, "{steps:?}");
-    assert!(
-        steps[0].1.contains("for the 2 of a campaign") && steps[1].1.starts_with("delivered ann@b.test"),
-        "{steps:?}"
-    );
-    assert_eq!(queued, [(other, "held")], "who was not written to yet is found in the queue");
-    world.control().cancel_campaign("autumn").await.unwrap();
-    pass(MINUTE).await;
-    let (steps, queued) = said("slow@b.test").await;
-    assert!(steps.iter().all(|(of, _)| *of == id) && queued.is_empty());
-    assert!(steps.last().unwrap().1.contains("its campaign was cancelled"), "{steps:?}");
-    let (steps, _) = said(&id.to_string()).await;
-    assert_eq!(steps.last().unwrap().1, "cancelled: 1 of its list get nothing");
-}
-
-#[tokio::test(start_paused = true)]
 async fn a_bounce_is_counted_and_nobody_is_sent_a_notice() {
     let mut world = World::new().await;
     world.receiver("b.test", |_, _| "550 5.1.1 no such user");

@@ -4,6 +4,7 @@
 #![allow(clippy::unwrap_used, reason = "a test says what it expects by failing")]
 
 mod bulk;
+mod bulk_why;
 mod cause;
 mod circuit;
 mod circuit_campaigns;

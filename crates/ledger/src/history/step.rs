@@ -133,12 +133,17 @@ impl fmt::Display for StepKind {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             StepKind::Accepted { account, from, recipients, recipient_count, size, client, tls, .. } => {
-                write!(f, "accepted from <{}> for ", from.as_deref().unwrap_or(""))?;
-                match recipient_count {
-                    Some(count) => write!(f, "the {count} of a campaign")?,
-                    None => f.write_str(&list(recipients))?,
+                match (recipient_count, from) {
+                    // Of a campaign that the spool remembers: its letter is not there any more.
+                    (Some(count), None) => write!(f, "accepted for the {count} of a campaign")?,
+                    (Some(count), Some(from)) => write!(f, "accepted from <{from}> for the {count} of a campaign")?,
+                    (None, from) => {
+                        write!(f, "accepted from <{}> for {}", from.as_deref().unwrap_or(""), list(recipients))?;
+                    }
                 }
-                write!(f, ", {size} octets")?;
+                if *size > 0 {
+                    write!(f, ", {size} octets")?;
+                }
                 match account {
                     Some(account) => write!(f, ", account {account}")?,
                     None => write!(f, ", a notice of ours")?,

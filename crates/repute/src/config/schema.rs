@@ -345,7 +345,7 @@ const LIMITS: Section = Section {
             "memory",
             Size,
             Optional("64 MiB, or a 16th of that memory"),
-            "Contents of fresh messages kept in memory; what is over it is read back from the spool.",
+            "Fresh messages kept in memory, contents and envelopes; what is over it is read back from the spool.",
         ),
         key(
             "outgoing_memory",

@@ -165,11 +165,14 @@ fn connect(path: &Path) -> rusqlite::Result<Connection> {
 }
 
 fn set_up_writer(db: &Connection, options: &Options) -> rusqlite::Result<()> {
-    // The first two count only for a database that is empty yet.
+    // Both count only for a database that is empty yet; in another the second would be a write, for which a full disk has
+    // no room.
+    db.execute_batch(&format!("PRAGMA page_size = {PAGE_OCTETS};"))?;
+    if db.query_row("PRAGMA auto_vacuum", [], |row| row.get::<_, i64>(0))? == 0 {
+        db.execute_batch("PRAGMA auto_vacuum = INCREMENTAL;")?;
+    }
     db.execute_batch(&format!(
-        "PRAGMA page_size = {PAGE_OCTETS};
-         PRAGMA auto_vacuum = INCREMENTAL;
-         PRAGMA journal_mode = WAL;
+        "PRAGMA journal_mode = WAL;
          PRAGMA synchronous = FULL;
          PRAGMA fullfsync = ON;
          PRAGMA checkpoint_fullfsync = ON;
@@ -197,4 +200,23 @@ fn migrate(db: &mut Connection, found: usize) -> rusqlite::Result<()> {
     }
     transaction.pragma_update(None, "user_version", MIGRATIONS.len() as i64)?;
     transaction.commit()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// After a crash on a full disk the spool could not be opened, though the database had all that waits.
+    #[test]
+    fn a_database_that_is_there_is_opened_without_a_write() {
+        let state = repute_testkit::State::new();
+        let path = state.join("spool.sqlite");
+        let first = open_writer(&path, &Options::default()).unwrap();
+        let mode: i64 = first.query_row("PRAGMA auto_vacuum", [], |row| row.get(0)).unwrap();
+        assert_eq!(mode, 2, "a new database shrinks by steps");
+        drop(first);
+        let _again = open_writer(&path, &Options::default()).unwrap();
+        let log = std::fs::metadata(path.with_extension("sqlite-wal")).map_or(0, |log| log.len());
+        assert_eq!(log, 0, "octets in its log");
+    }
 }

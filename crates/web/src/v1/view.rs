@@ -144,7 +144,7 @@ impl MessageView {
                 self.account = account.clone();
                 self.from = from.clone();
                 self.accepted = Some(step.at.to_string());
-                self.size = Some(*size);
+                self.size = Some(*size).filter(|size| *size > 0);
                 self.message_id = Some(header_id.clone()).filter(|id| !id.is_empty());
                 for address in recipients {
                     self.recipient(address);
