@@ -8,6 +8,7 @@
 //! Fails: a disk that is full, read-only or broken fails the commits that met it; nothing of
 //! them is kept, settlements are kept in memory and tried again, and the thread goes on.
 
+mod beside;
 mod checkpoint;
 mod company;
 mod damage;
@@ -34,12 +35,13 @@ use repute_types::{Content, MessageId, PartId, Timestamp};
 use rusqlite::ErrorCode;
 use tokio::sync::{Semaphore, oneshot};
 
+use self::beside::Beside;
 use self::checkpoint::Checkpointer;
 use self::company::Company;
 pub use self::company::Idle;
 use self::database::Database;
 use self::health::Health;
-use self::inbox::{Inbox, Work};
+use self::inbox::{Arrival, Inbox, Work};
 #[doc(hidden)]
 pub use self::journal::try_journal;
 use self::journal::{Found, Journal};
@@ -55,6 +57,8 @@ use crate::{
 /// Where a test may watch, delay, fail or kill the writer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Step {
+    /// A large content is written and synced; its message is not. On the thread of whoever hands it in.
+    Beside,
     /// A batch is taken, nothing is written.
     BeforeTransaction,
     /// A message is put down, in memory or in a transaction that is open.
@@ -84,7 +88,7 @@ pub enum Fault {
     Io,
 }
 
-/// Called on the writer's thread at each step.
+/// Called on the writer's thread at each step, but for the first.
 pub trait Hook: Send + Sync + 'static {
     fn at(&self, step: Step) -> Result<(), Fault>;
 }
@@ -98,6 +102,11 @@ pub trait Told: Send + Sync + 'static {
     /// How much of that is kept, or was given up.
     fn kept(&self) -> u64;
 }
+
+/// Such a part of a segment of the journal a content may take; a larger one goes beside.
+const LARGE: usize = 4;
+/// Large contents that are written at a time: the disk is no sooner with more.
+const LARGE_AT_A_TIME: usize = 8;
 
 /// Lets everything pass.
 struct NoHook;
@@ -180,6 +189,11 @@ pub struct SqliteSpool {
     view: View,
     health: Arc<Health>,
     damaged_blocks: u64,
+    /// A content of more octets goes beside.
+    large: usize,
+    /// Bounds the large contents that are written at a time.
+    large_turns: Semaphore,
+    hook: Arc<dyn Hook>,
     /// Bounds the commits that wait: backpressure instead of memory.
     turns: Semaphore,
     writer: Option<JoinHandle<()>>,
@@ -198,30 +212,68 @@ impl SqliteSpool {
         let mut reserve = Reserve::new(dir.join("reserve"), &path, 2 * options.log_octets);
         let taken = schema::taken(&connection).map_err(failed)?;
         let journal = open_journal(dir, &options, taken, &mut reserve)?;
-        let database = Database::new(connection, &options, checkpointer, reserve).map_err(failed)?;
+        let beside = Beside::open(dir).map_err(|source| OpenError::Folder { path: dir.join("large"), source })?;
+        let database = Database::new(connection, beside.clone(), &options, checkpointer, reserve).map_err(failed)?;
         let readers = Arc::new(Readers::new(path.clone()));
         readers.warm().map_err(failed)?;
         schema::sync_folder(dir).map_err(|source| OpenError::Folder { path: dir.to_owned(), source })?;
 
         let damaged_blocks = journal.1.iter().map(|found| found.damaged).sum();
-        let most_content = inbox::MOST_CONTENT.min(journal.0.octets() as usize / 4);
+        let segment = journal.0.octets() as usize;
+        let most_content = inbox::MOST_CONTENT.min(segment / 4);
         let inbox = Arc::new(Inbox::new(most_content, options.told.clone()));
-        let store = Store::new(database, taken, journal, options.hook.clone()).map_err(failed)?;
+        let store = Store::new((database, beside.clone()), taken, journal, options.hook.clone()).map_err(failed)?;
+        if damaged_blocks == 0 {
+            // What is left there takes room and does no harm.
+            let _ = beside.sweep(|id| store.may_hold(id));
+        }
         let (pending, files, health) = (store.pending().clone(), store.files(), store.health().clone());
         let (for_thread, company) = (inbox.clone(), Company::new(options.idle.clone()));
         let writer = std::thread::Builder::new()
             .name("spool".into())
             .spawn(move || writer::run(store, &for_thread, company))
             .map_err(OpenError::Thread)?;
-        let view = View { inbox, pending, files, readers };
+        let view = View { inbox, pending, files, beside, readers };
         let turns = Semaphore::new(options.waiting.max(1));
-        Ok(SqliteSpool { view, health, damaged_blocks, turns, writer: Some(writer), _lock: lock })
+        let (large, large_turns) = (segment / LARGE, Semaphore::new(LARGE_AT_A_TIME));
+        let hook = options.hook;
+        Ok(SqliteSpool {
+            view,
+            health,
+            damaged_blocks,
+            large,
+            large_turns,
+            hook,
+            turns,
+            writer: Some(writer),
+            _lock: lock,
+        })
     }
 
     /// Blocks of the journal that could not be read at the start: what they held is lost, and whose it was is not known. A
     /// place behind the last block that the disk refuses to read counts as one.
     pub fn damaged_blocks(&self) -> u64 {
         self.damaged_blocks
+    }
+
+    /// The message with its content on the disk, where that is large.
+    async fn arrival(&self, message: NewMessage) -> Result<Arrival, SpoolError> {
+        if message.content.len() <= self.large {
+            return Ok(Arrival { message, beside: None });
+        }
+        let _turn = self.large_turns.acquire().await.map_err(|_| SpoolError::Closed)?;
+        let (beside, hook) = (self.view.beside.clone(), self.hook.clone());
+        let (id, content) = (message.meta.id, message.content.clone());
+        let written = tokio::task::spawn_blocking(move || {
+            let written = beside.write(id, &content).map_err(|error| error.to_string())?;
+            hook.at(Step::Beside).map(|()| written).map_err(|fault| format!("a test says: {fault:?}"))
+        });
+        match written.await {
+            Ok(Ok(written)) => Ok(Arrival { message, beside: Some(written) }),
+            Ok(Err(text)) => Err(SpoolError::Storage(format!("a large content: {text}"))),
+            // The task is lost only where the runtime is shutting down.
+            Err(_) => Err(SpoolError::Closed),
+        }
     }
 
     /// Waits its turn, then until the writer has it on disk.
@@ -264,7 +316,8 @@ impl Spool for SqliteSpool {
     fn commit(&self, message: NewMessage) -> BoxFuture<'_, Result<Committed, SpoolError>> {
         Box::pin(async move {
             let id = message.meta.id;
-            self.write(Work::Message(message)).await?;
+            let arrival = self.arrival(message).await?;
+            self.write(Work::Message(arrival)).await?;
             Ok(Committed::proof(id))
         })
     }

@@ -21,9 +21,10 @@ use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use repute_spool::sqlite::{Options, Step};
 use repute_spool::{NewMessage, Spool, SqliteSpool};
-use repute_types::{Random, SeededRandom, SystemRandom};
+use repute_types::{MessageId, Random, SeededRandom, SystemRandom};
 
-const STEPS: [Step; 10] = [
+const STEPS: [Step; 11] = [
+    Step::Beside,
     Step::BeforeTransaction,
     Step::AfterInsert,
     Step::BeforeCommit,
@@ -218,6 +219,11 @@ async fn check_after(dir: &Path, before: &BTreeSet<u64>, said: &Said, what: &str
         .query_row("PRAGMA integrity_check", [], |row| row.get(0))
         .unwrap();
     assert_eq!(sound, "ok", "{what}");
+    let beside = std::fs::read_dir(dir.join("large")).unwrap().map(|entry| entry.unwrap().file_name());
+    for name in beside {
+        let large: MessageId = name.to_str().unwrap().parse().unwrap();
+        assert!(parts.contains_key(&large.0), "{what}: a content beside is no message's: {large}");
+    }
     // Begin the next round small.
     for (number, numbers) in parts.iter().filter(|(number, _)| *number % 5 != 0) {
         numbers.iter().for_each(|part| spool.settle(done(*number, *part)));

@@ -1,8 +1,8 @@
 //! A power cut at every sync boundary.
 //!
 //! What is on the disk is copied at each instant at which the writer relies on it: after each
-//! commit, before it is answered, after all of a segment of the journal has gone into the database, and after
-//! each copy of the database's log. A cut then leaves the last
+//! commit, before it is answered, after a large content is written, after all of a segment of the journal has gone into
+//! the database, and after each copy of the database's log. A cut then leaves the last
 //! such state, with any selection of the sectors written since: none, all, the first so many,
 //! or at random. Whatever remains is opened. Promise: every message answered by then is
 //! there whole; the one under way is there whole or not at all; nothing else is.
@@ -13,7 +13,7 @@ mod common;
 
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Condvar, Mutex};
+use std::sync::{Arc, Condvar, LazyLock, Mutex};
 use std::thread::ThreadId;
 
 use common::*;
@@ -23,6 +23,8 @@ use repute_testkit::power::{Image, each_cut, image, lay};
 use repute_types::{Random, SeededRandom, Timestamp};
 
 const FILES: [&str; 4] = ["journal-0", "journal-1", "spool.sqlite", "spool.sqlite-wal"];
+/// Messages of a run at most: each may have a file beside.
+const MESSAGES: u64 = 24;
 /// Of a block in the journal: its header (docs/spool.md), and where the next one may begin.
 const HEADER: usize = 40;
 const PAGE: usize = 4096;
@@ -30,6 +32,15 @@ const PAGE: usize = 4096;
 /// In memory where there is such a place: what is synced is copied by the test, so no disk is needed.
 fn folder() -> tempfile::TempDir {
     tempfile::tempdir_in("/dev/shm").unwrap_or_else(|_| tempfile::tempdir().unwrap())
+}
+
+/// All files that there may be.
+fn files() -> &'static [&'static str] {
+    static FOUND: LazyLock<Vec<&str>> = LazyLock::new(|| {
+        let large = (1..=MESSAGES).map(|n| &*format!("large/{}", id(n)).leak());
+        FILES.into_iter().chain(large).collect()
+    });
+    &FOUND
 }
 
 /// One thing at a time: a transaction or a copy of the log, so that the copies are of one instant. A step of the
@@ -86,15 +97,20 @@ fn record_of(
                 Step::BeforeCheckpoint => {
                     turn.take();
                     // Nothing goes from the log into the database before the log is synced.
-                    images.lock().unwrap().push((image(&path, &FILES), *committed.lock().unwrap()));
+                    images.lock().unwrap().push((image(&path, files()), *committed.lock().unwrap()));
                 }
                 Step::AfterCommit | Step::Drained | Step::AfterCheckpoint => {
                     let mut committed = committed.lock().unwrap();
                     *committed += usize::from(step == Step::AfterCommit);
-                    images.lock().unwrap().push((image(&path, &FILES), *committed));
+                    images.lock().unwrap().push((image(&path, files()), *committed));
                     if step != Step::Drained {
                         turn.give();
                     }
+                }
+                Step::Beside => {
+                    turn.take();
+                    images.lock().unwrap().push((image(&path, files()), *committed.lock().unwrap()));
+                    turn.give();
                 }
                 Step::AfterDrain => turn.give(),
                 _ => {}
@@ -106,7 +122,7 @@ fn record_of(
     let spool = SqliteSpool::open(dir.path(), options).unwrap();
     let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
     runtime.block_on(prepare(&spool));
-    images.lock().unwrap().push((image(dir.path(), &FILES), 0));
+    images.lock().unwrap().push((image(dir.path(), files()), 0));
     started.store(true, Ordering::SeqCst);
     runtime.block_on(act(&spool));
     started.store(false, Ordering::SeqCst);
@@ -132,8 +148,10 @@ fn check_opens(disk: &Image, messages: &[NewMessage], surely: usize, at_most: us
 
 fn check_cuts(log_octets: u64, seed: u64) -> usize {
     let random = SeededRandom::new(seed);
+    // Some stand beside.
+    let most = |n| if n % 4 == 0 { 100_000 } else { 12_000 };
     let messages: Vec<_> =
-        (1..=24).map(|n| message(n, octets(n, random.below(12_000) as usize), &["a.example"])).collect();
+        (1..=MESSAGES).map(|n| message(n, octets(n, random.below(most(n)) as usize), &["a.example"])).collect();
     let states = record(log_octets, &messages);
     let mut cuts = 0;
     for (n, pair) in states.windows(2).enumerate() {

@@ -24,7 +24,9 @@ pub fn image(dir: &Path, files: &[&'static str]) -> Image {
 pub fn lay(dir: &Path, image: &Image) {
     for (file, octets) in image {
         if !octets.is_empty() {
-            std::fs::write(dir.join(file), octets).expect("a folder of the test's own takes a file");
+            let path = dir.join(file);
+            path.parent().map(std::fs::create_dir_all).transpose().expect("a folder of the test's own takes a folder");
+            std::fs::write(path, octets).expect("a folder of the test's own takes a file");
         }
     }
 }

@@ -12,9 +12,10 @@ use std::sync::Arc;
 use repute_types::{MessageId, PartId};
 use rusqlite::{Connection, ErrorCode, TransactionBehavior};
 
+use super::beside::Beside;
 use super::checkpoint::{self, Checkpointer};
 use super::inbox::Work;
-use super::journal::Files;
+use super::journal::{Files, Place};
 use super::pending::Kept;
 use super::reserve::Reserve;
 use super::rows::{self, Rows, Statements};
@@ -86,6 +87,7 @@ pub(super) fn id_of_key(key: i64) -> MessageId {
 pub(super) struct Database {
     db: Connection,
     hook: Arc<dyn Hook>,
+    beside: Beside,
     next_content: i64,
     /// Reused for every record and for contents that come in slices.
     buffer: Vec<u8>,
@@ -102,6 +104,7 @@ pub(super) struct Database {
 impl Database {
     pub fn new(
         db: Connection,
+        beside: Beside,
         options: &Options,
         checkpointer: Checkpointer,
         reserve: Reserve,
@@ -114,6 +117,7 @@ impl Database {
         let mut database = Database {
             db,
             hook,
+            beside,
             next_content,
             buffer,
             checkpointer,
@@ -168,7 +172,7 @@ impl Database {
         generation: Option<u64>,
     ) -> Result<(), Failure> {
         let pages = PAGES_OF_CHANGE * (messages.len() + changes.len()) as u64;
-        let octets: u64 = messages.iter().map(|kept| u64::from(kept.content.len)).sum();
+        let octets: u64 = messages.iter().map(|kept| kept.content.octets()).sum();
         self.hook.at(Step::BeforeDrain)?;
         let kept = changes.iter().filter(|(_, change)| !change.is_end()).count() as u64;
         self.expect_room(octets + messages.len() as u64 * GROWTH_OF_MESSAGE + kept * GROWTH_OF_CHANGE)?;
@@ -177,9 +181,14 @@ impl Database {
                 rows.change(*part, change)?;
             }
             for kept in messages {
+                let Place { segment, offset, seal } = kept.content;
+                let Some(offset) = offset else {
+                    rows.take_large(&kept.meta, &kept.parts, seal)?;
+                    continue;
+                };
                 // What cannot be read is damaged: its checksum says so to whoever asks for it.
-                let content = files.read(kept.content).map(|(content, _)| content).unwrap_or_default();
-                rows.take(&kept.meta, &kept.parts, &content, kept.content.crc)?;
+                let content = files.read(segment, offset, seal).map(|(content, _)| content).unwrap_or_default();
+                rows.take(&kept.meta, &kept.parts, &content, seal.crc)?;
             }
             rows.count_ends()?;
             generation.map_or(Ok(()), |generation| rows.took(generation))
@@ -283,9 +292,12 @@ impl Database {
         let mut statements = Statements::prepare(&transaction)?;
         let mut rows = Rows::new(&transaction, &mut statements, &mut self.next_content, &mut self.buffer, &*self.hook);
         write(&mut rows)?;
+        let gone = std::mem::take(&mut rows.gone);
         drop(rows);
         drop(statements);
         transaction.commit()?;
+        // Whatever is synced of this transaction: that their parts have ended stands in the journal, or was synced with it.
+        gone.iter().for_each(|id| self.beside.remove(*id));
         Ok(())
     }
 

@@ -13,6 +13,7 @@ use repute_types::{MessageId, PartId};
 use tokio::sync::oneshot;
 
 use super::Told;
+use super::beside::Written;
 use crate::{CampaignWrite, Change, NewMessage, Settlement, SpoolError};
 
 /// How long a settlement waits for a commit to travel with (docs/queue-states.md): long enough
@@ -30,27 +31,41 @@ const MOST_SETTLEMENTS: usize = 4096;
 
 pub(super) type Answer = oneshot::Sender<Result<(), SpoolError>>;
 
+/// A message that came, its content on the disk already where it is large.
+pub(super) struct Arrival {
+    pub message: NewMessage,
+    pub beside: Option<Written>,
+}
+
+impl Arrival {
+    /// To whom bulk mail went is kept for longer than the journal is.
+    pub fn is_for_journal(&self) -> bool {
+        !self.message.meta.members
+    }
+}
+
 /// What is waited for until it is on disk.
 pub(super) enum Work {
-    Message(NewMessage),
+    Message(Arrival),
     Campaign(CampaignWrite),
     /// Whom bulk mail went to whose ids are below this one.
     Forget(MessageId),
 }
 
 impl Work {
-    /// Octets that are written, more or less.
+    /// Octets that are written by the writer, more or less.
     pub fn size(&self) -> usize {
         match self {
-            Work::Message(message) => message.content.len(),
+            Work::Message(Arrival { beside: Some(_), .. }) => 0,
+            Work::Message(arrival) => arrival.message.content.len(),
             Work::Campaign(write) => write.size(),
             Work::Forget(_) => 0,
         }
     }
 
-    pub fn message(&self) -> Option<&NewMessage> {
+    pub fn arrival(&self) -> Option<&Arrival> {
         match self {
-            Work::Message(message) => Some(message),
+            Work::Message(arrival) => Some(arrival),
             Work::Campaign(_) | Work::Forget(_) => None,
         }
     }
@@ -317,7 +332,7 @@ impl State {
         let flushes = !self.flushes.is_empty();
         let settlements = self.settlements.len().min(if self.refused { usize::MAX } else { MOST_SETTLEMENTS });
         // What is done to a campaign counts on what was settled of it before.
-        let awaited = self.is_hurried() || self.commits.iter().any(|waiting| waiting.work.message().is_none());
+        let awaited = self.is_hurried() || self.commits.iter().any(|waiting| waiting.work.arrival().is_none());
         let ready = match told {
             Some(told) if !awaited && settlements < MOST_SETTLEMENTS => {
                 let kept = told.kept();

@@ -27,6 +27,7 @@ pub(super) use self::block::{Block, Record};
 pub(super) use self::read::Found;
 use self::read::Scanned;
 pub use self::tried::try_journal;
+use super::beside::Seal;
 
 /// Blocks begin on a page of the system's cache, so that no page of one that is synced is written again.
 const ALIGNED: u64 = 4096;
@@ -40,11 +41,27 @@ const ZEROS: u64 = 1 << 20;
 /// Where a content stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Place {
+    /// Where the message's record is.
     pub segment: usize,
-    pub offset: u64,
-    pub len: u32,
-    /// CRC-32 of the content.
-    pub crc: u32,
+    /// `None`: in a file of its own, beside.
+    pub offset: Option<u64>,
+    pub seal: Seal,
+}
+
+impl Place {
+    /// The same, of a block that begins there.
+    pub fn of_block(self, segment: usize, at: u64) -> Place {
+        Place { segment, offset: self.offset.map(|offset| at + offset), ..self }
+    }
+
+    pub fn is_beside(&self) -> bool {
+        self.offset.is_none()
+    }
+
+    /// Octets of content that go into the database.
+    pub fn octets(&self) -> u64 {
+        if self.is_beside() { 0 } else { u64::from(self.seal.len) }
+    }
 }
 
 struct Segment {
@@ -174,11 +191,11 @@ impl Journal {
 }
 
 impl Files {
-    /// A content, whether it checks or not: the place may have been written over meanwhile.
-    pub fn read(&self, place: Place) -> io::Result<(Content, bool)> {
-        let mut octets = vec![0; place.len as usize];
-        self.0[place.segment].read_exact_at(&mut octets, place.offset)?;
-        let whole = crc32fast::hash(&octets) == place.crc;
+    /// A content in a segment, whether it checks or not: the place may have been written over meanwhile.
+    pub fn read(&self, segment: usize, offset: u64, seal: Seal) -> io::Result<(Content, bool)> {
+        let mut octets = vec![0; seal.len as usize];
+        self.0[segment].read_exact_at(&mut octets, offset)?;
+        let whole = crc32fast::hash(&octets) == seal.crc;
         Ok((Content::from(octets), whole))
     }
 }

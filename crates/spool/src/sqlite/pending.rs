@@ -14,7 +14,7 @@ use super::schema::PAGE_OCTETS;
 use crate::{Change, MessageMeta, PartRecord};
 
 /// Octets of content in one slice, and one message more: they are held while they are written.
-const MOST_CONTENT: u32 = 4 << 20;
+const MOST_CONTENT: u64 = 4 << 20;
 
 /// A message in the journal.
 #[derive(Clone, Debug)]
@@ -80,9 +80,9 @@ impl State {
     }
 }
 
-/// Content, and two pages for what stands beside it.
+/// Content, and two pages for what stands with it.
 fn octets_of(content: Place) -> u64 {
-    u64::from(content.len) + 2 * PAGE_OCTETS
+    content.octets() + 2 * PAGE_OCTETS
 }
 
 #[derive(Default)]
@@ -97,8 +97,9 @@ impl Pending {
         state.messages.insert(meta.id, Arc::new(Kept { meta, parts, content }));
     }
 
-    /// A change that stands in the journal now, in this segment.
-    pub fn change(&self, part: PartId, change: &Change, segment: usize) {
+    /// A change that stands in the journal now, in this segment. Gives the message that has gone with it, where its content
+    /// stands beside.
+    pub fn change(&self, part: PartId, change: &Change, segment: usize) -> Option<MessageId> {
         let mut state = self.lock();
         let Some(kept) = state.messages.get_mut(&part.message) else {
             // What comes after the end of a part changes nothing.
@@ -106,7 +107,7 @@ impl Pending {
                 state.segments[segment].changes.push(part);
                 state.changes.insert(part, (change.clone(), segment));
             }
-            return;
+            return None;
         };
         let kept = Arc::make_mut(kept);
         match change {
@@ -117,9 +118,12 @@ impl Pending {
                 }
             }
         }
-        if kept.parts.is_empty() {
-            state.remove(part.message);
+        if !kept.parts.is_empty() {
+            return None;
         }
+        let is_beside = kept.content.is_beside();
+        state.remove(part.message);
+        is_beside.then_some(part.message)
     }
 
     /// Octets that the messages will take in the database, more or less.
@@ -206,7 +210,7 @@ impl Pending {
             if let Some(kept) = state.messages.get(id)
                 && kept.content.segment == segment
             {
-                octets += kept.content.len;
+                octets += kept.content.octets();
                 slice.messages.push(kept.clone());
             }
         }

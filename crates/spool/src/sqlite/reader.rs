@@ -7,8 +7,10 @@ use repute_types::{Content, MessageId, PartId};
 use rusqlite::{Connection, OptionalExtension, Row};
 use tokio::sync::Semaphore;
 
+use super::beside::Seal;
 use super::damage::{self, is_damage};
 use super::database::{id_of_key, key};
+use super::rows::BESIDE;
 use super::schema;
 use crate::{Campaign, Member, MessageMeta, PartRecord, SpoolError, Tally, codec};
 
@@ -96,8 +98,27 @@ pub(super) fn part(db: &Connection, id: PartId) -> Result<PartRecord, SpoolError
     part.ok_or(SpoolError::Missing(id.message))?.map_err(|_| SpoolError::Damaged(id.message))
 }
 
+/// What the database has of a content.
+pub(super) enum Stored {
+    Here(Content),
+    Beside(Seal),
+}
+
 /// Row by row, so that a large content is held once; the checksum is verified.
-pub(super) fn content(db: &Connection, id: MessageId) -> Result<Content, SpoolError> {
+pub(super) fn content(db: &Connection, id: MessageId) -> Result<Stored, SpoolError> {
+    let mut statement =
+        db.prepare_cached("SELECT first, crc FROM message WHERE id = ?1 AND chunks = ?2").map_err(storage)?;
+    let beside = statement
+        .query_row((key(id), BESIDE), |row| Ok(Seal { len: row.get(0)?, crc: row.get(1)? }))
+        .optional()
+        .map_err(of_message(id))?;
+    match beside {
+        Some(seal) => Ok(Stored::Beside(seal)),
+        None => content_here(db, id).map(Stored::Here),
+    }
+}
+
+fn content_here(db: &Connection, id: MessageId) -> Result<Content, SpoolError> {
     let mut statement = db
         .prepare_cached(
             "SELECT m.crc, m.chunks, c.data FROM message m

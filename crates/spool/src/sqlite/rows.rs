@@ -5,8 +5,9 @@ use std::collections::HashMap;
 use repute_types::{Content, MessageId, PartId};
 use rusqlite::{CachedStatement, Connection, OptionalExtension};
 
+use super::beside::Seal;
 use super::database::{Failure, id_of_key, key};
-use super::inbox::Work;
+use super::inbox::{Arrival, Work};
 use super::{Hook, Step};
 use crate::{
     Campaign, CampaignState, CampaignWrite, Change, Ended, MessageMeta, NewMessage, PartRecord, Settlement, Tally,
@@ -15,6 +16,8 @@ use crate::{
 
 /// A content row's octets at most: bounds what is copied at once of a large message.
 const CHUNK_OCTETS: usize = 1 << 20;
+/// In the place of a number of rows: the content stands beside, and in the place of the first row is its length.
+pub(super) const BESIDE: i64 = -1;
 /// Members forgotten in one transaction: some megabytes of the log.
 const FORGET_STEP: i64 = 20_000;
 
@@ -56,6 +59,8 @@ pub(super) struct Rows<'s, 'db> {
     ended: HashMap<(i64, Ended), i64>,
     /// Messages whose last part goes stay where they are.
     pub leaves_content: bool,
+    /// Messages that go with this transaction and whose contents stand beside.
+    pub gone: Vec<MessageId>,
 }
 
 impl<'s, 'db> Rows<'s, 'db> {
@@ -66,12 +71,22 @@ impl<'s, 'db> Rows<'s, 'db> {
         buffer: &'s mut Vec<u8>,
         hook: &'s dyn Hook,
     ) -> Rows<'s, 'db> {
-        Rows { db, statements, next_content, buffer, hook, ended: HashMap::new(), leaves_content: false }
+        Rows {
+            db,
+            statements,
+            next_content,
+            buffer,
+            hook,
+            ended: HashMap::new(),
+            leaves_content: false,
+            gone: Vec::new(),
+        }
     }
 
     pub fn work(&mut self, work: &Work) -> Result<(), Failure> {
         match work {
-            Work::Message(message) => self.insert(message),
+            Work::Message(Arrival { message, beside: Some(written) }) => self.insert_large(message, written.seal),
+            Work::Message(Arrival { message, beside: None }) => self.insert(message),
             Work::Campaign(write) => self.campaign(write),
             Work::Forget(before) => self.forget(key(*before)),
         }
@@ -81,6 +96,26 @@ impl<'s, 'db> Rows<'s, 'db> {
         self.add(&message.meta, &message.parts, &message.content, None)?;
         self.hook.at(Step::AfterInsert)?;
         Ok(())
+    }
+
+    fn insert_large(&mut self, message: &NewMessage, seal: Seal) -> Result<(), Failure> {
+        self.add_large(&message.meta, &message.parts, seal)?;
+        self.hook.at(Step::AfterInsert)?;
+        Ok(())
+    }
+
+    /// A message out of the journal whose content stands beside. One that is here already is left as it is.
+    pub fn take_large(&mut self, meta: &MessageMeta, parts: &[PartRecord], seal: Seal) -> Result<(), Failure> {
+        if holds(self.db, meta.id)? {
+            return Ok(());
+        }
+        self.add_large(meta, parts, seal)
+    }
+
+    fn add_large(&mut self, meta: &MessageMeta, parts: &[PartRecord], seal: Seal) -> Result<(), Failure> {
+        codec::meta_to_octets(meta, self.buffer);
+        self.statements.add_message.execute((key(meta.id), seal.len, BESIDE, seal.crc, &self.buffer[..]))?;
+        self.insert_parts(meta, parts)
     }
 
     /// A message out of the journal, its content under the checksum that it had there: damage is not covered up.
@@ -312,7 +347,11 @@ impl<'s, 'db> Rows<'s, 'db> {
         let rows = self.statements.drop_message.query_row([key], |row| Ok((row.get(0)?, row.get(1)?))).optional()?;
         if let Some((first, chunks)) = rows {
             let (first, chunks): (i64, i64) = (first, chunks);
-            self.statements.drop_content.execute((first, first + chunks - 1))?;
+            if chunks == BESIDE {
+                self.gone.push(id_of_key(key));
+            } else {
+                self.statements.drop_content.execute((first, first + chunks - 1))?;
+            }
         }
         Ok(())
     }

@@ -72,6 +72,9 @@ const MIGRATIONS: &[&str] = &[
 ",
     // Blocks of the journal have a second form since: a version that does not know it would take them for none.
     "",
+    // Large contents stand beside since, with -1 `chunks` and their length as `first`, and a record of the journal says so:
+    // a version that does not know it would take them for damaged.
+    "",
 ];
 
 /// Makes the folder and takes its lock, which is released when the file is closed. Blocks for as long as `patience`.

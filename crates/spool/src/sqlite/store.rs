@@ -12,13 +12,14 @@ use std::time::{Duration, Instant};
 
 use repute_types::{MessageId, PartId};
 
+use super::beside::Beside;
 use super::database::{Database, Failure};
 use super::health::Health;
-use super::inbox::Work;
+use super::inbox::{Arrival, Work};
 use super::journal::{Block, Files, Found, Journal, Place, Record};
 use super::pending::{Known, Pending, Slice};
 use super::{Hook, Step};
-use crate::{NewMessage, Refusal, Settlement};
+use crate::{Refusal, Settlement};
 
 /// Messages and changes of a segment at most, so that what is known of them in memory stays small.
 const MOST_ENTRIES: usize = 16_384;
@@ -28,8 +29,6 @@ const STEP: usize = 8;
 /// The same at least, and the step of one in a hurry.
 const LEAST_STEP: usize = 64;
 const LONG_STEP: usize = 1024;
-/// Such a part of a segment a content may take; a larger one goes into the database at once.
-const LARGE: u64 = 4;
 /// Such a part of a segment is for settlements by which parts are gone, where there is no room for others: what is cancelled
 /// on a full disk makes room.
 const ENDS: u64 = 32;
@@ -47,6 +46,7 @@ const LOOK_EVERY: Duration = Duration::from_millis(100);
 
 pub(super) struct Store {
     database: Database,
+    beside: Beside,
     journal: Journal,
     /// The youngest generation of which everything is in the database.
     taken: u64,
@@ -65,7 +65,7 @@ pub(super) struct Store {
 impl Store {
     /// Goes on with what the journal holds.
     pub fn new(
-        database: Database,
+        (database, beside): (Database, Beside),
         taken: u64,
         (journal, found): (Journal, Vec<Found>),
         hook: Arc<dyn Hook>,
@@ -77,12 +77,30 @@ impl Store {
                     // A step of the drain that was under way has brought it there.
                     Record::Message { meta, .. } if database.holds(meta.id)? => {}
                     Record::Message { meta, parts, content } => pending.add(meta, parts, content),
-                    Record::Change(part, change) => pending.change(part, &change, generation.segment),
+                    // Its content goes with the rest that is no message's.
+                    Record::Change(part, change) => _ = pending.change(part, &change, generation.segment),
                 }
             }
         }
         let (block, health) = (Block::default(), Arc::default());
-        Ok(Store { database, journal, taken, pending, hook, block, came: 0, failing: None, looked: None, health })
+        Ok(Store {
+            database,
+            beside,
+            journal,
+            taken,
+            pending,
+            hook,
+            block,
+            came: 0,
+            failing: None,
+            looked: None,
+            health,
+        })
+    }
+
+    /// Whether there is such a message, by all that can be read.
+    pub fn may_hold(&self, id: MessageId) -> bool {
+        self.pending.holds(id) || self.database.holds(id).unwrap_or(true)
     }
 
     pub fn health(&self) -> &Arc<Health> {
@@ -123,12 +141,6 @@ impl Store {
         self.journal.files()
     }
 
-    /// Whether a message goes through the journal.
-    pub fn is_for_journal(&self, message: &NewMessage) -> bool {
-        // To whom bulk mail went is kept for longer than the journal is.
-        message.content.len() as u64 <= self.journal.octets() / LARGE && !message.meta.members
-    }
-
     /// Keeps settlements, in order, and then works that are messages, durably, or does nothing. Gives where each content is;
     /// `None` where all of it went into the database instead, being more than a segment holds or what could be read as several blocks.
     pub fn keep<'a>(
@@ -151,7 +163,7 @@ impl Store {
         self.hook.at(Step::BeforeTransaction)?;
         self.block.clear();
         let settled = self.put_settlements(settlements)?;
-        let mut places = self.put_messages(works.clone().filter_map(Work::message))?;
+        let mut places = self.put_messages(works.clone().filter_map(Work::arrival))?;
         if self.block.octets() > self.journal.octets() || self.block.looks_like_more() {
             self.drain()?;
             self.database.write(settlements, works)?;
@@ -163,14 +175,15 @@ impl Store {
         self.passed(Step::AfterCommit);
         let segment = self.journal.active();
         self.came += places.len() + settled.len();
-        let stands = |place: Place| Place { segment, offset: at + place.offset, ..place };
         for Settled { settlement, notices } in settled {
-            self.pending.change(settlement.part, &settlement.change, segment);
+            if let Some(gone) = self.pending.change(settlement.part, &settlement.change, segment) {
+                self.beside.remove(gone);
+            }
             for (notice, place) in settlement.notices.iter().zip(notices) {
-                self.pending.add(notice.meta.clone(), notice.parts.clone(), stands(place));
+                self.pending.add(notice.meta.clone(), notice.parts.clone(), place.of_block(segment, at));
             }
         }
-        places.iter_mut().for_each(|place| *place = stands(*place));
+        places.iter_mut().for_each(|place| *place = place.of_block(segment, at));
         Ok(Some(places))
     }
 
@@ -212,14 +225,17 @@ impl Store {
         }
     }
 
-    fn put_messages<'a>(&mut self, messages: impl Iterator<Item = &'a NewMessage>) -> Result<Vec<Place>, Failure> {
+    fn put_messages<'a>(&mut self, arrivals: impl Iterator<Item = &'a Arrival>) -> Result<Vec<Place>, Failure> {
         let (mut seen, mut places) = (HashSet::<MessageId>::new(), Vec::new());
-        for message in messages {
+        for Arrival { message, beside } in arrivals {
             let id = message.meta.id;
             if !seen.insert(id) || self.pending.holds(id) {
                 return Err(Failure::Record(format!("there is a message {id} already")));
             }
-            places.push(self.block.message(&message.meta, &message.parts, &message.content));
+            places.push(match beside {
+                Some(written) => self.block.large_message(&message.meta, &message.parts, written.seal),
+                None => self.block.message(&message.meta, &message.parts, &message.content),
+            });
             self.hook.at(Step::AfterInsert)?;
         }
         Ok(places)

@@ -2,21 +2,24 @@
 //!
 //! Things move from the first to the last and are asked for in that order, so that nothing is missed on its way.
 
+use std::io;
 use std::sync::Arc;
 
 use repute_types::{Content, MessageId, PartId};
 use tokio::sync::oneshot;
 
+use super::beside::Beside;
 use super::inbox::Inbox;
-use super::journal::Files;
+use super::journal::{Files, Place};
 use super::pending::{Kept, Known, Pending};
-use super::reader::{self, Page, Readers};
+use super::reader::{self, Page, Readers, Stored};
 use crate::{Campaign, Change, Member, MessageMeta, PartRecord, SpoolError};
 
 pub(super) struct View {
     pub inbox: Arc<Inbox>,
     pub pending: Arc<Pending>,
     pub files: Files,
+    pub beside: Beside,
     pub readers: Arc<Readers>,
 }
 
@@ -52,21 +55,30 @@ impl View {
             return Ok(content);
         }
         while let Some(kept) = self.pending.message(id) {
-            let (files, place) = (self.files.clone(), kept.content);
-            let read = tokio::task::spawn_blocking(move || files.read(place)).await;
-            match read {
-                Ok(Ok((content, true))) => return Ok(content),
-                Ok(Ok((_, false))) => {}
-                Ok(Err(error)) => return Err(SpoolError::Storage(format!("the journal: {error}"))),
-                // The task is lost only where the runtime is shutting down.
-                Err(_) => return Err(SpoolError::Closed),
+            let Place { segment, offset, seal } = kept.content;
+            let (files, beside) = (self.files.clone(), self.beside.clone());
+            let content = read(move || match offset {
+                Some(offset) => files.read(segment, offset, seal).map(|(content, whole)| whole.then_some(content)),
+                None => beside.read(id, seal),
+            });
+            if let Some(content) = content.await? {
+                return Ok(content);
             }
             // It may have gone into the database meanwhile, and its place been written over.
             if self.pending.message(id).is_some_and(|now| now.content == kept.content) {
                 return Err(SpoolError::Damaged(id));
             }
         }
-        self.readers.ask(move |db| reader::content(db, id)).await
+        let seal = match self.readers.ask(move |db| reader::content(db, id)).await? {
+            Stored::Here(content) => return Ok(content),
+            Stored::Beside(seal) => seal,
+        };
+        let beside = self.beside.clone();
+        if let Some(content) = read(move || beside.read(id, seal)).await? {
+            return Ok(content);
+        }
+        // It may have gone meanwhile.
+        self.readers.ask(move |db| reader::meta(db, id)).await.and(Err(SpoolError::Damaged(id)))
     }
 
     pub async fn part(&self, id: PartId) -> Result<PartRecord, SpoolError> {
@@ -154,6 +166,17 @@ impl View {
 
     pub async fn member(&self, part: PartId) -> Result<Option<Member>, SpoolError> {
         self.readers.ask(move |db| reader::member(db, part)).await
+    }
+}
+
+/// Reads a content off the async threads.
+async fn read(
+    read: impl FnOnce() -> io::Result<Option<Content>> + Send + 'static,
+) -> Result<Option<Content>, SpoolError> {
+    match tokio::task::spawn_blocking(read).await {
+        Ok(read) => read.map_err(|error| SpoolError::Storage(format!("a content: {error}"))),
+        // The task is lost only where the runtime is shutting down.
+        Err(_) => Err(SpoolError::Closed),
     }
 }
 

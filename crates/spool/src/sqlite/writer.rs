@@ -11,9 +11,10 @@ use std::time::{Duration, Instant};
 use repute_types::{MessageId, PartId};
 
 use super::Step;
+use super::beside::Written;
 use super::company::Company;
 use super::database::Failure;
-use super::inbox::{Answer, Batch, Inbox, LINGER, Waiting, Work};
+use super::inbox::{Answer, Arrival, Batch, Inbox, LINGER, Waiting, Work};
 use super::journal::Place;
 use super::pending::Pending;
 use super::store::Store;
@@ -58,7 +59,7 @@ pub(super) fn run(mut store: Store, inbox: &Inbox, mut company: Company) {
 fn work_off(store: &mut Store, inbox: &Inbox, batch: Batch) -> bool {
     let Batch { commits, settlements, .. } = batch;
     let (kept, written): (Vec<_>, Vec<_>) =
-        commits.into_iter().partition(|waiting| waiting.work.message().is_some_and(|m| store.is_for_journal(m)));
+        commits.into_iter().partition(|waiting| waiting.work.arrival().is_some_and(Arrival::is_for_journal));
     let all_settled = settlements.is_empty() && kept.is_empty() || keep(store, inbox, kept, settlements);
     if !written.is_empty() {
         write(store, inbox, written);
@@ -191,17 +192,19 @@ fn one_by_one<T>(
     }
 }
 
-/// The caller may have gone; nothing is kept, so there is nothing to undo.
-fn refuse(waiting: Waiting, failure: &Failure) {
-    let _ = waiting.answer.send(Err(failure.to_error()));
+/// The caller may have gone; nothing is kept but a large content, and that goes before anybody is told.
+fn refuse(Waiting { work, answer }: Waiting, failure: &Failure) {
+    drop(work);
+    let _ = answer.send(Err(failure.to_error()));
 }
 
 /// What is in the journal is known to readers before anybody is told.
 fn answer_kept(pending: &Pending, inbox: &Inbox, commits: Vec<Waiting>, places: Option<Vec<Place>>) {
     let mut places = places.into_iter().flatten();
     for Waiting { work, answer } in commits {
-        let Work::Message(message) = work else { continue };
+        let Work::Message(Arrival { message, beside }) = work else { continue };
         let (id, parts) = (message.meta.id, message.parts.len());
+        beside.into_iter().for_each(Written::keep);
         if let Some(place) = places.next() {
             pending.add(message.meta, message.parts, place);
         }
@@ -211,7 +214,10 @@ fn answer_kept(pending: &Pending, inbox: &Inbox, commits: Vec<Waiting>, places: 
 
 fn answer_written(inbox: &Inbox, Waiting { work, answer }: Waiting) {
     match work {
-        Work::Message(message) => tell(inbox, answer, message.meta.id, message.parts.len()),
+        Work::Message(Arrival { message, beside }) => {
+            beside.into_iter().for_each(Written::keep);
+            tell(inbox, answer, message.meta.id, message.parts.len());
+        }
         // What a campaign has on disk is asked for by whoever goes on with it.
         Work::Campaign(_) | Work::Forget(_) => {
             let _ = answer.send(Ok(()));

@@ -8,6 +8,7 @@ use std::ops::Range;
 
 use repute_types::{Content, MessageId, PartId};
 
+use super::super::beside::Seal;
 use super::{ALIGNED, Place};
 use crate::codec::Bad;
 use crate::{Change, Ended, MessageMeta, PartRecord, codec};
@@ -23,6 +24,8 @@ const MARK: [u8; 3] = *b"RPJ";
 
 const MESSAGE: u8 = 1;
 const CHANGE: u8 = 2;
+/// A message whose content stands in a file of its own.
+const LARGE_MESSAGE: u8 = 3;
 
 const DONE: u8 = 0;
 const DELIVERED: u8 = 1;
@@ -78,11 +81,22 @@ impl Block {
             sum.update(slice);
             self.octets.extend_from_slice(slice);
         }
-        let place = Place { segment: 0, offset, len: content.len() as u32, crc: sum.finalize() };
-        self.records.push(MESSAGE);
+        let seal = Seal { len: content.len() as u32, crc: sum.finalize() };
+        self.message_record(MESSAGE, meta, parts, seal);
+        Place { segment: 0, offset: Some(offset), seal }
+    }
+
+    /// Adds a message whose content stands beside.
+    pub fn large_message(&mut self, meta: &MessageMeta, parts: &[PartRecord], seal: Seal) -> Place {
+        self.message_record(LARGE_MESSAGE, meta, parts, seal);
+        Place { segment: 0, offset: None, seal }
+    }
+
+    fn message_record(&mut self, kind: u8, meta: &MessageMeta, parts: &[PartRecord], seal: Seal) {
+        self.records.push(kind);
         self.records.extend_from_slice(&meta.id.0.to_le_bytes());
-        self.u32(place.len);
-        self.u32(place.crc);
+        self.u32(seal.len);
+        self.u32(seal.crc);
         codec::meta_to_octets(meta, &mut self.record);
         self.take_record();
         self.u32(parts.len() as u32);
@@ -91,7 +105,6 @@ impl Block {
             codec::part_to_octets(part, &mut self.record);
             self.take_record();
         }
-        place
     }
 
     /// Whether a page behind its first begins as a block does: what a client wrote there could be read as one, should the
@@ -220,9 +233,13 @@ pub(super) fn records(octets: &[u8], segment: usize, contents: Range<u64>) -> Re
         let kind = cursor.take(1)?[0];
         let message = MessageId(cursor.u64()?);
         match kind {
-            MESSAGE => {
-                let content = Place { segment, offset, len: cursor.u32()?, crc: cursor.u32()? };
-                offset += u64::from(content.len);
+            MESSAGE | LARGE_MESSAGE => {
+                let seal = Seal { len: cursor.u32()?, crc: cursor.u32()? };
+                let mut content = Place { segment, offset: None, seal };
+                if kind == MESSAGE {
+                    content.offset = Some(offset);
+                    offset += u64::from(seal.len);
+                }
                 if offset > contents.end {
                     return Err(Bad);
                 }

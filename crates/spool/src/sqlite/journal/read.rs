@@ -86,10 +86,11 @@ fn block_at(file: &impl FileExt, at: u64, octets: u64, scanned: &Scanned) -> io:
 }
 
 fn is_torn(file: &impl FileExt, record: &Record) -> bool {
-    let Record::Message { content: Place { offset, len, crc, .. }, .. } = record else { return false };
-    let mut octets = vec![0; *len as usize];
+    // What stands beside was synced before.
+    let Record::Message { content: Place { offset: Some(offset), seal, .. }, .. } = record else { return false };
+    let mut octets = vec![0; seal.len as usize];
     // A content that the disk refuses to read is damaged: its message is named.
-    file.read_exact_at(&mut octets, *offset).is_ok() && crc32fast::hash(&octets) != *crc
+    file.read_exact_at(&mut octets, *offset).is_ok() && crc32fast::hash(&octets) != seal.crc
 }
 
 #[cfg(test)]

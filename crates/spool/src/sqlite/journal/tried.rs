@@ -126,8 +126,8 @@ fn try_found(choices: &mut Choices<'_>) {
     assert!(scanned.end <= disk.len() && scanned.end.is_multiple_of(ALIGNED), "ends at {}", scanned.end);
     assert!(scanned.blocks <= pages && scanned.found.damaged <= pages + 1, "{} blocks", scanned.blocks);
     for record in &scanned.found.records {
-        if let Record::Message { content: Place { offset, len, .. }, .. } = record {
-            assert!(offset + u64::from(*len) <= disk.len(), "a content of {len} at {offset}");
+        if let Record::Message { content: Place { offset: Some(offset), seal, .. }, .. } = record {
+            assert!(offset + u64::from(seal.len) <= disk.len(), "a content of {} at {offset}", seal.len);
         }
     }
 }

@@ -3,9 +3,10 @@
 use repute_types::envelope::EnvelopeOptions;
 use repute_types::{Address, Content, MessageId, PartId, Recipient, Stream, Timestamp};
 
+use super::super::ALIGNED;
 use super::super::block::{Block, HEADER, Record};
-use super::super::{ALIGNED, Place};
 use super::{Choices, Disk, MOST_BLOCKS, Range};
+use crate::sqlite::beside::Seal;
 use crate::{Change, Ended, MessageMeta, PartRecord, PartState, Pending};
 
 /// A block as it was written.
@@ -48,13 +49,19 @@ pub(super) fn put(disk: &mut Disk, choices: &mut Choices<'_>, at: u64, turn: (u6
                 block.change(change.0, &change.1);
                 Record::Change(change.0, change.1)
             }
+            3 => {
+                let (meta, parts) = message(id, choices)?;
+                let seal = Seal { len: choices.number() as u32, crc: choices.number() as u32 };
+                let content = block.large_message(&meta, &parts, seal);
+                Record::Message { meta, parts, content }
+            }
             kind => {
                 is_forged |= kind == 7;
                 let content = if kind == 7 { forged(contents_end, choices) } else { content(choices) };
                 contents_end += content.len() as u64;
                 let (meta, parts) = message(id, choices)?;
                 let place = block.message(&meta, &parts, &content);
-                Record::Message { meta, parts, content: Place { offset: at + place.offset, ..place } }
+                Record::Message { meta, parts, content: place.of_block(0, at) }
             }
         };
         records.push(record);
