@@ -32,6 +32,7 @@ mod standard;
 mod tlsrpt;
 pub mod token;
 mod unpack;
+mod zip;
 
 pub use authfail::AuthFailure;
 pub use cause::Cause;
@@ -74,31 +75,39 @@ pub enum Comeback {
     Reply(Letter),
 }
 
-/// Reads a message that came back.
+/// Reads a message that came back; of several reports in one mail, the first.
 pub fn read(content: &[u8]) -> Comeback {
+    read_all(content).swap_remove(0)
+}
+
+/// Reads a message that came back. Never empty; several are DMARC and TLS reports that came together, those that can be
+/// read before those that cannot.
+pub fn read_all(content: &[u8]) -> Vec<Comeback> {
     let mail = Mail::read(content);
-    if let Some(found) = packed::read(&mail) {
-        return found;
-    }
-    if let Some(complaint) = complaint::read(&mail) {
+    let reports = packed::read(&mail);
+    if reports.is_empty() { vec![of_mail(&mail)] } else { reports }
+}
+
+fn of_mail(mail: &Mail<'_>) -> Comeback {
+    if let Some(complaint) = complaint::read(mail) {
         return match AuthFailure::of(complaint) {
             Ok(failure) => Comeback::DmarcFailure(Box::new(failure)),
             Err(complaint) => Comeback::Complaint(Box::new(complaint)),
         };
     }
-    if let Some(told) = ses::read(&mail) {
+    if let Some(told) = ses::read(mail) {
         return told;
     }
-    if let Some(report) = standard::read(&mail) {
+    if let Some(report) = standard::read(mail) {
         return Comeback::Report(report);
     }
-    if let Some(report) = wrapped(&mail) {
+    if let Some(report) = wrapped(mail) {
         return Comeback::Report(report);
     }
-    let letter = letter::letter(&mail);
-    let kind = letter::kind(&mail, &letter);
+    let letter = letter::letter(mail);
+    let kind = letter::kind(mail, &letter);
     if kind != letter::Kind::Unsubscribe
-        && let Some(report) = freeform::read(&mail)
+        && let Some(report) = freeform::read(mail)
     {
         return Comeback::Report(report);
     }
@@ -124,15 +133,16 @@ fn wrapped(mail: &Mail<'_>) -> Option<Report> {
     standard::read(&inner)
 }
 
-/// Reads a file by hand: messages as [`read`] does (one, or those of an mbox), or a DMARC or TLS report as it was attached,
-/// packed or not. Never empty.
+/// Reads a file by hand: messages as [`read_all`] does (one, or those of an mbox), or DMARC and TLS reports as they were
+/// attached, packed or not. Never empty.
 pub fn read_file(octets: &[u8]) -> Vec<Comeback> {
     if !packed::is_report_file(octets) {
-        return mail::messages(octets).into_iter().map(read).collect();
+        return mail::messages(octets).into_iter().flat_map(read_all).collect();
     }
-    vec![match packed::of_file(octets) {
-        Some(Ok(found)) => found,
-        Some(Err(why)) => Comeback::Unreadable(Unreadable { why }),
-        None => Comeback::Unreadable(Unreadable { why: packed::NEITHER.to_owned() }),
-    }]
+    let unreadable = |why| Comeback::Unreadable(Unreadable { why });
+    let files = packed::of_file(octets, &mut unpack::Room::new());
+    if files.is_empty() {
+        return vec![unreadable(packed::NEITHER.to_owned())];
+    }
+    files.into_iter().map(|file| file.unwrap_or_else(unreadable)).collect()
 }

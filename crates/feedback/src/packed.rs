@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use crate::Comeback;
 use crate::mail::{Leaf, Mail, text_of};
-use crate::unpack::{self, Inside};
+use crate::unpack::{self, Inside, Refused, Room};
 use crate::{dmarc, tlsrpt};
 
 /// What a report that cannot be read is, and why it cannot.
@@ -17,38 +17,53 @@ pub struct Unreadable {
 /// Why a file that is no report is none.
 pub(crate) const NEITHER: &str = "there is neither XML nor JSON in it";
 
+/// A bomb that packs badly, or a file that nobody calls a report.
+const NEITHER_SO_FAR: &str = "it unpacks to more than 16 MiB, and there is neither XML nor JSON in what was read of it";
+
 /// Of JSON nothing can be read where the end is missing.
 const TOO_LARGE: &str = "it is larger than a report on TLS is: more than 16 MiB";
 
-/// `None` where no attachment is a report.
-pub(crate) fn read(mail: &Mail<'_>) -> Option<Comeback> {
+/// All reports that are attached, and after them why others cannot be read. Empty where no attachment is a report.
+pub(crate) fn read(mail: &Mail<'_>) -> Vec<Comeback> {
     let is_announced = is_announced(mail);
-    let mut refused = None;
-    for leaf in mail.leaves.iter().filter(|leaf| may_be_report(leaf)).take(4) {
+    let (mut found, mut refused) = (Vec::new(), Vec::new());
+    let mut room = Room::new();
+    for leaf in mail.leaves.iter().filter(|leaf| may_be_report(leaf)) {
         let octets = leaf.octets(unpack::MOST + 1);
-        match of_file(&octets) {
-            Some(Ok(found)) => return Some(found),
-            Some(Err(why)) if is_announced => refused = refused.or(Some(why)),
+        let files = of_file(&octets, &mut room);
+        if files.is_empty() && is_announced && unpack::is_packed(&octets) {
             // Packed three times, or something else: the mail of a machine, and no letter.
-            None if is_announced && unpack::is_packed(&octets) => refused = refused.or(Some(NEITHER.to_owned())),
-            _ => {}
+            refused.push(NEITHER.to_owned());
+        }
+        for file in files {
+            match file {
+                Ok(report) => found.push(report),
+                Err(why) if is_announced && !refused.contains(&why) => refused.push(why),
+                Err(_) => {}
+            }
         }
     }
-    refused.map(|why| Comeback::Unreadable(Unreadable { why }))
+    found.extend(refused.into_iter().map(|why| Comeback::Unreadable(Unreadable { why })));
+    found
 }
 
-/// A file as it is: packed or not. `None` where it is neither XML nor JSON.
-pub(crate) fn of_file(octets: &[u8]) -> Option<Result<Comeback, String>> {
-    let Inside { content, is_cut } = match unpack::unpack(octets) {
-        Ok(inside) => inside,
-        Err(why) => return Some(Err(why.to_string())),
+/// A file as it is: packed or not, with one report in it or several. Empty where there is neither XML nor JSON in it.
+pub(crate) fn of_file(octets: &[u8], room: &mut Room) -> Vec<Result<Comeback, String>> {
+    let of_one = |inside| match inside {
+        Ok(inside) => of_content(&inside),
+        Err(why) => Some(Err(Refused::to_string(&why))),
     };
-    let content = in_utf8(&content);
+    unpack::unpack(octets, room).into_iter().filter_map(of_one).collect()
+}
+
+fn of_content(inside: &Inside<'_>) -> Option<Result<Comeback, String>> {
+    let content = in_utf8(&inside.content);
     let content = content.trim_ascii_start();
-    match content.first()? {
-        b'<' => Some(dmarc::read(content, is_cut).map(|report| Comeback::DmarcReport(Box::new(report)))),
-        b'{' if is_cut => Some(Err(TOO_LARGE.to_owned())),
-        b'{' => Some(tlsrpt::read(content).map(|report| Comeback::TlsReport(Box::new(report)))),
+    match content.first() {
+        Some(b'<') => Some(dmarc::read(content, inside.is_cut).map(|report| Comeback::DmarcReport(Box::new(report)))),
+        Some(b'{') if inside.is_cut => Some(Err(TOO_LARGE.to_owned())),
+        Some(b'{') => Some(tlsrpt::read(content).map(|report| Comeback::TlsReport(Box::new(report)))),
+        _ if inside.is_cut => Some(Err(NEITHER_SO_FAR.to_owned())),
         _ => None,
     }
 }

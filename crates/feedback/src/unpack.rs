@@ -1,9 +1,10 @@
 //! Reports come packed: gzip (RFC 1952) or ZIP, both from strangers.
 //!
-//! Promise: what is unpacked is at most [`MOST`] octets, and what is larger is cut there, and said to be; more than [`RATIO`] times
-//! what came (beyond [`FREE`] octets) is refused, so that a bomb is a refusal and not an outage. Of a ZIP the first file
-//! is taken that is called .xml or .json, else the first; what was packed twice is unpacked twice, within the same bounds, and no more
-//! often; nothing is written anywhere. What stands behind gzip and is none, like the zeros of a tape, is passed over.
+//! Promise: a file that is unpacked is at most [`MOST`] octets, and what is larger is cut there, and said to be; more than [`RATIO`]
+//! times what came (beyond [`FREE`] octets) is refused, so that a bomb is a refusal and not an outage. Of a ZIP all files
+//! are taken that are called as reports are, else the first; what was packed twice is unpacked twice, within the same bounds, and no
+//! more often; once [`Room`] is used up no other file is opened, and that is said. Nothing is written anywhere. What stands behind
+//! gzip and is none, like the zeros of a tape, is passed over.
 
 use std::borrow::Cow;
 use std::io::Read;
@@ -11,14 +12,15 @@ use std::io::Read;
 use flate2::bufread::GzDecoder;
 use flate2::read::DeflateDecoder;
 
+use crate::zip::{self, Entry, Packed};
+
 /// The largest reports seen are some MiB; this holds some twenty thousand records, which is all that is read of one.
 pub(crate) const MOST: usize = 16 << 20;
 /// XML of many like records packs 60 times; a bomb a thousand.
 const RATIO: usize = 200;
 const FREE: usize = 1 << 20;
-/// Files of a ZIP that are looked at, with folders and what a Mac adds about files.
-const ENTRIES: usize = 8;
-
+/// What is packed in what is packed counts as well.
+const FILES: usize = 64;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum Refused {
     #[error("it unpacks to more than {RATIO} times its size, which no report does")]
@@ -27,6 +29,30 @@ pub(crate) enum Refused {
     Broken,
     #[error("there is no file in it")]
     Empty,
+    #[error("it holds more than is read at a time, {FILES} files or 16 MiB, and the rest was left out")]
+    Rest,
+}
+
+/// How much is still unpacked of all that came together; the last file may be as large as any.
+pub(crate) struct Room {
+    files: usize,
+    octets: usize,
+}
+
+impl Room {
+    pub fn new() -> Room {
+        Room { files: FILES, octets: MOST }
+    }
+
+    fn open<'a>(&mut self, file: &Closed<'a>) -> Result<Inside<'a>, Refused> {
+        if self.files == 0 || self.octets == 0 {
+            return Err(Refused::Rest);
+        }
+        self.files -= 1;
+        let inside = file.open()?;
+        self.octets = self.octets.saturating_sub(inside.content.len());
+        Ok(inside)
+    }
 }
 
 /// Whether this is packed at all.
@@ -48,24 +74,68 @@ impl<'a> Inside<'a> {
     }
 }
 
-/// What is inside, of what was packed twice in the inner; what is not packed is itself.
-pub(crate) fn unpack(octets: &[u8]) -> Result<Inside<'_>, Refused> {
-    let outer = unpack_once(octets)?;
-    if !is_packed(&outer.content) {
-        return Ok(outer);
+/// The files that are inside, of what was packed twice in the inner; what is not packed is itself. Never empty.
+pub(crate) fn unpack<'a>(octets: &'a [u8], room: &mut Room) -> Vec<Result<Inside<'a>, Refused>> {
+    let outer = match Closed::all(octets) {
+        Ok(outer) => outer,
+        Err(why) => return vec![Err(why)],
+    };
+    let mut files = Vec::new();
+    for file in outer {
+        match room.open(&file) {
+            Ok(inside) if is_packed(&inside.content) => unpack_inner(&inside, room, &mut files),
+            other => files.push(other),
+        }
+        if files.last() == Some(&Err(Refused::Rest)) {
+            break;
+        }
     }
-    let Inside { content, is_cut } = unpack_once(&outer.content)?;
-    Ok(Inside { is_cut: is_cut || outer.is_cut, content: Cow::Owned(content.into_owned()) })
+    files
 }
 
-fn unpack_once(octets: &[u8]) -> Result<Inside<'_>, Refused> {
-    if octets.starts_with(b"\x1f\x8b") {
-        return gzip(octets);
+fn unpack_inner<'a>(outer: &Inside<'_>, room: &mut Room, files: &mut Vec<Result<Inside<'a>, Refused>>) {
+    let inner = match Closed::all(&outer.content) {
+        Ok(inner) => inner,
+        Err(why) => return files.push(Err(why)),
+    };
+    for file in inner {
+        let inside = room.open(&file).map(|inside| Inside {
+            content: Cow::Owned(inside.content.into_owned()),
+            is_cut: inside.is_cut || outer.is_cut,
+        });
+        let is_rest = inside == Err(Refused::Rest);
+        files.push(inside);
+        if is_rest {
+            break;
+        }
     }
-    if octets.starts_with(b"PK") && is_packed(octets) {
-        return zip(octets);
+}
+
+/// A file that is not unpacked yet.
+enum Closed<'a> {
+    Plain(&'a [u8]),
+    Gzip(&'a [u8]),
+    Zip(Entry<'a>),
+}
+
+impl<'a> Closed<'a> {
+    fn all(octets: &'a [u8]) -> Result<Vec<Closed<'a>>, Refused> {
+        if octets.starts_with(b"\x1f\x8b") {
+            return Ok(vec![Closed::Gzip(octets)]);
+        }
+        if !is_packed(octets) {
+            return Ok(vec![Closed::Plain(octets)]);
+        }
+        Ok(zip::entries(octets)?.into_iter().map(Closed::Zip).collect())
     }
-    Ok(Inside::of(octets))
+
+    fn open(&self) -> Result<Inside<'a>, Refused> {
+        match self {
+            Closed::Plain(octets) => Ok(Inside::of(octets)),
+            Closed::Gzip(octets) => gzip(octets),
+            Closed::Zip(entry) => of_zip(entry),
+        }
+    }
 }
 
 /// One member after the other (RFC 1952 §2.2).
@@ -95,90 +165,16 @@ fn add(out: &mut Vec<u8>, from: impl Read, packed: usize) -> Result<bool, Refuse
     if most < MOST { Err(Refused::TooMuch) } else { Ok(true) }
 }
 
-/// The file that is called a report, else the first, by the headers that stand before the files (APPNOTE §4.3.7).
-fn zip(octets: &[u8]) -> Result<Inside<'_>, Refused> {
-    let (mut first, mut rest) = (None, octets);
-    for _ in 0..ENTRIES {
-        let entry = match Entry::read(rest) {
-            Ok(entry) => entry,
-            // Behind the last file stands the directory.
-            Err(why) => return first.map_or(Err(why), |entry: Entry| entry.open()),
-        };
-        if entry.is_report() {
-            return entry.open();
+fn of_zip<'a>(entry: &Entry<'a>) -> Result<Inside<'a>, Refused> {
+    let data = entry.data;
+    match (entry.packed, entry.size) {
+        (Packed::Deflated, _) => inflate(data, entry.whole),
+        // Of what is larger than is read, the rest may not be here.
+        (Packed::Stored, Some(size)) if size > MOST => {
+            Ok(Inside { is_cut: true, ..Inside::of(&data[..data.len().min(size)]) })
         }
-        let behind = entry.behind();
-        if !entry.is_no_file() {
-            first.get_or_insert(entry);
-        }
-        match behind {
-            Some(behind) => rest = behind,
-            None if first.is_some() => break,
-            None => return Err(Refused::Broken),
-        }
-    }
-    first.map_or(Err(Refused::Empty), |entry| entry.open())
-}
-
-/// A file of a ZIP as its header says.
-struct Entry<'a> {
-    name: &'a [u8],
-    flags: u16,
-    method: u16,
-    /// Packed.
-    size: usize,
-    /// What stands behind the header: the file, and all that is behind it.
-    data: &'a [u8],
-    /// Octets with the header.
-    whole: usize,
-}
-
-impl<'a> Entry<'a> {
-    fn read(octets: &'a [u8]) -> Result<Entry<'a>, Refused> {
-        let Some(header) = octets.first_chunk::<30>().filter(|h| h.starts_with(b"PK\x03\x04")) else {
-            return Err(if octets.len() < 30 || octets.starts_with(b"PK") { Refused::Empty } else { Refused::Broken });
-        };
-        let short = |at: usize| u16::from_le_bytes([header[at], header[at + 1]]);
-        let long = |at: usize| u32::from_le_bytes([header[at], header[at + 1], header[at + 2], header[at + 3]]);
-        let name = usize::from(short(26));
-        let data = octets.get(30 + name + usize::from(short(28))..).ok_or(Refused::Broken)?;
-        let name = &octets[30..30 + name];
-        let (flags, method, size) = (short(6), short(8), long(18) as usize);
-        Ok(Entry { name, flags, method, size, data, whole: octets.len() })
-    }
-
-    /// `None` where the header does not say how long the file is, or the end is missing.
-    fn behind(&self) -> Option<&'a [u8]> {
-        if self.flags & 8 == 0 || (self.method == 0 && self.is_no_file()) { self.data.get(self.size..) } else { None }
-    }
-
-    fn is_report(&self) -> bool {
-        let ends = |end: &[u8]| {
-            self.name.len() >= end.len() && self.name[self.name.len() - end.len()..].eq_ignore_ascii_case(end)
-        };
-        !self.is_no_file() && (ends(b".xml") || ends(b".json"))
-    }
-
-    /// A folder, or what a Mac keeps beside a file.
-    fn is_no_file(&self) -> bool {
-        let last = self.name.rsplit(|b| *b == b'/').next().unwrap_or_default();
-        last.is_empty() || last.starts_with(b"._") || self.name.starts_with(b"__MACOSX/")
-    }
-
-    fn open(&self) -> Result<Inside<'a>, Refused> {
-        if self.flags & 1 != 0 {
-            return Err(Refused::Broken);
-        }
-        let (data, size) = (self.data, self.size);
-        match self.method {
-            8 => inflate(data, self.whole),
-            // Of what is larger than is read, the rest may not be here.
-            0 if self.flags & 8 == 0 && size > MOST => {
-                Ok(Inside { is_cut: true, ..Inside::of(&data[..data.len().min(size)]) })
-            }
-            0 if self.flags & 8 == 0 => data.get(..size).map(Inside::of).ok_or(Refused::Broken),
-            _ => Err(Refused::Broken),
-        }
+        (Packed::Stored, Some(size)) => data.get(..size).map(Inside::of).ok_or(Refused::Broken),
+        (Packed::Stored, None) | (Packed::Unknown, _) => Err(Refused::Broken),
     }
 }
 
@@ -217,6 +213,13 @@ mod tests {
         encoder.finish().unwrap()
     }
 
+    /// The only file inside.
+    fn unpack(octets: &[u8]) -> Result<Inside<'_>, Refused> {
+        let mut files = super::unpack(octets, &mut Room::new());
+        assert_eq!(files.len(), 1, "{files:?}");
+        files.remove(0)
+    }
+
     #[test]
     fn what_is_packed_is_unpacked() {
         let whole = |octets: &[u8]| {
@@ -246,6 +249,41 @@ mod tests {
         // How long the first one is stands behind it: nobody knows where the next begins.
         let unknown = zip_entry("readme.txt", 8, 8, &deflate(b"read me"));
         assert_eq!(inside(&[&unknown[..], &report].concat()), b"read me");
+    }
+
+    /// Only the first was read.
+    #[test]
+    fn all_reports_of_a_zip_are_unpacked() {
+        let whole = |octets: &[u8]| -> Vec<Vec<u8>> {
+            super::unpack(octets, &mut Room::new()).into_iter().map(|file| file.unwrap().content.into_owned()).collect()
+        };
+        let (one, two) = (zip_entry("1.xml", 8, 0, &deflate(b"one")), zip_entry("2.XML", 0, 0, b"two"));
+        let readme = zip_entry("readme.txt", 8, 0, &deflate(b"read me"));
+        let empty = zip_entry("empty.txt", 0, 0, b"");
+        let all = [&empty[..], &one, &readme, &two].concat();
+        assert_eq!(whole(&all), [b"one", b"two"]);
+        let packed = [zip_entry("1.xml.gz", 0, 0, &gzip(b"one")), zip_entry("2.zip", 8, 0, &deflate(&two))].concat();
+        assert_eq!(whole(&packed), [b"one", b"two"]);
+        assert_eq!(whole(&zip_entry("all.zip", 8, 0, &deflate(&all))), [b"one", b"two"]);
+    }
+
+    #[test]
+    fn what_is_packed_together_is_unpacked_up_to_a_bound_and_that_is_said() {
+        let count = |octets: &[u8]| {
+            let files = super::unpack(octets, &mut Room::new());
+            assert_eq!(files.last(), Some(&Err(Refused::Rest)));
+            assert_eq!(files.iter().filter(|file| file.is_err()).count(), 1);
+            files.len() - 1
+        };
+        let small = zip_entry("r.xml", 0, 0, b"report");
+        assert_eq!(count(&small.repeat(100)), FILES);
+        assert_eq!(count(&zip_entry("r.zip", 8, 0, &deflate(&small)).repeat(100)), FILES / 2);
+        let large = zip_entry("r.xml", 0, 0, &vec![b' '; 6 << 20]);
+        assert_eq!(count(&large.repeat(5)), 3);
+        // All that comes in one mail has one room.
+        let mut room = Room::new();
+        assert_eq!(super::unpack(&large.repeat(3), &mut room).len(), 3);
+        assert_eq!(super::unpack(&small, &mut room), [Err(Refused::Rest)]);
     }
 
     /// It was dropped, as neither XML nor JSON.

@@ -33,9 +33,10 @@ pub(super) async fn read(works: &Works, store: &Returned, id: MessageId) -> Resu
         works.note(Level::Error, "returned", format!("{id} cannot be read: it is kept and passed over"));
         return store.done(id, Vec::new(), now, true).await;
     };
-    if reports::keep(works, &said).await? {
+    if reports::keep_all(works, &said).await? {
         return store.done(id, Vec::new(), now, false).await;
     }
+    let Some(said) = said.into_iter().next() else { return store.done(id, Vec::new(), now, false).await };
     let ways = ways_of(works, &mail, &said);
     if ways.is_empty()
         && let Some(role @ ("postmaster" | "abuse")) = role_of(&mail)
@@ -67,11 +68,11 @@ pub(super) async fn read(works: &Works, store: &Returned, id: MessageId) -> Resu
     store.done(id, heard, now, keep).await
 }
 
-/// What a message says. It may be large, and is a stranger's: read beside the mail, not in its way. `None` is a
+/// What a message says, in all the reports that it carries. It may be large, and is a stranger's: read beside the mail, not in its way. `None` is a
 /// fault of ours.
-pub(super) async fn understand(content: &Content) -> Option<Comeback> {
+pub(super) async fn understand(content: &Content) -> Option<Vec<Comeback>> {
     let octets = content.to_vec();
-    tokio::task::spawn_blocking(move || repute_feedback::read(&octets)).await.ok()
+    tokio::task::spawn_blocking(move || repute_feedback::read_all(&octets)).await.ok()
 }
 
 fn role_of(mail: &ReturnedMail) -> Option<&'static str> {

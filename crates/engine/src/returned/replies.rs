@@ -39,7 +39,7 @@ pub(super) async fn may_come(works: &Works, returned: &door::Returned) -> Result
     };
     let parts: Option<Vec<PartId>> = returned.recipients.iter().map(part_of).collect();
     let (Some(parts), Some(_)) = (parts, &returned.from) else { return Ok(()) };
-    if !matches!(act::understand(&returned.content).await, Some(Comeback::Reply(_))) {
+    if !matches!(act::understand(&returned.content).await.as_deref(), Some([Comeback::Reply(_)])) {
         return Ok(());
     }
     let mut refused = Ok(());

@@ -12,11 +12,20 @@ use super::sentence;
 use crate::config::Settings;
 use crate::works::Works;
 
-/// Whether it was a report, and so is done with.
+/// Whether they were reports, all that one mail carried, and so are done with. Where it is broken off, those that were kept
+/// are known the next time.
 ///
 /// # Errors
-/// Where it cannot be kept now.
-pub(super) async fn keep(works: &Works, said: &Comeback) -> Result<bool, LedgerError> {
+/// Where one cannot be kept now.
+pub(super) async fn keep_all(works: &Works, said: &[Comeback]) -> Result<bool, LedgerError> {
+    let mut were_reports = false;
+    for report in said {
+        were_reports |= keep(works, report).await?;
+    }
+    Ok(were_reports)
+}
+
+async fn keep(works: &Works, said: &Comeback) -> Result<bool, LedgerError> {
     let Some(store) = works.doors.reports.as_ref() else { return Ok(false) };
     let (settings, now) = (works.settings(), works.now());
     let (line, is_new) = match said {

@@ -389,6 +389,33 @@ async fn reports_about_our_domains_are_kept_once_and_others_are_not() {
     world.stop().await;
 }
 
+/// The first was kept, and the others dropped without a word.
+#[tokio::test(start_paused = true)]
+async fn of_several_reports_in_one_mail_all_are_kept_once() {
+    let (mut world, _there, _home) = world().await;
+    let xml = |domain: &str, id: &str| dmarc_report(domain, id).split_once("\r\n\r\n").unwrap().1.to_owned();
+    let part = |text: &str| format!("--x\r\nContent-Type: text/xml\r\n\r\n{text}\r\n");
+    let mail = [
+        "Subject: Report Domain: example.com\r\nMIME-Version: 1.0\r\nContent-Type: multipart/mixed; boundary=x\r\n\r\n",
+        &part(&xml("victim.test", "1")),
+        &part("<feedback><record></row></feedback>"),
+        &part(&xml("example.com", "2")),
+        &part(&xml("example.com", "3")),
+        "--x--\r\n",
+    ]
+    .concat();
+    for _ in 0..2 {
+        comes_back(&world, "dmarc@bounces.example.com", "dmarc@r.test", &mail).await.unwrap();
+    }
+    let kept = world.reports.clone().unwrap().list(None, 10).unwrap();
+    let mut names: Vec<_> = kept.into_iter().map(|report| report.name).collect();
+    names.sort();
+    assert_eq!(names, ["2", "3"]);
+    let dropped = world.notes().iter().filter(|note| note.starts_with("a report was dropped: ")).count();
+    assert_eq!(dropped, 2, "{:?}", world.notes());
+    world.stop().await;
+}
+
 /// It was counted nowhere.
 #[tokio::test(start_paused = true)]
 async fn mail_to_a_return_path_that_the_disk_refuses_is_counted_with_what_else_it_refuses() {

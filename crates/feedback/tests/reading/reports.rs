@@ -273,6 +273,50 @@ fn of_a_report_that_is_larger_than_is_read_the_first_records_are_kept() {
     refused(format!("{{\"policies\": [{}", "{}, ".repeat(5 << 20)).as_bytes(), "larger than a report on TLS");
 }
 
+/// One of them was read, and nothing said of the others.
+#[test]
+fn of_several_reports_in_one_mail_all_are_read() {
+    let of = |domain: &str| DMARC.replace("<domain>Example.com<", &format!("<domain>{domain}<"));
+    let part = |name: &str, octets: &[u8]| {
+        format!(
+            "--x\r\nContent-Type: application/octet-stream; name={name}\r\nContent-Transfer-Encoding: base64\r\n\r\n{}\r\n",
+            base64(octets)
+        )
+    };
+    let with = |parts: &[String]| {
+        format!(
+            "Subject: {SUBJECT}\r\nMIME-Version: 1.0\r\nContent-Type: multipart/mixed; boundary=x\r\n\r\n{}--x--\r\n",
+            parts.concat()
+        )
+    };
+    let content = with(&[
+        part("1.xml.gz", &gzip(of("one.example").as_bytes())),
+        part("broken.xml", b"<feedback><record></row></feedback>"),
+        part("2.xml", of("two.example").as_bytes()),
+        part("3.json", TLS.as_bytes()),
+        part("logo.gif", b"GIF89a"),
+    ]);
+    for found in [repute_feedback::read_all(content.as_bytes()), repute_feedback::read_file(content.as_bytes())] {
+        let [Comeback::DmarcReport(one), Comeback::DmarcReport(two), Comeback::TlsReport(_), Comeback::Unreadable(why)] =
+            &found[..]
+        else {
+            panic!("{found:?}")
+        };
+        assert_eq!((one.policy.domain.as_str(), two.policy.domain.as_str()), ("one.example", "two.example"));
+        assert!(why.why.contains("broken"), "{}", why.why);
+        assert_eq!(read(content.as_bytes()), Comeback::DmarcReport(one.clone()));
+    }
+    let many = with(&vec![part("1.xml", DMARC.as_bytes()); 63]);
+    assert_eq!(repute_feedback::read_all(many.as_bytes()).len(), 63);
+}
+
+/// It was told as a file that holds neither XML nor JSON.
+#[test]
+fn a_bomb_that_is_larger_than_is_read_is_told_as_that() {
+    let bomb = gzip(&vec![0; 100 << 20]);
+    refused(&bomb, "unpacks to more than 16 MiB");
+}
+
 #[test]
 fn many_records_and_long_texts_are_cut() {
     let (head, rest) = DMARC.split_at(DMARC.find("<record>").unwrap());
