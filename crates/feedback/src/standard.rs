@@ -302,8 +302,25 @@ fn groups_in_text(text: &str) -> Vec<Group> {
 
 /// `rfc822; user@example.com`, `rfc822;<user@example.com>`, with comments or quotes around.
 fn typed_address(value: &str) -> String {
-    let text = without_type(value);
+    let wide = wide_address(value);
+    let text = wide.as_deref().unwrap_or_else(|| without_type(value));
     find::address(text).unwrap_or_else(|| crate::original::in_brackets(text).trim_matches('"').to_owned())
+}
+
+/// `utf-8; jos\x{E9}@example.com` (RFC 6533 §3): an address beyond ASCII, as a notice without SMTPUTF8 writes it.
+fn wide_address(value: &str) -> Option<String> {
+    let (kind, text) = value.split_once(';')?;
+    if !kind.trim().eq_ignore_ascii_case("utf-8") {
+        return None;
+    }
+    let mut pieces = text.split("\\x{");
+    let mut out = pieces.next()?.to_owned();
+    for piece in pieces {
+        let (digits, rest) = piece.split_once('}')?;
+        out.push(u32::from_str_radix(digits, 16).ok().and_then(char::from_u32)?);
+        out += rest;
+    }
+    Some(out)
 }
 
 /// `dns; mail.example.com (192.0.2.1)`
@@ -362,6 +379,11 @@ mod tests {
             ("u@example.com", "u@example.com"),
             ("rfc822; \"u v\"@example.com", "\"u v\"@example.com"),
             ("X400; /S=u/", "/S=u/"),
+            // It was `x{E9}@example.com`, whom nobody wrote to.
+            ("utf-8; jos\\x{E9}@example.com", "jos\u{e9}@example.com"),
+            ("UTF-8;\\x{5B88}\\x{1F4EC}@example.com", "\u{5b88}\u{1f4ec}@example.com"),
+            ("utf-8; jos\u{e9}@example.com", "jos\u{e9}@example.com"),
+            ("utf-8; u\\x{FFFFFFFF}@example.com", "x{FFFFFFFF}@example.com"),
         ] {
             assert_eq!(typed_address(value), expected, "{value}");
         }

@@ -21,7 +21,7 @@ use crate::circuit::count::Told;
 use crate::works::Works;
 use crate::{circuit, intake, notice, warm_up};
 
-/// Tokens that one message is looked at for: a notice is about one.
+/// Return paths that one message is looked at for: a notice is about one.
 pub(super) const TOKENS: usize = 4;
 /// Recipients that one message can say something about.
 const NEWS: usize = 1000;
@@ -49,13 +49,13 @@ pub(super) async fn read(works: &Works, store: &Returned, id: MessageId) -> Resu
     for way in ways {
         match (way, &said) {
             (Addressed::Token(Token::Return(part)), Comeback::Reply(letter)) => {
-                heard.extend(replies::hand_on(works, store, part, &mail, letter).await?);
+                if let Some(handed_on) = replies::hand_on(works, store, part, &mail, letter).await? {
+                    // One letter is handed on once, whoever else it was for.
+                    heard.push(handed_on);
+                    break;
+                }
             }
             _ => heard.extend(follow(works, store, id, way, &mail, &said).await?),
-        }
-        if matches!(said, Comeback::Reply(_)) && !heard.is_empty() {
-            // One letter is handed on once, whoever else it was for.
-            return store.done(id, heard, now, false).await;
         }
     }
     if heard.is_empty() {
@@ -64,12 +64,13 @@ pub(super) async fn read(works: &Works, store: &Returned, id: MessageId) -> Resu
             _ => works.reader.drop_one(),
         }
     }
-    let keep = !heard.is_empty();
+    // What was handed on is kept by whom it went to, and a wish says nothing else.
+    let keep = !heard.is_empty() && !matches!(said, Comeback::Reply(_));
     store.done(id, heard, now, keep).await
 }
 
-/// What a message says, in all the reports that it carries. It may be large, and is a stranger's: read beside the mail, not in its way. `None` is a
-/// fault of ours.
+/// What a message says, in all the reports that it carries. It may be large, and is a stranger's: read beside the mail, not
+/// in its way. `None` is a fault of ours.
 pub(super) async fn understand(content: &Content) -> Option<Vec<Comeback>> {
     let octets = content.to_vec();
     tokio::task::spawn_blocking(move || repute_feedback::read_all(&octets)).await.ok()
@@ -83,7 +84,11 @@ fn role_of(mail: &ReturnedMail) -> Option<&'static str> {
 /// The tokens by which it came; a complaint that came to a mailbox names the return path it is about.
 fn ways_of(works: &Works, mail: &ReturnedMail, said: &Comeback) -> Vec<Addressed> {
     let way_of = |to: &Address| super::way_of(works, to.local());
-    let mut ways: Vec<Addressed> = mail.recipients.iter().filter_map(way_of).take(TOKENS).collect();
+    // Who leaves several lists at once leaves them all; how many may come in one message the listener says.
+    let is_wish = |way: &Addressed| matches!(way, Addressed::Token(Token::Unsubscribe { .. }));
+    let (mut ways, mut others): (Vec<_>, Vec<_>) = mail.recipients.iter().filter_map(way_of).partition(is_wish);
+    others.truncate(TOKENS);
+    ways.append(&mut others);
     if let (Comeback::Complaint(complaint), true) = (said, ways.is_empty()) {
         let paths = [complaint.return_path.as_deref(), complaint.original.return_path.as_deref()];
         let settings = works.settings();

@@ -110,7 +110,8 @@ pub(super) fn complaints(works: &Works, known: &Known, complaint: &Complaint) ->
     complained.into_iter().map(of_one).collect()
 }
 
-/// Mail to an unsubscribe address, whatever it says; but a machine's answer is nobody's wish.
+/// Mail to an unsubscribe address, whatever it says; but a machine's answer is nobody's wish. What has no sender, as
+/// programs that leave for somebody write it, has to say that it is one.
 pub(super) fn by_unsubscribe_address(
     works: &Works,
     known: &Known,
@@ -120,7 +121,9 @@ pub(super) fn by_unsubscribe_address(
 ) -> Vec<News> {
     let of_machine = matches!(said, Comeback::Report(_) | Comeback::AutoReply(_) | Comeback::Challenge(_));
     match known.recipients.get(recipient as usize) {
-        Some(recipient) if mail.from.is_some() && !of_machine => vec![unsubscribed(works, known, recipient)],
+        Some(recipient) if !of_machine && (mail.from.is_some() || matches!(said, Comeback::Unsubscribe(_))) => {
+            vec![unsubscribed(works, known, recipient)]
+        }
         _ => Vec::new(),
     }
 }

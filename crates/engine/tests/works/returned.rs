@@ -6,7 +6,7 @@ use std::sync::Arc;
 use repute_engine::door::{Origin, Returned};
 use repute_feedback::{Token, Tokens};
 use repute_ledger::suppression::{Query, Scope, Why};
-use repute_types::{Content, MessageId, PartId, Reply};
+use repute_types::{Address, Content, MessageId, PartId, Reply};
 
 use crate::world::{DAY, MINUTE, Receiver, World, address, domain, pass};
 
@@ -345,6 +345,49 @@ async fn the_addresses_of_a_letter_for_leaving_and_for_complaints_work_once() {
         listed(&world).await,
         [("ann@a.test".into(), shop.clone(), Why::Unsubscribed), ("ben@a.test".into(), shop, Why::Complaint)]
     );
+    world.stop().await;
+}
+
+/// Of the lists only the first four were left, and a wish without a sender was dropped.
+#[tokio::test(start_paused = true)]
+async fn who_leaves_many_lists_by_one_message_has_left_them_all() {
+    let (mut world, there, _) = world().await;
+    let people: Vec<String> = (0..8).map(|n| format!("ann{n}@a.test")).collect();
+    for to in &people {
+        world.submit("me@example.com", &[to]).await.unwrap();
+        pass(MINUTE).await;
+    }
+    let tokens = Tokens::new(&[1; 32]);
+    let leave: Vec<_> = there
+        .taken()
+        .iter()
+        .map(|taken| match tokens.read(taken.from.split(['@', '-']).next().unwrap()) {
+            Some(Token::Return(part)) => {
+                address(&format!("{}@bounces.example.com", tokens.write(&Token::Unsubscribe { part, recipient: 0 })))
+            }
+            other => panic!("{other:?}"),
+        })
+        .collect();
+    let bring = |from: Option<&str>, to: &[Address], text: &str| {
+        let origin = Origin { client: None, helo: "a.test".into(), tls: None, protocol: "ESMTP" };
+        let content = Content::from(text.as_bytes().to_vec());
+        let returned = Returned { from: from.map(address), recipients: to.to_vec(), content, origin };
+        let door = world.door();
+        async move { door.accept_returned(returned).await.unwrap() }
+    };
+    // Without a sender nothing counts but a wish: no answer, no letter.
+    bring(None, &leave[..1], "From: ann0@a.test\r\nSubject: hello\r\n\r\nhello\r\n").await;
+    bring(None, &leave[..1], &unknown("ann0@a.test")).await;
+    bring(None, &leave[1..6], "From: ann1@a.test\r\nSubject: unsubscribe\r\n\r\n").await;
+    // By whoever has the addresses, whatever they say.
+    bring(Some("ann6@a.test"), &leave[6..], "From: ann6@a.test\r\n\r\n").await;
+    for _ in 0..200 {
+        pass(MINUTE / 600).await;
+    }
+    let mut left: Vec<_> = world.came_back().into_iter().map(|(what, to, _)| (what, to)).collect();
+    left.sort();
+    let expected: Vec<_> = people[1..].iter().map(|to| ("unsubscribed", to.clone())).collect();
+    assert_eq!(left, expected);
     world.stop().await;
 }
 
