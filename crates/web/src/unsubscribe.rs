@@ -36,7 +36,13 @@ const FORM: usize = 16 * 1024;
 const FORM_WHOLE: Duration = Duration::from_secs(10);
 
 pub(crate) fn router() -> Router<Arc<App>> {
-    Router::new().route(&format!("{PAGE}{{token}}"), get(show).post(leave))
+    let page = || get(show).post(leave);
+    Router::new().route(&format!("{PAGE}{{token}}"), page()).route(&format!("{PAGE}{{token}}/"), page())
+}
+
+/// Mail programs that make links of text take what stands behind one for a part of it: `TOKEN.`, `TOKEN)`.
+fn token_of(named: &str) -> &str {
+    named.trim_end_matches(|c: char| !c.is_ascii_alphanumeric())
 }
 
 /// The page, with a button.
@@ -45,7 +51,7 @@ async fn show(State(app): State<Arc<App>>, Path(token): Path<String>, parts: Par
         Ok(turn) => turn,
         Err(busy) => return busy,
     };
-    match app.control.leave(&token).await {
+    match app.control.leave(token_of(&token)).await {
         Ok(leave) => answer(StatusCode::OK, &Page::Asks(&leave)),
         Err(error) => failed(&error),
     }
@@ -67,12 +73,12 @@ async fn leave(State(app): State<Arc<App>>, Path(token): Path<String>, request: 
         Err(busy) => return busy,
     };
     let Some(scope) = scope else {
-        return match app.control.leave(&token).await {
+        return match app.control.leave(token_of(&token)).await {
             Ok(leave) => answer(StatusCode::BAD_REQUEST, &Page::Asks(&leave)),
             Err(error) => failed(&error),
         };
     };
-    match app.control.unsubscribe(&token, scope).await {
+    match app.control.unsubscribe(token_of(&token), scope).await {
         Ok(leave) => answer(StatusCode::OK, &Page::Left(&leave, scope)),
         Err(error) => failed(&error),
     }

@@ -1,14 +1,15 @@
 //! One row of a list as it is written: a JSON object, or the values of a CSV record under the names of a header.
 //! The same for files and for what comes over HTTP.
 //!
-//! The names of fields are made fit for a letter: lower case, `_` for what is no letter or digit. `email`,
-//! `address`, `mail` or `e_mail` is the address.
+//! The names of fields are made fit for a letter: lower case, `_` for what is no letter or digit. One of
+//! [`ADDRESS`] is the address.
 
 use repute_types::Address;
 
 use super::words::Row;
 
-const ADDRESS: [&str; 4] = ["email", "address", "mail", "e_mail"];
+/// The first of them that there is; `address` may be where somebody lives.
+const ADDRESS: [&str; 7] = ["email", "e_mail", "mail", "email_address", "e_mail_address", "emailaddress", "address"];
 
 /// A column's or member's name as a letter has it.
 pub fn field_name(text: &str) -> String {
@@ -19,6 +20,16 @@ pub fn field_name(text: &str) -> String {
 /// Which of the names is the address.
 pub fn address_among(names: &[String]) -> Option<usize> {
     ADDRESS.iter().find_map(|wanted| names.iter().position(|name| name == wanted))
+}
+
+/// Why a file is no list at all, by its first octets: spreadsheets save such unless they are told otherwise.
+pub fn no_list(octets: &[u8]) -> Option<&'static str> {
+    let begins = |marks: &[&[u8]]| marks.iter().any(|mark| octets.starts_with(mark));
+    if begins(&[b"\xff\xfe", b"\xfe\xff"]) {
+        return Some("the list is in UTF-16: save it as CSV in UTF-8");
+    }
+    begins(&[b"PK\x03\x04", b"\xd0\xcf\x11\xe0"])
+        .then_some("this is a workbook or packed, and no list: save it as CSV in UTF-8")
 }
 
 /// What separates columns, by the header row: where it has no comma, a semicolon or a tab, which spreadsheets of many
@@ -103,6 +114,24 @@ mod tests {
         check("sep=\t", Some((b'\t', 5)));
         for list in ["sep=", "sep=;;\n", "sep=a\n", "sep=\"\n", "sep;\n", "email;sep=;\n", "\nsep=;\n", "", "sep"] {
             check(list, None);
+        }
+    }
+
+    /// A list with `E-Mail` and where people live was read by the latter, and one of `Email Address` had no address.
+    #[test]
+    fn the_address_is_found_among_the_names_that_lists_have() {
+        for (header, expected) in [
+            ("Address,Name,E-Mail", Some(2)),
+            ("Mail,Address", Some(0)),
+            ("First Name,Email Address", Some(1)),
+            ("EMAIL_ADDRESS,Email", Some(1)),
+            ("EmailAddress", Some(0)),
+            ("E-mail address", Some(0)),
+            ("name,address", Some(1)),
+            ("name,mailing", None),
+        ] {
+            let names: Vec<String> = header.split(',').map(field_name).collect();
+            assert_eq!(address_among(&names), expected, "{header}");
         }
     }
 

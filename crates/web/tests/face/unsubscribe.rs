@@ -67,6 +67,21 @@ async fn one_click_leaves_the_list_and_a_replay_changes_nothing() {
     world.end().await;
 }
 
+/// A person saw a problem in JSON.
+#[tokio::test]
+async fn a_link_works_with_what_a_mail_program_took_for_a_part_of_it() {
+    let world = World::new().await;
+    let path = link(&world).await;
+    for behind in ["/", ".", "),", "%3E"] {
+        let page = world.ask(&format!("GET {path}{behind}"), &[], b"").await;
+        assert!(page.status == 200 && page.body.contains("Leave the list weekly"), "{behind}: {page:?}");
+    }
+    assert_eq!(world.ask(&format!("GET {path}/x"), &[], b"").await.status, 404);
+    let done = world.ask(&format!("POST {path}/"), &[FORM], CLICK).await;
+    assert!(done.status == 200 && left(&world).await.len() == 1, "{done:?}");
+    world.end().await;
+}
+
 #[tokio::test]
 async fn the_button_leaves_everything() {
     let world = World::new().await;

@@ -9,7 +9,7 @@ use std::io::{BufRead as _, BufReader, Read as _, Seek as _};
 use std::path::Path;
 
 use anyhow::{Context as _, bail};
-use repute_engine::bulk::rows::{address_among, field_name, of_json, said_separator, separator, unclosed};
+use repute_engine::bulk::rows::{address_among, field_name, no_list, of_json, said_separator, separator, unclosed};
 use repute_engine::bulk::words::Row;
 
 pub struct People {
@@ -45,10 +45,11 @@ impl People {
     pub fn open(path: &Path) -> anyhow::Result<People> {
         let in_file = || format!("{}", path.display());
         let mut file = File::open(path).with_context(in_file)?;
-        let mut mark = [0; 3];
-        let marked = file.read(&mut mark).with_context(in_file)? == 3 && mark == *b"\xef\xbb\xbf";
-        if mark.starts_with(b"\xff\xfe") || mark.starts_with(b"\xfe\xff") {
-            bail!("{}: the list is in UTF-16: save it as CSV in UTF-8", path.display());
+        let mut mark = [0; 4];
+        let length = file.read(&mut mark).with_context(in_file)?;
+        let marked = mark[..length].starts_with(b"\xef\xbb\xbf");
+        if let Some(why) = no_list(&mark[..length]) {
+            bail!("{}: {why}", path.display());
         }
         file.seek(std::io::SeekFrom::Start(if marked { 3 } else { 0 })).with_context(in_file)?;
         let lines = path.extension().is_some_and(|e| e == "jsonl" || e == "ndjson");
@@ -283,6 +284,17 @@ mod tests {
         let path = dir.path().join("p.csv");
         std::fs::write(&path, b"\xff\xfee\0m\0").unwrap();
         assert!(People::open(&path).err().unwrap().to_string().contains("UTF-16"));
+    }
+
+    /// It was told as a list without a column `email`.
+    #[test]
+    fn a_workbook_is_called_so() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("p.csv");
+        for octets in [&b"PK\x03\x04\x14\0"[..], b"\xd0\xcf\x11\xe0\xa1"] {
+            std::fs::write(&path, octets).unwrap();
+            assert!(People::open(&path).err().unwrap().to_string().contains("save it as CSV in UTF-8"));
+        }
     }
 
     #[test]

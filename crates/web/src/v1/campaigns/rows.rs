@@ -5,7 +5,7 @@
 //! told with the reason and the rest goes on; a list that cannot be one (no header, a row without an end) ends.
 
 use csv_core::ReadRecordResult;
-use repute_engine::bulk::rows::{address_among, field_name, of_json, said_separator, separator, unclosed};
+use repute_engine::bulk::rows::{address_among, field_name, no_list, of_json, said_separator, separator, unclosed};
 use repute_engine::bulk::words::Row;
 
 /// Octets of one row at most: 16 KiB of fields, and what stands around them.
@@ -164,8 +164,8 @@ impl Csv {
     /// The first line is whole, but for its end.
     fn begin(&mut self) -> Result<(), String> {
         let Some(head) = self.head.take() else { return Ok(()) };
-        if head.starts_with(b"\xff\xfe") || head.starts_with(b"\xfe\xff") {
-            return Err("the list is in UTF-16: save it as CSV in UTF-8".into());
+        if let Some(why) = no_list(&head) {
+            return Err(why.into());
         }
         let mut line = without_mark(&head);
         match said_separator(line).filter(|_| !self.is_said) {
