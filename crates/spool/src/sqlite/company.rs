@@ -1,13 +1,13 @@
 //! Whether a commit waits for others that could share its sync.
 //!
 //! A sync costs the same for one message as for ten, and as much processor time as a third of everything else that is done for
-//! one. Where every second batch has another one coming, waiting for as long as the last batch took halves the number of
-//! syncs and costs no throughput, since meanwhile the processor has others to serve (measured: docs/performance.md).
-//! Where fewer come, nobody waits: their clients would stand still for nothing. It is asked how many come in a time, and not
-//! how many share a batch: batches that waited are larger, and would go on waiting because they did.
+//! one. Where the processor is what all wait for, signing say, each sync that is saved is time for the next message: with every
+//! second batch having another one coming, waiting for as long as the last batch took halves their number, and a crowd waits on,
+//! a few times as long, while no thread that serves clients is idle (measured: docs/performance.md).
 //!
-//! A crowd waits on, a few times as long, while no thread that serves clients is idle: then it is the processor that all wait for,
-//! signing say, and each sync that is saved is time for the next message.
+//! Where fewer come, or threads are often idle, nobody waits: clients would stand still for the sake of time that nobody needs.
+//! It is asked how many come in a time, and not how many share a batch: batches that waited are larger, and would go on waiting
+//! because they did.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -15,6 +15,8 @@ use std::time::Duration;
 
 /// While a batch is written, so many others come, where there is a crowd: with fewer, most would wait for nobody.
 const CROWD: f32 = 0.5;
+/// Behind so many batches nobody is idle, where the processor is what all wait for.
+const BUSY: f32 = 0.8;
 /// Batches over which the average is taken.
 const OVER: f32 = 16.0;
 /// However slow the disk is, nobody waits longer: what a sync saves of the processor is then the same, what it keeps others
@@ -47,8 +49,10 @@ impl Idle {
 
 #[derive(Default)]
 pub(super) struct Company {
-    /// `None`: it is not known who is idle, and nobody waits for longer.
+    /// `None`: it is not known who is idle; a crowd waits, but never on.
     idle: Option<Arc<Idle>>,
+    /// Behind how many batches somebody was idle, of late.
+    idled: f32,
     /// Commits in a batch, of late.
     commits: f32,
     /// Seconds from the begin of a batch to the begin of the next one, and that it took, of late.
@@ -73,13 +77,16 @@ impl Company {
 
     fn wait(&self) -> Duration {
         let is_crowd = self.commits * self.takes >= CROWD * self.between && self.between > 0.0;
-        if is_crowd { self.took.min(MOST) } else { Duration::ZERO }
+        let is_busy = self.idled <= 1.0 - BUSY;
+        if is_crowd && is_busy { self.took.min(MOST) } else { Duration::ZERO }
     }
 
     /// A batch of so many commits began so long after the one before, and took so long.
     pub fn was(&mut self, commits: usize, after: Duration, took: Duration) {
         if commits > 0 {
             let towards = |average: &mut f32, now: f32| *average += (now - *average) / OVER;
+            let is_somebody_idle = self.idle.as_ref().is_some_and(|idle| !idle.is_nobody());
+            towards(&mut self.idled, f32::from(u8::from(is_somebody_idle)));
             towards(&mut self.commits, commits as f32);
             towards(&mut self.between, after.min(LONG).as_secs_f32());
             towards(&mut self.takes, took.min(LONG).as_secs_f32());
@@ -132,13 +139,34 @@ mod tests {
         let mut company = Company::new(Some(idle.clone()));
         waits(50_000.0, &mut company);
         idle.begins();
-        assert_eq!(company.waits().count(), 1);
+        assert_eq!(company.waits().count(), 1, "it has been busy until now");
         idle.ends();
         // A thread that has nothing to do meanwhile ends it.
         let mut pieces = company.waits();
         assert_eq!((pieces.next(), pieces.next()), (Some(TOOK), Some(TOOK)));
         idle.begins();
         assert_eq!(pieces.next(), None);
+    }
+
+    /// At half of the peak, whoever came first stood still for others, while a processor had nothing to do.
+    #[test]
+    fn nobody_waits_where_threads_are_often_idle() {
+        let idle = Arc::<Idle>::default();
+        let mut company = Company::new(Some(idle.clone()));
+        // Of ten batches.
+        for (idled, waits) in [(0, true), (10, false), (4, false), (1, true)] {
+            for batch in 0..200 {
+                let is_idle = batch % 10 < idled;
+                if is_idle {
+                    idle.begins();
+                }
+                company.was(10, TOOK, TOOK);
+                if is_idle {
+                    idle.ends();
+                }
+            }
+            assert_eq!(!company.wait().is_zero(), waits, "{idled} of ten");
+        }
     }
 
     #[test]
