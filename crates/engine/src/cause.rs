@@ -12,8 +12,6 @@ use repute_queue::Feedback;
 use repute_trust::replies::{self, Action};
 use repute_types::{Cause, Outcome, Timestamp, Verdict};
 
-use crate::courier::worse;
-
 /// After "go on over a new connection" the next attempt comes this soon, and so often at most:
 /// a server that says nothing else is tried by the ordinary back-off.
 const RECONNECT_AFTER: Duration = Duration::from_secs(5);
@@ -98,7 +96,7 @@ pub(crate) fn heed(plan: Plan, readings: &[Reading], attempt: u32, now: Timestam
         }
     }
     if refused().any(|r| r.action == Action::SlowSite) {
-        feedback = worse(feedback, Feedback::PushedBack);
+        feedback = feedback.worse(Feedback::PushedBack);
     }
     if let Some(pause) = refused().filter_map(|r| r.site_pause()).max() {
         next = next.max(now + pause);
