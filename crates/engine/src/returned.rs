@@ -19,7 +19,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use repute_feedback::Token;
-use repute_ledger::ReturnedMail;
+use repute_ledger::{LedgerError, ReturnedMail};
+use repute_spool::SpoolError;
 use repute_types::event::Level;
 use repute_types::{Address, EnhancedCode, EventKind, MessageId, PartId, Recipient, Reply};
 use tokio::sync::{Notify, watch};
@@ -96,6 +97,21 @@ fn way_of(works: &Works, local: &str) -> Option<Addressed> {
         (COMPLAINTS, Token::Return(part)) => Some(Addressed::Complaints(part)),
         _ => None,
     }
+}
+
+/// Why what came back waits: it is looked at again.
+#[derive(Debug, thiserror::Error)]
+enum Waits {
+    #[error("it could not be read: {0}")]
+    Ledger(#[from] LedgerError),
+    #[error("what it is about could not be looked up: {0}")]
+    Spool(SpoolError),
+    #[error("what it is about may not stand in the history yet")]
+    History,
+    #[error("a notice about it could not be stored: {0}")]
+    Notice(SpoolError),
+    #[error("it could not be handed on: {0}")]
+    Letter(Reply),
 }
 
 /// What wakes the reader, and what was dropped since it was last told.
@@ -211,7 +227,7 @@ async fn read_all(works: &Works, stop: &watch::Receiver<bool>) -> bool {
     loop {
         let unread = match store.unread(PAGE).await {
             Ok(unread) => unread,
-            Err(error) => return unreadable(works, &error),
+            Err(error) => return waits(works, &error.into()),
         };
         if unread.is_empty() {
             return false;
@@ -221,14 +237,14 @@ async fn read_all(works: &Works, stop: &watch::Receiver<bool>) -> bool {
                 return false;
             }
             if let Err(error) = act::read(works, store, id).await {
-                return unreadable(works, &error);
+                return waits(works, &error);
             }
         }
     }
 }
 
-fn unreadable(works: &Works, error: &repute_ledger::LedgerError) -> bool {
-    works.note(Level::Error, "returned", format!("what came back could not be read: {error}; tried again in a minute"));
+fn waits(works: &Works, why: &Waits) -> bool {
+    works.note(Level::Error, "returned", format!("what came back waits: {why}; tried again in a minute"));
     true
 }
 
