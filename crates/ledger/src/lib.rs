@@ -17,7 +17,9 @@ pub mod trust;
 pub mod warm_up;
 
 pub use circuits::{Circuits, Counted, Habits, KnownPage, LearntAccount, LearntDay, Opened};
-pub use history::{Cause, Counts, History, HistoryOptions, Questions, Settled, SiteTraffic, Step, StepKind, Traffic};
+pub use history::{
+    Cause, Counts, History, HistoryOptions, Questions, ReceiverTraffic, Settled, Step, StepKind, Traffic,
+};
 pub use policies::{KeptPolicies, KeptPolicy};
 pub use reports::{ReportDetail, ReportFailure, ReportRecord, ReportSummary, Reports, ReportsOptions, Source};
 pub use returned::{Heard, Returned, ReturnedMail, ReturnedOptions, ReturnedSummary};

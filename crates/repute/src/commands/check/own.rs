@@ -6,12 +6,12 @@ use std::path::Path;
 use std::time::Duration;
 
 use repute_audit::{Own, Past};
-use repute_ledger::{LedgerError, Questions, Reports, SiteTraffic, Traffic};
+use repute_ledger::{LedgerError, Questions, ReceiverTraffic, Reports, Traffic};
 use repute_trust::certificate::Certificate;
 use repute_trust::checks::asked::Asked;
 use repute_trust::checks::machine::Interface;
 use repute_trust::checks::reported::Reported;
-use repute_trust::checks::sent::{Day, Site};
+use repute_trust::checks::sent::{Day, Receiver};
 use repute_trust::checks::watched::Watched;
 use repute_trust::setup::Setup;
 use repute_types::{Domain, Timestamp};
@@ -134,17 +134,21 @@ fn reported(reports: &Path, setup: &Setup, now: Timestamp) -> Option<Result<Vec<
 }
 
 fn of_traffic(traffic: Traffic) -> Day {
-    let site = |site: SiteTraffic| Site {
-        site: site.site,
-        delivered: site.delivered,
-        clear: site.clear,
-        deferred: site.deferred,
-        failed: site.failed,
-        unknown_users: site.unknown_users,
-        reply: site.reply,
-        usual: site.week_before / 7,
+    let of_one = |receiver: ReceiverTraffic| Receiver {
+        name: receiver.name,
+        delivered: receiver.delivered,
+        clear: receiver.clear,
+        deferred: receiver.deferred,
+        failed: receiver.failed,
+        unknown_users: receiver.unknown_users,
+        reply: receiver.reply,
+        usual: receiver.week_before / 7,
     };
-    Day { sites: traffic.sites.into_iter().map(site).collect(), complaints: traffic.complaints, again: traffic.again }
+    Day {
+        receivers: traffic.receivers.into_iter().map(of_one).collect(),
+        complaints: traffic.complaints,
+        again: traffic.again,
+    }
 }
 
 #[cfg(test)]
