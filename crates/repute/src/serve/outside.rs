@@ -18,6 +18,7 @@ use tokio::sync::oneshot;
 
 use super::incidents;
 use crate::config::Config;
+use crate::state;
 
 /// How far behind the newest event that is kept the acceptance of a message may lie that was not
 /// told before a kill: transactions of the two files overlap by no more.
@@ -53,7 +54,7 @@ pub fn told(feed: &Arc<Feed>) -> Option<Arc<dyn sqlite::Told>> {
 }
 
 pub fn open_feed(config: &Config) -> anyhow::Result<Arc<Feed>> {
-    let store = config.events.kept.map(|bounds| (config.state.join("events.sqlite"), bounds));
+    let store = config.events.kept.map(|bounds| (state::events(&config.state), bounds));
     Ok(Feed::open(FeedOptions { store, ..FeedOptions::default() })?)
 }
 
@@ -210,7 +211,7 @@ mod tests {
     async fn the_first_message_of_all_is_told_after_a_kill() {
         let folder = tempfile::tempdir().unwrap();
         let open = || {
-            let store = Some((folder.path().join("events.sqlite"), Bounds::default()));
+            let store = Some((state::events(folder.path()), Bounds::default()));
             Feed::open(FeedOptions { store, ..FeedOptions::default() }).unwrap()
         };
         let (spool, now) = (MemorySpool::new(), SystemClock.now());

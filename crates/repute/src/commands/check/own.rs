@@ -20,8 +20,7 @@ use rustls::pki_types::pem::PemObject as _;
 
 use super::left;
 use crate::config::Config;
-use crate::control::{history_file, reports_file, suppression_file};
-use crate::keys;
+use crate::{keys, state};
 
 pub fn look(config: &Config, setup: &Setup, past: Option<&Past>, now: Timestamp) -> Own {
     Own {
@@ -30,11 +29,11 @@ pub fn look(config: &Config, setup: &Setup, past: Option<&Past>, now: Timestamp)
         keys: made(config, setup),
         bounce: Vec::new(),
         certificate: config.tls.as_ref().map(|tls| until(&tls.certificate)),
-        day: day(&history_file(&config.state), now),
-        left: left::look(&suppression_file(&config.state), &history_file(&config.state), now),
+        day: day(&state::history(&config.state), now),
+        left: left::look(&state::suppression(&config.state), &state::history(&config.state), now),
         asked: Some(Asked { dane: config.dane, mta_sts: config.mta_sts, tls_reports: config.tls_reports.enabled }),
         watched: Some(Watched { on: config.permit.watch, told: told(config) }),
-        reported: reported(&reports_file(&config.state), setup, now),
+        reported: reported(&state::reports(&config.state), setup, now),
         kept: past.map(|past| past.kept.clone()).unwrap_or_default(),
     }
 }
