@@ -201,8 +201,7 @@ impl Session {
         first: bool,
     ) -> Result<(Vec<Outcome>, Feedback), Unsaid> {
         let meta = &loaded.meta;
-        let (account, from) = (meta.account.as_deref(), meta.from.as_ref());
-        let path = returned::path_of(&self.works, settings, account, from, loaded.part.id, recipients);
+        let path = returned::path_of(&self.works, settings, loaded, recipients);
         let wanted = Wanted { domain: &loaded.part.domain, require_tls: meta.options.require_tls };
         let mut slots = Slots::new(recipients.len());
         // What failed behind a BDAT may go by DATA.

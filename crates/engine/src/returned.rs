@@ -29,6 +29,7 @@ use crate::bulk::MAILTO;
 use crate::config::Settings;
 use crate::disk;
 use crate::door::Returned;
+use crate::fresh::Loaded;
 use crate::works::Works;
 
 /// Read at a time.
@@ -263,17 +264,15 @@ fn sentence(text: &str) -> String {
 pub(crate) fn path_of(
     works: &Works,
     settings: &Settings,
-    account: Option<&str>,
-    from: Option<&Address>,
-    part: PartId,
+    loaded: &Loaded,
     recipients: &[&Recipient],
 ) -> Option<Address> {
-    account?;
-    let from = from?;
+    loaded.meta.account.as_ref()?;
+    let from = loaded.meta.from.as_ref()?;
     works.doors.returned.as_ref()?;
     let domain = settings.domains.of(from.domain()).next()?;
     let at = domain.return_path.as_ref()?;
-    let token = works.doors.tokens.write(&Token::Return(part));
+    let token = works.doors.tokens.write(&Token::Return(loaded.part.id));
     let named = match recipients {
         [one] => named(&token, &one.address),
         _ => None,

@@ -105,7 +105,7 @@ pub(super) async fn hand_on(
     if works.doors.spool.meta(mail.id).await.is_ok() {
         return Ok(Some(heard));
     }
-    match compose(works, &settings, &known, sender, letter, &to, mail) {
+    match compose(works, &settings, &Handed { mail, sender, letter, known, to }) {
         Ok(Some(accepted)) => {
             let text = format!("a reply to message {} was handed on as {}", part.message, mail.id);
             intake::commit(works, accepted, None, None).await.map_err(Waits::Letter)?;
@@ -121,16 +121,20 @@ pub(super) async fn hand_on(
     }
 }
 
+/// A letter that is handed on.
+struct Handed<'a> {
+    mail: &'a ReturnedMail,
+    /// Its MAIL FROM.
+    sender: &'a Address,
+    letter: &'a Letter,
+    /// The part that it answers.
+    known: Known,
+    to: Address,
+}
+
 /// `Ok(None)`: it is not a person's, or was handed on by us before.
-fn compose(
-    works: &Works,
-    settings: &Settings,
-    known: &Known,
-    sender: &Address,
-    letter: &Letter,
-    to: &Address,
-    mail: &ReturnedMail,
-) -> Result<Option<Accepted>, String> {
+fn compose(works: &Works, settings: &Settings, handed: &Handed<'_>) -> Result<Option<Accepted>, String> {
+    let Handed { mail, sender, letter, known, to } = handed;
     let account = known.account.as_deref().unwrap_or_default();
     // Where the sender's own address is not known any more, any domain of the account will do.
     let written_as = known.from.as_ref().unwrap_or(to);
@@ -143,7 +147,7 @@ fn compose(
         works.reader.ignore_one();
         return Ok(None);
     }
-    let writer = letter.reply_to.as_deref().and_then(|text| text.parse().ok()).unwrap_or_else(|| sender.clone());
+    let writer = letter.reply_to.as_deref().and_then(|text| text.parse().ok()).unwrap_or_else(|| (*sender).clone());
     let shown = letter.name.clone().unwrap_or_else(|| writer.to_string());
     let wanted = Forward {
         from: Person { name: format!("{shown} via {}", domain.name), address: of("postmaster", &domain.name)? },
