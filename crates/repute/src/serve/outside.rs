@@ -18,7 +18,6 @@ use tokio::sync::oneshot;
 
 use super::incidents;
 use crate::config::Config;
-use crate::state;
 
 /// How far behind the newest event that is kept the acceptance of a message may lie that was not
 /// told before a kill: transactions of the two files overlap by no more.
@@ -54,7 +53,7 @@ pub fn told(feed: &Arc<Feed>) -> Option<Arc<dyn sqlite::Told>> {
 }
 
 pub fn open_feed(config: &Config) -> anyhow::Result<Arc<Feed>> {
-    let store = config.events.kept.map(|bounds| (state::events(&config.state), bounds));
+    let store = config.events.kept.map(|bounds| (crate::state::events(&config.state), bounds));
     Ok(Feed::open(FeedOptions { store, ..FeedOptions::default() })?)
 }
 
@@ -211,7 +210,7 @@ mod tests {
     async fn the_first_message_of_all_is_told_after_a_kill() {
         let folder = tempfile::tempdir().unwrap();
         let open = || {
-            let store = Some((state::events(folder.path()), Bounds::default()));
+            let store = Some((folder.path().join("events.sqlite"), Bounds::default()));
             Feed::open(FeedOptions { store, ..FeedOptions::default() }).unwrap()
         };
         let (spool, now) = (MemorySpool::new(), SystemClock.now());
