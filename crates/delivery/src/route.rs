@@ -141,7 +141,8 @@ impl Routes {
         match self.relay_for(domain) {
             Some(relay) => Ok(relay_route(relay)),
             None => {
-                let route = by_mx(domain, egress, settings, resolver, random);
+                let search = Search { domain, egress, settings, resolver, random };
+                let route = search.by_mx();
                 let (route, policy) = tokio::join!(route, secured::policy(domain, settings, resolver));
                 secured::secured(route?, domain, policy, settings, resolver).await
             }
@@ -160,7 +161,7 @@ impl Routes {
     ) -> Result<Route, Outcome> {
         match self.relay_for(domain) {
             Some(relay) => Ok(relay_route(relay)),
-            None => by_mx(domain, egress, settings, resolver, random).await,
+            None => Search { domain, egress, settings, resolver, random }.by_mx().await,
         }
     }
 
@@ -226,30 +227,102 @@ fn relay_route(relay: &Relay) -> Route {
     }
 }
 
-async fn by_mx(
-    domain: &Domain,
-    egress: &Egress,
-    settings: &DeliverySettings,
-    resolver: &dyn Resolver,
-    random: &dyn Random,
-) -> Result<Route, Outcome> {
-    let found = match resolver.mx(domain).await {
-        Lookup::Found(found) => found,
-        Lookup::NoData { authentic } => return implicit_mx(domain, egress, settings, resolver, authentic).await,
-        Lookup::NoName { .. } => {
-            let text = format!("the domain {domain} does not exist (NXDOMAIN)");
-            return Err(no_route(Verdict::Failed, EnhancedCode(5, 1, 2), text));
+/// One search for the hosts of a domain.
+#[derive(Clone, Copy)]
+struct Search<'a> {
+    domain: &'a Domain,
+    egress: &'a Egress,
+    settings: &'a DeliverySettings,
+    resolver: &'a dyn Resolver,
+    random: &'a dyn Random,
+}
+
+impl Search<'_> {
+    async fn by_mx(&self) -> Result<Route, Outcome> {
+        let domain = self.domain;
+        let found = match self.resolver.mx(domain).await {
+            Lookup::Found(found) => found,
+            Lookup::NoData { authentic } => return self.implicit_mx(authentic).await,
+            Lookup::NoName { .. } => {
+                let text = format!("the domain {domain} does not exist (NXDOMAIN)");
+                return Err(no_route(Verdict::Failed, EnhancedCode(5, 1, 2), text));
+            }
+            Lookup::Failure(why) | Lookup::NoAnswer(why) => return Err(dns_failed(Culprit::Dns, "MX", domain, &why)),
+            Lookup::NotAsked(why) => return Err(dns_failed(Culprit::Us, "MX", domain, &why)),
+        };
+        let records = usable(domain, found.items)?;
+        let hosts = self.without_ourselves(records);
+        if hosts.is_empty() {
+            let text =
+                format!("mail for {domain} loops back to this server: its best MX is ourselves, and it is not ours");
+            return Err(no_route(Verdict::Failed, EnhancedCode(5, 4, 6), text));
         }
-        Lookup::Failure(why) | Lookup::NoAnswer(why) => return Err(dns_failed(Culprit::Dns, "MX", domain, &why)),
-        Lookup::NotAsked(why) => return Err(dns_failed(Culprit::Us, "MX", domain, &why)),
-    };
-    let records = usable(domain, found.items)?;
-    let hosts = without_ourselves(records, egress, settings);
-    if hosts.is_empty() {
-        let text = format!("mail for {domain} loops back to this server: its best MX is ourselves, and it is not ours");
-        return Err(no_route(Verdict::Failed, EnhancedCode(5, 4, 6), text));
+        Ok(self.mx_route(hosts, found.authentic, found.ttl))
     }
-    Ok(mx_route(hosts, settings, found.authentic, found.ttl, random))
+
+    /// RFC 5321 §5.1: a domain without MX, but with an address, is its own host.
+    async fn implicit_mx(&self, authentic: bool) -> Result<Route, Outcome> {
+        let domain = self.domain;
+        let (v4, v6) = tokio::join!(self.resolver.a(domain), self.resolver.aaaa(domain));
+        let ttl = match (found_ttl(&v4), found_ttl(&v6)) {
+            (Some(a), Some(b)) => a.min(b),
+            (Some(ttl), None) | (None, Some(ttl)) => ttl,
+            (None, None) => {
+                return Err(match unknown(&v4).or(unknown(&v6)) {
+                    Some((culprit, why)) => dns_failed(culprit, "address", domain, why),
+                    None => {
+                        let text = format!("the domain {domain} has neither an MX record nor an address");
+                        no_route(Verdict::Failed, EnhancedCode(5, 4, 4), text)
+                    }
+                });
+            }
+        };
+        let hosts = self.without_ourselves(vec![(0, domain.clone())]);
+        if hosts.is_empty() {
+            let text =
+                format!("mail for {domain} loops back to this server: it is our own name, and its mail is not ours");
+            return Err(no_route(Verdict::Failed, EnhancedCode(5, 4, 6), text));
+        }
+        let hosts = hosts.into_iter().map(|(preference, name)| MxHost { name: HostName::Name(name), preference });
+        Ok(self.public_route(hosts.collect(), authentic, ttl))
+    }
+
+    /// RFC 5321 §5.1: where we are in the list, we and all that are not better drop out.
+    fn without_ourselves(&self, hosts: Vec<(u16, Domain)>) -> Vec<(u16, Domain)> {
+        let ours = |name: &Domain| self.egress.ehlo == *name || self.settings.own_names.contains(name);
+        let limit = hosts.iter().find(|(_, name)| ours(name)).map(|(preference, _)| *preference);
+        hosts.into_iter().filter(|(preference, _)| limit.is_none_or(|limit| *preference < limit)).collect()
+    }
+
+    /// `hosts` is sorted; equals are put into an order of chance (RFC 5321 §5.1).
+    fn mx_route(&self, mut hosts: Vec<(u16, Domain)>, authentic: bool, ttl: Duration) -> Route {
+        let site = site_key(&hosts);
+        for equals in hosts.chunk_by_mut(|a, b| a.0 == b.0) {
+            for last in (1..equals.len()).rev() {
+                equals.swap(last, self.random.below(last as u64 + 1) as usize);
+            }
+        }
+        let hosts = hosts.into_iter().map(|(preference, name)| MxHost { name: HostName::Name(name), preference });
+        Route { site, ..self.public_route(hosts.collect(), authentic, ttl) }
+    }
+
+    fn public_route(&self, hosts: Vec<MxHost>, authentic: bool, ttl: Duration) -> Route {
+        Route {
+            site: hosts.first().map_or(String::new(), |h| h.name.to_string()).into(),
+            hosts,
+            port: self.settings.mx_port,
+            tls: TlsNeed::Opportunistic,
+            implicit_tls: false,
+            login: None,
+            authentic,
+            counted: false,
+            dane: false,
+            policy: None,
+            is_relay: false,
+            expires_in: ttl,
+            turn: AtomicUsize::new(0),
+        }
+    }
 }
 
 /// The records as hosts, sorted by preference and name; null MX is final (RFC 7505 §3), and so is an MX that is no host.
@@ -289,44 +362,6 @@ fn usable(domain: &Domain, records: Vec<Mx>) -> Result<Vec<(u16, Domain)>, Outco
     Ok(hosts)
 }
 
-/// RFC 5321 §5.1: where we are in the list, we and all that are not better drop out.
-fn without_ourselves(hosts: Vec<(u16, Domain)>, egress: &Egress, settings: &DeliverySettings) -> Vec<(u16, Domain)> {
-    let ours = |name: &Domain| egress.ehlo == *name || settings.own_names.contains(name);
-    let limit = hosts.iter().find(|(_, name)| ours(name)).map(|(preference, _)| *preference);
-    hosts.into_iter().filter(|(preference, _)| limit.is_none_or(|limit| *preference < limit)).collect()
-}
-
-/// RFC 5321 §5.1: a domain without MX, but with an address, is its own host.
-async fn implicit_mx(
-    domain: &Domain,
-    egress: &Egress,
-    settings: &DeliverySettings,
-    resolver: &dyn Resolver,
-    authentic: bool,
-) -> Result<Route, Outcome> {
-    let (v4, v6) = tokio::join!(resolver.a(domain), resolver.aaaa(domain));
-    let ttl = match (found_ttl(&v4), found_ttl(&v6)) {
-        (Some(a), Some(b)) => a.min(b),
-        (Some(ttl), None) | (None, Some(ttl)) => ttl,
-        (None, None) => {
-            return Err(match unknown(&v4).or(unknown(&v6)) {
-                Some((culprit, why)) => dns_failed(culprit, "address", domain, why),
-                None => {
-                    let text = format!("the domain {domain} has neither an MX record nor an address");
-                    no_route(Verdict::Failed, EnhancedCode(5, 4, 4), text)
-                }
-            });
-        }
-    };
-    let hosts = without_ourselves(vec![(0, domain.clone())], egress, settings);
-    if hosts.is_empty() {
-        let text = format!("mail for {domain} loops back to this server: it is our own name, and its mail is not ours");
-        return Err(no_route(Verdict::Failed, EnhancedCode(5, 4, 6), text));
-    }
-    let hosts = hosts.into_iter().map(|(preference, name)| MxHost { name: HostName::Name(name), preference });
-    Ok(public_route(hosts.collect(), settings, authentic, ttl))
-}
-
 fn found_ttl<T>(lookup: &Lookup<T>) -> Option<Duration> {
     match lookup {
         Lookup::Found(found) => Some(found.ttl),
@@ -344,42 +379,6 @@ pub(crate) fn unknown<T>(lookup: &Lookup<T>) -> Option<(Culprit, &str)> {
 pub(crate) fn unknown_for_now(culprit: Culprit, text: String) -> Outcome {
     let status = if culprit == Culprit::Us { NO_SOCKETS } else { EnhancedCode(4, 4, 3) };
     Outcome::ours(Verdict::Deferred, Stage::Route, culprit, status, text)
-}
-
-/// `hosts` is sorted; equals are put into an order of chance (RFC 5321 §5.1).
-fn mx_route(
-    mut hosts: Vec<(u16, Domain)>,
-    settings: &DeliverySettings,
-    authentic: bool,
-    ttl: Duration,
-    random: &dyn Random,
-) -> Route {
-    let site = site_key(&hosts);
-    for equals in hosts.chunk_by_mut(|a, b| a.0 == b.0) {
-        for last in (1..equals.len()).rev() {
-            equals.swap(last, random.below(last as u64 + 1) as usize);
-        }
-    }
-    let hosts = hosts.into_iter().map(|(preference, name)| MxHost { name: HostName::Name(name), preference });
-    Route { site, ..public_route(hosts.collect(), settings, authentic, ttl) }
-}
-
-fn public_route(hosts: Vec<MxHost>, settings: &DeliverySettings, authentic: bool, ttl: Duration) -> Route {
-    Route {
-        site: hosts.first().map_or(String::new(), |h| h.name.to_string()).into(),
-        hosts,
-        port: settings.mx_port,
-        tls: TlsNeed::Opportunistic,
-        implicit_tls: false,
-        login: None,
-        authentic,
-        counted: false,
-        dane: false,
-        policy: None,
-        is_relay: false,
-        expires_in: ttl,
-        turn: AtomicUsize::new(0),
-    }
 }
 
 fn site_key(hosts: &[(u16, Domain)]) -> SiteKey {

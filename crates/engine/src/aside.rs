@@ -65,7 +65,7 @@ pub(crate) async fn take(works: &Works, parts: Vec<(Arc<MessageMeta>, PartId)>, 
                 let loaded = Loaded::unread(meta, record);
                 page.taken.push(Taken { loaded, as_it_was });
             }
-            Err(error) => unread(works, part, as_it_was, &error),
+            Err(error) => put_back_unreadable(works, part, as_it_was, &error),
         }
     }
     page
@@ -87,7 +87,7 @@ async fn stretch(works: &Works, first: PartId, last: PartId) -> HashMap<PartId, 
 }
 
 /// Ends the lease of a part whose record cannot be had.
-pub(crate) fn unread(works: &Works, part: PartId, as_it_was: Then, error: &SpoolError) {
+pub(crate) fn put_back_unreadable(works: &Works, part: PartId, as_it_was: Then, error: &SpoolError) {
     let (then, text) = match error {
         SpoolError::Missing(_) => (Then::Done, format!("part {part} is queued but not in the spool: it is forgotten")),
         error => (as_it_was, format!("part {part} could not be read: {error}; tried again later")),
@@ -107,6 +107,24 @@ pub(crate) fn put_back(works: &Works, loaded: Loaded, then: Then, feedback: Feed
 pub(crate) fn put_back_stopped(works: &Works, loaded: Loaded, then: Then) {
     let has_let_go = |loaded: &Loaded| works.circuits.have_let_go(&loaded.meta, &loaded.part);
     end(works, loaded, then, Feedback::None, has_let_go);
+}
+
+/// Holds a leased part in place of an attempt, because a circuit is open: with its campaign where it is of one.
+pub(crate) fn stop(works: &Works, loaded: Loaded, hold: Hold) {
+    match loaded.meta.letter {
+        Some(_) => put_back(works, loaded, Then::Unchanged { held: true }, Feedback::None),
+        None => put_back_stopped(works, written_held(works, loaded, hold), Then::Held),
+    }
+}
+
+/// Holds a leased part in place of an attempt.
+pub(crate) fn hold(works: &Works, loaded: Loaded, hold: Hold) {
+    put_back(works, written_held(works, loaded, hold), Then::Held, Feedback::None);
+}
+
+fn written_held(works: &Works, loaded: Loaded, hold: Hold) -> Loaded {
+    let part = works.write_held(&loaded.meta, loaded.part, hold);
+    Loaded { part, ..loaded }
 }
 
 fn end(works: &Works, mut loaded: Loaded, mut then: Then, feedback: Feedback, goes: impl Fn(&Loaded) -> bool) {
@@ -164,9 +182,9 @@ pub(crate) async fn put_back_unread(works: &Works, part: PartId, then: Then) {
     if is_over {
         return;
     }
-    match works.unread(part).await {
+    match works.without_content(part).await {
         Ok(loaded) => put_back(works, loaded, then, Feedback::None),
-        Err(error) => unread(works, part, then, &error),
+        Err(error) => put_back_unreadable(works, part, then, &error),
     }
 }
 

@@ -9,10 +9,8 @@
 use std::time::Duration;
 
 use repute_queue::Feedback;
-use repute_trust::replies::{self, Action};
+use repute_trust::replies::{self, Action, Class, Fault};
 use repute_types::{Cause, Outcome, Timestamp, Verdict};
-
-use crate::courier::worse;
 
 /// After "go on over a new connection" the next attempt comes this soon, and so often at most:
 /// a server that says nothing else is tried by the ordinary back-off.
@@ -24,10 +22,18 @@ const RECONNECTS: u32 = 3;
 pub(crate) struct Reading {
     pub verdict: Verdict,
     /// `None` for what was delivered, and where no reply was had.
-    pub cause: Option<Cause>,
+    meant: Option<Meant>,
     action: Action,
     /// How long the receiver wants us to wait, where that is known.
     pause: Option<Duration>,
+}
+
+/// What a reply means.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Meant {
+    rule: &'static str,
+    class: Class,
+    fault: Fault,
 }
 
 /// What follows from an attempt.
@@ -60,17 +66,18 @@ fn is_same_answer(a: &Outcome, b: &Outcome) -> bool {
 
 fn read_one(outcome: &Outcome) -> Reading {
     let verdict = outcome.verdict;
-    let unread = Reading { verdict, cause: None, action: Action::Nothing, pause: None };
+    let unread = Reading { verdict, meant: None, action: Action::Nothing, pause: None };
     let Some(reply) = outcome.reply.as_ref().filter(|_| verdict != Verdict::Delivered) else { return unread };
     let found = replies::classify(reply, outcome.peer.as_ref().map(|peer| peer.name.as_str()));
-    let cause = Cause { rule: found.rule, class: found.class.as_str(), fault: found.fault.as_str() };
-    Reading { cause: Some(cause), action: found.action, pause: found.pause, ..unread }
+    let meant = Meant { rule: found.rule, class: found.class, fault: found.fault };
+    Reading { meant: Some(meant), action: found.action, pause: found.pause, ..unread }
 }
 
 /// The checks that a receiver's refusal asks for: where it says that our address or our domain is
 /// at fault, what is known of them is looked at again.
 pub(crate) fn checks(outcomes: &[Outcome], readings: &[Reading]) -> Vec<String> {
-    let is_ours = |reading: &Reading| reading.cause.is_some_and(|c| matches!(c.fault, "address" | "domain"));
+    let is_ours =
+        |reading: &Reading| reading.meant.is_some_and(|meant| matches!(meant.fault, Fault::Address | Fault::Domain));
     let Some(at) = readings.iter().position(is_ours) else { return Vec::new() };
     let Some(reply) = outcomes.get(at).and_then(|o| o.reply.as_ref()) else { return Vec::new() };
     let host = outcomes[at].peer.as_ref().map(|peer| peer.name.as_str());
@@ -98,7 +105,7 @@ pub(crate) fn heed(plan: Plan, readings: &[Reading], attempt: u32, now: Timestam
         }
     }
     if refused().any(|r| r.action == Action::SlowSite) {
-        feedback = worse(feedback, Feedback::PushedBack);
+        feedback = feedback.worse(Feedback::PushedBack);
     }
     if let Some(pause) = refused().filter_map(|r| r.site_pause()).max() {
         next = next.max(now + pause);
@@ -108,6 +115,17 @@ pub(crate) fn heed(plan: Plan, readings: &[Reading], attempt: u32, now: Timestam
 }
 
 impl Reading {
+    /// As events have it.
+    pub fn cause(&self) -> Option<Cause> {
+        self.meant.map(|Meant { rule, class, fault }| Cause { rule, class: class.as_str(), fault: fault.as_str() })
+    }
+
+    /// Whether it is one of those by which an address that warms up goes slower: too much, or not trusted.
+    pub fn slows_warm_up(&self) -> bool {
+        self.meant
+            .is_some_and(|meant| matches!(meant.fault, Fault::Rate | Fault::Address) || meant.class == Class::Content)
+    }
+
     /// Whether it proves a permanent fault of the recipient's own.
     pub fn suppresses(&self) -> bool {
         self.action == Action::Suppress
@@ -208,7 +226,7 @@ mod tests {
 
     #[test]
     fn what_one_recipient_is_to_wait_for_does_not_keep_another() {
-        let reading = |action, pause| Reading { verdict: Verdict::Deferred, cause: None, action, pause };
+        let reading = |action, pause| Reading { verdict: Verdict::Deferred, meant: None, action, pause };
         let hour = Some(Duration::from_secs(3600));
         let slow = reading(Action::SlowRecipient, hour);
         let ordinary = Plan { next: NOW + BACK_OFF, feedback: Feedback::Reached };
@@ -225,7 +243,7 @@ mod tests {
         let ptr = said(GOOGLE, "550 5.7.25 The IP address sending this message does not have a PTR record setup");
         let odd = said("mx.example.net", "550 no");
         let silent = Outcome::ours(Verdict::Deferred, Stage::Mail, Culprit::Network, EnhancedCode(4, 4, 2), "gone");
-        let causes: Vec<_> = read(&[delivered(), ptr.clone(), ptr, odd, silent]).iter().map(|r| r.cause).collect();
+        let causes: Vec<_> = read(&[delivered(), ptr.clone(), ptr, odd, silent]).iter().map(Reading::cause).collect();
         let ptr = Some(Cause { rule: "google.ptr", class: "reverse-dns", fault: "address" });
         let odd = Some(Cause { rule: "none", class: "unknown", fault: "unknown" });
         assert_eq!(causes, [None, ptr, ptr, odd, None]);

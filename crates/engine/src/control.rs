@@ -284,15 +284,18 @@ impl Control {
             sessions: queue.sessions(),
             lanes: queue
                 .lanes()
-                .map(|lane| LaneRow {
-                    site: lane.key.site.to_string(),
-                    egress: Way::egress_of(lane.key.way),
-                    from: Way::name_of(&settings, lane.key.way),
-                    ready: lane.ready,
-                    sessions: lane.sessions,
-                    window: lane.window,
-                    paused_until: lane.paused_until,
-                    pace: lane.pace.map(PaceRow::from),
+                .map(|lane| {
+                    let way = Way::of_number(lane.key.way);
+                    LaneRow {
+                        site: lane.key.site.to_string(),
+                        egress: way.egress,
+                        from: way.name(&settings),
+                        ready: lane.ready,
+                        sessions: lane.sessions,
+                        window: lane.window,
+                        paused_until: lane.paused_until,
+                        pace: lane.pace.map(PaceRow::from),
+                    }
                 })
                 .collect(),
         })

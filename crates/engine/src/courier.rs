@@ -13,9 +13,8 @@ use tokio::sync::watch;
 
 use crate::aside;
 use crate::config::Settings;
-use crate::dispatch;
 use crate::fresh::Loaded;
-use crate::intake::Load;
+use crate::load::{self, Load};
 use crate::returned;
 use crate::settle::{self, By, Decided};
 use crate::suppress;
@@ -116,7 +115,7 @@ impl Session {
         if !works.gate.table().allows(lease.sender, self.lane.way, self.lane.route().is_relay) {
             return aside::put_back_unread(&works, lease.part, Then::Unchanged { held: false }).await;
         }
-        let Some(loaded) = dispatch::load_for_attempt(&works, lease.part, Load::ToSend).await else { return };
+        let Some(loaded) = load::for_attempt(&works, lease.part, Load::ToSend).await else { return };
         // It may have waited for memory.
         if *stop.borrow() {
             return aside::put_back(&works, loaded, Then::Unchanged { held: false }, Feedback::None);
@@ -125,7 +124,7 @@ impl Session {
             return settle::expire(&works, loaded);
         }
         if let Some(hold) = works.circuits.stops(&loaded.meta) {
-            return dispatch::stop(&works, loaded, hold);
+            return aside::stop(&works, loaded, hold);
         }
         let settings = works.settings();
         let left_out = suppress::before_attempt(&works, &loaded);
@@ -179,7 +178,7 @@ impl Session {
             let some: Vec<&Recipient> = places.iter().map(|place| &pending[*place].recipient).collect();
             let (some, learnt) = self.transaction(settings, loaded, &some, first).await?;
             places.iter().zip(some).for_each(|(place, outcome)| outcomes[*place] = Some(outcome));
-            (feedback, first) = (worse(feedback, learnt), false);
+            (feedback, first) = (feedback.worse(learnt), false);
         }
         // Each of them was in one transaction.
         Ok((outcomes.into_iter().map(|outcome| outcome.unwrap_or_else(settle::not_tried_yet)).collect(), feedback))
@@ -202,8 +201,7 @@ impl Session {
         first: bool,
     ) -> Result<(Vec<Outcome>, Feedback), Unsaid> {
         let meta = &loaded.meta;
-        let (account, from) = (meta.account.as_deref(), meta.from.as_ref());
-        let path = returned::path_of(&self.works, settings, account, from, loaded.part.id, recipients);
+        let path = returned::path_of(&self.works, settings, loaded, recipients);
         let wanted = Wanted { domain: &loaded.part.domain, require_tls: meta.options.require_tls };
         let mut slots = Slots::new(recipients.len());
         // What failed behind a BDAT may go by DATA.
@@ -327,7 +325,7 @@ impl Slots {
     /// Takes what a session decided of those who were left. Says whether another session is worth it: the server has
     /// not just put off everyone.
     fn fill(&mut self, some: Vec<Option<Outcome>>) -> bool {
-        self.feedback = worse(self.feedback, feedback(&some));
+        self.feedback = self.feedback.worse(feedback(&some));
         let went_on = some.iter().flatten().any(|outcome| outcome.verdict != Verdict::Deferred);
         let open = self.outcomes.iter_mut().filter(|slot| slot.is_none());
         open.zip(some).for_each(|(slot, outcome)| *slot = outcome);
@@ -337,7 +335,7 @@ impl Slots {
     /// All of them; those who are still left with this one.
     fn end(self, rest: &Outcome, learnt: Feedback) -> (Vec<Outcome>, Feedback) {
         let outcomes = self.outcomes.into_iter().map(|slot| slot.unwrap_or_else(|| rest.clone())).collect();
-        (outcomes, worse(self.feedback, learnt))
+        (outcomes, self.feedback.worse(learnt))
     }
 }
 
@@ -372,16 +370,4 @@ fn feedback(outcomes: &[Option<Outcome>]) -> Feedback {
         None => o.verdict == Verdict::Deferred && o.stage >= Stage::Mail,
     };
     if outcomes.iter().flatten().any(pushed) { Feedback::PushedBack } else { Feedback::Reached }
-}
-
-/// The one of two that asks for more care.
-pub(crate) fn worse(a: Feedback, b: Feedback) -> Feedback {
-    let weight = |f| match f {
-        Feedback::None => 0,
-        Feedback::Reached => 1,
-        Feedback::PushedBack | Feedback::Crowded => 2,
-        Feedback::Unreachable => 3,
-        Feedback::ToldToWait(_) => 4,
-    };
-    if weight(a) >= weight(b) { a } else { b }
 }

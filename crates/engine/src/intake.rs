@@ -23,7 +23,6 @@ use crate::circuit::{brake, campaigns};
 use crate::config::{SendingDomain, Settings};
 use crate::disk;
 use crate::door::{Account, SEND_AT_MOST, Submitted};
-use crate::fresh::Loaded;
 use crate::suppress;
 use crate::works::Works;
 
@@ -334,22 +333,6 @@ pub(crate) fn enter(works: &Works, message: NewMessage) {
 /// takes long.
 const FIRST_ATTEMPT: Duration = Duration::from_secs(600);
 
-/// What a part is loaded for.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Load {
-    /// A session sends it: it waits until there is memory for its content.
-    ToSend,
-    /// Something is told or decided of it, and waits for nothing.
-    Aside,
-}
-
-/// Why a part cannot be had for an attempt.
-pub(crate) enum LoadError {
-    Spool(SpoolError),
-    /// Its letter cannot be merged for it, or not be signed, by the configuration as it is now.
-    Merge(Box<Loaded>, String),
-}
-
 impl Works {
     /// How the queue is told of a part.
     pub(crate) fn entry(&self, meta: &MessageMeta, part: &PartRecord) -> Entry {
@@ -384,50 +367,6 @@ impl Works {
             notice = notice.max(self.awake_since() + FIRST_ATTEMPT);
         }
         if part.delay_noticed || meta.account.is_none() { meta.expires } else { notice.min(meta.expires) }
-    }
-
-    /// A part as the spool has it, for what is not sent.
-    pub(crate) async fn unread(&self, id: PartId) -> Result<Loaded, SpoolError> {
-        let part = self.doors.spool.part(id).await?;
-        let meta = self.doors.spool.meta(id.message).await?;
-        Ok(Loaded::unread(Arc::new(meta), part))
-    }
-
-    /// A part with what an attempt needs, from memory or from the spool.
-    pub(crate) async fn load(&self, id: PartId, load: Load) -> Result<Loaded, LoadError> {
-        let kept = self.fresh().size(id.message);
-        let mut room = match kept {
-            Some(octets) if load == Load::ToSend => self.outgoing.of_message(id.message, octets).await,
-            _ => None,
-        };
-        if let Some(loaded) = self.fresh().take(id) {
-            return Ok(Loaded { room, ..loaded });
-        }
-        let spool = &self.doors.spool;
-        if self.bulk.known(id.message).is_some() {
-            if load == Load::ToSend {
-                let octets = bulk::letter_size(self, id.message).await.map_err(LoadError::Spool)?;
-                room = self.outgoing.of_one(octets).await;
-            }
-            let part = spool.part(id).await.map_err(LoadError::Spool)?;
-            let (meta, content) = bulk::merged(self, &part).await.map_err(LoadError::Spool)?;
-            return match content {
-                Ok(content) => Ok(Loaded { meta, part, content, room }),
-                Err(why) => Err(LoadError::Merge(Box::new(Loaded::unread(meta, part)), why)),
-            };
-        }
-        let meta = Arc::new(spool.meta(id.message).await.map_err(LoadError::Spool)?);
-        if load == Load::ToSend && room.is_none() {
-            room = self.outgoing.of_message(id.message, usize::try_from(meta.size).unwrap_or(usize::MAX)).await;
-        }
-        // After the wait, in which nobody else has it.
-        let part = spool.part(id).await.map_err(LoadError::Spool)?;
-        let read = spool.content(id.message);
-        let content = match &room {
-            Some(room) => room.content(read).await,
-            None => read.await,
-        };
-        Ok(Loaded { meta, part, content: content.map_err(LoadError::Spool)?, room })
     }
 }
 

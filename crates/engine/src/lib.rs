@@ -2,8 +2,8 @@
 //! receiver's 250.
 //!
 //! One place accepts ([`intake`]), one loop dispatches ([`dispatch`]), one function settles
-//! ([`settle`]). Around them: sessions ([`courier`]), notices to senders ([`notice`]), and what
-//! an operator may ask ([`control`]). Knows neither SMTP text nor HTTP.
+//! ([`settle`]). Around them: routes ([`routing`]), sessions ([`courier`]) with what they send ([`load`]), notices to
+//! senders ([`notice`]), and what an operator may ask ([`control`]). Knows neither SMTP text nor HTTP.
 
 mod accounts;
 mod allowance;
@@ -22,6 +22,7 @@ mod fresh;
 mod held;
 mod intake;
 pub mod listed;
+mod load;
 mod notice;
 pub mod once;
 mod outgoing;
@@ -32,6 +33,7 @@ pub mod policies;
 mod refill;
 mod reload;
 mod returned;
+mod routing;
 mod settle;
 mod suppress;
 mod tlsrpt;

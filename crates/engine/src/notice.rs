@@ -7,10 +7,10 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use repute_message::dsn::{self, Kind, Notice, Original, Told};
+use repute_message::dsn::{self, Notice, Original, Told};
 use repute_spool::{MessageMeta, NewMessage};
 use repute_types::envelope::EnvelopeOptions;
-use repute_types::event::Level;
+use repute_types::event::{Level, NoticeKind};
 use repute_types::{
     AccountName, Address, Content, EventKind, Labels, MessageId, Outcome, Recipient, Ret, Timestamp, Verdict,
 };
@@ -44,8 +44,8 @@ pub(crate) fn about(works: &Works, loaded: &Loaded, finished: &[Finished], relay
         finished.iter().filter(|f| !relay_tells && told(f, Verdict::Delivered, f.recipient.notify.on_success()));
     let relayed: Vec<_> = relayed.map(|f| tell(f, now)).collect();
     let mut notices = Vec::new();
-    notices.extend(compose(works, None, &loaded.meta, &loaded.content, Kind::Failed, failed));
-    notices.extend(compose(works, None, &loaded.meta, &loaded.content, Kind::Relayed, relayed));
+    notices.extend(compose(works, None, &loaded.meta, &loaded.content, NoticeKind::Failure, failed));
+    notices.extend(compose(works, None, &loaded.meta, &loaded.content, NoticeKind::Relay, relayed));
     notices
 }
 
@@ -59,7 +59,7 @@ pub(crate) fn delay(works: &Works, loaded: &Loaded) -> Vec<NewMessage> {
         attempted: None,
         until,
     });
-    compose(works, None, &loaded.meta, &loaded.content, Kind::Delayed, told.collect()).into_iter().collect()
+    compose(works, None, &loaded.meta, &loaded.content, NoticeKind::Delay, told.collect()).into_iter().collect()
 }
 
 /// What a notice about mail that came back needs.
@@ -89,7 +89,7 @@ pub(crate) fn came_back(works: &Works, about: CameBack, failed: &[(Recipient, &O
         ..MessageMeta::new(message, message.time(), now)
     };
     let told = failed.iter().map(|(recipient, outcome)| Told { recipient, outcome, attempted: Some(now), until: None });
-    compose(works, Some(id), &meta, &original, Kind::Failed, told.collect())
+    compose(works, Some(id), &meta, &original, NoticeKind::Failure, told.collect())
 }
 
 fn compose(
@@ -97,7 +97,7 @@ fn compose(
     id: Option<MessageId>,
     meta: &MessageMeta,
     content: &Content,
-    kind: Kind,
+    kind: NoticeKind,
     recipients: Vec<Told<'_>>,
 ) -> Option<NewMessage> {
     let (Some(account), Some(to), false) = (&meta.account, &meta.from, recipients.is_empty()) else { return None };
@@ -130,7 +130,7 @@ fn compose(
             return None;
         }
     };
-    works.emit(EventKind::Noticed { about: meta.id, notice: id, kind: kind_word(kind) });
+    works.emit(EventKind::Noticed { about: meta.id, notice: id, kind });
     works.emit(EventKind::Accepted {
         message: id,
         account: None,
@@ -143,34 +143,26 @@ fn compose(
         tls: None,
         labels: None,
     });
-    let accepted = Accepted {
-        due: now,
-        meta: MessageMeta {
-            author: Some(domain.name.clone()),
-            options: EnvelopeOptions {
-                smtputf8: composed.smtputf8,
-                // What was secret on the way out is secret on the way back (RFC 8689 §5).
-                require_tls: meta.options.require_tls,
-                ..EnvelopeOptions::default()
+    Some(
+        Accepted {
+            due: now + WAIT,
+            meta: MessageMeta {
+                author: Some(domain.name.clone()),
+                options: EnvelopeOptions {
+                    smtputf8: composed.smtputf8,
+                    // What was secret on the way out is secret on the way back (RFC 8689 §5).
+                    require_tls: meta.options.require_tls,
+                    ..EnvelopeOptions::default()
+                },
+                header_id: composed.header_id,
+                size: content.len() as u64,
+                ..MessageMeta::new(id, now, now + settings.retry.expire)
             },
-            header_id: composed.header_id,
-            size: content.len() as u64,
-            ..MessageMeta::new(id, now, now + settings.retry.expire)
-        },
-        recipients: vec![Recipient::to(to.clone())],
-        content,
-    };
-    let mut new = accepted.into_new();
-    new.parts.iter_mut().for_each(|part| part.due = now + WAIT);
-    Some(new)
-}
-
-fn kind_word(kind: Kind) -> &'static str {
-    match kind {
-        Kind::Failed => "failure",
-        Kind::Delayed => "delay",
-        Kind::Relayed => "relay",
-    }
+            recipients: vec![Recipient::to(to.clone())],
+            content,
+        }
+        .into_new(),
+    )
 }
 
 /// The domain as which the notice is written: the sender's, or else another of its account

@@ -19,7 +19,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use repute_feedback::Token;
-use repute_ledger::ReturnedMail;
+use repute_ledger::{LedgerError, ReturnedMail};
+use repute_spool::SpoolError;
 use repute_types::event::Level;
 use repute_types::{Address, EnhancedCode, EventKind, MessageId, PartId, Recipient, Reply};
 use tokio::sync::{Notify, watch};
@@ -28,6 +29,7 @@ use crate::bulk::MAILTO;
 use crate::config::Settings;
 use crate::disk;
 use crate::door::Returned;
+use crate::fresh::Loaded;
 use crate::works::Works;
 
 /// Read at a time.
@@ -96,6 +98,21 @@ fn way_of(works: &Works, local: &str) -> Option<Addressed> {
         (COMPLAINTS, Token::Return(part)) => Some(Addressed::Complaints(part)),
         _ => None,
     }
+}
+
+/// Why what came back waits: it is looked at again.
+#[derive(Debug, thiserror::Error)]
+enum Waits {
+    #[error("it could not be read: {0}")]
+    Ledger(#[from] LedgerError),
+    #[error("what it is about could not be looked up: {0}")]
+    Spool(SpoolError),
+    #[error("what it is about may not stand in the history yet")]
+    History,
+    #[error("a notice about it could not be stored: {0}")]
+    Notice(SpoolError),
+    #[error("it could not be handed on: {0}")]
+    Letter(Reply),
 }
 
 /// What wakes the reader, and what was dropped since it was last told.
@@ -211,7 +228,7 @@ async fn read_all(works: &Works, stop: &watch::Receiver<bool>) -> bool {
     loop {
         let unread = match store.unread(PAGE).await {
             Ok(unread) => unread,
-            Err(error) => return unreadable(works, &error),
+            Err(error) => return waits(works, &error.into()),
         };
         if unread.is_empty() {
             return false;
@@ -221,14 +238,14 @@ async fn read_all(works: &Works, stop: &watch::Receiver<bool>) -> bool {
                 return false;
             }
             if let Err(error) = act::read(works, store, id).await {
-                return unreadable(works, &error);
+                return waits(works, &error);
             }
         }
     }
 }
 
-fn unreadable(works: &Works, error: &repute_ledger::LedgerError) -> bool {
-    works.note(Level::Error, "returned", format!("what came back could not be read: {error}; tried again in a minute"));
+fn waits(works: &Works, why: &Waits) -> bool {
+    works.note(Level::Error, "returned", format!("what came back waits: {why}; tried again in a minute"));
     true
 }
 
@@ -247,17 +264,15 @@ fn sentence(text: &str) -> String {
 pub(crate) fn path_of(
     works: &Works,
     settings: &Settings,
-    account: Option<&str>,
-    from: Option<&Address>,
-    part: PartId,
+    loaded: &Loaded,
     recipients: &[&Recipient],
 ) -> Option<Address> {
-    account?;
-    let from = from?;
+    loaded.meta.account.as_ref()?;
+    let from = loaded.meta.from.as_ref()?;
     works.doors.returned.as_ref()?;
     let domain = settings.domains.of(from.domain()).next()?;
     let at = domain.return_path.as_ref()?;
-    let token = works.doors.tokens.write(&Token::Return(part));
+    let token = works.doors.tokens.write(&Token::Return(loaded.part.id));
     let named = match recipients {
         [one] => named(&token, &one.address),
         _ => None,

@@ -161,7 +161,7 @@ fn sort(decided: &mut Decided, readings: &[Reading], cancelled: Option<&str>, no
         };
         // What an operator cancelled is done because of that, whatever was said before.
         let reading = readings.get(n).filter(|_| outcome.reply.is_some());
-        let cause = reading.and_then(|r| r.cause);
+        let cause = reading.and_then(Reading::cause);
         if outcome.verdict == Verdict::Deferred {
             sorted.waiting.push(Waiting { pending: Pending { recipient, last: Some(outcome) }, cause });
             continue;

@@ -13,7 +13,6 @@ use std::time::Duration;
 use repute_delivery::{HostName, Route};
 use repute_ledger::{StepKind, Warmth};
 use repute_queue::{Rate, Terms};
-use repute_trust::replies::Class;
 use repute_trust::warm_up::{self, Day, Turn};
 use repute_types::event::Level;
 use repute_types::{Address, MessageId, Outcome, Timestamp, Verdict};
@@ -212,11 +211,9 @@ pub(crate) fn count(works: &Works, settings: &Settings, lane: &LaneWork, outcome
         return;
     }
     let Some(pair) = pair(settings, &lane.route(), lane.way) else { return };
-    let is_slowed = |reading: &cause::Reading| {
-        reading.cause.is_some_and(|c| matches!(c.fault, "rate" | "address") || c.class == Class::Content.as_str())
-    };
     let messages = u64::from(transactions.max(1));
-    works.warm_ups.count(pair, messages, cause::read(outcomes).iter().any(is_slowed), works.now());
+    let is_slowed = cause::read(outcomes).iter().any(cause::Reading::slows_warm_up);
+    works.warm_ups.count(pair, messages, is_slowed, works.now());
 }
 
 /// Somebody called a message that was sent to them spam.

@@ -24,7 +24,7 @@ use repute_types::{Clock, Event, SystemClock};
 
 pub use self::questions::{Counts, Questions};
 pub use self::step::{Cause, Settled, Step, StepKind};
-pub use self::traffic::{SiteTraffic, Traffic};
+pub use self::traffic::{ReceiverTraffic, Traffic};
 use self::write::Writer;
 use crate::LedgerError;
 

@@ -17,7 +17,9 @@ pub mod trust;
 pub mod warm_up;
 
 pub use circuits::{Circuits, Counted, Habits, KnownPage, LearntAccount, LearntDay, Opened};
-pub use history::{Cause, Counts, History, HistoryOptions, Questions, Settled, SiteTraffic, Step, StepKind, Traffic};
+pub use history::{
+    Cause, Counts, History, HistoryOptions, Questions, ReceiverTraffic, Settled, Step, StepKind, Traffic,
+};
 pub use policies::{KeptPolicies, KeptPolicy};
 pub use reports::{ReportDetail, ReportFailure, ReportRecord, ReportSummary, Reports, ReportsOptions, Source};
 pub use returned::{Heard, Returned, ReturnedMail, ReturnedOptions, ReturnedSummary};
@@ -38,12 +40,19 @@ pub enum LedgerError {
         "{path} was written by an earlier version (schema {found}, this one knows {known}): start the server, which brings it up to date"
     )]
     Older { path: std::path::PathBuf, found: i64, known: i64 },
-    #[error("the database cannot be used just now")]
-    Database(#[from] rusqlite::Error),
+    /// With SQLite's reason: who notes it down has nothing else to say what is wrong.
+    #[error("the database cannot be used just now: {0}")]
+    Database(rusqlite::Error),
     #[error("cannot start the history's thread")]
     Thread(#[source] std::io::Error),
-    #[error("the history is closed")]
+    #[error("the ledger is closed: the server is stopping")]
     Closed,
+}
+
+impl From<rusqlite::Error> for LedgerError {
+    fn from(error: rusqlite::Error) -> LedgerError {
+        LedgerError::Database(error)
+    }
 }
 
 /// A file that the disk has no room for is whole: only of one that is no database it is said to move it away.
@@ -95,4 +104,19 @@ pub fn migrate(db: &mut rusqlite::Connection, path: &std::path::Path, migrations
         transaction.commit().map_err(failed)?;
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use rusqlite::ffi;
+
+    use super::*;
+
+    #[test]
+    fn why_a_database_cannot_be_used_is_told_and_not_twice() {
+        let full = rusqlite::Error::SqliteFailure(ffi::Error::new(ffi::SQLITE_FULL), None);
+        let error = LedgerError::from(full);
+        assert_eq!(error.to_string(), "the database cannot be used just now: database or disk is full");
+        assert!(std::error::Error::source(&error).is_none());
+    }
 }

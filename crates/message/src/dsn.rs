@@ -11,6 +11,7 @@ mod advice;
 mod status;
 mod text;
 
+use repute_types::event::NoticeKind;
 use repute_types::{Address, Content, Domain, MessageId, Outcome, Recipient, Ret, Timestamp};
 
 use crate::encode::{Folder, Input, QuotedPrintable, words};
@@ -22,17 +23,9 @@ pub const WHOLE: usize = 100 * 1024;
 /// A longer Message-ID of an original is not referred to: the line would be over 998 octets.
 const LONGEST_ID: usize = 900;
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Kind {
-    Failed,
-    Delayed,
-    /// The next server took it and will not tell more (RFC 3461 §5.2.2).
-    Relayed,
-}
-
 #[derive(Clone, Debug)]
 pub struct Notice<'a> {
-    pub kind: Kind,
+    pub kind: NoticeKind,
     pub now: Timestamp,
     /// The notice's own id; its Message-ID is made of it.
     pub id: MessageId,
@@ -123,16 +116,16 @@ fn subject_of(notice: &Notice<'_>) -> String {
         many => format!("{} recipients", many.len()),
     };
     match notice.kind {
-        Kind::Failed => format!("Not delivered: your message to {whom}"),
-        Kind::Delayed => format!("Delayed: your message to {whom}"),
-        Kind::Relayed => format!("Handed on: your message to {whom}"),
+        NoticeKind::Failure => format!("Not delivered: your message to {whom}"),
+        NoticeKind::Delay => format!("Delayed: your message to {whom}"),
+        NoticeKind::Relay => format!("Handed on: your message to {whom}"),
     }
 }
 
 /// What comes back of the original: its header, or all of it.
 fn returned(notice: &Notice<'_>, header: Option<&Header>) -> Vec<u8> {
     let content = notice.original.content;
-    let whole = notice.kind == Kind::Failed && notice.original.ret == Some(Ret::Full) && content.len() <= WHOLE;
+    let whole = notice.kind == NoticeKind::Failure && notice.original.ret == Some(Ret::Full) && content.len() <= WHOLE;
     let octets = match header {
         Some(header) if !whole => header.octets().to_vec(),
         None if !whole => Vec::new(),

@@ -6,8 +6,9 @@
 use std::path::Path;
 use std::time::Duration;
 
-use repute_message::dsn::{self, Kind, Notice, Original, Told};
+use repute_message::dsn::{self, Notice, Original, Told};
 use repute_message::{Header, header};
+use repute_types::event::NoticeKind;
 use repute_types::{
     Address, Content, Culprit, Domain, EnhancedCode, MessageId, Outcome, Peer, Recipient, Reply, Ret, Stage, Timestamp,
     Verdict,
@@ -18,7 +19,7 @@ const MESSAGE: &str = "From: Ann <ann@example.com>\nTo: bob@b.example\nSubject: 
                        Message-ID: <1@example.com>\n\nbody\n";
 
 struct Case {
-    kind: Kind,
+    kind: NoticeKind,
     to: &'static str,
     message: &'static str,
     ret: Option<Ret>,
@@ -27,7 +28,7 @@ struct Case {
 }
 
 impl Case {
-    fn new(kind: Kind, recipients: Vec<(Recipient, Outcome)>) -> Case {
+    fn new(kind: NoticeKind, recipients: Vec<(Recipient, Outcome)>) -> Case {
         Case { kind, to: "ann@example.com", message: MESSAGE, ret: None, envid: None, recipients }
     }
 
@@ -92,13 +93,13 @@ fn failures_say_what_the_receiver_said_and_what_to_do() {
     let mut bob = to("bob@b.example");
     bob.orcpt = Some("rfc822;Bob@B.example".into());
     let full = said(Stage::Body, 552, EnhancedCode(5, 2, 2), "mailbox is full");
-    let case = Case::new(Kind::Failed, vec![(bob, unknown_user()), (to("carol@b.example"), full)]);
+    let case = Case::new(NoticeKind::Failure, vec![(bob, unknown_user()), (to("carol@b.example"), full)]);
     Case { envid: Some("QQ 314159\r\nX: y"), ..case }.check("01-failed");
 }
 
 #[test]
 fn the_whole_message_comes_back_where_it_was_asked_for() {
-    let case = Case::new(Kind::Failed, vec![(to("bob@b.example"), unknown_user())]);
+    let case = Case::new(NoticeKind::Failure, vec![(to("bob@b.example"), unknown_user())]);
     Case { ret: Some(Ret::Full), ..case }.check("02-failed-with-the-message");
 }
 
@@ -106,30 +107,30 @@ fn the_whole_message_comes_back_where_it_was_asked_for() {
 fn an_expired_message_names_the_last_reason() {
     let text = "not delivered within the time allowed; the last attempt said: connection timed out";
     let expired = Outcome::ours(Verdict::Failed, Stage::Queue, Culprit::Us, EnhancedCode(5, 4, 7), text);
-    Case::new(Kind::Failed, vec![(to("bob@b.example"), expired)]).check("03-expired");
+    Case::new(NoticeKind::Failure, vec![(to("bob@b.example"), expired)]).check("03-expired");
 }
 
 #[test]
 fn a_delay_says_until_when_it_is_tried() {
     let busy = said(Stage::Rcpt, 451, EnhancedCode(4, 7, 1), "greylisted, try again later");
-    let case = Case::new(Kind::Delayed, vec![(to("bob@b.example"), busy)]);
+    let case = Case::new(NoticeKind::Delay, vec![(to("bob@b.example"), busy)]);
     Case { ret: Some(Ret::Full), ..case }.check("04-delayed");
 }
 
 #[test]
 fn a_relay_is_told_where_it_was_asked_for() {
     let taken = said(Stage::Body, 250, EnhancedCode(2, 0, 0), "queued as 17");
-    Case::new(Kind::Relayed, vec![(to("bob@b.example"), taken)]).check("05-relayed");
+    Case::new(NoticeKind::Relay, vec![(to("bob@b.example"), taken)]).check("05-relayed");
 }
 
 #[test]
 fn addresses_beyond_ascii_are_told_in_the_global_forms() {
     let mut outcome = unknown_user();
     outcome.reply.as_mut().unwrap().lines = vec!["<jürgen@b.example>: gibt es nicht".into(); 2];
-    let case = Case::new(Kind::Failed, vec![(to("jürgen@b.example"), outcome)]);
+    let case = Case::new(NoticeKind::Failure, vec![(to("jürgen@b.example"), outcome)]);
     let message = "From: Ann <ann@example.com>\nTo: jürgen@b.example\nSubject: Grüße\n\nbody\n";
     Case { message, ..case }.check("06-utf-8");
-    let case = Case::new(Kind::Failed, vec![(to("bob@b.example"), unknown_user())]);
+    let case = Case::new(NoticeKind::Failure, vec![(to("bob@b.example"), unknown_user())]);
     Case { to: "änn@example.com", ..case }.check("07-utf-8-sender");
 }
 
@@ -137,7 +138,7 @@ fn addresses_beyond_ascii_are_told_in_the_global_forms() {
 fn a_reply_without_end_and_a_message_without_a_header_do_no_harm() {
     let mut outcome = unknown_user();
     outcome.reply.as_mut().unwrap().lines = vec!["x".repeat(5000), "y ".repeat(3000)];
-    let case = Case::new(Kind::Failed, vec![(to("bob@b.example"), outcome)]);
+    let case = Case::new(NoticeKind::Failure, vec![(to("bob@b.example"), outcome)]);
     let composed = Case { message: "no header at all", ..case }.compose();
     let text = String::from_utf8(composed.content.to_vec()).unwrap();
     assert!(text.lines().all(|line| line.len() <= 998));
@@ -148,12 +149,12 @@ fn a_reply_without_end_and_a_message_without_a_header_do_no_harm() {
 #[test]
 fn only_so_much_is_returned_and_the_boundary_is_in_nothing_else() {
     let large: &'static str = Box::leak(format!("{MESSAGE}{}", "line\n".repeat(dsn::WHOLE / 5)).into_boxed_str());
-    let case = Case::new(Kind::Failed, vec![(to("bob@b.example"), unknown_user())]);
+    let case = Case::new(NoticeKind::Failure, vec![(to("bob@b.example"), unknown_user())]);
     let composed = Case { ret: Some(Ret::Full), message: large, ..case }.compose();
     assert!(composed.content.len() < 10_000);
 
     let evil = "From: a@example.com\nX: --=_6h0ra8tn00000\n\nbody\n";
-    let case = Case::new(Kind::Failed, vec![(to("bob@b.example"), unknown_user())]);
+    let case = Case::new(NoticeKind::Failure, vec![(to("bob@b.example"), unknown_user())]);
     let text = String::from_utf8(Case { message: evil, ..case }.compose().content.to_vec()).unwrap();
     let boundary = text.split("boundary=\"").nth(1).unwrap().split('"').next().unwrap();
     assert_eq!(text.matches(&format!("--{boundary}")).count(), 4, "{boundary}");
@@ -167,7 +168,7 @@ fn a_notice_has_no_long_line_whatever_the_original_had() {
     let message: &'static str =
         Box::leak(format!("From: a@example.com\nReceived: {long}\nMessage-ID:\n <{id}>\n\n{long}\n").into_boxed_str());
     for (ret, media) in [(None, "message/global-headers"), (Some(Ret::Full), "message/global")] {
-        let case = Case::new(Kind::Failed, vec![(to("bob@b.example"), unknown_user())]);
+        let case = Case::new(NoticeKind::Failure, vec![(to("bob@b.example"), unknown_user())]);
         let composed = Case { ret, message, ..case }.compose();
         let text = String::from_utf8(composed.content.to_vec()).unwrap();
         assert!(text.is_ascii() && text.lines().all(|line| line.len() <= 998), "{text}");

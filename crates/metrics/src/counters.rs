@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use repute_trust::replies::Class;
-use repute_types::event::{Back, EventSink, IncidentState, Level};
+use repute_types::event::{Back, EventSink, IncidentState, Level, NoticeKind};
 use repute_types::{Cause, Event, EventKind, Outcome, Reply, Stage, TlsAsked, Verdict};
 
 use crate::catalogue as metric;
@@ -16,26 +16,8 @@ use crate::page::Page;
 
 const ORIGINS: [&str; 3] = ["client", "campaign", "server"];
 const REASONS: [&str; 4] = ["authentication", "policy", "message", "temporary"];
-const TLS: [&str; 6] = ["none", "opportunistic", "route", "requiretls", "dane", "mta-sts"];
-const NOTICES: [&str; 3] = ["failure", "delay", "relay"];
 /// `suppressed` is what a campaign says of a recipient that was left out while its list came in.
 const WHYS: [&str; 5] = ["unknown", "complaint", "unsubscribed", "manual", "suppressed"];
-const VERDICTS: [Verdict; 3] = [Verdict::Delivered, Verdict::Deferred, Verdict::Failed];
-const BACKS: [Back; 3] = [Back::Bounced, Back::Complained, Back::Unsubscribed];
-const LEVELS: [&str; 3] = ["info", "warning", "error"];
-const STAGES: [Stage; 11] = [
-    Stage::Queue,
-    Stage::Route,
-    Stage::Connect,
-    Stage::Greeting,
-    Stage::Ehlo,
-    Stage::StartTls,
-    Stage::Auth,
-    Stage::Mail,
-    Stage::Rcpt,
-    Stage::Data,
-    Stage::Body,
-];
 /// What an incident is of.
 const SUBJECTS: [&str; 3] = ["check", "circuit", "webhook"];
 /// From a second, which a receiver that takes mail at once needs, to the five days after which nothing is tried.
@@ -68,22 +50,23 @@ pub struct Counters {
     recipients: Row<3>,
     octets: Row<1>,
     refused: Row<4>,
-    verdicts: Row<3>,
+    verdicts: Row<{ Verdict::ALL.len() }>,
     delivery: Histogram<11>,
-    tls: Row<6>,
+    /// None, then by who asked for it.
+    tls: Row<{ 1 + TlsAsked::ALL.len() }>,
     /// Deferred, failed; by the place of the class in `Class::ALL`.
     refusals: [Row<{ Class::ALL.len() }>; 2],
     /// The same by stage.
-    unanswered: [Row<11>; 2],
+    unanswered: [Row<{ Stage::ALL.len() }>; 2],
     held: Row<1>,
     released: Row<1>,
-    notices: Row<3>,
+    notices: Row<{ NoticeKind::ALL.len() }>,
     cancelled: Row<1>,
     returned: Row<1>,
-    came_back: Row<3>,
+    came_back: Row<{ Back::ALL.len() }>,
     suppressed: Row<5>,
     incidents: Row<3>,
-    notes: Row<3>,
+    notes: Row<{ Level::ALL.len() }>,
     /// Names of the classes, sorted, each with its place.
     classes: [(&'static str, usize); Class::ALL.len()],
 }
@@ -134,14 +117,14 @@ impl Counters {
             EventKind::Settled { outcome, cause, age, .. } => self.settled(outcome, *cause, *age),
             EventKind::Held { .. } => self.held.add(0, 1),
             EventKind::Released { .. } => self.released.add(0, 1),
-            EventKind::Noticed { kind, .. } => self.notices.add(place(&NOTICES, kind), 1),
+            EventKind::Noticed { kind, .. } => self.notices.add(*kind as usize, 1),
             EventKind::Returned { .. } => self.returned.add(0, 1),
             EventKind::CameBack { what, .. } => self.came_back.add(*what as usize, 1),
             EventKind::Suppressed { why, .. } => self.suppressed.add(place(&WHYS, why), 1),
             EventKind::Cancelled { .. } => self.cancelled.add(0, 1),
             EventKind::Incident { state: IncidentState::Opened, what, .. } => self.incidents.add(subject(what), 1),
             EventKind::Incident { .. } => {}
-            EventKind::Note { level, .. } => self.notes.add(place_of_level(*level), 1),
+            EventKind::Note { level, .. } => self.notes.add(*level as usize, 1),
         }
     }
 
@@ -150,7 +133,7 @@ impl Counters {
             Verdict::Delivered => {
                 self.verdicts.add(0, 1);
                 self.delivery.observe(age);
-                return self.tls.add(outcome.tls.as_ref().map_or(0, |tls| place_of_tls(tls.asked)), 1);
+                return self.tls.add(outcome.tls.as_ref().map_or(0, |tls| tls.asked as usize + 1), 1);
             }
             Verdict::Deferred => 0,
             Verdict::Failed => 1,
@@ -176,27 +159,30 @@ impl Counters {
         }
         page.set(&metric::ACCEPTED_BYTES, nth(&self.octets, 0));
         each(page, &metric::SUBMISSIONS_REFUSED, &REASONS, &self.refused);
-        each(page, &metric::DELIVERIES, &VERDICTS.map(Verdict::as_str), &self.verdicts);
+        each(page, &metric::DELIVERIES, &Verdict::ALL.map(Verdict::as_str), &self.verdicts);
         page.histogram(&metric::DELIVERY_SECONDS, &self.delivery);
-        each(page, &metric::DELIVERED_TLS, &TLS, &self.tls);
+        let asked = std::iter::once("none").chain(TlsAsked::ALL.iter().map(|asked| asked.as_str()));
+        for (asked, count) in asked.zip(self.tls.all()) {
+            page.add(&metric::DELIVERED_TLS, &[asked], count);
+        }
         for (row, verdict) in [Verdict::Deferred, Verdict::Failed].into_iter().enumerate() {
             for (class, count) in Class::ALL.iter().zip(self.refusals[row].all()) {
                 let labels = [verdict.as_str(), class.fault().as_str(), class.as_str()];
                 page.add(&metric::REFUSALS, &labels, count);
             }
-            for (stage, count) in STAGES.iter().zip(self.unanswered[row].all()) {
+            for (stage, count) in Stage::ALL.iter().zip(self.unanswered[row].all()) {
                 page.add(&metric::UNANSWERED, &[verdict.as_str(), stage.as_str()], count);
             }
         }
         page.set(&metric::HELD, nth(&self.held, 0));
         page.set(&metric::RELEASED, nth(&self.released, 0));
-        each(page, &metric::NOTICES, &NOTICES, &self.notices);
+        each(page, &metric::NOTICES, &NoticeKind::ALL.map(NoticeKind::as_str), &self.notices);
         page.set(&metric::CAMPAIGNS_CANCELLED, nth(&self.cancelled, 0));
         page.set(&metric::RETURNED, nth(&self.returned, 0));
-        each(page, &metric::CAME_BACK, &BACKS.map(Back::as_str), &self.came_back);
+        each(page, &metric::CAME_BACK, &Back::ALL.map(Back::as_str), &self.came_back);
         each(page, &metric::SUPPRESSED, &WHYS, &self.suppressed);
         each(page, &metric::INCIDENTS_OPENED, &SUBJECTS, &self.incidents);
-        each(page, &metric::NOTES, &LEVELS, &self.notes);
+        each(page, &metric::NOTES, &Level::ALL.map(Level::as_str), &self.notes);
     }
 }
 
@@ -231,24 +217,6 @@ fn reason(reply: &Reply) -> usize {
 /// Beyond the end where there is no such value.
 fn place(values: &[&str], value: &str) -> usize {
     values.iter().position(|known| *known == value).unwrap_or(usize::MAX)
-}
-
-fn place_of_level(level: Level) -> usize {
-    match level {
-        Level::Info => 0,
-        Level::Warning => 1,
-        Level::Error => 2,
-    }
-}
-
-fn place_of_tls(asked: TlsAsked) -> usize {
-    match asked {
-        TlsAsked::Opportunistic => 1,
-        TlsAsked::Route => 2,
-        TlsAsked::RequireTls => 3,
-        TlsAsked::Dane => 4,
-        TlsAsked::MtaSts => 5,
-    }
 }
 
 fn nth<const N: usize>(row: &Row<N>, n: usize) -> f64 {

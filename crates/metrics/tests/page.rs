@@ -5,7 +5,7 @@
 use std::time::Duration;
 
 use repute_metrics::{self as metrics, ALL, Counters, Form, Kind, Page};
-use repute_types::event::{Back, IncidentState, Level};
+use repute_types::event::{Back, IncidentState, Level, NoticeKind};
 use repute_types::{
     Cause, Culprit, EnhancedCode, Event, EventKind, MessageId, Outcome, PartId, Reply, Stage, Timestamp, TlsAsked,
     TlsUsed, Verdict,
@@ -129,7 +129,7 @@ fn words_of_events_that_belong_to_no_message() {
     told(&counters, incident("circuit.unknown", IncidentState::Opened));
     told(&counters, incident("webhook", IncidentState::Opened));
     told(&counters, EventKind::Note { level: Level::Error, what: "spool", text: String::new() });
-    for kind in ["failure", "delay", "relay"] {
+    for kind in NoticeKind::ALL {
         told(&counters, EventKind::Noticed { about: MessageId(1), notice: MessageId(2), kind });
     }
     for what in [Back::Bounced, Back::Complained, Back::Unsubscribed] {

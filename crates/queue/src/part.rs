@@ -155,6 +155,20 @@ pub enum Feedback {
     None,
 }
 
+impl Feedback {
+    /// The one of two that asks for more care.
+    pub fn worse(self, other: Feedback) -> Feedback {
+        let weight = |feedback| match feedback {
+            Feedback::None => 0,
+            Feedback::Reached => 1,
+            Feedback::PushedBack | Feedback::Crowded => 2,
+            Feedback::Unreachable => 3,
+            Feedback::ToldToWait(_) => 4,
+        };
+        if weight(self) >= weight(other) { self } else { other }
+    }
+}
+
 #[derive(Clone, Debug, PartialEq)]
 pub struct View {
     pub state: State,

@@ -10,27 +10,3 @@ pub mod events;
 pub mod sendmail;
 pub mod server;
 pub mod wire;
-
-use std::path::{Path, PathBuf};
-
-pub fn socket(state: &Path) -> PathBuf {
-    state.join("control.sock")
-}
-
-/// Where the spool's files are.
-pub fn spool_folder(state: &Path) -> PathBuf {
-    state.join("spool")
-}
-
-/// DMARC and TLS reports that came in.
-pub fn reports_file(state: &Path) -> PathBuf {
-    state.join("reports.sqlite")
-}
-
-pub fn history_file(state: &Path) -> PathBuf {
-    state.join("history.sqlite")
-}
-
-pub fn suppression_file(state: &Path) -> PathBuf {
-    state.join("suppression.sqlite")
-}

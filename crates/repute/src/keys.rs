@@ -14,9 +14,10 @@ use repute_trust::dkim::SigningKey;
 use repute_types::{Clock as _, Domain, SystemClock, Timestamp};
 
 use crate::config::meant::SendingDomain;
+use crate::state;
 
 pub fn folder(state: &Path, domain: &Domain) -> PathBuf {
-    state.join("keys").join(domain.as_str())
+    state::keys(state).join(domain.as_str())
 }
 
 pub fn path(folder: &Path, selector: &str) -> PathBuf {

@@ -17,6 +17,7 @@ mod out;
 mod private;
 mod resolver;
 mod serve;
+mod state;
 mod talk;
 mod tls;
 mod tokens;

@@ -46,6 +46,7 @@ use crate::config::settings;
 use crate::control;
 use crate::log::{FanOut, Log};
 use crate::resolver;
+use crate::state;
 use crate::tls::{self, Certificate, SelfSigned};
 
 use self::machine::Machine;
@@ -97,7 +98,7 @@ pub async fn begin(
     let tls = TlsSource::new(Some(certificate.server_config()?));
     let history = open_history(&config)?;
     let feed = outside::open_feed(&config)?;
-    let trust = Arc::new(Trust::open(&config.state.join("trust.sqlite"))?);
+    let trust = Arc::new(Trust::open(&state::trust(&config.state))?);
     let counters = Arc::new(Counters::default());
     let readers = FanOut { counters: counters.clone(), log: log.clone(), feed: feed.clone(), history: history.clone() };
     let doors = doors(&config, &log, Arc::new(readers), &trust, idle)?;
@@ -180,7 +181,7 @@ impl Running {
                 self.log.say(&format!("repute: the spool could not be written out: {error}; mail may go twice\n"));
             }
         }
-        for socket in [control::socket(&self.config.state), control::sendmail::socket(&self.config.state)] {
+        for socket in [state::control_socket(&self.config.state), state::sendmail_socket(&self.config.state)] {
             let _ = std::fs::remove_file(socket);
         }
         self.outside.stop().await;
@@ -225,11 +226,11 @@ fn load_certificate(config: &Config) -> anyhow::Result<Arc<rustls::sign::Certifi
 
 fn open_history(config: &Config) -> anyhow::Result<Arc<History>> {
     let options = HistoryOptions { retention: config.history_keep, ..HistoryOptions::default() };
-    Ok(Arc::new(History::open(&control::history_file(&config.state), options)?))
+    Ok(Arc::new(History::open(&state::history(&config.state), options)?))
 }
 
 fn spool(config: &Config, log: &Log, events: &FanOut, idle: Option<Arc<Idle>>) -> Result<SqliteSpool, OpenError> {
-    let folder = control::spool_folder(&config.state);
+    let folder = state::spool(&config.state);
     let open = |patience| {
         let (told, idle) = (outside::told(&events.feed), idle.clone());
         SqliteSpool::open(&folder, sqlite::Options { told, idle, patience, ..sqlite::Options::default() })
@@ -258,13 +259,13 @@ fn doors(
     if spool.damaged_blocks() > 0 {
         events.emit(Event { at: SystemClock.now(), kind: damaged_journal(spool.damaged_blocks()) });
     }
-    let returned = Returned::open(&config.state.join("returned.sqlite"), ReturnedOptions::default())?;
-    let reports = Reports::open(&control::reports_file(&config.state), ReportsOptions::default())?;
-    let requests = Requests::open(&config.state.join("requests.sqlite"), RequestOptions::default())?;
-    let suppressions = Suppressions::open(&control::suppression_file(&config.state))?;
-    let circuits = Circuits::open(&config.state.join("circuit.sqlite"))?;
+    let returned = Returned::open(&state::returned(&config.state), ReturnedOptions::default())?;
+    let reports = Reports::open(&state::reports(&config.state), ReportsOptions::default())?;
+    let requests = Requests::open(&state::requests(&config.state), RequestOptions::default())?;
+    let suppressions = Suppressions::open(&state::suppression(&config.state))?;
+    let circuits = Circuits::open(&state::circuits(&config.state))?;
     let network: Arc<dyn Network> = Arc::new(TcpNetwork::new(TlsClient::with_native_roots()));
-    let tls_sessions = TlsSessions::open(&config.state.join("tls.sqlite"))?;
+    let tls_sessions = TlsSessions::open(&state::tls_sessions(&config.state))?;
     Ok(Doors {
         spool: Arc::new(spool) as Arc<dyn Spool>,
         resolver: resolver(config, log)?,
@@ -280,14 +281,14 @@ fn doors(
         tokens: Arc::new(Tokens::new(&crate::tokens::key(&config.state)?)),
         circuits: Some(Arc::new(circuits)),
         tls_sessions: Some(Arc::new(tls_sessions)),
-        warm_ups: Some(Arc::new(WarmUps::open(&config.state.join("warm_up.sqlite"))?)),
+        warm_ups: Some(Arc::new(WarmUps::open(&state::warm_up(&config.state))?)),
         trust: Some(trust_doors(config, network, trust)?),
     })
 }
 
 /// What is known of the hosts of others.
 fn known(config: &Config, doors: &Doors) -> anyhow::Result<settings::Known> {
-    let store = KeptPolicies::open(&config.state.join("policies.sqlite"))?;
+    let store = KeptPolicies::open(&state::policies(&config.state))?;
     let hosts = PolicyHosts { danger_allow_loopback: config.danger_allow_loopback, ..PolicyHosts::default() };
     let tally = Arc::new(Tally::new(doors.clock.clone()));
     Ok(settings::Known { memory: HostMemory::default(), policies: policies::open(doors, store, hosts)?, tally })

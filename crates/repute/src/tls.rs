@@ -15,7 +15,7 @@ use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
 use rustls::server::{ClientHello, ParsedCertificate, ResolvesServerCert};
 use rustls::sign::CertifiedKey;
 
-use crate::out;
+use crate::{out, state};
 
 /// Why a certificate and key cannot be used, and which of the two files is at fault.
 #[derive(Debug)]
@@ -126,7 +126,8 @@ pub struct SelfSigned {
 
 impl SelfSigned {
     pub fn of(state: &Path) -> SelfSigned {
-        SelfSigned { certificate: state.join("tls/certificate.pem"), key: state.join("tls/key.pem") }
+        let folder = state::tls(state);
+        SelfSigned { certificate: folder.join("certificate.pem"), key: folder.join("key.pem") }
     }
 
     /// Makes both files where they are not there yet; they are kept, so that a client that

@@ -13,9 +13,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use repute_web::TokenHash;
 
-use crate::private;
-
-const KEY: &str = "tokens.key";
+use crate::{private, state};
 
 pub const NAME_CURE: &str = "1 to 64 letters, digits, dots, hyphens and underscores";
 
@@ -39,18 +37,18 @@ pub fn signing_secret(key: &[u8; 32], hash: &TokenHash) -> String {
 
 /// Whether the key is there.
 pub fn is_made(state: &Path) -> bool {
-    state.join(KEY).exists()
+    state::tokens_key(state).exists()
 }
 
 /// Whether a server was here before, and its key is not: a state folder that was put back without it.
 pub fn is_lost(state: &Path) -> bool {
-    !is_made(state) && state.join("spool/spool.sqlite").exists()
+    !is_made(state) && state::spool_database(state).exists()
 }
 
 /// The key that makes return paths, unsubscribe links and signing secrets, made at the first start, or when a secret is first asked for.
 /// With another key the ones that are out in the world would mean nothing any more.
 pub fn key(state: &Path) -> anyhow::Result<[u8; 32]> {
-    let path = state.join(KEY);
+    let path = state::tokens_key(state);
     match std::fs::read(&path) {
         Ok(octets) => <[u8; 32]>::try_from(octets).map_err(|_| {
             anyhow::anyhow!("{} does not hold 32 octets: put the file back from a back-up", path.display())

@@ -72,8 +72,8 @@ pub enum EventKind {
         labels: Option<Arc<Labels>>,
         recipients: Vec<Address>,
     },
-    /// A delay, failure or success notice about `about` was queued as `notice`.
-    Noticed { about: MessageId, notice: MessageId, kind: &'static str },
+    /// A notice to the sender of `about` was queued as `notice`.
+    Noticed { about: MessageId, notice: MessageId, kind: NoticeKind },
     /// A message for our return path came in on port 25 and was kept.
     Returned { message: MessageId, recipient: Address, client: Option<IpAddr> },
     /// What came back about a message after a server had taken it.
@@ -97,7 +97,7 @@ pub enum EventKind {
         account: Option<AccountName>,
         labels: Option<Arc<Labels>>,
         recipient: Address,
-        /// `unknown`, `complaint`, `unsubscribed` or `manual`.
+        /// `unknown`, `complaint`, `unsubscribed` or `manual`; `suppressed` of a row of a campaign's list.
         why: &'static str,
         /// Since when, and by what evidence.
         text: String,
@@ -127,6 +127,27 @@ pub enum EventKind {
     Note { level: Level, what: &'static str, text: String },
 }
 
+/// What a notice tells a sender.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum NoticeKind {
+    Failure,
+    Delay,
+    /// The next server took it and will not tell more (RFC 3461 §5.2.2).
+    Relay,
+}
+
+impl NoticeKind {
+    pub const ALL: [NoticeKind; 3] = [NoticeKind::Failure, NoticeKind::Delay, NoticeKind::Relay];
+
+    pub fn as_str(self) -> &'static str {
+        match self {
+            NoticeKind::Failure => "failure",
+            NoticeKind::Delay => "delay",
+            NoticeKind::Relay => "relay",
+        }
+    }
+}
+
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Back {
     /// A notice that it could not be delivered after all.
@@ -138,6 +159,8 @@ pub enum Back {
 }
 
 impl Back {
+    pub const ALL: [Back; 3] = [Back::Bounced, Back::Complained, Back::Unsubscribed];
+
     pub fn as_str(self) -> &'static str {
         match self {
             Back::Bounced => "bounced",
@@ -170,6 +193,8 @@ pub enum Level {
 }
 
 impl Level {
+    pub const ALL: [Level; 3] = [Level::Info, Level::Warning, Level::Error];
+
     pub fn as_str(self) -> &'static str {
         match self {
             Level::Info => "info",

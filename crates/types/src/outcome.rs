@@ -22,6 +22,8 @@ pub enum Verdict {
 }
 
 impl Verdict {
+    pub const ALL: [Verdict; 3] = [Verdict::Delivered, Verdict::Deferred, Verdict::Failed];
+
     pub fn as_str(self) -> &'static str {
         match self {
             Verdict::Delivered => "delivered",
@@ -51,6 +53,20 @@ pub enum Stage {
 }
 
 impl Stage {
+    pub const ALL: [Stage; 11] = [
+        Stage::Queue,
+        Stage::Route,
+        Stage::Connect,
+        Stage::Greeting,
+        Stage::Ehlo,
+        Stage::StartTls,
+        Stage::Auth,
+        Stage::Mail,
+        Stage::Rcpt,
+        Stage::Data,
+        Stage::Body,
+    ];
+
     pub fn as_str(self) -> &'static str {
         match self {
             Stage::Queue => "queue",
@@ -132,6 +148,9 @@ pub enum TlsAsked {
 }
 
 impl TlsAsked {
+    pub const ALL: [TlsAsked; 5] =
+        [TlsAsked::Opportunistic, TlsAsked::Route, TlsAsked::RequireTls, TlsAsked::Dane, TlsAsked::MtaSts];
+
     /// The word, where it was asked for.
     pub fn demand(self) -> Option<&'static str> {
         (self != TlsAsked::Opportunistic).then(|| self.as_str())

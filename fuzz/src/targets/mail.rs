@@ -3,12 +3,13 @@
 use std::net::{IpAddr, Ipv4Addr};
 use std::sync::OnceLock;
 
-use repute_message::dsn::{self, Kind, Notice, Original, Told};
+use repute_message::dsn::{self, Notice, Original, Told};
 use repute_message::handlebars::filled;
 use repute_message::judge::{About, LINKS_MOST, judge};
 use repute_message::merge::{FormLetter, Given};
 use repute_message::{Header, header, sendmail, whole};
 use repute_trust::dkim::{Algorithm, SigningKey, sign};
+use repute_types::event::NoticeKind;
 use repute_types::{
     Address, Content, Domain, EnhancedCode, MessageId, Notify, Outcome, Recipient, Reply, Ret, Stage, Timestamp,
 };
@@ -131,7 +132,7 @@ pub(super) fn settings(hostname: &Domain, smtputf8: bool) -> whole::Whole<'_> {
 /// well-formed multipart/report in 7 bits.
 pub fn notice(octets: &[u8]) {
     let mut choices = Choices(octets);
-    let kind = [Kind::Failed, Kind::Delayed, Kind::Relayed][usize::from(choices.next() % 3)];
+    let kind = NoticeKind::ALL[usize::from(choices.next() % 3)];
     let ret = [None, Some(Ret::Full), Some(Ret::Headers)][usize::from(choices.next() % 3)];
     let split = usize::from(choices.next()).min(choices.0.len());
     let (said, rest) = choices.0.split_at(split);

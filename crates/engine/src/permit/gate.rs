@@ -35,13 +35,21 @@ impl Senders {
     }
 }
 
+/// What one sender may do from one egress.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum May {
+    /// It is in another's pool: nothing, whatever is enforced.
+    NotInPool,
+    /// No address of it has a permit.
+    Barred,
+    Leave(Families),
+}
+
 /// What one sender may do.
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct Row {
-    /// By the place of the egress, what it may use; none outside its pool.
-    ways: Vec<Option<Families>>,
-    /// By the place of the egress, whether it is in the sender's pool.
-    pool: Vec<bool>,
+    /// By the place of the egress.
+    egresses: Vec<May>,
     relay: bool,
     /// Why it may not take some way, and what to do; empty where it may take all.
     why: Arc<str>,
@@ -63,22 +71,24 @@ impl Table {
         self.rows.get(usize::from(sender.0))
     }
 
-    /// Whether an egress is in the sender's pool.
-    fn is_in_pool(&self, sender: Sender, egress: u16) -> bool {
-        self.row(sender).is_some_and(|row| row.pool.get(usize::from(egress)).copied().unwrap_or_default())
+    fn may(&self, sender: Sender, egress: u16) -> May {
+        let of_egress = |row: &Row| row.egresses.get(usize::from(egress)).copied();
+        self.row(sender).and_then(of_egress).unwrap_or(May::NotInPool)
     }
 
     pub fn families(&self, sender: Sender, egress: u16) -> Option<Families> {
-        match self.open {
-            true => self.is_in_pool(sender, egress).then_some(Families::Both),
-            false => self.row(sender)?.ways.get(usize::from(egress)).copied().flatten(),
+        match self.may(sender, egress) {
+            May::NotInPool => None,
+            May::Barred | May::Leave(_) if self.open => Some(Families::Both),
+            May::Barred => None,
+            May::Leave(families) => Some(families),
         }
     }
 
     /// Whether mail may go to a relay host from an egress. The address needs no permit, but it is of the pool
     /// all the same: relay hosts let known addresses in.
     pub fn may_relay(&self, sender: Sender, egress: u16) -> bool {
-        self.is_in_pool(sender, egress) && (self.open || self.row(sender).is_some_and(|row| row.relay))
+        self.may(sender, egress) != May::NotInPool && (self.open || self.row(sender).is_some_and(|row| row.relay))
     }
 
     /// Whether an attempt may be made.
@@ -165,23 +175,23 @@ fn row(permits: &Permits, egresses: &[Vec<IpAddr>], pool: Vec<bool>, domain: Opt
         }
         rights.may()
     };
-    let ways = egresses.iter().zip(&pool).map(|(addresses, in_pool)| {
+    let of_egress = egresses.iter().zip(&pool).map(|(addresses, in_pool)| {
         if !in_pool {
-            return None;
+            return May::NotInPool;
         }
         let allowed: Vec<IpAddr> = addresses.iter().copied().filter(|ip| may(Some(*ip))).collect();
         match allowed.as_slice() {
             // The system chooses an address that is not known: what is known of the domain decides.
-            [] if addresses.is_empty() => may(None).then_some(Families::Both),
-            [] => None,
-            some if some.len() == addresses.len() => Some(Families::Both),
-            [one, ..] => Some(if one.is_ipv4() { Families::V4 } else { Families::V6 }),
+            [] if addresses.is_empty() && may(None) => May::Leave(Families::Both),
+            [] => May::Barred,
+            some if some.len() == addresses.len() => May::Leave(Families::Both),
+            [one, ..] => May::Leave(if one.is_ipv4() { Families::V4 } else { Families::V6 }),
         }
     });
-    let ways: Vec<Option<Families>> = ways.collect();
+    let egresses: Vec<May> = of_egress.collect();
     // What a relay host is given needs no proof of our addresses, and a domain that was never
     // looked at is no worse by it; one that is known to be broken is.
     let rights = permits.rights(&Key { address: None, domain: domain.clone() }, now);
     let relay = rights.may() || (rights.overridden.is_none() && matches!(rights.found, State::Unproven { .. }));
-    Row { ways, pool, relay, why: why.unwrap_or_default().into() }
+    Row { egresses, relay, why: why.unwrap_or_default().into() }
 }

@@ -39,18 +39,23 @@ impl Way {
         self.egress.saturating_mul(3).saturating_add(self.families as u16)
     }
 
-    /// The egress of a way that the queue knows by its number.
-    pub fn egress_of(number: u16) -> u16 {
-        number / 3
+    /// The way that has this number.
+    pub fn of_number(number: u16) -> Way {
+        let families = match number % 3 {
+            0 => Families::Both,
+            1 => Families::V4,
+            _ => Families::V6,
+        };
+        Way { egress: number / 3, families }
     }
 
-    /// Where a way that the queue knows by its number leaves from, for people.
-    pub fn name_of(settings: &Settings, number: u16) -> String {
-        let egress = egress_at(settings, Way::egress_of(number));
-        match number % 3 {
-            1 => format!("{} (IPv4)", egress.name),
-            2 => format!("{} (IPv6)", egress.name),
-            _ => egress.name.clone(),
+    /// Where it leaves from, for people.
+    pub fn name(self, settings: &Settings) -> String {
+        let egress = egress_at(settings, self.egress);
+        match self.families {
+            Families::Both => egress.name.clone(),
+            Families::V4 => format!("{} (IPv4)", egress.name),
+            Families::V6 => format!("{} (IPv6)", egress.name),
         }
     }
 }
@@ -174,10 +179,10 @@ mod tests {
 
     #[test]
     fn ways_have_numbers_of_their_own() {
-        let mut seen = std::collections::HashSet::new();
         for egress in 0..100 {
             for families in [Families::Both, Families::V4, Families::V6] {
-                assert!(seen.insert(Way { egress, families }.number()));
+                let way = Way { egress, families };
+                assert_eq!(Way::of_number(way.number()), way);
             }
         }
     }

@@ -9,14 +9,13 @@ use std::collections::HashSet;
 
 use repute_feedback::{Comeback, Token};
 use repute_ledger::suppression::{Entry, Why, spelling};
-use repute_ledger::{Heard, LedgerError, Returned, ReturnedMail};
-use repute_spool::SpoolError;
+use repute_ledger::{Heard, Returned, ReturnedMail};
 use repute_types::event::{Back, Level};
 use repute_types::{Address, Content, EventKind, MessageId, Outcome, PartId, Recipient};
 
 use super::known::{self, Known};
 use super::news::{self, BY_MAIL, News};
-use super::{Addressed, ROLES, replies, reports, sentence};
+use super::{Addressed, ROLES, Waits, replies, reports, sentence};
 use crate::circuit::count::Told;
 use crate::works::Works;
 use crate::{circuit, intake, notice, warm_up};
@@ -26,24 +25,24 @@ pub(super) const TOKENS: usize = 4;
 /// Recipients that one message can say something about.
 const NEWS: usize = 1000;
 
-pub(super) async fn read(works: &Works, store: &Returned, id: MessageId) -> Result<(), LedgerError> {
+pub(super) async fn read(works: &Works, store: &Returned, id: MessageId) -> Result<(), Waits> {
     let now = works.now();
-    let Some(mail) = store.get(id).await? else { return store.done(id, Vec::new(), now, false).await };
+    let Some(mail) = store.get(id).await? else { return Ok(store.done(id, Vec::new(), now, false).await?) };
     let Some(said) = understand(&mail.content).await else {
         works.note(Level::Error, "returned", format!("{id} cannot be read: it is kept and passed over"));
-        return store.done(id, Vec::new(), now, true).await;
+        return Ok(store.done(id, Vec::new(), now, true).await?);
     };
     if reports::keep_all(works, &said).await? {
-        return store.done(id, Vec::new(), now, false).await;
+        return Ok(store.done(id, Vec::new(), now, false).await?);
     }
-    let Some(said) = said.into_iter().next() else { return store.done(id, Vec::new(), now, false).await };
+    let Some(said) = said.into_iter().next() else { return Ok(store.done(id, Vec::new(), now, false).await?) };
     let ways = ways_of(works, &mail, &said);
     if ways.is_empty()
         && let Some(role @ ("postmaster" | "abuse")) = role_of(&mail)
     {
         let from = mail.from.as_ref().map_or_else(|| "<>".to_owned(), ToString::to_string);
         works.note(Level::Warning, "returned", format!("{from} wrote to {role}: kept as {id}"));
-        return store.done(id, Vec::new(), now, true).await;
+        return Ok(store.done(id, Vec::new(), now, true).await?);
     }
     let mut heard = Vec::new();
     for way in ways {
@@ -66,7 +65,7 @@ pub(super) async fn read(works: &Works, store: &Returned, id: MessageId) -> Resu
     }
     // What was handed on is kept by whom it went to, and a wish says nothing else.
     let keep = !heard.is_empty() && !matches!(said, Comeback::Reply(_));
-    store.done(id, heard, now, keep).await
+    Ok(store.done(id, heard, now, keep).await?)
 }
 
 /// What a message says, in all the reports that it carries. It may be large, and is a stranger's: read beside the mail, not
@@ -112,7 +111,7 @@ async fn follow(
     way: Addressed,
     mail: &ReturnedMail,
     said: &Comeback,
-) -> Result<Vec<Heard>, LedgerError> {
+) -> Result<Vec<Heard>, Waits> {
     let Some(part) = way.part() else { return Ok(Vec::new()) };
     let Some(known) = known::of(works, part).await? else { return Ok(Vec::new()) };
     let mut told = match (way, said) {
@@ -164,7 +163,7 @@ async fn follow(
 }
 
 /// Who left by another way before has left: no news. An entry that this very news made, before a crash, is told.
-fn leave_out_who_left(works: &Works, known: &Known, news: &mut Vec<News>) -> Result<(), LedgerError> {
+fn leave_out_who_left(works: &Works, known: &Known, news: &mut Vec<News>) -> Result<(), Waits> {
     let Some(suppressions) = &works.doors.suppressions else { return Ok(()) };
     let list = known.labels.as_ref().and_then(|labels| labels.list.as_deref());
     let mut left = Vec::new();
@@ -197,13 +196,7 @@ fn heard(part: PartId, news: &News) -> Heard {
 }
 
 /// The sender is told of a bounce as of any failure, in one notice, once.
-async fn tell_sender(
-    works: &Works,
-    id: MessageId,
-    known: &Known,
-    news: &[News],
-    said: &Comeback,
-) -> Result<(), LedgerError> {
+async fn tell_sender(works: &Works, id: MessageId, known: &Known, news: &[News], said: &Comeback) -> Result<(), Waits> {
     let recipients: Vec<(Recipient, &Outcome)> =
         news.iter().filter_map(|n| Some((Recipient::to(n.recipient.clone()), n.outcome.as_ref()?))).collect();
     if recipients.is_empty() || works.doors.spool.meta(id).await.is_ok() {
@@ -226,17 +219,9 @@ async fn tell_sender(
         original,
     };
     let Some(notice) = notice::came_back(works, about, &recipients) else { return Ok(()) };
-    match works.doors.spool.commit(notice.clone()).await {
-        Ok(_) => {
-            intake::enter(works, notice);
-            Ok(())
-        }
-        Err(SpoolError::Closed) => Err(LedgerError::Closed),
-        Err(error) => {
-            works.note(Level::Error, "returned", format!("a notice about {id} could not be stored: {error}"));
-            Err(LedgerError::Closed)
-        }
-    }
+    works.doors.spool.commit(notice.clone()).await.map_err(Waits::Notice)?;
+    intake::enter(works, notice);
+    Ok(())
 }
 
 /// Those fields of our message that came back and help its sender to know it again.

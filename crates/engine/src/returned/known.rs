@@ -3,10 +3,11 @@
 
 use std::sync::Arc;
 
-use repute_ledger::{LedgerError, StepKind};
+use repute_ledger::StepKind;
 use repute_spool::SpoolError;
 use repute_types::{AccountName, Address, Labels, PartId};
 
+use super::Waits;
 use crate::control::HISTORY_PATIENCE;
 use crate::works::Works;
 
@@ -25,7 +26,7 @@ pub(super) struct Known {
 ///
 /// # Errors
 /// Where it cannot be found out now.
-pub(super) async fn of(works: &Works, part: PartId) -> Result<Option<Known>, LedgerError> {
+pub(super) async fn of(works: &Works, part: PartId) -> Result<Option<Known>, Waits> {
     let mut known = of_history(works, part).await?;
     // What the spool does not have it may have forgotten; the history's answer then stands.
     if let Ok(meta) = works.doors.spool.meta(part.message).await {
@@ -49,7 +50,9 @@ pub(super) async fn of(works: &Works, part: PartId) -> Result<Option<Known>, Led
             }
         }
         Ok(None) | Err(SpoolError::Missing(_) | SpoolError::Damaged(_)) => {}
-        Err(SpoolError::Storage(_) | SpoolError::Closed | SpoolError::Gap { .. }) => return Err(LedgerError::Closed),
+        Err(error @ (SpoolError::Storage(_) | SpoolError::Closed | SpoolError::Gap { .. })) => {
+            return Err(Waits::Spool(error));
+        }
     }
     // A notice of ours has no account, and nothing that comes back about it is anybody's.
     Ok(known.filter(|known| known.account.is_some() && !known.recipients.is_empty()))
@@ -61,18 +64,17 @@ impl Known {
     }
 }
 
-async fn of_history(works: &Works, part: PartId) -> Result<Option<Known>, LedgerError> {
+async fn of_history(works: &Works, part: PartId) -> Result<Option<Known>, Waits> {
     let Some(history) = works.doors.history.clone() else { return Ok(None) };
     let asked = history.clone();
     // A bounce may overtake the history's writer.
-    let accepted = history
-        .ask(move |questions| {
-            let is_written = asked.flush_within(HISTORY_PATIENCE);
-            let accepted = questions.acceptance(part.message)?;
-            // What the disk refuses now may be what is asked for: later, then.
-            if accepted.is_none() && !is_written { Err(LedgerError::Closed) } else { Ok(accepted) }
-        })
+    let (is_written, accepted) = history
+        .ask(move |questions| Ok((asked.flush_within(HISTORY_PATIENCE), questions.acceptance(part.message)?)))
         .await?;
+    if accepted.is_none() && !is_written {
+        // What the disk refuses now may be what is asked for.
+        return Err(Waits::History);
+    }
     Ok(accepted.and_then(|step| match step.kind {
         StepKind::Accepted { account, from, recipients, .. } => Some(Known {
             account: account.map(Into::into),

@@ -8,7 +8,7 @@
 //! one of our addresses cannot flood a mailbox in our name.
 
 use repute_feedback::{Comeback, Letter, Token};
-use repute_ledger::{Heard, LedgerError, Returned, ReturnedMail};
+use repute_ledger::{Heard, Returned, ReturnedMail};
 use repute_message::compose::Person;
 use repute_message::forward::{self, Forward};
 use repute_message::whole::{self, Whole};
@@ -18,7 +18,7 @@ use repute_types::event::Level;
 use repute_types::{Address, Body, Content, EnhancedCode, PartId, Recipient, Reply};
 
 use super::known::{self, Known};
-use super::{Addressed, act, addressed};
+use super::{Addressed, Waits, act, addressed};
 use crate::config::Settings;
 use crate::door;
 use crate::intake::{self, Accepted};
@@ -55,8 +55,8 @@ pub(super) async fn may_come(works: &Works, returned: &door::Returned) -> Result
 /// Where a letter to the return path of a part goes to, or why nowhere.
 async fn taker(works: &Works, settings: &Settings, part: PartId) -> Result<(Known, Address), Reply> {
     let later =
-        |_| Reply::new(451, EnhancedCode(4, 3, 0), "what this is about cannot be looked up now; try again later");
-    let known = known::of(works, part).await.map_err(later)?;
+        || Reply::new(451, EnhancedCode(4, 3, 0), "what this is about cannot be looked up now; try again later");
+    let known = known::of(works, part).await.map_err(|_| later())?;
     let Some(known) = known else {
         let text = "the message that this address was made for is not known here any more";
         return Err(Reply::new(550, EnhancedCode(5, 1, 6), text));
@@ -69,7 +69,7 @@ async fn taker(works: &Works, settings: &Settings, part: PartId) -> Result<(Know
     };
     let store = works.doors.returned.as_ref();
     let letters = match store {
-        Some(store) => store.count_heard(part, REPLIED).await.map_err(later)?,
+        Some(store) => store.count_heard(part, REPLIED).await.map_err(|_| later())?,
         None => 0,
     };
     if letters >= LETTERS {
@@ -90,11 +90,11 @@ pub(super) async fn hand_on(
     part: PartId,
     mail: &ReturnedMail,
     letter: &Letter,
-) -> Result<Option<Heard>, LedgerError> {
+) -> Result<Option<Heard>, Waits> {
     let (Some(sender), settings) = (&mail.from, works.settings()) else { return Ok(None) };
     let (known, to) = match taker(works, &settings, part).await {
         Ok(taker) => taker,
-        Err(reply) if reply.code < 500 => return Err(LedgerError::Closed),
+        Err(reply) if reply.code < 500 => return Err(Waits::Letter(reply)),
         Err(_) => return Ok(None),
     };
     let heard = Heard { part, recipient: key_of(&mail.content, sender, letter), what: REPLIED };
@@ -105,10 +105,10 @@ pub(super) async fn hand_on(
     if works.doors.spool.meta(mail.id).await.is_ok() {
         return Ok(Some(heard));
     }
-    match compose(works, &settings, &known, sender, letter, &to, mail) {
+    match compose(works, &settings, &Handed { mail, sender, letter, known, to }) {
         Ok(Some(accepted)) => {
             let text = format!("a reply to message {} was handed on as {}", part.message, mail.id);
-            intake::commit(works, accepted, None, None).await.map_err(|_| LedgerError::Closed)?;
+            intake::commit(works, accepted, None, None).await.map_err(Waits::Letter)?;
             works.note(Level::Info, "returned", text);
             Ok(Some(heard))
         }
@@ -121,16 +121,20 @@ pub(super) async fn hand_on(
     }
 }
 
+/// A letter that is handed on.
+struct Handed<'a> {
+    mail: &'a ReturnedMail,
+    /// Its MAIL FROM.
+    sender: &'a Address,
+    letter: &'a Letter,
+    /// The part that it answers.
+    known: Known,
+    to: Address,
+}
+
 /// `Ok(None)`: it is not a person's, or was handed on by us before.
-fn compose(
-    works: &Works,
-    settings: &Settings,
-    known: &Known,
-    sender: &Address,
-    letter: &Letter,
-    to: &Address,
-    mail: &ReturnedMail,
-) -> Result<Option<Accepted>, String> {
+fn compose(works: &Works, settings: &Settings, handed: &Handed<'_>) -> Result<Option<Accepted>, String> {
+    let Handed { mail, sender, letter, known, to } = handed;
     let account = known.account.as_deref().unwrap_or_default();
     // Where the sender's own address is not known any more, any domain of the account will do.
     let written_as = known.from.as_ref().unwrap_or(to);
@@ -143,7 +147,7 @@ fn compose(
         works.reader.ignore_one();
         return Ok(None);
     }
-    let writer = letter.reply_to.as_deref().and_then(|text| text.parse().ok()).unwrap_or_else(|| sender.clone());
+    let writer = letter.reply_to.as_deref().and_then(|text| text.parse().ok()).unwrap_or_else(|| (*sender).clone());
     let shown = letter.name.clone().unwrap_or_else(|| writer.to_string());
     let wanted = Forward {
         from: Person { name: format!("{shown} via {}", domain.name), address: of("postmaster", &domain.name)? },

@@ -37,7 +37,7 @@ fn unknown(recipient: &str) -> String {
     bounce(recipient, "failed", "5.1.1", "550 5.1.1 no such user here")
 }
 
-async fn comes_back(world: &World, to: &str, from: &str, text: &str) -> Result<MessageId, Reply> {
+async fn is_brought(world: &World, to: &str, from: &str, text: &str) -> Result<MessageId, Reply> {
     world.door().may_return_to(&address(to))?;
     let returned = Returned {
         from: (!from.is_empty()).then(|| address(from)),
@@ -45,7 +45,11 @@ async fn comes_back(world: &World, to: &str, from: &str, text: &str) -> Result<M
         content: Content::from(text.as_bytes().to_vec()),
         origin: Origin { client: None, helo: "mx.a.test".into(), tls: None, protocol: "ESMTP" },
     };
-    let id = world.door().accept_returned(returned).await?;
+    world.door().accept_returned(returned).await
+}
+
+async fn comes_back(world: &World, to: &str, from: &str, text: &str) -> Result<MessageId, Reply> {
+    let id = is_brought(world, to, from, text).await?;
     // The reader is a task of its own, and the ledger a thread.
     for _ in 0..200 {
         if world.returned.as_ref().unwrap().unread(1).await.unwrap().is_empty() {
@@ -473,4 +477,23 @@ async fn mail_to_a_return_path_that_the_disk_refuses_is_counted_with_what_else_i
     pass(MINUTE + MINUTE / 10).await;
     let notes = world.notes();
     assert!(notes.iter().any(|note| note.starts_with("2 messages were refused for now")), "{notes:?}");
+}
+
+/// It was told that the history was closed.
+#[tokio::test(start_paused = true)]
+async fn a_notice_about_what_came_back_that_the_full_spool_refuses_is_told_as_that_and_made_later() {
+    let (mut world, there, home) = world().await;
+    world.submit("me@example.com", &["ann@a.test"]).await.unwrap();
+    pass(MINUTE).await;
+    world.spool.set_disk(repute_spool::memory::Disk::Full);
+    is_brought(&world, &there.taken()[0].from, "", &unknown("ann@a.test")).await.unwrap();
+    pass(MINUTE / 2).await;
+    let notes = world.notes();
+    let told = "what came back waits: a notice about it could not be stored: the spool's disk fails";
+    assert!(notes.iter().any(|note| note.starts_with(told)), "{notes:?}");
+    assert_eq!(home.taken().len(), 0);
+    world.spool.set_disk(repute_spool::memory::Disk::Good);
+    pass(2 * MINUTE).await;
+    assert_eq!(home.taken().len(), 1, "its sender is told");
+    world.stop().await;
 }

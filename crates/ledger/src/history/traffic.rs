@@ -15,8 +15,8 @@ const OLDEST: std::time::Duration = std::time::Duration::from_secs(6 * 86_400);
 
 /// What went to one receiver, by the end of its hosts' names: `google.com`.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct SiteTraffic {
-    pub site: String,
+pub struct ReceiverTraffic {
+    pub name: String,
     /// Recipients.
     pub delivered: u64,
     /// Of them, over connections without TLS.
@@ -36,7 +36,7 @@ pub struct SiteTraffic {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Traffic {
     /// The largest first.
-    pub sites: Vec<SiteTraffic>,
+    pub receivers: Vec<ReceiverTraffic>,
     pub complaints: u64,
     /// Recipients that were unknown once and were written to again later.
     pub again: Vec<String>,
@@ -60,7 +60,7 @@ impl Questions {
     pub fn traffic(&self, now: Timestamp) -> Result<Traffic, LedgerError> {
         const DAY: std::time::Duration = std::time::Duration::from_secs(86_400);
         let (day, week) = (now - DAY, now - DAY * 8);
-        let mut sites: HashMap<String, SiteTraffic> = HashMap::new();
+        let mut receivers: HashMap<String, ReceiverTraffic> = HashMap::new();
         let mut unknown: HashMap<String, i64> = HashMap::new();
         let mut traffic = Traffic::default();
         let mut statement = self.db().prepare_cached(
@@ -86,36 +86,36 @@ impl Questions {
             if verdict == "failed" && class == "unknown-user" && unknown.len() < MOST {
                 unknown.entry(recipient.clone()).or_insert(message);
             }
-            let name = site_of(row.get::<_, Option<String>>(5)?.as_deref(), &recipient);
-            let name = if sites.len() < MOST || sites.contains_key(&name) { name } else { "others".into() };
-            let site = sites.entry(name).or_default();
+            let name = receiver_of(row.get::<_, Option<String>>(5)?.as_deref(), &recipient);
+            let name = if receivers.len() < MOST || receivers.contains_key(&name) { name } else { "others".into() };
+            let receiver = receivers.entry(name).or_default();
             match (verdict.as_str(), today) {
-                ("delivered", false) => site.week_before += 1,
+                ("delivered", false) => receiver.week_before += 1,
                 ("delivered", true) => {
-                    site.delivered += 1;
-                    site.clear += u64::from(row.get::<_, Option<String>>(6)?.is_none());
+                    receiver.delivered += 1;
+                    receiver.clear += u64::from(row.get::<_, Option<String>>(6)?.is_none());
                 }
                 ("deferred", true) => {
-                    site.deferred += 1;
-                    site.reply = row.get::<_, Option<String>>(4)?.or(site.reply.take());
+                    receiver.deferred += 1;
+                    receiver.reply = row.get::<_, Option<String>>(4)?.or(receiver.reply.take());
                 }
                 ("failed", true) => {
-                    site.failed += 1;
-                    site.unknown_users += u64::from(class == "unknown-user");
+                    receiver.failed += 1;
+                    receiver.unknown_users += u64::from(class == "unknown-user");
                 }
                 _ => {}
             }
         }
         traffic.again.sort();
         traffic.again.dedup();
-        traffic.sites = sites.into_iter().map(|(name, traffic)| SiteTraffic { site: name, ..traffic }).collect();
-        traffic.sites.sort_by(|a, b| (b.delivered, &a.site).cmp(&(a.delivered, &b.site)));
+        traffic.receivers = receivers.into_iter().map(|(name, traffic)| ReceiverTraffic { name, ..traffic }).collect();
+        traffic.receivers.sort_by(|a, b| (b.delivered, &a.name).cmp(&(a.delivered, &b.name)));
         Ok(traffic)
     }
 }
 
 /// The last two labels of the host that answered, or of the recipient's domain.
-fn site_of(peer: Option<&str>, recipient: &str) -> String {
+fn receiver_of(peer: Option<&str>, recipient: &str) -> String {
     let host = peer.unwrap_or_else(|| recipient.rsplit_once('@').map_or(recipient, |(_, domain)| domain));
     let host = host.trim_end_matches('.').to_ascii_lowercase();
     let labels: Vec<&str> = host.rsplit('.').take(2).collect();
@@ -128,8 +128,8 @@ mod tests {
 
     #[test]
     fn a_site_is_the_end_of_a_host_s_name() {
-        assert_eq!(site_of(Some("gmail-smtp-in.l.google.com."), "a@b.example"), "google.com");
-        assert_eq!(site_of(None, "a@mail.b.example"), "b.example");
-        assert_eq!(site_of(Some("localhost"), "a@b"), "localhost");
+        assert_eq!(receiver_of(Some("gmail-smtp-in.l.google.com."), "a@b.example"), "google.com");
+        assert_eq!(receiver_of(None, "a@mail.b.example"), "b.example");
+        assert_eq!(receiver_of(Some("localhost"), "a@b"), "localhost");
     }
 }

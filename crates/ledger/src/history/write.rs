@@ -200,7 +200,7 @@ impl Batch<'_> {
                 let mut add = self.db.prepare_cached(
                     "INSERT INTO step (message, seq, at, kind, text, other) VALUES (?1, ?2, ?3, 'noticed', ?4, ?5)",
                 )?;
-                add.execute(params![key(*about), seq, at.0, kind, key(*notice)])?;
+                add.execute(params![key(*about), seq, at.0, kind.as_str(), key(*notice)])?;
                 Ok(())
             }
             EventKind::Returned { message, recipient, client } => {

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use repute_ledger::{History, HistoryOptions, LedgerError, Questions, Step, StepKind};
-use repute_types::event::{EventSink, Level};
+use repute_types::event::{EventSink, Level, NoticeKind};
 use repute_types::{
     Address, Cause, Culprit, EnhancedCode, Event, EventKind, ManualClock, MessageId, Outcome, PartId, Peer, Reply,
     Stage, Timestamp, TlsAsked, TlsUsed, Verdict,
@@ -145,7 +145,7 @@ fn the_steps_of_a_message_read_as_they_happened() {
                 },
             ),
             settled(1, 100, "eve@example.net", (250, "2.1.5 ok")),
-            at(200, EventKind::Noticed { about: id(1), notice: id(9), kind: "delay" }),
+            at(200, EventKind::Noticed { about: id(1), notice: id(9), kind: NoticeKind::Delay }),
             expired,
         ],
     );

@@ -1,9 +1,10 @@
 //! The part that programs read: message/delivery-status (RFC 3464 §2), or
 //! message/global-delivery-status where an address is beyond ASCII (RFC 6533 §3).
 
+use repute_types::event::NoticeKind;
 use repute_types::{EnhancedCode, Outcome};
 
-use super::{Kind, Notice, Told, printable, quoted};
+use super::{Notice, Told, printable, quoted};
 use crate::encode::{Folder, fold};
 
 pub(super) fn part(notice: &Notice<'_>) -> Vec<u8> {
@@ -41,9 +42,9 @@ fn per_recipient(notice: &Notice<'_>, told: &Told<'_>, out: &mut String) {
     let kind = if recipient.address.needs_smtputf8() { "utf-8" } else { "rfc822" };
     out.push_str(&field("Final-Recipient", &format!("{kind}; {}", recipient.address)));
     let action = match notice.kind {
-        Kind::Failed => "failed",
-        Kind::Delayed => "delayed",
-        Kind::Relayed => "relayed",
+        NoticeKind::Failure => "failed",
+        NoticeKind::Delay => "delayed",
+        NoticeKind::Relay => "relayed",
     };
     out.push_str(&format!("Action: {action}\r\nStatus: {}\r\n", status(notice.kind, outcome)));
     if let Some(peer) = &outcome.peer {
@@ -53,17 +54,17 @@ fn per_recipient(notice: &Notice<'_>, told: &Told<'_>, out: &mut String) {
     if let Some(attempted) = attempted {
         out.push_str(&format!("Last-Attempt-Date: {}\r\n", attempted.rfc5322()));
     }
-    if let (Kind::Delayed, Some(until)) = (notice.kind, until) {
+    if let (NoticeKind::Delay, Some(until)) = (notice.kind, until) {
         out.push_str(&format!("Will-Retry-Until: {}\r\n", until.rfc5322()));
     }
 }
 
 /// The class must say what the action says (RFC 3464 §2.3.4).
-fn status(kind: Kind, outcome: &Outcome) -> EnhancedCode {
+fn status(kind: NoticeKind, outcome: &Outcome) -> EnhancedCode {
     let class = match kind {
-        Kind::Failed => 5,
-        Kind::Delayed => 4,
-        Kind::Relayed => 2,
+        NoticeKind::Failure => 5,
+        NoticeKind::Delay => 4,
+        NoticeKind::Relay => 2,
     };
     let EnhancedCode(_, subject, detail) = outcome.status;
     EnhancedCode(class, subject, detail)

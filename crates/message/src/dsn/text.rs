@@ -1,9 +1,10 @@
 //! The part that a person reads: what happened, to whom, the receiver's words, what to do.
 
+use repute_types::event::NoticeKind;
 use repute_types::{Outcome, Stage};
 
 use super::advice::advice;
-use super::{Kind, Notice, Told, printable, quoted};
+use super::{Notice, Told, printable, quoted};
 use crate::header::Header;
 
 pub(super) fn part(notice: &Notice<'_>, original: Option<&Header>) -> Vec<u8> {
@@ -25,9 +26,13 @@ fn write(notice: &Notice<'_>, original: Option<&Header>) -> String {
         wrapped(&mut out, "    Subject: ", &printable(&subject));
     }
     out.push_str(match notice.kind {
-        Kind::Failed => "could not be delivered to these recipients, and will not be tried again:\n",
-        Kind::Delayed => "has not been delivered to these recipients yet. You need do nothing:\nit is tried again.\n",
-        Kind::Relayed => "was handed on for these recipients to a server that will not report\nwhether it arrives:\n",
+        NoticeKind::Failure => "could not be delivered to these recipients, and will not be tried again:\n",
+        NoticeKind::Delay => {
+            "has not been delivered to these recipients yet. You need do nothing:\nit is tried again.\n"
+        }
+        NoticeKind::Relay => {
+            "was handed on for these recipients to a server that will not report\nwhether it arrives:\n"
+        }
     });
     for told in &notice.recipients {
         recipient(notice.kind, told, &mut out);
@@ -40,15 +45,15 @@ fn write(notice: &Notice<'_>, original: Option<&Header>) -> String {
     out
 }
 
-fn recipient(kind: Kind, told: &Told<'_>, out: &mut String) {
+fn recipient(kind: NoticeKind, told: &Told<'_>, out: &mut String) {
     out.push_str(&format!("\n  {}\n", told.recipient.address));
     wrapped(out, "    ", &said(told.outcome));
     if let Some(reply) = &told.outcome.reply {
         wrapped(out, "      ", &printable(&reply.to_string()));
     }
     match (kind, told.until) {
-        (Kind::Failed, _) => wrapped(out, "    ", advice(told.outcome)),
-        (Kind::Delayed, Some(until)) => {
+        (NoticeKind::Failure, _) => wrapped(out, "    ", advice(told.outcome)),
+        (NoticeKind::Delay, Some(until)) => {
             wrapped(out, "    ", &format!("It is tried until {}; if that fails, you are told.", until.rfc5322()));
         }
         _ => {}

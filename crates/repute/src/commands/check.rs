@@ -10,7 +10,7 @@ mod left;
 mod own;
 pub(crate) mod screen;
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -28,7 +28,7 @@ use repute_types::{Clock as _, SystemClock, Timestamp};
 use super::records;
 use crate::cli::{Context, Ended, Exit};
 use crate::config::{Config, Files, nearest};
-use crate::{keys, out, private};
+use crate::{keys, out, private, state};
 
 const EXIT_CODES: &str = "Exit codes: 0 all is well; 1 warnings; 2 something fails, or the command line or the \
 configuration is wrong; 3 something could not be found out.";
@@ -194,23 +194,19 @@ async fn watched(setup: Setup, doors: Doors, options: &Options, now: Timestamp) 
     Ok(report)
 }
 
-fn past_file(state: &Path) -> PathBuf {
-    state.join("check.json")
-}
-
 /// The last whole run; one that cannot be read is none.
 fn read_past(state: &Path) -> Option<Past> {
-    serde_json::from_slice(&std::fs::read(past_file(state)).ok()?).ok()
+    serde_json::from_slice(&std::fs::read(state::last_check(state)).ok()?).ok()
 }
 
 /// Keeps the run for the next one. The state folder is the server's to make.
 fn keep(state: &Path, report: &Report) {
     let kept = serde_json::to_vec(&Past::of(report)).context("the run cannot be written down").and_then(|octets| {
         let folder = std::fs::metadata(state).with_context(|| format!("there is no {} yet", state.display()))?;
-        private::write(&past_file(state), &octets)?;
+        private::write(&state::last_check(state), &octets)?;
         if nix::unistd::geteuid().is_root() {
             use std::os::unix::fs::MetadataExt as _;
-            std::os::unix::fs::chown(past_file(state), Some(folder.uid()), Some(folder.gid()))?;
+            std::os::unix::fs::chown(state::last_check(state), Some(folder.uid()), Some(folder.gid()))?;
         }
         Ok(())
     });

@@ -31,7 +31,7 @@ use self::world::{DOWN, Loopback, Places, World};
 use crate::cli::{Context, Exit};
 use crate::config::meant::LogFormat;
 use crate::config::{self, Files};
-use crate::control::{client, history_file, wire::Request};
+use crate::control::{client, wire::Request};
 use crate::keys::{self, Algorithm};
 use crate::log::Log;
 use crate::serve::{self, Running};
@@ -308,7 +308,7 @@ async fn wait_for_empty_queue(state: &Path) -> anyhow::Result<usize> {
 async fn read_books(state: &Path, since: Timestamp) -> anyhow::Result<Books> {
     let deadline = Instant::now() + Duration::from_secs(5);
     loop {
-        let history = history_file(state);
+        let history = crate::state::history(state);
         let now = SystemClock.now() + Duration::from_secs(1);
         let books = tokio::task::spawn_blocking(move || books::read(&history, since, now)).await??;
         if books.open.is_empty() || Instant::now() > deadline {

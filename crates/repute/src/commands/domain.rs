@@ -17,7 +17,7 @@ use repute_types::Domain;
 use crate::cli::{Context, Exit};
 use crate::config::{Config, Files};
 use crate::keys::{self, Algorithm};
-use crate::{out, private};
+use crate::{out, private, state};
 
 #[derive(clap::Args)]
 pub struct Args {
@@ -125,7 +125,7 @@ fn make_missing(folder: &Path) -> anyhow::Result<Vec<String>> {
 
 /// Folders 0700, keys 0600, all of it the service's.
 fn set_right(config: &Config, folder: &Path) -> anyhow::Result<()> {
-    let keys = config.state.join("keys");
+    let keys = state::keys(&config.state);
     private::set_mode(&keys, 0o700)?;
     private::set_mode(folder, 0o700)?;
     for selector in keys::selectors(folder)? {

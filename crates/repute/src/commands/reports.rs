@@ -12,8 +12,7 @@ use repute_types::{Clock as _, SystemClock};
 
 use crate::cli::{Context, Ended, Exit};
 use crate::config::Files;
-use crate::control::reports_file;
-use crate::out;
+use crate::{out, state};
 
 mod read;
 
@@ -98,7 +97,7 @@ fn number(text: &str) -> Result<i64, String> {
 
 /// `None` where no report ever came.
 fn store(context: &Context) -> anyhow::Result<Option<Reports>> {
-    let file = reports_file(&context.load(Files::Ignore)?.state);
+    let file = state::reports(&context.load(Files::Ignore)?.state);
     if !file.exists() {
         return Ok(None);
     }

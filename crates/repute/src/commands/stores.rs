@@ -9,7 +9,7 @@ use repute_spool::{SqliteSpool, sqlite};
 use repute_types::{Clock as _, SystemClock};
 
 use crate::config::Config;
-use crate::control::{history_file, spool_folder, suppression_file};
+use crate::state;
 
 /// What `repute queue list` shows.
 pub fn list(config: &Config, selector: &Selector, limit: usize) -> anyhow::Result<serde_json::Value> {
@@ -22,7 +22,7 @@ pub fn list(config: &Config, selector: &Selector, limit: usize) -> anyhow::Resul
 /// What `repute why` shows.
 pub fn why(config: &Config, about: &str, limit: usize) -> anyhow::Result<serde_json::Value> {
     let about = About::parse(about)?;
-    let history = history_file(&config.state);
+    let history = state::history(&config.state);
     let steps = match history.exists() {
         true => about.steps(&Questions::open(&history)?, limit)?,
         false => Vec::new(),
@@ -36,7 +36,7 @@ pub fn why(config: &Config, about: &str, limit: usize) -> anyhow::Result<serde_j
 
 /// What `repute suppression list` shows.
 pub fn suppressions(config: &Config, query: Query) -> anyhow::Result<serde_json::Value> {
-    let path = suppression_file(&config.state);
+    let path = state::suppression(&config.state);
     if !path.exists() {
         return Ok(serde_json::to_value(SuppressionList { entries: Vec::new(), more: false })?);
     }
@@ -49,7 +49,7 @@ fn runtime() -> std::io::Result<tokio::runtime::Runtime> {
 }
 
 fn rows(config: &Config, selector: &Selector, limit: usize) -> anyhow::Result<Vec<QueueRow>> {
-    let folder = spool_folder(&config.state);
+    let folder = state::spool(&config.state);
     if !folder.exists() {
         return Ok(Vec::new());
     }

@@ -9,6 +9,7 @@ use anyhow::{Context as _, bail};
 
 use super::wire::{Answer, Request};
 use crate::cli::Ended;
+use crate::state;
 
 /// Cancelling a full queue takes a while; a server that is silent for longer is stuck.
 const PATIENCE: Duration = Duration::from_secs(120);
@@ -17,7 +18,7 @@ const REST: Duration = Duration::from_secs(45);
 
 /// A connection, or `None` where no server runs.
 pub fn connect(state: &Path) -> anyhow::Result<Option<UnixStream>> {
-    let path = super::socket(state);
+    let path = state::control_socket(state);
     match UnixStream::connect(&path) {
         Ok(stream) => Ok(Some(stream)),
         // A socket that nobody listens on is left over from a killed server.
@@ -123,7 +124,7 @@ mod tests {
     fn a_server_that_goes_away_before_its_answer_is_told_so_and_is_worth_another_try() {
         for said in [&b""[..], b"{\"ok\":"] {
             let place = tempfile::tempdir().unwrap();
-            let listener = UnixListener::bind(super::super::socket(place.path())).unwrap();
+            let listener = UnixListener::bind(crate::state::control_socket(place.path())).unwrap();
             let server = std::thread::spawn(move || {
                 let (mut stream, _) = listener.accept().unwrap();
                 let mut line = String::new();
@@ -141,7 +142,7 @@ mod tests {
     #[test]
     fn a_connection_that_rested_for_long_is_made_anew() {
         let place = tempfile::tempdir().unwrap();
-        let listener = UnixListener::bind(super::super::socket(place.path())).unwrap();
+        let listener = UnixListener::bind(crate::state::control_socket(place.path())).unwrap();
         let server = std::thread::spawn(move || {
             // The first was closed meanwhile.
             drop(listener.accept().unwrap());

@@ -6,7 +6,7 @@
 //! Anybody may connect (0666). Bounds: 64 conversations at once, and the listeners' limits, the
 //! memory of content on its way in and the end at shutdown among them.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
@@ -21,14 +21,11 @@ use tokio::time::timeout;
 
 use super::accept;
 use crate::config::{Config, settings};
+use crate::state;
 
 const CONVERSATIONS: usize = 64;
 /// For the first line: an empty socket takes it at once.
 const WELCOME: Duration = Duration::from_secs(5);
-
-pub fn socket(state: &Path) -> PathBuf {
-    state.join("sendmail.sock")
-}
 
 /// The first line of a conversation.
 #[derive(Debug, Serialize, Deserialize)]
@@ -92,7 +89,7 @@ impl Service {
 
 /// Opens the socket, for everybody.
 pub fn bind(state: &Path) -> anyhow::Result<UnixListener> {
-    accept::bind(&socket(state), 0o666)
+    accept::bind(&state::sendmail_socket(state), 0o666)
 }
 
 /// Serves until `stop` is given, which the service's listener heeds, too; a message under way

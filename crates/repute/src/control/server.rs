@@ -21,6 +21,7 @@ use tokio::time::timeout;
 
 use super::wire::{Answer, LONGEST_REQUEST, Request};
 use super::{accept, events};
+use crate::state;
 
 const CONNECTIONS: usize = 16;
 /// Between requests; people's commands send theirs at once.
@@ -39,7 +40,7 @@ pub struct Services {
 
 /// Opens the socket, for root and the server's own user.
 pub fn bind(state: &Path) -> anyhow::Result<UnixListener> {
-    accept::bind(&super::socket(state), 0o600)
+    accept::bind(&state::control_socket(state), 0o600)
 }
 
 /// Answers until `stop` is given; a question under way is answered `within` a time.

@@ -129,7 +129,7 @@ impl Object<'_> {
                 self.put("event", "noticed");
                 self.put("id", about);
                 self.put("notice", notice);
-                self.put("kind", kind);
+                self.put("kind", kind.as_str());
             }
             EventKind::Returned { message, recipient, client } => {
                 self.put("event", "returned");

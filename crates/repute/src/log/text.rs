@@ -107,7 +107,7 @@ impl Line<'_> {
                 self.maybe("part", part.as_ref())
             }
             EventKind::Noticed { about, notice, kind } => {
-                write!(self, "noticed id={about} notice={notice} kind={kind}")
+                write!(self, "noticed id={about} notice={notice} kind={}", kind.as_str())
             }
             EventKind::Returned { message, recipient, client } => {
                 write!(self, "returned id={message} to={recipient}")?;

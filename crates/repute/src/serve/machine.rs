@@ -10,7 +10,7 @@ use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 use repute_metrics::{self as metric, Page, Source};
 use repute_types::{Clock as _, SystemClock};
 
-use crate::control;
+use crate::state;
 use crate::tls::Certificate;
 
 pub struct Machine {
@@ -60,7 +60,7 @@ impl Source for Machine {
 
 impl Machine {
     fn read_disk(&self, page: &mut Page) {
-        let files = std::fs::read_dir(control::spool_folder(&self.state)).into_iter().flatten().flatten();
+        let files = std::fs::read_dir(state::spool(&self.state)).into_iter().flatten().flatten();
         let octets =
             files.filter_map(|file| file.metadata().ok()).filter(std::fs::Metadata::is_file).map(|file| file.len());
         page.set(&metric::SPOOL_BYTES, octets.sum::<u64>() as f64);
@@ -112,8 +112,8 @@ mod tests {
     #[test]
     fn the_process_and_its_certificate_are_measured() {
         let folder = tempfile::tempdir().unwrap();
-        std::fs::create_dir_all(control::spool_folder(folder.path())).unwrap();
-        std::fs::write(control::spool_folder(folder.path()).join("spool.sqlite"), [0; 5000]).unwrap();
+        std::fs::create_dir_all(state::spool(folder.path())).unwrap();
+        std::fs::write(state::spool_database(folder.path()), [0; 5000]).unwrap();
         let files = crate::tls::SelfSigned::of(folder.path());
         files.make(&"mail.example.com".parse().unwrap()).unwrap();
         let read = |path| std::fs::read_to_string(path).unwrap();

@@ -53,7 +53,7 @@ pub fn told(feed: &Arc<Feed>) -> Option<Arc<dyn sqlite::Told>> {
 }
 
 pub fn open_feed(config: &Config) -> anyhow::Result<Arc<Feed>> {
-    let store = config.events.kept.map(|bounds| (config.state.join("events.sqlite"), bounds));
+    let store = config.events.kept.map(|bounds| (crate::state::events(&config.state), bounds));
     Ok(Feed::open(FeedOptions { store, ..FeedOptions::default() })?)
 }
 

@@ -1,4 +1,4 @@
-//! [`Campaign`] and [`Member`] as octets. Ids, rows and counts are columns of the table and are
+//! `Campaign` and `Member` as octets. Ids, rows and counts are columns of the table and are
 //! not repeated.
 
 use repute_types::{AccountName, Address, MessageId, Timestamp};

@@ -9,8 +9,8 @@ use super::{Finding, Outcome};
 
 /// Mail of one day to one receiver, by the end of the names of its hosts: `google.com`.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Site {
-    pub site: String,
+pub struct Receiver {
+    pub name: String,
     /// Recipients.
     pub delivered: u64,
     /// Of them, over connections without TLS.
@@ -30,7 +30,7 @@ pub struct Site {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Day {
     /// The largest first.
-    pub sites: Vec<Site>,
+    pub receivers: Vec<Receiver>,
     /// Recipients who called our mail spam.
     pub complaints: u64,
     /// Addresses that were said to be unknown, and that mail was sent to again later.
@@ -65,15 +65,15 @@ fn percent(thousandths: u64) -> String {
     format!("{}.{} %", thousandths / 10, thousandths % 10)
 }
 
-fn total(day: &Day, of: fn(&Site) -> u64) -> u64 {
-    day.sites.iter().map(of).sum()
+fn total(day: &Day, of: fn(&Receiver) -> u64) -> u64 {
+    day.receivers.iter().map(of).sum()
 }
 
 /// Gmail refuses mail without TLS (5.7.29); others count it.
 fn tls(day: &Day) -> Finding {
     let (id, about) = ("tls.out", "sent");
     let (all, clear) = (total(day, |s| s.delivered), total(day, |s| s.clear));
-    let Some(worst) = day.sites.iter().filter(|s| s.clear > 0).max_by_key(|s| s.clear) else {
+    let Some(worst) = day.receivers.iter().filter(|s| s.clear > 0).max_by_key(|s| s.clear) else {
         return Finding::pass(
             id,
             about,
@@ -85,10 +85,10 @@ fn tls(day: &Day) -> Finding {
     };
     let verdict = format!(
         "{clear} of {all} messages of the last day left in clear, most of them to {} ({})",
-        worst.site, worst.clear
+        worst.name, worst.clear
     );
     let fix = "see the log for why TLS with these hosts breaks; where they offer none, nothing can be done";
-    match day.sites.iter().any(|s| s.clear > 0 && ["google.com", "googlemail.com"].contains(&s.site.as_str())) {
+    match day.receivers.iter().any(|s| s.clear > 0 && ["google.com", "googlemail.com"].contains(&s.name.as_str())) {
         true => Finding::fail(id, about, verdict).fix(fix),
         // Old hosts of others are no fault of ours.
         false => Finding::pass(id, about, verdict).fix(fix),
@@ -127,13 +127,13 @@ fn bounces(day: &Day) -> Finding {
 fn volume(day: &Day) -> Finding {
     let (id, about) = ("rate.volume", "sent");
     // What never got mail before is no growth yet; what is small surprises nobody.
-    let grown = day.sites.iter().filter(|s| s.delivered >= 1000 && s.delivered > 2 * s.usual.max(1));
+    let grown = day.receivers.iter().filter(|s| s.delivered >= 1000 && s.delivered > 2 * s.usual.max(1));
     match grown.max_by_key(|s| s.delivered) {
         None => Finding::pass(id, about, "no receiver got much more mail within the last day than it is used to"),
-        Some(site) => {
+        Some(receiver) => {
             let verdict = format!(
                 "{} got {} messages within the last day, and {} on a day of the week before",
-                site.site, site.delivered, site.usual
+                receiver.name, receiver.delivered, receiver.usual
             );
             Finding::warn(id, about, verdict).fix("double no more than once a day, the most engaged recipients first")
         }
@@ -158,21 +158,21 @@ fn again(day: &Day) -> Finding {
 
 fn deferred(day: &Day) -> Finding {
     let (id, about) = ("infra.queue", "sent");
-    let attempts = |s: &Site| s.delivered + s.failed + s.deferred;
-    let rate = |s: &Site| share(s.deferred, attempts(s));
-    let slow = day.sites.iter().filter(|s| attempts(s) >= 20 && rate(s) >= 300).max_by_key(|s| s.deferred);
+    let attempts = |s: &Receiver| s.delivered + s.failed + s.deferred;
+    let rate = |s: &Receiver| share(s.deferred, attempts(s));
+    let slow = day.receivers.iter().filter(|s| attempts(s) >= 20 && rate(s) >= 300).max_by_key(|s| s.deferred);
     match slow {
         None => Finding::pass(id, about, "no receiver puts much of our mail off"),
-        Some(site) => {
-            let said = site.reply.as_deref().map_or(String::new(), |reply| format!("; the last reply: {reply}"));
+        Some(receiver) => {
+            let said = receiver.reply.as_deref().map_or(String::new(), |reply| format!("; the last reply: {reply}"));
             Finding::warn(
                 id,
                 about,
-                format!("{} puts off {} of the attempts of the last day{said}", site.site, percent(rate(site))),
+                format!("{} puts off {} of the attempts of the last day{said}", receiver.name, percent(rate(receiver))),
             )
-            .fix(match &site.reply {
+            .fix(match &receiver.reply {
                 Some(reply) => format!("repute explain {reply:?}"),
-                None => format!("see what waits for it: repute queue list ({})", site.site),
+                None => format!("see what waits for it: repute queue list ({})", receiver.name),
             })
         }
     }
@@ -224,12 +224,12 @@ mod tests {
 
     use super::*;
 
-    fn day(sites: &[Site]) -> Day {
-        Day { sites: sites.to_vec(), ..Day::default() }
+    fn day(receivers: &[Receiver]) -> Day {
+        Day { receivers: receivers.to_vec(), ..Day::default() }
     }
 
-    fn site(name: &str, delivered: u64) -> Site {
-        Site { site: name.into(), delivered, usual: delivered, ..Site::default() }
+    fn receiver(name: &str, delivered: u64) -> Receiver {
+        Receiver { name: name.into(), delivered, usual: delivered, ..Receiver::default() }
     }
 
     #[track_caller]
@@ -242,19 +242,19 @@ mod tests {
     #[test]
     fn a_day_is_judged() {
         check(&day(&[]), &[]);
-        check(&day(&[site("google.com", 5000)]), &[]);
-        check(&day(&[Site { clear: 1, ..site("google.com", 5000) }]), &[("tls.out", Outcome::Fail)]);
-        check(&day(&[Site { clear: 1, ..site("old.example", 5000) }]), &[]);
-        check(&Day { complaints: 10, ..day(&[site("a.example", 5000)]) }, &[("rate.complaint", Outcome::Warn)]);
-        check(&Day { complaints: 15, ..day(&[site("a.example", 5000)]) }, &[("rate.complaint", Outcome::Fail)]);
-        check(&Day { complaints: 1, ..day(&[site("a.example", 10)]) }, &[]);
-        let dead = |n| day(&[Site { failed: n, unknown_users: n, ..site("a.example", 1000 - n) }]);
+        check(&day(&[receiver("google.com", 5000)]), &[]);
+        check(&day(&[Receiver { clear: 1, ..receiver("google.com", 5000) }]), &[("tls.out", Outcome::Fail)]);
+        check(&day(&[Receiver { clear: 1, ..receiver("old.example", 5000) }]), &[]);
+        check(&Day { complaints: 10, ..day(&[receiver("a.example", 5000)]) }, &[("rate.complaint", Outcome::Warn)]);
+        check(&Day { complaints: 15, ..day(&[receiver("a.example", 5000)]) }, &[("rate.complaint", Outcome::Fail)]);
+        check(&Day { complaints: 1, ..day(&[receiver("a.example", 10)]) }, &[]);
+        let dead = |n| day(&[Receiver { failed: n, unknown_users: n, ..receiver("a.example", 1000 - n) }]);
         check(&dead(10), &[]);
         check(&dead(30), &[("rate.bounce", Outcome::Warn)]);
         check(&dead(60), &[("rate.bounce", Outcome::Fail)]);
-        check(&day(&[Site { usual: 400, ..site("google.com", 1000) }]), &[("rate.volume", Outcome::Warn)]);
+        check(&day(&[Receiver { usual: 400, ..receiver("google.com", 1000) }]), &[("rate.volume", Outcome::Warn)]);
         check(&Day { again: vec!["a@b.example".into()], ..day(&[]) }, &[("rate.suppress", Outcome::Fail)]);
-        let slow = Site { deferred: 50, reply: Some("421 4.7.28 slow down".into()), ..site("google.com", 100) };
+        let slow = Receiver { deferred: 50, reply: Some("421 4.7.28 slow down".into()), ..receiver("google.com", 100) };
         check(&day(&[slow]), &[("infra.queue", Outcome::Warn)]);
         let unread = judge(&Err("no history".into()));
         assert!(unread.len() == 6 && unread.iter().all(|f| f.outcome == Outcome::Unknown));

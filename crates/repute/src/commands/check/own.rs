@@ -6,12 +6,12 @@ use std::path::Path;
 use std::time::Duration;
 
 use repute_audit::{Own, Past};
-use repute_ledger::{LedgerError, Questions, Reports, SiteTraffic, Traffic};
+use repute_ledger::{LedgerError, Questions, ReceiverTraffic, Reports, Traffic};
 use repute_trust::certificate::Certificate;
 use repute_trust::checks::asked::Asked;
 use repute_trust::checks::machine::Interface;
 use repute_trust::checks::reported::Reported;
-use repute_trust::checks::sent::{Day, Site};
+use repute_trust::checks::sent::{Day, Receiver};
 use repute_trust::checks::watched::Watched;
 use repute_trust::setup::Setup;
 use repute_types::{Domain, Timestamp};
@@ -20,8 +20,7 @@ use rustls::pki_types::pem::PemObject as _;
 
 use super::left;
 use crate::config::Config;
-use crate::control::{history_file, reports_file, suppression_file};
-use crate::keys;
+use crate::{keys, state};
 
 pub fn look(config: &Config, setup: &Setup, past: Option<&Past>, now: Timestamp) -> Own {
     Own {
@@ -30,11 +29,11 @@ pub fn look(config: &Config, setup: &Setup, past: Option<&Past>, now: Timestamp)
         keys: made(config, setup),
         bounce: Vec::new(),
         certificate: config.tls.as_ref().map(|tls| until(&tls.certificate)),
-        day: day(&history_file(&config.state), now),
-        left: left::look(&suppression_file(&config.state), &history_file(&config.state), now),
+        day: day(&state::history(&config.state), now),
+        left: left::look(&state::suppression(&config.state), &state::history(&config.state), now),
         asked: Some(Asked { dane: config.dane, mta_sts: config.mta_sts, tls_reports: config.tls_reports.enabled }),
         watched: Some(Watched { on: config.permit.watch, told: told(config) }),
-        reported: reported(&reports_file(&config.state), setup, now),
+        reported: reported(&state::reports(&config.state), setup, now),
         kept: past.map(|past| past.kept.clone()).unwrap_or_default(),
     }
 }
@@ -134,17 +133,21 @@ fn reported(reports: &Path, setup: &Setup, now: Timestamp) -> Option<Result<Vec<
 }
 
 fn of_traffic(traffic: Traffic) -> Day {
-    let site = |site: SiteTraffic| Site {
-        site: site.site,
-        delivered: site.delivered,
-        clear: site.clear,
-        deferred: site.deferred,
-        failed: site.failed,
-        unknown_users: site.unknown_users,
-        reply: site.reply,
-        usual: site.week_before / 7,
+    let of_one = |receiver: ReceiverTraffic| Receiver {
+        name: receiver.name,
+        delivered: receiver.delivered,
+        clear: receiver.clear,
+        deferred: receiver.deferred,
+        failed: receiver.failed,
+        unknown_users: receiver.unknown_users,
+        reply: receiver.reply,
+        usual: receiver.week_before / 7,
     };
-    Day { sites: traffic.sites.into_iter().map(site).collect(), complaints: traffic.complaints, again: traffic.again }
+    Day {
+        receivers: traffic.receivers.into_iter().map(of_one).collect(),
+        complaints: traffic.complaints,
+        again: traffic.again,
+    }
 }
 
 #[cfg(test)]

@@ -11,7 +11,8 @@ use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, Buf
 use tokio::net::UnixStream;
 
 use super::{Failed, Flags, code, complete};
-use crate::control::sendmail::{Welcome, socket};
+use crate::control::sendmail::Welcome;
+use crate::state::sendmail_socket;
 use crate::talk::{Talk, Watch};
 
 /// Longer than any welcome.
@@ -24,7 +25,7 @@ struct Local {
 }
 
 async fn connect(state: &Path) -> Result<Local, Failed> {
-    let path = socket(state);
+    let path = sendmail_socket(state);
     let stream = UnixStream::connect(&path).await.map_err(|error| match error.kind() {
         ErrorKind::NotFound | ErrorKind::ConnectionRefused => {
             let text = format!("the mail server does not run (no answer at {}): try again later", path.display());
