@@ -8,6 +8,7 @@
 //! what a paused or cancelled campaign may do is asked before each attempt. A letter is merged and
 //! signed for an attempt and kept nowhere.
 
+pub mod array;
 mod check;
 mod fields;
 mod leave;

@@ -121,7 +121,7 @@ fn of_jmrp(mail: &Mail<'_>) -> Option<Complaint> {
     Some(complaint)
 }
 
-fn recipients_of(original: &Original) -> Vec<String> {
+pub(crate) fn recipients_of(original: &Original) -> Vec<String> {
     let named = ["X-HmXmrOriginalRecipient", "X-Original-To", "Delivered-To", "To", "Cc"];
     let found = named.iter().map(|name| {
         original.field(name).map(|value| find::addresses(value).take(ADDRESSES).collect::<Vec<_>>()).unwrap_or_default()

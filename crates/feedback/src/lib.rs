@@ -32,6 +32,7 @@ mod standard;
 mod tlsrpt;
 pub mod token;
 mod unpack;
+mod xarf;
 mod zip;
 
 pub use authfail::AuthFailure;
@@ -84,6 +85,10 @@ pub fn read(content: &[u8]) -> Comeback {
 /// read before those that cannot.
 pub fn read_all(content: &[u8]) -> Vec<Comeback> {
     let mail = Mail::read(content);
+    // Its document is JSON, as that of a report on TLS is.
+    if let Some(complaint) = xarf::read(&mail) {
+        return vec![Comeback::Complaint(Box::new(complaint))];
+    }
     let reports = packed::read(&mail);
     if reports.is_empty() { vec![of_mail(&mail)] } else { reports }
 }

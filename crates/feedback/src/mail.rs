@@ -11,7 +11,7 @@ mod html;
 mod mbox;
 mod words;
 
-pub(crate) use decode::text_of;
+pub(crate) use decode::{base64, text_of};
 pub(crate) use header::{Header, split};
 pub(crate) use html::to_text;
 pub(crate) use mbox::messages;

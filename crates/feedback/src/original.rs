@@ -46,7 +46,12 @@ impl Original {
 
     /// The header in a leaf that holds the returned message or its header.
     pub(crate) fn of_leaf(leaf: &Leaf<'_>) -> Original {
-        let octets = leaf.octets(2 * OCTETS);
+        Original::of_octets(&leaf.octets(2 * OCTETS))
+    }
+
+    /// The header that octets begin with.
+    pub(crate) fn of_octets(octets: &[u8]) -> Original {
+        let octets = &octets[..octets.len().min(2 * OCTETS)];
         let start = octets.iter().position(|b| !b.is_ascii_whitespace()).unwrap_or_default();
         Original::of_header(&split(&octets[start..]).0)
     }

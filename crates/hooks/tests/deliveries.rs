@@ -250,6 +250,27 @@ async fn batches_are_full_or_have_waited_and_stay_the_same() {
     world.end().await;
 }
 
+/// The others waited five minutes more, until the batch was taken apart and its next attempt had come.
+#[tokio::test(start_paused = true)]
+async fn one_event_that_is_refused_does_not_keep_its_batch_waiting() {
+    let world = World::new(|request, _| {
+        let is_it = |event: &serde_json::Value| event["data"]["message"] == world::World::id(7).to_string();
+        let refused = request.body["data"].as_array().is_some_and(|events| events.iter().any(is_it));
+        Reply::Status(if refused { 500 } else { 200 })
+    })
+    .await;
+    let mut batched = webhook("shop", world::URL);
+    batched.batch = 100;
+    world.hooks.configure(vec![batched]).await.unwrap();
+    for message in 1..=20 {
+        world.send(message);
+    }
+    world.pass(Duration::from_secs(30)).await;
+    let taken: usize = world.taken().iter().map(|r| r.body["data"].as_array().map_or(1, Vec::len)).sum();
+    assert_eq!(taken, 19 * 3);
+    world.end().await;
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_restart_goes_on_where_it_was() {
     let mut world = World::new(|_, after| Reply::Status(if after < 10 * MINUTE { 500 } else { 200 })).await;

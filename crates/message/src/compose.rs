@@ -7,6 +7,7 @@
 //! Date, Message-ID and the rest are added by [`crate::whole::make_whole`].
 
 mod body;
+mod media;
 
 use repute_types::{Address, Content};
 
@@ -217,6 +218,38 @@ mod tests {
              --=_report\nContent-Type: text/plain; charset=utf-8\nContent-Transfer-Encoding: 7bit\n\nSee.\n\n\
              --=_report\nContent-Type: image/png\nContent-Transfer-Encoding: base64\n\
              Content-Disposition: attachment; filename=\"r.png\"\n\nUE5H\n\n--=_report--\n",
+        );
+    }
+
+    /// Messages could not be attached.
+    #[test]
+    fn a_message_is_attached_as_one_where_its_lines_allow_it() {
+        let attached = |content: &'static [u8]| {
+            let file = Attachment {
+                name: "a.eml".into(),
+                media: "message/rfc822".into(),
+                content: bytes::Bytes::from_static(content),
+                ..attachment("", None)
+            };
+            let from = Some(person("", "a@a.example"));
+            let letter = Letter { from, text: Some("See.".into()), attachments: vec![file], ..Letter::default() };
+            let octets = compose(&letter).unwrap().to_vec();
+            assert!(scan::scan_octets(&octets).is_safe());
+            String::from_utf8(octets).unwrap().replace("\r\n", "\n")
+        };
+        let plain = attached(b"Subject: x\n\n--=_mixed\n");
+        assert!(plain.contains("boundary=\"=_mixed_\""), "a boundary stands in no part: {plain}");
+        assert!(
+            plain.contains(
+                "--=_mixed_\nContent-Type: message/rfc822\nContent-Transfer-Encoding: 7bit\n\
+                 Content-Disposition: attachment; filename=\"a.eml\"\n\nSubject: x\n\n--=_mixed\n\n--=_mixed_--\n"
+            ),
+            "{plain}"
+        );
+        let other = attached(b"Subject: \xfc\n\nx\n");
+        assert!(
+            other.contains("Content-Type: application/octet-stream\nContent-Transfer-Encoding: base64\n"),
+            "{other}"
         );
     }
 

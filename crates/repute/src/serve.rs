@@ -9,6 +9,7 @@
 
 mod incidents;
 mod machine;
+mod missed;
 pub mod outside;
 pub mod ports;
 pub mod reload;
@@ -102,7 +103,7 @@ pub async fn begin(
     let counters = Arc::new(Counters::default());
     let readers = FanOut { counters: counters.clone(), log: log.clone(), feed: feed.clone(), history: history.clone() };
     let doors = doors(&config, &log, Arc::new(readers), &trust, idle)?;
-    outside::tell_missed(&feed, &*doors.spool).await?;
+    missed::tell(&feed, &history, &*doors.spool).await?;
     let outside = Outside::start(&config, feed, doors.events.clone(), trust).await?;
     let known = known(&config, &doors)?;
     let engine = Engine::begin(doors, settings::of(&config, &known), how).await.context("the works cannot start")?;

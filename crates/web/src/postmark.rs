@@ -229,7 +229,7 @@ impl Email {
         }
         let file = |a: Attached| File {
             name: a.name,
-            media: a.content_type.map_or_else(|| "application/octet-stream".into(), |m| media(&m)),
+            media: a.content_type.unwrap_or_default(),
             content: a.content,
             content_id: a.content_id.filter(|id| !id.is_empty()).map(|id| id.trim_start_matches("cid:").to_owned()),
         };
@@ -270,13 +270,14 @@ fn as_it_calls_them(fault: FieldFault) -> FieldFault {
         ("/tags", "/Tag"),
         ("/metadata", "/Metadata"),
     ];
-    let named = NAMES.iter().find_map(|(ours, its)| Some(format!("{its}{}", fault.pointer.strip_prefix(ours)?)));
+    const OF_FILES: [(&str, &str); 4] =
+        [("/type", "/ContentType"), ("/name", "/Name"), ("/content", "/Content"), ("/content_id", "/ContentID")];
+    let named = NAMES.iter().find_map(|(ours, its)| {
+        let rest = fault.pointer.strip_prefix(ours)?;
+        let of_file = OF_FILES.iter().find_map(|(ours, its)| Some(format!("{}{its}", rest.strip_suffix(ours)?)));
+        Some(format!("{its}{}", of_file.filter(|_| *ours == "/attachments").unwrap_or_else(|| rest.to_owned())))
+    });
     FieldFault { pointer: named.unwrap_or(fault.pointer), ..fault }
-}
-
-/// Without parameters.
-pub(crate) fn media(text: &str) -> String {
-    text.split(';').next().unwrap_or_default().trim().to_owned()
 }
 
 /// Its clients read whom it does not go to out of the sentence.

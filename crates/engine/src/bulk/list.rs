@@ -126,7 +126,7 @@ impl<'a> Batch<'a> {
             return Ok(Err((WhyNot::Duplicate, "this address was on the list before".into())));
         }
         if let Some(text) = row.too_long() {
-            return Ok(Err((WhyNot::Field, text)));
+            return Ok(Err((WhyNot::Long, text)));
         }
         if let Err(text) = self.fields_fit(row, &address) {
             return Ok(Err((WhyNot::Field, text)));

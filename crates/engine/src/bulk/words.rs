@@ -59,7 +59,7 @@ pub struct Row {
 }
 
 /// Octets of one row's fields at most.
-const ROW_OCTETS: usize = 16 << 10;
+pub const ROW_OCTETS: usize = 16 << 10;
 
 impl Row {
     /// Where its fields are longer than can be kept for each recipient: the sentence that says so.
@@ -139,11 +139,20 @@ pub enum WhyNot {
     Domain,
     /// A merge field that the letter needs is not there, or the letter cannot be merged with it.
     Field,
+    /// Its fields are longer than can be kept for each recipient.
+    Long,
 }
 
 impl WhyNot {
-    pub const ALL: [WhyNot; 6] =
-        [WhyNot::Syntax, WhyNot::Duplicate, WhyNot::Suppressed, WhyNot::Role, WhyNot::Domain, WhyNot::Field];
+    pub const ALL: [WhyNot; 7] = [
+        WhyNot::Syntax,
+        WhyNot::Duplicate,
+        WhyNot::Suppressed,
+        WhyNot::Role,
+        WhyNot::Domain,
+        WhyNot::Field,
+        WhyNot::Long,
+    ];
 
     pub fn as_str(self) -> &'static str {
         match self {
@@ -153,6 +162,7 @@ impl WhyNot {
             WhyNot::Role => "role",
             WhyNot::Domain => "domain",
             WhyNot::Field => "field",
+            WhyNot::Long => "long",
         }
     }
 }

@@ -80,7 +80,8 @@ fn role_of(mail: &ReturnedMail) -> Option<&'static str> {
     ROLES.into_iter().find(is_role)
 }
 
-/// The tokens by which it came; a complaint that came to a mailbox names the return path it is about.
+/// The tokens by which it came; a complaint that came to a mailbox names the return path that it is about, or quotes the
+/// address that the message named for complaints (RFC 9477).
 fn ways_of(works: &Works, mail: &ReturnedMail, said: &Comeback) -> Vec<Addressed> {
     let way_of = |to: &Address| super::way_of(works, to.local());
     // Who leaves several lists at once leaves them all; how many may come in one message the listener says.
@@ -89,12 +90,16 @@ fn ways_of(works: &Works, mail: &ReturnedMail, said: &Comeback) -> Vec<Addressed
     others.truncate(TOKENS);
     ways.append(&mut others);
     if let (Comeback::Complaint(complaint), true) = (said, ways.is_empty()) {
-        let paths = [complaint.return_path.as_deref(), complaint.original.return_path.as_deref()];
+        let original = &complaint.original;
+        let named = original.field("CFBL-Address").and_then(|value| value.split(';').next());
+        let paths = [complaint.return_path.as_deref(), original.return_path.as_deref(), named];
         let settings = works.settings();
         let of_path = |path: &str| {
             let address: Address = path.trim_matches(['<', '>', ' ']).parse().ok()?;
             match super::addressed(works, &settings, &address).ok()? {
-                Addressed::Token(Token::Return(part)) => Some(Addressed::Complaints(part)),
+                Addressed::Token(Token::Return(part)) | Addressed::Complaints(part) => {
+                    Some(Addressed::Complaints(part))
+                }
                 _ => None,
             }
         };

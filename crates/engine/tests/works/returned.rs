@@ -165,6 +165,28 @@ async fn a_complaint_and_a_wish_to_leave_suppress_for_the_account() {
     world.stop().await;
 }
 
+/// A report in the form of X-ARF was taken for a letter; and of what it quotes, the address for complaints names the message, too.
+#[tokio::test(start_paused = true)]
+async fn a_report_as_json_was_taken_for_a_letter() {
+    let (mut world, there, _) = world().await;
+    world.submit("me@example.com", &["ann@a.test"]).await.unwrap();
+    pass(MINUTE).await;
+    let path = there.taken().remove(0).from;
+    let token = path.split('-').next().unwrap();
+    let xarf = format!(
+        "From: traps@a.test\r\nSubject: abuse\r\nMIME-Version: 1.0\r\nContent-Type: application/json; name=xarf.json\r\n\r\n\
+         {{\"Version\": \"3\", \"ReporterInfo\": {{}}, \"Report\": {{\"ReportType\": \"Spam\", \"Samples\": [{{\"ContentType\": \
+         \"message/rfc822\", \"Base64Encoded\": false, \"Payload\": \
+         \"CFBL-Address: fbl+{token}@bounces.example.com; report=arf\\n\\n\"}}]}}}}\r\n"
+    );
+    for to in ["abuse@bounces.example.com", &path] {
+        comes_back(&world, to, "traps@a.test", &xarf).await.unwrap();
+    }
+    assert_eq!(world.came_back().len(), 1, "it counts once");
+    assert_eq!(listed(&world).await, [("ann@a.test".into(), Scope::of(Some("shop"), None), Why::Complaint)]);
+    world.stop().await;
+}
+
 /// Complaints counted nowhere in a warm-up: what people called spam went up with the rest.
 #[tokio::test(start_paused = true)]
 async fn complaints_keep_an_address_that_warms_up_where_it_is() {

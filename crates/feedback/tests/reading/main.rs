@@ -9,3 +9,4 @@ mod mangled;
 mod read;
 mod reports;
 mod wrapped;
+mod xarf;

@@ -71,11 +71,13 @@ impl Worker {
             None if self.health.is_ill() => AFTER_ALL,
             None => return self.give_up(parcel, text),
         };
+        let apart = parcel.waits && parcel.events.len() > 1 && attempts >= APART;
+        // None of them was refused by itself: those that nothing is wrong with must not wait for the one that is.
+        let wait = if apart { schedule::wait(1, &*self.random).unwrap_or(wait) } else { wait };
         let due = now + wait;
         let behind = self.outbox.end(parcel, false);
         let update = self.update();
         if parcel.waits {
-            let apart = parcel.events.len() > 1 && attempts >= APART;
             update.again.push(Again { parcel: parcel.number, attempts, due, apart });
         } else {
             update.add.extend(parcel.events.iter().map(|event| Waiting {

@@ -168,6 +168,24 @@ impl Questions {
         Ok(notes.collect::<Result<_, _>>()?)
     }
 
+    /// The last message whose acceptance it has.
+    pub fn newest(&self) -> Result<Option<MessageId>, LedgerError> {
+        let newest: Option<i64> = self.db.query_row("SELECT max(id) FROM message", [], |row| row.get(0))?;
+        Ok(newest.map(id_of_key))
+    }
+
+    /// Those of some messages whose acceptance it does not have.
+    pub fn unknown(&self, ids: Vec<MessageId>) -> Result<Vec<MessageId>, LedgerError> {
+        let mut statement = self.db.prepare_cached("SELECT 1 FROM message WHERE id = ?1")?;
+        let mut unknown = Vec::new();
+        for id in ids {
+            if !statement.exists([key(id)])? {
+                unknown.push(id);
+            }
+        }
+        Ok(unknown)
+    }
+
     /// How a message was accepted.
     pub fn acceptance(&self, id: MessageId) -> Result<Option<Step>, LedgerError> {
         let mut statement = self.db.prepare_cached("SELECT * FROM message WHERE id = ?1")?;

@@ -1,11 +1,12 @@
 //! The body of a letter: text, HTML, what the HTML shows, what is attached (RFC 2046 §5.1.3,
 //! §5.1.4, RFC 2387; Content-Disposition of RFC 2183).
 //!
-//! Promise: binary content is base64 in lines of 76; a boundary stands in no part.
+//! Promise: binary content is base64 in lines of 76, an attached message as it is; a boundary stands in no part.
 
 use bytes::Bytes;
 use repute_types::Content;
 
+use super::media::Media;
 use super::{Letter, LetterFault, one_line};
 use crate::encode::{Base64Lines, Folder, Input, QuotedPrintable};
 use crate::safe::parameters;
@@ -16,7 +17,7 @@ use crate::scan;
 pub struct Attachment {
     /// The file's name as the reader sees it; may be empty.
     pub name: String,
-    /// `type/subtype`.
+    /// `type/subtype`, with its parameters; empty: as the name says.
     pub media: String,
     /// Set for what the HTML shows by `cid:`; without brackets.
     pub content_id: Option<String>,
@@ -49,7 +50,7 @@ pub(super) fn write(letter: &Letter, out: &mut Content) -> Result<(), LetterFaul
 }
 
 fn leaf(subtype: &str, text: &str) -> Part {
-    let mut text = text.replace("\r\n", "\n").replace('\r', "\n").replace('\n', "\r\n");
+    let mut text = with_line_ends(text);
     if !text.is_empty() && !text.ends_with("\r\n") {
         text.push_str("\r\n");
     }
@@ -66,19 +67,27 @@ fn leaf(subtype: &str, text: &str) -> Part {
     vec![head.into(), body.into()]
 }
 
+fn with_line_ends(text: &str) -> String {
+    text.replace("\r\n", "\n").replace('\r', "\n").replace('\n', "\r\n")
+}
+
 fn file(attachment: &Attachment) -> Result<Part, LetterFault> {
     let Attachment { name, media, content_id, content } = attachment;
-    if !is_media(media) {
-        return Err(LetterFault::Media(media.chars().take(60).collect()));
+    let known = Media::of(media, name, content);
+    let mut media = known.ok_or_else(|| LetterFault::Media(media.chars().take(60).collect()))?;
+    let message = if media.is_message() { as_message(content) } else { None };
+    if media.is_message() && message.is_none() {
+        media = Media::octets();
     }
-    let mut head = format!("Content-Type: {media}\r\n");
+    let mut head = media.field();
     if let Some(id) = content_id {
         if !is_content_id(id) {
             return Err(LetterFault::ContentId(id.chars().take(60).collect()));
         }
         head.push_str(&format!("Content-ID: <{id}>\r\n"));
     }
-    head.push_str("Content-Transfer-Encoding: base64\r\n");
+    let encoding = if message.is_some() { "7bit" } else { "base64" };
+    head.push_str(&format!("Content-Transfer-Encoding: {encoding}\r\n"));
     let mut folder = Folder::field("Content-Disposition");
     folder.word(" ", if content_id.is_some() { "inline" } else { "attachment" });
     let name = one_line(name);
@@ -87,23 +96,18 @@ fn file(attachment: &Attachment) -> Result<Part, LetterFault> {
     }
     head.push_str(&folder.finish());
     head.push_str("\r\n");
+    if let Some(message) = message {
+        return Ok(vec![head.into(), message]);
+    }
     let mut encoder = Base64Lines::default();
     encoder.feed(content);
     Ok(vec![head.into(), encoder.finish().into()])
 }
 
-/// Parts of several parts, and messages, may not be in base64 (RFC 2046 §5.2.1, RFC 2045 §6.4).
-fn is_media(media: &str) -> bool {
-    let token = |t: &str| {
-        (1..=127).contains(&t.len()) && t.bytes().all(|b| b.is_ascii_alphanumeric() || b"!#$&-^_.+".contains(&b))
-    };
-    let whole = |(kind, subtype): (&str, &str)| {
-        token(kind)
-            && token(subtype)
-            && !kind.eq_ignore_ascii_case("multipart")
-            && !kind.eq_ignore_ascii_case("message")
-    };
-    media.split_once('/').is_some_and(whole)
+/// A message as it stands among parts; `None` where its octets are not safe there.
+fn as_message(content: &[u8]) -> Option<Bytes> {
+    let text = with_line_ends(std::str::from_utf8(content).ok()?);
+    scan::scan_octets(text.as_bytes()).is_safe().then(|| text.into())
 }
 
 fn is_content_id(id: &str) -> bool {
@@ -136,11 +140,12 @@ fn multipart(letter: &Letter, kind: Kind, parts: Vec<Part>) -> Part {
     out
 }
 
-/// One that stands in neither text. In quoted-printable and base64 none can, for `=_` is neither.
+/// One that stands in no text and no message. In quoted-printable and base64 none can, for `=_` is neither.
 fn boundary(letter: &Letter, name: &str) -> String {
     let mut boundary = format!("=_{name}");
-    let texts = || letter.text.iter().chain(&letter.html);
-    while texts().any(|text| memchr::memmem::find(text.as_bytes(), boundary.as_bytes()).is_some()) {
+    let files = || letter.attachments.iter().map(|file| &file.content[..]);
+    let texts = || letter.text.iter().chain(&letter.html).map(String::as_bytes).chain(files());
+    while texts().any(|text| memchr::memmem::find(text, boundary.as_bytes()).is_some()) {
         boundary.push('_');
     }
     boundary

@@ -35,7 +35,7 @@ pub struct Args {
 
 #[derive(clap::Args)]
 pub struct Send {
-    /// The list: CSV with a header row that names the fields, or JSON lines (.jsonl); `email` is the address
+    /// The list: CSV with a header row that names the fields, JSON lines (.jsonl) or a JSON array of objects; `email` is the address
     #[arg(long, value_name = "FILE")]
     list: Option<PathBuf>,
     /// The letter: a MIME message with merge fields as {{ first_name }}

@@ -3,13 +3,14 @@
 
 use std::collections::HashMap;
 
+use repute_engine::control::About;
 use repute_ledger::{Cause, Step, StepKind};
 use repute_trust::replies::{Class, Rules};
 use repute_types::{Clock as _, MessageId, SystemClock, Timestamp};
 use serde::Deserialize;
 
 use super::queue::{Row, when};
-use crate::cli::{Context, Exit};
+use crate::cli::{Context, Ended, Exit};
 use crate::control::client;
 use crate::control::wire::Request;
 use crate::out::{self, Tone};
@@ -25,6 +26,7 @@ pub struct Args {
 }
 
 pub fn run(args: Args, context: &Context) -> anyhow::Result<Exit> {
+    About::parse(&args.about).map_err(|wrong| Ended::usage(wrong.to_string()))?;
     let config = context.load_to_look()?;
     let answer = match client::connect(&config.state)? {
         Some(stream) => client::ask_over(stream, &Request::WhyV1 { about: args.about.clone(), limit: args.limit })?,

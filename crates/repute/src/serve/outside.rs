@@ -3,7 +3,6 @@
 
 use std::sync::Arc;
 use std::thread::JoinHandle;
-use std::time::Duration;
 
 use anyhow::Context as _;
 use repute_dns::HickoryResolver;
@@ -11,18 +10,13 @@ use repute_hooks::lines::Lines;
 use repute_hooks::{Caller, Feed, FeedOptions, Hooks, Webhook};
 use repute_ledger::Trust;
 use repute_net::{TcpNetwork, TlsClient};
-use repute_spool::{Campaign, MessageMeta, PartRecord, Spool, Stretch, Walk, sqlite};
+use repute_spool::sqlite;
 use repute_types::event::EventSink;
-use repute_types::{Address, Clock as _, Event, EventKind, MessageId, PartId, SystemClock, SystemRandom, Timestamp};
+use repute_types::{SystemClock, SystemRandom};
 use tokio::sync::oneshot;
 
 use super::incidents;
 use crate::config::Config;
-
-/// How far behind the newest event that is kept the acceptance of a message may lie that was not
-/// told before a kill: transactions of the two files overlap by no more.
-const OVERLAP: Duration = Duration::from_secs(60);
-const PAGE: usize = 10_000;
 
 pub struct Outside {
     pub hooks: Arc<Hooks>,
@@ -124,107 +118,5 @@ impl Outside {
             let _ = thread.join();
         });
         let _ = ended.await;
-    }
-}
-
-/// Tells the acceptance of messages again that were committed just before a kill, and whose event
-/// was not. What became of them is still to come: it is kept before it is settled on disk.
-pub async fn tell_missed(feed: &Feed, spool: &dyn Spool) -> anyhow::Result<()> {
-    if !feed.is_stored() {
-        return Ok(());
-    }
-    let newest = MessageId(feed.newest().borrow().0);
-    // What was accepted before events were kept is not told. The first that was to be kept may be among what is missed.
-    let begin = MessageId(feed.begins_after().await?.0);
-    let from = MessageId::first_at(newest.time() - OVERLAP).max(begin);
-    let first = PartId { message: MessageId(from.0.saturating_sub(1)), number: u32::MAX };
-    tell_missed_campaigns(feed, spool, from).await?;
-    let mut walk = Walk::behind(Some(first));
-    while let Some(stretch) = walk.next(spool, PAGE).await? {
-        let Stretch::Parts(page) = stretch else { continue };
-        let is_first = |(meta, part): &&(MessageMeta, PartRecord)| part.id.number == 0 && meta.letter.is_none();
-        let ids: Vec<MessageId> = page.iter().filter(is_first).map(|(meta, _)| meta.id).collect();
-        let unknown = feed.unknown(ids).await?;
-        for group in page.chunk_by(|(a, _), (b, _)| a.id == b.id) {
-            if unknown.contains(&group[0].0.id) {
-                let recipients: Vec<Address> = group.iter().flat_map(|(_, part)| part.addresses()).collect();
-                let count = recipients.len() as u64;
-                feed.record(&Arc::new(accepted(&group[0].0, recipients, count)));
-            }
-        }
-    }
-    Ok(())
-}
-
-/// The same for campaigns: they are accepted when they are launched. Of one that is done all was told.
-async fn tell_missed_campaigns(feed: &Feed, spool: &dyn Spool, from: MessageId) -> anyhow::Result<()> {
-    let launched = |campaign: &Campaign| campaign.launched.is_some_and(|at| MessageId::first_at(at) >= from);
-    let campaigns: Vec<Campaign> = spool.campaigns().await?.into_iter().filter(launched).collect();
-    let unknown = feed.unknown(campaigns.iter().map(|campaign| campaign.id).collect()).await?;
-    for campaign in campaigns.iter().filter(|campaign| unknown.contains(&campaign.id)) {
-        if let Ok(meta) = spool.meta(campaign.id).await {
-            feed.record(&Arc::new(accepted(&meta, Vec::new(), campaign.tally.taken)));
-        }
-    }
-    Ok(())
-}
-
-fn accepted(meta: &MessageMeta, recipients: Vec<Address>, recipient_count: u64) -> Event {
-    let kind = EventKind::Accepted {
-        message: meta.id,
-        account: meta.account.clone(),
-        from: meta.from.clone(),
-        recipients,
-        recipient_count,
-        size: usize::try_from(meta.size).unwrap_or(usize::MAX),
-        header_id: meta.header_id.clone(),
-        client: None,
-        tls: None,
-        labels: meta.labels.clone(),
-    };
-    // Ids of events go with the time at which they are told.
-    let now: Timestamp = SystemClock.now();
-    Event { at: now, kind }
-}
-
-#[cfg(test)]
-mod tests {
-    use repute_hooks::Bounds;
-    use repute_spool::{MemorySpool, NewMessage};
-    use repute_types::{Content, Domain, Recipient};
-
-    use super::*;
-
-    fn message(at: Timestamp) -> NewMessage {
-        let id = MessageId::first_at(at);
-        let expires = at + Duration::from_secs(86_400);
-        let meta = MessageMeta { account: Some("shop".into()), size: 1, ..MessageMeta::new(id, at, expires) };
-        let recipients = vec![Recipient::to("x@a.test".parse().unwrap())];
-        let id = PartId { message: id, number: 0 };
-        let part = PartRecord::new(id, Domain::parse("a.test").unwrap(), recipients, at);
-        NewMessage { meta, content: Content::from(&b"x"[..]), parts: vec![part] }
-    }
-
-    /// With a file of events in which none stood yet, nothing was looked for.
-    #[tokio::test]
-    async fn the_first_message_of_all_is_told_after_a_kill() {
-        let folder = tempfile::tempdir().unwrap();
-        let open = || {
-            let store = Some((folder.path().join("events.sqlite"), Bounds::default()));
-            Feed::open(FeedOptions { store, ..FeedOptions::default() }).unwrap()
-        };
-        let (spool, now) = (MemorySpool::new(), SystemClock.now());
-        let (before, after) = (message(now - Duration::from_secs(5)), message(now + Duration::from_secs(5)));
-        let ids = vec![before.meta.id, after.meta.id];
-        // It waits from before events were kept.
-        spool.commit(before).await.unwrap();
-        let feed = open();
-        tell_missed(&feed, &spool).await.unwrap();
-        assert_eq!(feed.unknown(ids.clone()).await.unwrap(), ids);
-        drop(feed);
-        spool.commit(after).await.unwrap();
-        let feed = open();
-        tell_missed(&feed, &spool).await.unwrap();
-        assert_eq!(feed.unknown(ids.clone()).await.unwrap(), ids[..1]);
     }
 }

@@ -157,6 +157,11 @@ fn without_a_server_questions_are_answered_and_orders_say_how_to_start_it() {
     let why = place.run(&["why", "bob@example.net"]);
     assert_eq!(why.code, 1);
     assert!(why.out.contains("nothing is known"), "{}", why.out);
+    // What nothing can be known of was told as a thing that is not known.
+    for wrong in ["bob@", "@", "from:", ""] {
+        let run = place.run(&["why", wrong]);
+        assert!(run.code == 2 && run.err.contains("from:"), "{wrong}: {} {}", run.code, run.err);
+    }
     for order in [&["queue", "retry", "--all"][..], &["queue", "cancel", "0000000000000"], &["status"]] {
         let run = place.run(order);
         assert_eq!(run.code, 75, "{order:?}: {}", run.err);

@@ -69,7 +69,13 @@ fn what_is_not_known_or_contradicts_is_said_and_nothing_is_written() {
     refused(&["--publish", "desec", "--key-file", "k"], "a DNS host knows a token, not a key: --token-file");
     refused(&["--publish", "rfc2136", "--token-file", "t"], "a DNS server knows a key, not a token: --key-file");
     std::fs::write(place.path("t"), "s3cret\n").unwrap();
+    // A key that is not there was told after the configuration and the keys were written, without the flag's name.
+    let of = |file: &'static str| ["--publish", "rfc2136", "--server", "192.0.2.1", "--key-file", file];
+    refused(&of("nosuch"), "--key-file nosuch: No such file");
+    refused(&["--publish", "desec", "--token-file", "nosuch"], "--token-file nosuch: No such file");
     let file = place.path("t").display().to_string();
+    let no_key = ["--publish", "rfc2136", "--server", "192.0.2.1", "--key-file", &file];
+    refused(&no_key, &format!("--key-file {file}: "));
     let clear = ["--publish", "desec", "--server", "http://dns.example/api", "--token-file", &file];
     refused(&clear, "a token is sent over https alone");
 

@@ -220,7 +220,7 @@ fn decoded(Pairs(pairs): Pairs) -> Pairs {
 fn files(attachments: Option<Vec<Attachment>>) -> Vec<File> {
     let file = |a: Attachment| File {
         name: a.file_name,
-        media: a.content_type.unwrap_or_else(|| "application/octet-stream".into()),
+        media: a.content_type.unwrap_or_default(),
         content: a.raw_content,
         content_id: a.content_id,
     };

@@ -83,9 +83,9 @@ pub(crate) struct File {
     #[schema(example = "receipt.pdf", max_length = 500)]
     #[serde(default)]
     pub name: String,
-    /// `type/subtype`.
+    /// `type/subtype`, with parameters where there are some; without it the file's name says it.
     #[schema(example = "application/pdf", max_length = 255)]
-    #[serde(rename = "type", default = "octets")]
+    #[serde(rename = "type", default)]
     pub media: String,
     /// In base64.
     #[schema(content_encoding = "base64", example = "JVBERi0xLjcK")]
@@ -101,10 +101,6 @@ pub(crate) struct File {
 #[schema(value_type = String, min_length = 1, max_length = 128, pattern = r"^[^\x00-\x1f\x7f-\x9f]*[^\s\x00-\x1f\x7f-\x9f][^\x00-\x1f\x7f-\x9f]*$")]
 #[allow(dead_code, reason = "it describes what tags look like")]
 pub(crate) struct Tag(String);
-
-fn octets() -> String {
-    "application/octet-stream".into()
-}
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, ToSchema)]
 #[serde(rename_all = "lowercase")]

@@ -161,10 +161,14 @@ async fn a_list_of_csv_names_its_fields_and_says_where_it_cannot_be_read() {
     assert!(wrong.json()["detail"].as_str().unwrap().contains("the campaign has no field \"age\""), "{wrong:?}");
     let good = post("E-Mail,Name\r\na@b.test,\"Ann, A\"\r\nb@b.test\r\n").await.json();
     assert_eq!((good["taken"].as_u64(), &good["refused"]), (Some(1), &json!({"syntax": 1})), "{good}");
-    for (kind, status) in [(JSON, 415), ("X: y", 415)] {
+    for (kind, status) in [(JSON, 400), ("X: y", 415)] {
         let answer = world.ask("POST /v1/campaigns/autumn/recipients", &[NEWS, kind], b"{}").await;
         assert_eq!(answer.status, status, "{answer:?}");
     }
+    // An array was refused: what does not fit is told as in any list.
+    let array = br#"[{"email": "c@b.test", "name": "C"}, {"email": "d@b.test", "age": 7}]"#;
+    let more = world.ask("POST /v1/campaigns/autumn/recipients?first_row=2", &[NEWS, JSON], array).await.json();
+    assert_eq!((more["taken"].as_u64(), &more["refused"]), (Some(1), &json!({"syntax": 1})), "{more}");
     world.end().await;
 }
 

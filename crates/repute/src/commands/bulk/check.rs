@@ -207,7 +207,7 @@ fn judge(form: &FormLetter, row: &Row, seen: &mut HashSet<u64>) -> Result<Addres
         return Err(refused(WhyNot::Duplicate, "this address was on the list before".into()));
     }
     if let Some(text) = row.too_long() {
-        return Err(refused(WhyNot::Field, text));
+        return Err(refused(WhyNot::Long, text));
     }
     let given = Given { email: &address, values: &row.values, unsubscribe_url: "https://unsubscribe.example/" };
     form.merge(&given).map_err(|fault| refused(WhyNot::Field, fault.to_string()))?;
@@ -225,17 +225,22 @@ pub fn write_refused(file: &Path, refused: &[Refused]) -> anyhow::Result<()> {
     Ok(())
 }
 
-pub fn tell(found: &Found, file: &Path) {
-    let meaning = |why: WhyNot| match why {
+fn meaning(why: WhyNot) -> String {
+    let text = match why {
         WhyNot::Syntax => "no address, or a row that cannot be read",
         WhyNot::Duplicate => "on the list before",
         WhyNot::Suppressed => "suppressed: they left, complained, or do not exist",
         WhyNot::Role => "mailboxes of offices (--allow-roles writes to them)",
         WhyNot::Domain => "domains that take no mail",
-        WhyNot::Field => "a field that the letter needs is empty",
+        WhyNot::Field => "a field that the letter needs is empty, or the letter cannot be made with it",
+        WhyNot::Long => return format!("fields longer than {} KiB together", words::ROW_OCTETS >> 10),
     };
+    text.to_owned()
+}
+
+pub fn tell(found: &Found, file: &Path) {
     let mut rows = vec![vec![found.good.to_string(), "to be written to".to_owned()]];
-    rows.extend(found.count().into_iter().map(|(why, n)| vec![n.to_string(), meaning(why).to_owned()]));
+    rows.extend(found.count().into_iter().map(|(why, n)| vec![n.to_string(), meaning(why)]));
     out::print(&out::table(&["ROWS", ""], &rows));
     if !found.refused.is_empty() {
         out::line(&format!("refused rows, with the reasons: {}", file.display()));
@@ -273,7 +278,9 @@ mod tests {
             let row = Row { email: "ann@a.example".into(), values: vec![name] };
             assert_eq!(judge(&form, &row, &mut seen).err().map(|(_, why, _)| why), expect, "{}", row.values[0].len());
         };
-        check("A".repeat(20_000), Some(WhyNot::Field));
+        // This was told as a field that is empty.
+        check("A".repeat(20_000), Some(WhyNot::Long));
+        assert_eq!(meaning(WhyNot::Long), "fields longer than 16 KiB together");
         check(String::new(), Some(WhyNot::Field));
         check("Ann".into(), None);
         check("Ann".into(), Some(WhyNot::Duplicate));

@@ -1,4 +1,4 @@
-//! The list as a file: CSV (RFC 4180) with a header row, its columns separated by commas, semicolons or tabs, or JSON lines. Read row by row, as often as it
+//! The list as a file: CSV (RFC 4180) with a header row, its columns separated by commas, semicolons or tabs, JSON lines, or a JSON array of objects. Read row by row, as often as it
 //! is needed, so that a million rows are never in memory.
 //!
 //! Names and rows are as `repute_engine::bulk::rows` has them. A mark of UTF-8 at the beginning is passed over.
@@ -9,6 +9,7 @@ use std::io::{BufRead as _, BufReader, Read as _, Seek as _};
 use std::path::Path;
 
 use anyhow::{Context as _, bail};
+use repute_engine::bulk::array::Flat;
 use repute_engine::bulk::rows::{address_among, field_name, no_list, of_json, said_separator, separator, unclosed};
 use repute_engine::bulk::words::Row;
 
@@ -26,7 +27,8 @@ enum Rows {
         lines_before: u64,
     },
     Lines {
-        reader: BufReader<File>,
+        reader: BufReader<Flat<File>>,
+        /// Of an array, the object.
         line: u64,
     },
 }
@@ -45,14 +47,14 @@ impl People {
     pub fn open(path: &Path) -> anyhow::Result<People> {
         let in_file = || format!("{}", path.display());
         let mut file = File::open(path).with_context(in_file)?;
-        let mut mark = [0; 4];
+        let mut mark = [0; 64];
         let length = file.read(&mut mark).with_context(in_file)?;
         let marked = mark[..length].starts_with(b"\xef\xbb\xbf");
         if let Some(why) = no_list(&mark[..length]) {
             bail!("{}: {why}", path.display());
         }
         file.seek(std::io::SeekFrom::Start(if marked { 3 } else { 0 })).with_context(in_file)?;
-        let lines = path.extension().is_some_and(|e| e == "jsonl" || e == "ndjson");
+        let lines = path.extension().is_some_and(|e| e == "jsonl" || e == "ndjson") || is_json(&mark[..length]);
         if lines { People::of_lines(file, path) } else { People::of_csv(file, path) }
     }
 
@@ -81,11 +83,10 @@ impl People {
     }
 
     /// The fields are those of the first line.
-    fn of_lines(file: File, path: &Path) -> anyhow::Result<People> {
-        let mut reader = BufReader::new(file);
-        let start = reader.stream_position()?;
+    fn of_lines(mut file: File, path: &Path) -> anyhow::Result<People> {
+        let start = file.stream_position()?;
         let mut first = String::new();
-        reader.read_line(&mut first)?;
+        BufReader::new(Flat::of(&mut file)).read_line(&mut first)?;
         let object: serde_json::Map<String, serde_json::Value> =
             serde_json::from_str(&first).with_context(|| format!("{}: line 1 is no JSON object", path.display()))?;
         let names: Vec<String> = object.keys().map(|key| field_name(key)).collect();
@@ -93,8 +94,8 @@ impl People {
         let mut fields = names;
         fields.remove(address);
         once(&fields, path)?;
-        reader.seek(std::io::SeekFrom::Start(start))?;
-        Ok(People { fields, rows: Rows::Lines { reader, line: 0 } })
+        file.seek(std::io::SeekFrom::Start(start))?;
+        Ok(People { fields, rows: Rows::Lines { reader: BufReader::new(Flat::of(file)), line: 0 } })
     }
 
     /// Without the address.
@@ -185,6 +186,13 @@ fn row_of(record: &csv::StringRecord, address: usize, columns: usize, separator:
     let mut values: Vec<String> = record.iter().map(|value| value.trim().to_owned()).collect();
     let email = values.remove(address);
     Ok(Row { email, values })
+}
+
+/// Whatever the file is called.
+fn is_json(octets: &[u8]) -> bool {
+    let text = octets.strip_prefix(b"\xef\xbb\xbf").unwrap_or(octets).trim_ascii_start();
+    let inside = text.strip_prefix(b"[").unwrap_or(text).trim_ascii_start();
+    inside.strip_prefix(b"{").is_some_and(|rest| rest.trim_ascii_start().starts_with(b"\""))
 }
 
 fn address_of(names: &[String], path: &Path) -> anyhow::Result<usize> {
@@ -304,5 +312,19 @@ mod tests {
         assert_eq!(fields, ["n"]);
         assert_eq!(rows[..2], [row("a@a.example", "1"), row("b@a.example", "")]);
         assert!(rows[2].is_err());
+    }
+
+    /// It was told as a list without a column `email`.
+    #[test]
+    fn an_array_of_objects_is_a_list() {
+        let array =
+            b"[\n  {\"email\": \"a@a.example\",\n   \"n\": \"x, ]\"},\n  {\"n\": 2, \"email\": \"b@b.example\"}\n]\n";
+        for name in ["p.json", "p.jsonl", "p.txt"] {
+            let (fields, rows) = read(name, array);
+            assert_eq!(
+                (fields, rows),
+                (vec!["n".to_owned()], vec![row("a@a.example", "x, ]"), row("b@b.example", "2")])
+            );
+        }
     }
 }

@@ -2,7 +2,7 @@
 
 use std::io::IsTerminal as _;
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::Context as _;
@@ -96,7 +96,9 @@ impl Args {
                 "say which server takes the changes, and which key it knows: --server and --key-file".to_owned()
             }
             Some(how) if key && how.host().is_some() => "a DNS host knows a token, not a key: --token-file".to_owned(),
-            Some(how) => return how.host().map_or(Ok(()), |host| api(self, host).map(drop)),
+            Some(how) => {
+                return how.host().map_or_else(|| key_of(self).map(drop), |host| api(self, host).map(drop));
+            }
             None => return Ok(()),
         };
         Err(Ended::usage(wrong))
@@ -165,17 +167,26 @@ pub async fn target(args: &Args) -> anyhow::Result<Option<Target>> {
 
 async fn primary(args: &Args) -> anyhow::Result<Primary> {
     args.check()?;
-    let (Some(server), Some(file)) = (&args.server, &args.key_file) else { anyhow::bail!("no server, or no key") };
-    let text = std::fs::read_to_string(file).with_context(|| format!("{}", file.display()))?;
-    let key = TsigKey::parse(args.key_name.as_deref(), &text).with_context(|| format!("{}", file.display()))?;
-    Ok(Primary { address: address(server).await?, key })
+    let Some(server) = &args.server else { anyhow::bail!("no server") };
+    Ok(Primary { address: address(server).await?, key: key_of(args)? })
+}
+
+fn key_of(args: &Args) -> anyhow::Result<TsigKey> {
+    let Some(file) = &args.key_file else { anyhow::bail!("no key") };
+    let text = text_of("--key-file", file)?;
+    let key = TsigKey::parse(args.key_name.as_deref(), &text);
+    key.map_err(|why| Ended::usage(format!("--key-file {}: {why}", file.display())))
+}
+
+fn text_of(flag: &str, file: &Path) -> anyhow::Result<String> {
+    std::fs::read_to_string(file).map_err(|why| Ended::usage(format!("{flag} {}: {why}", file.display())))
 }
 
 fn api(args: &Args, host: Host) -> anyhow::Result<Api> {
     let base = args.server.as_deref().map(Base::parse).transpose();
     let base = base.map_err(|why| Ended::usage(format!("--server: {why}")))?;
     let text = match &args.token_file {
-        Some(file) => std::fs::read_to_string(file).with_context(|| format!("{}", file.display()))?,
+        Some(file) => text_of("--token-file", file)?,
         None => std::env::var(TOKEN).unwrap_or_default(),
     };
     let token = text.lines().next().unwrap_or_default().trim();

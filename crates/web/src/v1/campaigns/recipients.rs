@@ -67,12 +67,12 @@ pub(crate) struct Taken {
 
 /// Add recipients to a campaign
 ///
-/// JSON lines, an object a line with `email` and the campaign's fields, or CSV with a header row; UTF-8; as long as need
+/// JSON lines, an object a line with `email` and the campaign's fields, or an array of such objects, or CSV with a header row; UTF-8; as long as need
 /// be. The answer comes when all of it is on disk. After a break, `next_row` of the problem or `rows` of the campaign
 /// is the row to go on with: send the rest with `first_row`, or the whole list again.
 #[utoipa::path(post, path = "/v1/campaigns/{campaign}/recipients", operation_id = "addRecipients", tag = "campaigns",
     params(("campaign" = String, Path, description = "Its name or id"), Place),
-    request_body(content((String = "application/x-ndjson"), (String = "text/csv"))),
+    request_body(content((String = "application/x-ndjson"), (Vec<serde_json::Value> = "application/json"), (String = "text/csv"))),
     responses((status = 200, description = "They are in the list", body = Taken), Writing))]
 pub(crate) async fn add(
     State(app): State<Arc<App>>,
@@ -85,8 +85,9 @@ pub(crate) async fn add(
     let media = body::media(request.headers());
     let make = match media.as_str() {
         "application/x-ndjson" | "application/jsonl" | "application/json-lines" => Rows::lines,
+        "application/json" => Rows::array,
         "text/csv" => Rows::csv,
-        _ => return Err(body::wrong_media(&media, "application/x-ndjson or text/csv")),
+        _ => return Err(body::wrong_media(&media, "application/x-ndjson, application/json or text/csv")),
     };
     let _turn = app
         .lists

@@ -1,10 +1,11 @@
-//! A list that comes in piece by piece, as rows: JSON lines, or CSV (RFC 4180) with a header row that names the
+//! A list that comes in piece by piece, as rows: JSON lines or an array, or CSV (RFC 4180) with a header row that names the
 //! fields and shows what separates columns.
 //!
 //! Promise: no more than one row is kept beside the piece that is read. A row that cannot be one of the list is
 //! told with the reason and the rest goes on; a list that cannot be one (no header, a row without an end) ends.
 
 use csv_core::ReadRecordResult;
+use repute_engine::bulk::array::Array;
 use repute_engine::bulk::rows::{address_among, field_name, no_list, of_json, said_separator, separator, unclosed};
 use repute_engine::bulk::words::Row;
 
@@ -26,7 +27,12 @@ pub(crate) enum Rows {
 impl Rows {
     /// `fields` are those of the campaign.
     pub fn lines(fields: Vec<String>) -> Rows {
-        Rows::Lines(Lines { fields, line: Vec::new() })
+        Rows::Lines(Lines { fields, line: Vec::new(), array: Array::default(), has_to_be: false })
+    }
+
+    /// One array of objects, and nothing else.
+    pub fn array(fields: Vec<String>) -> Rows {
+        Rows::Lines(Lines { fields, line: Vec::new(), array: Array::default(), has_to_be: true })
     }
 
     pub fn csv(fields: Vec<String>) -> Rows {
@@ -62,7 +68,7 @@ impl Rows {
     /// The last row, where no line end stood after it.
     pub fn end(&mut self) -> Result<Option<Read>, String> {
         match self {
-            Rows::Lines(lines) => Ok(lines.take()),
+            Rows::Lines(lines) => lines.end(),
             Rows::Csv(csv) => csv.end(),
         }
     }
@@ -79,10 +85,27 @@ fn without_mark(octets: &[u8]) -> &[u8] {
 pub(crate) struct Lines {
     fields: Vec<String>,
     line: Vec<u8>,
+    array: Array,
+    has_to_be: bool,
 }
+
+const NO_ARRAY: &str = "it is no JSON array of objects: send one, or an object a line as application/x-ndjson";
 
 impl Lines {
     fn next(&mut self, piece: &mut &[u8]) -> Result<Option<Read>, String> {
+        while let (false, Some((octet, rest))) = (self.array.is_none(), piece.split_first()) {
+            *piece = rest;
+            match self.array.line(*octet) {
+                b'\n' => match self.take() {
+                    None => {}
+                    read => return Ok(read),
+                },
+                octet => self.add(&[octet])?,
+            }
+        }
+        if self.has_to_be && self.array.is_none() {
+            return Err(NO_ARRAY.into());
+        }
         while let Some(end) = piece.iter().position(|b| *b == b'\n') {
             self.add(&piece[..end])?;
             *piece = &piece[end + 1..];
@@ -93,6 +116,13 @@ impl Lines {
         self.add(piece)?;
         *piece = &[];
         Ok(None)
+    }
+
+    fn end(&mut self) -> Result<Option<Read>, String> {
+        match self.has_to_be && !self.array.has_begun() {
+            true => Err(NO_ARRAY.into()),
+            false => Ok(self.take()),
+        }
     }
 
     fn add(&mut self, octets: &[u8]) -> Result<(), String> {
@@ -335,6 +365,20 @@ mod tests {
             "{\"email\":\"a@a.test\",\"age\":1}\r\n",
             &["it has a field \"age\", which is none of the list's: name, plan"],
         );
+        // An array was refused row by row, as no objects.
+        check(
+            "[\n  {\"email\": \"a@a.test\",\n   \"plan\": [1, 2]},\n  {\"email\": \"b@b.test\", \"name\": \"B, ]\"}, 7\n]\n",
+            &[
+                "a@a.test||[1,2]",
+                "b@b.test|B, ]|",
+                "it is no JSON object: invalid type: integer `7`, expected a map at line 1 column 1",
+            ],
+        );
+        for none in ["", "{}", "null", "\n"] {
+            assert_eq!(read(Rows::array, none).unwrap_err(), NO_ARRAY);
+        }
+        assert_eq!(read(Rows::array, "[{\"email\":\"a@a.test\"}]").unwrap(), ["a@a.test||"]);
         assert!(read(Rows::lines, &"x".repeat(70_000)).unwrap_err().contains("64 KiB"));
+        assert!(read(Rows::lines, &"[".repeat(70_000)).unwrap_err().contains("64 KiB"));
     }
 }

@@ -1,0 +1,177 @@
+//! What was accepted just before a kill and whose event was lost with it: found in the spool at the next start, and told then to
+//! each that keeps events, the feed and the history.
+//!
+//! Promise: of what waits, everybody knows who sent it: an account may ask about its message before and after a crash. What became
+//! of it is still to come, since the feed keeps that before it is settled on disk.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use repute_hooks::Feed;
+use repute_ledger::History;
+use repute_spool::{Campaign, MessageMeta, PartRecord, Spool, Stretch, Walk};
+use repute_types::{Address, Clock as _, Event, EventKind, MessageId, PartId, SystemClock};
+
+/// How far behind the newest event that is kept the acceptance of a message may lie that was not
+/// told before a kill: transactions of the two files overlap by no more.
+const OVERLAP: Duration = Duration::from_secs(60);
+const PAGE: usize = 10_000;
+
+/// Who keeps events.
+enum Keeper<'a> {
+    Feed(&'a Feed),
+    History(&'a History),
+}
+
+/// Tells each what it misses. A history that cannot be read stops no start: it tells of that itself.
+pub async fn tell(feed: &Feed, history: &History, spool: &dyn Spool) -> anyhow::Result<()> {
+    if feed.is_stored() {
+        let newest = MessageId(feed.newest().borrow().0);
+        // What was accepted before events were kept is not told. The first that was to be kept may be among what is missed.
+        let begin = MessageId(feed.begins_after().await?.0);
+        let from = MessageId::first_at(newest.time() - OVERLAP).max(begin);
+        Keeper::Feed(feed).tell(spool, from).await?;
+    }
+    if let Ok(newest) = history.ask(|questions| questions.newest()).await {
+        let newest = newest.map_or_else(|| SystemClock.now(), MessageId::time);
+        Keeper::History(history).tell(spool, MessageId::first_at(newest - OVERLAP)).await?;
+    }
+    Ok(())
+}
+
+impl Keeper<'_> {
+    async fn tell(&self, spool: &dyn Spool, from: MessageId) -> anyhow::Result<()> {
+        self.tell_campaigns(spool, from).await?;
+        let first = PartId { message: MessageId(from.0.saturating_sub(1)), number: u32::MAX };
+        let mut walk = Walk::behind(Some(first));
+        // A message that two stretches share is one.
+        let mut last = None;
+        while let Some(stretch) = walk.next(spool, PAGE).await? {
+            let Stretch::Parts(page) = stretch else { continue };
+            let is_new = |(meta, _): &&(MessageMeta, PartRecord)| Some(meta.id) != last && meta.letter.is_none();
+            let mut ids: Vec<MessageId> = page.iter().filter(is_new).map(|(meta, _)| meta.id).collect();
+            ids.dedup();
+            let unknown = self.unknown(ids).await?;
+            for group in page.chunk_by(|(a, _), (b, _)| a.id == b.id) {
+                if unknown.contains(&group[0].0.id) {
+                    let recipients: Vec<Address> = group.iter().flat_map(|(_, part)| part.addresses()).collect();
+                    let count = recipients.len() as u64;
+                    self.record(&group[0].0, recipients, count);
+                }
+            }
+            last = page.last().map(|(meta, _)| meta.id);
+        }
+        Ok(())
+    }
+
+    /// The same for campaigns: they are accepted when they are launched. Of one that is done all was told.
+    async fn tell_campaigns(&self, spool: &dyn Spool, from: MessageId) -> anyhow::Result<()> {
+        let launched = |campaign: &Campaign| campaign.launched.is_some_and(|at| MessageId::first_at(at) >= from);
+        let campaigns: Vec<Campaign> = spool.campaigns().await?.into_iter().filter(launched).collect();
+        let unknown = self.unknown(campaigns.iter().map(|campaign| campaign.id).collect()).await?;
+        for campaign in campaigns.iter().filter(|campaign| unknown.contains(&campaign.id)) {
+            if let Ok(meta) = spool.meta(campaign.id).await {
+                self.record(&meta, Vec::new(), campaign.tally.taken);
+            }
+        }
+        Ok(())
+    }
+
+    /// Those of them whose acceptance is not kept.
+    async fn unknown(&self, ids: Vec<MessageId>) -> anyhow::Result<Vec<MessageId>> {
+        match self {
+            Keeper::Feed(feed) => Ok(feed.unknown(ids).await?),
+            Keeper::History(history) => {
+                Ok(history.ask(move |questions| questions.unknown(ids)).await.unwrap_or_default())
+            }
+        }
+    }
+
+    fn record(&self, meta: &MessageMeta, recipients: Vec<Address>, recipient_count: u64) {
+        let kind = EventKind::Accepted {
+            message: meta.id,
+            account: meta.account.clone(),
+            from: meta.from.clone(),
+            recipients,
+            recipient_count,
+            size: usize::try_from(meta.size).unwrap_or(usize::MAX),
+            header_id: meta.header_id.clone(),
+            client: None,
+            tls: None,
+            labels: meta.labels.clone(),
+        };
+        match self {
+            // Ids of events go with the time at which they are told.
+            Keeper::Feed(feed) => feed.record(&Arc::new(Event { at: SystemClock.now(), kind })),
+            Keeper::History(history) => history.record(Arc::new(Event { at: meta.id.time(), kind })),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use repute_hooks::{Bounds, FeedOptions};
+    use repute_ledger::HistoryOptions;
+    use repute_spool::{MemorySpool, NewMessage};
+    use repute_types::{Content, Domain, Recipient, Timestamp};
+
+    use super::*;
+
+    fn message(at: Timestamp) -> NewMessage {
+        let id = MessageId::first_at(at);
+        let expires = at + Duration::from_secs(86_400);
+        let meta = MessageMeta { account: Some("shop".into()), size: 1, ..MessageMeta::new(id, at, expires) };
+        let recipients = vec![Recipient::to("x@a.test".parse().unwrap())];
+        let id = PartId { message: id, number: 0 };
+        let part = PartRecord::new(id, Domain::parse("a.test").unwrap(), recipients, at);
+        NewMessage { meta, content: Content::from(&b"x"[..]), parts: vec![part] }
+    }
+
+    /// With a file of events in which none stood yet, nothing was looked for.
+    #[tokio::test]
+    async fn the_first_message_of_all_is_told_after_a_kill() {
+        let folder = tempfile::tempdir().unwrap();
+        let open = || {
+            let store = Some((folder.path().join("events.sqlite"), Bounds::default()));
+            Feed::open(FeedOptions { store, ..FeedOptions::default() }).unwrap()
+        };
+        let history = History::open(&folder.path().join("history.sqlite"), HistoryOptions::default()).unwrap();
+        let (spool, now) = (MemorySpool::new(), SystemClock.now());
+        let (before, after) = (message(now - Duration::from_secs(5)), message(now + Duration::from_secs(5)));
+        let ids = vec![before.meta.id, after.meta.id];
+        // It waits from before events were kept.
+        spool.commit(before).await.unwrap();
+        let feed = open();
+        tell(&feed, &history, &spool).await.unwrap();
+        assert_eq!(feed.unknown(ids.clone()).await.unwrap(), ids);
+        drop(feed);
+        spool.commit(after).await.unwrap();
+        let feed = open();
+        tell(&feed, &history, &spool).await.unwrap();
+        assert_eq!(feed.unknown(ids.clone()).await.unwrap(), ids[..1]);
+    }
+
+    /// The history loses its last moments in a crash: whose message it was, nobody knew, and its account was told that there is none.
+    #[tokio::test]
+    async fn a_message_whose_acceptance_the_history_lost_is_its_accounts() {
+        let folder = tempfile::tempdir().unwrap();
+        let history = History::open(&folder.path().join("history.sqlite"), HistoryOptions::default()).unwrap();
+        let feed = Feed::open(FeedOptions::default()).unwrap();
+        let (spool, now) = (MemorySpool::new(), SystemClock.now());
+        let (old, lost) = (message(now - Duration::from_secs(300)), message(now - Duration::from_secs(1)));
+        let (old_id, lost_id) = (old.meta.id, lost.meta.id);
+        spool.commit(old).await.unwrap();
+        spool.commit(lost).await.unwrap();
+        for _ in 0..2 {
+            tell(&feed, &history, &spool).await.unwrap();
+            history.flush();
+            let questions = history.questions().unwrap();
+            // It is older than what the history may have lost.
+            assert_eq!(questions.steps_of(old_id).unwrap(), []);
+            let steps = questions.steps_of(lost_id).unwrap();
+            assert_eq!(steps.len(), 1, "{steps:?}");
+            assert_eq!(steps[0].kind.to_string(), "accepted from <> for x@a.test, 1 octets, account shop");
+            assert_eq!(questions.newest().unwrap(), Some(lost_id));
+        }
+    }
+}
