@@ -318,7 +318,7 @@ impl Batch<'_> {
             attempt,
             verdict.as_str(),
             stage.as_str(),
-            super::step::culprit_as_str(*culprit),
+            culprit.as_str(),
             status.to_string(),
             reply.as_ref().map(ToString::to_string),
             Some(text.as_str()).filter(|text| !text.is_empty()),
