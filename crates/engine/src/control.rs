@@ -28,7 +28,7 @@ use crate::disk;
 use crate::pace::PaceRow;
 use crate::permit::way::Way;
 use crate::warm_up::WarmUpRow;
-use crate::works::Works;
+use crate::works::{HISTORY_PATIENCE, Works};
 
 pub use about::About;
 use change::Word;
@@ -183,9 +183,6 @@ pub struct LaneRow {
     /// The rate that it keeps to.
     pub pace: Option<PaceRow>,
 }
-
-/// How long a question waits for what was told last to be in the history.
-pub(crate) const HISTORY_PATIENCE: Duration = Duration::from_secs(2);
 
 /// The control operations of running works.
 #[derive(Clone)]

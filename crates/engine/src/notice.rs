@@ -107,7 +107,7 @@ fn compose(
         return None;
     }
     let now = works.now();
-    let Some(domain) = author_domain(&settings, to, account) else {
+    let Some(domain) = domain_to_write_as(&settings, to, account) else {
         let text = format!("no notice about {} was sent to {to}: no domain of account {account} can sign it", meta.id);
         works.note(Level::Error, "notice", text);
         return None;
@@ -167,7 +167,7 @@ fn compose(
 
 /// The domain as which the notice is written: the sender's, or else another of its account
 /// that can sign (the sender's may have been taken out of the configuration meanwhile).
-pub(crate) fn author_domain<'a>(settings: &'a Settings, to: &Address, account: &str) -> Option<&'a SendingDomain> {
+pub(crate) fn domain_to_write_as<'a>(settings: &'a Settings, to: &Address, account: &str) -> Option<&'a SendingDomain> {
     let own = settings.domains.of(to.domain()).find(|d| d.is_usable());
     own.or_else(|| {
         let domains = &settings.account(account)?.account.domains;

@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicI64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
+use std::time::Duration;
 
 use repute_delivery::{Egress, Route};
 use repute_dns::Resolver;
@@ -38,6 +39,8 @@ use crate::returned::Reader;
 use crate::suppress::Learnt;
 use crate::warm_up::WarmUps;
 
+/// How long a question waits for what was told last to be in the history.
+pub(crate) const HISTORY_PATIENCE: Duration = Duration::from_secs(2);
 /// Settlements that may wait for the disk before no more attempts are begun.
 const UNSETTLED_MOST: usize = 10_000;
 

@@ -6,6 +6,7 @@
 //! is refused for another cause than the disk is written event by event; what is refused even so is dropped and counted.
 //! A crash loses the last batch: this is history, not mail.
 
+mod batch;
 mod find;
 mod questions;
 mod schema;

@@ -114,7 +114,8 @@ mod tests {
 
     #[test]
     fn why_a_database_cannot_be_used_is_told_and_not_twice() {
-        let full = rusqlite::Error::SqliteFailure(ffi::Error::new(ffi::SQLITE_FULL), None);
+        let said = Some("database or disk is full".to_owned());
+        let full = rusqlite::Error::SqliteFailure(ffi::Error::new(ffi::SQLITE_FULL), said);
         let error = LedgerError::from(full);
         assert_eq!(error.to_string(), "the database cannot be used just now: database or disk is full");
         assert!(std::error::Error::source(&error).is_none());

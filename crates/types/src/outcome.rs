@@ -97,6 +97,17 @@ pub enum Culprit {
     Us,
 }
 
+impl Culprit {
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Culprit::Receiver => "receiver",
+            Culprit::Network => "network",
+            Culprit::Dns => "dns",
+            Culprit::Us => "us",
+        }
+    }
+}
+
 /// The server that an attempt spoke to, or tried to.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Peer {

@@ -8,13 +8,14 @@ use repute_engine::CircuitRow;
 use repute_engine::bulk::words::{State, WhyNot};
 use repute_engine::control::QueueRow;
 use repute_hooks::Type;
+use repute_types::Verdict;
 use serde_json::{Value, json};
 use utoipa::openapi::path::{Parameter, ParameterIn};
 use utoipa::openapi::schema::{AdditionalProperties, AllOfBuilder, Object, Schema, SchemaType, Type as Kind};
 use utoipa::openapi::{OpenApi, RefOr, Required};
 
 use crate::v1::letter::{FIELD, PAIRS, VALUE, WORD};
-use crate::v1::view::{STATES, STEPS, VERDICTS};
+use crate::v1::view::{STATES, STEPS};
 
 /// A text of one line that is not blank.
 const WORDS: &str = r"^[^\x00-\x1f\x7f-\x9f]*[^\s\x00-\x1f\x7f-\x9f][^\x00-\x1f\x7f-\x9f]*$";
@@ -131,7 +132,7 @@ fn words() -> Vec<(&'static str, &'static str, Vec<&'static str>)> {
         ("Waiting", "state", QueueRow::states().into()),
         ("RecipientView", "state", STATES.into()),
         ("StepView", "step", STEPS.into()),
-        ("StepView", "verdict", VERDICTS.into()),
+        ("StepView", "verdict", Verdict::ALL.map(Verdict::as_str).into()),
         ("Circuit", "what", CircuitRow::WHATS.into()),
         ("Campaign", "state", State::ALL.map(State::as_str).into()),
         ("RefusedRow", "why", WhyNot::ALL.map(WhyNot::as_str).into()),

@@ -1,4 +1,7 @@
 //! Beginning, launching, pausing, resuming, cancelling and looking at campaigns. What is left of a cancelled one: [`super::take_out`].
+//!
+//! Promise: a change is on disk before it counts and before it is answered, and the changes of one campaign wait their turn.
+//! How it fails: with a [`BulkError`], whose sentence says what to do; then nothing was changed.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -10,7 +13,6 @@ use repute_spool::{
 use repute_types::event::Level;
 use repute_types::labels::list_name;
 use repute_types::{Address, Content, Domain, EventKind, Labels, MessageId, PartId, Stream};
-
 use tokio::sync::watch;
 
 use super::leave::GOOD_FOR;

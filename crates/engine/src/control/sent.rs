@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use super::{Control, ControlError, HISTORY_PATIENCE};
+use super::{Control, ControlError};
+use crate::works::HISTORY_PATIENCE;
 
 const DAY: Duration = Duration::from_secs(86_400);
 

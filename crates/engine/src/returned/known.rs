@@ -8,8 +8,7 @@ use repute_spool::SpoolError;
 use repute_types::{AccountName, Address, Labels, PartId};
 
 use super::Waits;
-use crate::control::HISTORY_PATIENCE;
-use crate::works::Works;
+use crate::works::{HISTORY_PATIENCE, Works};
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Known {

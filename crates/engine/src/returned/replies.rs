@@ -138,7 +138,7 @@ fn compose(works: &Works, settings: &Settings, handed: &Handed<'_>) -> Result<Op
     let account = known.account.as_deref().unwrap_or_default();
     // Where the sender's own address is not known any more, any domain of the account will do.
     let written_as = known.from.as_ref().unwrap_or(to);
-    let domain = notice::author_domain(settings, written_as, account)
+    let domain = notice::domain_to_write_as(settings, written_as, account)
         .ok_or_else(|| format!("no domain of account {account} can sign it"))?;
     let at = domain.return_path.as_ref().unwrap_or(&domain.name);
     let of = |local: &str, domain| Address::parse(&format!("{local}@{domain}")).map_err(|error| error.to_string());

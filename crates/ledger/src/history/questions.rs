@@ -7,10 +7,10 @@ use std::path::Path;
 use repute_types::{Address, Domain, MessageId, Timestamp};
 use rusqlite::{Connection, OptionalExtension, Row};
 
+use super::batch::minute;
 use super::find;
 use super::schema::open_reader;
 use super::step::{Cause, Settled, Step, StepKind};
-use super::write::minute;
 use crate::{LedgerError, id_of_key, key};
 
 /// How often something happened: `accepted`, `refused`, `held`, `released`, `noticed`,

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use repute_types::{Culprit, MessageId, Timestamp};
+use repute_types::{MessageId, Timestamp};
 use serde::{Deserialize, Serialize};
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -219,14 +219,5 @@ fn list(recipients: &[String]) -> String {
         [] => "nobody".into(),
         [one] => one.clone(),
         [first, rest @ ..] => format!("{first} and {} more", rest.len()),
-    }
-}
-
-pub(super) fn culprit_as_str(culprit: Culprit) -> &'static str {
-    match culprit {
-        Culprit::Receiver => "receiver",
-        Culprit::Network => "network",
-        Culprit::Dns => "dns",
-        Culprit::Us => "us",
     }
 }

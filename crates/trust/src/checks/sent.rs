@@ -172,7 +172,7 @@ fn deferred(day: &Day) -> Finding {
             )
             .fix(match &receiver.reply {
                 Some(reply) => format!("repute explain {reply:?}"),
-                None => format!("see what waits for it: repute queue list ({})", receiver.name),
+                None => "see what waits, and why: repute queue list".to_owned(),
             })
         }
     }

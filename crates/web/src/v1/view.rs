@@ -114,9 +114,6 @@ pub(crate) const STEPS: [&str; 11] = [
     "cancelled",
 ];
 
-/// What an attempt may come to.
-pub(crate) const VERDICTS: [&str; 3] = ["delivered", "deferred", "failed"];
-
 /// Message by message, newest first.
 pub(crate) fn messages(why: &Why) -> Vec<MessageView> {
     let mut views = BTreeMap::<MessageId, MessageView>::new();
