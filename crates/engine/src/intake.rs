@@ -254,7 +254,8 @@ impl Accepted {
 
 /// One part a domain, in the order in which the domains were first named.
 fn split(message: MessageId, recipients: Vec<Recipient>, due: Timestamp) -> Vec<PartRecord> {
-    let mut parts: Vec<PartRecord> = Vec::new();
+    // Most messages have one part: of its own, the list would begin with room for four.
+    let mut parts: Vec<PartRecord> = Vec::with_capacity(1);
     let mut places = HashMap::<Domain, usize>::new();
     let again = named_before(&recipients);
     for (recipient, again) in recipients.into_iter().zip(again) {
@@ -272,6 +273,7 @@ fn split(message: MessageId, recipients: Vec<Recipient>, due: Timestamp) -> Vec<
         }
         parts[place].recipients.push(Pending { recipient, last: None });
     }
+    parts.shrink_to_fit();
     parts
 }
 

@@ -159,7 +159,7 @@ impl<'a> Connection<'a> {
         let mut shutdown = service.shutdown.clone();
         let stopping: Pin<Box<dyn Future<Output = ()> + Send>> =
             Box::pin(async move { accept::stopped(&mut shutdown).await });
-        let (buffer, began) = (Buffer::new(), Instant::now());
+        let (buffer, began) = (Buffer::new(service.shared.hold_for_reading()), Instant::now());
         Connection {
             service,
             stream,
@@ -309,7 +309,7 @@ impl<'a> Connection<'a> {
         self.stream = stream;
         self.tls = Some(used);
         // Also in our own buffer nothing may stay of what came before.
-        self.buffer = Buffer::new();
+        self.buffer = Buffer::new(self.service.shared.hold_for_reading());
         self.session.tls_started();
         Ok(self)
     }
