@@ -15,7 +15,7 @@ use std::time::Duration;
 
 use repute_engine::door::{Account, Door, Origin, Returned, Submitted};
 use repute_net::seats::Seat;
-use repute_smtp::server::{Config, Dismissal, Kind, Security, Session, Start, Step};
+use repute_smtp::server::{Config, Dismissal, Kind, LineEnds, Security, Session, Start, Step};
 use repute_types::{Content, EnhancedCode, Envelope, Reply, TlsUsed};
 use tokio::io::AsyncWriteExt;
 use tokio::net::UnixStream;
@@ -54,6 +54,7 @@ impl Service {
         config: ListenerConfig,
         door: Arc<dyn Door>,
         shared: Arc<SharedLimits>,
+        line_ends: LineEnds,
         shutdown: watch::Receiver<bool>,
     ) -> Service {
         let limits = &config.limits;
@@ -68,6 +69,7 @@ impl Service {
             max_errors: limits.errors,
             max_chatter: limits.chatter,
             max_auth_failures: limits.auth_failures,
+            line_ends,
         });
         Service { config, shared, machine, door, shutdown }
     }
