@@ -44,7 +44,7 @@ struct Watched {
 
 enum Set {
     Back(Duration),
-    Ahead,
+    Ahead(Duration),
 }
 
 impl Watched {
@@ -58,7 +58,7 @@ impl Watched {
         *self = Watched::new(now);
         match (expected.since(now), now.since(expected)) {
             (back, _) if back >= SET_LEAST => Some(Set::Back(back)),
-            (_, ahead) if ahead >= SET_LEAST => Some(Set::Ahead),
+            (_, ahead) if ahead >= SET_LEAST => Some(Set::Ahead(ahead)),
             _ => None,
         }
     }
@@ -76,9 +76,13 @@ pub(crate) async fn run(works: Arc<Works>, mut stop: watch::Receiver<bool>) {
                 let text = format!("the clock was set back by {} s: retries go on when they would have", by.as_secs());
                 works.note(Level::Warning, "clock", text);
                 works.queue(|queue| queue.set_back(by, now));
-                works.awakes(works.awake_since().min(now));
+                works.awake.set_back(now);
             }
-            Some(Set::Ahead) => works.awakes(now),
+            Some(Set::Ahead(by)) => {
+                let text = format!("the clock jumped ahead by {} s: what waits is tried before it is too old", by.as_secs());
+                works.note(Level::Warning, "clock", text);
+                works.awake.jumped_ahead(now);
+            }
             None => {}
         }
         let may_start = works.may_start_attempts();
@@ -251,7 +255,7 @@ async fn load_or_put_back(works: &Works, part: PartId, load: Load, unread: Then)
     let error = match works.load(part, load).await {
         Ok(loaded) => return Some(loaded),
         // Its time is over: no content is needed to say so.
-        Err(LoadError::Merge(loaded, _)) if now >= loaded.meta.expires => return Some(*loaded),
+        Err(LoadError::Merge(loaded, _)) if now >= works.expires(&loaded.meta) => return Some(*loaded),
         // By the configuration as it is now its letter cannot be merged or signed: the rest goes on.
         Err(LoadError::Merge(loaded, why)) => {
             works.note(Level::Error, "bulk", format!("message {} is held: {why}", part.message));
@@ -310,7 +314,7 @@ async fn alarm(works: &Works, part: PartId) {
         works.queue(|queue| queue.set_alarm(part, now + DISK_RETRY));
         return;
     };
-    if now >= loaded.meta.expires {
+    if now >= works.expires(&loaded.meta) {
         return settle::expire(works, loaded);
     }
     let owed = !loaded.part.delay_noticed && now >= works.next_alarm(&loaded.meta, &loaded.part);

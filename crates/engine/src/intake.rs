@@ -332,10 +332,6 @@ pub(crate) fn enter(works: &Works, message: NewMessage) {
     });
 }
 
-/// After the start, and after the clock jumped, a first attempt has so long to be made before its sender is told that it
-/// takes long.
-const FIRST_ATTEMPT: Duration = Duration::from_secs(600);
-
 /// What a part is loaded for.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Load {
@@ -373,19 +369,6 @@ impl Works {
 
     fn is_paused(&self, message: MessageId) -> bool {
         matches!(self.bulk.state(message), Some(CampaignState::Paused(_)))
-    }
-
-    /// The delay notice first, if one is still owed, then expiry.
-    pub(crate) fn next_alarm(&self, meta: &MessageMeta, part: &PartRecord) -> Timestamp {
-        let retry = &self.settings().retry;
-        // A message that was to wait is late only after that: it expires so much later, too.
-        let begun = (meta.expires - retry.expire).max(meta.received);
-        let mut notice = begun + retry.delay_notice;
-        if part.attempts == 0 {
-            // While nothing ran, or until the clock jumped, nothing could be tried: the first attempt comes first.
-            notice = notice.max(self.awake_since() + FIRST_ATTEMPT);
-        }
-        if part.delay_noticed || meta.account.is_none() { meta.expires } else { notice.min(meta.expires) }
     }
 
     /// A part as the spool has it, for what is not sent.
