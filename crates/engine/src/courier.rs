@@ -120,7 +120,7 @@ impl Session {
         if *stop.borrow() {
             return aside::put_back(&works, loaded, Then::Unchanged { held: false }, Feedback::None);
         }
-        if works.now() >= loaded.meta.expires {
+        if works.now() >= works.expires(&loaded.meta) {
             return settle::expire(&works, loaded);
         }
         if let Some(hold) = works.circuits.stops(&loaded.meta) {

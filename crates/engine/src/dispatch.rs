@@ -37,7 +37,7 @@ struct Watched {
 
 enum Set {
     Back(Duration),
-    Ahead,
+    Ahead(Duration),
 }
 
 impl Watched {
@@ -51,7 +51,7 @@ impl Watched {
         *self = Watched::new(now);
         match (expected.since(now), now.since(expected)) {
             (back, _) if back >= SET_LEAST => Some(Set::Back(back)),
-            (_, ahead) if ahead >= SET_LEAST => Some(Set::Ahead),
+            (_, ahead) if ahead >= SET_LEAST => Some(Set::Ahead(ahead)),
             _ => None,
         }
     }
@@ -69,9 +69,13 @@ pub(crate) async fn run(works: Arc<Works>, mut stop: watch::Receiver<bool>) {
                 let text = format!("the clock was set back by {} s: retries go on when they would have", by.as_secs());
                 works.note(Level::Warning, "clock", text);
                 works.queue(|queue| queue.set_back(by, now));
-                works.awakes(works.awake_since().min(now));
+                works.awake.set_back(now);
             }
-            Some(Set::Ahead) => works.awakes(now),
+            Some(Set::Ahead(by)) => {
+                let text = format!("the clock jumped ahead by {} s: what waits is tried before it is too old", by.as_secs());
+                works.note(Level::Warning, "clock", text);
+                works.awake.jumped_ahead(now);
+            }
             None => {}
         }
         let may_start = works.may_start_attempts();
@@ -128,7 +132,7 @@ async fn alarm(works: &Works, part: PartId) {
         works.queue(|queue| queue.set_alarm(part, now + DISK_RETRY));
         return;
     };
-    if now >= loaded.meta.expires {
+    if now >= works.expires(&loaded.meta) {
         return settle::expire(works, loaded);
     }
     let owed = !loaded.part.delay_noticed && now >= works.next_alarm(&loaded.meta, &loaded.part);

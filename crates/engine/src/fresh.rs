@@ -6,8 +6,9 @@ use std::collections::HashMap;
 use std::mem::size_of;
 use std::sync::Arc;
 
+use bytes::Bytes;
 use repute_spool::{MessageMeta, PartRecord, Pending};
-use repute_types::{Content, MessageId, PartId};
+use repute_types::{Address, Content, MessageId, PartId};
 
 use crate::outgoing::Room;
 
@@ -81,23 +82,35 @@ impl Fresh {
     }
 }
 
+/// What an allocation takes beside what was asked for: its size is rounded up, and what is shared has counters.
+const BLOCK: usize = 24;
+
 /// What a message takes beside its parts.
 fn of_message(meta: &MessageMeta, content: &Content) -> usize {
-    content.len() + size_of::<(MessageId, Message)>() + size_of::<MessageMeta>() + meta.header_id.len()
+    // A table has at most as many empty places as full ones.
+    let place = 2 * size_of::<(MessageId, Message)>();
+    let slices = BLOCK + content.chunks().len() * (size_of::<Bytes>() + 2 * BLOCK);
+    let sender = meta.from.as_ref().map_or(0, of_address);
+    let rest = size_of::<MessageMeta>() + BLOCK + meta.header_id.len() + BLOCK;
+    content.len() + slices + place + sender + rest
 }
 
 /// Of a short message to many this is more than its content.
 fn of_part(part: &PartRecord) -> usize {
-    let room = part.recipients.capacity() * size_of::<Pending>();
-    let recipients = part.recipients.iter().map(|p| p.recipient.address.local().len());
-    let values = part.values.iter().map(|value| size_of::<String>() + value.len());
-    size_of::<PartRecord>() + part.domain.as_str().len() + room + recipients.chain(values).sum::<usize>()
+    let room = part.recipients.capacity() * size_of::<Pending>() + BLOCK;
+    let recipients = part.recipients.iter().map(|p| of_address(&p.recipient.address));
+    let values = part.values.iter().map(|value| size_of::<String>() + value.len() + BLOCK);
+    size_of::<PartRecord>() + room + recipients.chain(values).sum::<usize>()
+}
+
+fn of_address(address: &Address) -> usize {
+    address.local().len() + address.domain().as_str().len() + 2 * BLOCK
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use repute_types::{Address, Domain, Recipient, Timestamp};
+    use repute_types::{Domain, Recipient, Timestamp};
 
     /// The octets of a message one of whose parts was put back were counted again and never given
     /// back, until nothing was kept in memory any more.

@@ -253,7 +253,8 @@ impl Accepted {
 
 /// One part a domain, in the order in which the domains were first named.
 fn split(message: MessageId, recipients: Vec<Recipient>, due: Timestamp) -> Vec<PartRecord> {
-    let mut parts: Vec<PartRecord> = Vec::new();
+    // Most messages have one part: of its own, the list would begin with room for four.
+    let mut parts: Vec<PartRecord> = Vec::with_capacity(1);
     let mut places = HashMap::<Domain, usize>::new();
     let again = named_before(&recipients);
     for (recipient, again) in recipients.into_iter().zip(again) {
@@ -271,6 +272,7 @@ fn split(message: MessageId, recipients: Vec<Recipient>, due: Timestamp) -> Vec<
         }
         parts[place].recipients.push(Pending { recipient, last: None });
     }
+    parts.shrink_to_fit();
     parts
 }
 
@@ -329,10 +331,6 @@ pub(crate) fn enter(works: &Works, message: NewMessage) {
     });
 }
 
-/// After the start, and after the clock jumped, a first attempt has so long to be made before its sender is told that it
-/// takes long.
-const FIRST_ATTEMPT: Duration = Duration::from_secs(600);
-
 impl Works {
     /// How the queue is told of a part.
     pub(crate) fn entry(&self, meta: &MessageMeta, part: &PartRecord) -> Entry {
@@ -354,19 +352,6 @@ impl Works {
 
     fn is_paused(&self, message: MessageId) -> bool {
         matches!(self.bulk.state(message), Some(CampaignState::Paused(_)))
-    }
-
-    /// The delay notice first, if one is still owed, then expiry.
-    pub(crate) fn next_alarm(&self, meta: &MessageMeta, part: &PartRecord) -> Timestamp {
-        let retry = &self.settings().retry;
-        // A message that was to wait is late only after that: it expires so much later, too.
-        let begun = (meta.expires - retry.expire).max(meta.received);
-        let mut notice = begun + retry.delay_notice;
-        if part.attempts == 0 {
-            // While nothing ran, or until the clock jumped, nothing could be tried: the first attempt comes first.
-            notice = notice.max(self.awake_since() + FIRST_ATTEMPT);
-        }
-        if part.delay_noticed || meta.account.is_none() { meta.expires } else { notice.min(meta.expires) }
     }
 }
 

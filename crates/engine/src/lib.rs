@@ -6,6 +6,7 @@
 //! senders ([`notice`]), and what an operator may ask ([`control`]). Knows neither SMTP text nor HTTP.
 
 mod accounts;
+mod age;
 mod allowance;
 mod aside;
 pub mod bulk;

@@ -61,7 +61,7 @@ pub(crate) async fn or_put_back(works: &Works, part: PartId, load: Load, unread:
     let error = match read(works, part, load).await {
         Ok(loaded) => return Some(loaded),
         // Its time is over: no content is needed to say so.
-        Err(LoadError::Merge(loaded, _)) if now >= loaded.meta.expires => return Some(*loaded),
+        Err(LoadError::Merge(loaded, _)) if now >= works.expires(&loaded.meta) => return Some(*loaded),
         // By the configuration as it is now its letter cannot be merged or signed: the rest goes on.
         Err(LoadError::Merge(loaded, why)) => {
             works.note(Level::Error, "bulk", format!("message {} is held: {why}", part.message));

@@ -52,7 +52,7 @@ pub(crate) fn about(works: &Works, loaded: &Loaded, finished: &[Finished], relay
 /// The notice that delivery takes long.
 pub(crate) fn delay(works: &Works, loaded: &Loaded) -> Vec<NewMessage> {
     let waiting = crate::settle::not_tried_yet();
-    let until = Some(loaded.meta.expires);
+    let until = Some(works.expires(&loaded.meta));
     let told = loaded.part.recipients.iter().filter(|p| p.recipient.notify.on_delay()).map(|p| Told {
         recipient: &p.recipient,
         outcome: p.last.as_ref().unwrap_or(&waiting),

@@ -97,7 +97,8 @@ pub(crate) fn settle(works: &Works, mut decided: Decided) {
     if !wanted.is_empty() {
         works.board.ask(wanted);
     }
-    let sorted = sort(&mut decided, &readings, cancelled.as_deref(), now);
+    let is_over = now >= works.expires(&decided.loaded.meta);
+    let sorted = sort(&mut decided, &readings, cancelled.as_deref(), is_over);
     let Plan { next, feedback } = plan(works, &decided, &readings, intent.as_ref(), now);
     let notices = match cancelled {
         None => notice::about(works, &decided.loaded, &sorted.finished, decided.relay_tells),
@@ -148,9 +149,8 @@ struct Waiting {
 }
 
 /// Who is done, and who waits. What was deferred is done where its time is over or it is cancelled.
-fn sort(decided: &mut Decided, readings: &[Reading], cancelled: Option<&str>, now: Timestamp) -> Sorted {
+fn sort(decided: &mut Decided, readings: &[Reading], cancelled: Option<&str>, is_over: bool) -> Sorted {
     let mut sorted = Sorted { finished: Vec::new(), waiting: Vec::new() };
-    let is_over = now >= decided.loaded.meta.expires;
     let outcomes = std::mem::take(&mut decided.outcomes);
     let recipients = decided.loaded.part.recipients.iter().map(|pending| pending.recipient.clone());
     for (n, (recipient, outcome)) in recipients.zip(outcomes).enumerate() {
@@ -185,7 +185,7 @@ fn plan(works: &Works, decided: &Decided, readings: &[Reading], intent: Option<&
     plan.next = match intent {
         Some(Intent::Retry) => now,
         // Nothing is tried after expiry, but one last time shortly before it.
-        _ => plan.next.min((loaded.meta.expires - LAST_CHANCE).max(now + LAST_CHANCE)),
+        _ => plan.next.min((works.expires(&loaded.meta) - LAST_CHANCE).max(now + LAST_CHANCE)),
     };
     plan
 }

@@ -21,6 +21,7 @@ use repute_types::{Clock, Event, EventKind, Random, Timestamp};
 use tokio::sync::{Notify, watch};
 
 use crate::accounts::Accounts;
+use crate::age::Awake;
 use crate::allowance::Allowances;
 use crate::bulk::Bulk;
 use crate::circuit::Circuits;
@@ -147,8 +148,7 @@ pub(crate) struct Works {
     pub news: Notify,
     /// When the dispatch loop wakes by itself, in milliseconds.
     pub wakes_at: AtomicI64,
-    /// Since when time goes on as it should, in milliseconds: since the start, or since the clock jumped ahead.
-    awake_since: AtomicI64,
+    pub awake: Awake,
 }
 
 /// A lock whose holder panicked is still a lock: what it guards is kept consistent by calls
@@ -182,7 +182,7 @@ impl Works {
             }
             None => WarmUps::default(),
         };
-        let awake_since = AtomicI64::new(doors.clock.now().millis());
+        let awake = Awake::new(doors.clock.now());
         let gate = Gate::new(doors.trust.is_none());
         let fresh = Fresh::new(settings.limits.fresh_content);
         let outgoing = Outgoing::new(settings.limits.outgoing_content);
@@ -210,7 +210,7 @@ impl Works {
             loading: watch::Sender::new(Loading::UnderWay),
             news: Notify::new(),
             wakes_at: AtomicI64::new(0),
-            awake_since,
+            awake,
         }
     }
 
@@ -228,14 +228,6 @@ impl Works {
 
     pub fn now(&self) -> Timestamp {
         self.doors.clock.now()
-    }
-
-    pub fn awake_since(&self) -> Timestamp {
-        Timestamp(self.awake_since.load(Ordering::Relaxed))
-    }
-
-    pub fn awakes(&self, now: Timestamp) {
-        self.awake_since.store(now.millis(), Ordering::Relaxed);
     }
 
     /// Touches the queue, then wakes whoever has something to do because of it.

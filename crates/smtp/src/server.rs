@@ -53,6 +53,17 @@ pub struct Config {
     pub max_chatter: u32,
     /// Failures of AUTH after which the session is closed with 421.
     pub max_auth_failures: u32,
+    pub line_ends: LineEnds,
+}
+
+/// What ends a line (RFC 5321 §2.3.8).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LineEnds {
+    /// CR LF and nothing else: what comes over a network.
+    CrLf,
+    /// LF alone as well, for as long as a session lasts whose first line ends so: programs of this machine, to which a pipe is text.
+    /// BDAT counts octets, and its content ends lines in CR LF all the same.
+    AsTheFirst,
 }
 
 /// How a session begins.

@@ -7,7 +7,7 @@ use proptest::collection::vec;
 use proptest::prelude::*;
 use repute_smtp::client::Stuffed;
 use repute_smtp::server::Kind;
-use repute_smtp::server::dry::{Outcome, converse};
+use repute_smtp::server::dry::{Outcome, converse, converse_locally};
 use repute_smtp::server::gather::Gather;
 use repute_smtp::server::lines::{Fault, LineReader};
 use repute_types::Content;
@@ -116,6 +116,19 @@ proptest! {
     }
 
     #[test]
+    fn bare_data_is_read_the_same_however_it_is_cut_and_ends_its_lines_in_both(
+        input in octets(), cuts in vec(1usize..9, 1..9)
+    ) {
+        let whole = read(LineReader::bare_data(), &input, &[]);
+        prop_assert_eq!(&read(LineReader::bare_data(), &input, &cuts), &whole);
+        prop_assert_eq!(&read(LineReader::bare_data(), &input, &[1]), &whole);
+        let (content, _, _, fault) = whole;
+        if fault.is_none() {
+            prop_assert!(content.windows(2).all(|two| two[1] != b'\n' || two[0] == b'\r') && content.first() != Some(&b'\n'));
+        }
+    }
+
+    #[test]
     fn data_is_read_as_the_rfc_says(mut input in octets()) {
         input.extend_from_slice(b"\r\n.\r\n");
         let (content, used, ended, fault) = read(LineReader::data(), &input, &[]);
@@ -155,6 +168,9 @@ proptest! {
             prop_assert_eq!(&comparable(&converse(kind, &input, &cuts)), &whole);
             prop_assert_eq!(&comparable(&converse(kind, &input, &[3])), &whole);
         }
+        let bare: Vec<u8> = input.iter().copied().filter(|octet| *octet != b'\r').collect();
+        let whole = comparable(&converse_locally(&bare, &[]));
+        prop_assert_eq!(&comparable(&converse_locally(&bare, &cuts)), &whole);
     }
 
     #[test]
@@ -178,4 +194,26 @@ fn a_reply_that_quotes_a_client_is_one_short_line() {
     let replies = String::from_utf8(converse(Kind::Submission, long.as_bytes(), &[]).replies).unwrap();
     let quoting: Vec<_> = replies.lines().filter(|line| line.starts_with("555")).collect();
     assert_eq!(quoting, ["555 5.5.4 parameter xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx is not known here"]);
+}
+
+/// A program that writes SMTP into `sendmail -bs` writes text: its lines end in LF, and were refused.
+#[test]
+fn a_program_of_this_machine_may_end_its_lines_in_lf_alone() {
+    let text = "EHLO x\nMAIL FROM:<a@b.example>\nRCPT TO:<c@d.example>\nDATA\nSubject: x\n\n..dot\nCR too\r\n.\nQUIT\n";
+    let outcome = converse_locally(text.as_bytes(), &[]);
+    let contents: Vec<_> = outcome.messages.iter().map(|(_, content)| content.to_vec()).collect();
+    assert_eq!(contents, [b"Subject: x\r\n\r\n.dot\r\nCR too\r\n"]);
+    assert!(outcome.closed && outcome.replies.ends_with(b"221 2.0.0 bye\r\n"), "{outcome:?}");
+    // From the network it is no line end.
+    let refused = converse(Kind::Submission, text.as_bytes(), &[]);
+    assert!(refused.messages.is_empty() && refused.replies.starts_with(b"220 mail.example ESMTP Repute\r\n500 5.5.2 "));
+}
+
+/// One that ends them in CR LF passes on what others wrote, and what ends a message for it is CR LF . CR LF alone.
+#[test]
+fn a_program_that_begins_with_cr_lf_cannot_be_made_to_say_a_second_message() {
+    let text = "EHLO x\r\nMAIL FROM:<a@b.example>\r\nRCPT TO:<c@d.example>\r\nDATA\r\nSubject: x\r\n\r\nhi\n.\nMAIL FROM:<e@b.example>\n\
+                RCPT TO:<f@d.example>\nDATA\nSubject: y\n\n.\r\n.\r\nQUIT\r\n";
+    let outcome = converse_locally(text.as_bytes(), &[]);
+    assert!(outcome.messages.is_empty() && String::from_utf8_lossy(&outcome.replies).contains("\r\n550 5.6.0 "), "{outcome:?}");
 }

@@ -8,6 +8,7 @@ use std::time::Duration;
 use repute_engine::door::Door;
 use repute_net::accept::{Hindered, is_of_client};
 use repute_net::seats::Full;
+use repute_smtp::server::LineEnds;
 use tokio::io::AsyncWrite as _;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
@@ -34,7 +35,7 @@ pub async fn serve(
 ) -> io::Result<()> {
     listener.set_nonblocking(true)?;
     let arrivals = Arrivals::Network(TcpListener::from_std(listener)?);
-    take_in(arrivals, Service::new(config, door, shared, shutdown.clone()), shutdown).await;
+    take_in(arrivals, Service::new(config, door, shared, LineEnds::CrLf, shutdown.clone()), shutdown).await;
     Ok(())
 }
 
@@ -47,7 +48,7 @@ pub async fn serve_in_memory(
     shared: Arc<SharedLimits>,
     shutdown: watch::Receiver<bool>,
 ) {
-    let service = Service::new(config, door, shared, shutdown.clone());
+    let service = Service::new(config, door, shared, LineEnds::CrLf, shutdown.clone());
     take_in(Arrivals::Memory(listener), service, shutdown).await;
 }
 

@@ -15,7 +15,7 @@ use std::time::Duration;
 
 use repute_engine::door::{Account, Door, Origin, Returned, Submitted};
 use repute_net::seats::Seat;
-use repute_smtp::server::{Config, Dismissal, Kind, Security, Session, Start, Step};
+use repute_smtp::server::{Config, Dismissal, Kind, LineEnds, Security, Session, Start, Step};
 use repute_types::{Content, EnhancedCode, Envelope, Reply, TlsUsed};
 use tokio::io::AsyncWriteExt;
 use tokio::net::UnixStream;
@@ -54,6 +54,7 @@ impl Service {
         config: ListenerConfig,
         door: Arc<dyn Door>,
         shared: Arc<SharedLimits>,
+        line_ends: LineEnds,
         shutdown: watch::Receiver<bool>,
     ) -> Service {
         let limits = &config.limits;
@@ -68,6 +69,7 @@ impl Service {
             max_errors: limits.errors,
             max_chatter: limits.chatter,
             max_auth_failures: limits.auth_failures,
+            line_ends,
         });
         Service { config, shared, machine, door, shutdown }
     }
@@ -159,7 +161,7 @@ impl<'a> Connection<'a> {
         let mut shutdown = service.shutdown.clone();
         let stopping: Pin<Box<dyn Future<Output = ()> + Send>> =
             Box::pin(async move { accept::stopped(&mut shutdown).await });
-        let (buffer, began) = (Buffer::new(), Instant::now());
+        let (buffer, began) = (Buffer::new(service.shared.hold_for_reading()), Instant::now());
         Connection {
             service,
             stream,
@@ -309,7 +311,7 @@ impl<'a> Connection<'a> {
         self.stream = stream;
         self.tls = Some(used);
         // Also in our own buffer nothing may stay of what came before.
-        self.buffer = Buffer::new();
+        self.buffer = Buffer::new(self.service.shared.hold_for_reading());
         self.session.tls_started();
         Ok(self)
     }

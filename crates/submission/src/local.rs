@@ -9,6 +9,7 @@ use std::io;
 use std::sync::Arc;
 
 use repute_engine::door::{Account, Door};
+use repute_smtp::server::LineEnds;
 use repute_types::Domain;
 use tokio::net::UnixStream;
 use tokio::sync::watch;
@@ -34,7 +35,7 @@ impl LocalListener {
     ) -> LocalListener {
         let kind = ListenerKind::Submission;
         let config = ListenerConfig { kind, hostname, tls: TlsSource::new(None), proxies: HashSet::new(), limits };
-        LocalListener { service: Service::new(config, door, shared, shutdown) }
+        LocalListener { service: Service::new(config, door, shared, LineEnds::AsTheFirst, shutdown) }
     }
 
     /// Holds one conversation as `account`, without TLS and without AUTH. Fails where the

@@ -15,6 +15,10 @@ use repute_net::accept::Spell;
 use repute_net::seats::{Full, Seat, Seats, network};
 use tokio::time::Instant;
 
+/// Such a part of the memory for contents is there, beside it, for reading them in large pieces: 500 clients at once with the
+/// bound as it is where there is memory.
+const FOR_READING: usize = 8;
+
 /// Clients remembered for failures to authenticate. At the bound the oldest half is forgotten.
 const FAILURE_TABLE: usize = 10_000;
 
@@ -47,11 +51,26 @@ impl Default for SharedBounds {
 #[derive(Debug)]
 pub struct SharedLimits {
     bounds: SharedBounds,
-    content: AtomicUsize,
+    content: Counted,
+    reading: Counted,
     seats: Arc<Seats>,
     failures: Mutex<HashMap<IpAddr, Failures>>,
     /// Of clients sent away for want of places, by all listeners.
     crowd: Mutex<Spell>,
+}
+
+/// Octets of memory of one kind, held now, and the most of them.
+#[derive(Debug)]
+struct Counted {
+    octets: AtomicUsize,
+    most: usize,
+}
+
+/// Which of them.
+#[derive(Debug, Clone, Copy)]
+enum For {
+    Content,
+    Reading,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -63,8 +82,10 @@ struct Failures {
 impl SharedLimits {
     pub fn new(bounds: SharedBounds) -> Arc<SharedLimits> {
         let seats = Seats::new(bounds.connections, bounds.connections_per_client);
-        let (content, failures, crowd) = (AtomicUsize::new(0), Mutex::default(), Mutex::default());
-        Arc::new(SharedLimits { bounds, content, seats, failures, crowd })
+        let (failures, crowd) = (Mutex::default(), Mutex::default());
+        let content = Counted::new(bounds.content_octets);
+        let reading = Counted::new(bounds.content_octets / FOR_READING);
+        Arc::new(SharedLimits { bounds, content, reading, seats, failures, crowd })
     }
 
     /// Sessions now.
@@ -74,7 +95,7 @@ impl SharedLimits {
 
     /// Octets of memory that content on its way in holds now.
     pub fn content_octets(&self) -> usize {
-        self.content.load(Ordering::Relaxed)
+        self.content.octets.load(Ordering::Relaxed)
     }
 
     /// A place, and whether a stranger has to go for it.
@@ -112,7 +133,34 @@ impl SharedLimits {
     }
 
     pub(crate) fn hold(self: &Arc<Self>) -> Held {
-        Held { shared: self.clone(), octets: 0 }
+        Held { shared: self.clone(), what_for: For::Content, octets: 0 }
+    }
+
+    /// For a buffer that is larger than it has to be.
+    pub(crate) fn hold_for_reading(self: &Arc<Self>) -> Held {
+        Held { shared: self.clone(), what_for: For::Reading, octets: 0 }
+    }
+
+    fn counted(&self, what_for: For) -> &Counted {
+        match what_for {
+            For::Content => &self.content,
+            For::Reading => &self.reading,
+        }
+    }
+}
+
+impl Counted {
+    fn new(most: usize) -> Counted {
+        Counted { octets: AtomicUsize::new(0), most }
+    }
+
+    fn take(&self, octets: usize) -> bool {
+        let add = |now: usize| now.checked_add(octets).filter(|sum| *sum <= self.most);
+        self.octets.fetch_update(Ordering::Relaxed, Ordering::Relaxed, add).is_ok()
+    }
+
+    fn give_back(&self, octets: usize) {
+        self.octets.fetch_sub(octets, Ordering::Relaxed);
     }
 }
 
@@ -129,25 +177,24 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// Octets of content memory that one session holds.
+/// Octets of memory that one session holds, of one kind.
 #[derive(Debug)]
 pub(crate) struct Held {
     shared: Arc<SharedLimits>,
+    what_for: For,
     octets: usize,
 }
 
 impl Held {
     pub(crate) fn grow(&mut self, by: usize) -> bool {
-        let bound = self.shared.bounds.content_octets;
-        let add = |now: usize| now.checked_add(by).filter(|sum| *sum <= bound);
-        let granted = self.shared.content.fetch_update(Ordering::Relaxed, Ordering::Relaxed, add).is_ok();
+        let granted = self.shared.counted(self.what_for).take(by);
         self.octets += if granted { by } else { 0 };
         granted
     }
 
     pub(crate) fn shrink_to(&mut self, octets: usize) {
         if octets < self.octets {
-            self.shared.content.fetch_sub(self.octets - octets, Ordering::Relaxed);
+            self.shared.counted(self.what_for).give_back(self.octets - octets);
             self.octets = octets;
         }
     }

@@ -1,5 +1,7 @@
 //! An operator's word on the queue while it works: nothing is sent twice, early or in secret because of it.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use repute_engine::control::Selector;
@@ -259,5 +261,33 @@ async fn nobody_is_told_of_a_delay_before_a_first_attempt_could_be_made() {
         let told: Vec<_> = home.taken().into_iter().map(|taken| taken.text).collect();
         assert_eq!(told.len(), 1, "jump: {jump}: of the other its sender hears: {told:?}");
         assert!(told[0].contains("eve@down.test") && !told[0].contains("bob@b.test"), "{}", told[0]);
+    }
+}
+
+/// A machine slept for a day, or its clock was set by a month: what had been put off seconds before was told to be late, or given
+/// up, before it was tried again.
+#[tokio::test(start_paused = true)]
+async fn what_was_put_off_before_the_clock_jumped_is_tried_before_it_is_late_or_given_up() {
+    for days in [1, 30] {
+        let mut world = World::new().await;
+        let up = Arc::new(AtomicBool::new(false));
+        let is_up = up.clone();
+        world.receiver("b.test", move |_, _| if is_up.load(Ordering::SeqCst) { "250 2.1.5 ok" } else { "451 4.3.0 later" });
+        let home = world.receiver("example.com", |_, _| "250 2.1.5 ok");
+        world.submit("shop@example.com", &["bob@b.test"]).await.unwrap();
+        world.submit("shop@example.com", &["eve@down.test"]).await.unwrap();
+        let down = world.host("down.test");
+        world.network.fail(down, ConnectKind::Refused);
+        pass(MINUTE).await;
+        up.store(true, Ordering::SeqCst);
+        world.clock.jump(days * 24 * 3_600_000);
+        pass(5 * MINUTE).await;
+        assert_eq!(world.verdicts("bob@b.test").last(), Some(&(2, Delivered)), "{days} days");
+        assert!(home.taken().is_empty(), "{days} days: nobody is told before that");
+        pass(20 * MINUTE).await;
+        let told: Vec<_> = home.taken().into_iter().map(|taken| taken.text).collect();
+        assert_eq!(told.len(), 1, "{days} days: of the other its sender hears: {told:?}");
+        assert!(told[0].contains("eve@down.test") && !told[0].contains("bob@b.test"), "{}", told[0]);
+        assert_eq!(told[0].contains("Action: failed"), days == 30, "{}", told[0]);
     }
 }

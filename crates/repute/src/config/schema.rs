@@ -318,7 +318,7 @@ const LIMITS: Section = Section {
             Optional(
                 "512 MiB; or, if that is less, a quarter of the memory beyond 32 MiB of the machine or of the server's control group",
             ),
-            "Contents on their way in, of all clients together. Over it clients are told to come back in a minute; a message that is larger is refused as one beyond `size` is.",
+            "Contents on their way in, of all clients together, and an eighth of it more for reading them. Over it clients are told to come back in a minute; a message that is larger is refused as one beyond `size` is.",
         ),
         key(
             "idle",

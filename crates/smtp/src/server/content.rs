@@ -101,7 +101,8 @@ impl Session {
             return None;
         };
         self.say(say::GO_AHEAD);
-        self.phase = Phase::Content(Box::new(Incoming::new(LineReader::data(), gather)));
+        let reader = if self.is_bare() { LineReader::bare_data() } else { LineReader::data() };
+        self.phase = Phase::Content(Box::new(Incoming::new(reader, gather)));
         None
     }
 

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use repute_types::envelope::EnvelopeOptions;
 use repute_types::{Address, Content, Domain, EnhancedCode, Envelope, Recipient, Reply};
 
-use super::{AuthAnswer, Config, Host, Kind, Security, Session, Start, Step, scram};
+use super::{AuthAnswer, Config, Host, Kind, LineEnds, Security, Session, Start, Step, scram};
 
 /// Senders and recipients whose local parts begin so are refused.
 pub const UNWANTED: &str = "nobody";
@@ -34,8 +34,18 @@ pub fn converse(kind: Kind, octets: &[u8], cuts: &[usize]) -> Outcome {
     converse_from(Start { security: Security::Tls, known: true }, kind, octets, cuts)
 }
 
+/// The same as a program of this machine does, whose lines may end in LF alone.
+pub fn converse_locally(octets: &[u8], cuts: &[usize]) -> Outcome {
+    let start = Start { security: Security::Plain, known: true };
+    hold(start, (Kind::Submission, LineEnds::AsTheFirst), octets, cuts)
+}
+
 /// The same with a session that begins as `start` says. STARTTLS drops what was read with it.
 pub fn converse_from(start: Start, kind: Kind, octets: &[u8], cuts: &[usize]) -> Outcome {
+    hold(start, (kind, LineEnds::CrLf), octets, cuts)
+}
+
+fn hold(start: Start, (kind, line_ends): (Kind, LineEnds), octets: &[u8], cuts: &[usize]) -> Outcome {
     let hostname = Domain::parse("mail.example").expect("a literal that is a domain");
     let config = Config {
         hostname,
@@ -45,6 +55,7 @@ pub fn converse_from(start: Start, kind: Kind, octets: &[u8], cuts: &[usize]) ->
         max_errors: 10,
         max_chatter: 100,
         max_auth_failures: 3,
+        line_ends,
     };
     let mut session = Session::new(Arc::new(config), start);
     let mut outcome = Outcome::default();

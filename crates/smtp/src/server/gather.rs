@@ -76,8 +76,9 @@ impl Gather {
 
     fn close_chunk(&mut self) {
         let chunk = std::mem::take(&mut self.current);
-        // A slice keeps its whole allocation alive: one that is mostly empty is copied.
-        if chunk.len() * 2 < chunk.capacity() {
+        // A slice keeps its whole allocation alive: one of which more than an eighth would be empty is copied, or what is kept
+        // in memory would be up to twice of what is counted.
+        if chunk.len() + chunk.len() / 8 < chunk.capacity() {
             self.done.push(bytes::Bytes::copy_from_slice(&chunk));
         } else {
             self.done.push(chunk.freeze());

@@ -5,6 +5,10 @@
 //! is a fault, because servers that read such content as ended lines can be made to see a
 //! second message in it ("SMTP smuggling", 2023). After a fault nothing more is handed on, but
 //! the true end is still found. The result does not depend on how the input is cut.
+//!
+//! Of a program of this machine that ends its commands in LF alone ([`LineReader::bare_data`]) an LF is a line end, as it is for
+//! every program that has a `sendmail -bs`: with or without a CR before it, and handed on as CR LF. Nobody else reads what it
+//! says, so there is nobody to see another end.
 
 /// Why content is refused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -32,17 +36,32 @@ pub struct LineReader {
     at: At,
     fault: Option<Fault>,
     dots: bool,
+    /// An LF alone ends a line.
+    bare: bool,
+}
+
+/// Where the octets that matter nothing end.
+enum Plain {
+    /// Here, or behind a line end.
+    Until(usize),
+    /// At an LF alone that ends a line.
+    BareEnd(usize),
 }
 
 impl LineReader {
     /// For DATA: dots are taken off, a lone dot ends.
     pub fn data() -> LineReader {
-        LineReader { at: At::LineStart, fault: None, dots: true }
+        LineReader { at: At::LineStart, fault: None, dots: true, bare: false }
+    }
+
+    /// The same for whoever ends lines in LF alone.
+    pub fn bare_data() -> LineReader {
+        LineReader { bare: true, ..LineReader::data() }
     }
 
     /// For BDAT: dots mean nothing, and the end is known to the caller.
     pub fn chunk() -> LineReader {
-        LineReader { at: At::LineStart, fault: None, dots: false }
+        LineReader { at: At::LineStart, fault: None, dots: false, bare: false }
     }
 
     pub fn fault(&self) -> Option<Fault> {
@@ -76,6 +95,7 @@ impl LineReader {
                     from = i;
                 }
                 At::DotCr if input[i] == b'\n' => return (i + 1, true),
+                At::Dot if self.bare && input[i] == b'\n' => return (i + 1, true),
                 At::DotCr => {
                     self.note(Fault::BareLineEnd);
                     self.at = At::Text;
@@ -89,7 +109,14 @@ impl LineReader {
                         self.at = At::Text;
                     }
                 }
-                At::LineStart | At::Dot | At::Text => i = self.text(input, i),
+                At::LineStart | At::Dot | At::Text => match self.text(input, i) {
+                    Plain::Until(end) => i = end,
+                    Plain::BareEnd(end) => {
+                        self.hand(&input[from..end], &mut sink);
+                        self.hand(b"\r\n", &mut sink);
+                        (i, from) = (end + 1, end + 1);
+                    }
+                },
             }
         }
         self.hand(&input[from..], &mut sink);
@@ -97,23 +124,27 @@ impl LineReader {
     }
 
     /// Goes on from `i` to behind the next octet that matters; the hot loop.
-    fn text(&mut self, input: &[u8], i: usize) -> usize {
+    fn text(&mut self, input: &[u8], i: usize) -> Plain {
         self.at = At::Text;
-        let Some(found) = memchr::memchr3(b'\r', b'\n', 0, &input[i..]) else { return input.len() };
+        let Some(found) = memchr::memchr3(b'\r', b'\n', 0, &input[i..]) else { return Plain::Until(input.len()) };
         let at = i + found;
         match input[at] {
             b'\r' => match input.get(at + 1) {
                 Some(b'\n') => {
                     self.at = At::LineStart;
-                    return at + 2;
+                    return Plain::Until(at + 2);
                 }
                 _ => self.at = At::Cr,
             },
+            b'\n' if self.bare => {
+                self.at = At::LineStart;
+                return Plain::BareEnd(at);
+            }
             // The state stays `Text`: a dot after a bare LF is no dot at the start of a line.
             b'\n' => self.note(Fault::BareLineEnd),
             _ => self.note(Fault::Nul),
         }
-        at + 1
+        Plain::Until(at + 1)
     }
 
     fn note(&mut self, fault: Fault) {

@@ -13,7 +13,7 @@ use repute_types::{Address, Recipient, Reply};
 use super::auth::Exchange;
 use super::content::Incoming;
 use super::hello::Helo;
-use super::{Config, Host, Kind, Security, Start, Step, say};
+use super::{Config, Host, Kind, LineEnds, Security, Start, Step, say};
 use crate::command::{Command, CommandError};
 use crate::reply::{ReplyReader, encode};
 
@@ -40,6 +40,8 @@ pub struct Session {
     errors: u32,
     chatter: u32,
     pub(super) begun: bool,
+    /// Its lines end in LF alone; not known before the first.
+    pub(super) bare: Option<bool>,
     quit: bool,
     output: BytesMut,
 }
@@ -100,6 +102,7 @@ impl Session {
             errors: 0,
             chatter: 0,
             begun: false,
+            bare: None,
             quit: false,
             output: BytesMut::with_capacity(512),
         };
@@ -219,7 +222,7 @@ impl Session {
             self.phase = Phase::Command;
             return (used, self.fail(reply));
         }
-        let Some(line) = input[..end].strip_suffix(b"\r").filter(|l| memchr::memchr2(b'\r', 0, l).is_none()) else {
+        let Some(line) = self.without_end(&input[..end]).filter(|l| memchr::memchr2(b'\r', 0, l).is_none()) else {
             self.phase = Phase::Command;
             return (used, self.fail(say::LINE_ENDS));
         };
@@ -238,6 +241,19 @@ impl Session {
             Phase::Handshake | Phase::Closed => (input.len(), turn),
             _ => (used, turn),
         }
+    }
+
+    /// The line without what stands before its LF; `None` where a CR has to and does not.
+    fn without_end<'a>(&mut self, line: &'a [u8]) -> Option<&'a [u8]> {
+        let before = line.strip_suffix(b"\r");
+        let may_be_bare = self.config.line_ends == LineEnds::AsTheFirst;
+        let bare = *self.bare.get_or_insert(may_be_bare && before.is_none());
+        if bare { Some(before.unwrap_or(line)) } else { before }
+    }
+
+    /// Whether an LF alone ends a line of content, too.
+    pub(super) fn is_bare(&self) -> bool {
+        self.bare == Some(true)
     }
 
     /// No line end in sight: more, unless the line is too long for anything.

@@ -13,6 +13,9 @@ use repute_types::event::EventSink;
 use repute_types::{Event, EventKind, MessageId, Notify, Timestamp, Verdict};
 use tokio::sync::mpsc;
 
+/// How long after a jump of the clock what is too old by it may be tried, and the time in which the jump is found.
+const TO_BE_TRIED: Duration = Duration::from_secs(11 * 60);
+
 /// Where a crash may be aimed at.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Moment {
@@ -271,9 +274,14 @@ impl Book {
             if now < line.not_before {
                 broken.push(format!("tried before its time, {}", line.not_before));
             }
-            // An attempt that was under way when the clock was set forward may end after its expiry.
+            // An attempt that was under way when the clock was set forward may end after its expiry; what waited then has
+            // ten minutes to be tried, from the minute on in which that is found.
             let (set_at, by, all) = pages.set;
-            let slack = if now.since(set_at) <= patience { by.max(0) } else { 0 };
+            let to_be_tried = if by > 0 { TO_BE_TRIED } else { Duration::ZERO };
+            let slack = match now.since(set_at) <= patience + to_be_tried {
+                true => by.max(0) + to_be_tried.as_millis() as i64,
+                false => 0,
+            };
             if mail_at.0 + all > (line.expires + patience).0 + slack {
                 broken.push(format!("tried after its expiry, {}", line.expires));
             }
