@@ -72,7 +72,8 @@ pub(crate) async fn run(works: Arc<Works>, mut stop: watch::Receiver<bool>) {
                 works.awake.set_back(now);
             }
             Some(Set::Ahead(by)) => {
-                let text = format!("the clock jumped ahead by {} s: what waits is tried before it is too old", by.as_secs());
+                let text =
+                    format!("the clock jumped ahead by {} s: what waits is tried before it is too old", by.as_secs());
                 works.note(Level::Warning, "clock", text);
                 works.awake.jumped_ahead(now);
             }

@@ -17,6 +17,7 @@ mod permit;
 mod queue_words;
 mod reload;
 mod returned;
+mod returned_reports;
 mod simulation_found;
 mod suppression;
 mod tlsrpt;
