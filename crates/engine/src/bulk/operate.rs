@@ -165,6 +165,16 @@ impl Control {
         self.told(known.id).await
     }
 
+    /// The same for who asks for it: what went to everybody is not cancelled, and is not told as that.
+    pub async fn cancel_rest(&self, campaign: &str) -> Result<Campaign, BulkError> {
+        let told = self.campaign(campaign).await?;
+        if told.state == State::Done {
+            let text = format!("the campaign {} is done: it went to everybody, and nobody waits", told.campaign);
+            return Err(BulkError::Conflict(text));
+        }
+        self.cancel_campaign(campaign).await
+    }
+
     /// By its name or its id; of several accounts' campaigns of one name, say `account/name`.
     pub async fn campaign(&self, campaign: &str) -> Result<Campaign, BulkError> {
         self.told(find(&self.works, campaign)?.id).await

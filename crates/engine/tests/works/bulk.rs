@@ -180,6 +180,21 @@ async fn a_paused_campaign_waits_over_a_restart_and_goes_on() {
     assert_eq!(world.control().campaign("autumn").await.unwrap().state, State::Done);
 }
 
+/// It was answered that it is being cancelled, and a campaign that had gone to everybody was told as cancelled.
+#[tokio::test(start_paused = true)]
+async fn what_went_to_everybody_is_not_cancelled_any_more() {
+    let mut world = World::new().await;
+    world.receiver("b.test", |_, _| "250 2.1.5 ok");
+    launched(&world, "autumn", &["a@b.test"]).await;
+    pass(MINUTE).await;
+    let answer = world.control().cancel_rest("autumn").await;
+    assert!(matches!(&answer, Err(BulkError::Conflict(why)) if why.contains("is done")), "{answer:?}");
+    assert_eq!(world.control().campaign("autumn").await.unwrap().state, State::Done);
+    assert!(world.cancelled().is_empty());
+    launched(&world, "winter", &["a@b.test"]).await;
+    assert_eq!(world.control().cancel_rest("winter").await.unwrap().state, State::Cancelling);
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_cancelled_campaign_ends_with_its_counts() {
     let mut world = World::new().await;
