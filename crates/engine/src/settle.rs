@@ -6,7 +6,7 @@ use std::net::IpAddr;
 use std::time::Duration;
 
 use repute_queue::{Feedback, Intent, Then};
-use repute_spool::{Change, Ended, Hold, Holder, PartRecord, PartState, Pending, Settlement};
+use repute_spool::{CampaignState, Change, Ended, Hold, Holder, PartRecord, PartState, Pending, Settlement};
 use repute_types::{Cause, Culprit, EnhancedCode, EventKind, Outcome, Recipient, Stage, Timestamp, Verdict};
 
 use crate::aside;
@@ -260,7 +260,11 @@ pub(crate) fn expire(works: &Works, loaded: Loaded) {
 pub(crate) fn cancel(works: &Works, loaded: Loaded, why: String) {
     let part = loaded.part.id;
     if loaded.meta.letter.is_some() && loaded.part.attempts == 0 && works.bulk.is_over(part.message) {
-        // The campaign's own event tells of all who were never tried.
+        // The campaign's own event tells of all who were never tried. Whoever takes it out has found the part leased, comes
+        // by again, and keeps nothing of it.
+        if works.bulk.state(part.message) == Some(CampaignState::Cancelling) {
+            return works.queue(|queue| queue.settle(part, Then::Done, Feedback::None, works.now()));
+        }
         works.doors.spool.settle(Settlement { part, change: Change::Ended(Ended::Cancelled), notices: Vec::new() });
         return works.queue(|queue| queue.settle(part, Then::Done, Feedback::None, works.now()));
     }
