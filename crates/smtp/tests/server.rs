@@ -215,5 +215,8 @@ fn a_program_that_begins_with_cr_lf_cannot_be_made_to_say_a_second_message() {
     let text = "EHLO x\r\nMAIL FROM:<a@b.example>\r\nRCPT TO:<c@d.example>\r\nDATA\r\nSubject: x\r\n\r\nhi\n.\nMAIL FROM:<e@b.example>\n\
                 RCPT TO:<f@d.example>\nDATA\nSubject: y\n\n.\r\n.\r\nQUIT\r\n";
     let outcome = converse_locally(text.as_bytes(), &[]);
-    assert!(outcome.messages.is_empty() && String::from_utf8_lossy(&outcome.replies).contains("\r\n550 5.6.0 "), "{outcome:?}");
+    assert!(
+        outcome.messages.is_empty() && String::from_utf8_lossy(&outcome.replies).contains("\r\n550 5.6.0 "),
+        "{outcome:?}"
+    );
 }

@@ -50,7 +50,8 @@ impl Buffer {
         }
         let count = from.read(&mut self.octets[self.end..]).await?;
         self.end += count;
-        if content && self.end == self.octets.len() && self.end < FOR_CONTENT && self.room.grow(FOR_CONTENT - self.end) {
+        if content && self.end == self.octets.len() && self.end < FOR_CONTENT && self.room.grow(FOR_CONTENT - self.end)
+        {
             self.octets.resize(FOR_CONTENT, 0);
         }
         Ok(count)

@@ -272,7 +272,10 @@ async fn what_was_put_off_before_the_clock_jumped_is_tried_before_it_is_late_or_
         let mut world = World::new().await;
         let up = Arc::new(AtomicBool::new(false));
         let is_up = up.clone();
-        world.receiver("b.test", move |_, _| if is_up.load(Ordering::SeqCst) { "250 2.1.5 ok" } else { "451 4.3.0 later" });
+        world.receiver(
+            "b.test",
+            move |_, _| if is_up.load(Ordering::SeqCst) { "250 2.1.5 ok" } else { "451 4.3.0 later" },
+        );
         let home = world.receiver("example.com", |_, _| "250 2.1.5 ok");
         world.submit("shop@example.com", &["bob@b.test"]).await.unwrap();
         world.submit("shop@example.com", &["eve@down.test"]).await.unwrap();
