@@ -102,7 +102,8 @@ pub(crate) async fn run(works: Arc<Works>, mut stop: watch::Receiver<bool>) {
         let sleep = wake.map_or(longest, |at| at.since(now).min(longest));
         works.wakes_at.store((now + sleep).millis(), Ordering::Relaxed);
         tokio::select! {
-            () = works.news.notified() => {}
+            // That a lane wants a session is no news while none may begin: else the loop would turn without a pause.
+            () = works.news.notified(), if may_start => {}
             // A millisecond more, because the queue's times are whole milliseconds.
             () = tokio::time::sleep(sleep + Duration::from_millis(1)) => {}
             // Whoever could have stopped the works is gone: nobody will.

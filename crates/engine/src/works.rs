@@ -14,7 +14,7 @@ use repute_ledger::requests::Requests;
 use repute_ledger::{History, LedgerError, Reports, Returned, Suppressions, TlsSessions};
 use repute_net::Network;
 use repute_queue::{LaneId, LaneSettings, Queue};
-use repute_spool::{Change, Hold, MessageMeta, PartRecord, PartState, Settlement, Spool};
+use repute_spool::{Change, Hold, MessageMeta, PartRecord, PartState, Refusal, Settlement, Spool};
 use repute_types::event::{EventSink, Level};
 use repute_types::id::IdSource;
 use repute_types::{Clock, Event, EventKind, Random, Timestamp};
@@ -44,6 +44,8 @@ use crate::warm_up::WarmUps;
 pub(crate) const HISTORY_PATIENCE: Duration = Duration::from_secs(2);
 /// Settlements that may wait for the disk before no more attempts are begun.
 const UNSETTLED_MOST: usize = 10_000;
+/// The same on a disk that fails: whoever mends it starts the machine anew, and what was not on it then goes twice.
+const UNSETTLED_MOST_FAILING: usize = 100;
 
 /// The doors to the world, handed in by whoever starts the works: real ones by the program,
 /// fakes by a test.
@@ -254,7 +256,11 @@ impl Works {
     /// Whether attempts may be begun: not while so many settlements wait for a disk that refuses
     /// them that memory would grow without a bound, and a crash would send so much twice.
     pub fn may_start_attempts(&self) -> bool {
-        self.doors.spool.unsettled() < UNSETTLED_MOST
+        let most = match self.doors.spool.refusal() {
+            Some(Refusal::Failing(_)) => UNSETTLED_MOST_FAILING,
+            Some(Refusal::Full(_)) | None => UNSETTLED_MOST,
+        };
+        self.doors.spool.unsettled() < most
     }
 
     pub fn lane(&self, id: LaneId) -> Option<Arc<LaneWork>> {

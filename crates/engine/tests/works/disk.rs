@@ -1,6 +1,7 @@
 //! A spool whose disk is full or fails: who is told, when it ends, and what an operator can still do.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use repute_dns::ServersFake;
@@ -149,4 +150,30 @@ async fn rows_of_a_list_that_the_disk_refuses_are_told_and_counted() {
     assert!(spool_notes(&world)[0].starts_with("3 messages were refused"), "{:?}", spool_notes(&world));
     world.spool.set_disk(Disk::Good);
     assert_eq!(add(&world, id, 0, &rows).await.taken, 2);
+}
+
+/// A file system became read-only, as ext4 does after an error: the queue went on being delivered, and after the restart that mends
+/// it all of that went again.
+#[tokio::test(start_paused = true)]
+async fn while_the_disk_fails_little_is_delivered_that_a_restart_would_send_again() {
+    let mut world = World::new().await;
+    let up = Arc::new(AtomicBool::new(false));
+    let is_up = up.clone();
+    let receiver = world
+        .receiver("b.test", move |_, _| if is_up.load(Ordering::SeqCst) { "250 2.1.5 ok" } else { "451 4.3.0 later" });
+    for n in 0..400 {
+        world.submit("a@example.com", &[&format!("p{n}@b.test")]).await.unwrap();
+    }
+    sleep(Duration::from_secs(60)).await;
+    world.spool.set_disk(Disk::ReadOnly);
+    up.store(true, Ordering::SeqCst);
+    sleep(Duration::from_secs(3600)).await;
+    let delivered = receiver.taken().len();
+    assert!((1..150).contains(&delivered), "{delivered} were delivered");
+    world.spool.set_disk(Disk::Good);
+    sleep(Duration::from_secs(600)).await;
+    let mut all: Vec<String> = receiver.taken().into_iter().flat_map(|taken| taken.to).collect();
+    all.sort();
+    all.dedup();
+    assert_eq!((all.len(), receiver.taken().len()), (400, 400), "each is delivered once");
 }
