@@ -1,7 +1,7 @@
 //! The rules: which reply means what, as data (`data/replies/*.toml`), and the choice among
 //! those that fit.
 //!
-//! A rule fits if all of its conditions hold. Of the rules that fit the most specific one is
+//! A rule fits if all of its conditions hold, and nothing of its `unless` is in the text. Of the rules that fit the most specific one is
 //! taken. How specific a rule is, is the sum of what it asks for: the receiver (32, and only
 //! where the MX host tells which one it is), a text (16), an exact status (8), mere words (4),
 //! a range of statuses (2), a reply code (1). Among equals, the longer text that was found
@@ -64,6 +64,8 @@ pub struct Rule {
     statuses: Vec<StatusPattern>,
     texts: Vec<TextPattern>,
     words: Vec<TextPattern>,
+    /// What makes it about something else: a word for the sender beside "user unknown", a black list beside x.1.1.
+    unless: Vec<TextPattern>,
     pub class: Class,
     pub fault: Fault,
     pub action: Action,
@@ -89,6 +91,8 @@ struct Written {
     text: Vec<String>,
     #[serde(default)]
     words: Vec<String>,
+    #[serde(default)]
+    unless: Vec<String>,
     class: Class,
     fault: Option<Fault>,
     action: Option<Action>,
@@ -215,8 +219,8 @@ impl Rule {
     }
 
     fn from_written(w: Written) -> Result<Rule, String> {
-        let texts = w.text.iter().map(|t| TextPattern::parse(t)).collect::<Result<Vec<_>, _>>()?;
-        let words = w.words.iter().map(|t| TextPattern::parse(t)).collect::<Result<Vec<_>, _>>()?;
+        let patterns = |of: &[String]| of.iter().map(|t| TextPattern::parse(t)).collect::<Result<Vec<_>, _>>();
+        let (texts, words, unless) = (patterns(&w.text)?, patterns(&w.words)?, patterns(&w.unless)?);
         let statuses = w.status.iter().map(|s| StatusPattern::parse(s)).collect::<Result<Vec<_>, _>>()?;
         if texts.is_empty() && words.is_empty() && statuses.is_empty() && w.reply.is_empty() {
             return Err("it has no condition".into());
@@ -230,6 +234,7 @@ impl Rule {
             statuses,
             texts,
             words,
+            unless,
             class,
             fault: w.fault.unwrap_or(class.fault()),
             action: w.action.unwrap_or(class.action()),
@@ -275,6 +280,9 @@ impl Rule {
         if !self.words.is_empty() {
             self.words.iter().any(|w| w.is_in(&subject.text)).then_some(())?;
             much += 4;
+        }
+        if self.unless.iter().any(|w| w.is_in(&subject.text)) {
+            return None;
         }
         Some((much, length))
     }
