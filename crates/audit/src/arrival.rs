@@ -380,7 +380,11 @@ fn signs(arrival: &Arrival, sight: &Sight) -> Vec<String> {
         add("helo.unknown", sight.helo_unknown && !fails("name.helo.fqdn"));
         add("tls.none", !connection.tls);
     }
-    add("from.no-answer", fails("name.from.mx") || fails("name.from.soa"));
+    // An MX host without an address is a finding about the host, which the filters pass over or count for less.
+    let is_about_host = |f: &Finding| f.about.contains(' ');
+    let no_mx =
+        sight.findings.iter().any(|f| f.id == "name.from.mx" && f.outcome == Outcome::Fail && !is_about_host(f));
+    add("from.no-answer", no_mx || fails("name.from.soa"));
     if let Some(report) = &sight.spf {
         let plus_all = report.deciding().is_some_and(|(term, _)| term == "all" || term == "+all");
         // A pass for everybody is none.

@@ -8,6 +8,7 @@ use std::hash::Hash;
 use std::sync::{Arc, LazyLock};
 use std::time::Instant;
 
+use mail_auth::common::crypto::CryptoError;
 use mail_auth::common::parse::TxtRecordParser as _;
 use mail_auth::common::verify::DomainKey;
 use mail_auth::hickory_resolver::config::{ResolverConfig, ResolverOpts};
@@ -77,15 +78,21 @@ pub(crate) async fn verify(octets: &[u8], keys: &Keys) -> Result<Vec<Outcome>, S
     let one = |output: &mail_auth::DkimOutput<'_>| {
         let verdict = match output.result() {
             DkimResult::Pass => Verified::Pass,
-            DkimResult::Fail(why) | DkimResult::Neutral(why) | DkimResult::PermError(why) => {
-                Verified::Fail(why.to_string())
-            }
+            DkimResult::Fail(why) | DkimResult::Neutral(why) | DkimResult::PermError(why) => Verified::Fail(told(why)),
             DkimResult::TempError(why) => Verified::Unknown(why.to_string()),
             DkimResult::None => Verified::Fail("it was not looked at".into()),
         };
         (output.signature().map(|s| (s.d.to_ascii_lowercase(), s.s.to_ascii_lowercase())), verdict)
     };
     Ok(outputs.iter().map(one).collect())
+}
+
+/// What the verifier found, for people. Its library for Ed25519 has no words for a signature of another key.
+fn told(why: &Error) -> String {
+    match why {
+        Error::Crypto(CryptoError::Library(_)) => CryptoError::FailedVerification.to_string(),
+        why => why.to_string(),
+    }
 }
 
 /// The signatures of a message, `values` being its DKIM-Signature fields.

@@ -32,6 +32,7 @@ mod pace;
 pub mod permit;
 pub mod policies;
 mod refill;
+mod refused;
 mod reload;
 mod returned;
 mod routing;
@@ -96,6 +97,7 @@ impl Engine {
             None => drop(permit::board::configure(&works)),
         }
         disk::restore(&works).await;
+        refused::restore(&works).await;
         tasks.push(tokio::spawn(disk::run(works.clone(), stopped.clone())));
         match how {
             Begin::GoesOn => tasks.push(tokio::spawn(refill::run(works.clone(), last, stopped.clone(), how))),
@@ -108,6 +110,7 @@ impl Engine {
         tasks.push(tokio::spawn(returned::run(works.clone(), stopped.clone())));
         tasks.push(tokio::spawn(policies::run(works.clone(), stopped.clone())));
         tasks.push(tokio::spawn(tlsrpt::run(works.clone(), stopped.clone())));
+        tasks.push(tokio::spawn(refused::run(works.clone(), stopped.clone())));
         tasks.push(tokio::spawn(warm_up::run(works.clone(), stopped.clone())));
         tasks.push(tokio::spawn(circuit::run(works.clone(), stopped)));
         Ok(Engine { works, stop, tasks })

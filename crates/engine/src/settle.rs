@@ -15,6 +15,7 @@ use crate::circuit;
 use crate::fresh::Loaded;
 use crate::intake;
 use crate::notice;
+use crate::refused;
 use crate::suppress;
 use crate::works::Works;
 
@@ -97,6 +98,7 @@ pub(crate) fn settle(works: &Works, mut decided: Decided) {
     if !wanted.is_empty() {
         works.board.ask(wanted);
     }
+    refused::count(works, &decided, &readings);
     let is_over = now >= works.expires(&decided.loaded.meta);
     let sorted = sort(&mut decided, &readings, cancelled.as_deref(), is_over);
     let Plan { next, feedback } = plan(works, &decided, &readings, intent.as_ref(), now);

@@ -36,6 +36,7 @@ use crate::permit::board::Board;
 use crate::permit::gate::Gate;
 use crate::permit::way::Way;
 use crate::refill::Loading;
+use crate::refused::Refused;
 use crate::returned::Reader;
 use crate::suppress::Learnt;
 use crate::warm_up::WarmUps;
@@ -141,6 +142,8 @@ pub(crate) struct Works {
     pub reader: Reader,
     pub circuits: Circuits,
     pub warm_ups: WarmUps,
+    /// Receivers that refuse our addresses or domains.
+    pub refused: Refused,
     pub allowances: Allowances,
     pub bulk: Bulk,
     pub disk: Disk,
@@ -206,6 +209,7 @@ impl Works {
             reader: Reader::default(),
             circuits,
             warm_ups,
+            refused: Refused::default(),
             allowances: Allowances::default(),
             bulk: Bulk::default(),
             disk: Disk::default(),

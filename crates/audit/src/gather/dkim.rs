@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use repute_trust::checks::dkim::{Facts, Probe, judge, keys, verified};
+use repute_trust::checks::dkim::{Facts, Probe, as_large_receivers_verify, judge, keys, verified};
 use repute_trust::checks::servers::{Published, Said};
 use repute_trust::checks::{Finding, signature};
 use repute_trust::dkim::SigningKey;
@@ -21,7 +21,13 @@ pub(crate) async fn check(run: Run, sending: Sending) -> Vec<Finding> {
     let mut findings = keys(&sending.name, &kinds);
     let domain = &sending.name;
     let each = sending.keys.iter().map(|key| one(questions.clone(), domain.clone(), key.clone(), now));
-    findings.extend(all(each.collect::<Vec<_>>()).await.into_iter().flatten());
+    let mut probed = Vec::new();
+    for (of_key, of_probe) in all(each.collect::<Vec<_>>()).await.into_iter().flatten() {
+        findings.extend(of_key);
+        probed.push(of_probe);
+    }
+    as_large_receivers_verify(&mut probed);
+    findings.extend(probed.into_iter().map(|(_, finding)| finding));
     for key in &sending.keys {
         findings.extend(made(&run, domain, key));
     }
@@ -42,8 +48,11 @@ fn made(run: &Run, domain: &Domain, key: &SigningKey) -> Vec<Finding> {
     findings
 }
 
-async fn one(questions: Questions, domain: Domain, key: Arc<SigningKey>, now: Timestamp) -> Vec<Finding> {
-    let Ok(name) = Domain::parse(&key.record_name(&domain)) else { return Vec::new() };
+/// What stands in DNS, and what a probe came to with it, for a key of this type.
+type OfKey = (Vec<Finding>, (&'static str, Finding));
+
+async fn one(questions: Questions, domain: Domain, key: Arc<SigningKey>, now: Timestamp) -> Option<OfKey> {
+    let name = Domain::parse(&key.record_name(&domain)).ok()?;
     let record = zones::published(questions.clone(), name.clone(), repute_dns::Kind::Txt).await;
     let answers = match answers(record) {
         // Many networks let nothing but their resolver ask.
@@ -77,9 +86,7 @@ async fn one(questions: Questions, domain: Domain, key: Arc<SigningKey>, now: Ti
             },
         ));
     }
-    let mut findings = judge(&facts);
-    findings.push(verified(&facts, &probes));
-    findings
+    Some((judge(&facts), (facts.kind, verified(&facts, &probes))))
 }
 
 /// What servers say that serve the zone; receivers pass over the others too, which

@@ -143,6 +143,20 @@ fn senders_that_cannot_be_answered() {
         &["name.from.mx warn: example.com has no MX"],
     );
     check(&["example.com MX"], "", "name.from.mx", &["name.from.mx fail: example.com has neither MX nor address"]);
+    check(
+        &["example.com MX"],
+        "example.com MX 10 nowhere.example.com",
+        "name.from.mx",
+        &["name.from.mx fail: example.com takes mail at nowhere.example.com, which has no address"],
+    );
+    check(
+        &[],
+        "example.com MX 20 nowhere.example.com",
+        "name.from.mx",
+        &[
+            "name.from.mx warn: example.com takes mail at mail.example.com, nowhere.example.com; nowhere.example.com without",
+        ],
+    );
     let mut gone = setup();
     gone.domains = vec![Sending { name: d("gone.test"), return_path: None, pool: None, keys: Vec::new() }];
     check_with(

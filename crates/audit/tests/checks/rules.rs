@@ -3,6 +3,7 @@
 use repute_audit::Past;
 use repute_dns::ServersFake;
 use repute_trust::checks::Outcome;
+use repute_trust::dkim::SigningKey;
 use repute_trust::dnsbl::Table;
 
 use crate::common::{KEY, check, check_with, d, key, report, setup, zone};
@@ -166,6 +167,38 @@ fn a_subdomain_is_under_the_policy_of_its_organisation() {
         "dmarc.exists",
         &["dmarc.exists pass: _dmarc.example.com asks for p=reject"],
     );
+}
+
+/// It told to take another name under the domain, which is as little the domain itself.
+#[tokio::test]
+async fn the_cure_for_a_return_path_under_strict_alignment_is_no_other_name_under_the_domain() {
+    let mut below = setup();
+    below.domains[0].return_path = Some(d("bounces.example.com"));
+    let strict = zone(&DMARC, "_dmarc.example.com TXT v=DMARC1; p=reject; aspf=s; rua=mailto:a@example.com");
+    let strict = report(below.clone(), ServersFake::parse(&strict), "spf.align").await;
+    assert_eq!(strict.findings[0].outcome, Outcome::Warn);
+    let cure = &strict.findings[0].fix.as_ref().unwrap().advice;
+    assert!(cure.contains("take aspf=s out") && !cure.contains("return_path"), "{cure}");
+    // Reports are asked for where this server reads them.
+    let none = report(below, ServersFake::parse(&zone(&DMARC, "")), "dmarc.exists").await;
+    let record = &none.findings[0].fix.as_ref().unwrap().records[0];
+    assert!(record.ends_with("rua=mailto:dmarc@bounces.example.com\""), "{record}");
+}
+
+/// Large receivers verify RSA alone.
+#[test]
+fn a_broken_rsa_key_fails_beside_a_good_one_of_ed25519() {
+    let mut both = setup();
+    let rsa = SigningKey::generate(repute_trust::dkim::Algorithm::Rsa, "r1").unwrap();
+    both.domains[0].keys.push(std::sync::Arc::new(rsa));
+    let dns = |more: &str| ServersFake::parse(&zone(&[], more));
+    let broken = [
+        "dkim.sign.verify fail [dkim.exists]: a probe signed with r1 cannot be verified",
+        "dkim.sign.verify fail [dkim.exists]: a probe signed with s1 verifies with the key of every server, but it is ed25519",
+    ];
+    check_with(both.clone(), dns(""), "dkim.sign", &broken);
+    let silent = dns("r1._domainkey.example.com TIMEOUT");
+    check_with(both, silent, "dkim.sign", &["dkim.sign.verify unknown [dkim.exists]", "dkim.sign.verify pass"]);
 }
 
 #[test]

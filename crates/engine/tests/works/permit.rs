@@ -2,6 +2,7 @@
 //! is started again, and no message is lost, bounced or sent badly for it.
 
 mod connects;
+mod refused;
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -4,7 +4,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use repute_types::Domain;
 
-use super::Finding;
+use super::{Finding, Outcome};
 use crate::lookup::Answer;
 use crate::spf::zone_file_text;
 
@@ -267,7 +267,7 @@ pub fn verified(facts: &Facts, probes: &[(String, Probe)]) -> Finding {
         Finding::fail(id, &name, verdict).fix("publish this record").record(facts.line()).follows("dkim.matches")
     } else if let Some((server, _)) = first(|p| matches!(p, Probe::NoKey)) {
         let verdict = format!("a probe signed with {selector} cannot be verified: {server} has no key");
-        Finding::fail(id, &name, verdict).follows("dkim.exists")
+        Finding::fail(id, &name, verdict).fix("publish this record").record(facts.line()).follows("dkim.exists")
     } else if let Some((server, Probe::Unknown(why))) = first(|p| matches!(p, Probe::Unknown(_))) {
         let what = format!("whether a probe signed with {selector} verifies with the key at {server}");
         Finding::unknown(id, &name, what, why).follows("dkim.exists")
@@ -275,6 +275,24 @@ pub fn verified(facts: &Facts, probes: &[(String, Probe)]) -> Finding {
         Finding::pass(id, &name, format!("a probe signed with {selector} verifies with the key of every server"))
     };
     finding.for_domain(&facts.domain)
+}
+
+/// Large receivers verify RSA alone (RFC 8463 §3 leaves it to them): where RSA signs and none of its signatures verifies,
+/// mail is as good as unsigned to them, however well the others do. Takes each key's type and what its probe came to.
+pub fn as_large_receivers_verify(verified: &mut [(&'static str, Finding)]) {
+    let is_rsa = |kind: &str| kind == "rsa";
+    let of_rsa = || verified.iter().filter(|(kind, _)| is_rsa(kind)).map(|(_, finding)| finding);
+    if !of_rsa().all(|finding| finding.outcome == Outcome::Fail) {
+        return;
+    }
+    let Some(broken) = of_rsa().next().cloned() else { return };
+    for (kind, finding) in verified.iter_mut().filter(|(kind, f)| !is_rsa(kind) && f.outcome == Outcome::Pass) {
+        finding.outcome = Outcome::Fail;
+        finding.verdict =
+            format!("{}, but it is {kind}, and large receivers verify RSA alone: {}", finding.verdict, broken.verdict);
+        finding.fix = broken.fix.clone();
+        finding.follows = broken.follows.or(Some(broken.id));
+    }
 }
 
 /// RFC 8301 §3.2.
@@ -320,6 +338,23 @@ pub fn keys(domain: &Domain, kinds: &[&str]) -> Vec<Finding> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn ed25519_alone_is_no_signature_where_the_published_rsa_key_is_broken() {
+        let finding = |outcome, verdict: &str| Finding::new("dkim.sign.verify", outcome, verdict, verdict);
+        let outcomes = |of: &[(&'static str, Outcome)]| {
+            let mut verified: Vec<_> =
+                of.iter().map(|(kind, outcome)| (*kind, finding(*outcome, kind).fix("publish it"))).collect();
+            as_large_receivers_verify(&mut verified);
+            verified.into_iter().map(|(_, finding)| finding.outcome).collect::<Vec<_>>()
+        };
+        use Outcome::{Fail, Pass, Unknown};
+        assert_eq!(outcomes(&[("ed25519", Pass), ("rsa", Fail)]), [Fail, Fail]);
+        assert_eq!(outcomes(&[("ed25519", Pass), ("rsa", Fail), ("rsa", Pass)]), [Pass, Fail, Pass]);
+        assert_eq!(outcomes(&[("ed25519", Pass), ("rsa", Unknown)]), [Pass, Unknown]);
+        assert_eq!(outcomes(&[("ed25519", Fail), ("rsa", Pass)]), [Fail, Pass]);
+        assert_eq!(outcomes(&[("ed25519", Pass)]), [Pass], "dkim.dual tells of it");
+    }
 
     #[test]
     fn a_key_for_other_hashes_or_services_is_of_no_use() {

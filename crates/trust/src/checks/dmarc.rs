@@ -50,7 +50,7 @@ pub fn judge(facts: &Facts) -> Vec<Finding> {
             .follows("dmarc.exists"),
         ],
         Ok(policy) => match &policy.found {
-            None => vec![absent(domain, policy), path_aligned(facts, policy, Alignment::Relaxed)],
+            None => vec![absent(facts, policy), path_aligned(facts, policy, Alignment::Relaxed)],
             Some((at, record)) => {
                 let demand = policy.demand(domain).unwrap_or(Demand::None);
                 let own = format!("_dmarc.{at} asks for p={}", demand.as_str());
@@ -68,12 +68,21 @@ pub fn judge(facts: &Facts) -> Vec<Finding> {
     findings.into_iter().map(|f| f.for_domain(domain)).collect()
 }
 
-fn first_record(domain: &Domain) -> String {
-    format!("_dmarc.{domain}. IN TXT \"v=DMARC1; p=none; rua=mailto:dmarc@{domain}\"")
+fn first_record(facts: &Facts) -> String {
+    format!("_dmarc.{}. IN TXT \"v=DMARC1; p=none; {}\"", facts.domain, rua(facts))
 }
 
-fn absent(domain: &Domain, policy: &Policy) -> Finding {
-    let line = first_record(domain);
+/// Reports go where this server reads them, as `repute records` has it.
+fn rua(facts: &Facts) -> String {
+    let Facts { domain, return_path: path, .. } = facts;
+    match path != domain && path.is_within(domain) {
+        true => format!("rua=mailto:dmarc@{path}"),
+        false => format!("rua=mailto:postmaster@{domain}"),
+    }
+}
+
+fn absent(facts: &Facts, policy: &Policy) -> Finding {
+    let (domain, line) = (&facts.domain, first_record(facts));
     match policy.several.first() {
         Some((at, n)) => Finding::fail(
             "dmarc.exists",
@@ -162,7 +171,14 @@ fn path_aligned(facts: &Facts, policy: &Policy, how: Alignment) -> Finding {
             domain,
             format!("the return path {path} does not belong to {domain}, so SPF counts nothing for DMARC"),
         )
-        .fix(format!("set return_path = \"bounce.{domain}\" in [[domain]]")),
+        .fix(match how {
+            // Not even a name under the domain is the very same domain.
+            Alignment::Strict => format!(
+                "take aspf=s out of the DMARC record of {domain}: it asks for a return path in {domain} itself, and bounces \
+                 come back to a name under it"
+            ),
+            Alignment::Relaxed => format!("set return_path = \"bounce.{domain}\" in [[domain]]"),
+        }),
     }
 }
 
@@ -173,8 +189,8 @@ fn reports(facts: &Facts, at: &Domain, record: &Record) -> Vec<Finding> {
         let finding = Finding::warn(id, domain, verdict);
         // The record of a public suffix is its registry's.
         return vec![match record.psd == Some(true) && at != domain {
-            true => finding.fix("publish a record of your own").record(first_record(domain)),
-            false => finding.fix(format!("add rua=mailto:dmarc@{domain} to the record at _dmarc.{at}")),
+            true => finding.fix("publish a record of your own").record(first_record(facts)),
+            false => finding.fix(format!("add {} to the record at _dmarc.{at}", rua(facts))),
         }];
     }
     let mut findings: Vec<Finding> =
@@ -183,7 +199,7 @@ fn reports(facts: &Facts, at: &Domain, record: &Record) -> Vec<Finding> {
         record.reports_to.iter().filter(|uri| mailbox_domain(uri).is_none()).map(String::as_str).collect();
     if !unread.is_empty() {
         let verdict = format!("reports cannot go to {}: only mailto: is known", unread.join(", "));
-        findings.push(Finding::warn(id, domain, verdict).fix(format!("write rua=mailto:dmarc@{domain}")));
+        findings.push(Finding::warn(id, domain, verdict).fix(format!("write {}", rua(facts))));
     }
     if findings.is_empty() {
         findings.push(Finding::pass(id, domain, format!("reports go to {}", record.reports_to.join(", "))));

@@ -23,6 +23,8 @@ pub struct Facts {
     pub soa: Presence,
     /// Hosts of its MX records; the null MX is an empty name.
     pub mx: Answer,
+    /// Of those hosts, who has no address.
+    pub nowhere: Vec<String>,
     /// A and AAAA, to which mail goes where there is no MX (RFC 5321 §5.1).
     pub addresses: Answer,
 }
@@ -56,6 +58,24 @@ fn mx(facts: &Facts) -> Finding {
             )
             .fix(format!("publish an MX record for {domain}, or send as another domain"))
             .record(publish)
+        }
+        (Answer::Names(hosts), _) if !hosts.is_empty() && facts.nowhere.len() == hosts.len() => {
+            // GMX and others refuse such a sender as one that cannot be answered.
+            let verdict = format!(
+                "{domain} takes mail at {}, which {} no address, so answers and bounces are lost",
+                hosts.join(", "),
+                if hosts.len() == 1 { "has" } else { "have" }
+            );
+            // Of another subject than the domain: filters count it otherwise than a domain without MX.
+            Finding::fail(id, format!("{domain} {}", hosts.join(", ")), verdict)
+                .fix(format!("name a host that has an address in the MX record of {domain}"))
+                .record(publish)
+        }
+        (Answer::Names(hosts), _) if !hosts.is_empty() && !facts.nowhere.is_empty() => {
+            let verdict =
+                format!("{domain} takes mail at {}; {} without an address", hosts.join(", "), facts.nowhere.join(", "));
+            Finding::warn(id, domain, verdict)
+                .fix(format!("take {} out of the MX records of {domain}", facts.nowhere.join(", ")))
         }
         (Answer::Names(hosts), _) if !hosts.is_empty() => {
             Finding::pass(id, domain, format!("{domain} takes mail at {}", hosts.join(", ")))

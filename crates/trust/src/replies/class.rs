@@ -126,15 +126,15 @@ pub enum Action {
     RetrySameAddress,
     /// Go on over a new connection.
     Reconnect,
-    /// Reach this site by IPv4 only.
+    /// Leave by IPv4 where a check says that the IPv6 address is not in order.
     UseIpv4,
-    /// Send no more from this address to this site until the checks pass.
+    /// Send no more from this address while a check says that its permit is lost.
     HoldAddress,
-    /// Send no more for this domain to this site until the checks pass.
+    /// Send no more for this domain while a check says that its permit is lost.
     HoldDomain,
-    /// Stop the campaign that the message belongs to.
+    /// Stop the campaign that the message belongs to, when it is too much.
     HoldCampaign,
-    /// Refuse such messages at submission.
+    /// Refuse such messages at submission, where the fault shows.
     RefuseMessage,
 }
 

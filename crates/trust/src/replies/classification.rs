@@ -92,6 +92,10 @@ fn link_in(text: &str) -> Option<String> {
     Some(text[start..end].trim_end_matches(['.', ',', ';']).to_owned())
 }
 
+/// What a refusal of ours leads to in any case.
+const CHECKS: &str = "makes the checks below at once";
+const TELLS: &str = "Where three messages in a row are refused it is an incident";
+
 /// For people, as `repute explain` prints it.
 impl fmt::Display for Classification<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -133,11 +137,19 @@ impl Classification<'_> {
             }
             Action::RetrySameAddress => "tries again in some minutes, from the same address".into(),
             Action::Reconnect => "goes on over a new connection".into(),
-            Action::UseIpv4 => "reaches this receiver by IPv4".into(),
-            Action::HoldAddress => "holds mail from this address to this receiver until the checks pass".into(),
-            Action::HoldDomain => "holds mail of this domain to this receiver until the checks pass".into(),
-            Action::HoldCampaign => "stops the campaign that the message belongs to".into(),
-            Action::RefuseMessage => "refuses such messages when they are submitted".into(),
+            Action::UseIpv4 => format!("{CHECKS}, and mail leaves by IPv4 where the IPv6 address is not in order"),
+            Action::HoldAddress => {
+                format!(
+                    "{CHECKS}; where one fails that takes the permit, mail leaves from another address or waits. {TELLS}"
+                )
+            }
+            Action::HoldDomain => {
+                format!("{CHECKS}; where one fails that takes the permit, mail of the domain waits. {TELLS}")
+            }
+            Action::HoldCampaign => {
+                "counts it, and stops the campaign or the account when it is too much (`repute circuit`)".into()
+            }
+            Action::RefuseMessage => "refuses messages with faults that it sees when they are submitted".into(),
         };
         Some(text)
     }

@@ -1,7 +1,7 @@
 //! The rules: which reply means what, as data (`data/replies/*.toml`), and the choice among
 //! those that fit.
 //!
-//! A rule fits if all of its conditions hold. Of the rules that fit the most specific one is
+//! A rule fits if all of its conditions hold, and nothing of its `unless` is in the text. Of the rules that fit the most specific one is
 //! taken. How specific a rule is, is the sum of what it asks for: the receiver (32, and only
 //! where the MX host tells which one it is), a text (16), an exact status (8), mere words (4),
 //! a range of statuses (2), a reply code (1). Among equals, the longer text that was found
@@ -10,6 +10,7 @@
 //! A rule of one receiver is not taken for another one's reply. Where the receiver is not
 //! known (no MX host, or one of nobody listed), it is taken only by its text.
 
+use std::collections::HashMap;
 use std::sync::LazyLock;
 use std::time::Duration;
 
@@ -64,6 +65,8 @@ pub struct Rule {
     statuses: Vec<StatusPattern>,
     texts: Vec<TextPattern>,
     words: Vec<TextPattern>,
+    /// What makes it about something else: a word for the sender beside "user unknown", a black list beside x.1.1.
+    unless: Vec<TextPattern>,
     pub class: Class,
     pub fault: Fault,
     pub action: Action,
@@ -89,6 +92,8 @@ struct Written {
     text: Vec<String>,
     #[serde(default)]
     words: Vec<String>,
+    #[serde(default)]
+    unless: Vec<String>,
     class: Class,
     fault: Option<Fault>,
     action: Option<Action>,
@@ -104,6 +109,9 @@ struct Written {
 struct File {
     #[serde(default)]
     receiver: Vec<Receiver>,
+    /// Words that several rules have in common, for their `unless`: there `@NAME` stands for them.
+    #[serde(default)]
+    group: HashMap<String, Vec<String>>,
     rule: Vec<Written>,
 }
 
@@ -128,7 +136,10 @@ impl Rules {
         for file in files {
             let file: File = toml::from_str(file).map_err(|error| error.to_string())?;
             all.receivers.extend(file.receiver);
-            written.extend(file.rule);
+            for mut rule in file.rule {
+                rule.unless = spelled_out(&rule.unless, &file.group).map_err(|why| format!("rule {}: {why}", rule.id))?;
+                written.push(rule);
+            }
         }
         for rule in written {
             let id = rule.id.clone();
@@ -203,6 +214,18 @@ impl Rules {
     }
 }
 
+/// Each `@NAME` as the words of that group.
+fn spelled_out(words: &[String], groups: &HashMap<String, Vec<String>>) -> Result<Vec<String>, String> {
+    let mut all = Vec::new();
+    for word in words {
+        match word.strip_prefix('@') {
+            None => all.push(word.clone()),
+            Some(name) => all.extend_from_slice(groups.get(name).ok_or_else(|| format!("there is no group {name:?}"))?),
+        }
+    }
+    Ok(all)
+}
+
 /// What a reply means, by the rules that come with the server.
 pub fn classify(reply: &Reply, mx_host: Option<&str>) -> Classification<'static> {
     Rules::shipped().classify(reply, mx_host)
@@ -215,8 +238,8 @@ impl Rule {
     }
 
     fn from_written(w: Written) -> Result<Rule, String> {
-        let texts = w.text.iter().map(|t| TextPattern::parse(t)).collect::<Result<Vec<_>, _>>()?;
-        let words = w.words.iter().map(|t| TextPattern::parse(t)).collect::<Result<Vec<_>, _>>()?;
+        let patterns = |of: &[String]| of.iter().map(|t| TextPattern::parse(t)).collect::<Result<Vec<_>, _>>();
+        let (texts, words, unless) = (patterns(&w.text)?, patterns(&w.words)?, patterns(&w.unless)?);
         let statuses = w.status.iter().map(|s| StatusPattern::parse(s)).collect::<Result<Vec<_>, _>>()?;
         if texts.is_empty() && words.is_empty() && statuses.is_empty() && w.reply.is_empty() {
             return Err("it has no condition".into());
@@ -230,6 +253,7 @@ impl Rule {
             statuses,
             texts,
             words,
+            unless,
             class,
             fault: w.fault.unwrap_or(class.fault()),
             action: w.action.unwrap_or(class.action()),
@@ -276,6 +300,9 @@ impl Rule {
             self.words.iter().any(|w| w.is_in(&subject.text)).then_some(())?;
             much += 4;
         }
+        if self.unless.iter().any(|w| w.is_in(&subject.text)) {
+            return None;
+        }
         Some((much, length))
     }
 }
@@ -303,6 +330,7 @@ mod tests {
             ("id = 'a'\nclass = 'spf'\ntext = ['x']\nreceiver = ['nobody']", "no receiver \"nobody\""),
             ("id = 'a'\nclass = 'spf'\nstatus = ['5.7']", "rule a: \"5.7\" is no status"),
             ("id = 'a'\nclass = 'spf'\ntext = ['x']\naction = 'suppress'", "only a fault of the recipient"),
+            ("id = 'a'\nclass = 'spf'\ntext = ['x']\nunless = ['@them']", "rule a: there is no group \"them\""),
             ("id = 'a'\nclass = 'spff'", "unknown variant"),
             ("id = 'a'\nclass = 'spf'\nreply = [550]\ntxt = ['x']", "unknown field"),
         ] {
