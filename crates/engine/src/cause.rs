@@ -22,7 +22,7 @@ const RECONNECTS: u32 = 3;
 pub(crate) struct Reading {
     pub verdict: Verdict,
     /// `None` for what was delivered, and where no reply was had.
-    meant: Option<Meant>,
+    pub meant: Option<Meant>,
     action: Action,
     /// How long the receiver wants us to wait, where that is known.
     pause: Option<Duration>,
@@ -30,10 +30,10 @@ pub(crate) struct Reading {
 
 /// What a reply means.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Meant {
+pub(crate) struct Meant {
     rule: &'static str,
-    class: Class,
-    fault: Fault,
+    pub class: Class,
+    pub fault: Fault,
 }
 
 /// What follows from an attempt.

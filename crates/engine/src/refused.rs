@@ -15,7 +15,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use repute_ledger::Incident;
-use repute_trust::replies::{self, Class, Rules};
+use repute_trust::replies::{self, Class, Fault, Rules};
 use repute_types::event::IncidentState;
 use repute_types::{Domain, Outcome, PartId, Timestamp, Verdict};
 use tokio::sync::{Notify, watch};
@@ -84,7 +84,7 @@ pub(crate) fn count(works: &Works, decided: &Decided, readings: &[Reading]) {
     }
     let refused = decided.outcomes.iter().zip(readings).find(|(outcome, reading)| is_refusal(outcome, reading));
     if let Some((outcome, reading)) = refused {
-        let what = if reading.cause.is_some_and(|cause| cause.fault == "domain") { DOMAIN } else { ADDRESS };
+        let what = if reading.meant.is_some_and(|meant| meant.fault == Fault::Domain) { DOMAIN } else { ADDRESS };
         return add(works, decided, what, outcome);
     }
     let taken = decided.outcomes.iter().find(|outcome| outcome.verdict == Verdict::Delivered);
@@ -95,10 +95,9 @@ pub(crate) fn count(works: &Works, decided: &Decided, readings: &[Reading]) {
 
 /// Whether a receiver says that our address or our domain is at fault, and means more than "not so fast".
 fn is_refusal(outcome: &Outcome, reading: &Reading) -> bool {
-    let Some(cause) = reading.cause else { return false };
-    let is_ours = matches!(cause.fault, "address" | "domain") || cause.class == Class::Helo.as_str();
-    let is_opinion =
-        cause.class == Class::AddressReputation.as_str() || cause.class == Class::DomainReputation.as_str();
+    let Some(meant) = reading.meant else { return false };
+    let is_ours = matches!(meant.fault, Fault::Address | Fault::Domain) || meant.class == Class::Helo;
+    let is_opinion = matches!(meant.class, Class::AddressReputation | Class::DomainReputation);
     is_ours && (outcome.verdict == Verdict::Failed || !is_opinion)
 }
 
