@@ -137,7 +137,8 @@ impl Rules {
             let file: File = toml::from_str(file).map_err(|error| error.to_string())?;
             all.receivers.extend(file.receiver);
             for mut rule in file.rule {
-                rule.unless = spelled_out(&rule.unless, &file.group).map_err(|why| format!("rule {}: {why}", rule.id))?;
+                rule.unless =
+                    spelled_out(&rule.unless, &file.group).map_err(|why| format!("rule {}: {why}", rule.id))?;
                 written.push(rule);
             }
         }
