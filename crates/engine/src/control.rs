@@ -330,6 +330,7 @@ impl Control {
         let barred = view.as_ref().is_some_and(|view| view.state == State::Barred);
         let lane = view.as_ref().and_then(|view| self.works.lane(view.lane.as_ref()?.id));
         let mut row = row(meta, part, view, lane.and_then(|lane| lane.trouble()).as_deref(), now);
+        row.expires = self.works.expires(meta);
         if let Some(word) = self.holds(meta).filter(|_| row.state != "sending") {
             (row.state, row.next) = ("held", None);
             row.reason.get_or_insert(word);

@@ -287,6 +287,8 @@ async fn what_was_put_off_before_the_clock_jumped_is_tried_before_it_is_late_or_
         pass(5 * MINUTE).await;
         assert_eq!(world.verdicts("bob@b.test").last(), Some(&(2, Delivered)), "{days} days");
         assert!(home.taken().is_empty(), "{days} days: nobody is told before that");
+        let waits = &world.control().list(&all(), 10).await.unwrap().rows[0];
+        assert!(waits.expires > world.clock.now(), "{days} days: {} in the list", waits.expires);
         pass(20 * MINUTE).await;
         let told: Vec<_> = home.taken().into_iter().map(|taken| taken.text).collect();
         assert_eq!(told.len(), 1, "{days} days: of the other its sender hears: {told:?}");
