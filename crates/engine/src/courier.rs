@@ -2,10 +2,11 @@
 //! ends it. Steps 6 to 8 of a message's path. It decides nothing about what an outcome means:
 //! that is `settle`'s.
 
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-use repute_delivery::{Connection, NO_SOCKETS, Sent, Transaction, Wanted};
+use repute_delivery::{Connection, Egress, NO_SOCKETS, Sent, Transaction, Wanted};
 use repute_queue::{Feedback, LaneId, Lease, Next, Then};
 use repute_spool::Pending;
 use repute_types::{Culprit, EnhancedCode, Outcome, Recipient, Stage, Stream, Verdict};
@@ -158,6 +159,7 @@ impl Session {
         let outcomes = left_out.with(&works, &loaded, outcomes);
         let relay_tells = self.connection.as_ref().is_some_and(|c| c.offered().dsn);
         let egress = self.connection.as_ref().and_then(Connection::local_address);
+        let egress = egress.or_else(|| refused_from(&self.lane.egress, &outcomes));
         let by = By::Attempt(lease.attempt);
         settle::settle(&works, Decided { loaded, by, outcomes, feedback, egress, suppressed, relay_tells });
     }
@@ -370,4 +372,13 @@ fn feedback(outcomes: &[Option<Outcome>]) -> Feedback {
         None => o.verdict == Verdict::Deferred && o.stage >= Stage::Mail,
     };
     if outcomes.iter().flatten().any(pushed) { Feedback::PushedBack } else { Feedback::Reached }
+}
+
+/// The address of ours that a server saw which answered and would have no session.
+fn refused_from(egress: &Egress, outcomes: &[Outcome]) -> Option<IpAddr> {
+    let answered = outcomes.iter().find(|outcome| outcome.reply.is_some())?;
+    match answered.peer.as_ref()?.address? {
+        IpAddr::V4(_) => egress.v4.map(IpAddr::V4),
+        IpAddr::V6(_) => egress.v6.map(IpAddr::V6),
+    }
 }

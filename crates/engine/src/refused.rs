@@ -17,7 +17,7 @@ use std::time::Duration;
 use repute_ledger::Incident;
 use repute_trust::replies::{self, Class, Fault, Rules};
 use repute_types::event::IncidentState;
-use repute_types::{Domain, Outcome, PartId, Timestamp, Verdict};
+use repute_types::{Domain, Outcome, PartId, Stage, Timestamp, Verdict};
 use tokio::sync::{Notify, watch};
 
 use crate::cause::Reading;
@@ -133,8 +133,9 @@ fn add(works: &Works, decided: &Decided, what: &'static str, outcome: &Outcome) 
         row.refused.clear();
     }
     (row.last, row.taken) = (now, 0);
-    // What is put off comes again, and is the same message.
-    if !row.refused.contains(&part) && row.refused.len() < IN_A_ROW {
+    // What is put off comes again, and is the same message; but who refuses the connection refuses all that waits behind it.
+    let is_for_all = outcome.stage < Stage::Mail;
+    if (is_for_all || !row.refused.contains(&part)) && row.refused.len() < IN_A_ROW {
         row.refused.push(part);
     }
     if row.is_open || row.refused.len() < IN_A_ROW {
@@ -144,7 +145,8 @@ fn add(works: &Works, decided: &Decided, what: &'static str, outcome: &Outcome) 
     drop(rows);
     let found = replies::classify(reply, Some(&peer.name));
     let said: String = reply.to_string().chars().take(QUOTED).collect();
-    let text = format!("{IN_A_ROW} messages in a row were refused. {} {} said: {said}", found.cause, peer.name);
+    let what = if is_for_all { "connections" } else { "messages" };
+    let text = format!("{IN_A_ROW} {what} in a row were refused. {} {} said: {said}", found.cause, peer.name);
     let links = [found.own_link.as_deref(), found.link].into_iter().flatten().next();
     let cure = match links {
         Some(link) => format!("{} See {link}", found.advice),

@@ -29,7 +29,7 @@ pub(crate) struct Decided {
     /// One for each recipient of the part, in their order.
     pub outcomes: Vec<Outcome>,
     pub feedback: Feedback,
-    /// The address mail left from, if a session was had and it was bound.
+    /// The address mail left from, if a session was had and it was bound; that which a server saw that would have no session.
     pub egress: Option<IpAddr>,
     /// Those of the recipients, by their place, that are suppressed: it was told of them by that word alone, and
     /// nothing was tried. Empty where none is.

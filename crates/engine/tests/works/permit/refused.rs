@@ -62,3 +62,21 @@ async fn what_is_put_off_again_and_again_is_one_message() {
     }
     assert_eq!(lines(&scene), ["opened refused.domain b.test, as example.com"]);
 }
+
+/// One message is tried at a time there, and puts off all others.
+#[tokio::test(start_paused = true)]
+async fn who_refuses_the_connection_refuses_all_mail() {
+    let mut scene = Scene::new(&[A], &[], "").await;
+    let b = scene.world.receiver("b.test", |_, _| "250 2.1.5 ok");
+    b.greets("554 5.7.1 Service unavailable; Client host [203.0.113.10] blocked using zen.spamhaus.org");
+    scene.world.submit("shop@example.com", &["bob@b.test"]).await.unwrap();
+    pass(40 * MINUTE).await;
+    assert_eq!(lines(&scene), ["opened refused.address b.test, from 203.0.113.10"]);
+    b.greets("220 receiver.test");
+    for n in 0..2 {
+        send(&scene, &format!("u{n}@b.test")).await;
+    }
+    pass(3 * HOUR).await;
+    assert_eq!(b.taken().len(), 3);
+    assert_eq!(lines(&scene).last().unwrap(), "closed refused.address b.test, from 203.0.113.10");
+}

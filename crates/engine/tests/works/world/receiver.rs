@@ -27,6 +27,8 @@ pub struct Receiver {
     offers: Mutex<&'static str>,
     /// Before it answers the end of a message.
     ponders: Mutex<Duration>,
+    /// What it says first; anything but 220 ends the session.
+    greeting: Mutex<&'static str>,
     /// Before it greets, session by session.
     greets_after: Mutex<VecDeque<Duration>>,
     /// When it heard MAIL.
@@ -48,6 +50,7 @@ impl Receiver {
             most: Mutex::new(u32::MAX),
             offers: Mutex::default(),
             ponders: Mutex::default(),
+            greeting: Mutex::new("220 receiver.test"),
             greets_after: Mutex::default(),
             heard: Mutex::default(),
             leaves_at_chunks: Mutex::default(),
@@ -76,7 +79,11 @@ impl Receiver {
         let (mut from, mut to) = (String::new(), Vec::new());
         let greets_after = self.greets_after.lock().unwrap().pop_front().unwrap_or_default();
         tokio::time::sleep(greets_after).await;
-        let _ = wire.write_all(b"220 receiver.test\r\n").await;
+        let greeting = *self.greeting.lock().unwrap();
+        let _ = wire.write_all(format!("{greeting}\r\n").as_bytes()).await;
+        if !greeting.starts_with("220") {
+            return;
+        }
         let mut line = String::new();
         while wire.read_line(&mut line).await.is_ok_and(|n| n > 0) {
             let command = line.trim_end().to_owned();
@@ -161,6 +168,10 @@ impl Receiver {
     /// From the first BDAT on it takes no session.
     pub fn leaves_at_chunks(&self) {
         *self.leaves_at_chunks.lock().unwrap() = true;
+    }
+
+    pub fn greets(&self, with: &'static str) {
+        *self.greeting.lock().unwrap() = with;
     }
 
     /// The next sessions are greeted so late.
