@@ -103,7 +103,8 @@ pub async fn begin(
     let counters = Arc::new(Counters::default());
     let readers = FanOut { counters: counters.clone(), log: log.clone(), feed: feed.clone(), history: history.clone() };
     let doors = doors(&config, &log, Arc::new(readers), &trust, idle)?;
-    missed::tell(&feed, &history, &*doors.spool).await?;
+    let missed = missed::tell(&feed, &history, &*doors.spool).await?;
+    let spool = doors.spool.clone();
     let outside = Outside::start(&config, feed, doors.events.clone(), trust).await?;
     let known = known(&config, &doors)?;
     let engine = Engine::begin(doors, settings::of(&config, &known), how).await.context("the works cannot start")?;
@@ -118,6 +119,15 @@ pub async fn begin(
     let machine = Arc::new(Machine::new(config.state.clone(), certificate.clone()));
     let web = web::face(&config, &engine, outside.hooks.clone(), counters, machine.clone())?;
     let mut listeners = JoinSet::new();
+    if let Some(rest) = missed {
+        let (history, mut stopping) = (history.clone(), stopping.clone());
+        listeners.spawn(async move {
+            tokio::select! {
+                () = rest.tell(history, spool) => {}
+                _ = stopping.changed() => {}
+            }
+        });
+    }
     let addresses = ports.iter().map(|p| (p.kind, p.address)).collect();
     for port in ports {
         let Some(listener) = listener(&config, &port, &tls) else {

@@ -2,15 +2,18 @@
 //! each that keeps events, the feed and the history.
 //!
 //! Promise: of what waits, everybody knows who sent it: an account may ask about its message before and after a crash. What became
-//! of it is still to come, since the feed keeps that before it is settled on disk.
+//! of it is still to come, since the feed keeps that before it is settled on disk. A start waits for the feed, whose order is
+//! promised, and for a page of the history; all else that the history may miss it is told while the server runs ([`Rest`]), since
+//! of a million messages that came in the last minute each has to be asked about.
 
+use std::collections::HashSet;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use repute_hooks::Feed;
 use repute_ledger::History;
 use repute_spool::{Campaign, MessageMeta, PartRecord, Spool, Stretch, Walk};
-use repute_types::{Address, Clock as _, Event, EventKind, MessageId, PartId, SystemClock};
+use repute_types::{Address, Clock as _, Event, EventKind, MessageId, SystemClock};
 
 /// How far behind the newest event that is kept the acceptance of a message may lie that was not
 /// told before a kill: transactions of the two files overlap by no more.
@@ -23,47 +26,87 @@ enum Keeper<'a> {
     History(&'a History),
 }
 
-/// Tells each what it misses. A history that cannot be read stops no start: it tells of that itself.
-pub async fn tell(feed: &Feed, history: &History, spool: &dyn Spool) -> anyhow::Result<()> {
+/// Tells each what it misses, and what is left for later. A history that cannot be read stops no start: it tells of that itself.
+pub async fn tell(feed: &Feed, history: &History, spool: &dyn Spool) -> anyhow::Result<Option<Rest>> {
     if feed.is_stored() {
         let newest = MessageId(feed.newest().borrow().0);
         // What was accepted before events were kept is not told. The first that was to be kept may be among what is missed.
         let begin = MessageId(feed.begins_after().await?.0);
         let from = MessageId::first_at(newest.time() - OVERLAP).max(begin);
-        Keeper::Feed(feed).tell(spool, from).await?;
+        let keeper = Keeper::Feed(feed);
+        keeper.tell_campaigns(spool, from).await?;
+        let mut pass = Pass::of(keeper, spool, from);
+        while pass.page().await? {}
     }
-    if let Ok(newest) = history.ask(|questions| questions.newest()).await {
-        let newest = newest.map_or_else(|| SystemClock.now(), MessageId::time);
-        Keeper::History(history).tell(spool, MessageId::first_at(newest - OVERLAP)).await?;
+    let Ok(newest) = history.ask(|questions| questions.newest()).await else { return Ok(None) };
+    let now = SystemClock.now();
+    let from = MessageId::first_at(newest.map_or(now, MessageId::time) - OVERLAP);
+    Keeper::History(history).tell_campaigns(spool, from).await?;
+    // The newest of all are what it is likely to miss, and some of them are delivered at once.
+    Pass::of(Keeper::History(history), spool, newest.map_or(from, |newest| MessageId(newest.0 + 1))).page().await?;
+    Ok(Some(Rest { from, until: MessageId::first_at(now) }))
+}
+
+/// What the history may miss besides: messages from the one to the other.
+pub struct Rest {
+    from: MessageId,
+    until: MessageId,
+}
+
+impl Rest {
+    /// A page at a time, with pauses, in which what waits is scheduled. What the disk refuses now is left.
+    pub async fn tell(self, history: Arc<History>, spool: Arc<dyn Spool>) {
+        let mut pass = Pass { until: self.until, ..Pass::of(Keeper::History(&history), &*spool, self.from) };
+        loop {
+            let began = Instant::now();
+            if !pass.page().await.unwrap_or(false) {
+                break;
+            }
+            tokio::time::sleep(3 * began.elapsed()).await;
+        }
     }
-    Ok(())
+}
+
+/// A way through what the spool holds.
+struct Pass<'a> {
+    keeper: Keeper<'a>,
+    spool: &'a dyn Spool,
+    walk: Walk,
+    /// A message that two pages share is one.
+    last: Option<MessageId>,
+    until: MessageId,
+}
+
+impl<'a> Pass<'a> {
+    fn of(keeper: Keeper<'a>, spool: &'a dyn Spool, from: MessageId) -> Pass<'a> {
+        Pass { keeper, spool, walk: Walk::starting_at(from), last: None, until: MessageId(u64::MAX) }
+    }
+
+    /// Tells of a page what is missed; whether there may be another.
+    async fn page(&mut self) -> anyhow::Result<bool> {
+        let page = match self.walk.next(self.spool, PAGE).await? {
+            Some(Stretch::Parts(page)) => page,
+            stretch => return Ok(stretch.is_some()),
+        };
+        let is_new = |(meta, _): &&(MessageMeta, PartRecord)| {
+            Some(meta.id) != self.last && meta.letter.is_none() && meta.id < self.until
+        };
+        let mut ids: Vec<MessageId> = page.iter().filter(is_new).map(|(meta, _)| meta.id).collect();
+        ids.dedup();
+        let unknown: HashSet<MessageId> = self.keeper.unknown(ids).await?.into_iter().collect();
+        for group in page.chunk_by(|(a, _), (b, _)| a.id == b.id) {
+            if unknown.contains(&group[0].0.id) {
+                let recipients: Vec<Address> = group.iter().flat_map(|(_, part)| part.addresses()).collect();
+                let count = recipients.len() as u64;
+                self.keeper.record(&group[0].0, recipients, count);
+            }
+        }
+        self.last = page.last().map(|(meta, _)| meta.id);
+        Ok(self.last.is_some_and(|last| last < self.until))
+    }
 }
 
 impl Keeper<'_> {
-    async fn tell(&self, spool: &dyn Spool, from: MessageId) -> anyhow::Result<()> {
-        self.tell_campaigns(spool, from).await?;
-        let first = PartId { message: MessageId(from.0.saturating_sub(1)), number: u32::MAX };
-        let mut walk = Walk::behind(Some(first));
-        // A message that two stretches share is one.
-        let mut last = None;
-        while let Some(stretch) = walk.next(spool, PAGE).await? {
-            let Stretch::Parts(page) = stretch else { continue };
-            let is_new = |(meta, _): &&(MessageMeta, PartRecord)| Some(meta.id) != last && meta.letter.is_none();
-            let mut ids: Vec<MessageId> = page.iter().filter(is_new).map(|(meta, _)| meta.id).collect();
-            ids.dedup();
-            let unknown = self.unknown(ids).await?;
-            for group in page.chunk_by(|(a, _), (b, _)| a.id == b.id) {
-                if unknown.contains(&group[0].0.id) {
-                    let recipients: Vec<Address> = group.iter().flat_map(|(_, part)| part.addresses()).collect();
-                    let count = recipients.len() as u64;
-                    self.record(&group[0].0, recipients, count);
-                }
-            }
-            last = page.last().map(|(meta, _)| meta.id);
-        }
-        Ok(())
-    }
-
     /// The same for campaigns: they are accepted when they are launched. Of one that is done all was told.
     async fn tell_campaigns(&self, spool: &dyn Spool, from: MessageId) -> anyhow::Result<()> {
         let launched = |campaign: &Campaign| campaign.launched.is_some_and(|at| MessageId::first_at(at) >= from);
@@ -113,7 +156,7 @@ mod tests {
     use repute_hooks::{Bounds, FeedOptions};
     use repute_ledger::HistoryOptions;
     use repute_spool::{MemorySpool, NewMessage};
-    use repute_types::{Content, Domain, Recipient, Timestamp};
+    use repute_types::{Content, Domain, PartId, Recipient, Timestamp};
 
     use super::*;
 
@@ -156,14 +199,15 @@ mod tests {
     async fn a_message_whose_acceptance_the_history_lost_is_its_accounts() {
         let folder = tempfile::tempdir().unwrap();
         let history = History::open(&folder.path().join("history.sqlite"), HistoryOptions::default()).unwrap();
+        let history = Arc::new(history);
         let feed = Feed::open(FeedOptions::default()).unwrap();
-        let (spool, now) = (MemorySpool::new(), SystemClock.now());
+        let (spool, now) = (Arc::new(MemorySpool::new()), SystemClock.now());
         let (old, lost) = (message(now - Duration::from_secs(300)), message(now - Duration::from_secs(1)));
         let (old_id, lost_id) = (old.meta.id, lost.meta.id);
         spool.commit(old).await.unwrap();
         spool.commit(lost).await.unwrap();
         for _ in 0..2 {
-            tell(&feed, &history, &spool).await.unwrap();
+            tell(&feed, &history, &*spool).await.unwrap();
             history.flush();
             let questions = history.questions().unwrap();
             // It is older than what the history may have lost.
@@ -173,5 +217,18 @@ mod tests {
             assert_eq!(steps[0].kind.to_string(), "accepted from <> for x@a.test, 1 octets, account shop");
             assert_eq!(questions.newest().unwrap(), Some(lost_id));
         }
+        // What came a little before the newest is looked for while the server runs; what came since then tells of itself.
+        let (late, new) = (message(now - Duration::from_secs(2)), message(now + Duration::from_secs(5)));
+        let (late_id, new_id) = (late.meta.id, new.meta.id);
+        spool.commit(late).await.unwrap();
+        let rest = tell(&feed, &history, &*spool).await.unwrap().unwrap();
+        spool.commit(new).await.unwrap();
+        history.flush();
+        assert_eq!(history.questions().unwrap().steps_of(late_id).unwrap(), []);
+        rest.tell(history.clone(), spool.clone()).await;
+        history.flush();
+        let questions = history.questions().unwrap();
+        assert_eq!(questions.steps_of(late_id).unwrap().len(), 1);
+        assert_eq!(questions.steps_of(new_id).unwrap(), []);
     }
 }
