@@ -44,7 +44,8 @@ pub async fn tell(feed: &Feed, history: &History, spool: &dyn Spool) -> anyhow::
     Keeper::History(history).tell_campaigns(spool, from).await?;
     // The newest of all are what it is likely to miss, and some of them are delivered at once.
     Pass::of(Keeper::History(history), spool, newest.map_or(from, |newest| MessageId(newest.0 + 1))).page().await?;
-    Ok(Some(Rest { from, until: MessageId::first_at(now) }))
+    // One that knew nothing is new, or was taken away: what it never had it does not miss.
+    Ok(newest.map(|_| Rest { from, until: MessageId::first_at(now) }))
 }
 
 /// What the history may miss besides: messages from the one to the other.
