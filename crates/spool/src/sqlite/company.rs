@@ -16,7 +16,7 @@ use std::time::Duration;
 /// While a batch is written, so many others come, where there is a crowd: with fewer, most would wait for nobody.
 const CROWD: f32 = 0.5;
 /// Behind so many batches nobody is idle, where the processor is what all wait for.
-const BUSY: f32 = 0.8;
+const BUSY: f32 = 0.6;
 /// Batches over which the average is taken.
 const OVER: f32 = 16.0;
 /// However slow the disk is, nobody waits longer: what a sync saves of the processor is then the same, what it keeps others
@@ -154,7 +154,7 @@ mod tests {
         let idle = Arc::<Idle>::default();
         let mut company = Company::new(Some(idle.clone()));
         // Of ten batches.
-        for (idled, waits) in [(0, true), (10, false), (4, false), (1, true)] {
+        for (idled, waits) in [(0, true), (10, false), (6, false), (1, true)] {
             for batch in 0..200 {
                 let is_idle = batch % 10 < idled;
                 if is_idle {
