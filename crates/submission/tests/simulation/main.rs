@@ -68,7 +68,7 @@ fn days_with_accidents_lose_nothing_and_repeat_little() {
         println!("{:#?}", live(seed, SMALL).unwrap_or_else(|broken| panic!("{broken}")));
         return;
     }
-    live_all(SMALL, seed_from_environment("REPUTE_SEEDS").unwrap_or(100));
+    live_all(SMALL, seed_from_environment("REPUTE_SEEDS").unwrap_or(300));
 }
 
 /// The same with a thousand receivers.
