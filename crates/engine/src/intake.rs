@@ -164,7 +164,7 @@ async fn accept_message(works: &Works, submitted: Submitted) -> Result<Committed
         .map_err(|reply| NotTaken { is_told: reply.code == NO_ROOM, reply })?;
     taken.keep();
     for entry in &left_out {
-        suppress::tell(works, id, &account.name, labels.as_ref(), entry);
+        suppress::tell(works, id, Some(&account.name), labels.as_ref(), entry);
     }
     Ok(committed)
 }
