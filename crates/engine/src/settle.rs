@@ -15,7 +15,7 @@ use crate::cause::{self, Plan, Reading};
 use crate::circuit;
 use crate::fresh::Loaded;
 use crate::intake;
-use crate::notice;
+use crate::notice::{self, Written};
 use crate::refused;
 use crate::suppress;
 use crate::works::Works;
@@ -118,10 +118,11 @@ pub(crate) fn settle(works: &Works, mut decided: Decided) {
         None => notice::about(works, &decided.loaded, &sorted.finished, decided.relay_tells),
         Some(_) => Vec::new(),
     };
-    tell(works, &decided, &sorted, next);
+    tell(works, &decided, &sorted, &notices, next);
     suppress::learn(works, &decided.loaded, &sorted.finished);
     circuit::count_settled(works, &decided.loaded.meta, &sorted.finished);
 
+    let notices: Vec<_> = notices.into_iter().map(Written::into_new).collect();
     let Sorted { finished, waiting } = sorted;
     let left = (!waiting.is_empty()).then(|| left(works, &decided, waiting, intent, next));
     let change = match &left {
@@ -239,8 +240,8 @@ fn end(decided: &Decided, finished: &[Finished], cancelled: bool) -> Change {
     })
 }
 
-/// One event for each recipient that something was tried for or decided about.
-fn tell(works: &Works, decided: &Decided, sorted: &Sorted, next: Timestamp) {
+/// One event for each recipient that something was tried for or decided about, and what is told of notices.
+fn tell(works: &Works, decided: &Decided, sorted: &Sorted, notices: &[Written], next: Timestamp) {
     let loaded = &decided.loaded;
     let age = works.now().since(loaded.meta.received);
     let emit = |recipient: &Recipient, outcome: &Outcome, cause: Option<Cause>, next_attempt: Option<Timestamp>| {
@@ -260,6 +261,7 @@ fn tell(works: &Works, decided: &Decided, sorted: &Sorted, next: Timestamp) {
     for (_, entry) in &decided.suppressed {
         suppress::tell(works, loaded.meta.id, loaded.meta.account.as_ref(), loaded.meta.labels.as_ref(), entry);
     }
+    notices.iter().for_each(|notice| notice.tell(works));
     for done in sorted.finished.iter().filter(|done| done.suppression != Suppression::Known) {
         emit(&done.recipient, &done.outcome, done.cause, None);
     }

@@ -233,6 +233,8 @@ async fn tell_sender(works: &Works, id: MessageId, known: &Known, news: &[News],
         original,
     };
     let Some(notice) = notice::came_back(works, about, &recipients) else { return Ok(()) };
+    notice.tell(works);
+    let notice = notice.into_new();
     works.doors.spool.commit(notice.clone()).await.map_err(Waits::Notice)?;
     intake::enter(works, notice);
     Ok(())
