@@ -37,7 +37,7 @@ use self::count::{Slice, Sums, Told, Trouble, Window};
 pub(crate) use self::words::{Subject, long};
 use crate::aside;
 use crate::permit::incidents::event;
-use crate::settle::Finished;
+use crate::settle::{Finished, Suppression};
 use crate::works::{Works, lock};
 
 /// Accounts and campaigns that are counted at a time; one more waits until others are quiet.
@@ -207,7 +207,7 @@ pub(crate) fn count_settled(works: &Works, meta: &MessageMeta, finished: &[Finis
         }
         let is_spam = || done.cause.is_some_and(|cause| cause.class == Class::Content.as_str());
         let told = match done.outcome.verdict {
-            Verdict::Failed if done.suppresses => Told::SentToUnknown,
+            Verdict::Failed if done.suppression == Suppression::Learnt => Told::SentToUnknown,
             Verdict::Failed if is_spam() => Told::SentAsSpam,
             _ => Told::Sent,
         };

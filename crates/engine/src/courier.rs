@@ -132,8 +132,7 @@ impl Session {
         let all = loaded.part.recipients.iter().enumerate();
         let recipients: Vec<_> = all.filter(|(n, _)| !left_out.has(*n)).map(|(_, pending)| pending).collect();
         if recipients.is_empty() {
-            let suppressed = left_out.suppressed();
-            let outcomes = left_out.with(&works, &loaded, Vec::new());
+            let (outcomes, suppressed) = left_out.with(Vec::new());
             let decided = Decided { suppressed, ..Decided::apart(loaded, By::Suppression, outcomes) };
             return settle::settle(&works, decided);
         }
@@ -155,8 +154,7 @@ impl Session {
         if transactions > 1 {
             works.queue(|queue| queue.spend(self.id, transactions - 1, works.now()));
         }
-        let suppressed = left_out.suppressed();
-        let outcomes = left_out.with(&works, &loaded, outcomes);
+        let (outcomes, suppressed) = left_out.with(outcomes);
         let relay_tells = self.connection.as_ref().is_some_and(|c| c.offered().dsn);
         let egress = self.connection.as_ref().and_then(Connection::local_address);
         let egress = egress.or_else(|| refused_from(&self.lane.egress, &outcomes));

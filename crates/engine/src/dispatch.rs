@@ -15,8 +15,9 @@ use tokio::time::Instant;
 
 use crate::fresh::Loaded;
 use crate::load::{self, DISK_RETRY, Load};
+use crate::notice::{self, Written};
 use crate::works::Works;
-use crate::{aside, courier, intake, notice, routing, settle};
+use crate::{aside, courier, intake, routing, settle};
 
 /// Routes and alarms that are worked on at the same time.
 const CONCURRENT_CHORES: usize = 64;
@@ -140,7 +141,9 @@ async fn alarm(works: &Works, part: PartId) {
     let owed = !loaded.part.delay_noticed && now >= works.next_alarm(&loaded.meta, &loaded.part);
     let mut record = loaded.part.clone();
     if owed {
-        let notices = notice::delay(works, &loaded);
+        let notices = Vec::from_iter(notice::delay(works, &loaded));
+        notices.iter().for_each(|notice| notice.tell(works));
+        let notices: Vec<_> = notices.into_iter().map(Written::into_new).collect();
         record.delay_noticed = true;
         let change = Change::Keep(record.clone());
         works.doors.spool.settle(Settlement { part, change, notices: notices.clone() });

@@ -5,6 +5,7 @@
 //! refused here and never sent.
 
 use std::collections::{HashMap, HashSet};
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -14,7 +15,7 @@ use repute_spool::{CampaignState, Committed, MessageMeta, NewMessage, PartRecord
 use repute_trust::dkim;
 use repute_types::{
     Address, Body, Content, Domain, EnhancedCode, EventKind, Labels, MessageId, PartId, Recipient, Reply, Stream,
-    Timestamp,
+    Timestamp, TlsUsed,
 };
 
 use crate::allowance;
@@ -164,7 +165,7 @@ async fn accept_message(works: &Works, submitted: Submitted) -> Result<Committed
         .map_err(|reply| NotTaken { is_told: reply.code == NO_ROOM, reply })?;
     taken.keep();
     for entry in &left_out {
-        suppress::tell(works, id, &account.name, labels.as_ref(), entry);
+        suppress::tell(works, id, Some(&account.name), labels.as_ref(), entry);
     }
     Ok(committed)
 }
@@ -245,6 +246,22 @@ pub(crate) struct Accepted {
 }
 
 impl Accepted {
+    /// Tells that it was accepted, and how it came.
+    pub fn event(&self, client: Option<IpAddr>, tls: Option<TlsUsed>) -> EventKind {
+        EventKind::Accepted {
+            message: self.meta.id,
+            account: self.meta.account.clone(),
+            from: self.meta.from.clone(),
+            recipients: self.recipients.iter().map(|r| r.address.clone()).collect(),
+            recipient_count: self.recipients.len() as u64,
+            size: self.content.len(),
+            header_id: self.meta.header_id.clone(),
+            client,
+            tls,
+            labels: self.meta.labels.clone(),
+        }
+    }
+
     pub fn into_new(self) -> NewMessage {
         let parts = split(self.meta.id, self.recipients, self.due);
         NewMessage { meta: self.meta, parts, content: self.content }
@@ -285,21 +302,10 @@ fn named_before(recipients: &[Recipient]) -> Vec<bool> {
 pub(crate) async fn commit(
     works: &Works,
     message: Accepted,
-    client: Option<std::net::IpAddr>,
-    tls: Option<repute_types::TlsUsed>,
+    client: Option<IpAddr>,
+    tls: Option<TlsUsed>,
 ) -> Result<Committed, Reply> {
-    let event = EventKind::Accepted {
-        message: message.meta.id,
-        account: message.meta.account.clone(),
-        from: message.meta.from.clone(),
-        recipients: message.recipients.iter().map(|r| r.address.clone()).collect(),
-        recipient_count: message.recipients.len() as u64,
-        size: message.content.len(),
-        header_id: message.meta.header_id.clone(),
-        client,
-        tls,
-        labels: message.meta.labels.clone(),
-    };
+    let event = message.event(client, tls);
     let new = message.into_new();
     let committed = works.doors.spool.commit(new.clone()).await.map_err(|error| refused_by_spool(works, &error))?;
     works.emit(event);

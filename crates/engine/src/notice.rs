@@ -26,9 +26,29 @@ use crate::works::Works;
 /// by whoever finds the failure unsettled after a crash.
 const WAIT: Duration = Duration::from_secs(1);
 
+/// A notice that nobody knows of yet: it is to be told of, kept, and queued.
+pub(crate) struct Written {
+    about: MessageId,
+    kind: NoticeKind,
+    accepted: Accepted,
+}
+
+impl Written {
+    pub fn tell(&self, works: &Works) {
+        let notice = self.accepted.meta.id;
+        works.emit(EventKind::Noticed { about: self.about, notice, kind: self.kind });
+        works.emit(self.accepted.event(None, None));
+    }
+
+    /// What is to be kept and queued.
+    pub fn into_new(self) -> NewMessage {
+        self.accepted.into_new()
+    }
+}
+
 /// The notices that finished recipients cause: failures together in one, relays in another.
 /// `relay_tells` says that the next server promised the notices of success itself.
-pub(crate) fn about(works: &Works, loaded: &Loaded, finished: &[Finished], relay_tells: bool) -> Vec<NewMessage> {
+pub(crate) fn about(works: &Works, loaded: &Loaded, finished: &[Finished], relay_tells: bool) -> Vec<Written> {
     if loaded.meta.letter.is_some() {
         // What becomes of a campaign's recipients is told by its counts and by events, not by thousands of notices.
         return Vec::new();
@@ -43,23 +63,24 @@ pub(crate) fn about(works: &Works, loaded: &Loaded, finished: &[Finished], relay
     let relayed =
         finished.iter().filter(|f| !relay_tells && told(f, Verdict::Delivered, f.recipient.notify.on_success()));
     let relayed: Vec<_> = relayed.map(|f| tell(f, now)).collect();
-    let mut notices = Vec::new();
-    notices.extend(compose(works, None, &loaded.meta, &loaded.content, NoticeKind::Failure, failed));
-    notices.extend(compose(works, None, &loaded.meta, &loaded.content, NoticeKind::Relay, relayed));
-    notices
+    let wanted = |kind, recipients| Wanted { id: None, kind, meta: &loaded.meta, content: &loaded.content, recipients };
+    let both = [wanted(NoticeKind::Failure, failed), wanted(NoticeKind::Relay, relayed)];
+    both.into_iter().filter_map(|wanted| compose(works, wanted)).collect()
 }
 
 /// The notice that delivery takes long.
-pub(crate) fn delay(works: &Works, loaded: &Loaded) -> Vec<NewMessage> {
+pub(crate) fn delay(works: &Works, loaded: &Loaded) -> Option<Written> {
     let waiting = crate::settle::not_tried_yet();
     let until = Some(works.expires(&loaded.meta));
-    let told = loaded.part.recipients.iter().filter(|p| p.recipient.notify.on_delay()).map(|p| Told {
+    let recipients = loaded.part.recipients.iter().filter(|p| p.recipient.notify.on_delay()).map(|p| Told {
         recipient: &p.recipient,
         outcome: p.last.as_ref().unwrap_or(&waiting),
         attempted: None,
         until,
     });
-    compose(works, None, &loaded.meta, &loaded.content, NoticeKind::Delay, told.collect()).into_iter().collect()
+    let recipients = recipients.collect();
+    let (meta, content) = (&loaded.meta, &loaded.content);
+    compose(works, Wanted { id: None, kind: NoticeKind::Delay, meta, content, recipients })
 }
 
 /// What a notice about mail that came back needs.
@@ -77,7 +98,7 @@ pub(crate) struct CameBack {
 }
 
 /// The notice that something failed after a server had taken it.
-pub(crate) fn came_back(works: &Works, about: CameBack, failed: &[(Recipient, &Outcome)]) -> Option<NewMessage> {
+pub(crate) fn came_back(works: &Works, about: CameBack, failed: &[(Recipient, &Outcome)]) -> Option<Written> {
     let CameBack { id, message, account, to, labels, original } = about;
     let now = works.now();
     let meta = MessageMeta {
@@ -89,30 +110,48 @@ pub(crate) fn came_back(works: &Works, about: CameBack, failed: &[(Recipient, &O
         ..MessageMeta::new(message, message.time(), now)
     };
     let told = failed.iter().map(|(recipient, outcome)| Told { recipient, outcome, attempted: Some(now), until: None });
-    compose(works, Some(id), &meta, &original, NoticeKind::Failure, told.collect())
+    let recipients = told.collect();
+    let wanted = Wanted { id: Some(id), kind: NoticeKind::Failure, meta: &meta, content: &original, recipients };
+    compose(works, wanted)
 }
 
-fn compose(
-    works: &Works,
+/// What a notice is made of.
+struct Wanted<'a> {
+    /// Its own, where it has one already.
     id: Option<MessageId>,
-    meta: &MessageMeta,
-    content: &Content,
     kind: NoticeKind,
-    recipients: Vec<Told<'_>>,
-) -> Option<NewMessage> {
+    meta: &'a MessageMeta,
+    content: &'a Content,
+    recipients: Vec<Told<'a>>,
+}
+
+/// `None` where nobody is to be told. That a notice cannot be made is noted.
+fn compose(works: &Works, wanted: Wanted<'_>) -> Option<Written> {
+    let Wanted { meta, recipients, .. } = &wanted;
     let (Some(account), Some(to), false) = (&meta.account, &meta.from, recipients.is_empty()) else { return None };
     let settings = works.settings();
     if settings.is_return_path(to) {
         // It would come back to this server, which refuses it: whoever sends from there reads events.
         return None;
     }
-    let now = works.now();
-    let Some(domain) = domain_to_write_as(&settings, to, account) else {
-        let text = format!("no notice about {} was sent to {to}: no domain of account {account} can sign it", meta.id);
-        works.note(Level::Error, "notice", text);
-        return None;
+    let about = meta.id;
+    let written = match domain_to_write_as(&settings, to, account) {
+        Some(domain) => write(works, &settings, domain, to, wanted).map_err(|why| format!("was sent: {why}")),
+        None => Err(format!("was sent to {to}: no domain of account {account} can sign it")),
     };
-    let author = Address::parse(&format!("postmaster@{}", domain.name)).ok()?;
+    written.map_err(|why| works.note(Level::Error, "notice", format!("no notice about {about} {why}"))).ok()
+}
+
+fn write(
+    works: &Works,
+    settings: &Settings,
+    domain: &SendingDomain,
+    to: &Address,
+    wanted: Wanted<'_>,
+) -> Result<Written, String> {
+    let Wanted { id, kind, meta, content, recipients } = wanted;
+    let now = works.now();
+    let author = Address::parse(&format!("postmaster@{}", domain.name)).map_err(|error| error.to_string())?;
     let id = id.unwrap_or_else(|| works.ids.next(now));
     let original = Original {
         id: meta.id,
@@ -123,46 +162,25 @@ fn compose(
     };
     let notice = Notice { kind, now, id, hostname: &settings.hostname, author: &author, to, original, recipients };
     let composed = dsn::compose(&notice);
-    let content = match intake::signed(domain, composed.content, now) {
-        Ok(content) => content,
-        Err(reply) => {
-            works.note(Level::Error, "notice", format!("no notice about {} was sent: {reply}", meta.id));
-            return None;
-        }
-    };
-    works.emit(EventKind::Noticed { about: meta.id, notice: id, kind });
-    works.emit(EventKind::Accepted {
-        message: id,
-        account: None,
-        from: None,
-        recipients: vec![to.clone()],
-        recipient_count: 1,
-        size: content.len(),
-        header_id: composed.header_id.clone(),
-        client: None,
-        tls: None,
-        labels: None,
-    });
-    Some(
-        Accepted {
-            due: now + WAIT,
-            meta: MessageMeta {
-                author: Some(domain.name.clone()),
-                options: EnvelopeOptions {
-                    smtputf8: composed.smtputf8,
-                    // What was secret on the way out is secret on the way back (RFC 8689 §5).
-                    require_tls: meta.options.require_tls,
-                    ..EnvelopeOptions::default()
-                },
-                header_id: composed.header_id,
-                size: content.len() as u64,
-                ..MessageMeta::new(id, now, now + settings.retry.expire)
+    let content = intake::signed(domain, composed.content, now).map_err(|reply| reply.to_string())?;
+    let accepted = Accepted {
+        due: now + WAIT,
+        meta: MessageMeta {
+            author: Some(domain.name.clone()),
+            options: EnvelopeOptions {
+                smtputf8: composed.smtputf8,
+                // What was secret on the way out is secret on the way back (RFC 8689 §5).
+                require_tls: meta.options.require_tls,
+                ..EnvelopeOptions::default()
             },
-            recipients: vec![Recipient::to(to.clone())],
-            content,
-        }
-        .into_new(),
-    )
+            header_id: composed.header_id,
+            size: content.len() as u64,
+            ..MessageMeta::new(id, now, now + settings.retry.expire)
+        },
+        recipients: vec![Recipient::to(to.clone())],
+        content,
+    };
+    Ok(Written { about: meta.id, kind, accepted })
 }
 
 /// The domain as which the notice is written: the sender's, or else another of its account

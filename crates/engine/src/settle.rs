@@ -5,6 +5,7 @@
 use std::net::IpAddr;
 use std::time::Duration;
 
+use repute_ledger::suppression::Entry;
 use repute_queue::{Feedback, Intent, Then};
 use repute_spool::{CampaignState, Change, Ended, Hold, Holder, PartRecord, PartState, Pending, Settlement};
 use repute_types::{Cause, Culprit, EnhancedCode, EventKind, Outcome, Recipient, Stage, Timestamp, Verdict};
@@ -14,7 +15,7 @@ use crate::cause::{self, Plan, Reading};
 use crate::circuit;
 use crate::fresh::Loaded;
 use crate::intake;
-use crate::notice;
+use crate::notice::{self, Written};
 use crate::refused;
 use crate::suppress;
 use crate::works::Works;
@@ -31,9 +32,9 @@ pub(crate) struct Decided {
     pub feedback: Feedback,
     /// The address mail left from, if a session was had and it was bound; that which a server saw that would have no session.
     pub egress: Option<IpAddr>,
-    /// Those of the recipients, by their place, that are suppressed: it was told of them by that word alone, and
-    /// nothing was tried. Empty where none is.
-    pub suppressed: Vec<bool>,
+    /// Those of the recipients to whom mail is suppressed, each with its place, in that order: nothing was tried for them, and
+    /// it is told of them by that word alone.
+    pub suppressed: Vec<(usize, Entry)>,
     /// The server that took it promised to send the notices of success (RFC 3461 §5.2.2).
     pub relay_tells: bool,
 }
@@ -74,6 +75,10 @@ impl Decided {
             relay_tells: false,
         }
     }
+
+    fn is_suppressed(&self, place: usize) -> bool {
+        self.suppressed.binary_search_by_key(&place, |(place, _)| *place).is_ok()
+    }
 }
 
 /// A recipient that is done, for events and notices.
@@ -81,10 +86,17 @@ pub(crate) struct Finished {
     pub recipient: Recipient,
     pub outcome: Outcome,
     pub cause: Option<Cause>,
-    /// The reply proves a permanent fault of the recipient's own.
-    pub suppresses: bool,
-    /// Nothing was tried, because mail to it is suppressed.
-    pub suppressed: bool,
+    pub suppression: Suppression,
+}
+
+/// What the end of a recipient has to do with the list of those who are not written to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Suppression {
+    None,
+    /// Nothing was tried, because it stands there.
+    Known,
+    /// The reply proves a permanent fault of the recipient's own: from now on it stands there.
+    Learnt,
 }
 
 /// The steps, in the order in which a crash may come between them: what became of each recipient ([`sort`]), when what
@@ -106,10 +118,11 @@ pub(crate) fn settle(works: &Works, mut decided: Decided) {
         None => notice::about(works, &decided.loaded, &sorted.finished, decided.relay_tells),
         Some(_) => Vec::new(),
     };
-    tell(works, &decided, &sorted, next);
+    tell(works, &decided, &sorted, &notices, next);
     suppress::learn(works, &decided.loaded, &sorted.finished);
     circuit::count_settled(works, &decided.loaded.meta, &sorted.finished);
 
+    let notices: Vec<_> = notices.into_iter().map(Written::into_new).collect();
     let Sorted { finished, waiting } = sorted;
     let left = (!waiting.is_empty()).then(|| left(works, &decided, waiting, intent, next));
     let change = match &left {
@@ -168,9 +181,12 @@ fn sort(decided: &mut Decided, readings: &[Reading], cancelled: Option<&str>, is
             sorted.waiting.push(Waiting { pending: Pending { recipient, last: Some(outcome) }, cause });
             continue;
         }
-        let suppresses = reading.is_some_and(|r| r.suppresses());
-        let suppressed = decided.suppressed.get(n).copied().unwrap_or_default();
-        sorted.finished.push(Finished { recipient, outcome, cause, suppresses, suppressed });
+        let suppression = match reading {
+            _ if decided.is_suppressed(n) => Suppression::Known,
+            Some(reading) if reading.suppresses() => Suppression::Learnt,
+            _ => Suppression::None,
+        };
+        sorted.finished.push(Finished { recipient, outcome, cause, suppression });
     }
     sorted
 }
@@ -224,8 +240,8 @@ fn end(decided: &Decided, finished: &[Finished], cancelled: bool) -> Change {
     })
 }
 
-/// One event for each recipient that something was tried for or decided about.
-fn tell(works: &Works, decided: &Decided, sorted: &Sorted, next: Timestamp) {
+/// One event for each recipient that something was tried for or decided about, and what is told of notices.
+fn tell(works: &Works, decided: &Decided, sorted: &Sorted, notices: &[Written], next: Timestamp) {
     let loaded = &decided.loaded;
     let age = works.now().since(loaded.meta.received);
     let emit = |recipient: &Recipient, outcome: &Outcome, cause: Option<Cause>, next_attempt: Option<Timestamp>| {
@@ -242,7 +258,11 @@ fn tell(works: &Works, decided: &Decided, sorted: &Sorted, next: Timestamp) {
             egress: decided.egress,
         });
     };
-    for done in sorted.finished.iter().filter(|done| !done.suppressed) {
+    for (_, entry) in &decided.suppressed {
+        suppress::tell(works, loaded.meta.id, loaded.meta.account.as_ref(), loaded.meta.labels.as_ref(), entry);
+    }
+    notices.iter().for_each(|notice| notice.tell(works));
+    for done in sorted.finished.iter().filter(|done| done.suppression != Suppression::Known) {
         emit(&done.recipient, &done.outcome, done.cause, None);
     }
     for Waiting { pending, cause } in &sorted.waiting {

@@ -20,7 +20,7 @@ use repute_types::{
 use tokio::sync::{Notify, watch};
 
 use crate::fresh::Loaded;
-use crate::settle::Finished;
+use crate::settle::{Finished, Suppression};
 use crate::works::{Works, lock};
 
 /// Entries that may wait to be written; one more is dropped, counted, and learnt again later.
@@ -138,13 +138,13 @@ pub(crate) fn at_acceptance(
 pub(crate) fn tell(
     works: &Works,
     message: MessageId,
-    account: &AccountName,
+    account: Option<&AccountName>,
     labels: Option<&std::sync::Arc<Labels>>,
     entry: &Entry,
 ) {
     works.emit(EventKind::Suppressed {
         message,
-        account: Some(account.clone()),
+        account: account.cloned(),
         labels: labels.cloned(),
         recipient: entry.address.clone(),
         why: entry.why.as_str(),
@@ -158,7 +158,8 @@ pub(crate) struct LeftOut {
     /// One place a recipient, in their order: `None` for who may be written to, else the outcome
     /// without an attempt. Empty where all may, which is nearly always.
     outcomes: Vec<Option<Outcome>>,
-    entries: Vec<Entry>,
+    /// Of those that are suppressed, each with its place.
+    entries: Vec<(usize, Entry)>,
 }
 
 impl LeftOut {
@@ -166,22 +167,14 @@ impl LeftOut {
         self.outcomes.get(n).is_some_and(Option::is_some)
     }
 
-    /// By the recipients' places: who is suppressed, where anybody is.
-    pub fn suppressed(&self) -> Vec<bool> {
-        let is_suppressed = |known: &Option<Outcome>| known.as_ref().is_some_and(|o| o.verdict == Verdict::Failed);
-        self.outcomes.iter().map(is_suppressed).collect()
-    }
-
-    /// With what the attempt did to the others, in the order of the recipients; and told.
-    pub fn with(self, works: &Works, loaded: &Loaded, attempted: Vec<Outcome>) -> Vec<Outcome> {
-        if let Some(account) = &loaded.meta.account {
-            self.entries.iter().for_each(|e| tell(works, loaded.meta.id, account, loaded.meta.labels.as_ref(), e));
-        }
+    /// With what the attempt did to the others, in the order of the recipients; and who is suppressed.
+    pub fn with(self, attempted: Vec<Outcome>) -> (Vec<Outcome>, Vec<(usize, Entry)>) {
         if self.outcomes.is_empty() {
-            return attempted;
+            return (attempted, self.entries);
         }
         let mut attempted = attempted.into_iter();
-        self.outcomes.into_iter().filter_map(|known| known.or_else(|| attempted.next())).collect()
+        let all = self.outcomes.into_iter().filter_map(|known| known.or_else(|| attempted.next())).collect();
+        (all, self.entries)
     }
 }
 
@@ -200,7 +193,7 @@ pub(crate) fn before_attempt(works: &Works, loaded: &Loaded) -> LeftOut {
             Ok(Some(entry)) => {
                 let entry = Entry { address: address.clone(), ..entry };
                 let text = format!("not sent, because mail to this address is suppressed: {}", entry.told());
-                left_out.entries.push(entry);
+                left_out.entries.push((n, entry));
                 Outcome::ours(Verdict::Failed, Stage::Queue, Culprit::Us, EnhancedCode(5, 7, 1), text)
             }
             Err(error) => {
@@ -220,7 +213,7 @@ pub(crate) fn learn(works: &Works, loaded: &Loaded, finished: &[Finished]) {
         return;
     }
     let alone = loaded.part.recipients.len() == 1;
-    for done in finished.iter().filter(|f| f.suppresses && is_about(&f.outcome, alone)) {
+    for done in finished.iter().filter(|f| f.suppression == Suppression::Learnt && is_about(&f.outcome, alone)) {
         let reply = done.outcome.reason();
         let class = done.cause.map_or(Class::UnknownUser.as_str(), |cause| cause.class);
         let entry = unknown(works, &done.recipient.address, class, &reply, loaded.meta.id);

@@ -22,7 +22,7 @@ pub use history::{
 };
 pub use policies::{KeptPolicies, KeptPolicy};
 pub use reports::{ReportDetail, ReportFailure, ReportRecord, ReportSummary, Reports, ReportsOptions, Source};
-pub use returned::{Heard, Returned, ReturnedMail, ReturnedOptions, ReturnedSummary};
+pub use returned::{AfterReading, Heard, Returned, ReturnedMail, ReturnedOptions, ReturnedSummary};
 pub use sessions::{DomainSessions, OwedReport, TlsSessions};
 pub use suppression::Suppressions;
 pub use trust::{Incident, Score, Trust, TrustChange};

@@ -68,6 +68,13 @@ pub struct Heard {
     pub what: &'static str,
 }
 
+/// What becomes of a message that has been read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum AfterReading {
+    Keep,
+    Delete,
+}
+
 #[derive(Clone, Debug)]
 pub struct ReturnedOptions {
     /// Octets of content kept at most.
@@ -190,9 +197,14 @@ impl Returned {
             .await
     }
 
-    /// A message has been read and these news acted on: in one transaction, durably. Without `keep` its
-    /// content is deleted.
-    pub async fn done(&self, id: MessageId, news: Vec<Heard>, at: Timestamp, keep: bool) -> Result<(), LedgerError> {
+    /// A message has been read and these news acted on: in one transaction, durably.
+    pub async fn done(
+        &self,
+        id: MessageId,
+        news: Vec<Heard>,
+        at: Timestamp,
+        then: AfterReading,
+    ) -> Result<(), LedgerError> {
         let age = self.options.age;
         self.db
             .blocking(move |db| {
@@ -210,8 +222,9 @@ impl Returned {
                     transaction.prepare_cached("DELETE FROM unread WHERE id = ?1")?.execute([key(id)])?;
                 }
                 transaction.commit()?;
-                if !keep {
-                    delete(db, key(id))?;
+                match then {
+                    AfterReading::Keep => {}
+                    AfterReading::Delete => delete(db, key(id))?,
                 }
                 Ok(())
             })

@@ -94,13 +94,21 @@ pub fn set_mode(path: &Path, mode: u32) -> anyhow::Result<bool> {
 /// does not.
 pub fn close(folder: &Path) -> anyhow::Result<Vec<PathBuf>> {
     let mut open = Vec::new();
-    let enter = fs::metadata(folder)?.mode() & OTHERS_ENTER != 0;
-    close_in(folder, enter, true, &mut open)?;
+    let could_come = fs::metadata(folder)?.mode() & OTHERS_ENTER != 0;
+    close_in(folder, Others { could_come, can_come: true }, &mut open)?;
     Ok(open)
 }
 
-/// `seen`: others could come here; `bare`: they still can.
-fn close_in(folder: &Path, seen: bool, bare: bool, open: &mut Vec<PathBuf>) -> anyhow::Result<()> {
+/// The other users of this machine, and what stands in a folder.
+#[derive(Clone, Copy)]
+struct Others {
+    /// Until now they could get at it, as far as the folders above it let them.
+    could_come: bool,
+    /// They still can.
+    can_come: bool,
+}
+
+fn close_in(folder: &Path, others: Others, open: &mut Vec<PathBuf>) -> anyhow::Result<()> {
     let entries = fs::read_dir(folder).with_context(|| format!("{} cannot be read", folder.display()))?;
     for path in entries.map_while(Result::ok).map(|entry| entry.path()) {
         // What is gone since is no longer open.
@@ -111,20 +119,21 @@ fn close_in(folder: &Path, seen: bool, bare: bool, open: &mut Vec<PathBuf>) -> a
         }
         if meta.mode() & 0o077 != 0 {
             match fs::set_permissions(&path, fs::Permissions::from_mode(mode)) {
-                Err(error) if bare && error.kind() != std::io::ErrorKind::NotFound => {
+                Err(error) if others.can_come && error.kind() != std::io::ErrorKind::NotFound => {
                     let path = path.display();
                     return Err(error).with_context(|| {
                         format!("other users of this machine can read {path}: chown it to the user of the service, or chmod go= {path}")
                     });
                 }
-                _ if seen => open.push(path.clone()),
+                _ if others.could_come => open.push(path.clone()),
                 _ => {}
             }
         }
         if meta.is_dir() {
-            let closed = close_in(&path, seen && meta.mode() & OTHERS_ENTER != 0, false, open);
+            let could_come = others.could_come && meta.mode() & OTHERS_ENTER != 0;
+            let closed = close_in(&path, Others { could_come, can_come: false }, open);
             // A folder that may not be read is another user's, and closed.
-            if bare && meta.mode() & 0o077 != 0 {
+            if others.can_come && meta.mode() & 0o077 != 0 {
                 closed?;
             }
         }

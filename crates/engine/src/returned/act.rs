@@ -9,7 +9,7 @@ use std::collections::HashSet;
 
 use repute_feedback::{Comeback, Token};
 use repute_ledger::suppression::{Entry, Why, spelling};
-use repute_ledger::{Heard, Returned, ReturnedMail};
+use repute_ledger::{AfterReading, Heard, Returned, ReturnedMail};
 use repute_types::event::{Back, Level};
 use repute_types::{Address, Content, EventKind, MessageId, Outcome, PartId, Recipient};
 
@@ -27,34 +27,43 @@ const NEWS: usize = 1000;
 
 pub(super) async fn read(works: &Works, store: &Returned, id: MessageId) -> Result<(), Waits> {
     let now = works.now();
-    let Some(mail) = store.get(id).await? else { return Ok(store.done(id, Vec::new(), now, false).await?) };
+    let (heard, then) = match store.get(id).await? {
+        Some(mail) => act_on(works, store, &mail).await?,
+        None => (Vec::new(), AfterReading::Delete),
+    };
+    Ok(store.done(id, heard, now, then).await?)
+}
+
+/// Does what a message asks for. Returns what was news of it, and what becomes of it.
+async fn act_on(works: &Works, store: &Returned, mail: &ReturnedMail) -> Result<(Vec<Heard>, AfterReading), Waits> {
+    let id = mail.id;
     let Some(said) = understand(&mail.content).await else {
         works.note(Level::Error, "returned", format!("{id} cannot be read: it is kept and passed over"));
-        return Ok(store.done(id, Vec::new(), now, true).await?);
+        return Ok((Vec::new(), AfterReading::Keep));
     };
     if reports::keep_all(works, &said).await? {
-        return Ok(store.done(id, Vec::new(), now, false).await?);
+        return Ok((Vec::new(), AfterReading::Delete));
     }
-    let Some(said) = said.into_iter().next() else { return Ok(store.done(id, Vec::new(), now, false).await?) };
-    let ways = ways_of(works, &mail, &said);
+    let Some(said) = said.into_iter().next() else { return Ok((Vec::new(), AfterReading::Delete)) };
+    let ways = ways_of(works, mail, &said);
     if ways.is_empty()
-        && let Some(role @ ("postmaster" | "abuse")) = role_of(&mail)
+        && let Some(role @ ("postmaster" | "abuse")) = role_of(mail)
     {
         let from = mail.from.as_ref().map_or_else(|| "<>".to_owned(), ToString::to_string);
         works.note(Level::Warning, "returned", format!("{from} wrote to {role}: kept as {id}"));
-        return Ok(store.done(id, Vec::new(), now, true).await?);
+        return Ok((Vec::new(), AfterReading::Keep));
     }
     let mut heard = Vec::new();
     for way in ways {
         match (way, &said) {
             (Addressed::Token(Token::Return(part)), Comeback::Reply(letter)) => {
-                if let Some(handed_on) = replies::hand_on(works, store, part, &mail, letter).await? {
+                if let Some(handed_on) = replies::hand_on(works, store, part, mail, letter).await? {
                     // One letter is handed on once, whoever else it was for.
                     heard.push(handed_on);
                     break;
                 }
             }
-            _ => heard.extend(follow(works, store, id, way, &mail, &said).await?),
+            _ => heard.extend(follow(works, store, way, mail, &said).await?),
         }
     }
     if heard.is_empty() {
@@ -62,10 +71,11 @@ pub(super) async fn read(works: &Works, store: &Returned, id: MessageId) -> Resu
             Comeback::AutoReply(_) | Comeback::Challenge(_) => works.reader.ignore_one(),
             _ => works.reader.drop_one(),
         }
+        return Ok((heard, AfterReading::Delete));
     }
-    // What was handed on is kept by whom it went to, and a wish says nothing else.
-    let keep = !heard.is_empty() && !matches!(said, Comeback::Reply(_));
-    Ok(store.done(id, heard, now, keep).await?)
+    // What was handed on is kept by whom it went to, and a letter that is a wish says nothing else.
+    let then = if matches!(said, Comeback::Reply(_)) { AfterReading::Delete } else { AfterReading::Keep };
+    Ok((heard, then))
 }
 
 /// What a message says, in all the reports that it carries. It may be large, and is a stranger's: read beside the mail, not
@@ -112,7 +122,6 @@ fn ways_of(works: &Works, mail: &ReturnedMail, said: &Comeback) -> Vec<Addressed
 async fn follow(
     works: &Works,
     store: &Returned,
-    id: MessageId,
     way: Addressed,
     mail: &ReturnedMail,
     said: &Comeback,
@@ -147,7 +156,7 @@ async fn follow(
     if let (Some(list), false) = (&works.doors.suppressions, entries.is_empty()) {
         list.import(entries).await?;
     }
-    tell_sender(works, id, &known, &told, said).await?;
+    tell_sender(works, mail.id, &known, &told, said).await?;
     for n in &told {
         count(works, &known, n);
         if n.what == Back::Complained {
@@ -224,6 +233,8 @@ async fn tell_sender(works: &Works, id: MessageId, known: &Known, news: &[News],
         original,
     };
     let Some(notice) = notice::came_back(works, about, &recipients) else { return Ok(()) };
+    notice.tell(works);
+    let notice = notice.into_new();
     works.doors.spool.commit(notice.clone()).await.map_err(Waits::Notice)?;
     intake::enter(works, notice);
     Ok(())

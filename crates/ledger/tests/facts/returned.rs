@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::time::Duration;
 
-use repute_ledger::{Heard, Returned, ReturnedMail, ReturnedOptions};
+use repute_ledger::{AfterReading, Heard, Returned, ReturnedMail, ReturnedOptions};
 use repute_types::{Address, Content, MessageId, PartId, Timestamp};
 
 fn mail(n: u64, octets: usize) -> ReturnedMail {
@@ -73,8 +73,8 @@ async fn what_nobody_has_read_stays_unread_over_a_restart_and_news_is_news_once(
         store.keep(mail(n, 10)).await.unwrap();
     }
     let now = Timestamp(5000);
-    store.done(MessageId(1), vec![news(9, "ann@a.test")], now, true).await.unwrap();
-    store.done(MessageId(2), Vec::new(), now, false).await.unwrap();
+    store.done(MessageId(1), vec![news(9, "ann@a.test")], now, AfterReading::Keep).await.unwrap();
+    store.done(MessageId(2), Vec::new(), now, AfterReading::Delete).await.unwrap();
     drop(store);
     let store = open(dir.path(), ReturnedOptions::default());
     assert_eq!(store.unread(10).await.unwrap(), [MessageId(3)]);
