@@ -325,7 +325,7 @@ pub(crate) async fn cancel(
     let id = find(&app, &caller, &campaign).await?.id;
     // A task of its own: what is begun is ended, also where the client goes away.
     let control = app.control.clone();
-    let cancelling = tokio::spawn(async move { control.cancel_rest(&id.to_string()).await });
+    let cancelling = tokio::spawn(async move { control.cancel_campaign(&id.to_string()).await });
     let cancelled =
         cancelling.await.map_err(|_| Problem::new(problem::INTERNAL, "the server made a mistake: see its log"))?;
     Ok(Answer(cancelled?.into()))
