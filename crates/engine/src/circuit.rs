@@ -195,9 +195,13 @@ impl Circuits {
     }
 }
 
-/// Counts what became of recipients of one message.
-pub(crate) fn count_settled(works: &Works, meta: &MessageMeta, finished: &[Finished]) {
+/// Counts what became of recipients of one message, and those that a server has put off for the first time: where many are
+/// greylisted, the few who do not exist are a share of all who were asked about, not of those alone who are done.
+pub(crate) fn count_settled(works: &Works, meta: &MessageMeta, finished: &[Finished], put_off: usize) {
     let Some(account) = &meta.account else { return };
+    for _ in 0..put_off {
+        count(works, account, meta.labels.as_deref(), Told::Sent, &String::new);
+    }
     let reached = finished.iter().filter(|done| done.outcome.verdict == Verdict::Delivered);
     brake::know_delivered(works, meta, reached.map(|done| &done.recipient.address));
     for done in finished {
@@ -207,12 +211,13 @@ pub(crate) fn count_settled(works: &Works, meta: &MessageMeta, finished: &[Finis
         }
         let is_spam = || done.cause.is_some_and(|cause| cause.class == Class::Content.as_str());
         let told = match done.outcome.verdict {
-            Verdict::Failed if done.suppression == Suppression::Learnt => Told::SentToUnknown,
-            Verdict::Failed if is_spam() => Told::SentAsSpam,
-            _ => Told::Sent,
+            Verdict::Failed if done.suppression == Suppression::Learnt => [Told::SentToUnknown, Told::LaterUnknown],
+            Verdict::Failed if is_spam() => [Told::SentAsSpam, Told::LaterSpam],
+            _ if done.was_put_off => continue,
+            _ => [Told::Sent; 2],
         };
         let example = || format!("{}: {}", done.recipient.address, brief(&done.outcome.reason()));
-        count(works, account, meta.labels.as_deref(), told, &example);
+        count(works, account, meta.labels.as_deref(), told[usize::from(done.was_put_off)], &example);
     }
 }
 

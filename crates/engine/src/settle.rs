@@ -87,6 +87,8 @@ pub(crate) struct Finished {
     pub outcome: Outcome,
     pub cause: Option<Cause>,
     pub suppression: Suppression,
+    /// As [`is_put_off`] says, at the attempt before.
+    pub was_put_off: bool,
 }
 
 /// What the end of a recipient has to do with the list of those who are not written to.
@@ -120,7 +122,7 @@ pub(crate) fn settle(works: &Works, mut decided: Decided) {
     };
     tell(works, &decided, &sorted, &notices, next);
     suppress::learn(works, &decided.loaded, &sorted.finished);
-    circuit::count_settled(works, &decided.loaded.meta, &sorted.finished);
+    circuit::count_settled(works, &decided.loaded.meta, &sorted.finished, sorted.newly_put_off());
 
     let notices: Vec<_> = notices.into_iter().map(Written::into_new).collect();
     let Sorted { finished, waiting } = sorted;
@@ -157,18 +159,33 @@ struct Sorted {
     waiting: Vec<Waiting>,
 }
 
+impl Sorted {
+    fn newly_put_off(&self) -> usize {
+        let waiting = self.waiting.iter().filter(|one| !one.was_put_off);
+        waiting.filter(|one| one.pending.last.as_ref().is_some_and(is_put_off)).count()
+    }
+}
+
 /// A recipient that is tried again.
 struct Waiting {
     pending: Pending,
     cause: Option<Cause>,
+    /// As [`is_put_off`] says, at the attempt before.
+    was_put_off: bool,
+}
+
+/// A server was asked about the recipient, and wants to be asked again.
+fn is_put_off(outcome: &Outcome) -> bool {
+    outcome.verdict == Verdict::Deferred && outcome.culprit == Culprit::Receiver && outcome.stage >= Stage::Rcpt
 }
 
 /// Who is done, and who waits. What was deferred is done where its time is over or it is cancelled.
 fn sort(decided: &mut Decided, readings: &[Reading], cancelled: Option<&str>, is_over: bool) -> Sorted {
     let mut sorted = Sorted { finished: Vec::new(), waiting: Vec::new() };
     let outcomes = std::mem::take(&mut decided.outcomes);
-    let recipients = decided.loaded.part.recipients.iter().map(|pending| pending.recipient.clone());
-    for (n, (recipient, outcome)) in recipients.zip(outcomes).enumerate() {
+    for (n, (before, outcome)) in decided.loaded.part.recipients.iter().zip(outcomes).enumerate() {
+        let recipient = before.recipient.clone();
+        let was_put_off = before.last.as_ref().is_some_and(is_put_off);
         let outcome = match (outcome.verdict, cancelled) {
             (Verdict::Deferred, Some(why)) => cancelled_outcome(why),
             (Verdict::Deferred, None) if is_over => expired_outcome(Some(outcome)),
@@ -178,7 +195,7 @@ fn sort(decided: &mut Decided, readings: &[Reading], cancelled: Option<&str>, is
         let reading = readings.get(n).filter(|_| outcome.reply.is_some());
         let cause = reading.and_then(Reading::cause);
         if outcome.verdict == Verdict::Deferred {
-            sorted.waiting.push(Waiting { pending: Pending { recipient, last: Some(outcome) }, cause });
+            sorted.waiting.push(Waiting { pending: Pending { recipient, last: Some(outcome) }, cause, was_put_off });
             continue;
         }
         let suppression = match reading {
@@ -186,7 +203,7 @@ fn sort(decided: &mut Decided, readings: &[Reading], cancelled: Option<&str>, is
             Some(reading) if reading.suppresses() => Suppression::Learnt,
             _ => Suppression::None,
         };
-        sorted.finished.push(Finished { recipient, outcome, cause, suppression });
+        sorted.finished.push(Finished { recipient, outcome, cause, suppression, was_put_off });
     }
     sorted
 }
@@ -265,7 +282,7 @@ fn tell(works: &Works, decided: &Decided, sorted: &Sorted, notices: &[Written], 
     for done in sorted.finished.iter().filter(|done| done.suppression != Suppression::Known) {
         emit(&done.recipient, &done.outcome, done.cause, None);
     }
-    for Waiting { pending, cause } in &sorted.waiting {
+    for Waiting { pending, cause, .. } in &sorted.waiting {
         if let Some(outcome) = &pending.last {
             emit(&pending.recipient, outcome, *cause, Some(next));
         }

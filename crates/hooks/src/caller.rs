@@ -20,7 +20,7 @@ use repute_net::{Network, TlsPolicy};
 use repute_types::{Clock, Domain};
 use tokio::time::timeout;
 
-use self::connection::{Connection, Failure};
+use self::connection::{Connection, Failure, Head};
 use crate::guard;
 use crate::secret;
 use crate::target::{Host, is_localhost};
@@ -72,28 +72,28 @@ pub struct Caller {
 }
 
 impl Caller {
-    /// One request, within the webhook's time.
+    /// One request, within the webhook's time: the head of the answer is what has to come in it.
     pub async fn call(&self, webhook: &Webhook, pool: &Pool, letter: &Letter) -> Answer {
         match timeout(webhook.timeout, self.exchange(webhook, pool, letter)).await {
-            Ok(Ok(answer)) => answer,
+            Ok(Ok((connection, head))) => self.answered(pool, connection, head).await,
             Ok(Err(Failure(text))) => Answer::failed(text),
             Err(_) => Answer::failed(format!("no answer within {} s", webhook.timeout.as_secs_f64())),
         }
     }
 
-    async fn exchange(&self, webhook: &Webhook, pool: &Pool, letter: &Letter) -> Result<Answer, Failure> {
+    async fn exchange(&self, webhook: &Webhook, pool: &Pool, letter: &Letter) -> Result<(Connection, Head), Failure> {
         // The other side may have closed a connection that was kept; then a new one is made, once.
         if let Some(mut kept) = pool.take(self.clock.now())
             && let Ok(head) = kept.send(self.request(webhook, letter)?).await
         {
-            return Ok(self.answered(pool, kept, head).await);
+            return Ok((kept, head));
         }
         let mut new = self.connect(webhook).await?;
         let head = new.send(self.request(webhook, letter)?).await?;
-        Ok(self.answered(pool, new, head).await)
+        Ok((new, head))
     }
 
-    async fn answered(&self, pool: &Pool, connection: Connection, head: connection::Head) -> Answer {
+    async fn answered(&self, pool: &Pool, connection: Connection, head: Head) -> Answer {
         let answer = read(head.status(), head.headers());
         if connection::drain(head).await {
             pool.give(connection, self.clock.now());

@@ -4,7 +4,7 @@ mod world;
 
 use std::time::Duration;
 
-use repute_hooks::{Selection, Since};
+use repute_hooks::{Selection, Since, Webhook};
 use world::{Reply, World, webhook};
 
 const MINUTE: Duration = Duration::from_secs(60);
@@ -93,6 +93,20 @@ async fn days_in_which_the_server_was_off_are_no_days_of_failures() {
     assert_eq!((world.hooks.show("shop").await.unwrap().state, world.incidents().len()), ("active", 0));
     world.pass(DAY).await;
     assert_eq!(world.taken().len(), 3);
+    world.end().await;
+}
+
+/// The body, which nobody reads, had to end within the time as well: what had been answered with 200 was sent again for three days,
+/// and then the webhook was disabled.
+#[tokio::test(start_paused = true)]
+async fn who_answers_in_time_has_taken_it_however_long_the_body_goes_on() {
+    let world = World::new(|_, _| Reply::Endless).await;
+    let hasty = Webhook { timeout: Duration::from_millis(500), ..webhook("shop", world::URL) };
+    world.hooks.configure(vec![hasty]).await.unwrap();
+    world.send(1);
+    world.pass(DAY).await;
+    let shown = world.hooks.show("shop").await.unwrap();
+    assert_eq!((shown.taken, shown.waiting, world.requests().len()), (3, 0, 3), "{shown:?}");
     world.end().await;
 }
 

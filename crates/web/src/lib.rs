@@ -27,6 +27,7 @@ mod pace;
 mod pairs;
 mod postmark;
 mod problem;
+mod rights;
 mod router;
 mod serve;
 mod ses;

@@ -130,8 +130,9 @@ impl Control {
     pub async fn pause(&self, campaign: &str, reason: &str) -> Result<Campaign, BulkError> {
         let known = find(&self.works, campaign)?;
         let _turn = known.turn.lock().await;
-        match known.state() {
-            CampaignState::Running | CampaignState::Paused(_) => {}
+        match self.told(known.id).await?.state {
+            State::Running | State::Paused => {}
+            State::Done => return Err(done(&known)),
             _ => return Err(BulkError::Conflict(format!("the campaign {} does not run", known.name))),
         }
         change(&self.works, &known, CampaignState::Paused(reason.to_owned())).await?;
@@ -142,8 +143,10 @@ impl Control {
         let works = &self.works;
         let known = find(works, campaign)?;
         let turn = known.turn.lock().await;
-        if !matches!(known.state(), CampaignState::Paused(_)) {
-            return Err(BulkError::Conflict(format!("the campaign {} is not paused", known.name)));
+        match self.told(known.id).await?.state {
+            State::Paused => {}
+            State::Done => return Err(done(&known)),
+            _ => return Err(BulkError::Conflict(format!("the campaign {} is not paused", known.name))),
         }
         change(works, &known, CampaignState::Running).await?;
         drop(turn);
@@ -152,27 +155,29 @@ impl Control {
     }
 
     /// Nothing more is sent from the answer on; what is under way at that moment ends. Whoever was not written to yet is
-    /// taken out afterwards, also over a restart; what is done stays done.
+    /// taken out afterwards, also over a restart; what is done stays done. What went to everybody is not cancelled, and not
+    /// told as that.
     pub async fn cancel_campaign(&self, campaign: &str) -> Result<Campaign, BulkError> {
-        let works = &self.works;
-        let known = find(works, campaign)?;
-        let turn = known.turn.lock().await;
-        if !known.state().is_over() {
-            change(works, &known, CampaignState::Cancelling).await?;
-            works.bulk.cancelled.notify_one();
+        let known = find(&self.works, campaign)?;
+        match self.call_off(&known).await? {
+            Some(_) => self.told(known.id).await,
+            None => Err(done(&known)),
         }
-        drop(turn);
-        self.told(known.id).await
     }
 
-    /// The same for who asks for it: what went to everybody is not cancelled, and is not told as that.
-    pub async fn cancel_rest(&self, campaign: &str) -> Result<Campaign, BulkError> {
-        let told = self.campaign(campaign).await?;
-        if told.state == State::Done {
-            let text = format!("the campaign {} is done: it went to everybody, and nobody waits", told.campaign);
-            return Err(BulkError::Conflict(text));
+    /// How many were waiting for what is cancelled; `None` where it went to everybody.
+    pub(crate) async fn call_off(&self, known: &Known) -> Result<Option<u64>, BulkError> {
+        let _turn = known.turn.lock().await;
+        let told = self.told(known.id).await?;
+        match told.state {
+            State::Done => return Ok(None),
+            State::Cancelling | State::Cancelled => {}
+            State::Loading | State::Running | State::Paused => {
+                change(&self.works, known, CampaignState::Cancelling).await?;
+                self.works.bulk.cancelled.notify_one();
+            }
         }
-        self.cancel_campaign(campaign).await
+        Ok(Some(told.waiting))
     }
 
     /// By its name or its id; of several accounts' campaigns of one name, say `account/name`.
@@ -235,6 +240,10 @@ impl Control {
         row.circuit = circuit.filter(|_| matches!(row.state, State::Running | State::Paused | State::Loading));
         row
     }
+}
+
+fn done(known: &Known) -> BulkError {
+    BulkError::Conflict(format!("the campaign {} is done: nobody waits for it any more", known.name))
 }
 
 /// A letter that may be sent.

@@ -76,6 +76,7 @@ pub(crate) enum Told {
     SentAsSpam,
     /// News about what was counted as sent before.
     LaterUnknown,
+    LaterSpam,
     Complaint,
 }
 
@@ -179,11 +180,11 @@ impl Window {
     pub fn add(&mut self, told: Told, now: Timestamp, settings: &CircuitSettings) -> Option<Trouble> {
         let slice = self.slice(now, settings);
         slice.changed = true;
-        slice.sums.sent += u64::from(!matches!(told, Told::LaterUnknown | Told::Complaint));
+        slice.sums.sent += u64::from(matches!(told, Told::Sent | Told::SentToUnknown | Told::SentAsSpam));
         let trouble = match told {
             Told::Sent => return None,
             Told::SentToUnknown | Told::LaterUnknown => Trouble::Unknown,
-            Told::SentAsSpam => Trouble::Spam,
+            Told::SentAsSpam | Told::LaterSpam => Trouble::Spam,
             Told::Complaint => Trouble::Complaints,
         };
         match trouble {

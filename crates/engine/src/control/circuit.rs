@@ -65,12 +65,8 @@ impl Control {
         self.known(&subject, name)?;
         let mut cancelled = 0;
         for known in campaigns::under(&self.works, &subject) {
-            let id = known.id.to_string();
-            let waiting = self.campaign(&id).await.map_err(ControlError::Campaign)?.waiting;
-            if waiting > 0 {
-                self.cancel_campaign(&id).await.map_err(ControlError::Campaign)?;
-                cancelled += usize::try_from(waiting).unwrap_or(usize::MAX);
-            }
+            let waited = self.call_off(&known).await.map_err(ControlError::Campaign)?.unwrap_or_default();
+            cancelled += usize::try_from(waited).unwrap_or(usize::MAX);
         }
         let all = Selector { all: true, ..Selector::default() };
         let word = change::Word::Cancel(format!("cancelled by {who}"), Some(subject.clone()));

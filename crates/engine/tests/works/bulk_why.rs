@@ -1,6 +1,7 @@
 //! What is told of a campaign and its recipients.
 
 use repute_ledger::{Step, StepKind};
+use repute_types::EventKind;
 
 use crate::world::campaigns::*;
 use crate::world::*;
@@ -58,4 +59,13 @@ async fn a_launch_that_the_history_lost_is_remembered_by_the_spool() {
         let others = world.control().why_for(Some("shop"), about, 50).await.unwrap();
         assert!(others.steps.is_empty() && others.queued.is_empty(), "{:?}", others.steps);
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn accepted_says_how_many_a_campaign_goes_to() {
+    let mut world = World::new().await;
+    world.receiver("b.test", |_, _| "250 2.1.5 ok");
+    launched(&world, "autumn", &["a@b.test", "b@b.test", "c@b.test"]).await;
+    let is_it = |kind: &EventKind| matches!(kind, EventKind::Accepted { recipient_count: 3, .. });
+    assert_eq!(world.count(is_it), 1);
 }

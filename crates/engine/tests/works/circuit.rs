@@ -52,6 +52,29 @@ async fn a_list_of_people_who_do_not_exist_stops_its_account_until_a_person_goes
     world.stop().await;
 }
 
+/// Eleven of a good list of hundreds were too much: those whom their servers had put off were not counted yet.
+#[tokio::test(start_paused = true)]
+async fn who_is_greylisted_counts_among_those_who_were_written_to_and_counts_once() {
+    let mut world = World::with_ledger().await;
+    world.receiver("a.test", |to, times| match (to.starts_with("gone"), times) {
+        (true, _) => "550 5.1.1 no such user here",
+        (false, 1..=2) => "451 4.7.1 greylisted",
+        (false, _) => "250 2.1.5 ok",
+    });
+    for letter in 0..12 {
+        let here = (0..30).map(|n| format!("here{letter}-{n}@a.test"));
+        let to: Vec<String> = here.chain([format!("gone-{letter}@a.test")]).collect();
+        world.submit("me@example.com", &to.iter().map(String::as_str).collect::<Vec<_>>()).await.unwrap();
+        pass(MINUTE).await;
+    }
+    pass(HOUR).await;
+    assert_eq!(world.incidents(), [], "12 of 372");
+    send_to_nobody(&world, 0).await;
+    let opened = world.incidents().pop().unwrap();
+    assert!(opened.3.starts_with("19 of 379 recipients do not exist"), "{opened:?}");
+    world.stop().await;
+}
+
 /// Who held a part was read from its reason: one that an operator gave and that read like a circuit's was let go with it.
 #[tokio::test(start_paused = true)]
 async fn what_an_operator_holds_stays_held_whatever_its_reason_when_a_circuit_is_closed() {

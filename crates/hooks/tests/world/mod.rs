@@ -41,6 +41,8 @@ pub enum Reply {
     Redirect(&'static str),
     /// Nothing, with the connection open.
     Hang,
+    /// 200 at once, and a body that does not end.
+    Endless,
 }
 
 /// A request as the receiver got it.
@@ -277,6 +279,11 @@ async fn converse(mut stream: DuplexStream, script: Arc<Script>, requests: Arc<M
             Reply::Status(code) => {
                 requests.lock().unwrap()[place].taken = code < 300;
                 format!("HTTP/1.1 {code} So\r\n{}\r\n", if code == 204 { "" } else { "content-length: 0\r\n" })
+            }
+            Reply::Endless => {
+                requests.lock().unwrap()[place].taken = true;
+                stream.write_all(b"HTTP/1.1 200 So\r\ncontent-length: 1000\r\n\r\nand").await.unwrap();
+                return std::future::pending().await;
             }
             Reply::RetryAfter(s) => format!("HTTP/1.1 429 Slow\r\nretry-after: {s}\r\ncontent-length: 0\r\n\r\n"),
             Reply::Redirect(to) => format!("HTTP/1.1 302 There\r\nlocation: {to}\r\ncontent-length: 0\r\n\r\n"),

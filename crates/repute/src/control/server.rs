@@ -160,7 +160,7 @@ async fn answer(request: Request, services: &Services, stop: &mut watch::Receive
         Request::BulkLaunchV1 { campaign } => said(control.launch(&campaign).await),
         Request::BulkPauseV1 { campaign, reason } => said(control.pause(&campaign, &reason).await),
         Request::BulkResumeV1 { campaign } => said(control.resume(&campaign).await),
-        Request::BulkCancelV1 { campaign } => said(control.cancel_rest(&campaign).await),
+        Request::BulkCancelV1 { campaign } => said(control.cancel_campaign(&campaign).await),
         Request::BulkShowV1 { campaign } => said(control.campaign(&campaign).await),
         Request::BulkListV1 {} => said(control.campaigns().await),
         Request::BulkMayBeginV1(begin) => said(control.may_begin(&begin).await),

@@ -20,6 +20,7 @@ use crate::body::{self, Json};
 use crate::caller::{self, Caller};
 use crate::once::{self, Asked, Said};
 use crate::problem::{FieldFault, Problem};
+use crate::rights::{By, Sends};
 
 /// Messages that are accepted at the same time: enough to share a sync of the disk.
 const AT_ONCE: usize = 32;
@@ -66,11 +67,10 @@ pub(crate) struct BatchResult {
 )]
 pub(crate) async fn send(
     State(app): State<Arc<App>>,
-    caller: Caller,
+    caller: By<Sends>,
     headers: HeaderMap,
     batch: Json<Batch>,
 ) -> Result<Response, Problem> {
-    caller.sends()?;
     let Json { value, octets, .. } = &batch;
     let (count, most) = (value.messages.len(), app.limits.batch);
     if count == 0 || count > most {
@@ -85,7 +85,7 @@ pub(crate) async fn send(
     };
     let drafts = value.messages.iter().map(|message| draft(message)).collect();
     let asked = Asked { path: "/v1/messages/batch", headers: &headers, octets: &[&octets], say };
-    once::answer(&app, caller, asked, drafts).await
+    once::answer(&app, caller.0, asked, drafts).await
 }
 
 /// A batch counts as its messages; the request itself has been counted as one.

@@ -29,7 +29,7 @@ use crate::body::{Json, MaybeJson};
 use crate::caller::Caller;
 use crate::http::{Path, Query};
 use crate::problem::{self, FieldFault, Problem};
-use crate::settings::Action;
+use crate::rights::{By, Queues, Reads, Sends};
 
 pub(crate) use rows::Rows;
 
@@ -194,7 +194,7 @@ pub(crate) async fn find(app: &App, caller: &Caller, campaign: &str) -> Result<w
     responses((status = 201, description = "It takes recipients", body = Begun), Writing))]
 pub(crate) async fn begin(
     State(app): State<Arc<App>>,
-    caller: Caller,
+    caller: By<Sends>,
     begin: Json<Begin>,
 ) -> Result<(StatusCode, Answer<Begun>), Problem> {
     let account = caller.sends()?.name.to_string();
@@ -220,10 +220,9 @@ pub(crate) struct Listed {
     responses((status = 200, description = "A page, newest first", body = CampaignPage), Reading))]
 pub(crate) async fn list(
     State(app): State<Arc<App>>,
-    caller: Caller,
+    caller: By<Reads>,
     Query(listed): Query<Listed>,
 ) -> Result<Answer<CampaignPage>, Problem> {
-    caller.may(Action::Read)?;
     let limit = within(listed.limit)?;
     let after = listed.after.as_deref().map(str::parse::<MessageId>).transpose();
     let after = after.map_err(|_| Problem::new(problem::MALFORMED, "after: this is not the `next` of a page"))?;
@@ -241,10 +240,9 @@ pub(crate) async fn list(
     responses((status = 200, description = "Its state and counts", body = Campaign), Reading))]
 pub(crate) async fn show(
     State(app): State<Arc<App>>,
-    caller: Caller,
+    caller: By<Reads>,
     Path(campaign): Path<String>,
 ) -> Result<Answer<Campaign>, Problem> {
-    caller.may(Action::Read)?;
     let found = find(&app, &caller, &campaign).await?;
     Ok(Answer(found.into()))
 }
@@ -257,10 +255,9 @@ pub(crate) async fn show(
     responses((status = 202, description = "It runs", body = Campaign), Writing))]
 pub(crate) async fn launch(
     State(app): State<Arc<App>>,
-    caller: Caller,
+    caller: By<Sends>,
     Path(campaign): Path<String>,
 ) -> Result<(StatusCode, Answer<Campaign>), Problem> {
-    caller.sends()?;
     let id = find(&app, &caller, &campaign).await?.id;
     let launched = app.control.launch(&id.to_string()).await?;
     Ok((StatusCode::ACCEPTED, Answer(launched.into())))
@@ -282,11 +279,10 @@ pub(crate) struct Pause {
     responses((status = 200, description = "It is paused", body = Campaign), Writing))]
 pub(crate) async fn pause(
     State(app): State<Arc<App>>,
-    caller: Caller,
+    caller: By<Queues>,
     Path(campaign): Path<String>,
     MaybeJson(pause): MaybeJson<Pause>,
 ) -> Result<Answer<Campaign>, Problem> {
-    caller.may(Action::Queue)?;
     if pause.reason.as_deref().is_some_and(|reason| !is_line(reason)) {
         return Err(Problem::fields(vec![FieldFault::new("/reason", LINE_CURE)]));
     }
@@ -301,10 +297,9 @@ pub(crate) async fn pause(
     responses((status = 200, description = "It goes on", body = Campaign), Writing))]
 pub(crate) async fn resume(
     State(app): State<Arc<App>>,
-    caller: Caller,
+    caller: By<Queues>,
     Path(campaign): Path<String>,
 ) -> Result<Answer<Campaign>, Problem> {
-    caller.may(Action::Queue)?;
     let id = find(&app, &caller, &campaign).await?.id;
     Ok(Answer(app.control.resume(&id.to_string()).await?.into()))
 }
@@ -318,14 +313,13 @@ pub(crate) async fn resume(
     responses((status = 200, description = "Nothing more of it is sent", body = Campaign), Writing))]
 pub(crate) async fn cancel(
     State(app): State<Arc<App>>,
-    caller: Caller,
+    caller: By<Queues>,
     Path(campaign): Path<String>,
 ) -> Result<Answer<Campaign>, Problem> {
-    caller.may(Action::Queue)?;
     let id = find(&app, &caller, &campaign).await?.id;
     // A task of its own: what is begun is ended, also where the client goes away.
     let control = app.control.clone();
-    let cancelling = tokio::spawn(async move { control.cancel_rest(&id.to_string()).await });
+    let cancelling = tokio::spawn(async move { control.cancel_campaign(&id.to_string()).await });
     let cancelled =
         cancelling.await.map_err(|_| Problem::new(problem::INTERNAL, "the server made a mistake: see its log"))?;
     Ok(Answer(cancelled?.into()))

@@ -14,7 +14,7 @@ use crate::app::App;
 use crate::caller::Caller;
 use crate::http::Path;
 use crate::problem::{self, Problem};
-use crate::settings::Action;
+use crate::rights::{By, TakesBack};
 
 /// Steps that are read to know whether there was such a message.
 const STEPS: usize = 100;
@@ -53,12 +53,9 @@ impl From<Changes> for Changed {
 )]
 pub(crate) async fn cancel(
     State(app): State<Arc<App>>,
-    caller: Caller,
+    caller: By<TakesBack>,
     Path(id): Path<String>,
 ) -> Result<Answer<Changed>, Problem> {
-    if caller.may(Action::Queue).is_err() {
-        caller.sends()?;
-    }
     let account = caller.account().map(str::to_owned);
     let selector = Selector { ids: vec![id.clone()], account, ..Selector::default() };
     let changes = app.control.cancel(&selector, &caller.said_by()).await?;

@@ -17,7 +17,7 @@ use crate::app::App;
 use crate::body::Json;
 use crate::caller::Caller;
 use crate::problem::{self, Problem};
-use crate::settings::Action;
+use crate::rights::{By, CancelsCircuits, Operates, Reads};
 
 /// What is stopped, and why.
 #[derive(Debug, Serialize, ToSchema)]
@@ -51,8 +51,7 @@ pub(crate) struct Circuits {
 /// List what is stopped, and why
 #[utoipa::path(get, path = "/v1/circuits", operation_id = "listCircuits", tag = "circuits",
     responses((status = 200, description = "Open circuits, of the token's account where it has one", body = Circuits), Reading))]
-pub(crate) async fn list(State(app): State<Arc<App>>, caller: Caller) -> Result<Answer<Circuits>, Problem> {
-    caller.may(Action::Read)?;
+pub(crate) async fn list(State(app): State<Arc<App>>, caller: By<Reads>) -> Result<Answer<Circuits>, Problem> {
     Ok(Answer(Circuits { circuits: seen(&app, &caller) }))
 }
 
@@ -108,10 +107,9 @@ pub(crate) struct Named {
     responses((status = 200, description = "What goes on, and what is still held", body = Continued), Writing))]
 pub(crate) async fn go_on(
     State(app): State<Arc<App>>,
-    caller: Caller,
+    caller: By<Operates>,
     named: Json<Named>,
 ) -> Result<Answer<Continued>, Problem> {
-    caller.operates()?;
     Ok(Answer(app.control.continue_circuit(&named.value.name, &caller.said_by()).await?.into()))
 }
 
@@ -122,19 +120,14 @@ pub(crate) async fn go_on(
     responses((status = 200, description = "How many parts are not sent any more", body = Changed), Writing))]
 pub(crate) async fn cancel(
     State(app): State<Arc<App>>,
-    caller: Caller,
+    caller: By<CancelsCircuits>,
     named: Json<Named>,
 ) -> Result<Answer<Changed>, Problem> {
     let name = &named.value.name;
-    match caller.account() {
-        Some(mine) => {
-            caller.may(Action::Queue)?;
-            if name != mine && name.split_once('/').is_none_or(|(account, _)| account != mine) {
-                let detail = format!("no circuit {name:?} of this account is open: GET /v1/circuits has the names");
-                return Err(Problem::new(problem::NOT_FOUND, detail));
-            }
-        }
-        None => caller.operates()?,
+    let is_of = |mine: &str| name == mine || name.split_once('/').is_some_and(|(account, _)| account == mine);
+    if caller.account().is_some_and(|mine| !is_of(mine)) {
+        let detail = format!("no circuit {name:?} of this account is open: GET /v1/circuits has the names");
+        return Err(Problem::new(problem::NOT_FOUND, detail));
     }
     Ok(Answer(app.control.cancel_circuit(&named.value.name, &caller.said_by()).await?.into()))
 }

@@ -31,6 +31,7 @@ use crate::app::App;
 use crate::caller::Caller;
 use crate::http::{Query, Stopping};
 use crate::problem::{self, Problem};
+use crate::rights::{By, Reads};
 use crate::settings::Action;
 
 #[derive(Debug, Default, Deserialize, IntoParams)]
@@ -60,11 +61,10 @@ pub(crate) struct Wanted {
     responses((status = 200, description = "Events as they happen", body = String, content_type = "text/event-stream"), Reading))]
 pub(crate) async fn follow(
     State(app): State<Arc<App>>,
-    caller: Caller,
+    caller: By<Reads>,
     Query(wanted): Query<Wanted>,
     parts: Parts,
 ) -> Result<Response, Problem> {
-    caller.may(Action::Read)?;
     let since = begin(&parts, wanted.since.as_deref())?;
     let filter = filter(&caller, wanted)?;
     let place = app.followers.enter(&caller.token.name, &app)?;
@@ -72,7 +72,7 @@ pub(crate) async fn follow(
         return Err(Problem::unavailable("the server is stopping: ask again in a moment"));
     };
     let events = app.hooks.feed().subscribe(since, filter);
-    let follower = Follower { events, app, caller, stop, begun: false, _place: place };
+    let follower = Follower { events, app, caller: caller.0, stop, begun: false, _place: place };
     let fields = [
         (CONTENT_TYPE, "text/event-stream; charset=utf-8"),
         // nginx: what comes is passed on as it comes.

@@ -15,10 +15,10 @@ use super::problems::Writing;
 use super::submit::Accepted;
 use crate::app::App;
 use crate::body::{self, Raw, is_json, wrong_media};
-use crate::caller::Caller;
 use crate::http::Query;
 use crate::once::{self, Asked, Said};
 use crate::problem::Problem;
+use crate::rights::{By, Sends};
 
 /// For a whole message (`message/rfc822`), whose body has no place for them.
 #[derive(Debug, Default, Deserialize, IntoParams)]
@@ -71,18 +71,17 @@ pub(crate) struct Key {
 )]
 pub(crate) async fn send(
     State(app): State<Arc<App>>,
-    caller: Caller,
+    caller: By<Sends>,
     headers: HeaderMap,
     uri: Uri,
     Query(beside): Query<Beside>,
     body: Raw,
 ) -> Result<Response, Problem> {
-    caller.sends()?;
     let draft = draft(&app, beside, &body)?;
     let query = uri.query().unwrap_or_default();
     let octets: &[&[u8]] = &[body.media.as_bytes(), query.as_bytes(), &body.octets];
     let asked = Asked { path: "/v1/messages", headers: &headers, octets, say };
-    once::answer(&app, caller, asked, vec![Ok(draft)]).await
+    once::answer(&app, caller.0, asked, vec![Ok(draft)]).await
 }
 
 fn say(mut results: Results) -> Said {

@@ -19,7 +19,7 @@ use crate::app::App;
 use crate::body::Json;
 use crate::caller::Caller;
 use crate::problem::{FieldFault, Problem};
-use crate::settings::Action;
+use crate::rights::{By, Operates, Reads};
 
 /// Whether mail of a domain may leave from an address.
 #[derive(Debug, Serialize, ToSchema)]
@@ -121,8 +121,7 @@ impl Permits {
 /// For the domains of the token's account; all without one.
 #[utoipa::path(get, path = "/v1/permits", operation_id = "listPermits", tag = "trust",
     responses((status = 200, description = "Each address with each domain", body = Permits), Reading))]
-pub(crate) async fn list(State(app): State<Arc<App>>, caller: Caller) -> Result<Answer<Permits>, Problem> {
-    caller.may(Action::Read)?;
+pub(crate) async fn list(State(app): State<Arc<App>>, caller: By<Reads>) -> Result<Answer<Permits>, Problem> {
     Ok(Answer(Permits::of(app.control.permits(), &caller)))
 }
 
@@ -204,10 +203,9 @@ impl SayWord {
     responses((status = 200, description = "What holds now", body = Permits), Writing))]
 pub(crate) async fn allow(
     State(app): State<Arc<App>>,
-    caller: Caller,
+    caller: By<Operates>,
     word: Json<SayWord>,
 ) -> Result<Answer<Permits>, Problem> {
-    caller.operates()?;
     let said = word.value.said(Word::Allow, caller.said_by())?;
     Ok(Answer(Permits::of(app.control.say(said).await?, &caller)))
 }
@@ -217,10 +215,9 @@ pub(crate) async fn allow(
     responses((status = 200, description = "What holds now", body = Permits), Writing))]
 pub(crate) async fn suspend(
     State(app): State<Arc<App>>,
-    caller: Caller,
+    caller: By<Operates>,
     word: Json<SayWord>,
 ) -> Result<Answer<Permits>, Problem> {
-    caller.operates()?;
     let said = word.value.said(Word::Suspend, caller.said_by())?;
     Ok(Answer(Permits::of(app.control.say(said).await?, &caller)))
 }
@@ -230,10 +227,9 @@ pub(crate) async fn suspend(
     responses((status = 200, description = "What holds now", body = Permits), Writing))]
 pub(crate) async fn reset(
     State(app): State<Arc<App>>,
-    caller: Caller,
+    caller: By<Operates>,
     back: Json<TakeBack>,
 ) -> Result<Answer<Permits>, Problem> {
-    caller.operates()?;
     let mut faults = Vec::new();
     let About(address, domain) = about(back.value.address.as_deref(), back.value.domain.as_deref(), &mut faults);
     if !faults.is_empty() {
@@ -287,8 +283,7 @@ pub(crate) struct Checks {
 /// About the domains of the token's account; without one also about every address.
 #[utoipa::path(get, path = "/v1/checks", operation_id = "listChecks", tag = "trust",
     responses((status = 200, description = "Each check about each subject", body = Checks), Reading))]
-pub(crate) async fn checks(State(app): State<Arc<App>>, caller: Caller) -> Result<Answer<Checks>, Problem> {
-    caller.may(Action::Read)?;
+pub(crate) async fn checks(State(app): State<Arc<App>>, caller: By<Reads>) -> Result<Answer<Checks>, Problem> {
     let sees = |row: &CheckRow| match &row.domain {
         Some(domain) => caller.sees(domain),
         None => caller.account().is_none(),
@@ -299,8 +294,7 @@ pub(crate) async fn checks(State(app): State<Arc<App>>, caller: Caller) -> Resul
 /// Look again now instead of at the next time
 #[utoipa::path(post, path = "/v1/checks", operation_id = "repeatChecks", tag = "trust",
     responses((status = 202, description = "The checks that permits need are made; what they find is listed in a moment"), Writing))]
-pub(crate) async fn recheck(State(app): State<Arc<App>>, caller: Caller) -> Result<StatusCode, Problem> {
-    caller.operates()?;
+pub(crate) async fn recheck(State(app): State<Arc<App>>, _: By<Operates>) -> Result<StatusCode, Problem> {
     app.control.recheck(Vec::new());
     Ok(StatusCode::ACCEPTED)
 }

@@ -20,7 +20,7 @@ use crate::body::Json;
 use crate::caller::Caller;
 use crate::http::Query;
 use crate::problem::{self, FieldFault, Problem};
-use crate::settings::Action;
+use crate::rights::{By, Queues, Reads};
 
 /// What waits of one message for one domain.
 #[derive(Debug, Serialize, ToSchema)]
@@ -121,10 +121,9 @@ pub(crate) struct Which {
 )]
 pub(crate) async fn list(
     State(app): State<Arc<App>>,
-    caller: Caller,
+    caller: By<Reads>,
     Query(which): Query<Which>,
 ) -> Result<Answer<QueuePage>, Problem> {
-    caller.may(Action::Read)?;
     let limit = within(which.limit)?;
     let wrong = |what: &str, why: String| Problem::new(problem::MALFORMED, format!("{what}: {why}"));
     let selector = Selector {
@@ -228,10 +227,9 @@ impl Selection {
     responses((status = 200, description = "It waits until it is released", body = Changed), Writing))]
 pub(crate) async fn hold(
     State(app): State<Arc<App>>,
-    caller: Caller,
+    caller: By<Queues>,
     selection: Json<Selection>,
 ) -> Result<Answer<Changed>, Problem> {
-    caller.may(Action::Queue)?;
     let (selector, reason) = selection.value.selector(&caller)?;
     Ok(Answer(app.control.hold(&selector, &reason).await?.into()))
 }
@@ -244,10 +242,9 @@ pub(crate) async fn hold(
     responses((status = 200, description = "What goes on, and what is still held", body = Continued), Writing))]
 pub(crate) async fn release(
     State(app): State<Arc<App>>,
-    caller: Caller,
+    caller: By<Queues>,
     selection: Json<Selection>,
 ) -> Result<Answer<Continued>, Problem> {
-    caller.may(Action::Queue)?;
     let (selector, _) = selection.value.selector(&caller)?;
     Ok(Answer(app.control.release(&selector).await?.into()))
 }
@@ -260,10 +257,9 @@ pub(crate) async fn release(
     responses((status = 200, description = "What is tried now, and what is not", body = Continued), Writing))]
 pub(crate) async fn retry(
     State(app): State<Arc<App>>,
-    caller: Caller,
+    caller: By<Queues>,
     selection: Json<Selection>,
 ) -> Result<Answer<Continued>, Problem> {
-    caller.may(Action::Queue)?;
     let (selector, _) = selection.value.selector(&caller)?;
     Ok(Answer(app.control.retry(&selector).await?.into()))
 }
@@ -273,10 +269,9 @@ pub(crate) async fn retry(
     responses((status = 200, description = "It is not sent any more", body = Changed), Writing))]
 pub(crate) async fn cancel(
     State(app): State<Arc<App>>,
-    caller: Caller,
+    caller: By<Queues>,
     selection: Json<Selection>,
 ) -> Result<Answer<Changed>, Problem> {
-    caller.may(Action::Queue)?;
     let (selector, _) = selection.value.selector(&caller)?;
     Ok(Answer(app.control.cancel(&selector, &caller.said_by()).await?.into()))
 }

@@ -17,7 +17,7 @@ use crate::app::App;
 use crate::caller::Caller;
 use crate::http::{Path, Query};
 use crate::problem::{self, Problem};
-use crate::settings::Action;
+use crate::rights::{By, Reads};
 
 /// A report that came.
 #[derive(Debug, Serialize, ToSchema)]
@@ -174,7 +174,6 @@ pub(crate) struct Lately {
 
 /// The domains that are asked about; none: all of them.
 fn domains(caller: &Caller, asked: Option<String>) -> Result<Vec<Domain>, Problem> {
-    caller.may(Action::Read)?;
     match asked {
         Some(name) => {
             let domain = Domain::parse(&name)
@@ -193,7 +192,7 @@ fn domains(caller: &Caller, asked: Option<String>) -> Result<Vec<Domain>, Proble
     responses((status = 200, description = "The last ones, newest first", body = ReportList), Reading))]
 pub(crate) async fn list(
     State(app): State<Arc<App>>,
-    caller: Caller,
+    caller: By<Reads>,
     Query(about): Query<About>,
 ) -> Result<Answer<ReportList>, Problem> {
     let domains = domains(&caller, about.domain)?;
@@ -211,10 +210,9 @@ pub(crate) async fn list(
     responses((status = 200, description = "Who sent, what passed, what failed", body = WholeReport), Reading))]
 pub(crate) async fn show(
     State(app): State<Arc<App>>,
-    caller: Caller,
+    caller: By<Reads>,
     Path(id): Path<String>,
 ) -> Result<Answer<WholeReport>, Problem> {
-    caller.may(Action::Read)?;
     let none = || Problem::new(problem::NOT_FOUND, "there is no such report: GET /v1/reports has their numbers");
     let id: i64 = id.parse().map_err(|_| none())?;
     let ReportDetail { summary, records, failures } = app.control.report(id).await?.ok_or_else(none)?;
@@ -233,7 +231,7 @@ pub(crate) async fn show(
     responses((status = 200, description = "Addresses, by the domain in From", body = Sources), Reading))]
 pub(crate) async fn sources(
     State(app): State<Arc<App>>,
-    caller: Caller,
+    caller: By<Reads>,
     Query(lately): Query<Lately>,
 ) -> Result<Answer<Sources>, Problem> {
     let domains = domains(&caller, lately.domain)?;

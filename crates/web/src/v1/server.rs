@@ -12,9 +12,8 @@ use super::circuits::{self, Circuit};
 use super::permits::CheckResult;
 use super::problems::Reading;
 use crate::app::App;
-use crate::caller::Caller;
 use crate::problem::Problem;
-use crate::settings::Action;
+use crate::rights::{By, Reads};
 
 /// What the server is doing. A token of an account sees what of it is that account's: its circuits. What sites and rates
 /// do, all accounts share.
@@ -104,8 +103,7 @@ impl From<PaceRow> for Pace {
 /// What the server is doing
 #[utoipa::path(get, path = "/v1/status", operation_id = "showStatus", tag = "server",
     responses((status = 200, description = "Queue, sessions, sites, and what is stopped", body = ServerStatus), Reading))]
-pub(crate) async fn status(State(app): State<Arc<App>>, caller: Caller) -> Result<Answer<ServerStatus>, Problem> {
-    caller.may(Action::Read)?;
+pub(crate) async fn status(State(app): State<Arc<App>>, caller: By<Reads>) -> Result<Answer<ServerStatus>, Problem> {
     let circuits = circuits::seen(&app, &caller);
     if caller.account().is_some() {
         return Ok(Answer(ServerStatus { circuits, ..ServerStatus::default() }));
@@ -166,8 +164,7 @@ pub(crate) struct Domains {
 /// Those of the token's account; all without one.
 #[utoipa::path(get, path = "/v1/domains", operation_id = "listDomains", tag = "server",
     responses((status = 200, description = "Domains, the records that they need, and what was found", body = Domains), Reading))]
-pub(crate) async fn domains(State(app): State<Arc<App>>, caller: Caller) -> Result<Answer<Domains>, Problem> {
-    caller.may(Action::Read)?;
+pub(crate) async fn domains(State(app): State<Arc<App>>, caller: By<Reads>) -> Result<Answer<Domains>, Problem> {
     let found = app.control.domains().into_iter().filter(|domain| caller.sees(&domain.name));
     let checks = app.control.checks();
     let about = |name: &repute_types::Domain| {
@@ -209,8 +206,7 @@ pub(crate) struct Egresses {
 /// Those that mail of the token's account may leave from; all without one.
 #[utoipa::path(get, path = "/v1/egress", operation_id = "listEgress", tag = "server",
     responses((status = 200, description = "Addresses and their EHLO names", body = Egresses), Reading))]
-pub(crate) async fn egress(State(app): State<Arc<App>>, caller: Caller) -> Result<Answer<Egresses>, Problem> {
-    caller.may(Action::Read)?;
+pub(crate) async fn egress(State(app): State<Arc<App>>, caller: By<Reads>) -> Result<Answer<Egresses>, Problem> {
     let view = |egress: repute_engine::control::EgressRow| EgressView {
         ehlo: egress.ehlo.to_string(),
         ipv4: egress.v4.map(|ip| ip.to_string()),

@@ -11,10 +11,9 @@ use utoipa::{IntoParams, ToSchema};
 use super::problems::Reading;
 use super::view::{self, MessageView};
 use crate::app::App;
-use crate::caller::Caller;
 use crate::http::{Path, Query};
 use crate::problem::{self, Problem};
-use crate::settings::Action;
+use crate::rights::{By, Reads};
 
 /// Steps of one message at most.
 const STEPS: usize = 10_000;
@@ -30,10 +29,9 @@ const STEPS: usize = 10_000;
 )]
 pub(crate) async fn message(
     State(app): State<Arc<App>>,
-    caller: Caller,
+    caller: By<Reads>,
     Path(id): Path<String>,
 ) -> Result<Answer<MessageView>, Problem> {
-    caller.may(Action::Read)?;
     let unknown = || {
         let id: String = id.chars().take(40).collect();
         Problem::new(problem::NOT_FOUND, format!("nothing is known of a message {id}"))
@@ -74,11 +72,10 @@ pub(crate) struct RecipientHistory {
 )]
 pub(crate) async fn recipient(
     State(app): State<Arc<App>>,
-    caller: Caller,
+    caller: By<Reads>,
     Path(address): Path<String>,
     Query(last): Query<Last>,
 ) -> Result<Answer<RecipientHistory>, Problem> {
-    caller.may(Action::Read)?;
     let limit = within(last.limit)?;
     let address: Address = address
         .parse()

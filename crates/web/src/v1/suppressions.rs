@@ -22,7 +22,7 @@ use crate::body::Json;
 use crate::caller::Caller;
 use crate::http::Query;
 use crate::problem::{self, FieldFault, Problem};
-use crate::settings::Action;
+use crate::rights::{By, Reads, Suppresses};
 
 /// An address that is left alone.
 #[derive(Debug, Serialize, ToSchema)]
@@ -128,10 +128,9 @@ fn selection(
     responses((status = 200, description = "A page of the list", body = SuppressionPage), Reading))]
 pub(crate) async fn list(
     State(app): State<Arc<App>>,
-    caller: Caller,
+    caller: By<Reads>,
     Query(listed): Query<Listed>,
 ) -> Result<Answer<SuppressionPage>, Problem> {
-    caller.may(Action::Read)?;
     let limit = within(listed.limit)?;
     let selection = selection(&caller, listed.address.as_deref(), listed.domain.as_deref(), listed.why)?;
     let (store, now) = (store(&app)?, app.control.now());
@@ -276,10 +275,9 @@ impl Suppress {
     responses((status = 201, description = "Nothing is sent to it from now on", body = Suppression), Writing))]
 pub(crate) async fn add(
     State(app): State<Arc<App>>,
-    caller: Caller,
+    caller: By<Suppresses>,
     suppress: Json<Suppress>,
 ) -> Result<(StatusCode, Answer<Suppression>), Problem> {
-    caller.may(Action::Suppress)?;
     let entry = suppress.value.entry(caller.account(), app.control.now())?;
     let answer = Suppression::from(&entry);
     store(&app)?.add(entry).await.map_err(|e| Problem::unavailable(e.to_string()))?;
@@ -313,10 +311,9 @@ pub(crate) struct ReleasedAnswer {
     responses((status = 200, description = "How many entries were taken away", body = ReleasedAnswer), Reading))]
 pub(crate) async fn release(
     State(app): State<Arc<App>>,
-    caller: Caller,
+    caller: By<Suppresses>,
     Query(released): Query<Released>,
 ) -> Result<Answer<ReleasedAnswer>, Problem> {
-    caller.may(Action::Suppress)?;
     let selection = selection(&caller, Some(&released.address), None, released.why)?;
     let (address, why, store) = (selection.address.clone(), selection.why, store(&app)?);
     let done = store.release(selection).await.map_err(unreadable)?.entries;

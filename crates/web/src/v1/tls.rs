@@ -12,9 +12,9 @@ use utoipa::{IntoParams, ToSchema};
 
 use super::problems::Reading;
 use crate::app::App;
-use crate::caller::Caller;
 use crate::http::Query;
 use crate::problem::{self, Problem};
+use crate::rights::{By, Operates};
 
 const ROWS_MOST: usize = 1000;
 
@@ -66,10 +66,9 @@ pub(crate) struct TlsDay {
     responses((status = 200, description = "What was counted today, or yesterday", body = TlsDay), Reading))]
 pub(crate) async fn list(
     State(app): State<Arc<App>>,
-    caller: Caller,
+    _: By<Operates>,
     Query(asked): Query<Asked>,
 ) -> Result<Answer<TlsDay>, Problem> {
-    caller.operates()?;
     let domain = asked.domain.as_deref().map(Domain::parse).transpose();
     let domain = domain.map_err(|why| Problem::new(problem::MALFORMED, format!("domain: {why}")))?;
     let yesterday = asked.yesterday.unwrap_or_default();

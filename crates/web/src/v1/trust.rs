@@ -13,9 +13,9 @@ use utoipa::{IntoParams, ToSchema};
 use super::problems::Reading;
 use super::show::within;
 use crate::app::App;
-use crate::caller::Caller;
 use crate::http::Query;
 use crate::problem::{self, Problem};
+use crate::rights::{By, SeesTheServer};
 
 /// Something that lowers trust or needs a person.
 #[derive(Debug, Serialize, ToSchema)]
@@ -69,10 +69,9 @@ pub(crate) struct Closed {
     responses((status = 200, description = "Open incidents, and closed ones where they are asked for", body = Incidents), Reading))]
 pub(crate) async fn incidents(
     State(app): State<Arc<App>>,
-    caller: Caller,
+    _: By<SeesTheServer>,
     Query(asked): Query<Closed>,
 ) -> Result<Answer<Incidents>, Problem> {
-    caller.sees_the_server()?;
     let closed = match asked.closed {
         None | Some(0) => 0,
         limit => within(limit)?,
@@ -144,10 +143,9 @@ const MONTH: Duration = Duration::from_secs(30 * 24 * 3600);
     responses((status = 200, description = "What changed, and the points of each pair", body = TrustHistory), Reading))]
 pub(crate) async fn history(
     State(app): State<Arc<App>>,
-    caller: Caller,
+    _: By<SeesTheServer>,
     Query(span): Query<Span>,
 ) -> Result<Answer<TrustHistory>, Problem> {
-    caller.sees_the_server()?;
     let limit = within(span.limit)?;
     let since = match span.since.map(|text| text.parse::<Timestamp>()).transpose() {
         Ok(since) => since.unwrap_or(app.control.now() - MONTH),

@@ -16,7 +16,7 @@ use crate::body::Json;
 use crate::caller::Caller;
 use crate::http::Path;
 use crate::problem::{self, FieldFault, Problem};
-use crate::settings::Action;
+use crate::rights::{By, Operates, Reads};
 
 /// A webhook and how it stands.
 #[derive(Debug, Serialize, ToSchema)]
@@ -94,8 +94,7 @@ pub(crate) struct Webhooks {
 /// Those of the token's account; all without one.
 #[utoipa::path(get, path = "/v1/webhooks", operation_id = "listWebhooks", tag = "webhooks",
     responses((status = 200, description = "Each, and how it stands", body = Webhooks), Reading))]
-pub(crate) async fn list(State(app): State<Arc<App>>, caller: Caller) -> Result<Answer<Webhooks>, Problem> {
-    caller.may(Action::Read)?;
+pub(crate) async fn list(State(app): State<Arc<App>>, caller: By<Reads>) -> Result<Answer<Webhooks>, Problem> {
     let mut found = app.hooks.list().await?;
     found.retain(|webhook| is_mine(&caller, webhook));
     Ok(Answer(Webhooks { webhooks: found.into_iter().map(Webhook::from).collect() }))
@@ -119,10 +118,9 @@ async fn find(app: &App, caller: &Caller, name: &str) -> Result<Shown, Problem> 
     responses((status = 200, description = "How it stands", body = Webhook), Reading))]
 pub(crate) async fn show(
     State(app): State<Arc<App>>,
-    caller: Caller,
+    caller: By<Reads>,
     Path(name): Path<String>,
 ) -> Result<Answer<Webhook>, Problem> {
-    caller.may(Action::Read)?;
     Ok(Answer(find(&app, &caller, &name).await?.into()))
 }
 
@@ -151,10 +149,9 @@ impl From<Tried> for Test {
     responses((status = 200, description = "What the receiver answered", body = Test), Writing))]
 pub(crate) async fn test(
     State(app): State<Arc<App>>,
-    caller: Caller,
+    _: By<Operates>,
     Path(name): Path<String>,
 ) -> Result<Answer<Test>, Problem> {
-    caller.operates()?;
     Ok(Answer(app.hooks.test(&name).await?.into()))
 }
 
@@ -166,10 +163,9 @@ pub(crate) async fn test(
     responses((status = 200, description = "It pauses", body = Webhook), Writing))]
 pub(crate) async fn pause(
     State(app): State<Arc<App>>,
-    caller: Caller,
+    _: By<Operates>,
     Path(name): Path<String>,
 ) -> Result<Answer<Webhook>, Problem> {
-    caller.operates()?;
     app.hooks.pause(&name).await?;
     Ok(Answer(app.hooks.show(&name).await?.into()))
 }
@@ -180,10 +176,9 @@ pub(crate) async fn pause(
     responses((status = 200, description = "It goes on", body = Webhook), Writing))]
 pub(crate) async fn resume(
     State(app): State<Arc<App>>,
-    caller: Caller,
+    _: By<Operates>,
     Path(name): Path<String>,
 ) -> Result<Answer<Webhook>, Problem> {
-    caller.operates()?;
     app.hooks.resume(&name).await?;
     Ok(Answer(app.hooks.show(&name).await?.into()))
 }
@@ -262,11 +257,10 @@ pub(crate) struct SentAgain {
     responses((status = 200, description = "How many are sent again", body = SentAgain), Writing))]
 pub(crate) async fn redeliver(
     State(app): State<Arc<App>>,
-    caller: Caller,
+    _: By<Operates>,
     Path(name): Path<String>,
     again: Json<Again>,
 ) -> Result<Answer<SentAgain>, Problem> {
-    caller.operates()?;
     let done = app.hooks.redeliver(&name, again.value.selection()?).await?;
     Ok(Answer(SentAgain { events: done.events }))
 }

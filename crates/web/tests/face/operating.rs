@@ -1,6 +1,6 @@
 //! What an operator may do: permits, incidents, circuits, webhooks; and what others may see of it.
 
-use crate::world::{JSON, NEWS, OPERATOR, READER, SHOP, World};
+use crate::world::{JSON, METRICS, NEWS, OPERATOR, READER, SHOP, World};
 use repute_ledger::Opened;
 use repute_types::Timestamp;
 use serde_json::json;
@@ -181,5 +181,28 @@ async fn webhooks_are_shown_tested_paused_and_sent_to_again() {
     for path in ["test", "pause", "resume"] {
         assert_eq!(post(SHOP, path, "").await.status, 403);
     }
+    world.end().await;
+}
+
+/// It was told what is wrong with its document first, after that had been read: a token that may only read heard of a
+/// wrong selection by what it would have taken out of the queue.
+#[tokio::test]
+async fn who_may_not_do_a_thing_hears_that_whatever_else_is_wrong() {
+    let world = World::new().await;
+    let described: serde_json::Value = serde_json::from_str(&repute_web::description()).unwrap();
+    let mut asked = 0;
+    for (path, operations) in
+        described["paths"].as_object().unwrap().iter().filter(|(path, _)| path.starts_with("/v1/"))
+    {
+        let path = path.replace('{', "no-").replace('}', "");
+        for method in operations.as_object().unwrap().keys() {
+            let request = format!("{} {path}?no=such", method.to_uppercase());
+            let answer = world.ask(&request, &[METRICS, JSON], b"{").await;
+            assert_eq!(answer.status, 403, "{request}: {answer:?}");
+            assert!(answer.json()["detail"].as_str().unwrap().contains("the token `metrics` may not"), "{answer:?}");
+            asked += 1;
+        }
+    }
+    assert!(asked > 40, "{asked}");
     world.end().await;
 }

@@ -15,8 +15,8 @@ use utoipa::ToSchema;
 use super::Begin;
 use crate::app::App;
 use crate::body::Json;
-use crate::caller::Caller;
 use crate::problem::{FieldFault, Problem};
+use crate::rights::{By, Sends};
 use crate::v1::problems::Writing;
 
 /// Addresses that somebody wants to write to.
@@ -76,7 +76,7 @@ impl From<Refused> for RefusedRow {
     responses((status = 200, description = "What would not be written to, and why", body = Checked), Writing))]
 pub(crate) async fn check(
     State(app): State<Arc<App>>,
-    caller: Caller,
+    caller: By<Sends>,
     check: Json<Check>,
 ) -> Result<Answer<Checked>, Problem> {
     let account = caller.sends()?.name.to_string();
@@ -179,7 +179,7 @@ const PREVIEWS: usize = 100;
     responses((status = 200, description = "The messages; nothing is kept or sent", body = Previews), Writing))]
 pub(crate) async fn preview(
     State(app): State<Arc<App>>,
-    caller: Caller,
+    caller: By<Sends>,
     preview: Json<Preview>,
 ) -> Result<Answer<Previews>, Problem> {
     let account = caller.sends()?.name.to_string();

@@ -22,9 +22,9 @@ use super::find;
 use super::rows::{Read, Rows};
 use crate::app::App;
 use crate::body;
-use crate::caller::Caller;
 use crate::http::{Path, Query};
 use crate::problem::{self, Problem};
+use crate::rights::{By, Sends};
 use crate::v1::problems::Writing;
 
 /// Rows of one batch, and octets of them.
@@ -76,12 +76,11 @@ pub(crate) struct Taken {
     responses((status = 200, description = "They are in the list", body = Taken), Writing))]
 pub(crate) async fn add(
     State(app): State<Arc<App>>,
-    caller: Caller,
+    caller: By<Sends>,
     Path(campaign): Path<String>,
     Query(place): Query<Place>,
     request: Request,
 ) -> Result<Answer<Taken>, Problem> {
-    caller.sends()?;
     let media = body::media(request.headers());
     let make = match media.as_str() {
         "application/x-ndjson" | "application/jsonl" | "application/json-lines" => Rows::lines,
