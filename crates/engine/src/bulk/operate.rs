@@ -48,19 +48,8 @@ impl Control {
         works.doors.spool.change_campaign(write).await.map_err(BulkError::Spool)?;
         works.bulk.forget_letter(known.id);
         known.set(CampaignState::Running);
-        works.emit(EventKind::Accepted {
-            message: known.id,
-            account: meta.account.clone(),
-            from: meta.from.clone(),
-            // Each is named when there is something to say of them.
-            recipients: Vec::new(),
-            recipient_count: taken,
-            size: usize::try_from(meta.size).unwrap_or(usize::MAX),
-            header_id: String::new(),
-            client: None,
-            tls: None,
-            labels: meta.labels.clone(),
-        });
+        // Each is named when there is something to say of them.
+        works.emit(EventKind::Accepted(meta.accepted(Vec::new(), taken)));
         if let Some(hold) = works.circuits.stops(&meta) {
             campaigns::tell(works, &known, &hold.reason);
         }

@@ -133,18 +133,7 @@ impl Keeper<'_> {
     }
 
     fn record(&self, meta: &MessageMeta, recipients: Vec<Address>, recipient_count: u64) {
-        let kind = EventKind::Accepted {
-            message: meta.id,
-            account: meta.account.clone(),
-            from: meta.from.clone(),
-            recipients,
-            recipient_count,
-            size: usize::try_from(meta.size).unwrap_or(usize::MAX),
-            header_id: meta.header_id.clone(),
-            client: None,
-            tls: None,
-            labels: meta.labels.clone(),
-        };
+        let kind = EventKind::Accepted(meta.accepted(recipients, recipient_count));
         match self {
             // Ids of events go with the time at which they are told.
             Keeper::Feed(feed) => feed.record(&Arc::new(Event { at: SystemClock.now(), kind })),
