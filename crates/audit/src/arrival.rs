@@ -20,7 +20,7 @@ use repute_trust::dmarc::Policy;
 use repute_trust::dnsbl::Verdict;
 use repute_trust::names::{generic, helo};
 use repute_trust::receivers::View;
-use repute_trust::setup::{Sending, Way};
+use repute_trust::setup::{Sending, Source};
 use repute_trust::spf;
 use repute_types::{Content, Domain, Remark, Timestamp};
 
@@ -216,7 +216,7 @@ async fn connection(q: &Questions, arrival: &Arrival, message: &Judged) -> ByCon
         None => false,
     };
     if let Some(ehlo) = as_name.clone().or_else(stand_in) {
-        findings = names::check(q.clone(), Way { address: *ip, ehlo }, Vec::new()).await;
+        findings = names::check(q.clone(), Source { address: *ip, ehlo }, Vec::new()).await;
         // It came from there: that the address exists is no question.
         findings.retain(|f| f.id != "ip.public" && (as_name.is_some() || !f.id.starts_with("name.helo")));
     } else {
