@@ -14,12 +14,13 @@ use repute_trust::checks::arrival::{self, Dmarc, Signature, Verified};
 use repute_trust::checks::catalogue::place;
 use repute_trust::checks::lists::{Asked, Target};
 use repute_trust::checks::names::outcome;
+use repute_trust::checks::sender::{Facts as SenderFacts, judge as judge_sender};
 use repute_trust::checks::{Finding, Outcome, lists as judge_lists};
 use repute_trust::dmarc::Policy;
 use repute_trust::dnsbl::Verdict;
 use repute_trust::names::{generic, helo};
 use repute_trust::receivers::View;
-use repute_trust::setup::{Sending, Way};
+use repute_trust::setup::{Sending, Source};
 use repute_trust::spf;
 use repute_types::{Content, Domain, Remark, Timestamp};
 
@@ -176,7 +177,7 @@ pub async fn judge(arrival: &Arrival, dns: Arc<dyn Inspect>, limits: &Limits, no
         at_most: false,
         takes: Vec::new(),
     };
-    sight.signs = signs(arrival, &sight);
+    sight.signs = signs(arrival, &sight, by_sender.takes_no_mail);
     let all: Vec<&Finding> = sight.findings.iter().collect();
     let worst = Worst::of(&all);
     (sight.trust, sight.at_most) = trust(&worst);
@@ -215,7 +216,7 @@ async fn connection(q: &Questions, arrival: &Arrival, message: &Judged) -> ByCon
         None => false,
     };
     if let Some(ehlo) = as_name.clone().or_else(stand_in) {
-        findings = names::check(q.clone(), Way { address: *ip, ehlo }, Vec::new()).await;
+        findings = names::check(q.clone(), Source { address: *ip, ehlo }, Vec::new()).await;
         // It came from there: that the address exists is no question.
         findings.retain(|f| f.id != "ip.public" && (as_name.is_some() || !f.id.starts_with("name.helo")));
     } else {
@@ -239,6 +240,8 @@ async fn connection(q: &Questions, arrival: &Arrival, message: &Judged) -> ByCon
 #[derive(Default)]
 struct BySender {
     findings: Vec<Finding>,
+    /// The domain in From takes no mail, or that in the envelope, as filters see it.
+    takes_no_mail: bool,
     from: Option<Domain>,
     /// The identity, and what came of it.
     spf: Option<(String, spf::Report)>,
@@ -264,10 +267,11 @@ async fn sender_of(q: &Questions, arrival: &Arrival, message: &Judged, now: Time
             None => None,
         }
     };
-    let domains = sender::check(q.clone(), sending.clone());
+    let domains = sender::facts(q, &sending);
     let spf = spf_of(q, arrival, &sending, path.as_ref(), now);
     let (policy, domains, (found, spf)) = tokio::join!(policy, domains, spf);
-    by.findings.extend(domains.into_iter().filter(|f| f.id.starts_with("name.")));
+    by.findings.extend(domains.iter().flat_map(judge_sender));
+    by.takes_no_mail = domains.iter().any(SenderFacts::takes_no_mail);
     by.findings.extend(found);
     by.spf = spf;
     if let Some((policy, from)) = policy.as_ref().zip(from.as_ref()) {
@@ -359,7 +363,7 @@ fn is_other_path(path: &str, sight: &Sight) -> bool {
 }
 
 /// What filters have symbols for.
-fn signs(arrival: &Arrival, sight: &Sight) -> Vec<String> {
+fn signs(arrival: &Arrival, sight: &Sight, takes_no_mail: bool) -> Vec<String> {
     let fails =
         |id: &str| sight.findings.iter().any(|f| f.id == id && f.outcome == Outcome::Fail && f.follows.is_none());
     let minds =
@@ -380,11 +384,7 @@ fn signs(arrival: &Arrival, sight: &Sight) -> Vec<String> {
         add("helo.unknown", sight.helo_unknown && !fails("name.helo.fqdn"));
         add("tls.none", !connection.tls);
     }
-    // An MX host without an address is a finding about the host, which the filters pass over or count for less.
-    let is_about_host = |f: &Finding| f.about.contains(' ');
-    let no_mx =
-        sight.findings.iter().any(|f| f.id == "name.from.mx" && f.outcome == Outcome::Fail && !is_about_host(f));
-    add("from.no-answer", no_mx || fails("name.from.soa"));
+    add("from.no-answer", takes_no_mail || fails("name.from.soa"));
     if let Some(report) = &sight.spf {
         let plus_all = report.deciding().is_some_and(|(term, _)| term == "all" || term == "+all");
         // A pass for everybody is none.

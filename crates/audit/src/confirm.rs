@@ -115,13 +115,8 @@ async fn look(questions: Questions, name: Domain, kind: Kind) -> Option<String> 
 
 /// As it is compared: that a name or a record is not there are two ways to say nothing.
 fn sorted(answer: &Answer) -> Answer {
-    let mut answer = answer.clone();
-    match &mut answer {
-        Answer::Texts(texts) => texts.sort(),
-        Answer::Addresses(addresses) => addresses.sort(),
-        Answer::Names(names) => names.sort(),
-        Answer::NoName => answer = Answer::NoData,
-        _ => {}
+    match answer {
+        Answer::NoName => Answer::NoData,
+        answer => answer.clone().sorted(),
     }
-    answer
 }

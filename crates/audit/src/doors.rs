@@ -107,14 +107,14 @@ impl Kept {
     /// run found out (`found`) in place of what was known.
     pub fn after(&self, setup: &Setup, found: Kept, now: Timestamp) -> Kept {
         let mut kept = self.clone();
-        for way in setup.ways() {
-            match kept.addresses.iter_mut().find(|(ip, ..)| *ip == way.address) {
+        for source in setup.sources() {
+            match kept.addresses.iter_mut().find(|(ip, ..)| *ip == source.address) {
                 Some((_, _, last)) => *last = now,
-                None => kept.addresses.push((way.address, now, now)),
+                None => kept.addresses.push((source.address, now, now)),
             }
-            match kept.said.iter_mut().find(|(ip, name, _)| *ip == way.address && *name == way.ehlo) {
+            match kept.said.iter_mut().find(|(ip, name, _)| *ip == source.address && *name == source.ehlo) {
                 Some((.., last)) => *last = now,
-                None => kept.said.push((way.address, way.ehlo, now)),
+                None => kept.said.push((source.address, source.ehlo, now)),
             }
         }
         for (identity, permits) in found.permits {

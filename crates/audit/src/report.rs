@@ -74,11 +74,11 @@ impl Report {
             [] => vec![None],
             some => some.iter().map(Some).collect(),
         };
-        let mut ways: Vec<_> = setup.ways().map(|way| (Some(way.address), way.ehlo)).collect();
-        if ways.is_empty() {
-            ways.push((None, setup.hostname.clone()));
+        let mut sources: Vec<_> = setup.sources().map(|source| (Some(source.address), source.ehlo)).collect();
+        if sources.is_empty() {
+            sources.push((None, setup.hostname.clone()));
         }
-        for (address, ehlo) in ways {
+        for (address, ehlo) in sources {
             let of_pool = |of: &&Option<&Sending>| of.zip(address).is_none_or(|(of, address)| of.leaves_from(address));
             for sending in domains.iter().filter(of_pool) {
                 let domain = sending.map(|sending| sending.name.clone());

@@ -206,15 +206,15 @@ fn ask_dns(run: &Run, groups: &mut JoinSet<Gathered>) {
         groups.spawn(lists::check(run.clone()));
     }
     let domains: Vec<Domain> = run.setup.domains.iter().map(|d| d.name.clone()).collect();
-    for way in run.setup.ways() {
+    for source in run.setup.sources() {
         if run.wants(&["ip.public", "name.ptr", "name.fcrdns", "name.helo", "name.a"]) {
-            start(groups, names::check(q.clone(), way.clone(), domains.clone()));
+            start(groups, names::check(q.clone(), source.clone(), domains.clone()));
         }
         if run.wants(&["name.helo.spf", "spf.null"]) {
-            start(groups, spf::check_helo(q.clone(), run.setup.clone(), way.clone(), now));
+            start(groups, spf::check_helo(q.clone(), run.setup.clone(), source.clone(), now));
         }
         if run.wants(&["caa", "name.imprint"]) {
-            start(groups, leftovers::check_host(run.clone(), way.clone()));
+            start(groups, leftovers::check_host(run.clone(), source.clone()));
         }
     }
 }
@@ -245,12 +245,12 @@ fn connect(run: &Run, groups: &mut JoinSet<Gathered>) {
     if !run.options.clocks.is_empty() && run.wants(&["sys.clock"]) {
         start(groups, machine::check_clock(run.clone()));
     }
-    for way in run.setup.ways() {
+    for source in run.setup.sources() {
         if !run.options.hosts.is_empty() && run.wants(&["ip.egress", "ip.port25"]) {
-            start(groups, outward::check(run.clone(), way.clone()));
+            start(groups, outward::check(run.clone(), source.clone()));
         }
         if run.wants(&["ip.dedicated", "name.helo.live"]) {
-            start(groups, machine::check_ports(run.clone(), way.clone()));
+            start(groups, machine::check_ports(run.clone(), source.clone()));
         }
     }
 }
@@ -269,7 +269,7 @@ fn whole_v6(run: &Run, findings: &mut Vec<Finding>) {
         let Some(address) = finding.address.filter(IpAddr::is_ipv6) else { continue };
         parts.entry((address, finding.outcome)).or_default().push(finding.id);
     }
-    for address in run.setup.ways().map(|way| way.address).filter(IpAddr::is_ipv6) {
+    for address in run.setup.sources().map(|source| source.address).filter(IpAddr::is_ipv6) {
         let mut with = |outcome: Outcome| {
             let mut ids = parts.remove(&(address, outcome)).unwrap_or_default();
             ids.dedup();

@@ -16,7 +16,8 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpStream, UdpSocket};
 use tokio::time::timeout;
 
-use crate::hickory::{HickoryResolver, absolute, domain, positive, take_mx};
+use crate::answer::{absolute, domain, positive, take_mx};
+use crate::hickory::HickoryResolver;
 use crate::{BoxFuture, Data, Inspect, Kind, Lookup, Records, Said, able};
 
 /// Packets get lost; a second try finds out.

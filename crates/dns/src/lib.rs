@@ -5,6 +5,7 @@
 //! DNSSEC validated it (RFC 4035) and until when it may be kept.
 
 mod able;
+mod answer;
 mod cache;
 mod direct;
 mod fake;

@@ -18,7 +18,7 @@ use hickory_proto::op::{Message, Query};
 use hickory_proto::rr::{Name, RData, Record, RecordType};
 use hickory_resolver::net::{DnsError, NetError};
 
-use crate::hickory::{TTL_MOST, negative, positive};
+use crate::answer::{TTL_MOST, negative, positive};
 use crate::{BoxFuture, Lookup, Records};
 
 /// Aliases that are followed, as resolvers do.

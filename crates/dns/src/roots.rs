@@ -21,7 +21,8 @@ use hickory_resolver::recursor::{DnssecConfig, DnssecPolicy, Recursor, RecursorE
 use ipnet::{IpNet, Ipv6Net};
 use tokio::time::Instant;
 
-use crate::hickory::{DnsError, DnsSettings, NEGATIVE_TTL_MOST, TTL_MOST, negative, positive};
+use crate::answer::{NEGATIVE_TTL_MOST, TTL_MOST, negative, positive};
+use crate::hickory::{DnsError, DnsSettings};
 use crate::{BoxFuture, Lookup, able, piecewise};
 
 /// Name, IPv4 and IPv6 address of each.

@@ -9,6 +9,7 @@
 //! signed for an attempt and kept nowhere.
 
 pub mod array;
+mod begin;
 mod check;
 mod fields;
 mod leave;

@@ -15,9 +15,9 @@ pub(crate) mod campaigns;
 pub(crate) mod count;
 mod habit;
 mod known;
+mod state;
 mod words;
 
-use std::collections::{BTreeMap, HashMap};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -33,15 +33,14 @@ use tokio::sync::{Notify, watch};
 use self::brake::Brake;
 pub use self::brake::HabitRow;
 pub use self::count::CircuitSettings;
-use self::count::{Slice, Sums, Told, Trouble, Window};
+use self::count::{Told, Trouble};
+use self::state::State;
 pub(crate) use self::words::{Subject, long};
 use crate::aside;
 use crate::permit::incidents::event;
 use crate::settle::{Finished, Suppression};
 use crate::works::{Works, lock};
 
-/// Accounts and campaigns that are counted at a time; one more waits until others are quiet.
-const SUBJECTS: usize = 10_000;
 /// How often counts are written down.
 const SAVE_EVERY: Duration = Duration::from_secs(60);
 
@@ -86,29 +85,10 @@ pub(crate) struct Circuits {
     unread: bool,
 }
 
-#[derive(Default)]
-struct State {
-    windows: HashMap<Subject, Window>,
-    open: BTreeMap<Subject, Opened>,
-}
-
 impl Circuits {
     /// What was known at the last stop.
     pub fn restored(counted: Vec<Counted>, opened: Vec<Opened>, habits: Habits) -> Circuits {
-        let mut state = State::default();
-        let subject = |account: String, campaign: String| Subject {
-            account: account.into(),
-            campaign: Some(campaign).filter(|name| !name.is_empty()),
-        };
-        for c in counted {
-            let sums = Sums { sent: c.sent, unknown: c.unknown, complaints: c.complaints, spam: c.spam };
-            let slice = Slice { since: c.since, sums, changed: false };
-            state.windows.entry(subject(c.account, c.campaign)).or_default().slices.push_back(slice);
-        }
-        for window in state.windows.values_mut() {
-            window.slices.make_contiguous().sort_by_key(|slice| slice.since);
-        }
-        state.open = opened.into_iter().map(|o| (subject(o.account.clone(), o.campaign.clone()), o)).collect();
+        let state = State::restored(counted, opened);
         let any_open = AtomicBool::new(!state.open.is_empty());
         let brake = Brake::restored(habits);
         Circuits { state: Mutex::new(state), any_open, brake, ..Circuits::default() }
@@ -170,29 +150,6 @@ impl Circuits {
     pub fn incidents(&self) -> Vec<Incident> {
         lock(&self.state).open.iter().map(|(subject, opened)| words::incident(subject, opened)).collect()
     }
-
-    fn snapshot(&self) -> (Vec<Counted>, Vec<Opened>) {
-        let mut state = lock(&self.state);
-        let mut changed = Vec::new();
-        for (subject, window) in &mut state.windows {
-            for slice in &mut window.slices {
-                if !std::mem::take(&mut slice.changed) {
-                    continue;
-                }
-                let Sums { sent, unknown, complaints, spam } = slice.sums;
-                changed.push(Counted {
-                    account: subject.account.to_string(),
-                    campaign: subject.campaign.clone().unwrap_or_default(),
-                    since: slice.since,
-                    sent,
-                    unknown,
-                    complaints,
-                    spam,
-                });
-            }
-        }
-        (changed, state.open.values().cloned().collect())
-    }
 }
 
 /// Counts what became of recipients of one message, and those that a server has put off for the first time: where many are
@@ -238,7 +195,7 @@ pub(crate) fn count(
         let mut trouble = None;
         let is_held = campaign.is_some() && state.open.contains_key(&of(campaign.clone()));
         for subject in campaign.iter().map(|campaign| of(Some(campaign.clone()))).chain([of(None)]) {
-            if !state.windows.contains_key(&subject) && !has_room(&mut state, now, settings.window) {
+            if !state.windows.contains_key(&subject) && !state.has_room(now, settings.window) {
                 continue;
             }
             // A campaign that is stopped is no example of what else its account sends.
@@ -253,107 +210,6 @@ pub(crate) fn count(
     };
     if let Some((subject, trouble, text)) = too_much {
         open(works, subject, trouble.what(), text);
-    }
-}
-
-impl State {
-    /// The open circuit of a message, its account's before its campaign's.
-    fn stopping(&self, meta: &MessageMeta) -> Option<(&Subject, &Opened)> {
-        let account = meta.account.as_ref()?;
-        let campaign = meta.labels.as_ref().and_then(|labels| labels.campaign.clone());
-        let of = |campaign| self.open.get_key_value(&Subject { account: account.clone(), campaign });
-        of(None).or_else(|| of(Some(campaign?)))
-    }
-
-    /// Which circuit is to open after something was counted: the campaign's own before the account's, and of
-    /// others the one that explains the account's figures alone.
-    fn too_much(
-        &self,
-        account: &AccountName,
-        campaign: Option<String>,
-        trouble: Trouble,
-        oldest: Timestamp,
-        settings: &CircuitSettings,
-    ) -> Option<(Subject, Trouble, String)> {
-        let told = |subject: Subject, sums: Sums| {
-            let examples = self.windows.get(&subject).map_or(&[][..], |window| window.examples(trouble));
-            let text = sums.words(trouble, examples);
-            Some((subject, trouble, text))
-        };
-        let sums = |subject: &Subject| self.windows.get(subject).map(|window| window.sums(oldest));
-        if let Some(campaign) = campaign {
-            let subject = Subject { account: account.clone(), campaign: Some(campaign) };
-            let of_campaign = sums(&subject).filter(|sums| sums.is_too_much(trouble, settings));
-            if let Some(sums) = of_campaign.filter(|_| !self.open.contains_key(&subject)) {
-                return told(subject, sums);
-            }
-        }
-        let whole = Subject { account: account.clone(), campaign: None };
-        let all = sums(&whole).filter(|sums| sums.is_too_much(trouble, settings))?;
-        if self.open.contains_key(&whole) {
-            return None;
-        }
-        let held = self.open.keys().filter(|subject| subject.account == *account).filter_map(sums);
-        let rest = held.fold(all, Sums::without);
-        if !rest.is_too_much(trouble, settings) {
-            return None;
-        }
-        match self.culprit(account, rest, trouble, oldest, settings) {
-            Some((subject, sums)) => told(subject, sums),
-            None => told(whole, rest),
-        }
-    }
-
-    /// The campaign that has most of the account's trouble, and without which the account's figures are good.
-    fn culprit(
-        &self,
-        account: &AccountName,
-        rest: Sums,
-        trouble: Trouble,
-        oldest: Timestamp,
-        settings: &CircuitSettings,
-    ) -> Option<(Subject, Sums)> {
-        let goes_on = |subject: &&Subject| {
-            subject.account == *account && subject.campaign.is_some() && !self.open.contains_key(subject)
-        };
-        let campaigns = self.windows.iter().filter(|(subject, _)| goes_on(subject));
-        let (subject, sums) = campaigns
-            .map(|(subject, window)| (subject, window.sums(oldest)))
-            .max_by_key(|(_, sums)| sums.of(trouble))?;
-        let explains = sums.is_bad(trouble, settings)
-            && sums.of(trouble) * 2 > rest.of(trouble)
-            && !rest.without(sums).is_too_much(trouble, settings);
-        explains.then(|| (subject.clone(), sums))
-    }
-
-    /// What is told of the account's other mail has no examples from a campaign that is stopped.
-    fn set_apart(&mut self, subject: &Subject) {
-        let whole = Subject { account: subject.account.clone(), campaign: None };
-        if subject.campaign.is_none() {
-            return;
-        }
-        let Some(mut account) = self.windows.remove(&whole) else { return };
-        if let Some(window) = self.windows.get(subject) {
-            account.leave_to(window);
-        }
-        self.windows.insert(whole, account);
-    }
-
-    /// What went wrong so far counts no more, neither for who was stopped nor for what that is a part of.
-    fn forgive(&mut self, subject: &Subject) {
-        if subject.campaign.is_none() {
-            let of_account = self.windows.iter_mut().filter(|(of, _)| of.account == subject.account);
-            return of_account.for_each(|(_, window)| drop(window.forgive()));
-        }
-        let Some(mut window) = self.windows.remove(subject) else { return };
-        let whole = Subject { account: subject.account.clone(), campaign: None };
-        if let Some(account) = self.windows.get_mut(&whole) {
-            account.leave_to(&window);
-            account.take_away(&window.forgive());
-        } else {
-            window.forgive();
-        }
-        self.windows.insert(subject.clone(), window);
     }
 }
 
@@ -381,15 +237,6 @@ fn open(works: &Works, subject: Subject, what: &str, text: String) {
     works.emit(event(&words::incident(&subject, &opened), IncidentState::Opened, opened.text.clone()));
     campaigns::tell_held(works, &subject, &opened);
     works.circuits.news.notify_one();
-}
-
-/// Whether one more may be counted: who was silent for a window makes room.
-fn has_room(state: &mut State, now: Timestamp, window: Duration) -> bool {
-    if state.windows.len() >= SUBJECTS {
-        let oldest = now - window;
-        state.windows.retain(|_, w| w.slices.back().is_some_and(|slice| slice.since >= oldest));
-    }
-    state.windows.len() < SUBJECTS
 }
 
 fn brief(text: &str) -> String {
@@ -478,7 +325,7 @@ pub(crate) async fn save_or_tell(works: &Works) {
 pub(crate) async fn save(works: &Works) -> Result<(), repute_ledger::LedgerError> {
     let Some(store) = &works.doors.circuits else { return Ok(()) };
     let opened_or_closed = works.circuits.changed.swap(false, Ordering::Relaxed);
-    let (changed, open) = works.circuits.snapshot();
+    let (changed, open) = lock(&works.circuits.state).take_changed();
     let now = works.now();
     if !changed.is_empty() || opened_or_closed {
         let saved = store.save(changed, open, now - 2 * works.settings().circuit.window).await;
@@ -491,6 +338,3 @@ pub(crate) async fn save(works: &Works) -> Result<(), repute_ledger::LedgerError
     let saved = store.save_habits(habits.clone(), habit::oldest(now)).await;
     saved.inspect_err(|_| works.circuits.brake.mark(&habits))
 }
-
-#[cfg(test)]
-mod tests;

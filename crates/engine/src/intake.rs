@@ -15,7 +15,7 @@ use repute_spool::{CampaignState, Committed, MessageMeta, NewMessage, PartRecord
 use repute_trust::dkim;
 use repute_types::{
     Address, Body, Content, Domain, EnhancedCode, EventKind, Labels, MessageId, PartId, Recipient, Reply, Stream,
-    Timestamp, TlsUsed,
+    Timestamp, TlsUsed, event,
 };
 
 use crate::allowance;
@@ -248,18 +248,9 @@ pub(crate) struct Accepted {
 impl Accepted {
     /// Tells that it was accepted, and how it came.
     pub fn event(&self, client: Option<IpAddr>, tls: Option<TlsUsed>) -> EventKind {
-        EventKind::Accepted {
-            message: self.meta.id,
-            account: self.meta.account.clone(),
-            from: self.meta.from.clone(),
-            recipients: self.recipients.iter().map(|r| r.address.clone()).collect(),
-            recipient_count: self.recipients.len() as u64,
-            size: self.content.len(),
-            header_id: self.meta.header_id.clone(),
-            client,
-            tls,
-            labels: self.meta.labels.clone(),
-        }
+        let recipients: Vec<_> = self.recipients.iter().map(|r| r.address.clone()).collect();
+        let count = recipients.len() as u64;
+        EventKind::Accepted(event::Accepted { client, tls, ..self.meta.accepted(recipients, count) })
     }
 
     pub fn into_new(self) -> NewMessage {

@@ -125,6 +125,12 @@ impl Engine {
         Control { works: self.works.clone() }
     }
 
+    /// Ends when all that the spool held at the start is in the queue, or cannot be read now.
+    pub fn scheduled(&self) -> impl Future<Output = ()> + Send + use<> {
+        let works = self.works.clone();
+        async move { refill::ended(&works).await }
+    }
+
     /// Takes another state of the configuration; messages under way end by the earlier one.
     pub fn reload(&self, settings: Settings) {
         let before = self.works.settings();

@@ -87,7 +87,7 @@ impl Addressed {
 
 /// A token by itself, before the name of the one recipient (`TOKEN-bob=b.example`), or behind the word that says what
 /// it is for: `unsubscribe+`, `fbl+`.
-fn way_of(works: &Works, local: &str) -> Option<Addressed> {
+fn stands_for(works: &Works, local: &str) -> Option<Addressed> {
     let read = |word: &str| works.doors.tokens.read(word.split('-').next()?);
     if let Some(token) = read(local) {
         return Some(Addressed::Token(token));
@@ -145,13 +145,13 @@ pub(crate) fn addressed(works: &Works, settings: &Settings, to: &Address) -> Res
     if ROLES.iter().any(|role| to.local().eq_ignore_ascii_case(role)) {
         return Ok(Addressed::Role);
     }
-    let Some(way) = way_of(works, to.local()) else {
+    let Some(addressed) = stands_for(works, to.local()) else {
         let text = "no mail is read at this address: it takes notices about messages that were sent from here, and \
                     nobody can make up its name; write to the address in From instead";
         return refuse(EnhancedCode(5, 1, 1), text.to_owned());
     };
-    let (part, lasts) = match way {
-        Addressed::Role => return Ok(way),
+    let (part, lasts) = match addressed {
+        Addressed::Role => return Ok(addressed),
         Addressed::Token(Token::Unsubscribe { part, .. }) => (part, settings.returned.unsubscribes),
         Addressed::Token(Token::Return(part)) | Addressed::Complaints(part) => (part, settings.returned.bounces),
     };
@@ -160,7 +160,7 @@ pub(crate) fn addressed(works: &Works, settings: &Settings, to: &Address) -> Res
         let text = format!("this address has expired: it was for a message of {}", part.message.time());
         return refuse(EnhancedCode(5, 1, 6), text);
     }
-    Ok(way)
+    Ok(addressed)
 }
 
 /// Mail to a return path is kept whole before it is taken; what it says is read afterwards. Only a person's

@@ -8,7 +8,7 @@ use std::time::Duration;
 use repute_ledger::suppression::Entry;
 use repute_queue::{Feedback, Intent, Then};
 use repute_spool::{CampaignState, Change, Ended, Hold, Holder, PartRecord, PartState, Pending, Settlement};
-use repute_types::{Cause, Culprit, EnhancedCode, EventKind, Outcome, Recipient, Stage, Timestamp, Verdict};
+use repute_types::{Cause, Culprit, EnhancedCode, EventKind, Outcome, Recipient, Stage, Timestamp, Verdict, event};
 
 use crate::aside;
 use crate::cause::{self, Plan, Reading};
@@ -262,7 +262,7 @@ fn tell(works: &Works, decided: &Decided, sorted: &Sorted, notices: &[Written], 
     let loaded = &decided.loaded;
     let age = works.now().since(loaded.meta.received);
     let emit = |recipient: &Recipient, outcome: &Outcome, cause: Option<Cause>, next_attempt: Option<Timestamp>| {
-        works.emit(EventKind::Settled {
+        works.emit(EventKind::Settled(event::Settled {
             part: loaded.part.id,
             account: loaded.meta.account.clone(),
             labels: loaded.meta.labels.clone(),
@@ -273,7 +273,7 @@ fn tell(works: &Works, decided: &Decided, sorted: &Sorted, notices: &[Written], 
             next_attempt,
             age,
             egress: decided.egress,
-        });
+        }));
     };
     for (_, entry) in &decided.suppressed {
         suppress::tell(works, loaded.meta.id, loaded.meta.account.as_ref(), loaded.meta.labels.as_ref(), entry);

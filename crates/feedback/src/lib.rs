@@ -30,7 +30,7 @@ mod ses;
 mod stage;
 mod standard;
 mod tlsrpt;
-pub mod token;
+mod token;
 mod unpack;
 mod xarf;
 mod zip;

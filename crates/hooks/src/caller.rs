@@ -59,7 +59,7 @@ impl Answer {
 
 /// What is sent: the same octets under the same id at every attempt.
 #[derive(Clone, Debug)]
-pub struct Letter {
+pub struct Call {
     pub id: String,
     pub body: Bytes,
 }
@@ -73,23 +73,23 @@ pub struct Caller {
 
 impl Caller {
     /// One request, within the webhook's time: the head of the answer is what has to come in it.
-    pub async fn call(&self, webhook: &Webhook, pool: &Pool, letter: &Letter) -> Answer {
-        match timeout(webhook.timeout, self.exchange(webhook, pool, letter)).await {
+    pub async fn call(&self, webhook: &Webhook, pool: &Pool, call: &Call) -> Answer {
+        match timeout(webhook.timeout, self.exchange(webhook, pool, call)).await {
             Ok(Ok((connection, head))) => self.answered(pool, connection, head).await,
             Ok(Err(Failure(text))) => Answer::failed(text),
             Err(_) => Answer::failed(format!("no answer within {} s", webhook.timeout.as_secs_f64())),
         }
     }
 
-    async fn exchange(&self, webhook: &Webhook, pool: &Pool, letter: &Letter) -> Result<(Connection, Head), Failure> {
+    async fn exchange(&self, webhook: &Webhook, pool: &Pool, call: &Call) -> Result<(Connection, Head), Failure> {
         // The other side may have closed a connection that was kept; then a new one is made, once.
         if let Some(mut kept) = pool.take(self.clock.now())
-            && let Ok(head) = kept.send(self.request(webhook, letter)?).await
+            && let Ok(head) = kept.send(self.request(webhook, call)?).await
         {
             return Ok((kept, head));
         }
         let mut new = self.connect(webhook).await?;
-        let head = new.send(self.request(webhook, letter)?).await?;
+        let head = new.send(self.request(webhook, call)?).await?;
         Ok((new, head))
     }
 
@@ -102,17 +102,17 @@ impl Caller {
     }
 
     /// Signed anew for each attempt: the time is part of what is signed.
-    fn request(&self, webhook: &Webhook, letter: &Letter) -> Result<Request<Full<Bytes>>, Failure> {
+    fn request(&self, webhook: &Webhook, call: &Call) -> Result<Request<Full<Bytes>>, Failure> {
         let seconds = self.clock.now().seconds();
-        let signature = secret::sign(&webhook.secrets, &letter.id, seconds, &letter.body);
+        let signature = secret::sign(&webhook.secrets, &call.id, seconds, &call.body);
         Request::post(&webhook.target.path)
             .header(HOST, &webhook.target.authority)
             .header(USER_AGENT, AGENT)
             .header(CONTENT_TYPE, "application/json")
-            .header("webhook-id", &letter.id)
+            .header("webhook-id", &call.id)
             .header("webhook-timestamp", seconds)
             .header("webhook-signature", signature)
-            .body(Full::new(letter.body.clone()))
+            .body(Full::new(call.body.clone()))
             .map_err(|error| Failure(format!("the request cannot be written: {error}")))
     }
 

@@ -13,7 +13,7 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;
 use tokio::time::Instant;
 
-use crate::caller::{Answer, Caller, Letter, Pool};
+use crate::caller::{Answer, Call, Caller, Pool};
 use crate::feed::Feed;
 use crate::incident;
 use crate::store::{Kept, State, StoreError, Wanted};
@@ -239,10 +239,10 @@ impl Hooks {
         let webhook = self.webhook(name)?;
         let (caller, id) = (self.tools.caller.clone(), self.tools.feed.new_id());
         let body = wire::test_event(id, caller.clock.now(), name);
-        let letter = Letter { id: id.to_string(), body: bytes::Bytes::copy_from_slice(body.as_bytes()) };
+        let call = Call { id: id.to_string(), body: bytes::Bytes::copy_from_slice(body.as_bytes()) };
         let began = Instant::now();
-        let call = self.runtime.spawn(async move { caller.call(&webhook, &Pool::default(), &letter).await });
-        let answer = call.await.map_err(|_| StoreError::Closed)?;
+        let answer = self.runtime.spawn(async move { caller.call(&webhook, &Pool::default(), &call).await });
+        let answer = answer.await.map_err(|_| StoreError::Closed)?;
         let milliseconds = u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX);
         let (taken, status, text) = match answer {
             Answer::Taken(status) => (true, Some(status), format!("it answered {status}")),

@@ -6,7 +6,7 @@
 use std::collections::VecDeque;
 use std::sync::{Arc, OnceLock};
 
-use repute_types::{Event, EventKind};
+use repute_types::{Event, EventKind, event};
 
 use crate::wire::{self, EventId, Told};
 
@@ -92,11 +92,11 @@ impl Ring {
 fn octets(kind: &EventKind) -> usize {
     PLAIN
         + match kind {
-            EventKind::Accepted { recipients, .. }
+            EventKind::Accepted(event::Accepted { recipients, .. })
             | EventKind::Held { recipients, .. }
             | EventKind::Released { recipients, .. } => recipients.len() * RECIPIENT,
             EventKind::CameBack { text, .. } | EventKind::Suppressed { text, .. } => text.len(),
-            EventKind::Settled { outcome, .. } => {
+            EventKind::Settled(event::Settled { outcome, .. }) => {
                 outcome.text.len() + outcome.reply.iter().flat_map(|reply| &reply.lines).map(|l| l.len()).sum::<usize>()
             }
             _ => 0,

@@ -10,7 +10,7 @@ mod kind;
 
 use std::sync::Arc;
 
-use repute_types::event::{Back, IncidentState};
+use repute_types::event::{self, Back, IncidentState};
 use repute_types::{AccountName, Event, EventKind, MessageId, Timestamp, Verdict};
 use serde::Serialize;
 
@@ -48,10 +48,10 @@ struct Envelope<T> {
 /// and the operator's log are not.
 pub fn kind_of(kind: &EventKind) -> Option<Type> {
     Some(match kind {
-        EventKind::Accepted { account: Some(_), .. } => Type::Accepted,
+        EventKind::Accepted(event::Accepted { account: Some(_), .. }) => Type::Accepted,
         EventKind::Held { account: Some(_), .. } => Type::Held,
         EventKind::Released { account: Some(_), .. } => Type::Released,
-        EventKind::Settled { account: Some(_), outcome, .. } => match outcome.verdict {
+        EventKind::Settled(event::Settled { account: Some(_), outcome, .. }) => match outcome.verdict {
             Verdict::Delivered => Type::Delivered,
             Verdict::Deferred => Type::Deferred,
             Verdict::Failed => Type::Bounced,
@@ -100,12 +100,12 @@ pub fn chain_of(message: MessageId) -> i64 {
 fn whose(id: EventId, kind: &EventKind) -> (Option<AccountName>, i64) {
     let of_message = |account: &Option<AccountName>, message: MessageId| (account.clone(), chain_of(message));
     match kind {
-        EventKind::Accepted { account, message, .. }
+        EventKind::Accepted(event::Accepted { account, message, .. })
         | EventKind::Suppressed { account, message, .. }
         | EventKind::Cancelled { account, message, .. }
         | EventKind::Held { account, message, .. }
         | EventKind::Released { account, message, .. } => of_message(account, *message),
-        EventKind::Settled { account, part, .. } => of_message(account, part.message),
+        EventKind::Settled(event::Settled { account, part, .. }) => of_message(account, part.message),
         EventKind::CameBack { account, message: Some(message), .. } => of_message(account, *message),
         EventKind::CameBack { account, .. } => (account.clone(), id.key()),
         // Below zero, where no message is.

@@ -4,7 +4,7 @@
 //! is room; begin what may be begun; then wait for a request to end, a new event, a time, or an
 //! order. Where the store cannot be written, nothing is begun until it can.
 
-mod letter;
+mod call;
 mod settle;
 
 use std::sync::{Arc, Mutex, PoisonError};
@@ -24,7 +24,7 @@ use crate::store::{Kept, State, StoreError, Update, Wanted};
 use crate::webhook::Webhook;
 use crate::wire::EventId;
 
-pub(crate) use self::letter::letter;
+pub(crate) use self::call::call;
 
 /// Events in memory that wait to be sent.
 const WINDOW: usize = 1000;
@@ -206,7 +206,7 @@ impl Worker {
         let (caller, webhook, pool) = (self.caller.clone(), self.webhook.clone(), self.pool.clone());
         let began = self.health.moment();
         self.flight.spawn(async move {
-            let answer = caller.call(&webhook, &pool, &letter(&webhook, &parcel)).await;
+            let answer = caller.call(&webhook, &pool, &call(&webhook, &parcel)).await;
             Landed { parcel, began, answer }
         });
     }

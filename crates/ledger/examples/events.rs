@@ -5,7 +5,7 @@
 use std::time::{Duration, Instant};
 
 use repute_ledger::{History, HistoryOptions};
-use repute_types::event::EventSink;
+use repute_types::event::{self, EventSink};
 use repute_types::{
     Address, Event, EventKind, MessageId, Outcome, PartId, Peer, Random, Reply, SeededRandom, Stage, Timestamp,
 };
@@ -56,7 +56,7 @@ fn recipient(n: u64) -> Address {
 }
 
 fn accepted(n: u64, random: &SeededRandom) -> Event {
-    let kind = EventKind::Accepted {
+    let kind = EventKind::Accepted(event::Accepted {
         message: id(n),
         account: Some("shop".into()),
         from: Address::parse("shop@example.com").ok(),
@@ -67,7 +67,7 @@ fn accepted(n: u64, random: &SeededRandom) -> Event {
         client: "192.0.2.7".parse().ok(),
         tls: None,
         labels: None,
-    };
+    });
     Event { at: id(n).time(), kind }
 }
 
@@ -75,7 +75,7 @@ fn settled(n: u64, _: &SeededRandom) -> Event {
     let reply = Reply { code: 250, enhanced: None, lines: vec!["2.0.0 Ok: queued as 4F1xYz3abcz9sW".into()] };
     let mut outcome = Outcome::from_reply(Stage::Body, reply);
     outcome.peer = Some(Peer { name: "mx1.example.net".into(), address: "198.51.100.25".parse().ok(), port: 25 });
-    let kind = EventKind::Settled {
+    let kind = EventKind::Settled(event::Settled {
         account: None,
         labels: None,
         part: PartId { message: id(n), number: 0 },
@@ -86,7 +86,7 @@ fn settled(n: u64, _: &SeededRandom) -> Event {
         next_attempt: None,
         age: Duration::from_millis(1234),
         egress: "203.0.113.10".parse().ok(),
-    };
+    });
     Event { at: id(n).time(), kind }
 }
 

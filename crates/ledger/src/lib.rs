@@ -4,17 +4,17 @@
 //! [`History`] reads the stream of events and never slows it; [`Returned`], [`Suppressions`] and [`Trust`]
 //! are durable before they answer. Each has its own SQLite file, so that none shares the spool's writer.
 
-pub mod circuits;
+mod circuits;
 pub mod file;
-pub mod history;
-pub mod policies;
-pub mod reports;
+mod history;
+mod policies;
+mod reports;
 pub mod requests;
-pub mod returned;
-pub mod sessions;
+mod returned;
+mod sessions;
 pub mod suppression;
-pub mod trust;
-pub mod warm_up;
+mod trust;
+mod warm_up;
 
 pub use circuits::{Circuits, Counted, Habits, KnownPage, LearntAccount, LearntDay, Opened};
 pub use history::{

@@ -13,7 +13,7 @@ pub mod forward;
 pub mod handlebars;
 pub mod header;
 pub mod judge;
-pub mod lint;
+mod lint;
 pub mod merge;
 mod safe;
 pub mod scan;

@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use repute_trust::replies::Class;
-use repute_types::event::{Back, EventSink, IncidentState, Level, NoticeKind};
+use repute_types::event::{self, Back, EventSink, IncidentState, Level, NoticeKind};
 use repute_types::{Cause, Event, EventKind, Outcome, Reply, Stage, TlsAsked, Verdict};
 
 use crate::catalogue as metric;
@@ -103,7 +103,7 @@ impl Counters {
     /// Counts an event.
     pub fn record(&self, event: &Event) {
         match &event.kind {
-            EventKind::Accepted { account, recipients, recipient_count, size, .. } => {
+            EventKind::Accepted(event::Accepted { account, recipients, recipient_count, size, .. }) => {
                 let origin = match account {
                     None => 2,
                     Some(_) if recipients.is_empty() => 1,
@@ -114,7 +114,7 @@ impl Counters {
                 self.octets.add(0, *size as u64);
             }
             EventKind::Refused { reply, .. } => self.refused.add(reason(reply), 1),
-            EventKind::Settled { outcome, cause, age, .. } => self.settled(outcome, *cause, *age),
+            EventKind::Settled(event::Settled { outcome, cause, age, .. }) => self.settled(outcome, *cause, *age),
             EventKind::Held { .. } => self.held.add(0, 1),
             EventKind::Released { .. } => self.released.add(0, 1),
             EventKind::Noticed { kind, .. } => self.notices.add(*kind as usize, 1),

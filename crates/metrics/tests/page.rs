@@ -5,7 +5,7 @@
 use std::time::Duration;
 
 use repute_metrics::{self as metrics, ALL, Counters, Form, Kind, Page};
-use repute_types::event::{Back, IncidentState, Level, NoticeKind};
+use repute_types::event::{self, Back, IncidentState, Level, NoticeKind};
 use repute_types::{
     Cause, Culprit, EnhancedCode, Event, EventKind, MessageId, Outcome, PartId, Reply, Stage, Timestamp, TlsAsked,
     TlsUsed, Verdict,
@@ -16,7 +16,7 @@ fn told(counters: &Counters, kind: EventKind) {
 }
 
 fn accepted(account: Option<&str>, recipients: usize, count: u64) -> EventKind {
-    EventKind::Accepted {
+    EventKind::Accepted(event::Accepted {
         message: MessageId(1),
         account: account.map(Into::into),
         from: None,
@@ -27,11 +27,11 @@ fn accepted(account: Option<&str>, recipients: usize, count: u64) -> EventKind {
         client: None,
         tls: None,
         labels: None,
-    }
+    })
 }
 
 fn settled(outcome: Outcome, cause: Option<Cause>, seconds: u64) -> EventKind {
-    EventKind::Settled {
+    EventKind::Settled(event::Settled {
         part: PartId { message: MessageId(1), number: 0 },
         account: None,
         labels: None,
@@ -42,7 +42,7 @@ fn settled(outcome: Outcome, cause: Option<Cause>, seconds: u64) -> EventKind {
         next_attempt: None,
         age: Duration::from_secs(seconds),
         egress: None,
-    }
+    })
 }
 
 fn delivered(asked: Option<TlsAsked>) -> Outcome {

@@ -19,7 +19,7 @@ mod queue;
 mod slots;
 mod timers;
 
-pub mod retry;
+mod retry;
 
 #[cfg(test)]
 mod tests;

@@ -21,7 +21,7 @@ mod config {
 use std::time::{Duration, Instant};
 
 use config::meant::LogFormat;
-use repute_types::{Event, EventKind, MessageId, Timestamp, TlsAsked, TlsUsed};
+use repute_types::{Event, EventKind, MessageId, Timestamp, TlsAsked, TlsUsed, event};
 
 /// Events between pauses, in which the writer catches up as it would in service.
 const BURST: u32 = 5_000;
@@ -46,7 +46,7 @@ fn main() {
 }
 
 fn accepted() -> EventKind {
-    EventKind::Accepted {
+    EventKind::Accepted(event::Accepted {
         message: MessageId(7_000_000),
         account: Some("shop".into()),
         from: "shop@example.com".parse().ok(),
@@ -62,5 +62,5 @@ fn accepted() -> EventKind {
             asked: TlsAsked::Opportunistic,
         }),
         labels: None,
-    }
+    })
 }

@@ -120,10 +120,10 @@ pub async fn begin(
     let web = web::face(&config, &engine, outside.hooks.clone(), counters, machine.clone())?;
     let mut listeners = JoinSet::new();
     if let Some(rest) = missed {
-        let (history, mut stopping) = (history.clone(), stopping.clone());
+        let (scheduled, history, mut stopping) = (engine.scheduled(), history.clone(), stopping.clone());
         listeners.spawn(async move {
             tokio::select! {
-                () = rest.tell(history, spool) => {}
+                () = rest.tell(scheduled, history, spool) => {}
                 _ = stopping.changed() => {}
             }
         });

@@ -6,10 +6,10 @@
 //! soon, and a crash before that makes a message go twice, never zero times.
 //! Fails with [`SpoolError`], after which nothing of the failed message is kept.
 
-pub mod campaign;
+mod campaign;
 mod codec;
 pub mod memory;
-pub mod record;
+mod record;
 pub mod sqlite;
 pub mod walk;
 

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use repute_types::envelope::EnvelopeOptions;
 use repute_types::{
-    AccountName, Address, Content, Domain, Labels, MessageId, Outcome, PartId, Recipient, Stream, Timestamp,
+    AccountName, Address, Content, Domain, Labels, MessageId, Outcome, PartId, Recipient, Stream, Timestamp, event,
 };
 use serde::{Deserialize, Serialize};
 
@@ -64,6 +64,22 @@ impl MessageMeta {
             labels: None,
             letter: None,
             members: false,
+        }
+    }
+
+    /// What is told of its acceptance; how it came is not known here. Of a campaign the recipients are counted and not named.
+    pub fn accepted(&self, recipients: Vec<Address>, recipient_count: u64) -> event::Accepted {
+        event::Accepted {
+            message: self.id,
+            account: self.account.clone(),
+            from: self.from.clone(),
+            recipients,
+            recipient_count,
+            size: usize::try_from(self.size).unwrap_or(usize::MAX),
+            header_id: self.header_id.clone(),
+            client: None,
+            tls: None,
+            labels: self.labels.clone(),
         }
     }
 }

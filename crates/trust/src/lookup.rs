@@ -69,6 +69,17 @@ impl Answer {
         }
     }
 
+    /// As answers of several servers are compared: the order of records says nothing.
+    pub fn sorted(mut self) -> Answer {
+        match &mut self {
+            Answer::Texts(texts) => texts.sort(),
+            Answer::Addresses(addresses) => addresses.sort(),
+            Answer::Names(names) => names.sort(),
+            Answer::NoData | Answer::NoName | Answer::Failure(_) => {}
+        }
+        self
+    }
+
     pub fn addresses(&self) -> &[IpAddr] {
         if let Answer::Addresses(list) = self { list } else { &[] }
     }

@@ -24,7 +24,7 @@ pub struct Egress {
 
 /// One address of an egress, with its EHLO name.
 #[derive(Clone, Debug)]
-pub struct Way {
+pub struct Source {
     pub address: IpAddr,
     pub ehlo: Domain,
 }
@@ -44,10 +44,10 @@ pub struct Sending {
 
 impl Setup {
     /// Every address that mail leaves from.
-    pub fn ways(&self) -> impl Iterator<Item = Way> {
+    pub fn sources(&self) -> impl Iterator<Item = Source> {
         let of = |egress: &Egress| {
             let ehlo = egress.ehlo.clone();
-            egress.addresses.clone().into_iter().map(move |address| Way { address, ehlo: ehlo.clone() })
+            egress.addresses.clone().into_iter().map(move |address| Source { address, ehlo: ehlo.clone() })
         };
         self.egresses.iter().flat_map(of)
     }

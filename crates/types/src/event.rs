@@ -15,43 +15,11 @@ pub struct Event {
 #[derive(Clone, Debug)]
 pub enum EventKind {
     /// Committed to the spool; the client was or will be told so.
-    Accepted {
-        message: MessageId,
-        /// `None` for a notice that we made ourselves.
-        account: Option<AccountName>,
-        from: Option<Address>,
-        /// Empty for a campaign, whose recipients are named when there is something to say of them.
-        recipients: Vec<Address>,
-        /// Of a campaign those of its list; else the number of `recipients`.
-        recipient_count: u64,
-        /// Octets as stored.
-        size: usize,
-        /// The header field Message-ID, without brackets, so that a message can be found by it.
-        header_id: String,
-        client: Option<IpAddr>,
-        tls: Option<TlsUsed>,
-        labels: Option<Arc<Labels>>,
-    },
+    Accepted(Accepted),
     /// A submission was refused after the client was known; nothing is stored.
     Refused { account: Option<AccountName>, client: Option<IpAddr>, reply: crate::Reply },
     /// One recipient's outcome of one attempt (or of expiry or cancellation).
-    Settled {
-        part: PartId,
-        /// `None` for a notice of ours.
-        account: Option<AccountName>,
-        labels: Option<Arc<Labels>>,
-        recipient: Address,
-        /// Counts from 1; 0 where no attempt was made.
-        attempt: u32,
-        outcome: Box<Outcome>,
-        /// What the receiver's reply means, where there is one and it is not a success.
-        cause: Option<Cause>,
-        /// Set exactly where the outcome is a deferral.
-        next_attempt: Option<Timestamp>,
-        /// From acceptance to now.
-        age: std::time::Duration,
-        egress: Option<IpAddr>,
-    },
+    Settled(Settled),
     /// Kept from being tried, by an operator or by a rule.
     Held {
         message: MessageId,
@@ -125,6 +93,46 @@ pub enum EventKind {
     },
     /// Something an operator should know that belongs to no message.
     Note { level: Level, what: &'static str, text: String },
+}
+
+/// A message that is ours from now on.
+#[derive(Clone, Debug)]
+pub struct Accepted {
+    pub message: MessageId,
+    /// `None` for a notice that we made ourselves.
+    pub account: Option<AccountName>,
+    pub from: Option<Address>,
+    /// Empty for a campaign, whose recipients are named when there is something to say of them.
+    pub recipients: Vec<Address>,
+    /// Of a campaign those of its list; else the number of `recipients`.
+    pub recipient_count: u64,
+    /// Octets as stored.
+    pub size: usize,
+    /// The header field Message-ID, without brackets, so that a message can be found by it.
+    pub header_id: String,
+    pub client: Option<IpAddr>,
+    pub tls: Option<TlsUsed>,
+    pub labels: Option<Arc<Labels>>,
+}
+
+/// What came of a try for one recipient.
+#[derive(Clone, Debug)]
+pub struct Settled {
+    pub part: PartId,
+    /// `None` for a notice of ours.
+    pub account: Option<AccountName>,
+    pub labels: Option<Arc<Labels>>,
+    pub recipient: Address,
+    /// Counts from 1; 0 where no attempt was made.
+    pub attempt: u32,
+    pub outcome: Box<Outcome>,
+    /// What the receiver's reply means, where there is one and it is not a success.
+    pub cause: Option<Cause>,
+    /// Set exactly where the outcome is a deferral.
+    pub next_attempt: Option<Timestamp>,
+    /// From acceptance to now.
+    pub age: std::time::Duration,
+    pub egress: Option<IpAddr>,
 }
 
 /// What a notice tells a sender.

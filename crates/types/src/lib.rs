@@ -5,21 +5,21 @@
 //! and no decision, in this crate. Values are parsed at the door: a [`Domain`] or an
 //! [`Address`] that exists is well formed, so nobody validates it again.
 
-pub mod address;
+mod address;
 pub mod clock;
-pub mod content;
-pub mod domain;
+mod content;
+mod domain;
 pub mod envelope;
 pub mod event;
 pub mod files;
 pub mod id;
 pub mod labels;
-pub mod outcome;
-pub mod random;
+mod outcome;
+mod random;
 pub mod remark;
-pub mod reply;
+mod reply;
 pub mod short;
-pub mod tlsa;
+mod tlsa;
 
 pub use address::{Address, AddressError};
 pub use clock::{Clock, ManualClock, SystemClock, Timestamp};

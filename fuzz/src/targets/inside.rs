@@ -7,7 +7,7 @@ use std::time::Duration;
 use repute::dry;
 use repute_feedback::{Token, Tokens};
 use repute_hooks::{EventId, Secret, Target, Type};
-use repute_types::event::{Back, IncidentState, Level};
+use repute_types::event::{self, Back, IncidentState, Level};
 use repute_types::{
     Address, Cause, Event, EventKind, Labels, MessageId, Outcome, PartId, Peer, Reply, Stage, Timestamp, TlsAsked,
     TlsUsed,
@@ -71,7 +71,7 @@ fn kind(which: u8, number: u8, texts: &[String; 4]) -> EventKind {
     let cause = Some(Cause { rule: "google.ptr", class: "reverse-dns", fault: "address" });
     let reply = Reply { code: 550, enhanced: None, lines: vec![two.clone(), three.clone()] };
     match which % 10 {
-        0 => EventKind::Accepted {
+        0 => EventKind::Accepted(event::Accepted {
             message,
             account,
             from: Some(address.clone()),
@@ -82,7 +82,7 @@ fn kind(which: u8, number: u8, texts: &[String; 4]) -> EventKind {
             client: None,
             tls: Some(tls()),
             labels,
-        },
+        }),
         1 => EventKind::Refused { account, client: None, reply },
         2 => {
             let outcome = Outcome {
@@ -93,7 +93,7 @@ fn kind(which: u8, number: u8, texts: &[String; 4]) -> EventKind {
             };
             let (age, outcome) = (Duration::from_millis(u64::from(number)), Box::new(outcome));
             let (recipient, attempt, next_attempt) = (address, number.into(), None);
-            EventKind::Settled {
+            EventKind::Settled(event::Settled {
                 part,
                 account,
                 labels,
@@ -104,7 +104,7 @@ fn kind(which: u8, number: u8, texts: &[String; 4]) -> EventKind {
                 next_attempt,
                 age,
                 egress: None,
-            }
+            })
         }
         3 => {
             let part = (number & 4 > 0).then_some(part.number);

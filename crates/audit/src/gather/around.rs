@@ -12,7 +12,7 @@ use repute_trust::checks::settled::{self, words_of_end_users};
 use repute_trust::dnsbl::{Health, Subject, Table, Verdict};
 use repute_trust::lookup::{Answer, Kind, Query};
 use repute_trust::names::reverse::reversed;
-use repute_trust::setup::Way;
+use repute_trust::setup::Source;
 use serde_json::Value;
 
 use crate::doors::Kept;
@@ -28,8 +28,8 @@ const COUNT_AGAIN: Duration = Duration::from_secs(24 * 3600);
 const SETTLED: Duration = Duration::from_secs(7 * 86_400);
 
 /// `asked`: what the lists said of the addresses.
-pub(crate) async fn check(run: Run, way: Way, asked: std::sync::Arc<Vec<Asked>>) -> (Vec<Finding>, Kept) {
-    let ip = way.address;
+pub(crate) async fn check(run: Run, source: Source, asked: std::sync::Arc<Vec<Asked>>) -> (Vec<Finding>, Kept) {
+    let ip = source.address;
     let mut kept = Kept::default();
     let wants_origin = run.wants(&["ip.rpki", "bl.sbl.asn"]);
     let registration = async {
@@ -87,7 +87,7 @@ fn facts(
 ) -> settled::Facts {
     let kept = run.own.as_ref().map(|own| &own.kept);
     let since = kept.and_then(|kept| kept.addresses.iter().find(|(of, ..)| *of == ip)).map(|(_, since, _)| *since);
-    let configured = |ip: &IpAddr| run.setup.ways().any(|e| e.address == *ip);
+    let configured = |ip: &IpAddr| run.setup.sources().any(|e| e.address == *ip);
     let before = kept.and_then(|kept| {
         let others = kept.addresses.iter().filter(|(of, ..)| of.is_ipv4() == ip.is_ipv4() && !configured(of));
         let (of, _, last) = others.max_by_key(|(.., last)| *last)?;

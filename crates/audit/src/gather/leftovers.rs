@@ -9,7 +9,7 @@ use repute_trust::checks::registration::{Dates, age, ending};
 use repute_trust::checks::web::{Policy, imprint, mta_sts};
 use repute_trust::dmarc::{Demand, Policy as Dmarc, walk};
 use repute_trust::lookup::{Answer, Query};
-use repute_trust::setup::{Sending, Way};
+use repute_trust::setup::{Sending, Source};
 use repute_types::{Domain, Timestamp};
 
 use super::around::json;
@@ -69,7 +69,7 @@ async fn unused(run: &Run, domain: &Domain) -> Vec<(String, Answer)> {
     let mut names: Vec<Domain> = Domain::parse(&format!("www.{domain}")).into_iter().collect();
     names
         .extend(mx_hosts(&run.questions, domain).await.unwrap_or_default().into_iter().filter(|h| h.is_within(domain)));
-    names.retain(|name| name != domain && *name != run.setup.hostname && run.setup.ways().all(|e| e.ehlo != *name));
+    names.retain(|name| name != domain && *name != run.setup.hostname && run.setup.sources().all(|e| e.ehlo != *name));
     let mut there = Vec::new();
     for name in names {
         let found = run.questions.ask(&Query { name: name.to_string(), kind: repute_trust::lookup::Kind::A }).await;
@@ -183,8 +183,8 @@ async fn dates(run: &Run, domain: &Domain) -> Option<Finding> {
 }
 
 /// What stands at the EHLO name beside its address.
-pub(crate) async fn check_host(run: Run, way: Way) -> Vec<Finding> {
-    let host = way.ehlo;
+pub(crate) async fn check_host(run: Run, source: Source) -> Vec<Finding> {
+    let host = source.ehlo;
     let mut findings = Vec::new();
     if run.wants(&["caa.own"]) {
         findings.push(issuers(&host, &issue(&run.questions, &host).await, None));
@@ -195,7 +195,7 @@ pub(crate) async fn check_host(run: Run, way: Way) -> Vec<Finding> {
             tokio::join!(web::get(&run.questions, &https, None, false), web::get(&run.questions, &http, None, true));
         findings.push(imprint(&host, &[("https", https.map(|g| g.page)), ("http", http.map(|g| g.page))]));
     }
-    findings.into_iter().map(|f| f.for_address(way.address)).collect()
+    findings.into_iter().map(|f| f.for_address(source.address)).collect()
 }
 
 /// The records nearest above the name (RFC 8659 §3).

@@ -25,13 +25,13 @@ pub(crate) async fn check(run: Run) -> Gathered {
         }
     });
     let mut findings = judge(&targets, &black);
-    findings.extend(run.setup.ways().filter_map(|way| allowed(way.address, &allow)));
+    findings.extend(run.setup.sources().filter_map(|source| allowed(source.address, &allow)));
     let mut kept = Kept::default();
     if run.wants(&["ip.static", "ip.rpki", "ip.neighbours", "bl.sbl.asn", "infra.contact"]) {
         let black = Arc::new(black);
-        let each = run.setup.ways().map(|way| around::check(run.clone(), way, black.clone()));
-        for (of_way, found) in all(each.collect::<Vec<_>>()).await {
-            findings.extend(of_way);
+        let each = run.setup.sources().map(|source| around::check(run.clone(), source, black.clone()));
+        for (of_one, found) in all(each.collect::<Vec<_>>()).await {
+            findings.extend(of_one);
             kept.neighbours.extend(found.neighbours);
         }
     }
@@ -83,8 +83,8 @@ async fn ask_each(
 
 /// Addresses, and the names that filters look up: From, return path, EHLO, PTR.
 async fn targets(questions: &Questions, setup: &Setup, names: bool) -> Vec<Target> {
-    let reverse = setup.ways().map(|way| {
-        let (questions, ip) = (questions.clone(), way.address);
+    let reverse = setup.sources().map(|source| {
+        let (questions, ip) = (questions.clone(), source.address);
         async move { (ip, questions.ptr(ip).await) }
     });
     let reverse: HashMap<_, _> = all(reverse.collect::<Vec<_>>()).await.into_iter().collect();
@@ -98,8 +98,8 @@ async fn targets(questions: &Questions, setup: &Setup, names: bool) -> Vec<Targe
             targets.push(target);
         }
     };
-    for way in setup.ways() {
-        add(Target::Address(way.address));
+    for source in setup.sources() {
+        add(Target::Address(source.address));
     }
     if !names {
         return targets;
@@ -114,11 +114,15 @@ async fn targets(questions: &Questions, setup: &Setup, names: bool) -> Vec<Targe
         add(name(&sending.name, "From"));
         add(name(sending.mail_from(), "return path"));
     }
-    for way in setup.ways() {
-        let name =
-            |name: repute_types::Domain, role| Target::Name { name, role, address: Some(way.address), sending: None };
-        add(name(way.ehlo.clone(), "EHLO"));
-        let names = reverse.get(&way.address).map(Answer::names).unwrap_or_default();
+    for source in setup.sources() {
+        let name = |name: repute_types::Domain, role| Target::Name {
+            name,
+            role,
+            address: Some(source.address),
+            sending: None,
+        };
+        add(name(source.ehlo.clone(), "EHLO"));
+        let names = reverse.get(&source.address).map(Answer::names).unwrap_or_default();
         for reverse in names.iter().take(2).filter_map(|n| repute_types::Domain::parse(n).ok()) {
             add(name(reverse, "reverse name"));
         }

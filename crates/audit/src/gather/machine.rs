@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use repute_trust::checks::machine::{Port, clock, greeting, network_of, one_name, open_to_strangers, own_name};
 use repute_trust::checks::{Finding, left, reported, sent, watched};
-use repute_trust::setup::Way;
+use repute_trust::setup::Source;
 use repute_types::Domain;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::time::{Instant, timeout_at};
@@ -37,16 +37,16 @@ pub(crate) async fn check_clock(run: Run) -> Vec<Finding> {
 pub(crate) fn check_own(run: &Run) -> Vec<Finding> {
     let Some(own) = &run.own else { return Vec::new() };
     let mut findings = vec![own_name(&run.setup.hostname, &own.hosts)];
-    for way in run.setup.ways() {
-        if let IpAddr::V6(ip) = way.address {
+    for source in run.setup.sources() {
+        if let IpAddr::V6(ip) = source.address {
             findings.push(network_of(ip, &own.interfaces));
         }
         let day = |(of, name, last): &(IpAddr, Domain, repute_types::Timestamp)| {
-            (*of == way.address && run.now.since(*last) < Duration::from_secs(86_400)).then(|| name.clone())
+            (*of == source.address && run.now.since(*last) < Duration::from_secs(86_400)).then(|| name.clone())
         };
         let mut said: Vec<Domain> = own.kept.said.iter().filter_map(day).collect();
-        said.push(way.ehlo.clone());
-        findings.push(one_name(way.address, &said));
+        said.push(source.ehlo.clone());
+        findings.push(one_name(source.address, &said));
     }
     if let Some(until) = &own.certificate {
         findings.push(sent::certificate(run.setup.hostname.as_str(), until, run.now));
@@ -59,7 +59,7 @@ pub(crate) fn check_own(run: &Run) -> Vec<Finding> {
         findings.push(left::judge(left));
     }
     if let Some(reported) = &own.reported {
-        let ours: Vec<IpAddr> = run.setup.ways().map(|way| way.address).collect();
+        let ours: Vec<IpAddr> = run.setup.sources().map(|source| source.address).collect();
         findings.extend(reported::judge(reported, &ours));
     }
     findings
@@ -71,13 +71,13 @@ const WEB_PROXIES: [u16; 2] = [3128, 8080];
 const SOCKS: u16 = 1080;
 
 /// Our own address, as a stranger would try it.
-pub(crate) async fn check_ports(run: Run, way: Way) -> Vec<Finding> {
-    let ip = way.address;
+pub(crate) async fn check_ports(run: Run, source: Source) -> Vec<Finding> {
+    let ip = source.address;
     // The greeting alone is on port 25; nobody is tried as a relay for it.
     let relays = run.options.takes("ip.dedicated");
     let ports = MAIL.into_iter().chain(WEB_PROXIES).chain([SOCKS]).take(if relays { 5 } else { 1 });
     let tried = all(ports.map(|port| {
-        let (questions, ehlo) = (run.questions.clone(), way.ehlo.clone());
+        let (questions, ehlo) = (run.questions.clone(), source.ehlo.clone());
         async move { (port, try_port(&questions, ip, port, &ehlo, relays).await) }
     }));
     let tried = tried.await;
@@ -85,7 +85,7 @@ pub(crate) async fn check_ports(run: Run, way: Way) -> Vec<Finding> {
     let ports: Vec<(u16, Port)> = tried.into_iter().map(|(port, (found, _))| (port, found)).collect();
     let mail = ports.iter().find(|(port, _)| *port == 25).map_or(Port::Closed, |(_, found)| found.clone());
     let open = relays.then(|| open_to_strangers(ip, &ports, from_here));
-    open.into_iter().chain([greeting(ip, &way.ehlo, &mail)]).collect()
+    open.into_iter().chain([greeting(ip, &source.ehlo, &mail)]).collect()
 }
 
 /// What is there, and whether the address is one of this machine.

@@ -54,7 +54,7 @@ async fn one(run: &Run, sending: &Sending, domain: &Domain) -> Vec<Finding> {
         async move { meet(&questions, &host, &ehlo, port, &asked).await }
     }));
     let tried = met.await;
-    let ours: Vec<IpAddr> = run.setup.ways().map(|way| way.address).collect();
+    let ours: Vec<IpAddr> = run.setup.sources().map(|source| source.address).collect();
     let ours = |tried: &&Tried| tried.at.is_some_and(|ip| ours.contains(&ip));
     let our_hosts: Vec<String> = tried.iter().filter(ours).map(|tried| tried.host.name.clone()).collect();
     // Before the server runs nothing listens there, and that is as it should be.

@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use repute_dns::{Data, Kind, Lookup};
 use repute_trust::checks::names::{Facts, NAMES_MOST, judge};
 use repute_trust::checks::{Finding, address};
-use repute_trust::setup::Way;
+use repute_trust::setup::Source;
 use repute_types::Domain;
 
 use crate::questions::{Questions, all};
@@ -13,8 +13,8 @@ use crate::questions::{Questions, all};
 /// Addresses of the EHLO name that are asked for their names too.
 const ELSEWHERE_MOST: usize = 5;
 
-pub(crate) async fn check(questions: Questions, way: Way, domains: Vec<Domain>) -> Vec<Finding> {
-    let (ip, helo) = (way.address, way.ehlo);
+pub(crate) async fn check(questions: Questions, source: Source, domains: Vec<Domain>) -> Vec<Finding> {
+    let (ip, helo) = (source.address, source.ehlo);
     let (ptr, helo_forward) = tokio::join!(questions.ptr(ip), questions.addresses(&helo, ip));
     let names: Vec<String> = ptr.names().iter().take(NAMES_MOST).cloned().collect();
     let elsewhere: Vec<IpAddr> =

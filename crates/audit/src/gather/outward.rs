@@ -4,7 +4,7 @@ use std::net::{IpAddr, SocketAddr};
 
 use repute_trust::checks::Finding;
 use repute_trust::checks::outward::{Answered, Facts, Met, Probe, judge};
-use repute_trust::setup::Way;
+use repute_trust::setup::Source;
 use repute_types::Domain;
 
 use crate::questions::{LATE, Questions, all};
@@ -12,10 +12,10 @@ use crate::run::Run;
 use crate::talk::{NoTalk, Talk, text_of};
 use crate::web;
 
-pub(crate) async fn check(run: Run, way: Way) -> Vec<Finding> {
-    let (ip, port) = (way.address, run.options.mx_port);
+pub(crate) async fn check(run: Run, source: Source) -> Vec<Finding> {
+    let (ip, port) = (source.address, run.options.mx_port);
     let probes = all(run.options.hosts.clone().into_iter().map(|host| {
-        let (questions, ehlo) = (run.questions.clone(), way.ehlo.clone());
+        let (questions, ehlo) = (run.questions.clone(), source.ehlo.clone());
         async move { Probe { met: probe(&questions, &host, ip, port, &ehlo).await, host: host.to_string() } }
     }));
     let echoes = all(run.options.echo.clone().into_iter().map(|host| {

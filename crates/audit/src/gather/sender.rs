@@ -10,16 +10,22 @@ use crate::questions::{Questions, all};
 use crate::zones;
 
 pub(crate) async fn check(questions: Questions, sending: Sending) -> Vec<Finding> {
-    let mut findings = one(&questions, &sending, &sending.name).await;
-    if let Some(path) = &sending.return_path {
-        findings.extend(one(&questions, &sending, path).await);
-    }
+    let mut findings: Vec<Finding> = facts(&questions, &sending).await.iter().flat_map(judge).collect();
     let name = format!("_smtp._tls.{}", sending.name);
     findings.push(tls::reports(&sending.name, &questions.txt(name).await));
     findings
 }
 
-async fn one(questions: &Questions, sending: &Sending, domain: &Domain) -> Vec<Finding> {
+/// Of the domain itself, and of its return path.
+pub(crate) async fn facts(questions: &Questions, sending: &Sending) -> Vec<Facts> {
+    let mut facts = vec![one(questions, sending, &sending.name).await];
+    if let Some(path) = &sending.return_path {
+        facts.push(one(questions, sending, path).await);
+    }
+    facts
+}
+
+async fn one(questions: &Questions, sending: &Sending, domain: &Domain) -> Facts {
     let query = |kind| Query { name: domain.to_string(), kind };
     let (mx, v4, v6) = (query(Kind::Mx), query(Kind::A), query(Kind::Aaaa));
     let (soa, mx, v4, v6) = tokio::join!(
@@ -30,8 +36,7 @@ async fn one(questions: &Questions, sending: &Sending, domain: &Domain) -> Vec<F
     );
     let addresses = if v4.addresses().is_empty() && !v6.is_void() { v6 } else { v4 };
     let nowhere = nowhere(questions, &mx).await;
-    let facts = Facts { sending: sending.name.clone(), domain: domain.clone(), soa, mx, nowhere, addresses };
-    judge(&facts)
+    Facts { sending: sending.name.clone(), domain: domain.clone(), soa, mx, nowhere, addresses }
 }
 
 /// MX hosts that are looked at; of more the others count as good.

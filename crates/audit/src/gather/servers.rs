@@ -34,9 +34,9 @@ pub(crate) async fn check(questions: Questions, setup: Arc<Setup>) -> Vec<Findin
 /// Names, what is asked at each, and the sending domain that it belongs to.
 fn own_records(setup: &Setup) -> Vec<(Domain, Kind, Option<Domain>)> {
     let mut records = Vec::new();
-    for way in setup.ways() {
-        let kind = if way.address.is_ipv4() { Kind::A } else { Kind::Aaaa };
-        records.push((way.ehlo, kind, None));
+    for source in setup.sources() {
+        let kind = if source.address.is_ipv4() { Kind::A } else { Kind::Aaaa };
+        records.push((source.ehlo, kind, None));
     }
     for sending in &setup.domains {
         let of = Some(sending.name.clone());
@@ -66,7 +66,7 @@ pub(crate) async fn check_resolver(run: Run) -> Vec<Finding> {
     let (echo, list) = tokio::join!(questions.txt(ECHO), asked);
     let texts = echo.texts().iter().filter_map(|text| std::str::from_utf8(text).ok());
     let seen_as = texts.filter_map(|text| text.parse::<IpAddr>().ok()).next();
-    let mut egresses: Vec<IpAddr> = run.setup.ways().map(|way| way.address).collect();
+    let mut egresses: Vec<IpAddr> = run.setup.sources().map(|source| source.address).collect();
     let interfaces = run.own.as_ref().and_then(|own| own.interfaces.as_ref().ok());
     egresses.extend(interfaces.into_iter().flatten().map(|interface| IpAddr::V6(interface.address)));
     vec![resolver(&OwnResolver { seen_as, egresses, list })]

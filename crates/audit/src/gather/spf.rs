@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use repute_trust::checks::Finding;
 use repute_trust::checks::spf::{Facts, bounces, drift, judge, permits};
-use repute_trust::setup::{Sending, Setup, Way};
+use repute_trust::setup::{Sending, Setup, Source};
 use repute_trust::spf::{Branch, Evaluation, Request, State, Survey, Tree};
 use repute_types::{Domain, Timestamp};
 
@@ -15,8 +15,8 @@ use crate::questions::{Questions, all};
 use crate::run::{Gathered, Run};
 
 pub(crate) async fn check(run: Run, sending: Sending) -> Gathered {
-    let of_pool = run.setup.ways().filter(|way| sending.leaves_from(way.address));
-    let from = of_pool.map(|way| (way.address, way.ehlo.to_string())).collect();
+    let of_pool = run.setup.sources().filter(|source| sending.leaves_from(source.address));
+    let from = of_pool.map(|source| (source.address, source.ehlo.to_string())).collect();
     let facts = facts(&run.questions, sending, from, None, run.now).await;
     let mut kept = Kept::default();
     let changes = changes(&run, &facts.sending, &facts.identity, &facts.tree, &mut kept);
@@ -69,11 +69,16 @@ fn all_read(branch: &Branch) -> bool {
 }
 
 /// Bounces, which have an empty sender.
-pub(crate) async fn check_helo(questions: Questions, setup: Arc<Setup>, way: Way, now: Timestamp) -> Vec<Finding> {
-    let report = evaluate(&questions, way.address, way.ehlo.as_str(), "", now).await;
-    let all = setup.ways().filter(|other| other.ehlo == way.ehlo);
+pub(crate) async fn check_helo(
+    questions: Questions,
+    setup: Arc<Setup>,
+    source: Source,
+    now: Timestamp,
+) -> Vec<Finding> {
+    let report = evaluate(&questions, source.address, source.ehlo.as_str(), "", now).await;
+    let all = setup.sources().filter(|other| other.ehlo == source.ehlo);
     let all: Vec<IpAddr> = all.map(|other| other.address).collect();
-    bounces(way.address, &all, &way.ehlo, &report).into()
+    bounces(source.address, &all, &source.ehlo, &report).into()
 }
 
 pub(crate) async fn evaluate(

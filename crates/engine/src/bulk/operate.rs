@@ -1,4 +1,5 @@
-//! Beginning, launching, pausing, resuming, cancelling and looking at campaigns. What is left of a cancelled one: [`super::take_out`].
+//! Launching, pausing, resuming, cancelling and looking at campaigns. How one begins: [`super::begin`]; what is left of a
+//! cancelled one: [`super::take_out`].
 //!
 //! Promise: a change is on disk before it counts and before it is answered, and the changes of one campaign wait their turn.
 //! How it fails: with a [`BulkError`], whose sentence says what to do; then nothing was changed.
@@ -6,83 +7,25 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use repute_message::merge::FormLetter;
 use repute_spool::{
-    Campaign as Stored, CampaignState, CampaignWrite, MessageMeta, PartRecord, PartState, Stretch, Tally, Walk,
+    Campaign as Stored, CampaignState, CampaignWrite, MessageMeta, PartRecord, PartState, Stretch, Walk,
 };
 use repute_types::event::Level;
-use repute_types::labels::list_name;
-use repute_types::{Address, Content, Domain, EventKind, Labels, MessageId, PartId, Stream};
+use repute_types::{EventKind, MessageId};
 use tokio::sync::watch;
 
+use super::Known;
 use super::leave::GOOD_FOR;
-use super::render::{self, For};
-use super::words::{Begin, Begun, BulkError, Campaign, Preview, Row, State, list_fault, name_fault};
-use super::{Known, check, refused_by_spool};
+use super::words::{BulkError, Campaign, State};
 use crate::circuit::campaigns;
 use crate::control::Control;
 use crate::works::Works;
 
 const PAGE: usize = 2_000;
-const FIELDS: usize = 64;
-const PREVIEWS: usize = 100;
 /// Between two steps of forgetting: some million recipients a day.
 const SWEEP: Duration = Duration::from_secs(600);
 
 impl Control {
-    /// Begins a campaign, or goes on with one of that name, letter and fields that is still loading.
-    pub async fn begin(&self, question: Begin) -> Result<Begun, BulkError> {
-        let works = &*self.works;
-        let letter = read_letter(works, &question)?;
-        let _alone = works.bulk.beginning.lock().await;
-        if let Some(known) = named(works, &question.account, &question.campaign) {
-            return go_on_loading(works, &known, &question, &letter).await;
-        }
-        let now = works.now();
-        let id = works.ids.next(now);
-        let list = list_of(&question);
-        let campaign = Stored {
-            id,
-            name: question.campaign.clone(),
-            account: question.account.as_str().into(),
-            list: list.clone(),
-            state: CampaignState::Loading,
-            begun: now,
-            launched: None,
-            rows: 0,
-            tally: Tally::default(),
-        };
-        let labels =
-            Labels { campaign: Some(question.campaign), list: Some(list), tags: question.tags, ..Labels::default() };
-        let meta = MessageMeta {
-            account: Some(campaign.account.clone()),
-            stream: Stream::Bulk,
-            from: Some(letter.from),
-            author: Some(letter.author),
-            size: letter.content.len() as u64,
-            labels: labels.kept(),
-            letter: Some(question.fields.into()),
-            ..MessageMeta::new(id, now, now + works.settings().retry.expire)
-        };
-        let known = Known::of(&campaign);
-        let write = CampaignWrite::Begin { campaign: Box::new(campaign), meta, letter: letter.content };
-        let kept = works.doors.spool.change_campaign(write).await;
-        kept.map_err(|error| refused_by_spool(works, 1, error))?;
-        let begun = Begun { id, campaign: known.name.clone(), next_row: 0 };
-        works.bulk.insert(known);
-        Ok(begun)
-    }
-
-    /// Whether a campaign may be begun so; nothing is kept.
-    pub async fn may_begin(&self, question: &Begin) -> Result<(), BulkError> {
-        let works = &*self.works;
-        let letter = read_letter(works, question)?;
-        match named(works, &question.account, &question.campaign) {
-            Some(known) => go_on_loading(works, &known, question, &letter).await.map(drop),
-            None => Ok(()),
-        }
-    }
-
     /// Launches: the list is whole, and from now on its recipients are written to.
     pub async fn launch(&self, campaign: &str) -> Result<Campaign, BulkError> {
         let works = &self.works;
@@ -105,19 +48,8 @@ impl Control {
         works.doors.spool.change_campaign(write).await.map_err(BulkError::Spool)?;
         works.bulk.forget_letter(known.id);
         known.set(CampaignState::Running);
-        works.emit(EventKind::Accepted {
-            message: known.id,
-            account: meta.account.clone(),
-            from: meta.from.clone(),
-            // Each is named when there is something to say of them.
-            recipients: Vec::new(),
-            recipient_count: taken,
-            size: usize::try_from(meta.size).unwrap_or(usize::MAX),
-            header_id: String::new(),
-            client: None,
-            tls: None,
-            labels: meta.labels.clone(),
-        });
+        // Each is named when there is something to say of them.
+        works.emit(EventKind::Accepted(meta.accepted(Vec::new(), taken)));
         if let Some(hold) = works.circuits.stops(&meta) {
             campaigns::tell(works, &known, &hold.reason);
         }
@@ -191,35 +123,6 @@ impl Control {
         Ok(stored.iter().rev().map(|stored| self.row_of(stored)).collect())
     }
 
-    /// The messages that rows would get, signed and all; nothing is kept. The links in them lead nowhere.
-    pub async fn preview(&self, question: &Begin, rows: &[Row]) -> Result<Vec<Preview>, BulkError> {
-        let works = &*self.works;
-        let letter = read_letter(works, question)?;
-        let now = works.now();
-        let message = works.ids.next(now);
-        let list = &*list_of(question);
-        let mut previews = Vec::new();
-        for (number, row) in (0u32..).zip(rows.iter().take(PREVIEWS)) {
-            let refused =
-                |text: String| BulkError::Refused(format!("row {number} (the first is 0), {}: {text}", row.email));
-            let email = check::address(&row.email).map_err(refused)?;
-            let whom = For {
-                part: PartId { message, number },
-                email: &email,
-                values: &row.values,
-                account: &question.account,
-                campaign: &question.campaign,
-                list,
-                date: now,
-            };
-            let content = render::render(works, &works.settings(), &letter.form, &whom).map_err(refused)?;
-            let message = String::from_utf8_lossy(&content.to_vec()).into_owned();
-            previews.push(Preview { email: row.email.clone(), message });
-            tokio::task::yield_now().await;
-        }
-        Ok(previews)
-    }
-
     async fn stored(&self, id: MessageId) -> Result<Stored, BulkError> {
         let all = self.works.doors.spool.campaigns().await.map_err(BulkError::Spool)?;
         all.into_iter().find(|campaign| campaign.id == id).ok_or_else(|| BulkError::NoSuchCampaign(id.to_string()))
@@ -246,62 +149,6 @@ fn done(known: &Known) -> BulkError {
     BulkError::Conflict(format!("the campaign {} is done: nobody waits for it any more", known.name))
 }
 
-/// A letter that may be sent.
-struct Letter {
-    form: FormLetter,
-    content: Content,
-    from: Address,
-    /// The domain that it is signed as.
-    author: Domain,
-}
-
-/// The list that recipients leave, as it is known.
-fn list_of(question: &Begin) -> String {
-    list_name(question.list.as_deref().unwrap_or(&question.campaign))
-}
-
-fn read_letter(works: &Works, question: &Begin) -> Result<Letter, BulkError> {
-    let settings = works.settings();
-    let refused = |text: String| BulkError::Refused(text);
-    let fault = name_fault(&question.campaign).or_else(|| question.list.as_deref().and_then(list_fault));
-    if let Some(text) = fault {
-        return Err(refused(text));
-    }
-    // Paths of the API that are no campaign's, or that no client asks for as they are written.
-    if matches!(question.campaign.as_str(), "." | ".." | "check" | "preview") {
-        return Err(refused(format!(
-            "{:?} cannot be the name of a campaign: over HTTP nobody could reach it",
-            question.campaign
-        )));
-    }
-    let field_is_good = |name: &String| {
-        let letter = |c: char| c.is_alphanumeric() || c == '_';
-        !name.is_empty() && name.chars().all(letter) && !name.starts_with(|c: char| c.is_numeric())
-    };
-    if let Some(bad) = question.fields.iter().find(|name| !field_is_good(name)) {
-        return Err(refused(format!("{bad:?} cannot be a field: letters, digits and `_`, no digit first")));
-    }
-    if question.fields.len() > FIELDS {
-        return Err(refused(format!("a list has at most {FIELDS} fields")));
-    }
-    if settings.bulk.url.is_none() {
-        let cure = "bulk mail needs a link by which recipients leave: set `url` in [web], such as \"https://mail.example.com\"";
-        return Err(BulkError::Conflict(cure.into()));
-    }
-    let mut text = question.letter.replace("\r\n", "\n").replace('\n', "\r\n");
-    text.push_str(if text.ends_with("\r\n") { "" } else { "\r\n" });
-    let content = Content::from(text.into_bytes());
-    let form = FormLetter::read(&content, &question.fields).map_err(|fault| refused(fault.to_string()))?;
-    let from = form.author().ok_or_else(|| refused("the letter has no From field with one address".into()))?;
-    let author = render::author(&settings, &question.account, std::slice::from_ref(&from)).map_err(refused)?;
-    let author = author.name.clone();
-    Ok(Letter { form, content, from, author })
-}
-
-fn named(works: &Works, account: &str, name: &str) -> Option<Arc<Known>> {
-    works.bulk.all().into_iter().find(|known| &*known.account == account && known.name == name)
-}
-
 fn find(works: &Works, campaign: &str) -> Result<Arc<Known>, BulkError> {
     if let Some(known) = campaign.parse().ok().and_then(|id| works.bulk.known(id)) {
         return Ok(known);
@@ -317,29 +164,6 @@ fn find(works: &Works, campaign: &str) -> Result<Arc<Known>, BulkError> {
         [one] => Ok(one.clone()),
         _ => Err(BulkError::Conflict(format!("several accounts have a campaign {name}: say ACCOUNT/{name}"))),
     }
-}
-
-async fn go_on_loading(works: &Works, known: &Known, question: &Begin, letter: &Letter) -> Result<Begun, BulkError> {
-    let loading = known.turn.lock().await;
-    if known.state() != CampaignState::Loading {
-        let text = format!("there is a campaign {} already: give this one another name", known.name);
-        return Err(BulkError::Conflict(text));
-    }
-    let before = works.doors.spool.content(known.id).await.map_err(BulkError::Spool)?;
-    let meta = works.doors.spool.meta(known.id).await.map_err(BulkError::Spool)?;
-    let list = list_of(question);
-    let same = before.to_vec() == letter.content.to_vec()
-        && meta.letter.as_deref() == Some(&question.fields)
-        && known.list == list;
-    if !same {
-        let text = format!(
-            "the campaign {0} was begun with another letter, list or fields and is still loading: cancel it with \
-             `repute bulk cancel {0}`, or give this one another name",
-            known.name
-        );
-        return Err(BulkError::Conflict(text));
-    }
-    Ok(Begun { id: known.id, campaign: known.name.clone(), next_row: loading.next_row })
 }
 
 /// On disk first; then it counts.

@@ -19,7 +19,8 @@ use serde::Serialize;
 
 use super::habit::{self, Day, Habit, Terms};
 use super::known::{Acquaintances, Face, Page};
-use super::{CircuitSettings, STRANGERS, SUBJECTS, Subject};
+use super::state::SUBJECTS;
+use super::{CircuitSettings, STRANGERS, Subject};
 use crate::works::{Works, lock};
 
 /// What all accounts together remember of their recipients, in octets.

@@ -89,7 +89,7 @@ pub(crate) fn sending(domain: &SendingDomain, pool: Option<Vec<IpAddr>>) -> Send
 
 /// What there is to be permitted, with what the findings about it hold for.
 fn made_of(setup: &Setup, assumed: Vec<String>) -> Configured {
-    let addresses = setup.ways().map(|way| (way.address, way.ehlo.to_string()));
+    let addresses = setup.sources().map(|source| (source.address, source.ehlo.to_string()));
     let domains = setup.domains.iter().map(|domain| {
         let keys: Vec<String> =
             domain.keys.iter().map(|key| format!("{}={}", key.selector(), key.public_key())).collect();

@@ -186,7 +186,7 @@ impl Control {
     fn knows(&self, say: &Say) -> Result<(), ControlError> {
         let setup = board::setup(&self.works.settings());
         if let Some(address) = say.address
-            && setup.ways().all(|way| way.address != address)
+            && setup.sources().all(|source| source.address != address)
         {
             return Err(ControlError::NoSuchEgress(address));
         }

@@ -173,7 +173,7 @@ fn counts(finding: &Finding) -> bool {
 
 fn scores(permits: &repute_trust::permit::Permits, setup: &Setup) -> Vec<(String, String, u32)> {
     let points = permits.points();
-    let addresses = setup.ways().map(|way| way.address);
+    let addresses = setup.sources().map(|source| source.address);
     let pairs = addresses.flat_map(|address| setup.domains.iter().map(move |domain| (address, domain)));
     // With very many pairs their scores are not what anybody looks at.
     pairs

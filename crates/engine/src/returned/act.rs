@@ -45,8 +45,8 @@ async fn act_on(works: &Works, store: &Returned, mail: &ReturnedMail) -> Result<
         return Ok((Vec::new(), AfterReading::Delete));
     }
     let Some(said) = said.into_iter().next() else { return Ok((Vec::new(), AfterReading::Delete)) };
-    let ways = ways_of(works, mail, &said);
-    if ways.is_empty()
+    let addressed = addressed_of(works, mail, &said);
+    if addressed.is_empty()
         && let Some(role @ ("postmaster" | "abuse")) = role_of(mail)
     {
         let from = mail.from.as_ref().map_or_else(|| "<>".to_owned(), ToString::to_string);
@@ -54,8 +54,8 @@ async fn act_on(works: &Works, store: &Returned, mail: &ReturnedMail) -> Result<
         return Ok((Vec::new(), AfterReading::Keep));
     }
     let mut heard = Vec::new();
-    for way in ways {
-        match (way, &said) {
+    for to in addressed {
+        match (to, &said) {
             (Addressed::Token(Token::Return(part)), Comeback::Reply(letter)) => {
                 if let Some(handed_on) = replies::hand_on(works, store, part, mail, letter).await? {
                     // One letter is handed on once, whoever else it was for.
@@ -63,7 +63,7 @@ async fn act_on(works: &Works, store: &Returned, mail: &ReturnedMail) -> Result<
                     break;
                 }
             }
-            _ => heard.extend(follow(works, store, way, mail, &said).await?),
+            _ => heard.extend(follow(works, store, to, mail, &said).await?),
         }
     }
     if heard.is_empty() {
@@ -90,16 +90,17 @@ fn role_of(mail: &ReturnedMail) -> Option<&'static str> {
     ROLES.into_iter().find(is_role)
 }
 
-/// The tokens by which it came; a complaint that came to a mailbox names the return path that it is about, or quotes the
+/// What it was addressed to; a complaint that came to a mailbox names the return path that it is about, or quotes the
 /// address that the message named for complaints (RFC 9477).
-fn ways_of(works: &Works, mail: &ReturnedMail, said: &Comeback) -> Vec<Addressed> {
-    let way_of = |to: &Address| super::way_of(works, to.local());
+fn addressed_of(works: &Works, mail: &ReturnedMail, said: &Comeback) -> Vec<Addressed> {
+    let stands_for = |to: &Address| super::stands_for(works, to.local());
     // Who leaves several lists at once leaves them all; how many may come in one message the listener says.
-    let is_wish = |way: &Addressed| matches!(way, Addressed::Token(Token::Unsubscribe { .. }));
-    let (mut ways, mut others): (Vec<_>, Vec<_>) = mail.recipients.iter().filter_map(way_of).partition(is_wish);
+    let is_wish = |to: &Addressed| matches!(to, Addressed::Token(Token::Unsubscribe { .. }));
+    let (mut addressed, mut others): (Vec<_>, Vec<_>) =
+        mail.recipients.iter().filter_map(stands_for).partition(is_wish);
     others.truncate(TOKENS);
-    ways.append(&mut others);
-    if let (Comeback::Complaint(complaint), true) = (said, ways.is_empty()) {
+    addressed.append(&mut others);
+    if let (Comeback::Complaint(complaint), true) = (said, addressed.is_empty()) {
         let original = &complaint.original;
         let named = original.field("CFBL-Address").and_then(|value| value.split(';').next());
         let paths = [complaint.return_path.as_deref(), original.return_path.as_deref(), named];
@@ -113,22 +114,22 @@ fn ways_of(works: &Works, mail: &ReturnedMail, said: &Comeback) -> Vec<Addressed
                 _ => None,
             }
         };
-        ways.extend(paths.into_iter().flatten().find_map(of_path));
+        addressed.extend(paths.into_iter().flatten().find_map(of_path));
     }
-    ways
+    addressed
 }
 
 /// Acts on what is said of one part; returns what was news.
 async fn follow(
     works: &Works,
     store: &Returned,
-    way: Addressed,
+    to: Addressed,
     mail: &ReturnedMail,
     said: &Comeback,
 ) -> Result<Vec<Heard>, Waits> {
-    let Some(part) = way.part() else { return Ok(Vec::new()) };
+    let Some(part) = to.part() else { return Ok(Vec::new()) };
     let Some(known) = known::of(works, part).await? else { return Ok(Vec::new()) };
-    let mut told = match (way, said) {
+    let mut told = match (to, said) {
         (Addressed::Token(Token::Unsubscribe { recipient, .. }), _) => {
             news::by_unsubscribe_address(works, &known, recipient, mail, said)
         }

@@ -9,7 +9,7 @@ use repute_ledger::suppression::{Entry, Scope, Why};
 use repute_spool::memory::Disk;
 use repute_spool::{Hold, Holder, PartState, Spool};
 use repute_types::Verdict::{Deferred, Delivered, Failed};
-use repute_types::{EventKind, MessageId, Timestamp};
+use repute_types::{EventKind, MessageId, Timestamp, event};
 
 use crate::world::campaigns::*;
 use crate::world::*;
@@ -281,7 +281,7 @@ async fn from_the_answer_to_a_cancel_nothing_more_goes_out_and_nobody_who_was_no
     assert_eq!((campaign.state, campaign.waiting, campaign.failed), (State::Cancelled, 0, 0));
     assert_eq!((campaign.delivered as usize, campaign.cancelled as usize), (taken, 600 - taken));
     assert!(taken < 600, "some were still waiting");
-    let settled = |kind: &EventKind| matches!(kind, EventKind::Settled { .. });
+    let settled = |kind: &EventKind| matches!(kind, EventKind::Settled(_));
     assert_eq!(world.count(settled), taken, "who was never tried has no event");
     assert_eq!(world.cancelled(), [(600 - taken) as u64]);
     assert!(world.spool.is_empty());

@@ -1,7 +1,7 @@
 //! What is told of a campaign and its recipients.
 
 use repute_ledger::{Step, StepKind};
-use repute_types::EventKind;
+use repute_types::{EventKind, event};
 
 use crate::world::campaigns::*;
 use crate::world::*;
@@ -66,6 +66,6 @@ async fn accepted_says_how_many_a_campaign_goes_to() {
     let mut world = World::new().await;
     world.receiver("b.test", |_, _| "250 2.1.5 ok");
     launched(&world, "autumn", &["a@b.test", "b@b.test", "c@b.test"]).await;
-    let is_it = |kind: &EventKind| matches!(kind, EventKind::Accepted { recipient_count: 3, .. });
+    let is_it = |kind: &EventKind| matches!(kind, EventKind::Accepted(event::Accepted { recipient_count: 3, .. }));
     assert_eq!(world.count(is_it), 1);
 }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt::Display;
 use std::net::IpAddr;
 
-use repute_types::event::Back;
+use repute_types::event::{self, Back};
 use repute_types::{Address, Cause, EventKind, Labels, MessageId, Outcome, PartId, Stage, Timestamp};
 use serde::{Serialize, Serializer};
 
@@ -113,25 +113,7 @@ fn some(text: &str) -> Option<&str> {
 impl<'a> Data<'a> {
     pub fn of(kind: &'a EventKind) -> Data<'a> {
         match kind {
-            EventKind::Accepted {
-                message,
-                account,
-                from,
-                recipients,
-                recipient_count,
-                size,
-                header_id,
-                client,
-                labels,
-                ..
-            } => Data {
-                from: from.as_ref(),
-                recipient_count: Some(*recipient_count),
-                size: Some(*size),
-                header_message_id: some(header_id),
-                client: *client,
-                ..Data::about(*message, account.as_deref(), labels.as_deref()).with_all(recipients)
-            },
+            EventKind::Accepted(accepted) => Data::accepted(accepted),
             EventKind::Cancelled { message, account, labels, recipient_count } => Data {
                 recipient_count: Some(*recipient_count),
                 ..Data::about(*message, account.as_deref(), labels.as_deref())
@@ -143,7 +125,7 @@ impl<'a> Data<'a> {
             EventKind::Released { message, part, account, labels, recipients } => {
                 Data::about(*message, account.as_deref(), labels.as_deref()).of_part(*part, recipients)
             }
-            EventKind::Settled { .. } => Data::settled(kind),
+            EventKind::Settled(settled) => Data::settled(settled),
             EventKind::CameBack { what, account, labels, message, recipient, status, cause, text } => Data {
                 message: *message,
                 account: account.as_deref(),
@@ -175,12 +157,21 @@ impl<'a> Data<'a> {
         }
     }
 
-    fn settled(kind: &'a EventKind) -> Data<'a> {
-        let EventKind::Settled { part, account, labels, recipient, attempt, outcome, cause, next_attempt, age, egress } =
-            kind
-        else {
-            return Data::default();
-        };
+    fn accepted(accepted: &'a event::Accepted) -> Data<'a> {
+        let about = Data::about(accepted.message, accepted.account.as_deref(), accepted.labels.as_deref());
+        Data {
+            from: accepted.from.as_ref(),
+            recipient_count: Some(accepted.recipient_count),
+            size: Some(accepted.size),
+            header_message_id: some(&accepted.header_id),
+            client: accepted.client,
+            ..about.with_all(&accepted.recipients)
+        }
+    }
+
+    fn settled(settled: &'a event::Settled) -> Data<'a> {
+        let event::Settled { part, account, labels, recipient, attempt, outcome, cause, next_attempt, age, egress } =
+            settled;
         let Outcome { verdict, stage, status, reply, text, peer, tls, .. } = &**outcome;
         let failed = *verdict == repute_types::Verdict::Failed;
         Data {

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use repute_types::{
-    Cause, Culprit, EnhancedCode, Labels, Outcome, PartId, Peer, Reply, Stage, Timestamp, TlsAsked, TlsUsed,
+    Cause, Culprit, EnhancedCode, Labels, Outcome, PartId, Peer, Reply, Stage, Timestamp, TlsAsked, TlsUsed, event,
 };
 
 use super::*;
@@ -30,7 +30,7 @@ fn settled(outcome: Outcome, attempt: u32) -> EventKind {
         (Verdict::Deferred, _) => Some(Cause { rule: "any.greylisting", class: "greylisting", fault: "remote" }),
         (Verdict::Failed, _) => Some(Cause { rule: "any.5.1.1", class: "unknown-user", fault: "recipient" }),
     };
-    EventKind::Settled {
+    EventKind::Settled(event::Settled {
         part: part(),
         account: Some("shop".into()),
         labels: labels(),
@@ -41,7 +41,7 @@ fn settled(outcome: Outcome, attempt: u32) -> EventKind {
         cause,
         age: Duration::from_millis(1200),
         egress: (attempt > 0).then(|| "203.0.113.10".parse().unwrap()),
-    }
+    })
 }
 
 fn part() -> PartId {
@@ -88,7 +88,7 @@ fn examples() -> Vec<(&'static str, EventKind)> {
     vec![
         (
             "accepted",
-            EventKind::Accepted {
+            EventKind::Accepted(event::Accepted {
                 message: part().message,
                 account: account.clone(),
                 from: Some("shop@example.com".parse().unwrap()),
@@ -99,7 +99,7 @@ fn examples() -> Vec<(&'static str, EventKind)> {
                 client: Some("198.51.100.7".parse().unwrap()),
                 tls: None,
                 labels: labels(),
-            },
+            }),
         ),
         (
             "held",
@@ -200,7 +200,7 @@ fn the_document_shows_every_event_as_it_is() {
 fn what_is_of_no_application_is_not_told() {
     let nobodys = |kind: &EventKind| kind_of(kind).is_none();
     let mut notice = settled(Outcome::from_reply(Stage::Body, Reply::new(250, EnhancedCode(2, 0, 0), "ok")), 1);
-    let EventKind::Settled { account, .. } = &mut notice else { unreachable!() };
+    let EventKind::Settled(event::Settled { account, .. }) = &mut notice else { unreachable!() };
     *account = None;
     assert!(nobodys(&notice), "the delivery of a notice of ours");
     let level = repute_types::event::Level::Info;

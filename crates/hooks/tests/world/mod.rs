@@ -14,7 +14,7 @@ use repute_dns::ZoneFake;
 use repute_hooks::{Bounds, Caller, Feed, FeedOptions, Hooks, Types, Webhook};
 use repute_net::{Listener, MemoryNetwork, TlsClient};
 use repute_testkit::{State, TokioClock};
-use repute_types::event::EventSink;
+use repute_types::event::{self, EventSink};
 use repute_types::{
     Clock, Culprit, EnhancedCode, Event, EventKind, MessageId, Outcome, PartId, Reply as SmtpReply, SeededRandom,
     Stage, Timestamp, Verdict,
@@ -167,7 +167,7 @@ impl World {
 
     /// The events of one message: accepted, deferred, delivered.
     pub fn send(&self, message: u64) {
-        self.emit(EventKind::Accepted {
+        self.emit(EventKind::Accepted(event::Accepted {
             message: World::id(message),
             account: Some("shop".into()),
             from: None,
@@ -178,12 +178,12 @@ impl World {
             client: None,
             tls: None,
             labels: None,
-        });
+        }));
         for (attempt, verdict) in [(1, Verdict::Deferred), (2, Verdict::Delivered)] {
             let status = EnhancedCode(if attempt == 1 { 4 } else { 2 }, 0, 0);
             let mut outcome = Outcome::ours(verdict, Stage::Body, Culprit::Receiver, status, "");
             outcome.reply = Some(SmtpReply::new(if attempt == 1 { 451 } else { 250 }, status, "said"));
-            self.emit(EventKind::Settled {
+            self.emit(EventKind::Settled(event::Settled {
                 part: PartId { message: World::id(message), number: 0 },
                 account: Some("shop".into()),
                 labels: None,
@@ -194,7 +194,7 @@ impl World {
                 next_attempt: None,
                 age: Duration::ZERO,
                 egress: None,
-            });
+            }));
         }
     }
 

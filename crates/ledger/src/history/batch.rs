@@ -6,7 +6,7 @@
 use std::collections::{HashMap, HashSet};
 use std::net::IpAddr;
 
-use repute_types::event::{IncidentState, Level};
+use repute_types::event::{Accepted, IncidentState, Level, Settled};
 use repute_types::short::{self, Short};
 use repute_types::{Address, Event, EventKind, Labels, MessageId, Outcome, Timestamp};
 use rusqlite::types::ToSqlOutput;
@@ -84,8 +84,8 @@ impl<'a> Batch<'a> {
     pub fn event(&mut self, event: &Event) -> rusqlite::Result<()> {
         let at = event.at;
         match &event.kind {
-            EventKind::Accepted { .. } => self.accepted(at, &event.kind),
-            EventKind::Settled { .. } => self.settled(at, &event.kind),
+            EventKind::Accepted(accepted) => self.accepted(at, accepted),
+            EventKind::Settled(settled) => self.settled(at, settled),
             EventKind::Refused { account, client, reply } => {
                 self.count(at, "refused");
                 let seq = self.next_seq();
@@ -143,22 +143,9 @@ impl<'a> Batch<'a> {
         }
     }
 
-    fn accepted(&mut self, at: Timestamp, kind: &EventKind) -> rusqlite::Result<()> {
-        let EventKind::Accepted {
-            message,
-            account,
-            from,
-            recipients,
-            recipient_count,
-            size,
-            header_id,
-            client,
-            tls,
-            labels,
-        } = kind
-        else {
-            return Ok(());
-        };
+    fn accepted(&mut self, at: Timestamp, accepted: &Accepted) -> rusqlite::Result<()> {
+        let Accepted { message, account, from, recipients, recipient_count, size, header_id, client, tls, labels } =
+            accepted;
         if has_campaign(labels.as_deref()) {
             self.campaigns.keep(key(*message), recipients.is_empty());
         }
@@ -202,12 +189,8 @@ impl<'a> Batch<'a> {
         Ok(())
     }
 
-    fn settled(&mut self, at: Timestamp, kind: &EventKind) -> rusqlite::Result<()> {
-        let EventKind::Settled { part, labels, recipient, attempt, outcome, next_attempt, age, egress, cause, .. } =
-            kind
-        else {
-            return Ok(());
-        };
+    fn settled(&mut self, at: Timestamp, settled: &Settled) -> rusqlite::Result<()> {
+        let Settled { part, labels, recipient, attempt, outcome, next_attempt, age, egress, cause, .. } = settled;
         let Outcome { verdict, stage, culprit, status, reply, text, peer, tls } = &**outcome;
         self.count(at, verdict.as_str());
         let seq = self.next_seq();

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use repute_ledger::{History, HistoryOptions, Questions};
-use repute_types::event::Back;
+use repute_types::event::{self, Back};
 use repute_types::{Event, EventKind, Labels, ManualClock};
 
 use crate::{BEFORE_VOLUMES, DAY, NOW, accepted, address, after, at, history, id, of_a_day, settled};
@@ -101,7 +101,7 @@ fn what_a_batch_writes_does_not_grow_with_the_history() {
 /// A campaign of the n-th message, to so many.
 fn launched(n: u64, recipient_count: u64) -> Event {
     let mut event = accepted(n, &[]);
-    if let EventKind::Accepted { recipient_count: count, labels, header_id, .. } = &mut event.kind {
+    if let EventKind::Accepted(event::Accepted { recipient_count: count, labels, header_id, .. }) = &mut event.kind {
         (*count, *labels) = (recipient_count, autumn());
         header_id.clear();
     }
@@ -115,7 +115,7 @@ fn autumn() -> Option<Arc<Labels>> {
 /// The same about somebody on its list.
 fn of_campaign(mut event: Event, number: u32) -> Event {
     match &mut event.kind {
-        EventKind::Settled { part, labels, .. } => (part.number, *labels) = (number, autumn()),
+        EventKind::Settled(event::Settled { part, labels, .. }) => (part.number, *labels) = (number, autumn()),
         EventKind::CameBack { labels, .. } => *labels = autumn(),
         _ => {}
     }

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use repute_ledger::{History, HistoryOptions, LedgerError, Questions, Step, StepKind};
-use repute_types::event::{EventSink, Level, NoticeKind};
+use repute_types::event::{self, EventSink, Level, NoticeKind};
 use repute_types::{
     Address, Cause, Culprit, EnhancedCode, Event, EventKind, ManualClock, MessageId, Outcome, PartId, Peer, Reply,
     Stage, Timestamp, TlsAsked, TlsUsed, Verdict,
@@ -32,7 +32,7 @@ fn at(n: u64, kind: EventKind) -> Event {
 }
 
 fn accepted(n: u64, to: &[&str]) -> Event {
-    let kind = EventKind::Accepted {
+    let kind = EventKind::Accepted(event::Accepted {
         message: id(n),
         account: Some("shop".into()),
         from: Some(address("Shop@example.com")),
@@ -43,7 +43,7 @@ fn accepted(n: u64, to: &[&str]) -> Event {
         client: Some("192.0.2.7".parse().unwrap()),
         tls: Some(tls()),
         labels: None,
-    };
+    });
     at(n, kind)
 }
 
@@ -67,7 +67,7 @@ fn settled(n: u64, later: u64, to: &str, reply: (u16, &str)) -> Event {
     outcome.peer = Some(Peer { name: "mx.example.net".into(), address: peer_ip, port: 25 });
     outcome.tls = Some(tls());
     let next_attempt = (outcome.verdict == Verdict::Deferred).then_some(NOW + Duration::from_secs(n + later + 60));
-    let kind = EventKind::Settled {
+    let kind = EventKind::Settled(event::Settled {
         account: None,
         labels: None,
         part: PartId { message: id(n), number: 0 },
@@ -78,7 +78,7 @@ fn settled(n: u64, later: u64, to: &str, reply: (u16, &str)) -> Event {
         next_attempt,
         age: Duration::from_secs(later),
         egress: Some("203.0.113.10".parse().unwrap()),
-    };
+    });
     at(n + later, kind)
 }
 
@@ -113,7 +113,7 @@ fn the_steps_of_a_message_read_as_they_happened() {
     let history = history(&dir);
     let part = PartId { message: id(1), number: 0 };
     let mut expired = settled(1, 500, "bob@example.net", (550, ""));
-    if let EventKind::Settled { outcome, attempt, egress, .. } = &mut expired.kind {
+    if let EventKind::Settled(event::Settled { outcome, attempt, egress, .. }) = &mut expired.kind {
         let status = EnhancedCode(5, 4, 7);
         **outcome = Outcome::ours(Verdict::Failed, Stage::Queue, Culprit::Us, status, "not delivered in five days");
         (*attempt, *egress) = (0, None);
@@ -169,7 +169,7 @@ fn the_steps_of_a_message_read_as_they_happened() {
 fn what_we_have_to_say_of_a_reply_stands_before_it() {
     let dir = tempfile::tempdir().unwrap();
     let mut refused = settled(1, 2, "bob@example.net", (454, "4.7.0 TLS not available"));
-    if let EventKind::Settled { outcome, .. } = &mut refused.kind {
+    if let EventKind::Settled(event::Settled { outcome, .. }) = &mut refused.kind {
         outcome.text = "TLS is needed, and the server refused STARTTLS".into();
     }
     let steps = after(&history(&dir), [refused]).steps_of(id(1)).unwrap();
@@ -182,7 +182,7 @@ fn what_we_have_to_say_of_a_reply_stands_before_it() {
 
 /// The event with a cause.
 fn because(mut event: Event, of: Cause) -> Event {
-    if let EventKind::Settled { cause, .. } = &mut event.kind {
+    if let EventKind::Settled(event::Settled { cause, .. }) = &mut event.kind {
         *cause = Some(of);
     }
     event

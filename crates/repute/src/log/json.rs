@@ -4,6 +4,7 @@
 use std::fmt::Display;
 use std::io;
 
+use repute_types::event::{Accepted, Settled};
 use repute_types::{Cause, Event, EventKind, Outcome, PartId};
 use serde::{Serialize, Serializer};
 use serde_json::ser::Formatter;
@@ -67,47 +68,14 @@ impl Object<'_> {
 
     fn event(&mut self, kind: &EventKind) {
         match kind {
-            EventKind::Accepted {
-                message,
-                account,
-                from,
-                recipients,
-                recipient_count,
-                size,
-                header_id,
-                client,
-                tls,
-                labels,
-            } => {
-                self.put("event", "accepted");
-                self.put("id", message);
-                self.maybe("account", account.as_deref());
-                self.put("from", Shown(from.as_ref().map_or(&"" as &dyn Display, |from| from)));
-                self.put("to", recipients);
-                self.maybe("recipients", Some(recipient_count).filter(|_| recipients.is_empty()));
-                self.put("size", size);
-                self.put("message-id", header_id);
-                self.maybe("client", client.as_ref());
-                self.maybe("tls", tls.as_ref().map(|t| &t.version));
-                self.maybe("labels", labels.as_deref());
-            }
+            EventKind::Accepted(accepted) => self.accepted(accepted),
             EventKind::Refused { account, client, reply } => {
                 self.put("event", "refused");
                 self.maybe("account", account.as_deref());
                 self.maybe("client", client.as_ref());
                 self.put("reply", Shown(reply));
             }
-            EventKind::Settled { part, recipient, attempt, outcome, cause, next_attempt, age, egress, .. } => {
-                self.put("event", outcome.verdict.as_str());
-                self.part(*part);
-                self.put("to", recipient);
-                self.put("attempt", attempt);
-                self.outcome(outcome);
-                self.cause(cause.as_ref());
-                self.maybe("egress", egress.as_ref());
-                self.put("after", age.as_secs_f64());
-                self.maybe("next", next_attempt.as_ref());
-            }
+            EventKind::Settled(settled) => self.settled(settled),
             EventKind::Held { message, part, account, labels, recipients, reason } => {
                 self.put("event", "held");
                 self.put("id", message);
@@ -179,6 +147,32 @@ impl Object<'_> {
                 self.put("text", text);
             }
         }
+    }
+
+    fn accepted(&mut self, accepted: &Accepted) {
+        self.put("event", "accepted");
+        self.put("id", accepted.message);
+        self.maybe("account", accepted.account.as_deref());
+        self.put("from", Shown(accepted.from.as_ref().map_or(&"" as &dyn Display, |from| from)));
+        self.put("to", &accepted.recipients);
+        self.maybe("recipients", Some(accepted.recipient_count).filter(|_| accepted.recipients.is_empty()));
+        self.put("size", accepted.size);
+        self.put("message-id", &accepted.header_id);
+        self.maybe("client", accepted.client);
+        self.maybe("tls", accepted.tls.as_ref().map(|t| &t.version));
+        self.maybe("labels", accepted.labels.as_deref());
+    }
+
+    fn settled(&mut self, settled: &Settled) {
+        self.put("event", settled.outcome.verdict.as_str());
+        self.part(settled.part);
+        self.put("to", &settled.recipient);
+        self.put("attempt", settled.attempt);
+        self.outcome(&settled.outcome);
+        self.cause(settled.cause.as_ref());
+        self.maybe("egress", settled.egress);
+        self.put("after", settled.age.as_secs_f64());
+        self.maybe("next", settled.next_attempt);
     }
 
     fn cause(&mut self, cause: Option<&Cause>) {

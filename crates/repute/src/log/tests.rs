@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use repute_types::event::Level;
+use repute_types::event::{self, Level};
 use repute_types::{
     Cause, Culprit, EnhancedCode, MessageId, Outcome, PartId, Peer, Reply, Stage, Timestamp, TlsAsked, TlsUsed, Verdict,
 };
@@ -16,7 +16,7 @@ fn event(kind: EventKind) -> Event {
 
 fn settled(outcome: Outcome) -> EventKind {
     let part = PartId { message: MessageId::first_at(Timestamp(1_795_485_948_920)), number: 0 };
-    EventKind::Settled {
+    EventKind::Settled(event::Settled {
         account: None,
         labels: None,
         part,
@@ -27,7 +27,7 @@ fn settled(outcome: Outcome) -> EventKind {
         cause: None,
         age: Duration::from_millis(1200),
         egress: Some("203.0.113.10".parse().unwrap()),
-    }
+    })
 }
 
 fn delivered() -> EventKind {
@@ -68,7 +68,7 @@ fn a_line_reads_alone() {
     );
     let grey = Outcome::from_reply(Stage::Rcpt, Reply::new(451, EnhancedCode(4, 7, 1), "greylisted"));
     let mut grey = settled(grey);
-    if let EventKind::Settled { cause, .. } = &mut grey {
+    if let EventKind::Settled(event::Settled { cause, .. }) = &mut grey {
         *cause = Some(Cause { rule: "any.greylisting", class: "greylisting", fault: "remote" });
     }
     check(
@@ -80,7 +80,7 @@ fn a_line_reads_alone() {
         ),
     );
     check(
-        EventKind::Accepted {
+        EventKind::Accepted(event::Accepted {
             message: id,
             account: Some("shop".into()),
             from: None,
@@ -91,7 +91,7 @@ fn a_line_reads_alone() {
             client: None,
             tls: None,
             labels: None,
-        },
+        }),
         &format!("accepted id={id} account=shop from=<> to=a@x.example,+1 size=4096 message-id=x@y"),
     );
     let forged = "two\nlines and a \u{1b}[31mcolour".to_owned();
@@ -106,7 +106,7 @@ fn a_line_reads_alone() {
         "warning spool text=\"b\u{fc}cher\\u{2028}2026 delivered \\u{202e}txt\\u{2066}\\u{85}\"",
     );
     let mut turned = delivered();
-    if let EventKind::Settled { recipient, .. } = &mut turned {
+    if let EventKind::Settled(event::Settled { recipient, .. }) = &mut turned {
         *recipient = "b\u{fc}b\u{202e}@example.net".parse().unwrap();
     }
     let mut out = Vec::new();
@@ -155,7 +155,7 @@ fn every_json_line_is_an_object_of_its_own() {
             "event": "held", "id": id, "part": 3, "account": "shop", "to": ["a@x.example"], "reason": "a \"quoted\"\nreason"
         }),
     );
-    let accepted = EventKind::Accepted {
+    let accepted = EventKind::Accepted(event::Accepted {
         message: id,
         account: None,
         from: None,
@@ -166,7 +166,7 @@ fn every_json_line_is_an_object_of_its_own() {
         client: Some("192.0.2.7".parse().unwrap()),
         tls: None,
         labels: None,
-    };
+    });
     check(
         accepted,
         serde_json::json!({

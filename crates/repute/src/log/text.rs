@@ -4,6 +4,7 @@
 use std::fmt::{self, Display, Write as _};
 use std::net::IpAddr;
 
+use repute_types::event::{Accepted, Settled};
 use repute_types::{Address, Cause, Event, EventKind, Outcome, PartId, Timestamp, short};
 
 /// Appends the event's line.
@@ -47,56 +48,14 @@ impl Line<'_> {
     fn event(&mut self, event: &Event) -> fmt::Result {
         write!(self, "{} ", event.at)?;
         match &event.kind {
-            EventKind::Accepted {
-                message,
-                account,
-                from,
-                recipients,
-                recipient_count,
-                size,
-                header_id,
-                client,
-                tls,
-                labels,
-            } => {
-                write!(self, "accepted id={message}")?;
-                account.as_deref().map_or(Ok(()), |account| self.bare("account", account))?;
-                self.address("from", from.as_ref())?;
-                match recipients.is_empty() {
-                    true => write!(self, " recipients={recipient_count}")?,
-                    false => {
-                        write!(self, " to=")?;
-                        self.list(recipients)?;
-                    }
-                }
-                write!(self, " size={size}")?;
-                self.text("message-id", header_id)?;
-                self.ip("client", *client)?;
-                tls.as_ref().map_or(Ok(()), |tls| self.bare("tls", &tls.version))?;
-                let campaign = labels.as_ref().and_then(|l| l.campaign.as_deref());
-                campaign.map_or(Ok(()), |campaign| self.text("campaign", campaign))
-            }
+            EventKind::Accepted(accepted) => self.accepted(accepted),
             EventKind::Refused { account, client, reply } => {
                 write!(self, "refused")?;
                 self.maybe("account", account.as_ref())?;
                 self.maybe("client", client.as_ref())?;
                 self.quoted("reply", reply)
             }
-            EventKind::Settled { part, recipient, attempt, outcome, cause, next_attempt, age, egress, .. } => {
-                self.write_str(outcome.verdict.as_str())?;
-                self.part(*part)?;
-                write!(self, " to={recipient}")?;
-                if *attempt > 0 {
-                    write!(self, " attempt={attempt}")?;
-                }
-                self.outcome(outcome)?;
-                if let Some(Cause { rule, class, fault }) = cause {
-                    write!(self, " cause={rule} class={class} fault={fault}")?;
-                }
-                self.ip("egress", *egress)?;
-                write!(self, " after={}.{:03}s", age.as_secs(), age.subsec_millis())?;
-                self.maybe::<Timestamp>("next", next_attempt.as_ref())
-            }
+            EventKind::Settled(settled) => self.settled(settled),
             EventKind::Held { message, part, reason, .. } => {
                 write!(self, "held id={message}")?;
                 self.maybe("part", part.as_ref())?;
@@ -148,6 +107,41 @@ impl Line<'_> {
                 self.text("text", text)
             }
         }
+    }
+
+    fn accepted(&mut self, accepted: &Accepted) -> fmt::Result {
+        write!(self, "accepted id={}", accepted.message)?;
+        accepted.account.as_deref().map_or(Ok(()), |account| self.bare("account", account))?;
+        self.address("from", accepted.from.as_ref())?;
+        match accepted.recipients.is_empty() {
+            true => write!(self, " recipients={}", accepted.recipient_count)?,
+            false => {
+                write!(self, " to=")?;
+                self.list(&accepted.recipients)?;
+            }
+        }
+        write!(self, " size={}", accepted.size)?;
+        self.text("message-id", &accepted.header_id)?;
+        self.ip("client", accepted.client)?;
+        accepted.tls.as_ref().map_or(Ok(()), |tls| self.bare("tls", &tls.version))?;
+        let campaign = accepted.labels.as_ref().and_then(|l| l.campaign.as_deref());
+        campaign.map_or(Ok(()), |campaign| self.text("campaign", campaign))
+    }
+
+    fn settled(&mut self, settled: &Settled) -> fmt::Result {
+        self.write_str(settled.outcome.verdict.as_str())?;
+        self.part(settled.part)?;
+        write!(self, " to={}", settled.recipient)?;
+        if settled.attempt > 0 {
+            write!(self, " attempt={}", settled.attempt)?;
+        }
+        self.outcome(&settled.outcome)?;
+        if let Some(Cause { rule, class, fault }) = settled.cause {
+            write!(self, " cause={rule} class={class} fault={fault}")?;
+        }
+        self.ip("egress", settled.egress)?;
+        write!(self, " after={}.{:03}s", settled.age.as_secs(), settled.age.subsec_millis())?;
+        self.maybe::<Timestamp>("next", settled.next_attempt.as_ref())
     }
 
     fn outcome(&mut self, outcome: &Outcome) -> fmt::Result {

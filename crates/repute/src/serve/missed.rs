@@ -4,11 +4,11 @@
 //! Promise: of what waits, everybody knows who sent it: an account may ask about its message before and after a crash. What became
 //! of it is still to come, since the feed keeps that before it is settled on disk. A start waits for the feed, whose order is
 //! promised, and for a page of the history; all else that the history may miss it is told while the server runs ([`Rest`]), since
-//! of a million messages that came in the last minute each has to be asked about.
+//! of a million messages that came in the last minute each has to be asked about. That waits until the mail is scheduled.
 
 use std::collections::HashSet;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use repute_hooks::Feed;
 use repute_ledger::History;
@@ -19,6 +19,8 @@ use repute_types::{Address, Clock as _, Event, EventKind, MessageId, SystemClock
 /// told before a kill: transactions of the two files overlap by no more.
 const OVERLAP: Duration = Duration::from_secs(60);
 const PAGE: usize = 10_000;
+/// How long a page is waited for that the disk does not take.
+const WRITTEN_WITHIN: Duration = Duration::from_secs(5);
 
 /// Who keeps events.
 enum Keeper<'a> {
@@ -55,15 +57,14 @@ pub struct Rest {
 }
 
 impl Rest {
-    /// A page at a time, with pauses, in which what waits is scheduled. What the disk refuses now is left.
-    pub async fn tell(self, history: Arc<History>, spool: Arc<dyn Spool>) {
+    /// A page at a time, each written before the next, behind whatever `first` waits for. What the disk refuses now is left.
+    pub async fn tell(self, first: impl Future<Output = ()>, history: Arc<History>, spool: Arc<dyn Spool>) {
+        first.await;
         let mut pass = Pass { until: self.until, ..Pass::of(Keeper::History(&history), &*spool, self.from) };
-        loop {
-            let began = Instant::now();
-            if !pass.page().await.unwrap_or(false) {
-                break;
-            }
-            tokio::time::sleep(3 * began.elapsed()).await;
+        while pass.page().await.unwrap_or(false) {
+            // The history drops what it cannot write in time, and what happens now is told to it as well.
+            let history = history.clone();
+            let _ = tokio::task::spawn_blocking(move || history.flush_within(WRITTEN_WITHIN)).await;
         }
     }
 }
@@ -132,18 +133,7 @@ impl Keeper<'_> {
     }
 
     fn record(&self, meta: &MessageMeta, recipients: Vec<Address>, recipient_count: u64) {
-        let kind = EventKind::Accepted {
-            message: meta.id,
-            account: meta.account.clone(),
-            from: meta.from.clone(),
-            recipients,
-            recipient_count,
-            size: usize::try_from(meta.size).unwrap_or(usize::MAX),
-            header_id: meta.header_id.clone(),
-            client: None,
-            tls: None,
-            labels: meta.labels.clone(),
-        };
+        let kind = EventKind::Accepted(meta.accepted(recipients, recipient_count));
         match self {
             // Ids of events go with the time at which they are told.
             Keeper::Feed(feed) => feed.record(&Arc::new(Event { at: SystemClock.now(), kind })),
@@ -226,7 +216,7 @@ mod tests {
         spool.commit(new).await.unwrap();
         history.flush();
         assert_eq!(history.questions().unwrap().steps_of(late_id).unwrap(), []);
-        rest.tell(history.clone(), spool.clone()).await;
+        rest.tell(std::future::ready(()), history.clone(), spool.clone()).await;
         history.flush();
         let questions = history.questions().unwrap();
         assert_eq!(questions.steps_of(late_id).unwrap().len(), 1);

@@ -9,7 +9,7 @@ use std::sync::Mutex;
 use std::time::Duration;
 
 use repute_testkit::TokioClock;
-use repute_types::event::EventSink;
+use repute_types::event::{self, EventSink};
 use repute_types::{Event, EventKind, MessageId, Notify, Timestamp, Verdict};
 use tokio::sync::mpsc;
 
@@ -363,7 +363,7 @@ impl Pages {
 
     fn event(&mut self, event: &Event) {
         let (part, recipient, outcome, next_attempt) = match &event.kind {
-            EventKind::Settled { part, recipient, outcome, next_attempt, .. } => {
+            EventKind::Settled(event::Settled { part, recipient, outcome, next_attempt, .. }) => {
                 (part, recipient, outcome, next_attempt)
             }
             EventKind::Noticed { about, notice, .. } => {

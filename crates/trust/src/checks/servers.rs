@@ -36,7 +36,7 @@ pub fn same(record: &Published) -> Finding {
         return Finding::unknown(id, what, format!("the name servers of {what}"), why);
     }
     let answered = record.said.iter().filter_map(|(server, said)| match said {
-        Said::Answered(answer, _) => Some((server.as_str(), sorted(answer))),
+        Said::Answered(answer, _) => Some((server.as_str(), answer.clone().sorted())),
         _ => None,
     });
     let answered: Vec<(&str, Answer)> = answered.collect();
@@ -60,17 +60,6 @@ pub fn same(record: &Published) -> Finding {
         }
     }
     Finding::pass(id, what, format!("{what} is the same at all {} servers", record.said.len()))
-}
-
-fn sorted(answer: &Answer) -> Answer {
-    let mut answer = answer.clone();
-    match &mut answer {
-        Answer::Texts(texts) => texts.sort(),
-        Answer::Addresses(addresses) => addresses.sort(),
-        Answer::Names(names) => names.sort(),
-        _ => {}
-    }
-    answer
 }
 
 fn short(text: &str) -> String {

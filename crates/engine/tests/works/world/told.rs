@@ -3,7 +3,7 @@
 use std::net::IpAddr;
 use std::sync::Mutex;
 
-use repute_types::event::EventSink;
+use repute_types::event::{self, EventSink};
 use repute_types::{Cause, Event, EventKind, Verdict};
 
 use super::World;
@@ -39,7 +39,9 @@ impl World {
         events
             .iter()
             .filter_map(|event| match &event.kind {
-                EventKind::Settled { recipient, attempt, outcome, .. } if recipient.to_string() == to => {
+                EventKind::Settled(event::Settled { recipient, attempt, outcome, .. })
+                    if recipient.to_string() == to =>
+                {
                     Some((*attempt, outcome.verdict))
                 }
                 _ => None,
@@ -51,7 +53,7 @@ impl World {
     pub fn left_from(&self, to: &str) -> Vec<IpAddr> {
         let events = self.events.0.lock().unwrap();
         let left = events.iter().filter_map(|event| match &event.kind {
-            EventKind::Settled { recipient, outcome, egress, .. }
+            EventKind::Settled(event::Settled { recipient, outcome, egress, .. })
                 if recipient.to_string() == to && outcome.verdict == Verdict::Delivered =>
             {
                 *egress
@@ -83,7 +85,9 @@ impl World {
         events
             .iter()
             .filter_map(|event| match &event.kind {
-                EventKind::Settled { recipient, cause, .. } if recipient.to_string() == to => Some(*cause),
+                EventKind::Settled(event::Settled { recipient, cause, .. }) if recipient.to_string() == to => {
+                    Some(*cause)
+                }
                 _ => None,
             })
             .collect()

@@ -1,10 +1,10 @@
 //! A parcel as it is sent. A batch is named after what is in it: the same events make the same
-//! letter under the same id, also after a crash, and others never share an id with it.
+//! call under the same id, also after a crash, and others never share an id with it.
 
 use aws_lc_rs::digest;
 use bytes::Bytes;
 
-use crate::caller::Letter;
+use crate::caller::Call;
 use crate::outbox::Parcel;
 use crate::webhook::Webhook;
 use crate::wire::VERSION;
@@ -12,9 +12,9 @@ use crate::wire::VERSION;
 /// Octets of the digest that are written: as good as never the same for two batches.
 const NAME: usize = 13;
 
-pub fn letter(webhook: &Webhook, parcel: &Parcel) -> Letter {
+pub fn call(webhook: &Webhook, parcel: &Parcel) -> Call {
     if let ([event], 1) = (parcel.events.as_slice(), webhook.batch) {
-        return Letter { id: event.id.to_string(), body: Bytes::copy_from_slice(event.json.as_bytes()) };
+        return Call { id: event.id.to_string(), body: Bytes::copy_from_slice(event.json.as_bytes()) };
     }
     let mut names = digest::Context::new(&digest::SHA256);
     parcel.events.iter().for_each(|event| names.update(&event.id.0.to_be_bytes()));
@@ -26,5 +26,5 @@ pub fn letter(webhook: &Webhook, parcel: &Parcel) -> Letter {
         "{{\"id\":\"{id}\",\"type\":\"batch\",\"version\":{VERSION},\"timestamp\":\"{at}\",\"data\":[{}]}}",
         all.join(",")
     );
-    Letter { id, body: body.into() }
+    Call { id, body: body.into() }
 }

@@ -2,10 +2,11 @@
 #![allow(clippy::unwrap_used, reason = "a test says what it expects by failing")]
 
 use super::*;
+use crate::circuit::count::Told;
 
 const NOW: Timestamp = Timestamp(1_795_485_950_000);
 
-/// Counts as [`count`] does, and opens what it says; the subjects that opened.
+/// Counts as [`crate::circuit::count`] does, and opens what it says; the subjects that opened.
 struct Book {
     state: State,
     settings: CircuitSettings,
