@@ -9,7 +9,7 @@ use repute_trust::checks::asked::Asked;
 use repute_trust::checks::left::Ignored;
 use repute_trust::checks::machine::Interface;
 use repute_trust::checks::reported::Reported;
-use repute_trust::checks::sent::Day;
+use repute_trust::checks::sent::{Day, OwnCertificate};
 use repute_trust::checks::spf::Permits;
 use repute_trust::checks::watched::Watched;
 use repute_trust::setup::Setup;
@@ -52,8 +52,8 @@ pub struct Own {
     pub keys: Vec<(Domain, String, Timestamp)>,
     /// An address of ours at each return path, to which a bounce may come.
     pub bounce: Vec<(Domain, String)>,
-    /// The certificate of the listeners, and until when it is good; `None` for a self-signed one.
-    pub certificate: Option<Result<Timestamp, String>>,
+    /// The certificate of the listeners; `None` for one that the server made itself.
+    pub certificate: Option<Result<OwnCertificate, String>>,
     /// The mail of the last day; `None`: nothing was ever sent, for there is no history.
     pub day: Option<Result<Day, String>>,
     /// What was reported of mail in our name in the last week; `None`: no report ever came.

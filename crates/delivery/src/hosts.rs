@@ -83,7 +83,11 @@ async fn look_up(name: &Domain, egress: &Egress, resolver: &dyn Resolver) -> Res
     Err(match failed {
         Some(failed) => failed,
         None if egress.narrowed => {
-            let text = format!("the host {name} has no address of the family that mail may leave by now");
+            let family = if egress.reaches_v4() { "IPv4" } else { "IPv6" };
+            let text = format!(
+                "mail may leave over {family} alone now, and the host {name} has no such address; `repute permit` says \
+                 what is wrong with the other"
+            );
             nothing(Verdict::Deferred, EnhancedCode(4, 4, 4), text)
         }
         None => {

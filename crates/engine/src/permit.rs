@@ -21,8 +21,9 @@ use std::time::Duration;
 use repute_dns::Inspect;
 use repute_ledger::Trust;
 use repute_net::Network;
+use repute_trust::checks::Finding;
 use repute_trust::dnsbl::{Keys, Table};
-use repute_types::{Address, Domain};
+use repute_types::{Address, Domain, Timestamp};
 
 /// What permits and the watch need of the world.
 #[derive(Clone)]
@@ -32,7 +33,12 @@ pub struct TrustDoors {
     /// For the checks that connect to mail servers; `None` makes none of them.
     pub network: Option<Arc<dyn Network>>,
     pub store: Arc<Trust>,
+    /// Checks of what only the program knows, such as its certificate; each is told when it is due.
+    pub own: Option<OwnChecks>,
 }
+
+/// What is found at a time, without asking anybody.
+pub type OwnChecks = Arc<dyn Fn(Timestamp) -> Vec<Finding> + Send + Sync>;
 
 #[derive(Clone, Debug)]
 pub struct PermitSettings {

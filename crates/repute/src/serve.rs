@@ -13,6 +13,7 @@ mod missed;
 pub mod outside;
 pub mod ports;
 pub mod reload;
+pub mod renewal;
 pub mod user;
 mod web;
 
@@ -53,6 +54,7 @@ use crate::tls::{self, Certificate, SelfSigned};
 use self::machine::Machine;
 use self::outside::Outside;
 use self::ports::Port;
+use self::renewal::Renewal;
 
 /// What conversations on the local sockets may take beyond the drain to say their last words.
 const LAST_WORDS: Duration = Duration::from_secs(5);
@@ -71,6 +73,7 @@ pub struct Running {
     sendmail: Arc<control::sendmail::Service>,
     web: repute_web::Face,
     certificate: Arc<Certificate>,
+    renewal: Renewal,
     history: Arc<History>,
     outside: Outside,
     known: settings::Known,
@@ -102,7 +105,10 @@ pub async fn begin(
     let trust = Arc::new(Trust::open(&state::trust(&config.state))?);
     let counters = Arc::new(Counters::default());
     let readers = FanOut { counters: counters.clone(), log: log.clone(), feed: feed.clone(), history: history.clone() };
-    let doors = doors(&config, &log, Arc::new(readers), &trust, idle)?;
+    let mut doors = doors(&config, &log, Arc::new(readers), &trust, idle)?;
+    if let Some(trust) = &mut doors.trust {
+        trust.own = Some(renewal::checks(certificate.clone(), config.hostname.clone()));
+    }
     let missed = missed::tell(&feed, &history, &*doors.spool).await?;
     let spool = doors.spool.clone();
     let outside = Outside::start(&config, feed, doors.events.clone(), trust).await?;
@@ -166,6 +172,7 @@ pub async fn begin(
         sendmail,
         web,
         certificate,
+        renewal: Renewal::default(),
         history,
         outside,
         known,
@@ -178,6 +185,15 @@ impl Running {
     /// Where it listens, ports no longer 0, in the order of the configuration.
     pub fn addresses(&self) -> &[(ListenerKind, SocketAddr)] {
         &self.addresses
+    }
+
+    /// Serves a certificate that was renewed on disk since the last look.
+    pub fn renew(&mut self) {
+        if let Some(files) = &self.config.tls
+            && let Some(kind) = self.renewal.look(files, &self.certificate, &self.config.hostname)
+        {
+            self.log.record(&Event { at: SystemClock.now(), kind });
+        }
     }
 
     /// Takes nothing new, finishes what is under way within a deadline, writes everything out.
@@ -308,7 +324,7 @@ fn known(config: &Config, doors: &Doors) -> anyhow::Result<settings::Known> {
 /// The watch asks with a resolver of its own, which keeps no answers.
 fn trust_doors(config: &Config, network: Arc<dyn Network>, store: &Arc<Trust>) -> anyhow::Result<TrustDoors> {
     let dns = Arc::new(HickoryResolver::new(&DnsSettings { cache: 0, ..resolver::settings(config) })?);
-    Ok(TrustDoors { dns, network: Some(network), store: store.clone() })
+    Ok(TrustDoors { dns, network: Some(network), store: store.clone(), own: None })
 }
 
 fn resolver(config: &Config, log: &Arc<Log>) -> anyhow::Result<Arc<dyn Resolver>> {

@@ -1,12 +1,14 @@
 //! The certificate that clients see: from files, or self-signed in the state folder; and
-//! exchanged on reload without touching a connection.
+//! exchanged without touching a connection.
 
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, RwLock};
 
 use anyhow::Context as _;
+use repute_net::{CertificateFault, TlsClient};
 use repute_trust::certificate::Certificate as Dates;
 use repute_trust::checks::mailbox::{RENEW as SOON, time_left};
+use repute_trust::checks::sent::OwnCertificate;
 use repute_types::{Domain, Timestamp};
 use rustls::client::verify_server_name;
 use rustls::crypto::aws_lc_rs::default_provider;
@@ -34,24 +36,41 @@ pub fn certified_key(chain: &str, key: &str) -> Result<Arc<CertifiedKey>, Wrong>
     if certificates.is_empty() {
         return Err(wrong(false, "this file holds no certificate", "name the PEM file with the full chain"));
     }
+    if key.contains("ENCRYPTED") {
+        let cure = "write it into a file without one: openssl pkey -in KEY -out NEW";
+        return Err(wrong(true, "a password protects this key, and the server has none", cure));
+    }
     let key = PrivateKeyDer::from_pem_slice(key.as_bytes())
         .map_err(|e| wrong(true, &format!("this file holds no private key: {e}"), "name the PEM file with the key"))?;
-    match CertifiedKey::from_der(certificates, key, &default_provider()) {
+    let fits = |certificate: &CertificateDer<'static>| {
+        CertifiedKey::from_der(vec![certificate.clone()], key.clone_key(), &default_provider()).is_ok()
+    };
+    match CertifiedKey::from_der(certificates.clone(), key.clone_key(), &default_provider()) {
         Ok(both) => Ok(Arc::new(both)),
+        Err(rustls::Error::InconsistentKeys(_)) if certificates.iter().any(fits) => Err(wrong(
+            false,
+            "the first certificate of this file is not the server's own",
+            "put the one that the key is for first, behind it the one that signed it, and so on",
+        )),
         Err(rustls::Error::InconsistentKeys(_)) => Err(wrong(
             true,
             "this key is not that of the certificate",
             "name the key that the certificate was made for",
+        )),
+        Err(rustls::Error::General(_)) => Err(wrong(
+            true,
+            "this key is of a kind, or so short, that clients do not take it",
+            "make another, RSA of 2048 bits or more or ECDSA, and a certificate for it",
         )),
         Err(error) => Err(wrong(true, &format!("certificate and key cannot be used: {error}"), "get both again")),
     }
 }
 
 /// A sentence and its cure for each thing for which clients that look at it turn away from a certificate, now or soon.
-pub fn remarks(key: &CertifiedKey, hostname: &Domain, now: Timestamp) -> Vec<(String, String)> {
-    let (mut found, Some(der)) = (Vec::new(), key.cert.first()) else { return Vec::new() };
+pub fn remarks(chain: &[CertificateDer<'_>], hostname: &Domain, now: Timestamp) -> Vec<(String, String)> {
+    let (mut found, Some(der)) = (Vec::new(), chain.first()) else { return Vec::new() };
     let mut remark = |what: String, cure: &str| found.push((what, cure.to_owned()));
-    const RENEW: &str = "renew it, and reload";
+    const RENEW: &str = "renew it: it is taken on within a minute";
     if let Ok(read) = Dates::parse(der) {
         match time_left(&read, now) {
             None => remark(format!("the certificate has expired, on {}", day(read.not_after)), RENEW),
@@ -66,14 +85,55 @@ pub fn remarks(key: &CertifiedKey, hostname: &Domain, now: Timestamp) -> Vec<(St
             remark(what, "see whether this machine's clock is right, or take the certificate of now");
         }
     }
-    // One that is read by another parser than that of clients says nothing about its names.
-    if let (Ok(parsed), Ok(name)) = (ParsedCertificate::try_from(der), ServerName::try_from(hostname.as_str()))
-        && verify_server_name(&parsed, &name).is_err()
-    {
-        let what = format!("the certificate does not name {hostname}, which clients connect to");
-        remark(what, "take one for this name, or correct `hostname`");
-    }
+    found.extend(other_name(der, hostname));
     found
+}
+
+fn other_name(der: &CertificateDer<'_>, hostname: &Domain) -> Option<(String, String)> {
+    // One that is read by another parser than that of clients says nothing about its names.
+    let (parsed, name) = (ParsedCertificate::try_from(der).ok()?, ServerName::try_from(hostname.as_str()).ok()?);
+    verify_server_name(&parsed, &name).err()?;
+    let what = format!("the certificate does not name {hostname}, which clients connect to");
+    Some((what, "take one for this name, or correct `hostname`".to_owned()))
+}
+
+/// Whether clients that trust what this machine trusts find an authority behind a certificate of the configuration. One
+/// that is not valid today, or names another host, is told by [`remarks`].
+pub fn unvouched(
+    chain: &[CertificateDer<'_>],
+    hostname: &Domain,
+    now: Timestamp,
+    trust: &TlsClient,
+) -> Option<(String, String)> {
+    let read = Dates::parse(chain.first()?).ok()?;
+    let now = now.millis() / 1000;
+    if now < read.not_before || read.not_after <= now {
+        return None;
+    }
+    let (what, cure) = match (trust.turns_away(chain, hostname.as_str())?, chain.len()) {
+        (CertificateFault::OtherName, _) => return None,
+        (CertificateFault::Expired, _) => (
+            "what vouches for the certificate has expired: clients turn away from it",
+            "get the file with the full chain again from who made the certificate",
+        ),
+        (CertificateFault::NotTrusted | CertificateFault::Other, 1) => (
+            "no authority that this machine trusts vouches for the certificate: clients turn away from it",
+            "name the file with the full chain (certbot's fullchain.pem); one that signed itself nobody trusts",
+        ),
+        (CertificateFault::NotTrusted | CertificateFault::Other, _) => (
+            "no authority that this machine trusts vouches for the certificate: clients turn away from it",
+            "name the file with the full chain, in its order; clients of your own have to know your authority",
+        ),
+    };
+    Some((what.to_owned(), cure.to_owned()))
+}
+
+/// The certificate as checks judge it, without its chain being followed.
+pub fn own(chain: &[CertificateDer<'_>], hostname: &Domain) -> Result<OwnCertificate, String> {
+    let first = chain.first().ok_or("there is no certificate")?;
+    let read = Dates::parse(first)?;
+    let at = |seconds: i64| Timestamp(seconds.saturating_mul(1000));
+    Ok(OwnCertificate { from: at(read.not_before), until: at(read.not_after), remark: other_name(first, hostname) })
 }
 
 /// The date of a time in seconds since 1970.
@@ -93,8 +153,12 @@ impl Certificate {
 
     /// Until when it is good, in seconds since 1970; `None` where it does not say so in a form that is understood.
     pub fn not_after(&self) -> Option<i64> {
-        let key = self.0.read().unwrap_or_else(std::sync::PoisonError::into_inner).clone();
-        Dates::parse(key.cert.first()?).ok().map(|read| read.not_after)
+        Dates::parse(self.current().cert.first()?).ok().map(|read| read.not_after)
+    }
+
+    /// What the next client sees.
+    pub fn current(&self) -> Arc<CertifiedKey> {
+        self.0.read().unwrap_or_else(std::sync::PoisonError::into_inner).clone()
     }
 
     pub fn exchange(&self, key: Arc<CertifiedKey>) {
@@ -114,7 +178,7 @@ impl Certificate {
 
 impl ResolvesServerCert for Certificate {
     fn resolve(&self, _: ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
-        Some(self.0.read().unwrap_or_else(std::sync::PoisonError::into_inner).clone())
+        Some(self.current())
     }
 }
 
@@ -164,7 +228,7 @@ mod tests {
         files.make(&hostname).unwrap();
         let read = |file| std::fs::read_to_string(file).unwrap();
         let key = certified_key(&read(&files.certificate), &read(&files.key)).unwrap();
-        assert!(remarks(&key, &hostname, SystemClock.now()).is_empty());
+        assert!(remarks(&key.cert, &hostname, SystemClock.now()).is_empty());
         let der = key.cert[0].to_vec();
         let holds = |text: &str| der.windows(text.len()).filter(|octets| *octets == text.as_bytes()).count();
         // As issuer, as subject, and as the name that counts.
@@ -181,7 +245,7 @@ mod tests {
         let key = certified_key(&wanted.self_signed(&pair).unwrap().pem(), &pair.serialize_pem()).unwrap();
         let said = |name: &str, month, day| {
             let now = Timestamp(rcgen::date_time_ymd(2026, month, day).unix_timestamp() * 1000);
-            let found = remarks(&key, &name.parse().unwrap(), now);
+            let found = remarks(&key.cert, &name.parse().unwrap(), now);
             found.into_iter().map(|(what, _)| what).collect::<Vec<_>>()
         };
         assert_eq!(said("mail.example.com", 2, 1), [""; 0]);
@@ -192,7 +256,67 @@ mod tests {
         wanted.not_before = rcgen::date_time_ymd(2026, 3, 1);
         let key = certified_key(&wanted.self_signed(&pair).unwrap().pem(), &pair.serialize_pem()).unwrap();
         let early = Timestamp(rcgen::date_time_ymd(2026, 2, 1).unix_timestamp() * 1000);
-        let found = remarks(&key, &"mail.example.com".parse().unwrap(), early);
+        let found = remarks(&key.cert, &"mail.example.com".parse().unwrap(), early);
         assert_eq!(found[0].0, "the certificate is not valid before 2026-03-01");
+    }
+
+    /// A root, an authority below it, and a certificate of that for `mail.example.com` with its key.
+    fn issued() -> (TlsClient, [String; 2], String) {
+        use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair};
+        let authority = |name: &str| {
+            let mut params = CertificateParams::new(Vec::new()).unwrap();
+            params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+            params.distinguished_name.push(rcgen::DnType::CommonName, name);
+            params
+        };
+        let (root_key, key_between, key) =
+            (KeyPair::generate().unwrap(), KeyPair::generate().unwrap(), KeyPair::generate().unwrap());
+        let root = authority("root").self_signed(&root_key).unwrap();
+        let between = authority("between");
+        let signed = between.signed_by(&key_between, &Issuer::new(authority("root"), &root_key)).unwrap();
+        let own = CertificateParams::new(vec!["mail.example.com".to_owned()]).unwrap();
+        let own = own.signed_by(&key, &Issuer::new(between, &key_between)).unwrap();
+        let mut roots = rustls::RootCertStore::empty();
+        roots.add(root.der().clone()).unwrap();
+        (TlsClient::with_roots(roots), [own.pem(), signed.pem()], key.serialize_pem())
+    }
+
+    /// `cert.pem` in place of `fullchain.pem` was called good, and every client turned away.
+    #[test]
+    fn a_chain_that_leads_to_nobody_is_remarked_on() {
+        let (trust, [own, between], key) = issued();
+        let host = Domain::parse("mail.example.com").unwrap();
+        let cure = |chain: &str| {
+            let served = certified_key(chain, &key).unwrap();
+            unvouched(&served.cert, &host, SystemClock.now(), &trust).map(|(_, cure)| cure)
+        };
+        assert_eq!(cure(&format!("{own}{between}")), None);
+        assert!(cure(&own).unwrap().contains("full chain (certbot's fullchain.pem)"));
+        assert!(cure(&format!("{own}{own}")).unwrap().contains("in its order"));
+        // Who trusts nobody says nothing.
+        let served = certified_key(&own, &key).unwrap();
+        assert_eq!(unvouched(&served.cert, &host, SystemClock.now(), &TlsClient::without_roots()), None);
+        // And that it names another is told already.
+        let served = certified_key(&format!("{own}{between}"), &key).unwrap();
+        let other = Domain::parse("mx.example.com").unwrap();
+        assert_eq!(unvouched(&served.cert, &other, SystemClock.now(), &trust), None);
+    }
+
+    #[test]
+    fn what_is_wrong_with_a_file_is_said_with_its_cure() {
+        let (_, [own, between], key) = issued();
+        let wrong = |chain: &str, key: &str| certified_key(chain, key).unwrap_err();
+        let order = wrong(&format!("{between}{own}"), &key);
+        assert_eq!(
+            (order.in_key, order.what.as_str()),
+            (false, "the first certificate of this file is not the server's own")
+        );
+        let other = rcgen::KeyPair::generate().unwrap().serialize_pem();
+        assert_eq!(wrong(&own, &other).what, "this key is not that of the certificate");
+        let secret = "-----BEGIN ENCRYPTED PRIVATE KEY-----\nAAAA\n-----END ENCRYPTED PRIVATE KEY-----\n";
+        assert_eq!(wrong(&own, secret).what, "a password protects this key, and the server has none");
+        // RSA of 1024 bits, made for this test.
+        let short = wrong(&own, include_str!("../tests/short_key.pem"));
+        assert!(short.in_key && short.what.starts_with("this key is of a kind, or so short"), "{}", short.what);
     }
 }

@@ -10,6 +10,7 @@ use repute_trust::lookup::Answer;
 use repute_trust::setup::Sending;
 use repute_types::{Domain, Timestamp};
 
+use super::names;
 use crate::probe;
 use crate::questions::{Questions, all};
 use crate::run::Run;
@@ -61,6 +62,10 @@ async fn one(questions: Questions, domain: Domain, key: Arc<SigningKey>, now: Ti
         }
         answers => answers,
     };
+    let alias = match answers.iter().any(|(_, answer)| answer.is_void()) {
+        true => names::alias(questions.clone(), name).await.1.ok().flatten(),
+        false => None,
+    };
     let facts = Facts {
         domain,
         selector: key.selector().to_owned(),
@@ -69,6 +74,7 @@ async fn one(questions: Questions, domain: Domain, key: Arc<SigningKey>, now: Ti
         public_key: key.public_key(),
         record: key.record(),
         answers,
+        alias,
     };
     let mut probes = Vec::new();
     for (server, answer) in &facts.answers {

@@ -48,8 +48,8 @@ pub(crate) fn check_own(run: &Run) -> Vec<Finding> {
         said.push(source.ehlo.clone());
         findings.push(one_name(source.address, &said));
     }
-    if let Some(until) = &own.certificate {
-        findings.push(sent::certificate(run.setup.hostname.as_str(), until, run.now));
+    if let Some(found) = &own.certificate {
+        findings.push(sent::certificate(run.setup.hostname.as_str(), found, run.now));
     }
     if let Some(day) = &own.day {
         findings.extend(sent::judge(day));

@@ -41,7 +41,8 @@ pub(crate) async fn check(questions: Questions, source: Source, domains: Vec<Dom
     findings
 }
 
-async fn alias(questions: Questions, name: Domain) -> (String, Result<Option<String>, String>) {
+/// Of what a name is an alias.
+pub(super) async fn alias(questions: Questions, name: Domain) -> (String, Result<Option<String>, String>) {
     let alias = match questions.records(&name, Kind::Cname).await {
         Lookup::Found(found) => Ok(found.items.iter().find_map(|data| match data {
             Data::Alias(target) => Some(target.to_string()),

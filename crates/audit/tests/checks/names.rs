@@ -63,6 +63,21 @@ fn the_other_faults_follow_from_it() {
     check_with(bob, dns, "name.helo.resolves", &["name.helo.resolves fail [name.ptr.exists]"]);
 }
 
+/// It was told as a failure of the name in EHLO that the reverse name could not be found out.
+#[test]
+fn what_fails_beside_what_is_not_known_is_told_by_itself() {
+    let without = ["203.0.113.10 PTR", "mail.example.com A"];
+    let more = "203.0.113.10 TIMEOUT\nmail.example.com A 192.0.2.50";
+    let wrong = "name.helo.resolves fail: mail.example.com leads to 192.0.2.50, not to 203.0.113.10";
+    check(&without, more, "name.helo.resolves", &[wrong]);
+    check(
+        &without,
+        more,
+        "name.ptr.exists",
+        &["name.ptr.exists unknown: the PTR record of 203.0.113.10 could not be found out"],
+    );
+}
+
 #[test]
 fn no_reverse_name() {
     check(

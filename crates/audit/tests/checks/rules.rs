@@ -66,6 +66,10 @@ fn dkim_passes_fails_and_is_unknown() {
         ],
     );
     check(&KEY_AT, "", "dkim.exists", &["dkim.exists fail: there is no key at s1._domainkey.example.com, and"]);
+    // The cure was a record beside the alias, where none may stand.
+    let alias = "s1._domainkey.example.com CNAME key.gone.test";
+    let absent = "the name is an alias of key.gone.test, which has none";
+    check(&KEY_AT, alias, "dkim.exists", &[absent]);
     let other = "s1._domainkey.example.com TXT v=DKIM1; k=ed25519; p=11qYAYKxCrfVS/7TyWQHOg7hcvPapiMlrwIaaPcHURo=";
     check(&KEY_AT, other, "dkim.matches", &["dkim.matches fail: DNS has another key"]);
     check(&KEY_AT, other, "dkim.sign", &["dkim.sign.verify fail [dkim.matches]"]);

@@ -142,6 +142,9 @@ async fn look(works: &Works, doors: &TrustDoors, round: Round, due: &[&'static s
     };
     let report = repute_audit::run(setup.clone(), asks, &options, works.now(), Arc::new(Progress::default())).await;
     let mut findings = report.findings;
+    if let (Round::Dns, Some(own)) = (round, &doors.own) {
+        findings.extend(own(works.now()).into_iter().filter(|finding| due.contains(&finding.id)));
+    }
     doubt(works, doors, &setup, &options, &mut findings).await;
     let _turn = works.board.turn.lock().await;
     board::learn(works, doors, &findings, due, works.now()).await;

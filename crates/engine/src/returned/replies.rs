@@ -148,7 +148,8 @@ fn compose(works: &Works, settings: &Settings, handed: &Handed<'_>) -> Result<Op
         return Ok(None);
     }
     let writer = letter.reply_to.as_deref().and_then(|text| text.parse().ok()).unwrap_or_else(|| (*sender).clone());
-    let shown = letter.name.clone().unwrap_or_else(|| writer.to_string());
+    // An address there looks to filters like one that is forged (rspamd: SPOOF_DISPLAY_NAME, 8 points).
+    let shown = letter.name.clone().unwrap_or_else(|| writer.to_string()).replace('@', " at ");
     let wanted = Forward {
         from: Person { name: format!("{shown} via {}", domain.name), address: of("postmaster", &domain.name)? },
         reply_to: Person { name: letter.name.clone().unwrap_or_default(), address: writer.clone() },

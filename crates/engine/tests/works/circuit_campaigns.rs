@@ -64,7 +64,7 @@ async fn a_circuit_that_was_closed_is_among_the_closed_incidents() {
     let mut world = World::with_ledger().await;
     world.stop().await;
     let store = Arc::new(Trust::open(&world.state.as_ref().unwrap().join("trust.sqlite")).unwrap());
-    world.trust = Some(TrustDoors { dns: Arc::new(ServersFake::parse("")), network: None, store });
+    world.trust = Some(TrustDoors { dns: Arc::new(ServersFake::parse("")), network: None, store, own: None });
     world.permit.enforce = false;
     world.start().await;
     let _there = receiver(&mut world);

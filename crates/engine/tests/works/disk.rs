@@ -83,7 +83,7 @@ async fn a_restart_goes_on_with_the_incident() {
     let folder = tempfile::tempdir().unwrap();
     let mut world = World::unstarted();
     let store = Arc::new(Trust::open(&folder.path().join("trust.sqlite")).unwrap());
-    world.trust = Some(TrustDoors { dns: Arc::new(ServersFake::parse("")), network: None, store });
+    world.trust = Some(TrustDoors { dns: Arc::new(ServersFake::parse("")), network: None, store, own: None });
     world.start().await;
     world.spool.set_disk(Disk::Full);
     refused(&world, 1).await;

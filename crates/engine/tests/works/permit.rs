@@ -2,6 +2,7 @@
 //! is started again, and no message is lost, bounced or sent badly for it.
 
 mod connects;
+mod own;
 mod refused;
 
 use std::sync::Arc;
@@ -37,7 +38,7 @@ impl Scene {
         let folder = tempfile::tempdir().unwrap();
         let dns = Arc::new(ServersFake::parse(&zone(&world, without, more)));
         let store = Arc::new(Trust::open(&folder.path().join("trust.sqlite")).unwrap());
-        world.trust = Some(TrustDoors { dns: dns.clone(), network: None, store });
+        world.trust = Some(TrustDoors { dns: dns.clone(), network: None, store, own: None });
         world.start().await;
         Scene { world, dns, _folder: folder }
     }

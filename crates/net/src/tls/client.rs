@@ -123,6 +123,13 @@ impl TlsClient {
         Ok((Stream::tls(session, fault), used))
     }
 
+    /// Why clients that trust what we do turn away from a chain of ours; `None` where they do not, or where nobody is
+    /// trusted here.
+    pub fn turns_away(&self, chain: &[CertificateDer<'_>], name: &str) -> Option<CertificateFault> {
+        self.verified.as_ref()?;
+        self.fault(Some(chain), &ServerName::try_from(name).ok()?)
+    }
+
     /// Why the certificates would not stand verification.
     fn fault(&self, chain: Option<&[CertificateDer<'_>]>, name: &ServerName<'_>) -> Option<CertificateFault> {
         let (Some(verified), Some([first, others @ ..])) = (&self.verified, chain) else {

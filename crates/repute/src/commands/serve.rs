@@ -140,8 +140,16 @@ enum Told {
 
 /// From here on nothing is written to standard error but by the log's thread: where nobody reads it any more, the rest goes on.
 async fn serve_until_stopped(mut running: Running, signals: &mut Signals, log: &Log) -> anyhow::Result<Exit> {
+    let mut looks = tokio::time::interval(serve::renewal::LOOK_EVERY);
     loop {
-        match signals.next().await {
+        let told = tokio::select! {
+            told = signals.next() => told,
+            _ = looks.tick() => {
+                running.renew();
+                continue;
+            }
+        };
+        match told {
             Told::Stop => break,
             Told::Reload => reload(&mut running, log),
             Told::Nothing(name) => log.say(&format!(

@@ -20,6 +20,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use repute_engine::{CircuitSettings, ReturnSettings, SiteRule, SuppressionSettings, TlsReportSettings};
+use repute_net::TlsClient;
 use repute_types::{Clock as _, Domain, SystemClock};
 use rustls::sign::CertifiedKey;
 use toml::Spanned;
@@ -276,7 +277,10 @@ fn tls(c: &mut Checking, tls: typed::Tls, hostname: &Domain) -> Option<TlsFiles>
         if let (Some(chain), Some(secret)) = (chain, secret) {
             match crate::tls::certified_key(&chain, &secret) {
                 Ok(loaded) => {
-                    for (what, cure) in crate::tls::remarks(&loaded, hostname, SystemClock.now()) {
+                    let (now, trust) = (SystemClock.now(), TlsClient::with_native_roots());
+                    let remarks = crate::tls::remarks(&loaded.cert, hostname, now);
+                    let unvouched = crate::tls::unvouched(&loaded.cert, hostname, now, &trust);
+                    for (what, cure) in remarks.into_iter().chain(unvouched) {
                         c.advise(certificate.span(), what, cure);
                     }
                     files.loaded = Some(loaded);

@@ -23,6 +23,8 @@ pub struct Facts {
     /// TXT at the selector: what each authoritative server says, by its name. Where none could
     /// be asked, what the resolver says.
     pub answers: Vec<(String, Answer)>,
+    /// Where the name is an alias and no key is found by it: of what.
+    pub alias: Option<String>,
 }
 
 impl Facts {
@@ -70,13 +72,16 @@ fn exists(facts: &Facts) -> Finding {
     if !absent.is_empty() {
         let where_not =
             if absent.len() == facts.answers.len() { String::new() } else { format!(" at {}", list(&absent)) };
-        return Finding::fail(
-            id,
-            &name,
-            format!("there is no key at {name}{where_not}, and this server signs with it"),
-        )
-        .fix("publish this record")
-        .record(facts.line());
+        let verdict = format!("there is no key at {name}{where_not}, and this server signs with it");
+        // No record may stand beside an alias.
+        let finding = match &facts.alias {
+            Some(of) => Finding::fail(id, &name, format!("{verdict}: the name is an alias of {of}, which has none"))
+                .fix(format!(
+                    "take the CNAME record of {name} out and publish this one in its place, or publish the key at {of}"
+                )),
+            None => Finding::fail(id, &name, verdict).fix("publish this record"),
+        };
+        return finding.record(facts.line());
     }
     match unknown_at(facts) {
         Some((server, why)) => Finding::unknown(id, &name, format!("what {server} has at {name}"), why),

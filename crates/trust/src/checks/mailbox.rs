@@ -159,7 +159,7 @@ fn certified(id: &'static str, name: &str, shown: &Shown, now: Timestamp) -> Fin
 pub const RENEW: Duration = Duration::from_secs(14 * 86_400);
 
 /// Whoever renews by himself has done it by then, or will not.
-const LATE: Duration = Duration::from_secs(3 * 86_400);
+pub(super) const LATE: Duration = Duration::from_secs(3 * 86_400);
 
 /// `None` where it has expired.
 pub fn time_left(certificate: &Certificate, now: Timestamp) -> Option<Duration> {

@@ -9,7 +9,7 @@ use repute_types::Domain;
 
 use super::{Finding, Outcome};
 use crate::lookup::Answer;
-use crate::names::confirm::{self, Judgement};
+use crate::names::confirm::{self, Judgement, Standing};
 use crate::names::{generic, helo};
 use crate::records::hosters;
 use crate::remark::{Level, Remark};
@@ -75,12 +75,16 @@ fn confirmed(facts: &Facts, judgement: &Judgement) -> Vec<Finding> {
         return CONFIRM.iter().filter_map(|id| passes(facts, id)).collect();
     };
     let of = |id: &str| judgement.remarks.iter().find(|r| r.check == id);
-    let lead = CONFIRM.iter().find(|id| of(id).is_some_and(|r| r.level == worst)).unwrap_or(&CONFIRM[0]);
-    let mut findings = vec![leading(facts, lead, outcome(worst), judgement)];
+    // A sentence that says that something is not known is that of what is not known, and explains nothing that fails.
+    let unknown = judgement.standing == Standing::Unknown;
+    let told = if unknown { Level::Unknown } else { worst };
+    let lead = CONFIRM.iter().find(|id| of(id).is_some_and(|r| r.level == told)).unwrap_or(&CONFIRM[0]);
+    let mut findings = vec![leading(facts, lead, outcome(told), judgement)];
     for id in CONFIRM.iter().filter(|id| *id != lead) {
         findings.extend(match of(id) {
             Some(Remark { level, found, fix, .. }) => {
-                Some(Finding::new(id, outcome(*level), ip, found).fix(fix).follows(lead))
+                let finding = Finding::new(id, outcome(*level), ip, found).fix(fix);
+                Some(if unknown && *level == Level::Fail { finding } else { finding.follows(lead) })
             }
             None => passes(facts, id).or_else(|| follows_from_ptr(facts, id)),
         });

@@ -5,7 +5,8 @@ use std::net::IpAddr;
 
 use repute_types::Timestamp;
 
-use super::{Finding, Outcome};
+use super::Finding;
+use super::mailbox::{LATE, RENEW};
 
 /// Mail of one day to one receiver, by the end of the names of its hosts: `google.com`.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -178,21 +179,44 @@ fn deferred(day: &Day) -> Finding {
     }
 }
 
-/// Until when the certificate is good with which our listeners answer.
-pub fn certificate(name: &str, until: &Result<Timestamp, String>, now: Timestamp) -> Finding {
-    let id = "infra.tlscert";
-    match until {
-        Err(why) => Finding::unknown(id, name, format!("until when the certificate of {name} is good"), why),
-        Ok(until) if *until <= now => {
-            Finding::fail(id, name, format!("the certificate of {name} expired at {until}: clients refuse to log in"))
-                .fix("renew it, and see that the server reads it anew (SIGHUP)")
-        }
-        Ok(until) => {
-            let days = until.since(now).as_secs() / 86_400;
-            let outcome = if days < 14 { Outcome::Warn } else { Outcome::Pass };
-            let finding = Finding::new(id, outcome, name, format!("the certificate of {name} is good for {days} days"));
-            if outcome == Outcome::Warn { finding.fix("see why it was not renewed by itself") } else { finding }
-        }
+/// The certificate with which our listeners answer.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct OwnCertificate {
+    pub from: Timestamp,
+    pub until: Timestamp,
+    /// For what clients turn away from it beside its dates, and the cure.
+    pub remark: Option<(String, String)>,
+}
+
+/// Whether clients that look at it take our certificate, and for how long. Where it ends within three days it fails, so
+/// that the watch tells of it before clients do.
+pub fn certificate(name: &str, found: &Result<OwnCertificate, String>, now: Timestamp) -> Finding {
+    let (id, of) = ("infra.tlscert", format!("the certificate of {name}"));
+    let found = match found {
+        Err(why) => return Finding::unknown(id, name, format!("until when {of} is good"), why),
+        Ok(found) => found,
+    };
+    let left = found.until.since(now);
+    let days = left.as_secs() / 86_400;
+    if found.from > now {
+        Finding::fail(id, name, format!("{of} is not valid before {}: clients refuse to log in", found.from))
+            .fix("see whether this machine's clock is right, or take the certificate of now")
+    } else if left.is_zero() {
+        Finding::fail(id, name, format!("{of} expired at {}: clients refuse to log in", found.until))
+            .fix("renew it; the server takes it on by itself within a minute, or says why it does not")
+    } else if left < LATE {
+        Finding::fail(
+            id,
+            name,
+            format!("{of} expires in {} hours: then clients refuse to log in", left.as_secs() / 3600),
+        )
+        .fix("renew it now, and see why that is not done by itself")
+    } else if let Some((what, cure)) = &found.remark {
+        Finding::warn(id, name, format!("{of} is good for {days} days, and yet: {what}")).fix(cure)
+    } else if left < RENEW {
+        Finding::warn(id, name, format!("{of} is good for {days} days")).fix("see why it was not renewed by itself")
+    } else {
+        Finding::pass(id, name, format!("{of} is good for {days} days"))
     }
 }
 
@@ -223,6 +247,7 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
+    use crate::checks::Outcome;
 
     fn day(receivers: &[Receiver]) -> Day {
         Day { receivers: receivers.to_vec(), ..Day::default() }
@@ -263,12 +288,15 @@ mod tests {
     #[test]
     fn what_ends_and_what_is_whole() {
         let now = Timestamp(1_000_000_000_000);
-        let days = |n: u64| Ok(now + Duration::from_secs(n * 86_400));
-        let outcome = |until: Result<Timestamp, String>| certificate("mail.example.com", &until, now).outcome;
-        assert_eq!(
-            [outcome(days(90)), outcome(days(5)), outcome(days(0))],
-            [Outcome::Pass, Outcome::Warn, Outcome::Fail]
-        );
+        let days = |n: u64| now + Duration::from_secs(n * 86_400);
+        let outcome = |found| certificate("mail.example.com", &found, now).outcome;
+        let good = OwnCertificate { from: Timestamp(0), until: days(90), remark: None };
+        let until = |n| outcome(Ok(OwnCertificate { until: days(n), ..good.clone() }));
+        assert_eq!([90, 5, 2, 0].map(until), [Outcome::Pass, Outcome::Warn, Outcome::Fail, Outcome::Fail]);
+        // Both were told as good for 90 days.
+        assert_eq!(outcome(Ok(OwnCertificate { from: days(1), ..good.clone() })), Outcome::Fail);
+        let remark = Some(("it names another host".to_owned(), "take another".to_owned()));
+        assert_eq!(outcome(Ok(OwnCertificate { remark, ..good })), Outcome::Warn);
         assert_eq!(outcome(Err("unread".into())), Outcome::Unknown);
         let ip: IpAddr = "2001:db8::1".parse().unwrap();
         assert_eq!(v6_whole(ip, &[], &[]).outcome, Outcome::Pass);

@@ -88,11 +88,15 @@ fn only_permanent_replies_about_the_recipient_suppress() {
         let found = classify(&parsed, host.as_deref());
         if found.suppresses() {
             assert!(parsed.is_permanent() && found.fault == Fault::Recipient, "{reply}");
-            assert!(matches!(found.class, Class::UnknownUser | Class::DisabledMailbox | Class::TakesNoMail), "{reply}");
+            let gone = [Class::UnknownUser, Class::DisabledMailbox, Class::TakesNoMail, Class::Moved];
+            assert!(gone.contains(&found.class), "{reply}");
         }
     }
     let later = parse_pasted("450 4.1.1 user unknown, being verified").unwrap().reply;
     assert_eq!(classify(&later, None).action, Action::Nothing);
+    // An MX record that is wrong for an hour took all recipients of a domain off every list.
+    let elsewhere = parse_pasted("550 5.1.2 we do not know example.net").unwrap().reply;
+    assert_eq!(classify(&elsewhere, None).action, Action::Nothing);
     let never = parse_pasted("550 5.1.1 user unknown").unwrap().reply;
     assert_eq!(classify(&never, None).action, Action::Suppress);
 }

@@ -7,11 +7,11 @@ use std::time::Duration;
 
 use repute_audit::{Own, Past};
 use repute_ledger::{LedgerError, Questions, ReceiverTraffic, Reports, Traffic};
-use repute_trust::certificate::Certificate;
+use repute_net::TlsClient;
 use repute_trust::checks::asked::Asked;
 use repute_trust::checks::machine::Interface;
 use repute_trust::checks::reported::Reported;
-use repute_trust::checks::sent::{Day, Receiver};
+use repute_trust::checks::sent::{Day, OwnCertificate, Receiver};
 use repute_trust::checks::watched::Watched;
 use repute_trust::setup::Setup;
 use repute_types::{Domain, Timestamp};
@@ -20,7 +20,7 @@ use rustls::pki_types::pem::PemObject as _;
 
 use super::left;
 use crate::config::Config;
-use crate::{keys, state};
+use crate::{keys, state, tls};
 
 pub fn look(config: &Config, setup: &Setup, past: Option<&Past>, now: Timestamp) -> Own {
     Own {
@@ -28,7 +28,7 @@ pub fn look(config: &Config, setup: &Setup, past: Option<&Past>, now: Timestamp)
         hosts: hosts(),
         keys: made(config, setup),
         bounce: Vec::new(),
-        certificate: config.tls.as_ref().map(|tls| until(&tls.certificate)),
+        certificate: config.tls.as_ref().map(|tls| certificate(&tls.certificate, &config.hostname, now)),
         day: day(&state::history(&config.state), now),
         left: left::look(&state::suppression(&config.state), &state::history(&config.state), now),
         asked: Some(Asked { dane: config.dane, mta_sts: config.mta_sts, tls_reports: config.tls_reports.enabled }),
@@ -96,11 +96,13 @@ fn made(config: &Config, setup: &Setup) -> Vec<(Domain, String, Timestamp)> {
     made
 }
 
-fn until(file: &Path) -> Result<Timestamp, String> {
+/// As a client that connects sees it, which follows its chain.
+fn certificate(file: &Path, hostname: &Domain, now: Timestamp) -> Result<OwnCertificate, String> {
     let read = |error: rustls::pki_types::pem::Error| format!("{}: {error}", file.display());
-    let first = CertificateDer::from_pem_file(file).map_err(read)?;
-    let certificate = Certificate::parse(&first).map_err(|why| format!("{}: {why}", file.display()))?;
-    Ok(Timestamp(certificate.not_after.saturating_mul(1000)))
+    let chain = CertificateDer::pem_file_iter(file).map_err(read)?.collect::<Result<Vec<_>, _>>().map_err(read)?;
+    let found = tls::own(&chain, hostname).map_err(|why| format!("{}: {why}", file.display()))?;
+    let unvouched = || tls::unvouched(&chain, hostname, now, &TlsClient::with_native_roots());
+    Ok(OwnCertificate { remark: found.remark.or_else(unvouched), ..found })
 }
 
 /// `None` where no server has run yet.

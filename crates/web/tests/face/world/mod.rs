@@ -112,7 +112,7 @@ impl World {
         let mut doors = Doors { history: Some(history), ..doors(spool.clone(), state.path(), Arc::new(readers)) };
         if has_trust {
             let store = Arc::new(Trust::open(&state.path().join("trust.sqlite")).unwrap());
-            doors.trust = Some(TrustDoors { dns: Arc::new(ServersFake::parse("")), network: None, store });
+            doors.trust = Some(TrustDoors { dns: Arc::new(ServersFake::parse("")), network: None, store, own: None });
         }
         if let Some(open) = open {
             let store = Circuits::open(&state.path().join("circuit.sqlite")).unwrap();
