@@ -18,6 +18,7 @@ pub mod outcome;
 pub mod random;
 pub mod remark;
 pub mod reply;
+pub mod shell;
 pub mod short;
 pub mod tlsa;
 
