@@ -15,7 +15,7 @@ use repute_trust::replies::Class;
 use repute_types::event::Level;
 use repute_types::{
     AccountName, Address, Culprit, EnhancedCode, EventKind, Labels, MessageId, Outcome, Recipient, Reply, Stage,
-    Timestamp, Verdict,
+    Timestamp, Verdict, shell,
 };
 use tokio::sync::{Notify, watch};
 
@@ -91,7 +91,7 @@ fn refusal(entry: &Entry) -> Reply {
         "mail to {} is suppressed: {}; to send again: repute suppression release {}",
         entry.address,
         entry.told(),
-        entry.address
+        shell::Word(&entry.address.to_string())
     );
     Reply::new(550, status(entry.why), text)
 }

@@ -18,6 +18,7 @@ mod outcome;
 mod random;
 pub mod remark;
 mod reply;
+pub mod shell;
 pub mod short;
 mod tlsa;
 

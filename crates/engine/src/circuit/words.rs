@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use repute_ledger::{Incident, Opened};
 use repute_spool::{Hold, Holder, MessageMeta};
-use repute_types::{AccountName, Timestamp};
+use repute_types::{AccountName, Timestamp, shell};
 
 use super::{CircuitRow, STRANGERS, Word};
 
@@ -77,7 +77,8 @@ pub(super) fn is_a_circuit(by: Holder) -> bool {
 pub(super) fn held(subject: &Subject, opened: &Opened) -> Hold {
     let (name, text) = (subject.name(), &opened.text);
     let reason = format!(
-        "the circuit of {subject} is open: {text}; go on with `repute circuit continue {name:?}`, or cancel it"
+        "the circuit of {subject} is open: {text}; go on with `repute circuit continue {}`, or cancel it",
+        shell::Word(&name)
     );
     Hold { by: subject.holder(), reason }
 }
@@ -98,14 +99,15 @@ pub(super) fn row(subject: &Subject, opened: &Opened) -> CircuitRow {
 /// What to do about it, with the commands.
 fn cure(subject: &Subject, what: &str) -> String {
     let name = subject.name();
+    let name = shell::Word(&name);
     match what {
         STRANGERS => format!(
             "its mail is held; if it was not meant, its password is stolen: change that first, then `repute circuit cancel \
-             {name:?}`; if it was, `repute circuit continue {name:?}`"
+             {name}`; if it was, `repute circuit continue {name}`"
         ),
         _ => format!(
-            "its mail is held; find out where the addresses are from, then `repute circuit continue {name:?}` or `repute \
-             circuit cancel {name:?}`"
+            "its mail is held; find out where the addresses are from, then `repute circuit continue {name}` or `repute \
+             circuit cancel {name}`"
         ),
     }
 }
@@ -147,6 +149,15 @@ pub(crate) fn long(time: Duration) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// A campaign's name is a program's word, and the operator's shell ran what it had in double quotes.
+    #[test]
+    fn a_command_that_is_copied_runs_nothing_of_a_campaigns_name() {
+        let cure = cure(&Subject::parse("shop/$(reboot)"), "circuit.unknown");
+        assert!(
+            cure.ends_with("`repute circuit continue 'shop/$(reboot)'` or `repute circuit cancel 'shop/$(reboot)'`")
+        );
+    }
 
     #[test]
     fn how_long_it_was_is_said_in_two_units() {

@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use repute_queue::{Change as Changed, Feedback, Intent, Then};
 use repute_spool::{CampaignState, Hold, Holder, MessageMeta, PartRecord, PartState, SpoolError};
-use repute_types::{AccountName, Domain, MessageId, Timestamp};
+use repute_types::{AccountName, Domain, MessageId, Timestamp, shell};
 
 use super::select::{Pages, is_written};
 use super::{Changes, Control, ControlError, Selector, StillHeld};
@@ -287,9 +287,10 @@ fn row(works: &Works, still: Still, parts: usize) -> Option<StillHeld> {
 pub(super) fn of_campaign(known: &Known) -> Option<StillHeld> {
     let name = format!("{}/{}", known.account, known.name);
     let (text, cure) = match known.state() {
-        CampaignState::Paused(reason) => {
-            (format!("the campaign is paused: {reason}"), format!("go on with `repute bulk resume {name:?}`"))
-        }
+        CampaignState::Paused(reason) => (
+            format!("the campaign is paused: {reason}"),
+            format!("go on with `repute bulk resume {}`", shell::Word(&name)),
+        ),
         CampaignState::Loading => {
             let cure = "run the `repute bulk` command that began it again, or launch it where it was begun".to_owned();
             ("the campaign is not launched yet".to_owned(), cure)

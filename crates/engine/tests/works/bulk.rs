@@ -9,7 +9,7 @@ use repute_ledger::suppression::{Entry, Scope, Why};
 use repute_spool::memory::Disk;
 use repute_spool::{Hold, Holder, PartState, Spool};
 use repute_types::Verdict::{Deferred, Delivered, Failed};
-use repute_types::{EventKind, MessageId, Timestamp, event};
+use repute_types::{EventKind, MessageId, Timestamp};
 
 use crate::world::campaigns::*;
 use crate::world::*;

@@ -98,7 +98,7 @@ async fn a_bad_campaign_is_stopped_alone_as_a_whole_and_one_word_lets_it_go_on()
     assert!(bad.waiting > 0 && bad.state == State::Running, "{bad:?}");
     let circuit = bad.circuit.clone().unwrap();
     assert_eq!((circuit.name.as_str(), &circuit.text), ("news/bad", text));
-    assert!(circuit.cure.contains("repute circuit continue \"news/bad\""), "{}", circuit.cure);
+    assert!(circuit.cure.contains("repute circuit continue news/bad`"), "{}", circuit.cure);
     assert_eq!(told(&world), [1, 0, 0, 0], "one event for all of it");
 
     // What else the account sends goes on.
@@ -180,10 +180,7 @@ async fn the_accounts_circuit_holds_its_campaigns_as_wholes_and_what_holds_them_
     let said = control.continue_circuit("news/bad", "ann").await.unwrap();
     assert_eq!(said.now, 0);
     assert_eq!(said.still.len(), 1, "{said:?}");
-    assert!(
-        said.still[0].name == "news" && said.still[0].cure.contains("repute circuit continue \"news\""),
-        "{said:?}"
-    );
+    assert!(said.still[0].name == "news" && said.still[0].cure.contains("repute circuit continue news`"), "{said:?}");
     control.pause("bad", "who wrote this list?").await.unwrap();
     let waiting = shown(&world, "bad").await.waiting;
     let said = control.continue_circuit("news", "ann").await.unwrap();

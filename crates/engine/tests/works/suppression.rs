@@ -21,6 +21,18 @@ fn may_send_to(world: &World, to: &str) -> Result<(), String> {
     world.door().may_send_to(&shop(), &Recipient::to(address(to)), None).map_err(|reply| reply.to_string())
 }
 
+/// Anybody can put an address on a list that holds what a shell would run, and the sentence about it names a command.
+#[tokio::test(start_paused = true)]
+async fn a_command_that_is_copied_runs_nothing_of_an_address() {
+    let mut world = World::with_ledger().await;
+    world.receiver("a.test", |_, _| "550 5.1.1 no such user here");
+    world.submit("me@example.com", &["`reboot`@a.test"]).await.unwrap();
+    pass(MINUTE).await;
+    let refused = may_send_to(&world, "`reboot`@a.test").unwrap_err();
+    assert!(refused.ends_with("; to send again: repute suppression release '`reboot`@a.test'"), "{refused}");
+    world.stop().await;
+}
+
 #[tokio::test(start_paused = true)]
 async fn an_address_that_its_receiver_does_not_know_is_not_written_to_again() {
     let mut world = World::with_ledger().await;

@@ -3,7 +3,7 @@
 
 use std::net::IpAddr;
 
-use repute_types::Timestamp;
+use repute_types::{Timestamp, shell};
 
 use super::Finding;
 use super::mailbox::{LATE, RENEW};
@@ -172,7 +172,7 @@ fn deferred(day: &Day) -> Finding {
                 format!("{} puts off {} of the attempts of the last day{said}", receiver.name, percent(rate(receiver))),
             )
             .fix(match &receiver.reply {
-                Some(reply) => format!("repute explain {reply:?}"),
+                Some(reply) => format!("repute explain {}", shell::Word(reply)),
                 None => "see what waits, and why: repute queue list".to_owned(),
             })
         }
@@ -262,6 +262,15 @@ mod tests {
         let found = judge(&Ok(day.clone()));
         let bad: Vec<_> = found.iter().filter(|f| f.outcome != Outcome::Pass).map(|f| (f.id, f.outcome)).collect();
         assert_eq!(bad, wrong, "{found:#?}");
+    }
+
+    /// The receiver's words stood in double quotes, and a shell ran what they had in `$(...)`.
+    #[test]
+    fn a_command_that_is_copied_runs_nothing_of_a_reply() {
+        let slow = Receiver { deferred: 50, reply: Some("421 4.7.0 $(reboot)".into()), ..receiver("a.example", 100) };
+        let found = judge(&Ok(day(&[slow])));
+        let fix = found.iter().find(|f| f.id == "infra.queue").and_then(|f| f.fix.as_ref());
+        assert_eq!(fix.map(|fix| fix.advice.as_str()), Some("repute explain '421 4.7.0 $(reboot)'"));
     }
 
     #[test]

@@ -119,7 +119,7 @@ async fn an_open_circuit_is_told_wherever_somebody_looks_and_goes_on_by_an_opera
     assert_eq!((incident["id"].as_u64(), incident["what"].as_str()), (Some(77), Some("circuit.unknown")));
     let says = |told: &serde_json::Value| {
         let (text, cure) = (told["text"].as_str().unwrap_or_default(), told["cure"].as_str().unwrap_or_default());
-        text.contains("gone0@a.test: 550 5.1.1") && cure.contains(r#"repute circuit continue "news/bad""#)
+        text.contains("gone0@a.test: 550 5.1.1") && cure.contains("repute circuit continue news/bad`")
     };
     assert!(says(&incident), "{incident}");
     for who in [OPERATOR, NEWS] {
