@@ -120,7 +120,7 @@ pub(crate) async fn authenticate(State(app): State<Arc<App>>, mut request: Reque
         Ok(caller) => caller,
         Err(problem) => return problem.into_response(),
     };
-    let pace = take(&app, &settings, &caller.token, 1);
+    let pace = take(&app, &settings, &caller.token);
     let token = caller.token.clone();
     let mut response = match pace.wait {
         Some(wait) => too_many(wait).into_response(),
@@ -129,6 +129,8 @@ pub(crate) async fn authenticate(State(app): State<Arc<App>>, mut request: Reque
             next.run(request).await
         }
     };
+    // As it stands now: a batch costs more than a request.
+    let pace = app.paces.look(&token.name, settings.pace_of(&token));
     let allowance = token.account.as_ref().and_then(|account| app.door.allowance(&account.name));
     tell(&pace, allowance, response.headers_mut());
     response
@@ -148,8 +150,9 @@ pub(crate) fn known(app: &App, settings: &Settings, request: &Request, shown: Op
     Ok(Caller { token, client, tls: peer.tls.clone() })
 }
 
-pub(crate) fn take(app: &App, settings: &Settings, token: &Token, cost: u32) -> Pace {
-    app.paces.take(&token.name, token.requests_per_minute.unwrap_or(settings.requests_per_minute), cost)
+/// Takes a request out of the token's pace.
+pub(crate) fn take(app: &App, settings: &Settings, token: &Token) -> Pace {
+    app.paces.take(&token.name, settings.pace_of(token))
 }
 
 fn bearer(headers: &HeaderMap) -> Option<&str> {

@@ -29,7 +29,7 @@ impl<'de> Deserialize<'de> for Loose {
 }
 
 #[derive(Deserialize)]
-#[serde(untagged)]
+#[serde(untagged, expecting = "write a text, a number, true or false")]
 enum Scalar {
     Text(String),
     Number(serde_json::Number),
@@ -64,5 +64,23 @@ impl<'de, V: Deserialize<'de> + Into<String>> Visitor<'de> for Members<V> {
             pairs.push((name, value.into()));
         }
         Ok(Pairs(pairs))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// "Data did not match any variant of untagged enum Scalar" was all that a client of Postmark read.
+    #[test]
+    fn what_is_no_text_number_or_flag_is_told_as_that() {
+        let read = |text: &str| serde_json::from_str::<Loose>(text).map(|loose| loose.0.0);
+        let pair = |name: &str, value: &str| (name.to_owned(), value.to_owned());
+        let all = read(r#"{"a": "x", "b": 1.5, "c": true}"#).unwrap();
+        assert_eq!(all, [pair("a", "x"), pair("b", "1.5"), pair("c", "true")]);
+        for wrong in [r#"{"a": null}"#, r#"{"a": {}}"#, r#"{"a": [1]}"#] {
+            let said = read(wrong).unwrap_err().to_string();
+            assert!(said.starts_with("write a text, a number, true or false"), "{said}");
+        }
     }
 }

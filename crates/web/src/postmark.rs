@@ -193,7 +193,7 @@ fn known(app: &Arc<App>, request: &Request) -> Result<Caller, Problem> {
     let settings = app.settings();
     let shown = request.headers().get("x-postmark-server-token").and_then(|v| v.to_str().ok());
     let caller = caller::known(app, &settings, request, shown)?;
-    match caller::take(app, &settings, &caller.token, 1).wait {
+    match caller::take(app, &settings, &caller.token).wait {
         Some(wait) => Err(caller::too_many(wait)),
         None => Ok(caller),
     }

@@ -171,7 +171,7 @@ async fn known(app: &Arc<App>, request: Request) -> Result<(Caller, Raw), Proble
     let refuse = |wrong| refused(app, client, wrong);
     claim.is_timely(&parts, app.control.now()).map_err(refuse)?;
     // A key id is no secret: who only knows that uses up no token's pace, and makes nobody wait for a body.
-    let in_time = || match caller::take(app, &settings, &token, 1).wait {
+    let in_time = || match caller::take(app, &settings, &token).wait {
         Some(wait) => Err(caller::too_many(wait)),
         None => Ok(()),
     };

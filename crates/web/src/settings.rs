@@ -24,6 +24,13 @@ pub struct Settings {
     pub local_metrics: bool,
 }
 
+impl Settings {
+    /// Requests of the token in a minute.
+    pub(crate) fn pace_of(&self, token: &Token) -> u32 {
+        token.requests_per_minute.unwrap_or(self.requests_per_minute)
+    }
+}
+
 /// What an application shows to be let in.
 pub struct Token {
     pub name: String,

@@ -87,7 +87,7 @@ async fn leave(State(app): State<Arc<App>>, Path(token): Path<String>, request: 
 /// At the pace of the client.
 fn paced(app: &App, parts: &Parts) -> Result<(), Response> {
     let client = parts.extensions.get::<Peer>().map(|peer| peer.client(&parts.headers));
-    let pace = app.leaving.take(&client.map(network).unwrap_or_default(), app.limits.leaving_per_minute, 1);
+    let pace = app.leaving.take(&client.map(network).unwrap_or_default(), app.limits.leaving_per_minute);
     if let Some(wait) = pace.wait {
         return Err(later(StatusCode::TOO_MANY_REQUESTS, wait));
     }

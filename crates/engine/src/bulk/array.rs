@@ -2,7 +2,7 @@
 //! were, and nothing of it is kept.
 //!
 //! Promise: whatever does not begin with `[` stays as it is. What is between the brackets is not judged here: each line is
-//! read as any line of JSON lines is.
+//! read as any line of JSON lines is. An array without its last bracket is a list that was cut off, and is told as that.
 
 use std::io::{self, Read};
 
@@ -15,7 +15,12 @@ pub struct Array {
     depth: u32,
     is_text: bool,
     is_escaped: bool,
+    is_closed: bool,
 }
+
+/// What is said of a list whose array has no end.
+pub const CUT_OFF: &str =
+    "the list ends before its array does: part of it is missing, or a quote or bracket in it is not closed";
 
 impl Array {
     /// Whether all that comes stays as it is.
@@ -26,6 +31,11 @@ impl Array {
     /// Whether it began as an array.
     pub fn has_begun(&self) -> bool {
         self.is_one == Some(true)
+    }
+
+    /// Whether nothing may come behind it.
+    pub fn may_end(&self) -> bool {
+        self.is_closed || !self.has_begun()
     }
 
     /// The octet as JSON lines have it: the array's own brackets are blanks, its commas line ends, and its line ends blanks.
@@ -47,7 +57,10 @@ impl Array {
             _ if self.is_text => {}
             b'{' | b'[' => self.depth = self.depth.saturating_add(1),
             b'}' | b']' if self.depth > 0 => self.depth -= 1,
-            b']' => return b' ',
+            b']' => {
+                self.is_closed = true;
+                return b' ';
+            }
             b',' if self.depth == 0 => return b'\n',
             _ => {}
         }
@@ -70,6 +83,9 @@ impl<R: Read> Flat<R> {
 impl<R: Read> Read for Flat<R> {
     fn read(&mut self, octets: &mut [u8]) -> io::Result<usize> {
         let read = self.inner.read(octets)?;
+        if read == 0 && !octets.is_empty() && !self.array.may_end() {
+            return Err(io::Error::new(io::ErrorKind::UnexpectedEof, CUT_OFF));
+        }
         if !self.array.is_none() {
             octets[..read].iter_mut().for_each(|octet| *octet = self.array.line(*octet));
         }
@@ -100,6 +116,15 @@ mod tests {
         check("[]", &[""]);
         // Broken ones end nothing but themselves.
         check("[{\"a\":1},]]}", &["{\"a\":1}", "}"]);
+    }
+
+    /// What had come of a list that was cut off between two rows was taken for all of it.
+    #[test]
+    fn an_array_without_its_end_is_not_whole() {
+        for list in ["[", "[{\"a\":1}", "[{\"a\":1},", "[{\"a\":\"]\"}", "[{\"a\":[1]"] {
+            let told = Flat::of(list.as_bytes()).read_to_string(&mut String::new()).unwrap_err();
+            assert_eq!(told.to_string(), CUT_OFF, "{list}");
+        }
     }
 
     #[test]

@@ -26,7 +26,7 @@ pub(super) struct Quota {
 }
 
 pub(super) async fn of(app: &App, caller: &Caller) -> Result<Quota, Problem> {
-    let minute = caller.token.requests_per_minute.unwrap_or(app.settings().requests_per_minute);
+    let minute = app.settings().pace_of(&caller.token);
     let sent = app.sent.in_a_day(app, &caller.sends()?.name).await?;
     Ok(Quota { rate: (f64::from(minute) / 60.0).max(1.0), sent: sent as f64 })
 }

@@ -91,7 +91,7 @@ pub(crate) async fn send(
 /// A batch counts as its messages; the request itself has been counted as one.
 pub(crate) fn count_rest(app: &App, caller: &Caller, count: usize) -> Result<(), Problem> {
     let rest = u32::try_from(count.saturating_sub(1)).unwrap_or(u32::MAX);
-    match caller::take(app, &app.settings(), &caller.token, rest).wait {
+    match app.paces.take_rest(&caller.token.name, app.settings().pace_of(&caller.token), rest).wait {
         Some(wait) => Err(caller::too_many(wait)),
         None => Ok(()),
     }

@@ -5,7 +5,7 @@
 //! told with the reason and the rest goes on; a list that cannot be one (no header, a row without an end) ends.
 
 use csv_core::ReadRecordResult;
-use repute_engine::bulk::array::Array;
+use repute_engine::bulk::array::{Array, CUT_OFF};
 use repute_engine::bulk::rows::{address_among, field_name, no_list, of_json, said_separator, separator, unclosed};
 use repute_engine::bulk::words::Row;
 
@@ -119,9 +119,10 @@ impl Lines {
     }
 
     fn end(&mut self) -> Result<Option<Read>, String> {
-        match self.has_to_be && !self.array.has_begun() {
-            true => Err(NO_ARRAY.into()),
-            false => Ok(self.take()),
+        match self.take() {
+            _ if self.has_to_be && !self.array.has_begun() => Err(NO_ARRAY.into()),
+            None if !self.array.may_end() => Err(CUT_OFF.into()),
+            read => Ok(read),
         }
     }
 
@@ -378,6 +379,11 @@ mod tests {
             assert_eq!(read(Rows::array, none).unwrap_err(), NO_ARRAY);
         }
         assert_eq!(read(Rows::array, "[{\"email\":\"a@a.test\"}]").unwrap(), ["a@a.test||"]);
+        // What had come of a list that was cut off was taken for all of it.
+        for cut_off in ["[", "[{\"email\":\"a@a.test\"}", "[{\"email\":\"a@a.test\"},{\"em"] {
+            assert_eq!(read(Rows::array, cut_off).unwrap_err(), CUT_OFF, "{cut_off}");
+            assert_eq!(read(Rows::lines, cut_off).unwrap_err(), CUT_OFF, "{cut_off}");
+        }
         assert!(read(Rows::lines, &"x".repeat(70_000)).unwrap_err().contains("64 KiB"));
         assert!(read(Rows::lines, &"[".repeat(70_000)).unwrap_err().contains("64 KiB"));
     }
