@@ -14,6 +14,8 @@ use crate::v1::people::{Mailbox, Mailboxes};
 
 /// What SES takes in one request.
 const ENTRIES: usize = 50;
+/// In its place SES writes a link by which a contact leaves.
+const LINK: &str = "{{amazonSESUnsubscribeUrl}}";
 
 #[derive(Deserialize)]
 #[serde(rename_all = "PascalCase")]
@@ -24,6 +26,14 @@ struct Send {
     content: Content,
     email_tags: Option<Vec<Named>>,
     configuration_set_name: Option<String>,
+    list_management_options: Option<ListManagement>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct ListManagement {
+    contact_list_name: String,
+    topic_name: Option<String>,
 }
 
 #[derive(Default, Deserialize)]
@@ -131,11 +141,12 @@ pub(super) fn draft(octets: &[u8], most: usize) -> Result<Draft, Problem> {
         from: send.from_email_address.map(Mailbox::Text),
         reply_to: mailboxes(send.reply_to_addresses),
         metadata: labels(pairs(send.email_tags), send.configuration_set_name.as_deref()),
+        list: send.list_management_options.map(ListManagement::list),
         ..Message::default()
     };
     send.destination.unwrap_or_default().tell(&mut message);
     match (send.content.simple, send.content.raw, send.content.template) {
-        (Some(simple), None, None) => fill(&mut message, simple),
+        (Some(simple), None, None) => fill(&mut message, simple)?,
         (None, Some(raw), None) => message.raw = Some(raw.data),
         (None, None, Some(template)) => of_template(&mut message, &template, "/Content/Template", None)?,
         _ => {
@@ -144,6 +155,16 @@ pub(super) fn draft(octets: &[u8], most: usize) -> Result<Draft, Problem> {
         }
     }
     message.draft(most).map_err(Problem::fields)
+}
+
+impl ListManagement {
+    /// Who leaves a topic leaves that alone.
+    fn list(self) -> String {
+        match self.topic_name.filter(|topic| !topic.is_empty()) {
+            Some(topic) => format!("{}/{topic}", self.contact_list_name),
+            None => self.contact_list_name,
+        }
+    }
 }
 
 /// A draft for each entry, or what is wrong with it.
@@ -227,13 +248,23 @@ fn files(attachments: Option<Vec<Attachment>>) -> Vec<File> {
     attachments.unwrap_or_default().into_iter().map(file).collect()
 }
 
-fn fill(message: &mut Message, simple: Simple) {
+fn fill(message: &mut Message, simple: Simple) -> Result<(), Problem> {
+    for (place, text) in [("Text", &simple.body.text), ("Html", &simple.body.html)] {
+        if text.as_ref().is_some_and(|text| text.data.contains(LINK)) {
+            let what = format!(
+                "{LINK} would reach people as it stands: take it out (a bulk account's mail has fields by which they leave), \
+                 or send a campaign, whose letter has {{{{ unsubscribe_url }}}}"
+            );
+            return Err(Problem::fields(vec![FieldFault::new(format!("/Content/Simple/Body/{place}/Data"), what)]));
+        }
+    }
     // SES asks for encoded words (RFC 2047) where a subject is beyond ASCII.
     message.subject = Some(unencoded(&simple.subject.data));
     message.text = simple.body.text.map(|text| text.data);
     message.html = simple.body.html.map(|html| html.data);
     message.headers = fields(simple.headers);
     message.attachments = files(simple.attachments);
+    Ok(())
 }
 
 fn of_template(message: &mut Message, template: &Template, place: &str, over: Option<&str>) -> Result<(), Problem> {
@@ -307,6 +338,25 @@ mod tests {
         ] {
             assert!(made.contains(line), "{line}{made}");
         }
+    }
+
+    #[test]
+    fn a_contact_list_is_the_list_that_is_left_and_its_link_is_not_sent_as_it_stands() {
+        let send = |options: &str, text: &str| {
+            let body =
+                format!(r#"{{"Simple": {{"Subject": {{"Data": "x"}}, "Body": {{"Text": {{"Data": "{text}"}}}}}}}}"#);
+            let people = r#""FromEmailAddress": "a@example.com", "Destination": {"ToAddresses": ["b@a.test"]}"#;
+            draft(format!(r#"{{{people}, "Content": {body}{options}}}"#).as_bytes(), 10)
+        };
+        let list = |options: &str| {
+            send(options, "x").map(|draft| draft.labels.list).map_err(|problem| problem.detail().to_owned())
+        };
+        assert_eq!(list(""), Ok(None));
+        assert_eq!(list(r#", "ListManagementOptions": {"ContactListName": "readers"}"#), Ok(Some("readers".into())));
+        let topic = r#", "ListManagementOptions": {"ContactListName": "readers", "TopicName": "weekly"}"#;
+        assert_eq!(list(topic), Ok(Some("readers/weekly".into())));
+        let fault = told(send("", "leave: {{amazonSESUnsubscribeUrl}}")).unwrap_err();
+        assert!(fault.contains("/Content/Simple/Body/Text/Data: {{amazonSESUnsubscribeUrl}} would"), "{fault}");
     }
 
     #[test]
