@@ -76,7 +76,7 @@ pub(crate) async fn run(works: Arc<Works>, mut stop: watch::Receiver<bool>) {
                 let text =
                     format!("the clock jumped ahead by {} s: what waits is tried before it is too old", by.as_secs());
                 works.note(Level::Warning, "clock", text);
-                works.awake.jumped_ahead(now);
+                works.awake.jumped_ahead(by, now);
             }
             None => {}
         }
