@@ -23,7 +23,7 @@ pub(crate) struct Reading {
     pub verdict: Verdict,
     /// `None` for what was delivered, and where no reply was had.
     pub meant: Option<Meant>,
-    action: Action,
+    pub action: Action,
     /// How long the receiver wants us to wait, where that is known.
     pause: Option<Duration>,
 }

@@ -27,6 +27,7 @@ use serde::{Deserialize, Serialize};
 use crate::disk;
 use crate::pace::PaceRow;
 use crate::permit::way::Way;
+use crate::unwelcome::UnwelcomeRow;
 use crate::warm_up::WarmUpRow;
 use crate::works::{HISTORY_PATIENCE, Works};
 
@@ -167,6 +168,8 @@ pub struct Status {
     pub lanes: Vec<LaneRow>,
     /// How far addresses have come that warm up.
     pub warm_up: Vec<WarmUpRow>,
+    /// Addresses that receivers take no mail from.
+    pub unwelcome: Vec<UnwelcomeRow>,
 }
 
 /// A site as it is reached from one egress, with what its sessions do.
@@ -274,8 +277,10 @@ impl Control {
     pub fn status(&self) -> Status {
         let settings = self.works.settings();
         let warm_up = self.works.warm_ups.list(&settings);
+        let unwelcome = self.works.unwelcome.list(self.works.now());
         self.works.queue(|queue| Status {
             warm_up,
+            unwelcome,
             queued: queue.len(),
             barred: queue.barred(),
             sessions: queue.sessions(),

@@ -159,7 +159,14 @@ impl Session {
         let egress = self.connection.as_ref().and_then(Connection::local_address);
         let egress = egress.or_else(|| refused_from(&self.lane.egress, &outcomes));
         let by = By::Attempt(lease.attempt);
-        settle::settle(&works, Decided { loaded, by, outcomes, feedback, egress, suppressed, relay_tells });
+        let route = self.lane.route();
+        if let Some(address) = egress
+            && outcomes.iter().any(|outcome| outcome.verdict == Verdict::Delivered)
+        {
+            works.unwelcome.taken(&route.site, address, works.now());
+        }
+        let site = (!route.is_relay).then(|| route.site.clone());
+        settle::settle(&works, Decided { loaded, by, outcomes, feedback, egress, site, suppressed, relay_tells });
     }
 
     /// One attempt for all recipients: an outcome for each, in their order. Those at whose RCPT a session broke the last

@@ -26,6 +26,7 @@ pub mod listed;
 mod load;
 mod notice;
 pub mod once;
+mod once_more;
 mod outgoing;
 mod own;
 mod pace;
@@ -39,6 +40,7 @@ mod routing;
 mod settle;
 mod suppress;
 mod tlsrpt;
+mod unwelcome;
 mod warm_up;
 mod works;
 
@@ -63,6 +65,7 @@ pub use repute_ledger::requests::Request;
 pub use returned::ReturnSettings;
 pub use suppress::SuppressionSettings;
 pub use tlsrpt::TlsReportSettings;
+pub use unwelcome::UnwelcomeRow;
 pub use warm_up::WarmUpRow;
 pub use works::Doors;
 use works::Works;
@@ -111,6 +114,7 @@ impl Engine {
         tasks.push(tokio::spawn(policies::run(works.clone(), stopped.clone())));
         tasks.push(tokio::spawn(tlsrpt::run(works.clone(), stopped.clone())));
         tasks.push(tokio::spawn(refused::run(works.clone(), stopped.clone())));
+        tasks.push(tokio::spawn(unwelcome::run(works.clone(), stopped.clone())));
         tasks.push(tokio::spawn(warm_up::run(works.clone(), stopped.clone())));
         tasks.push(tokio::spawn(circuit::run(works.clone(), stopped)));
         Ok(Engine { works, stop, tasks })

@@ -21,7 +21,7 @@ use repute_types::{Domain, Outcome, PartId, Stage, Timestamp, Verdict};
 use tokio::sync::{Notify, watch};
 
 use crate::cause::Reading;
-use crate::permit::{TrustDoors, board, incidents};
+use crate::permit::{TrustDoors, board, incidents, way};
 use crate::settle::Decided;
 use crate::works::{Works, lock};
 
@@ -33,6 +33,8 @@ const COUNTED: usize = 10_000;
 const TOGETHER: Duration = Duration::from_secs(24 * 3600);
 /// So long after the last refusal an incident is over, though nothing went there since.
 const FORGOTTEN: Duration = Duration::from_secs(7 * 24 * 3600);
+/// So long after the first refusal what it is about may not have been looked into.
+const NEWS: Duration = Duration::from_secs(180);
 const LOOK_EVERY: Duration = Duration::from_secs(3600);
 /// Incidents that wait to be written; more are dropped, and the next refusal opens them again.
 const WAITING: usize = 1_000;
@@ -52,6 +54,8 @@ struct Row {
     refused: Vec<PartId>,
     /// Taken since the last that was refused.
     taken: usize,
+    /// The first of those that were refused.
+    since: Timestamp,
     last: Timestamp,
     is_open: bool,
 }
@@ -82,10 +86,9 @@ pub(crate) fn count(works: &Works, decided: &Decided, readings: &[Reading]) {
     if works.doors.trust.is_none() {
         return;
     }
-    let refused = decided.outcomes.iter().zip(readings).find(|(outcome, reading)| is_refusal(outcome, reading));
+    let refused = decided.outcomes.iter().zip(readings).find(|(_, reading)| is_refusal(reading));
     if let Some((outcome, reading)) = refused {
-        let what = if reading.meant.is_some_and(|meant| meant.fault == Fault::Domain) { DOMAIN } else { ADDRESS };
-        return add(works, decided, what, outcome);
+        return add(works, decided, what(reading), outcome);
     }
     let taken = decided.outcomes.iter().find(|outcome| outcome.verdict == Verdict::Delivered);
     if let Some(outcome) = taken.filter(|_| works.refused.any.load(Ordering::Relaxed)) {
@@ -93,12 +96,25 @@ pub(crate) fn count(works: &Works, decided: &Decided, readings: &[Reading]) {
     }
 }
 
+/// Whether the checks of what this receiver says of us may not have been made yet: it said so for the first time not long ago.
+pub(crate) fn is_news(works: &Works, decided: &Decided, outcome: &Outcome, reading: &Reading) -> bool {
+    let (Some(peer), true) = (&outcome.peer, works.doors.trust.is_some()) else { return false };
+    let subject = subject(what(reading), &peer.name, decided.egress, decided.loaded.meta.author.as_ref());
+    let rows = lock(&works.refused.rows);
+    let is_old = |row: &Row| !row.refused.is_empty() && works.now().since(row.since) > NEWS;
+    !rows.get(&subject).is_some_and(is_old)
+}
+
+fn what(reading: &Reading) -> &'static str {
+    if reading.meant.is_some_and(|meant| meant.fault == Fault::Domain) { DOMAIN } else { ADDRESS }
+}
+
 /// Whether a receiver says that our address or our domain is at fault, and means more than "not so fast".
-fn is_refusal(outcome: &Outcome, reading: &Reading) -> bool {
+fn is_refusal(reading: &Reading) -> bool {
     let Some(meant) = reading.meant else { return false };
     let is_ours = matches!(meant.fault, Fault::Address | Fault::Domain) || meant.class == Class::Helo;
     let is_opinion = matches!(meant.class, Class::AddressReputation | Class::DomainReputation);
-    is_ours && (outcome.verdict == Verdict::Failed || !is_opinion)
+    is_ours && (reading.verdict == Verdict::Failed || !is_opinion)
 }
 
 fn subject(what: &'static str, host: &str, address: Option<IpAddr>, domain: Option<&Domain>) -> Subject {
@@ -132,6 +148,9 @@ fn add(works: &Works, decided: &Decided, what: &'static str, outcome: &Outcome) 
     if now.since(row.last) > TOGETHER {
         row.refused.clear();
     }
+    if row.refused.is_empty() {
+        row.since = now;
+    }
     (row.last, row.taken) = (now, 0);
     // What is put off comes again, and is the same message; but who refuses the connection refuses all that waits behind it.
     let is_for_all = outcome.stage < Stage::Mail;
@@ -146,13 +165,26 @@ fn add(works: &Works, decided: &Decided, what: &'static str, outcome: &Outcome) 
     let found = replies::classify(reply, Some(&peer.name));
     let said: String = reply.to_string().chars().take(QUOTED).collect();
     let what = if is_for_all { "connections" } else { "messages" };
-    let text = format!("{IN_A_ROW} {what} in a row were refused. {} {} said: {said}", found.cause, peer.name);
+    let meanwhile = meanwhile(works, decided);
+    let text =
+        format!("{IN_A_ROW} {what} in a row were refused. {} {} said: {said}{meanwhile}", found.cause, peer.name);
     let links = [found.own_link.as_deref(), found.link].into_iter().flatten().next();
     let cure = match links {
         Some(link) => format!("{} See {link}", found.advice),
         None => found.advice.to_owned(),
     };
     later(works, Step::Open { at: now, subject, text, cure });
+}
+
+/// Where mail to that site leaves from while it goes around the address that was refused.
+fn meanwhile(works: &Works, decided: &Decided) -> String {
+    let (Some(site), Some(address)) = (&decided.site, decided.egress) else { return String::new() };
+    let settings = works.settings();
+    let flow = works.flow(&decided.loaded.meta, &decided.loaded.part);
+    let other =
+        works.way_to(&settings, &flow, site).filter(|_| works.unwelcome.goes_around(site, address, works.now()));
+    let other = other.and_then(|(_, egress)| way::addresses(&settings, &egress).into_iter().next());
+    other.map_or_else(String::new, |other| format!("; mail to it leaves from {other} meanwhile"))
 }
 
 fn take(works: &Works, decided: &Decided, outcome: &Outcome) {

@@ -68,27 +68,51 @@ async fn is_answered(works: &Works, flow: &Flow) -> bool {
             return true;
         }
     };
-    let course = Course { route, way, egress };
+    let preferred = way;
+    let course = around(works, &settings, flow, Course { route, way, egress }).await;
     let beside = beside(works, &settings, flow, &course).await;
-    takes_effect(works, &settings, flow, course, beside)
+    takes_effect(works, &settings, flow, preferred, course, beside)
+}
+
+/// Where the receiver refuses the address of the preferred way: the next way whose address it does not, if that has a route.
+async fn around(works: &Works, settings: &Settings, flow: &Flow, course: Course) -> Course {
+    match works.way_to(settings, flow, &course.route.site) {
+        Some((way, egress)) if way != course.way => match resolve(works, settings, flow, &egress).await {
+            Ok(route) => Course { route, way, egress },
+            Err(_) => course,
+        },
+        _ => course,
+    }
 }
 
 /// In one touch of the queue: a session must not start before its lane is known here.
-fn takes_effect(works: &Works, by: &Arc<Settings>, flow: &Flow, course: Course, beside: Option<Course>) -> bool {
+fn takes_effect(
+    works: &Works,
+    by: &Arc<Settings>,
+    flow: &Flow,
+    preferred: Way,
+    course: Course,
+    beside: Option<Course>,
+) -> bool {
     let now = works.now();
     let both = std::iter::once(&course).chain(&beside);
     let stands = both.map(|course| course.route.expires_in).min().unwrap_or_default();
     let until = now + stands.clamp(STANDS_LEAST, STANDS_MOST);
+    // What is gone around is tried again.
+    let until = works.unwelcome.changes_at(&course.route.site, now).map_or(until, |at| until.min(at));
     works.queue(|queue| {
         // By another configuration it may be another route.
         let settings = works.settings();
-        if !Arc::ptr_eq(&settings, by) || works.way(&settings, flow).is_none_or(|(way, _)| way != course.way) {
+        if !Arc::ptr_eq(&settings, by)
+            || works.way(&settings, flow).is_none_or(|(way, _)| way != preferred)
+            || !works.gate.table().allows(flow.sender, course.way, course.route.is_relay)
+        {
             return false;
         }
         let lane = queue.routed(flow, course.key(), until, now);
         course.take(works, &settings, queue, lane, now);
         if let Some(other) = beside
-            && works.ways(&settings, flow).any(|(way, _)| way == other.way)
+            && works.gate.table().allows(flow.sender, other.way, other.route.is_relay)
             && let Some(lane) = queue.beside(flow, other.key(), now)
         {
             other.take(works, &settings, queue, lane, now);
@@ -114,7 +138,8 @@ async fn beside(works: &Works, settings: &Settings, flow: &Flow, course: &Course
     if !is_limited(course.way) {
         return None;
     }
-    let (way, egress) = works.ways(settings, flow).find(|(other, _)| !is_limited(*other))?;
+    let ways = works.ways_to(settings, flow, &course.route.site);
+    let (way, egress) = ways.into_iter().find(|(other, _)| !is_limited(*other))?;
     // Where it has no route, everything goes by the first.
     let route = resolve(works, settings, flow, &egress).await.ok()?;
     Some(Course { route, way, egress })

@@ -5,6 +5,7 @@
 use std::net::IpAddr;
 use std::time::Duration;
 
+use repute_delivery::SiteKey;
 use repute_ledger::suppression::Entry;
 use repute_queue::{Feedback, Intent, Then};
 use repute_spool::{CampaignState, Change, Ended, Hold, Holder, PartRecord, PartState, Pending, Settlement};
@@ -16,6 +17,7 @@ use crate::circuit;
 use crate::fresh::Loaded;
 use crate::intake;
 use crate::notice::{self, Written};
+use crate::once_more;
 use crate::refused;
 use crate::suppress;
 use crate::works::Works;
@@ -32,6 +34,8 @@ pub(crate) struct Decided {
     pub feedback: Feedback,
     /// The address mail left from, if a session was had and it was bound; that which a server saw that would have no session.
     pub egress: Option<IpAddr>,
+    /// Where it was tried; `None` for a relay host, and where it was not.
+    pub site: Option<SiteKey>,
     /// Those of the recipients to whom mail is suppressed, each with its place, in that order: nothing was tried for them, and
     /// it is told of them by that word alone.
     pub suppressed: Vec<(usize, Entry)>,
@@ -71,6 +75,7 @@ impl Decided {
             outcomes,
             feedback: Feedback::None,
             egress: None,
+            site: None,
             suppressed: Vec::new(),
             relay_tells: false,
         }
@@ -101,8 +106,9 @@ pub(crate) enum Suppression {
     Learnt,
 }
 
-/// The steps, in the order in which a crash may come between them: what became of each recipient ([`sort`]), when what
-/// waits is tried again ([`plan`]), what is told of it ([`tell`]), then the spool with the notices, then the queue.
+/// The steps, in the order in which a crash may come between them: who is tried once more, what became of each recipient
+/// ([`sort`]), when what waits is tried again ([`plan`]), what is told of it ([`tell`]), then the spool with the notices, then
+/// the queue.
 pub(crate) fn settle(works: &Works, mut decided: Decided) {
     let (part, now) = (decided.loaded.part.id, works.now());
     let intent = works.queue(|queue| queue.take_intent(part));
@@ -112,10 +118,11 @@ pub(crate) fn settle(works: &Works, mut decided: Decided) {
     if !wanted.is_empty() {
         works.board.ask(wanted);
     }
+    let once_more = once_more::put_off(works, &mut decided, &readings);
     refused::count(works, &decided, &readings);
     let is_over = now >= works.expires(&decided.loaded.meta);
     let sorted = sort(&mut decided, &readings, cancelled.as_deref(), is_over);
-    let Plan { next, feedback } = plan(works, &decided, &readings, intent.as_ref(), now);
+    let Plan { next, feedback } = plan(works, &decided, &readings, once_more, intent.as_ref(), now);
     let notices = match cancelled {
         None => notice::about(works, &decided.loaded, &sorted.finished, decided.relay_tells),
         Some(_) => Vec::new(),
@@ -208,9 +215,16 @@ fn sort(decided: &mut Decided, readings: &[Reading], cancelled: Option<&str>, is
     sorted
 }
 
-/// When what waits is tried again, and what the lane learns: by our own back-off, by what the receiver asked for, by an
-/// operator's word.
-fn plan(works: &Works, decided: &Decided, readings: &[Reading], intent: Option<&Intent>, now: Timestamp) -> Plan {
+/// When what waits is tried again, and what the lane learns: by our own back-off, by what the receiver asked for, because it is
+/// to be tried once more, by an operator's word.
+fn plan(
+    works: &Works,
+    decided: &Decided,
+    readings: &[Reading],
+    once_more: Option<Timestamp>,
+    intent: Option<&Intent>,
+    now: Timestamp,
+) -> Plan {
     let loaded = &decided.loaded;
     let next = works.settings().retry.next(loaded.part.attempts + 1, now, &*works.doors.random);
     let mut plan = Plan { next, feedback: decided.feedback };
@@ -220,7 +234,7 @@ fn plan(works: &Works, decided: &Decided, readings: &[Reading], intent: Option<&
     plan.next = match intent {
         Some(Intent::Retry) => now,
         // Nothing is tried after expiry, but one last time shortly before it.
-        _ => plan.next.min((works.expires(&loaded.meta) - LAST_CHANCE).max(now + LAST_CHANCE)),
+        _ => once_more.unwrap_or(plan.next).min((works.expires(&loaded.meta) - LAST_CHANCE).max(now + LAST_CHANCE)),
     };
     plan
 }

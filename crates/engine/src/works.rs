@@ -39,6 +39,7 @@ use crate::refill::Loading;
 use crate::refused::Refused;
 use crate::returned::Reader;
 use crate::suppress::Learnt;
+use crate::unwelcome::Unwelcome;
 use crate::warm_up::WarmUps;
 
 /// How long a question waits for what was told last to be in the history.
@@ -144,6 +145,8 @@ pub(crate) struct Works {
     pub warm_ups: WarmUps,
     /// Receivers that refuse our addresses or domains.
     pub refused: Refused,
+    /// What of ours they do not take mail from.
+    pub unwelcome: Unwelcome,
     pub allowances: Allowances,
     pub bulk: Bulk,
     pub disk: Disk,
@@ -210,6 +213,7 @@ impl Works {
             circuits,
             warm_ups,
             refused: Refused::default(),
+            unwelcome: Unwelcome::default(),
             allowances: Allowances::default(),
             bulk: Bulk::default(),
             disk: Disk::default(),

@@ -130,7 +130,7 @@ pub(crate) fn refresh(works: &Works) {
     let table = works.board.permits(|permits| works.gate.build(permits, &settings, now));
     if works.gate.set(table) {
         works.queue(|queue| {
-            queue.review(|flow, key| works.way(&settings, flow).is_some_and(|(way, _)| way.number() == key.way));
+            queue.review(|flow, key| works.is_way_to(&settings, flow, key));
         });
     }
 }

@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use repute_delivery::Egress;
-use repute_queue::Flow;
+use repute_queue::{Flow, LaneKey};
 use repute_types::Domain;
 
 use crate::config::Settings;
@@ -112,6 +112,38 @@ impl Works {
         ways.into_iter().map(|way| leaving(settings, way))
     }
 
+    /// The way that it takes to a site now.
+    pub(crate) fn way_to(&self, settings: &Settings, flow: &Flow, site: &str) -> Option<(Way, Arc<Egress>)> {
+        match self.unwelcome.is_any() {
+            true => self.ways_to(settings, flow, site).into_iter().next(),
+            false => self.way(settings, flow),
+        }
+    }
+
+    /// Whether a lane leads by the way that mail of a flow takes now.
+    pub(crate) fn is_way_to(&self, settings: &Settings, flow: &Flow, lane: &LaneKey) -> bool {
+        self.way_to(settings, flow, &lane.site).is_some_and(|(way, _)| way.number() == lane.way)
+    }
+
+    /// All that it may take to a site now, the preferred one first: around the addresses that its receiver refuses, as long as
+    /// that leaves any.
+    pub(crate) fn ways_to(&self, settings: &Settings, flow: &Flow, site: &str) -> Vec<(Way, Arc<Egress>)> {
+        let now = self.now();
+        let around = self.ways_around(settings, flow, |ip| self.unwelcome.goes_around(site, ip, now));
+        if around.is_empty() { self.ways(settings, flow).collect() } else { around }
+    }
+
+    /// All that it may take now without some addresses, the preferred one first.
+    pub(crate) fn ways_around(
+        &self,
+        settings: &Settings,
+        flow: &Flow,
+        avoided: impl Fn(IpAddr) -> bool,
+    ) -> Vec<(Way, Arc<Egress>)> {
+        let around = |(way, egress)| without(settings, way, egress, &avoided);
+        self.ways(settings, flow).filter_map(around).collect()
+    }
+
     /// All that it may take now, in the order of the configuration.
     fn allowed(&self, settings: &Settings, flow: &Flow) -> impl Iterator<Item = Way> {
         let (table, sender) = (self.gate.table(), flow.sender);
@@ -140,6 +172,23 @@ fn narrowed(settings: &Settings, egress: Arc<Egress>, families: Families) -> Arc
     match addresses(settings, &egress).into_iter().find(wanted) {
         Some(address) => Arc::new(egress.narrowed_to(address)),
         None => egress,
+    }
+}
+
+/// What is left of a way without some addresses.
+fn without(
+    settings: &Settings,
+    way: Way,
+    egress: Arc<Egress>,
+    avoided: impl Fn(IpAddr) -> bool,
+) -> Option<(Way, Arc<Egress>)> {
+    let (gone, left): (Vec<IpAddr>, Vec<IpAddr>) =
+        addresses(settings, &egress).into_iter().partition(|ip| avoided(*ip));
+    match left.first() {
+        _ if gone.is_empty() => Some((way, egress)),
+        None => None,
+        Some(IpAddr::V4(_)) => Some(leaving(settings, Way { families: Families::V4, ..way })),
+        Some(IpAddr::V6(_)) => Some(leaving(settings, Way { families: Families::V6, ..way })),
     }
 }
 

@@ -4,6 +4,7 @@
 mod connects;
 mod own;
 mod refused;
+mod unwelcome;
 
 use std::sync::Arc;
 use std::time::Duration;

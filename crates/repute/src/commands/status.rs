@@ -25,6 +25,15 @@ struct Status {
     sessions: u32,
     lanes: Vec<Lane>,
     warm_up: Vec<WarmUp>,
+    unwelcome: Vec<Unwelcome>,
+}
+
+/// An address of ours that a receiver takes no mail from.
+#[derive(Deserialize)]
+struct Unwelcome {
+    address: String,
+    receiver: String,
+    until: String,
 }
 
 /// An address that warms up, with one receiver.
@@ -119,6 +128,13 @@ pub fn run(_: Args, context: &Context) -> anyhow::Result<Exit> {
     if left > 0 {
         out::line(&format!("  and {left} more: repute incidents"));
     }
+    for Unwelcome { address, receiver, until } in status.unwelcome.iter().take(SHOWN) {
+        let until = when(until, SystemClock.now());
+        out::line(&format!(
+            "{receiver} refused {address}: mail to it leaves from elsewhere, and it is tried again {until}"
+        ));
+    }
+    tell_more(status.unwelcome.len());
     let stopped = circuits["open"].as_array().map_or(&[][..], Vec::as_slice);
     if !stopped.is_empty() {
         out::line(&format!("circuits: the mail of {} is stopped", stopped.len()));

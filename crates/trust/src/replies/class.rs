@@ -126,11 +126,12 @@ pub enum Action {
     RetrySameAddress,
     /// Go on over a new connection.
     Reconnect,
-    /// Leave by IPv4 where a check says that the IPv6 address is not in order.
+    /// Leave by IPv4, for this message and for a while.
     UseIpv4,
-    /// Send no more from this address while a check says that its permit is lost.
+    /// Leave from another address where one is permitted, for this message and for a while; from none while a check says
+    /// that the permit is lost.
     HoldAddress,
-    /// Send no more for this domain while a check says that its permit is lost.
+    /// Try the message once more; send no more for this domain while a check says that its permit is lost.
     HoldDomain,
     /// Stop the campaign that the message belongs to, when it is too much.
     HoldCampaign,

@@ -94,6 +94,7 @@ fn link_in(text: &str) -> Option<String> {
 
 /// What a refusal of ours leads to in any case.
 const CHECKS: &str = "makes the checks below at once";
+const ONCE_MORE: &str = "The message is tried once more after them";
 const TELLS: &str = "Where three messages in a row are refused it is an incident";
 
 /// For people, as `repute explain` prints it.
@@ -137,14 +138,21 @@ impl Classification<'_> {
             }
             Action::RetrySameAddress => "tries again in some minutes, from the same address".into(),
             Action::Reconnect => "goes on over a new connection".into(),
-            Action::UseIpv4 => format!("{CHECKS}, and mail leaves by IPv4 where the IPv6 address is not in order"),
+            Action::UseIpv4 => {
+                format!(
+                    "{CHECKS}; tries the message once more by IPv4 where it may, and sends to this receiver by IPv4 for a while"
+                )
+            }
             Action::HoldAddress => {
                 format!(
-                    "{CHECKS}; where one fails that takes the permit, mail leaves from another address or waits. {TELLS}"
+                    "{CHECKS}; where one fails that takes the permit, mail leaves from another address or waits. {ONCE_MORE}: from \
+                     another address if one is permitted, and so does all mail to this receiver for a while. {TELLS}"
                 )
             }
             Action::HoldDomain => {
-                format!("{CHECKS}; where one fails that takes the permit, mail of the domain waits. {TELLS}")
+                format!(
+                    "{CHECKS}; where one fails that takes the permit, mail of the domain waits. {ONCE_MORE}. {TELLS}"
+                )
             }
             Action::HoldCampaign => {
                 "counts it, and stops the campaign or the account when it is too much (`repute circuit`)".into()

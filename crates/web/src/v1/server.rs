@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use axum::Json as Answer;
 use axum::extract::State;
-use repute_engine::{PaceRow, WarmUpRow};
+use repute_engine::{PaceRow, UnwelcomeRow, WarmUpRow};
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -29,6 +29,8 @@ pub(crate) struct ServerStatus {
     sites: Vec<Site>,
     /// How far addresses have come that receivers do not know yet; none for a token of an account.
     warm_up: Vec<WarmUp>,
+    /// Addresses that a receiver refused, and that mail to it goes around for a while; none for a token of an account.
+    unwelcome: Vec<Unwelcome>,
     /// Accounts and campaigns whose mail is stopped, of the token's account where it has one.
     circuits: Vec<Circuit>,
 }
@@ -80,6 +82,25 @@ impl From<WarmUpRow> for WarmUp {
     }
 }
 
+/// An address of ours that a receiver takes no mail from.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct Unwelcome {
+    #[schema(example = "203.0.113.10")]
+    address: String,
+    /// A large receiver, or else a site.
+    #[schema(example = "Google")]
+    receiver: String,
+    /// When it is tried again.
+    #[schema(format = DateTime)]
+    until: String,
+}
+
+impl From<UnwelcomeRow> for Unwelcome {
+    fn from(row: UnwelcomeRow) -> Unwelcome {
+        Unwelcome { address: row.address.to_string(), receiver: row.receiver, until: row.until.to_string() }
+    }
+}
+
 /// The rate that a site keeps to.
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct Pace {
@@ -125,6 +146,7 @@ pub(crate) async fn status(State(app): State<Arc<App>>, caller: By<Reads>) -> Re
         sessions: Some(status.sessions),
         sites: status.lanes.into_iter().map(site).collect(),
         warm_up: status.warm_up.into_iter().map(WarmUp::from).collect(),
+        unwelcome: status.unwelcome.into_iter().map(Unwelcome::from).collect(),
         circuits,
     }))
 }

@@ -1,7 +1,7 @@
 //! A small world for the works: names, receivers with a will of their own, and a clock that
 //! runs as fast as nothing happens. Everything is in one process and in tokio's paused time.
 
-use std::net::{Ipv4Addr, SocketAddr};
+use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -250,20 +250,37 @@ impl World {
         self.serve(SocketAddr::from((ip, 25)), judge)
     }
 
+    /// A receiver whose host has an IPv6 address too.
+    pub fn receiver_by_both(
+        &mut self,
+        name: &str,
+        judge: impl Fn(&str, u32) -> &'static str + Send + Sync + 'static,
+    ) -> Arc<Receiver> {
+        let v6 = Ipv6Addr::new(0x2001, 0xdb8, 1, 0, 0, 0, 0, u16::from(self.hosts));
+        self.names.hosts_by_v6.lock().unwrap().insert(domain(&format!("mx.{name}")), v6);
+        let receiver = self.receiver(name, judge);
+        self.listen(SocketAddr::from((v6, 25)), &receiver);
+        receiver
+    }
+
     fn serve(
         &self,
         at: SocketAddr,
         judge: impl Fn(&str, u32) -> &'static str + Send + Sync + 'static,
     ) -> Arc<Receiver> {
         let receiver = Arc::new(Receiver::new(judge));
+        self.listen(at, &receiver);
+        receiver
+    }
+
+    fn listen(&self, at: SocketAddr, receiver: &Arc<Receiver>) {
         let mut listener = self.network.listen(at);
         let shared = receiver.clone();
         tokio::spawn(async move {
             while let Some(incoming) = listener.accept().await {
-                tokio::spawn(shared.clone().serve(incoming.stream));
+                tokio::spawn(shared.clone().serve(incoming.stream, incoming.from));
             }
         });
-        receiver
     }
 
     /// The address of a domain's MX, where nothing listens yet.

@@ -14,6 +14,8 @@ use super::domain;
 #[derive(Default)]
 pub struct Names {
     pub(super) hosts: Mutex<HashMap<Domain, Ipv4Addr>>,
+    /// Their IPv6 addresses, of those that have one.
+    pub(super) hosts_by_v6: Mutex<HashMap<Domain, Ipv6Addr>>,
     pub(super) silent: Mutex<Vec<Domain>>,
     /// Hosts that we can open no socket to ask for.
     pub(super) unasked: Mutex<Vec<Domain>>,
@@ -60,8 +62,9 @@ impl Resolver for Names {
         })
     }
 
-    fn aaaa<'a>(&'a self, _: &'a Domain) -> BoxFuture<'a, Lookup<Ipv6Addr>> {
-        Box::pin(async { Lookup::NoData { authentic: false } })
+    fn aaaa<'a>(&'a self, name: &'a Domain) -> BoxFuture<'a, Lookup<Ipv6Addr>> {
+        let address = self.hosts_by_v6.lock().unwrap().get(name).copied();
+        Box::pin(async move { address.map_or(Lookup::NoData { authentic: false }, found) })
     }
 
     fn txt<'a>(&'a self, name: &'a Domain) -> BoxFuture<'a, Lookup<Vec<u8>>> {

@@ -1,6 +1,7 @@
 //! A receiver with a will of its own, speaking SMTP over a stream in memory.
 
 use std::collections::{HashMap, VecDeque};
+use std::net::IpAddr;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -39,6 +40,10 @@ pub struct Receiver {
     leaves_at_chunks: Mutex<bool>,
     judge: Box<Judge>,
     asked: Mutex<HashMap<String, u32>>,
+    /// Addresses from which it takes no mail, and what it says to RCPT of those.
+    unwelcome: Mutex<HashMap<IpAddr, &'static str>>,
+    /// How often those came by with a recipient.
+    turned_away: Mutex<usize>,
 }
 
 impl Receiver {
@@ -57,10 +62,16 @@ impl Receiver {
             to_chunks: Mutex::new("502 5.5.1 what is that"),
             judge: Box::new(judge),
             asked: Mutex::default(),
+            unwelcome: Mutex::default(),
+            turned_away: Mutex::default(),
         }
     }
 
-    pub async fn serve(self: Arc<Self>, stream: impl tokio::io::AsyncRead + tokio::io::AsyncWrite + Unpin) {
+    pub async fn serve(
+        self: Arc<Self>,
+        stream: impl tokio::io::AsyncRead + tokio::io::AsyncWrite + Unpin,
+        client: Option<IpAddr>,
+    ) {
         let mut wire = BufReader::new(stream);
         if *self.open.lock().unwrap() >= *self.most.lock().unwrap() {
             let _ = wire.write_all(b"421 4.7.0 too many sessions\r\n").await;
@@ -68,17 +79,19 @@ impl Receiver {
         }
         *self.sessions.lock().unwrap() += 1;
         *self.open.lock().unwrap() += 1;
-        self.clone().converse(wire).await;
+        self.clone().converse(wire, client).await;
         *self.open.lock().unwrap() -= 1;
     }
 
     async fn converse<S: tokio::io::AsyncRead + tokio::io::AsyncWrite + Unpin>(
         self: Arc<Self>,
         mut wire: BufReader<S>,
+        client: Option<IpAddr>,
     ) {
         let (mut from, mut to) = (String::new(), Vec::new());
         let greets_after = self.greets_after.lock().unwrap().pop_front().unwrap_or_default();
         tokio::time::sleep(greets_after).await;
+        let unwelcome = client.and_then(|client| self.unwelcome.lock().unwrap().get(&client).copied());
         let greeting = *self.greeting.lock().unwrap();
         let _ = wire.write_all(format!("{greeting}\r\n").as_bytes()).await;
         if !greeting.starts_with("220") {
@@ -105,7 +118,8 @@ impl Receiver {
                     *times += 1;
                     *times
                 };
-                let reply = (self.judge)(&who, times);
+                let reply = unwelcome.unwrap_or_else(|| (self.judge)(&who, times));
+                *self.turned_away.lock().unwrap() += usize::from(unwelcome.is_some());
                 if reply.starts_with('2') {
                     to.push(who);
                 }
@@ -147,6 +161,21 @@ impl Receiver {
             };
             let _ = wire.write_all(format!("{reply}\r\n").as_bytes()).await;
         }
+    }
+
+    /// From now on it says this to RCPT from an address of ours.
+    pub fn turns_away(&self, address: IpAddr, reply: &'static str) {
+        self.unwelcome.lock().unwrap().insert(address, reply);
+    }
+
+    /// It takes mail from all addresses again.
+    pub fn welcomes_all(&self) {
+        self.unwelcome.lock().unwrap().clear();
+    }
+
+    /// How many recipients were refused because of an address.
+    pub fn turned_away(&self) -> usize {
+        *self.turned_away.lock().unwrap()
     }
 
     /// From now on one more session than this is refused.

@@ -4,7 +4,7 @@ use std::net::IpAddr;
 use std::sync::Mutex;
 
 use repute_types::event::{self, EventSink};
-use repute_types::{Cause, Event, EventKind, Verdict};
+use repute_types::{Cause, Event, EventKind, Outcome, Verdict};
 
 use super::World;
 
@@ -61,6 +61,28 @@ impl World {
             _ => None,
         });
         left.collect()
+    }
+
+    /// The addresses that a recipient's attempts came from, so far.
+    pub fn tried_from(&self, to: &str) -> Vec<IpAddr> {
+        let events = self.events.0.lock().unwrap();
+        let tried = events.iter().filter_map(|event| match &event.kind {
+            EventKind::Settled(event::Settled { recipient, egress, .. }) if recipient.to_string() == to => *egress,
+            _ => None,
+        });
+        tried.collect()
+    }
+
+    /// What was said of a recipient last.
+    pub fn last(&self, to: &str) -> Outcome {
+        let events = self.events.0.lock().unwrap();
+        let said = events.iter().rev().find_map(|event| match &event.kind {
+            EventKind::Settled(event::Settled { recipient, outcome, .. }) if recipient.to_string() == to => {
+                Some((**outcome).clone())
+            }
+            _ => None,
+        });
+        said.unwrap()
     }
 
     /// Incidents so far: `opened name.fcrdns 203.0.113.10`.
