@@ -10,11 +10,15 @@ use std::time::Duration;
 
 use repute_testkit::TokioClock;
 use repute_types::event::{self, EventSink};
-use repute_types::{Event, EventKind, MessageId, Notify, Timestamp, Verdict};
+use repute_types::{EnhancedCode, Event, EventKind, MessageId, Notify, Timestamp, Verdict};
 use tokio::sync::mpsc;
+
+use super::site::TURNED_AWAY;
 
 /// How long after a jump of the clock what is too old by it may be tried, and the time in which the jump is found.
 const TO_BE_TRIED: Duration = Duration::from_secs(11 * 60);
+
+const EXPIRED: EnhancedCode = EnhancedCode(5, 4, 7);
 
 /// Where a crash may be aimed at.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -376,6 +380,10 @@ impl Pages {
             self.untold.insert(*about);
         }
         let address = recipient.to_string();
+        let is_final = outcome.verdict == Verdict::Failed && outcome.status != EXPIRED;
+        if is_final && outcome.reply.as_ref().is_some_and(|reply| TURNED_AWAY.ends_with(&*reply.text())) {
+            self.broken.push(format!("{} {address} failed for our address, and another is welcome", event.at));
+        }
         self.mix(event.at, &address, 2 + outcome.verdict as u64);
         let life = self.life;
         let next = self.next_attempt(next_attempt.unwrap_or_default(), event.at);

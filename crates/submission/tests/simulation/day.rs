@@ -5,6 +5,7 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::{Arc, Mutex, OnceLock};
 use std::time::Duration;
 
+use repute_delivery::Egress;
 use repute_engine::bulk::BulkSettings;
 use repute_engine::config::{AccountSettings, AddressRange, Limits, SendingDomain};
 use repute_engine::control::Selector;
@@ -27,7 +28,7 @@ use super::front::Front;
 use super::names::Names;
 use super::plan::{Fault, HOUR, Letter, MINUTE, Plan, SECOND, Size, domain_of, plan};
 use super::scram;
-use super::site::{Habit, Site, Will};
+use super::site::{EGRESSES, Habit, Site, Will};
 use super::text::{Text, text};
 
 /// Sessions to a site at most; few, so that the bound is met.
@@ -334,7 +335,9 @@ impl Day {
         for site in &self.sites {
             // One more than the window may say goodbye at a time, for each that was given back.
             let most = site.most_sessions.load(std::sync::atomic::Ordering::Relaxed);
-            if most > 2 * SESSIONS_PER_SITE as usize {
+            // Who turns an address away is reached by two ways.
+            let ways = if matches!(site.habit.will, Will::TurnsAway(_)) { 2 } else { 1 };
+            if most > 2 * ways * SESSIONS_PER_SITE as usize {
                 self.book.breach(format!("{most} sessions at once at a site, {:?}", site.habit.will));
             }
         }
@@ -348,7 +351,7 @@ fn open(network: &Arc<MemoryNetwork>, at: Ipv4Addr, habit: Habit, book: &Arc<Boo
     let site = Arc::new(Site::new(habit, book.clone(), clock));
     let serve = |mut listener: Listener, site: Arc<Site>| async move {
         while let Some(incoming) = listener.accept().await {
-            tokio::spawn(site.clone().serve(incoming.stream));
+            tokio::spawn(site.clone().serve(incoming.stream, incoming.from));
         }
     };
     match site.habit.will {
@@ -422,6 +425,11 @@ fn account(name: &str) -> Arc<Account> {
     })
 }
 
+fn egress(address: IpAddr) -> Arc<Egress> {
+    let host = Egress::unbound(Domain::parse("mail.example.com").unwrap());
+    Arc::new(Egress { name: address.to_string(), ..host.narrowed_to(address) })
+}
+
 fn settings(size: Size) -> Settings {
     let settings_of = |name, third| AccountSettings {
         scram: (name == "shop").then(|| secret_of("pencil")),
@@ -434,6 +442,7 @@ fn settings(size: Size) -> Settings {
         // Signatures are others' tests; here they would only cost time.
         domains: vec![SendingDomain { danger_unsigned: true, ..sending }].into(),
         retry: Retry { expire: size.expire, ..Retry::default() },
+        egresses: EGRESSES.into_iter().map(egress).collect(),
         // Its receivers refuse so many that nothing would go.
         circuit: CircuitSettings { unknown: 0, complaints: 0, spam: 0, ..CircuitSettings::default() },
         bulk: BulkSettings { url: Some("https://mail.example.com".into()), list_unsubscribe: true },

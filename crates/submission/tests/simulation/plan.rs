@@ -113,7 +113,7 @@ pub fn plan(seed: u64, size: Size, start: Timestamp) -> Plan {
 fn habit(dice: &Dice, size: Size, start: Timestamp) -> Habit {
     let kinds = [ConnectKind::Refused, ConnectKind::TimedOut, ConnectKind::Unreachable, ConnectKind::Reset];
     let step = dice.below(9) as u32;
-    let will = match dice.below(24) {
+    let will = match dice.below(26) {
         0..=4 => Will::Good,
         5 | 6 => Will::Greylists(dice.of(&[MINUTE, 5 * MINUTE, 30 * MINUTE])),
         7 | 8 => Will::Down(dice.of(&kinds)),
@@ -129,7 +129,8 @@ fn habit(dice: &Dice, size: Size, start: Timestamp) -> Habit {
         20 => Will::BrokenTls,
         21 => Will::FullBox,
         22 => Will::RefusesContent,
-        _ => Will::FewSessions(1 + dice.below(2)),
+        23 => Will::FewSessions(1 + dice.below(2)),
+        _ => Will::TurnsAway(dice.below(2)),
     };
     // One in five never gets better.
     let until = if dice.one_in(5) { size.day + 100 * size.expire } else { dice.within(size.day) };

@@ -2,6 +2,7 @@
 //! server, so that what waits for it goes out; or it never gets better, and mail to it expires.
 
 use std::collections::HashMap;
+use std::net::{IpAddr, Ipv4Addr};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -13,6 +14,11 @@ use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader, DuplexS
 
 use super::book::Book;
 use super::text::fault;
+
+/// Where mail leaves from.
+pub const EGRESSES: [IpAddr; 2] = [IpAddr::V4(Ipv4Addr::new(203, 0, 113, 10)), IpAddr::V4(Ipv4Addr::new(203, 0, 113, 11))];
+
+pub const TURNED_AWAY: &str = "550 5.7.1 Client host blocked: part of its network is on our block list (S3150)";
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Will {
@@ -46,6 +52,8 @@ pub enum Will {
     RefusesContent,
     /// 421 to sessions beyond this many.
     FewSessions(usize),
+    /// 550 for all that comes from the address of ours of this place.
+    TurnsAway(usize),
 }
 
 #[derive(Clone, Debug)]
@@ -82,6 +90,8 @@ struct Visit<'a> {
     site: &'a Site,
     wire: BufReader<DuplexStream>,
     will: Will,
+    /// Our address.
+    client: Option<IpAddr>,
     commands: u32,
     null_sender: bool,
     /// When MAIL was heard.
@@ -107,7 +117,7 @@ impl Site {
         if self.clock.steady() < self.habit.until { self.habit.will } else { Will::Good }
     }
 
-    pub async fn serve(self: Arc<Self>, stream: DuplexStream) {
+    pub async fn serve(self: Arc<Self>, stream: DuplexStream, client: Option<IpAddr>) {
         let now = self.sessions.fetch_add(1, Ordering::Relaxed) + 1;
         self.most_sessions.fetch_max(now, Ordering::Relaxed);
         let wire = BufReader::new(stream);
@@ -116,6 +126,7 @@ impl Site {
             site: &self,
             wire,
             will,
+            client,
             commands: 0,
             null_sender: false,
             mail_at: Timestamp(0),
@@ -255,6 +266,7 @@ impl Visit<'_> {
             self.site.book.asked(who, self.mail_at, self.site.patience());
         }
         match self.will {
+            Will::TurnsAway(place) if self.client == Some(EGRESSES[place]) => TURNED_AWAY,
             Will::RejectsUsers if who.len().is_multiple_of(3) => "550 5.1.1 no such user",
             Will::TakesFew(most) if self.to.len() >= most => "452 4.5.3 too many recipients",
             Will::Greylists(wait) => {

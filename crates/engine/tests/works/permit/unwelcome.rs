@@ -90,6 +90,23 @@ async fn mail_that_is_ready_goes_around_with_the_first_and_a_restart_finds_it_ou
     assert_eq!((verdicts(&scene, "after@b.test"), b.turned_away()), (vec![Deferred, Delivered], before + 1));
 }
 
+/// It was the second refusal, and counted, though it came from the same address as the first.
+#[tokio::test(start_paused = true)]
+async fn a_message_that_was_refused_before_a_restart_leaves_by_another_address_all_the_same() {
+    let mut scene = Scene::new(&[A, B], &[], "").await;
+    let b = scene.world.receiver("b.test", |_, _| "250 2.1.5 ok");
+    let (usual, other) = preferred(&scene).await;
+    b.turns_away(usual, LISTED);
+    scene.world.submit("shop@example.com", &[TO]).await.unwrap();
+    pass(Duration::from_secs(1)).await;
+    assert_eq!(verdicts(&scene, TO), [Deferred]);
+    scene.world.stop().await;
+    scene.world.start().await;
+    pass(MINUTE).await;
+    assert_eq!(verdicts(&scene, TO), [Deferred, Deferred, Delivered]);
+    assert_eq!(scene.world.tried_from(TO), [usual, usual, other]);
+}
+
 /// Trying one after the other is what lists are made for.
 #[tokio::test(start_paused = true)]
 async fn a_message_is_tried_from_one_other_address_and_not_from_all() {
@@ -181,9 +198,6 @@ async fn where_the_checks_find_nothing_the_second_refusal_counts_and_later_ones_
     send(&scene, TO).await;
     let reason = scene.world.last(TO).reason();
     assert!(reason.contains("tried once more") && reason.contains("S3150"), "{reason}");
-    // A restart forgets neither the time nor that it was the first.
-    scene.world.stop().await;
-    scene.world.start().await;
     pass(2 * MINUTE).await;
     assert_eq!(verdicts(&scene, TO), [Deferred, Failed]);
     pass(3 * MINUTE).await;
