@@ -7,8 +7,9 @@
 //!   made, and where one fails that takes the permit, the message waits for it instead. Only while the receiver's refusals are
 //!   news: once they were looked into and the permit stands, the reply is the answer.
 //!
-//! How it is known which time it is: what a recipient of a part that waits was told last is a refusal for good, behind MAIL. After
-//! a restart a message may have a third time, since the address that refused it is found out again. RFC 5321 §4.2.1 asks not to repeat a refused request as it was; from elsewhere,
+//! How it is known which time it is: what a recipient of a part that waits was told last is a refusal for good, behind MAIL. Where
+//! it was not tried soon (it was held, the server was down), mail may not go around that address any more, and it is refused from
+//! there again: that counts as the first time. RFC 5321 §4.2.1 asks not to repeat a refused request as it was; from elsewhere,
 //! or with other records, it is another.
 
 use std::net::IpAddr;
@@ -39,11 +40,12 @@ pub(crate) fn put_off(works: &Works, decided: &mut Decided, readings: &[Reading]
         false => return None,
     };
     let mut is_any = is_around && readings.iter().any(|r| blames_us(r) && r.verdict == Verdict::Deferred);
-    // What was found out before a restart is not known any more: mail may have come by the same address once more.
-    let is_known = decided.loaded.part.due > works.goes_on_since + SOON;
+    let due = decided.loaded.part.due;
+    let is_second =
+        !is_around || decided.site.as_ref().is_none_or(|site| works.unwelcome.was_any(site, due, works.now()));
     let recipients = decided.loaded.part.recipients.iter();
     for ((outcome, reading), before) in decided.outcomes.iter_mut().zip(readings).zip(recipients) {
-        if blames_us(reading) && is_refused(outcome) && !(is_known && was_put_off(before)) {
+        if blames_us(reading) && is_refused(outcome) && !(is_second && was_put_off(before)) {
             let EnhancedCode(_, subject, detail) = outcome.status;
             (outcome.verdict, outcome.status) = (Verdict::Deferred, EnhancedCode(4, subject, detail));
             outcome.text = text.to_owned();

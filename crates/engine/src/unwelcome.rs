@@ -86,6 +86,13 @@ impl Unwelcome {
         all.get(receiver(site)).and_then(|marks| marks.get(&address)).is_some_and(|mark| mark.holds(now))
     }
 
+    /// Whether an address is gone around at this site that was so already at that time.
+    pub fn was_any(&self, site: &str, at: Timestamp, now: Timestamp) -> bool {
+        let all = lock(&self.by_receiver);
+        let mut marks = all.get(receiver(site)).into_iter().flat_map(HashMap::values);
+        marks.any(|mark| mark.holds(now) && mark.until - mark.span < at)
+    }
+
     /// When something may be tried again at this site; `None` where nothing is gone around.
     pub fn changes_at(&self, site: &str, now: Timestamp) -> Option<Timestamp> {
         if !self.is_any() {

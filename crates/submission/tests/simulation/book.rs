@@ -87,8 +87,8 @@ struct Pages {
     seen: BTreeMap<Moment, u32>,
     aimed: Option<(Moment, u32, Duration)>,
     crash: Option<mpsc::UnboundedSender<Duration>>,
-    /// When the machine's clock was set last, by how many milliseconds, and what that comes to in all.
-    set: (Timestamp, i64, i64),
+    /// When the machine's clock was set, and by how many milliseconds.
+    sets: Vec<(Timestamp, i64)>,
     /// What clients heard over SMTP; of the sums, only those are kept here that no line tells.
     heard: Sums,
     /// Everything that happened, for comparing one run with its replay.
@@ -199,7 +199,7 @@ impl Book {
     pub fn clock_set(&self, millis: i64) {
         self.clock.jump(millis);
         self.write(|pages, now| {
-            pages.set = (now, millis, pages.set.2 + millis);
+            pages.sets.push((now, millis));
             // What is due by the clock may be tried; where it is set back, the works go on as they would have.
             let earlier = millis.max(0);
             pages.lines.values_mut().for_each(|line| line.not_before.0 -= earlier);
@@ -280,12 +280,8 @@ impl Book {
             }
             // An attempt that was under way when the clock was set forward may end after its expiry; what waited then has
             // ten minutes to be tried, from the minute on in which that is found.
-            let (set_at, by, all) = pages.set;
-            let to_be_tried = if by > 0 { TO_BE_TRIED } else { Duration::ZERO };
-            let slack = match now.since(set_at) <= patience + to_be_tried {
-                true => by.max(0) + to_be_tried.as_millis() as i64,
-                false => 0,
-            };
+            let slack = slack(&pages.sets, now, patience);
+            let all: i64 = pages.sets.iter().map(|(_, by)| by).sum();
             if mail_at.0 + all > (line.expires + patience).0 + slack {
                 broken.push(format!("tried after its expiry, {}", line.expires));
             }
@@ -354,6 +350,19 @@ impl Book {
     }
 }
 
+/// By how many milliseconds after its expiry something may be tried: what the clock was set forward by not long ago, and the
+/// time in which that is found and what is too old by it is tried. A jump that comes in the time of another makes it longer.
+fn slack(sets: &[(Timestamp, i64)], now: Timestamp, patience: Duration) -> i64 {
+    let (mut slack, mut until) = (0, now);
+    for (at, by) in sets.iter().rev() {
+        if until.since(*at) > patience + TO_BE_TRIED {
+            break;
+        }
+        (slack, until) = (slack + by.max(&0), *at);
+    }
+    if slack > 0 { slack + TO_BE_TRIED.as_millis() as i64 } else { 0 }
+}
+
 impl Pages {
     fn line(&mut self, address: &str) -> &mut Line {
         self.lines.get_mut(address).unwrap_or_else(|| panic!("{address} was never offered"))
@@ -400,12 +409,12 @@ impl Pages {
 impl Pages {
     /// A time of the machine's clock as it is set now, by one that nobody sets.
     fn steady(&self, at: Timestamp) -> Timestamp {
-        Timestamp(at.0 - self.set.2)
+        Timestamp(at.0 - self.sets.iter().map(|(_, by)| by).sum::<i64>())
     }
 
     /// That the clock was set back is noticed within a minute; what was put off in it may be tried earlier by as much.
     fn next_attempt(&self, next: Timestamp, now: Timestamp) -> Timestamp {
-        let (set_at, by, _) = self.set;
+        let (set_at, by) = self.sets.last().copied().unwrap_or_default();
         let unnoticed = by < 0 && self.steady(now).since(set_at) <= Duration::from_secs(61);
         Timestamp(self.steady(next).0 + if unnoticed { by } else { 0 })
     }

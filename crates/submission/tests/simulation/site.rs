@@ -16,7 +16,8 @@ use super::book::Book;
 use super::text::fault;
 
 /// Where mail leaves from.
-pub const EGRESSES: [IpAddr; 2] = [IpAddr::V4(Ipv4Addr::new(203, 0, 113, 10)), IpAddr::V4(Ipv4Addr::new(203, 0, 113, 11))];
+pub const EGRESSES: [IpAddr; 2] =
+    [IpAddr::V4(Ipv4Addr::new(203, 0, 113, 10)), IpAddr::V4(Ipv4Addr::new(203, 0, 113, 11))];
 
 pub const TURNED_AWAY: &str = "550 5.7.1 Client host blocked: part of its network is on our block list (S3150)";
 
