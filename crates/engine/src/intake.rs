@@ -24,6 +24,7 @@ use crate::circuit::{brake, campaigns};
 use crate::config::{SendingDomain, Settings};
 use crate::disk;
 use crate::door::{Account, SEND_AT_MOST, Submitted};
+use crate::returned::cfbl;
 use crate::suppress;
 use crate::works::Works;
 
@@ -137,6 +138,7 @@ async fn accept_message(works: &Works, submitted: Submitted) -> Result<Committed
         let list = labels.as_ref().and_then(|labels| labels.list.as_deref());
         bulk::add_to_single(works, &settings, &account, author, id, list, &mut content)
     };
+    cfbl::add(works, author, id, &recipients, &mut content);
     let content = signed(author, content, now)?;
     let author = Some(author.name.clone());
     let message = Accepted {

@@ -9,6 +9,7 @@
 //! How it fails: where the ledger cannot be read or written, mail waits unread and is looked at again.
 
 mod act;
+pub(crate) mod cfbl;
 mod known;
 mod news;
 mod replies;
@@ -61,7 +62,7 @@ impl Default for ReturnSettings {
 }
 
 /// The address of a message for complaints (RFC 9477) is this, `+`, and the token of its return path.
-pub(crate) const COMPLAINTS: &str = "fbl";
+const COMPLAINTS: &str = "fbl";
 
 /// What an address on port 25 stands for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -189,8 +189,8 @@ fn close(path: &[String], text: &str, report: &mut Aggregate, draft: &mut Draft)
         ["report_metadata", "email"] => report.email = own(),
         ["report_metadata", "report_id"] => report.id = own(),
         ["report_metadata", "error"] if report.errors.len() < FEW => report.errors.push(own()),
-        ["report_metadata", "date_range", "begin"] => report.begin = text.parse().unwrap_or_default(),
-        ["report_metadata", "date_range", "end"] => report.end = text.parse().unwrap_or_default(),
+        ["report_metadata", "date_range", "begin"] => report.begin = seconds(text),
+        ["report_metadata", "date_range", "end"] => report.end = seconds(text),
         ["policy_published", name] => publish(&mut report.policy, name, text),
         ["record"] => finish(draft, report),
         ["record", "row", "count"] => draft.count = count(text)?,
@@ -198,6 +198,12 @@ fn close(path: &[String], text: &str, report: &mut Aggregate, draft: &mut Draft)
         _ => {}
     }
     Ok(())
+}
+
+/// Seconds since 1970, also where they are written with a fraction.
+fn seconds(text: &str) -> i64 {
+    let whole = text.split_once('.').map_or(text, |(whole, _)| whole);
+    whole.parse().unwrap_or_default()
 }
 
 /// Messages of one record. A report in which that is no number would be counted wrong, whatever was taken in its place.
@@ -227,7 +233,7 @@ fn fill(draft: &mut Draft, path: &[&str], text: &str) {
     let own = || text.to_ascii_lowercase();
     let passes = || text.eq_ignore_ascii_case("pass");
     match path {
-        ["row", "source_ip"] => draft.source = text.parse().ok(),
+        ["row", "source_ip"] => draft.source = text.parse::<IpAddr>().ok().map(|ip| ip.to_canonical()),
         ["row", "policy_evaluated", "disposition"] => draft.disposition = own(),
         ["row", "policy_evaluated", "dkim"] => draft.dkim = passes(),
         ["row", "policy_evaluated", "spf"] => draft.spf = passes(),
@@ -276,6 +282,17 @@ fn finish(draft: &mut Draft, report: &mut Aggregate) {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// What we sent by IPv4 was another's by its address, and a report with a fraction of a second was one of 1970.
+    #[test]
+    fn an_address_within_ipv6_is_itself_and_a_fraction_of_a_second_is_dropped() {
+        let xml = "<feedback><report_metadata><date_range><begin>1795737600.0</begin><end>1795823999.5</end></date_range>\
+                   </report_metadata><policy_published><domain>example.com</domain></policy_published><record><row>\
+                   <source_ip>::ffff:192.0.2.1</source_ip><count>1</count></row></record></feedback>";
+        let report = read(xml.as_bytes(), false).unwrap();
+        assert_eq!((report.begin, report.end), (1_795_737_600, 1_795_823_999));
+        assert_eq!(report.records[0].source, IpAddr::from([192, 0, 2, 1]));
+    }
 
     /// A report whose end was cut off was no report.
     #[test]

@@ -164,6 +164,25 @@ mod tests {
         );
     }
 
+    /// A fragment by itself got 0.6 points at SpamAssassin, for HTML without an `html` element.
+    #[test]
+    fn html_that_stands_alone_is_a_document() {
+        let body = |text: Option<&str>, html: &str| {
+            let (text, html) = (text.map(str::to_owned), Some(html.to_owned()));
+            let letter = Letter { from: Some(person("", "a@a.example")), text, html, ..Letter::default() };
+            let octets = compose(&letter).unwrap().to_vec();
+            String::from_utf8(octets).unwrap().replace("\r\n", "\n")
+        };
+        let made = body(None, "<p>x</p>");
+        assert!(made.ends_with("\n\n<!DOCTYPE html>\n<html><body>\n<p>x</p>\n</body></html>\n"), "{made}");
+        for document in
+            ["<!doctype html><p>x</p>\n", "<HTML lang=en><p>x</p>\n", "<style>p{}</style><body>x</body>\n", "\n"]
+        {
+            assert!(body(None, document).ends_with(&format!("\n\n{document}")), "{document}");
+        }
+        assert!(body(Some("x"), "<p>x</p>").contains("7bit\n\n<p>x</p>\n"), "beside its text nobody counts it");
+    }
+
     #[test]
     fn what_cannot_be_composed_is_said() {
         assert_eq!(compose(&Letter::default()).unwrap_err(), LetterFault::NoFrom);

@@ -93,13 +93,56 @@ impl serde::Serialize for Timestamp {
     }
 }
 
-impl std::str::FromStr for Timestamp {
-    type Err = jiff::Error;
+/// A text is no time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("this is not a time: write it as RFC 3339 has it, 2026-11-27T08:00:00Z")]
+pub struct NotATime;
 
-    /// Reads RFC 3339.
-    fn from_str(text: &str) -> Result<Timestamp, jiff::Error> {
-        text.parse::<jiff::Timestamp>().map(|t| Timestamp(t.as_millisecond()))
+impl std::str::FromStr for Timestamp {
+    type Err = NotATime;
+
+    /// Reads RFC 3339 §5.6, and no other form that ISO 8601 or jiff has.
+    fn from_str(text: &str) -> Result<Timestamp, NotATime> {
+        if !is_rfc3339(text.as_bytes()) {
+            return Err(NotATime);
+        }
+        match text.parse::<jiff::Timestamp>() {
+            Ok(at) => Ok(Timestamp(at.as_millisecond())),
+            // Its last day is less than a day before that of the calendar, by which people mean never.
+            Err(_) if text.starts_with("9999-12-31") || text.starts_with("9999-12-30") => {
+                text[..19].parse::<jiff::civil::DateTime>().map_err(|_| NotATime)?;
+                Ok(Timestamp(jiff::Timestamp::MAX.as_second() * 1000))
+            }
+            Err(_) => Err(NotATime),
+        }
     }
+}
+
+/// `2026-11-24T02:05:50`, perhaps a fraction, and `Z` or an offset of less than a day. What the numbers mean is not looked at.
+fn is_rfc3339(text: &[u8]) -> bool {
+    let is_like = |text: &[u8], form: &[u8]| {
+        let like = |(octet, form): (&u8, &u8)| match form {
+            b'0' => octet.is_ascii_digit(),
+            b'T' => matches!(octet, b'T' | b't' | b' '),
+            form => octet == form,
+        };
+        text.len() == form.len() && text.iter().zip(form).all(like)
+    };
+    const TIME: &[u8] = b"0000-00-00T00:00:00";
+    let Some((time, rest)) = text.split_at_checked(TIME.len()) else { return false };
+    let zone = match rest.strip_prefix(b".") {
+        None => Some(rest),
+        Some(rest) => {
+            let digits = rest.iter().take_while(|octet| octet.is_ascii_digit()).count();
+            (digits > 0).then(|| &rest[digits..])
+        }
+    };
+    let is_offset = |zone: &[u8]| is_like(zone, b"+00:00") && zone[1..3] < b"24"[..] && zone[4..6] < b"60"[..];
+    is_like(time, TIME)
+        && zone.is_some_and(|zone| match zone.split_first() {
+            Some((b'-', rest)) => is_offset(&[b"+", rest].concat()),
+            _ => matches!(zone, b"Z" | b"z") || is_offset(zone),
+        })
 }
 
 impl<'de> serde::Deserialize<'de> for Timestamp {
@@ -170,6 +213,46 @@ mod tests {
         assert_eq!(t.to_string(), "2026-11-24T02:05:50.120Z");
         assert_eq!("2026-11-24T02:05:50.120Z".parse::<Timestamp>().unwrap(), t);
         assert_eq!(t.rfc5322(), "Tue, 24 Nov 2026 02:05:50 +0000");
+    }
+
+    /// `+24:00` was an hour of tomorrow, and whatever stood in brackets behind a time was passed over.
+    #[test]
+    fn a_time_is_read_as_rfc_3339_has_it_and_in_no_other_way() {
+        let good = [
+            ("2026-11-24T02:05:50.120Z", "2026-11-24T02:05:50.120Z"),
+            ("2026-11-24t02:05:50z", "2026-11-24T02:05:50.000Z"),
+            ("2026-11-24 02:05:50+01:00", "2026-11-24T01:05:50.000Z"),
+            ("2026-11-24T02:05:50.1234567-23:59", "2026-11-25T02:04:50.123Z"),
+            ("2026-11-24T02:05:50-00:00", "2026-11-24T02:05:50.000Z"),
+            ("2016-12-31T23:59:60Z", "2016-12-31T23:59:59.000Z"),
+            ("9999-12-31T23:59:59Z", "9999-12-30T22:00:00.000Z"),
+        ];
+        for (text, expected) in good {
+            assert_eq!(text.parse::<Timestamp>().map(|at| at.to_string()), Ok(expected.to_owned()), "{text}");
+        }
+        for wrong in [
+            "2026-11-24T02:05:50+24:00",
+            "2026-11-24T02:05:50-25:59",
+            "2026-11-24T02:05:50+00:60",
+            "2026-11-24T02:05:50+0100",
+            "2026-11-24T02:05:50+01",
+            "2026-11-24T02:05:50+01:00:30",
+            "2026-11-24T02:05:50Z[Europe/Paris]",
+            "2026-11-24T02:05:50",
+            "2026-11-24T02:05:50.Z",
+            "2026-11-24T02:05:50,5Z",
+            "2026-11-24T02:05Z",
+            "20261124T020550Z",
+            "+002026-11-24T02:05:50Z",
+            "2026-11-24T24:00:00Z",
+            "2026-02-29T02:05:50Z",
+            "9999-12-31T24:00:00Z",
+            " 2026-11-24T02:05:50Z",
+            "2026-11-24T02:05:50Zü",
+            "",
+        ] {
+            assert_eq!(wrong.parse::<Timestamp>(), Err(NotATime), "{wrong}");
+        }
     }
 
     /// Beside jiff's own words: each kind of day, times before there were computers, and the end of time.

@@ -111,6 +111,10 @@ pub(crate) fn media(headers: &HeaderMap) -> String {
 pub(crate) fn parse<T: DeserializeOwned>(octets: &[u8]) -> Result<T, Problem> {
     // Some libraries put a mark of its encoding in front of a text in UTF-8.
     let octets = octets.strip_prefix(b"\xef\xbb\xbf").unwrap_or(octets);
+    // Every JSON text begins with ASCII: of UTF-16 and UTF-32 one of the first two octets is none that JSON has there.
+    if octets.iter().take(2).any(|octet| matches!(octet, 0 | 0xfe | 0xff)) {
+        return Err(Problem::new(problem::NOT_JSON, "the body is not JSON in UTF-8: send it in that encoding"));
+    }
     let mut from = serde_json::Deserializer::from_slice(octets);
     let value = serde_path_to_error::deserialize::<_, Object<T>>(&mut from).map_err(|error| {
         let (path, inner) = (pointer(error.path()), error.into_inner());
@@ -230,6 +234,12 @@ mod tests {
         check(r#"{"a":[[1]]}"#, 422, "/a invalid type: sequence, expected an object");
         check("[]", 422, " invalid type: sequence, expected an object");
         check(r#"{"a":{}}"#, 422, "/a missing field `b`");
+        let wide: Vec<u8> = "{}".encode_utf16().flat_map(u16::to_le_bytes).collect();
+        let marked = [&b"\xff\xfe"[..], &wide].concat();
+        for body in [wide, marked] {
+            let problem = parse::<std::collections::BTreeMap<String, String>>(&body).unwrap_err();
+            assert_eq!(problem.detail(), "the body is not JSON in UTF-8: send it in that encoding");
+        }
         check("{} {}", 400, "the body is more than one JSON: trailing characters at line 1 column 4");
     }
 }

@@ -159,7 +159,10 @@ impl<S: Send + Sync, T: DeserializeOwned> FromRequestParts<S> for Query<T> {
         let query =
             query.and_then(|uri| axum::extract::Query::<T>::try_from_uri(&uri).map_err(|wrong| wrong.body_text()));
         query.map(|query| Query(query.0)).map_err(|wrong| {
-            let wrong = wrong.trim_start_matches("Failed to deserialize query string: ");
+            let mut wrong = wrong.trim_start_matches("Failed to deserialize query string: ").to_owned();
+            for not_a_number in ["invalid digit found in string", "number too large to fit in target type"] {
+                wrong = wrong.replace(not_a_number, "write a whole number, in digits alone");
+            }
             Problem::new(problem::MALFORMED, format!("in the query: {wrong}"))
         })
     }

@@ -21,6 +21,7 @@ mod http;
 mod linger;
 mod metrics;
 mod moved;
+mod names;
 mod object;
 mod once;
 mod pace;

@@ -24,6 +24,7 @@ use serde_json::value::RawValue;
 use crate::app::App;
 use crate::body::{self, Raw};
 use crate::caller::{self, Caller};
+use crate::names::{Names, Places};
 use crate::pairs::{Loose, Pairs};
 use crate::problem::{FieldFault, Problem};
 use crate::v1::batch::{self, hand_in};
@@ -253,13 +254,13 @@ impl Email {
             stream: self.message_stream.filter(|stream| stream == "broadcast").map(|_| Kind::Bulk),
             ..Message::default()
         };
-        message.draft(most).map_err(|faults| Problem::fields(faults.into_iter().map(as_it_calls_them).collect()))
+        message.draft(most).map_err(|faults| Problem::fields(NAMES.faults(faults)))
     }
 }
 
-/// A fault at the member of ours, at that of Postmark's.
-fn as_it_calls_them(fault: FieldFault) -> FieldFault {
-    const NAMES: [(&str, &str); 9] = [
+/// What Postmark calls the members.
+const NAMES: Names = Names {
+    members: &[
         ("/from", "/From"),
         ("/to", "/To"),
         ("/subject", "/Subject"),
@@ -269,16 +270,10 @@ fn as_it_calls_them(fault: FieldFault) -> FieldFault {
         ("/headers", "/Headers"),
         ("/tags", "/Tag"),
         ("/metadata", "/Metadata"),
-    ];
-    const OF_FILES: [(&str, &str); 4] =
-        [("/type", "/ContentType"), ("/name", "/Name"), ("/content", "/Content"), ("/content_id", "/ContentID")];
-    let named = NAMES.iter().find_map(|(ours, its)| {
-        let rest = fault.pointer.strip_prefix(ours)?;
-        let of_file = OF_FILES.iter().find_map(|(ours, its)| Some(format!("{}{its}", rest.strip_suffix(ours)?)));
-        Some(format!("{its}{}", of_file.filter(|_| *ours == "/attachments").unwrap_or_else(|| rest.to_owned())))
-    });
-    FieldFault { pointer: named.unwrap_or(fault.pointer), ..fault }
-}
+    ],
+    files: &[("/type", "/ContentType"), ("/name", "/Name"), ("/content", "/Content"), ("/content_id", "/ContentID")],
+    places: Places::Pointer,
+};
 
 /// Its clients read whom it does not go to out of the sentence.
 fn sent(app: &App, accepted: Accepted, to: Option<String>) -> Sent {

@@ -138,8 +138,13 @@ async fn account(State(app): State<Arc<App>>, request: Request) -> Response {
     }
 }
 
+/// In the form of version 2.
 fn failed(problem: &Problem) -> Response {
-    let mut response = json(status_of(problem), &serde_json::json!({ "message": problem.text() }));
+    let status = match problem.status() {
+        404 => StatusCode::NOT_FOUND,
+        _ => status_of(problem),
+    };
+    let mut response = json(status, &serde_json::json!({ "message": problem.text() }));
     let kind = match code_of(problem) {
         "Throttling" => "TooManyRequestsException",
         "MessageRejected" => "MessageRejected",
@@ -203,7 +208,8 @@ fn refused(app: &App, client: IpAddr, wrong: Wrong) -> Problem {
         Wrong::Date => {
             let detail = "the signature's date is more than 15 minutes from this server's: set the clock";
             app.door.refused(client, None, &Reply::new(535, EnhancedCode(5, 7, 8), detail));
-            Problem::new(problem::NOT_ALLOWED, detail)
+            // Clients of AWS know a wrong clock by the code of a wrong signature: they take the time from `Date`, and sign again.
+            Problem::new(problem::UNKNOWN_TOKEN, detail)
         }
         Wrong::Incomplete | Wrong::Signature => nobody(app, client),
     }
@@ -285,7 +291,7 @@ mod tests {
         let answer = form::failed(&problem, code_of(&problem), &RequestId::random());
         let sentences = wrong(&problem).join("; ").replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;");
         assert!(answer.contains(&format!("<Message>{sentences}</Message>")), "{answer}");
-        assert!(answer.contains("/to/0: ") && answer.contains("/from: "), "{answer}");
+        assert!(answer.contains("Destination.ToAddresses.member.1: ") && answer.contains("Source: "), "{answer}");
 
         let document = br#"{"FromEmailAddress": "worse", "Destination": {"ToAddresses": ["bad"]},
             "Content": {"Simple": {"Subject": {"Data": "x"}, "Body": {"Text": {"Data": "x"}}}}}"#;
@@ -293,5 +299,7 @@ mod tests {
         let octets = axum::body::to_bytes(failed(&problem).into_body(), 100_000).await.unwrap();
         let answer: serde_json::Value = serde_json::from_slice(&octets).unwrap();
         assert_eq!(answer["message"], wrong(&problem).join("; "));
+        let said = answer["message"].to_string();
+        assert!(said.contains("/Destination/ToAddresses/0: ") && said.contains("/FromEmailAddress: "), "{said}");
     }
 }

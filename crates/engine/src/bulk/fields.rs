@@ -1,15 +1,13 @@
 //! The header fields of bulk mail that are ours to write: by which a recipient leaves (RFC 2369,
-//! RFC 8058), by which a receiver tells campaigns apart (Feedback-ID) and reports complaints (RFC 9477).
-//! They are in front of the message before it is signed.
+//! RFC 8058), and by which a receiver tells campaigns apart (Feedback-ID). They are in front of the message before it is signed.
 
 use repute_feedback::Token;
 use repute_message::Header;
-use repute_types::{Content, Domain, MessageId, PartId, Stream};
+use repute_types::{Content, MessageId, PartId, Stream};
 
 use super::leave::{MAILTO, unsubscribe_url};
 use crate::config::{SendingDomain, Settings};
 use crate::door::Account;
-use crate::returned::COMPLAINTS;
 use crate::works::Works;
 
 /// What the fields of one message are about.
@@ -36,17 +34,7 @@ pub(super) fn write(works: &Works, url: &str, about: &About<'_>) -> String {
     let campaign = about.campaign.or(about.list).map_or_else(|| "mail".to_owned(), label);
     // The last one is the sender, and stays the same for all its mail.
     out += &format!("Feedback-ID: {campaign}:{}:bulk:{name}\r\n", label(about.account));
-    if let Some(domain) = return_path.as_ref().filter(|domain| is_within(domain, name)) {
-        let token = works.doors.tokens.write(&Token::Return(about.part));
-        out += &format!("CFBL-Address: {COMPLAINTS}+{token}@{domain}; report=arf\r\n");
-    }
     out
-}
-
-/// RFC 9477 §3.1: a receiver reports only to the domain of From or one below it.
-fn is_within(domain: &Domain, of: &Domain) -> bool {
-    let (domain, of) = (domain.as_str(), of.as_str());
-    domain == of || domain.strip_suffix(of).is_some_and(|above| above.ends_with('.'))
 }
 
 /// As it may stand between colons and dots.

@@ -16,6 +16,7 @@ use super::leave::unsubscribe_url;
 use super::{Known, Ready};
 use crate::config::{SendingDomain, Settings};
 use crate::intake;
+use crate::returned::cfbl;
 use crate::works::Works;
 
 /// For whom and as whose a letter is merged.
@@ -109,6 +110,9 @@ pub(super) fn render(works: &Works, settings: &Settings, form: &FormLetter, whom
     let about =
         About { part: whom.part, domain, account: whom.account, campaign: Some(whom.campaign), list: Some(whom.list) };
     made.content.prepend(fields::write(works, url, &about));
+    if let Some(field) = cfbl::field(works, domain, whom.part) {
+        made.content.prepend(field);
+    }
     intake::signed(domain, made.content, works.now()).map_err(|reply| reply.to_string())
 }
 

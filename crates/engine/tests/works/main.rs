@@ -8,6 +8,7 @@ mod bulk_why;
 mod cause;
 mod circuit;
 mod circuit_campaigns;
+mod complaints;
 mod disk;
 mod held;
 mod intake;

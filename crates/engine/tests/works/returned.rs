@@ -61,7 +61,7 @@ pub async fn comes_back(world: &World, to: &str, from: &str, text: &str) -> Resu
     Ok(id)
 }
 
-async fn listed(world: &World) -> Vec<(String, Scope, Why)> {
+pub async fn listed(world: &World) -> Vec<(String, Scope, Why)> {
     let list = world.control().suppressions(Query { limit: 100, ..Query::default() }).await.unwrap();
     list.entries.into_iter().map(|e| (e.address.to_string(), e.scope, e.why)).collect()
 }
@@ -248,7 +248,7 @@ fn letter(from: &str, more: &str) -> String {
     format!("From: Ann Lee <{from}>\r\nTo: <x@bounces.example.com>\r\nSubject: Re: hello\r\n{more}\r\nA question.\r\n")
 }
 
-fn field<'t>(text: &'t str, name: &str) -> &'t str {
+pub fn field<'t>(text: &'t str, name: &str) -> &'t str {
     text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(": ")).unwrap_or_default()
 }
 

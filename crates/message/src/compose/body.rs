@@ -3,6 +3,8 @@
 //!
 //! Promise: binary content is base64 in lines of 76, an attached message as it is; a boundary stands in no part.
 
+use std::borrow::Cow;
+
 use bytes::Bytes;
 use repute_types::Content;
 
@@ -34,7 +36,10 @@ pub(super) fn write(letter: &Letter, out: &mut Content) -> Result<(), LetterFaul
     let shown = letter.attachments.iter().filter(is_shown).map(file).collect::<Result<Vec<_>, _>>()?;
     let attached = letter.attachments.iter().filter(|a| !is_shown(a)).map(file).collect::<Result<Vec<_>, _>>()?;
     let html = letter.html.as_deref().map(|html| {
-        let html = leaf("html", html);
+        let html = match letter.text {
+            None => leaf("html", &as_document(html)),
+            Some(_) => leaf("html", html),
+        };
         if shown.is_empty() { html } else { multipart(letter, Kind::Related, [vec![html], shown].concat()) }
     });
     let text = letter.text.as_deref().map(|text| leaf("plain", text));
@@ -47,6 +52,17 @@ pub(super) fn write(letter: &Letter, out: &mut Content) -> Result<(), LetterFaul
     let whole = if attached.is_empty() { body } else { multipart(letter, kind, [vec![body], attached].concat()) };
     whole.into_iter().for_each(|piece| out.push(piece));
     Ok(())
+}
+
+/// A fragment as a document: filters count it where HTML stands alone and has no `html` element, as programs that send spam
+/// leave it out. Whatever has an element that only a document has stays as it is.
+fn as_document(html: &str) -> Cow<'_, str> {
+    let lower = html.to_ascii_lowercase();
+    let is_document = ["<!doctype", "<html", "<head", "<body", "<frameset"].iter().any(|begin| lower.contains(begin));
+    match is_document || html.trim().is_empty() {
+        true => Cow::Borrowed(html),
+        false => Cow::Owned(format!("<!DOCTYPE html>\n<html><body>\n{html}\n</body></html>\n")),
+    }
 }
 
 fn leaf(subtype: &str, text: &str) -> Part {

@@ -8,6 +8,7 @@ use super::quota::Quota;
 use super::request_id::RequestId;
 use super::template;
 use crate::form;
+use crate::names::{Names, Places};
 use crate::pairs::Pairs;
 use crate::problem::{self, Problem};
 use crate::v1::letter::{Draft, Message};
@@ -22,10 +23,10 @@ pub(super) enum Asked {
 
 pub(super) fn asked(octets: &[u8], most: usize) -> Result<Asked, Problem> {
     let form = Form::read(octets)?;
-    let (action, message) = match form.one("Action") {
+    let (action, message, names) = match form.one("Action") {
         Some("GetSendQuota") => return Ok(Asked::Quota),
-        Some("SendEmail") => ("SendEmail", form.letter()),
-        Some("SendRawEmail") => ("SendRawEmail", form.whole()),
+        Some("SendEmail") => ("SendEmail", form.letter(), LETTER),
+        Some("SendRawEmail") => ("SendRawEmail", form.whole(), WHOLE),
         Some("SendTemplatedEmail" | "SendBulkTemplatedEmail") => {
             return Err(template::unknown(form.one("Template").unwrap_or_default()));
         }
@@ -37,8 +38,33 @@ pub(super) fn asked(octets: &[u8], most: usize) -> Result<Asked, Problem> {
             return Err(Problem::new(problem::METHOD, what));
         }
     };
-    Ok(Asked::Send(action, Box::new(message.draft(most).map_err(Problem::fields)?)))
+    let draft = message.draft(most).map_err(|faults| Problem::fields(names.faults(faults)))?;
+    Ok(Asked::Send(action, Box::new(draft)))
 }
+
+/// What `SendEmail` calls the members of a message.
+const LETTER: Names = Names {
+    members: &[
+        ("/from", "Source"),
+        ("/to", "Destination.ToAddresses"),
+        ("/cc", "Destination.CcAddresses"),
+        ("/bcc", "Destination.BccAddresses"),
+        ("/reply_to", "ReplyToAddresses"),
+        ("/subject", "Message.Subject.Data"),
+        ("/text", "Message.Body.Text.Data"),
+        ("/html", "Message.Body.Html.Data"),
+        ("/metadata", "Tags"),
+    ],
+    files: &[],
+    places: Places::Numbered,
+};
+
+/// What `SendRawEmail` calls them.
+const WHOLE: Names = Names {
+    members: &[("/from", "Source"), ("/to", "Destinations"), ("/raw", "RawMessage.Data"), ("/metadata", "Tags")],
+    files: &[],
+    places: Places::Numbered,
+};
 
 struct Form(Vec<(String, String)>);
 

@@ -123,7 +123,10 @@ impl Wanted {
                     let size = value.parse().ok().filter(|size| (1..=PAGE).contains(size));
                     wanted.size = size.ok_or_else(|| wrong(name, "it has to be 1 to 1000"))?;
                 }
-                "NextToken" => wanted.after = Some(cursor(value)?),
+                "NextToken" => {
+                    let after = cursor(value).map_err(|_| wrong(name, "this is not the NextToken of a page"))?;
+                    wanted.after = Some(after);
+                }
                 _ => {}
             }
         }
@@ -174,12 +177,6 @@ fn not_there(address: &Address) -> Problem {
 fn answer(done: Result<Value, Problem>) -> Response {
     match done {
         Ok(body) => json(StatusCode::OK, &body),
-        Err(problem) => {
-            let mut response = failed(&problem);
-            if problem.status() == problem::NOT_FOUND.status {
-                *response.status_mut() = StatusCode::NOT_FOUND;
-            }
-            response
-        }
+        Err(problem) => failed(&problem),
     }
 }

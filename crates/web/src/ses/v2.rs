@@ -6,6 +6,7 @@ use serde::Deserialize;
 
 use super::template::Template;
 use crate::body;
+use crate::names::{Names, Places};
 use crate::object;
 use crate::pairs::Pairs;
 use crate::problem::{FieldFault, Problem};
@@ -135,6 +136,57 @@ struct ReplacementTemplate {
     replacement_template_data: Option<String>,
 }
 
+const FILES: [(&str, &str); 4] =
+    [("/type", "/ContentType"), ("/name", "/FileName"), ("/content", "/RawContent"), ("/content_id", "/ContentId")];
+
+/// What SES calls the members of a message, where its content is `Simple` or `Raw`.
+const SIMPLE: Names = Names {
+    members: &[
+        ("/from", "/FromEmailAddress"),
+        ("/to", "/Destination/ToAddresses"),
+        ("/cc", "/Destination/CcAddresses"),
+        ("/bcc", "/Destination/BccAddresses"),
+        ("/reply_to", "/ReplyToAddresses"),
+        ("/subject", "/Content/Simple/Subject/Data"),
+        ("/text", "/Content/Simple/Body/Text/Data"),
+        ("/html", "/Content/Simple/Body/Html/Data"),
+        ("/headers", "/Content/Simple/Headers"),
+        ("/attachments", "/Content/Simple/Attachments"),
+        ("/raw", "/Content/Raw/Data"),
+        ("/metadata", "/EmailTags"),
+        ("/list", "/ListManagementOptions/ContactListName"),
+    ],
+    files: &FILES,
+    places: Places::Pointer,
+};
+
+/// The same where it is a template.
+const TEMPLATE: Names = Names {
+    members: &[
+        ("/subject", "/Content/Template/TemplateContent/Subject"),
+        ("/text", "/Content/Template/TemplateContent/Text"),
+        ("/html", "/Content/Template/TemplateContent/Html"),
+        ("/headers", "/Content/Template/Headers"),
+        ("/attachments", "/Content/Template/Attachments"),
+    ],
+    files: &FILES,
+    places: Places::Pointer,
+};
+
+/// The same where it is one of many: who gets it is told of its entry, what all have in common of all.
+const ENTRY: Names = Names {
+    members: &[
+        ("/subject", "/DefaultContent/Template/TemplateContent/Subject"),
+        ("/text", "/DefaultContent/Template/TemplateContent/Text"),
+        ("/html", "/DefaultContent/Template/TemplateContent/Html"),
+        ("/headers", "/ReplacementHeaders"),
+        ("/attachments", "/DefaultContent/Template/Attachments"),
+        ("/metadata", "/ReplacementTags"),
+    ],
+    files: &FILES,
+    places: Places::Pointer,
+};
+
 pub(super) fn draft(octets: &[u8], most: usize) -> Result<Draft, Problem> {
     let send: Send = body::parse(octets)?;
     let mut message = Message {
@@ -145,6 +197,7 @@ pub(super) fn draft(octets: &[u8], most: usize) -> Result<Draft, Problem> {
         ..Message::default()
     };
     send.destination.unwrap_or_default().tell(&mut message);
+    let is_template = send.content.template.is_some();
     match (send.content.simple, send.content.raw, send.content.template) {
         (Some(simple), None, None) => fill(&mut message, simple)?,
         (None, Some(raw), None) => message.raw = Some(raw.data),
@@ -154,7 +207,8 @@ pub(super) fn draft(octets: &[u8], most: usize) -> Result<Draft, Problem> {
             return Err(Problem::fields(vec![FieldFault::new("/Content", what)]));
         }
     }
-    message.draft(most).map_err(Problem::fields)
+    let named = |faults| SIMPLE.faults(if is_template { TEMPLATE.faults(faults) } else { faults });
+    message.draft(most).map_err(|faults| Problem::fields(named(faults)))
 }
 
 impl ListManagement {
@@ -200,7 +254,7 @@ pub(super) fn drafts(octets: &[u8], most: usize) -> Result<Vec<Result<Draft, Pro
         let data = data.and_then(|template| template.replacement_template_data);
         of_template(&mut message, template, "/DefaultContent/Template", data.as_deref())?;
         message.headers = decoded(over(&template.headers, entry.replacement_headers));
-        message.draft(most).map_err(Problem::fields)
+        message.draft(most).map_err(|faults| Problem::fields(SIMPLE.faults(ENTRY.faults(faults))))
     };
     Ok(send.bulk_email_entries.into_iter().map(one).collect())
 }

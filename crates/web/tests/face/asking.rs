@@ -185,5 +185,9 @@ async fn an_empty_value_of_a_query_is_not_given() {
     assert_eq!(world.get("/v1/queue?after=x").await.status, 400);
     let unknown = world.get("/v1/suppressions?colour=red").await.json();
     assert!(unknown["detail"].as_str().unwrap().starts_with("in the query: colour: unknown field"), "{unknown}");
+    for limit in ["x", "-1", "99999999999999999999"] {
+        let told = world.get(&format!("/v1/queue?limit={limit}")).await.json();
+        assert_eq!(told["detail"], "in the query: limit: write a whole number, in digits alone");
+    }
     world.end().await;
 }

@@ -96,6 +96,8 @@ async fn a_stranger_who_knows_a_key_id_used_up_its_pace_and_was_waited_for() {
     for fields in [stranger, forged, late, of_other_day] {
         let answer = without_body(&world, &fields).await;
         assert!(answer.starts_with("HTTP/1.1 403 "), "{answer}");
+        // Also of who is late, so that its client sets its clock by the answer.
+        assert!(answer.contains("x-amzn-errortype: SignatureDoesNotMatch\r\n"), "{answer}");
     }
     world.end().await;
 }
@@ -138,6 +140,7 @@ async fn every_answer_of_ses_says_what_the_request_is_called_by() {
         ("GET /v2/email/account", "", 200),
         ("GET /v2/email/identities", "", 404),
         ("GET /v2/email/suppression/addresses/b%40a.test", "", 404),
+        (&format!("POST {OUTBOUND}"), r#"{"Content": {"Template": {"TemplateName": "x"}}}"#, 404),
         ("POST /v2/email/outbound-emails", "{", 400),
     ] {
         // The path is encoded once more in what is signed.
