@@ -117,7 +117,7 @@ fn a_server_that_is_behind_is_named() {
     let lame_at_all =
         "dns.authoritative fail: ns2.example.com is a name server of example.com and does not serve it (Query Refused)";
     let expected = [
-        "_dmarc.example.com TXT is the same at all 1",
+        "_dmarc.example.com TXT stands at its only server",
         "example.com MX",
         "example.com TXT",
         "ns1.example.com serves",

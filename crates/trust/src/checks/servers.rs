@@ -8,6 +8,7 @@ use std::time::Duration;
 use repute_types::Domain;
 
 use super::Finding;
+use super::words::listed;
 use crate::dnsbl::Health;
 use crate::lookup::Answer;
 
@@ -59,6 +60,7 @@ pub fn same(record: &Published) -> Finding {
     }
     match answered.len() {
         0 => Finding::unknown(id, what, format!("what {what} is"), "no name server of its zone serves it"),
+        1 => Finding::pass(id, what, format!("{what} stands at its only server that answers")),
         n => Finding::pass(id, what, format!("{what} is the same at all {n} servers")),
     }
 }
@@ -113,18 +115,6 @@ impl Served<'_> {
             [Some(domain)] => finding.for_domain(domain),
             _ => finding,
         })
-    }
-}
-
-/// So many names are told; the rest are a number.
-const LISTED: usize = 3;
-
-/// `a`, `a and b`, `a, b, c and 2 more`.
-fn listed(names: &[&str]) -> String {
-    match names {
-        [one] => (*one).to_owned(),
-        [first @ .., last] if names.len() <= LISTED => format!("{} and {last}", first.join(", ")),
-        _ => format!("{} and {} more", names[..LISTED.min(names.len())].join(", "), names.len().saturating_sub(LISTED)),
     }
 }
 
@@ -247,14 +237,6 @@ mod tests {
         assert_eq!(one[1].verdict, "ns2 is a name server of example.com and does not serve it (Query Refused)");
         assert_eq!(one[1].domain, Domain::parse("example.com").ok());
         assert_eq!(serves(&[of("example.com", Said::Silent("no answer in time".into()))]).len(), 1, "ns2 is not known");
-    }
-
-    #[test]
-    fn names_are_listed_as_people_write_them() {
-        assert_eq!(listed(&["a"]), "a");
-        assert_eq!(listed(&["a", "b"]), "a and b");
-        assert_eq!(listed(&["a", "b", "c"]), "a, b and c");
-        assert_eq!(listed(&["a", "b", "c", "d", "e"]), "a, b, c and 2 more");
     }
 
     #[test]
