@@ -28,6 +28,12 @@ pub(crate) struct Zones {
     located: Once<Domain, Result<Option<IpAddr>, NoServers>>,
 }
 
+/// A zone with its servers: each by its name, and where it is reached; `None` where it has no address.
+struct Zone {
+    name: Domain,
+    servers: Vec<(Domain, Option<IpAddr>)>,
+}
+
 /// Why the servers of a name's zone are not known.
 #[derive(Clone)]
 enum NoServers {
@@ -41,15 +47,14 @@ pub(crate) async fn knows_no_zone(questions: &Questions, name: &Domain) -> bool 
     matches!(servers(questions, name).await, Err(NoServers::NoZone))
 }
 
-/// The servers of the zone that a name is in: each by its name, and where it is reached; `None`
-/// where it has no address.
-async fn servers(questions: &Questions, name: &Domain) -> Result<Vec<(Domain, Option<IpAddr>)>, NoServers> {
+/// The zone that a name is in.
+async fn servers(questions: &Questions, name: &Domain) -> Result<Zone, NoServers> {
     let mut at = Some(name.clone());
-    let names = loop {
+    let (zone, names) = loop {
         let Some(zone) = at else { return Err(NoServers::NoZone) };
         let named = questions.zones.named.get(&zone, named(questions, &zone)).await?;
         if !named.is_empty() {
-            break named;
+            break (zone, named);
         }
         at = zone.parent();
     };
@@ -64,7 +69,7 @@ async fn servers(questions: &Questions, name: &Domain) -> Result<Vec<(Domain, Op
     let mut located: Vec<(Domain, Option<IpAddr>)> =
         all(located.collect::<Vec<_>>()).await.into_iter().collect::<Result<_, _>>()?;
     located.sort();
-    Ok(located)
+    Ok(Zone { name: zone, servers: located })
 }
 
 /// The servers that a name's own NS records name; none where it has no such records.
@@ -98,15 +103,13 @@ async fn located(questions: &Questions, server: &Domain) -> Result<Option<IpAddr
 /// One record at every server. `kind` is one of A, AAAA, TXT and MX.
 pub(crate) async fn published(questions: Questions, name: Domain, kind: Kind) -> Published {
     let what = format!("{name} {}", kind.as_str());
-    let servers = match servers(&questions, &name).await {
-        Ok(servers) => servers,
-        Err(NoServers::Unknown(why)) => return Published { what, said: Vec::new(), unknown: Some(why) },
-        Err(NoServers::NoZone) => {
-            let why = format!("no zone above {name} has NS records");
-            return Published { what, said: Vec::new(), unknown: Some(why) };
-        }
+    let nowhere = |what, why| Published { what, zone: String::new(), said: Vec::new(), unknown: Some(why) };
+    let zone = match servers(&questions, &name).await {
+        Ok(zone) => zone,
+        Err(NoServers::Unknown(why)) => return nowhere(what, why),
+        Err(NoServers::NoZone) => return nowhere(what, format!("no zone above {name} has NS records")),
     };
-    let asking = servers.into_iter().map(|(server, ip)| {
+    let asking = zone.servers.into_iter().map(|(server, ip)| {
         let (questions, name) = (questions.clone(), name.clone());
         async move {
             let said = match ip {
@@ -116,7 +119,7 @@ pub(crate) async fn published(questions: Questions, name: Domain, kind: Kind) ->
             (server.to_string(), said)
         }
     });
-    Published { what, said: all(asking.collect::<Vec<_>>()).await, unknown: None }
+    Published { what, zone: zone.name.to_string(), said: all(asking.collect::<Vec<_>>()).await, unknown: None }
 }
 
 async fn read(questions: &Questions, said: ServerSaid, kind: Kind) -> Said {
@@ -171,7 +174,7 @@ pub(crate) struct Ends {
 }
 
 pub(crate) async fn signature_ends(questions: &Questions, apex: &Domain) -> Ends {
-    let servers = servers(questions, apex).await.unwrap_or_default();
+    let servers = servers(questions, apex).await.map_or_else(|_| Vec::new(), |zone| zone.servers);
     let asking = servers.into_iter().filter_map(|(_, ip)| ip).map(|ip| {
         let (questions, apex) = (questions.clone(), apex.clone());
         async move {

@@ -30,6 +30,7 @@ pub mod spf;
 pub mod tls;
 pub mod watched;
 pub mod web;
+mod words;
 
 pub use catalogue::{Entry, Rule, catalogue, entry};
 pub use finding::{Finding, Fix, Outcome};

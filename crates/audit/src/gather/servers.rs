@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use repute_dns::Kind;
 use repute_trust::checks::Finding;
-use repute_trust::checks::servers::{OwnResolver, lifetime, resolver, same};
+use repute_trust::checks::servers::{OwnResolver, lifetime, resolver, same, serves};
 use repute_trust::dnsbl::{Holds, Table};
 use repute_trust::setup::Setup;
 use repute_types::Domain;
@@ -17,18 +17,20 @@ use crate::run::Run;
 use crate::zones::published;
 
 pub(crate) async fn check(questions: Questions, setup: Arc<Setup>) -> Vec<Finding> {
-    let judged = all(own_records(&setup).into_iter().map(move |(name, kind, sending)| {
+    let records = all(own_records(&setup).into_iter().map(move |(name, kind, sending)| {
         let questions = questions.clone();
-        async move {
-            let record = published(questions, name, kind).await;
-            let of = |finding: Finding| match &sending {
-                Some(domain) => finding.for_domain(domain),
-                None => finding,
-            };
-            [Some(same(&record)), lifetime(&record)].into_iter().flatten().map(of).collect::<Vec<_>>()
-        }
+        async move { (published(questions, name, kind).await, sending) }
     }));
-    judged.await.concat()
+    let records = records.await;
+    let mut findings = serves(&records);
+    for (record, sending) in &records {
+        let of = |finding: Finding| match sending {
+            Some(domain) => finding.for_domain(domain),
+            None => finding,
+        };
+        findings.extend([Some(same(record)), lifetime(record)].into_iter().flatten().map(of));
+    }
+    findings
 }
 
 /// Names, what is asked at each, and the sending domain that it belongs to.

@@ -104,6 +104,8 @@ fn a_server_that_is_behind_is_named() {
         "pass",
         "pass",
         "pass",
+        "ns1.example.com serves our zones",
+        "ns2.example.com serves our zones",
         "dns.authoritative fail: s1._domainkey.example.com TXT differs: ns1.example.com says",
     ];
     check_with(setup(), dns(), "dns.authoritative", &findings);
@@ -112,8 +114,15 @@ fn a_server_that_is_behind_is_named() {
     setup.egresses.clear();
     setup.domains[0].keys.clear();
     let lame = ServersFake::parse(&zone(&[], "")).lame("192.0.2.2".parse().unwrap());
-    let lame_at_all = ["dns.authoritative fail: ns2.example.com is a name server of _dmarc"; 1];
-    let expected = [lame_at_all[0], "dns.authoritative fail", "dns.authoritative fail"];
+    let lame_at_all =
+        "dns.authoritative fail: ns2.example.com is a name server of example.com and does not serve it (Query Refused)";
+    let expected = [
+        "_dmarc.example.com TXT stands at its only server",
+        "example.com MX",
+        "example.com TXT",
+        "ns1.example.com serves",
+        lame_at_all,
+    ];
     check_with(setup.clone(), lame, "dns.authoritative", &expected);
     let report = tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build().unwrap();
     let report = report.block_on(report_of(setup, silent));

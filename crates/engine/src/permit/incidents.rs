@@ -98,7 +98,14 @@ fn subject(hostname: &str, incidents: &[Incident]) -> String {
             let about = one.map_or(String::new(), |i| format!("{} {state} ({})", i.what, i.subject));
             format!("{hostname}: {about}")
         }
-        (opened, closed) => format!("{hostname}: {opened} checks failed, {closed} pass again"),
+        (opened, 0) => format!("{hostname}: {opened} checks failed"),
+        (0, closed) => format!("{hostname}: {closed} checks pass again"),
+        (1, closed) => {
+            format!("{hostname}: a check failed, {closed} pass{} again", if closed == 1 { "es" } else { "" })
+        }
+        (opened, closed) => {
+            format!("{hostname}: {opened} checks failed, {closed} pass{} again", if closed == 1 { "es" } else { "" })
+        }
     }
 }
 
@@ -130,4 +137,31 @@ fn text(works: &Works, incidents: &[Incident]) -> String {
         text += &format!("Mail waits, and goes by itself when this is put right:\n{}\n", waits.concat());
     }
     text + "repute incidents  says what is open, repute permit  what may leave.\n"
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_subject_counts_what_there_is() {
+        let one = |n: usize, closed| Incident {
+            id: n as u64,
+            opened: Timestamp(0),
+            closed,
+            what: "bl.ip".into(),
+            subject: "203.0.113.10".into(),
+            text: String::new(),
+            cure: String::new(),
+        };
+        let of = |opened: usize, closed: usize| {
+            let closed = (0..closed).map(|n| one(n, Some(Timestamp(1))));
+            subject("mail.example.com", &(0..opened).map(|n| one(n, None)).chain(closed).collect::<Vec<_>>())
+        };
+        assert_eq!(of(1, 0), "mail.example.com: bl.ip failed (203.0.113.10)");
+        assert_eq!(of(4, 0), "mail.example.com: 4 checks failed");
+        assert_eq!(of(0, 2), "mail.example.com: 2 checks pass again");
+        assert_eq!(of(1, 1), "mail.example.com: a check failed, 1 passes again");
+        assert_eq!(of(3, 2), "mail.example.com: 3 checks failed, 2 pass again");
+    }
 }

@@ -196,7 +196,7 @@ fn known(works: &Works, now: Timestamp) -> impl Fn(&str) -> Known + use<> {
         for (subject, trail) in permits.trails() {
             let of = table.entry(subject.check.clone()).or_default();
             of.fails |= trail.is_bad();
-            of.doubted |= trail.doubt.is_some_and(|at| now.since(at) < DOUBT_ASKED);
+            of.doubted |= trail.doubt.or(trail.alone).is_some_and(|at| now.since(at) < DOUBT_ASKED);
             of.open |= trail.standing.is_none();
         }
     });

@@ -6,6 +6,7 @@ use std::time::Duration;
 use repute_types::{Domain, Timestamp, Tlsa};
 
 use super::Finding;
+use super::words::counted;
 use crate::certificate::Certificate;
 use crate::dane;
 
@@ -134,14 +135,18 @@ fn certified(id: &'static str, name: &str, shown: &Shown, now: Timestamp) -> Fin
         None => Finding::fail(id, name, format!("the certificate of {name} has expired")).fix(format!(
             "renew the certificate of {name}; senders that insist on a good one (MTA-STS) cannot reach it"
         )),
-        Some(left) if left < LATE => {
-            Finding::fail(id, name, format!("the certificate of {name} expires in {} hours", left.as_secs() / 3600))
-                .fix(format!("renew the certificate of {name} now; it is not renewed by itself"))
-        }
-        Some(left) if left < RENEW => {
-            Finding::warn(id, name, format!("the certificate of {name} expires in {} days", left.as_secs() / 86_400))
-                .fix(format!("renew the certificate of {name}; see why it was not renewed by itself"))
-        }
+        Some(left) if left < LATE => Finding::fail(
+            id,
+            name,
+            format!("the certificate of {name} expires in {}", counted(left.as_secs() / 3600, "hour")),
+        )
+        .fix(format!("renew the certificate of {name} now; it is not renewed by itself")),
+        Some(left) if left < RENEW => Finding::warn(
+            id,
+            name,
+            format!("the certificate of {name} expires in {}", counted(left.as_secs() / 86_400, "day")),
+        )
+        .fix(format!("renew the certificate of {name}; see why it was not renewed by itself")),
         // Most senders take any certificate; only those that MTA-STS tells otherwise do not.
         Some(_) if !shown.verified => {
             Finding::pass(id, name, format!("{name} encrypts, with a certificate that nobody vouches for"))
@@ -150,7 +155,7 @@ fn certified(id: &'static str, name: &str, shown: &Shown, now: Timestamp) -> Fin
         Some(left) => Finding::pass(
             id,
             name,
-            format!("{name} encrypts, with a certificate that is good for {} days", left.as_secs() / 86_400),
+            format!("{name} encrypts, with a certificate that is good for {}", counted(left.as_secs() / 86_400, "day")),
         ),
     }
 }

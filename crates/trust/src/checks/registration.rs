@@ -7,6 +7,7 @@ use repute_types::{Domain, Timestamp};
 use serde_json::Value;
 
 use super::Finding;
+use super::words::counted;
 
 /// The events of a domain's registration.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -40,19 +41,22 @@ pub fn age(sending: &Domain, asked: &Domain, dates: &Result<Dates, String>, now:
             Finding::fail(id, asked, format!("the registration of {asked} has run out"))
                 .fix(format!("renew {asked} today: others may take it"))
         }
-        Ok(Dates { expires: Some(expires), .. }) if days(*expires, now) < 30 => {
-            Finding::warn(id, asked, format!("the registration of {asked} runs out in {} days", days(*expires, now)))
-                .fix(format!("renew {asked}, or see that it is renewed by itself"))
-        }
+        Ok(Dates { expires: Some(expires), .. }) if days(*expires, now) < 30 => Finding::warn(
+            id,
+            asked,
+            format!("the registration of {asked} runs out in {}", counted(days(*expires, now), "day")),
+        )
+        .fix(format!("renew {asked}, or see that it is renewed by itself")),
         Ok(Dates { registered: None, .. }) => Finding::unknown(id, asked, what, "its registry does not tell"),
         Ok(Dates { registered: Some(registered), .. }) => {
             let n = days(now, *registered);
-            let verdict = format!("{asked} is {n} days old, and many filters distrust domains younger than 30");
+            let verdict =
+                format!("{asked} is {} old, and many filters distrust domains younger than 30 days", counted(n, "day"));
             let fix = "send little at first, and only to those who expect it; each day helps";
             match n {
                 ..BRAND_NEW => Finding::fail(id, asked, verdict).fix(fix),
                 BRAND_NEW..NEW => Finding::warn(id, asked, verdict).fix(fix),
-                _ => Finding::pass(id, asked, format!("{asked} is {n} days old")),
+                _ => Finding::pass(id, asked, format!("{asked} is {} old", counted(n, "day"))),
             }
         }
     };

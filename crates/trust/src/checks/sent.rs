@@ -7,6 +7,7 @@ use repute_types::{Timestamp, shell};
 
 use super::Finding;
 use super::mailbox::{LATE, RENEW};
+use super::words::{counted, listed};
 
 /// Mail of one day to one receiver, by the end of the names of its hosts: `google.com`.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -208,7 +209,7 @@ pub fn certificate(name: &str, found: &Result<OwnCertificate, String>, now: Time
         Finding::fail(
             id,
             name,
-            format!("{of} expires in {} hours: then clients refuse to log in", left.as_secs() / 3600),
+            format!("{of} expires in {}: then clients refuse to log in", counted(left.as_secs() / 3600, "hour")),
         )
         .fix("renew it now, and see why that is not done by itself")
     } else if let Some((what, cure)) = &found.remark {
@@ -225,15 +226,19 @@ pub fn v6_whole(ip: IpAddr, failing: &[&str], unknown: &[&str]) -> Finding {
     let id = "ip.v6.complete";
     let finding = match (failing, unknown) {
         ([], []) => Finding::pass(id, ip, format!("{ip} has all that an IPv4 address has")),
-        ([], [first, ..]) => {
-            Finding::unknown(id, ip, format!("whether {ip} is set up whole"), &format!("{first} is not known"))
-        }
+        ([], [_, ..]) => Finding::unknown(
+            id,
+            ip,
+            format!("whether {ip} is set up whole"),
+            &format!("{} {} not known", listed(unknown), if unknown.len() == 1 { "is" } else { "are" }),
+        ),
         ([first, ..], _) => Finding::fail(
             id,
             ip,
             format!(
-                "mail leaves from {ip} too, and it is not set up whole: {} fails, for which Gmail refuses IPv6",
-                failing.join(", ")
+                "mail leaves from {ip} too, and it is not set up whole: {} {}, for which Gmail refuses IPv6",
+                listed(failing),
+                if failing.len() == 1 { "fails" } else { "fail" }
             ),
         )
         .fix(format!("put that right, or take {ip} out of [[egress]]: IPv4 alone reaches everybody"))
@@ -310,6 +315,9 @@ mod tests {
         let ip: IpAddr = "2001:db8::1".parse().unwrap();
         assert_eq!(v6_whole(ip, &[], &[]).outcome, Outcome::Pass);
         assert_eq!(v6_whole(ip, &["name.ptr.exists"], &[]).outcome, Outcome::Fail);
+        let says = |failing: &[&str]| v6_whole(ip, failing, &[]).verdict;
+        assert!(says(&["name.ptr.exists"]).contains("whole: name.ptr.exists fails, for"));
+        assert!(says(&["name.ptr.exists", "bl.ip6"]).contains("whole: name.ptr.exists and bl.ip6 fail, for"));
         assert_eq!(v6_whole(ip, &[], &["bl.ip6"]).outcome, Outcome::Unknown);
     }
 }

@@ -1,10 +1,14 @@
 //! Before the rules: that our names are the same at every authoritative server, that their
 //! answers live long enough and not too long, and that our own resolver can be believed.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 use std::time::Duration;
 
+use repute_types::Domain;
+
 use super::Finding;
+use super::words::listed;
 use crate::dnsbl::Health;
 use crate::lookup::Answer;
 
@@ -24,6 +28,8 @@ pub enum Said {
 pub struct Published {
     /// The name and the type: `example.com TXT`.
     pub what: String,
+    /// The zone that the name is in; empty where it is not known.
+    pub zone: String,
     /// Each server by its name.
     pub said: Vec<(String, Said)>,
     /// The servers could not be found out; why.
@@ -48,18 +54,68 @@ pub fn same(record: &Published) -> Finding {
             .fix("wait until the servers have the same zone, or correct the one that is behind");
     }
     for (server, said) in &record.said {
-        if let Said::Lame(why) = said {
-            let verdict = format!("{server} is a name server of {what} and does not serve it ({why})");
-            return Finding::fail(id, what, verdict)
-                .fix(format!("set {server} up for the zone, or take its NS record out"));
-        }
-    }
-    for (server, said) in &record.said {
         if let Said::Silent(why) = said {
             return Finding::unknown(id, what, format!("what {server} says about {what}"), why);
         }
     }
-    Finding::pass(id, what, format!("{what} is the same at all {} servers", record.said.len()))
+    match answered.len() {
+        0 => Finding::unknown(id, what, format!("what {what} is"), "no name server of its zone serves it"),
+        1 => Finding::pass(id, what, format!("{what} stands at its only server that answers")),
+        n => Finding::pass(id, what, format!("{what} is the same at all {n} servers")),
+    }
+}
+
+/// Each name server of our zones: whether it serves what it is named for. One that does not is one fault, however many records
+/// are asked of it in vain; whether the others agree about those, [`same`] says.
+pub fn serves(records: &[(Published, Option<Domain>)]) -> Vec<Finding> {
+    let mut servers = BTreeMap::<&str, Served<'_>>::new();
+    for (record, domain) in records {
+        for (server, said) in &record.said {
+            let of = servers.entry(server).or_default();
+            of.domains.insert(domain.as_ref());
+            match said {
+                Said::Lame(why) => drop(of.not.entry(&record.zone).or_insert(why)),
+                Said::Answered(..) => of.answers = true,
+                Said::Silent(_) => {}
+            }
+        }
+    }
+    servers.into_iter().filter_map(|(server, of)| of.judged(server)).collect()
+}
+
+/// What a name server did with our questions.
+#[derive(Default)]
+struct Served<'a> {
+    /// Zones that it does not serve, and how it says so.
+    not: BTreeMap<&'a str, &'a str>,
+    answers: bool,
+    /// Whose records were asked for.
+    domains: BTreeSet<Option<&'a Domain>>,
+}
+
+impl Served<'_> {
+    /// `None` where it did not answer at all: then nothing is known of it.
+    fn judged(self, server: &str) -> Option<Finding> {
+        let id = "dns.authoritative";
+        let finding = match self.not.values().next() {
+            None if !self.answers => return None,
+            None => Finding::pass(id, server, format!("{server} serves our zones")),
+            Some(why) => {
+                let zones: Vec<&str> = self.not.keys().copied().collect();
+                let (zones, them) = (listed(&zones), if zones.len() == 1 { "it" } else { "them" });
+                Finding::fail(
+                    id,
+                    server,
+                    format!("{server} is a name server of {zones} and does not serve {them} ({why})"),
+                )
+                .fix(format!("set {server} up for {zones}, or take its NS record out"))
+            }
+        };
+        Some(match self.domains.into_iter().collect::<Vec<_>>().as_slice() {
+            [Some(domain)] => finding.for_domain(domain),
+            _ => finding,
+        })
+    }
 }
 
 fn short(text: &str) -> String {
@@ -141,7 +197,7 @@ mod tests {
 
     fn published(said: &[(&str, Said)]) -> Published {
         let said = said.iter().map(|(server, said)| ((*server).to_owned(), said.clone())).collect();
-        Published { what: "example.com TXT".into(), said, unknown: None }
+        Published { what: "example.com TXT".into(), zone: "example.com".into(), said, unknown: None }
     }
 
     fn texts(list: &[&str], seconds: u64) -> Said {
@@ -159,7 +215,28 @@ mod tests {
         check(texts(&["other", "old"], 300), Outcome::Fail);
         check(Said::Answered(Answer::NoName, Duration::ZERO), Outcome::Fail);
         check(Said::Silent("no answer in time".into()), Outcome::Unknown);
-        check(Said::Lame("Query Refused".into()), Outcome::Fail);
+        check(Said::Lame("Query Refused".into()), Outcome::Pass);
+        let refused = published(&[("ns1", Said::Lame("Query Refused".into()))]);
+        assert_eq!(same(&refused).outcome, Outcome::Unknown);
+    }
+
+    /// It was a failure for each record, and an incident for each.
+    #[test]
+    fn a_server_that_serves_nothing_is_one_fault() {
+        let lame = || Said::Lame("Query Refused".into());
+        let of = |zone: &str, second: Said| {
+            let record = published(&[("ns1", texts(&["x"], 300)), ("ns2", second)]);
+            (Published { zone: zone.to_owned(), ..record }, Domain::parse(zone).ok())
+        };
+        let found = serves(&[of("example.com", lame()), of("example.com", lame()), of("example.net", lame())]);
+        let lines: Vec<&str> = found.iter().map(|finding| finding.verdict.as_str()).collect();
+        let both = "ns2 is a name server of example.com and example.net and does not serve them (Query Refused)";
+        assert_eq!(lines, ["ns1 serves our zones", both]);
+        assert!(found.iter().all(|finding| finding.domain.is_none()), "it is about both domains");
+        let one = serves(&[of("example.com", lame()), of("example.com", Said::Silent("no answer in time".into()))]);
+        assert_eq!(one[1].verdict, "ns2 is a name server of example.com and does not serve it (Query Refused)");
+        assert_eq!(one[1].domain, Domain::parse("example.com").ok());
+        assert_eq!(serves(&[of("example.com", Said::Silent("no answer in time".into()))]).len(), 1, "ns2 is not known");
     }
 
     #[test]

@@ -4,6 +4,7 @@ use std::net::IpAddr;
 use std::time::Duration;
 
 use super::Finding;
+use super::words::counted;
 use crate::names::generic;
 
 #[derive(Clone, Debug)]
@@ -77,7 +78,7 @@ fn unchanged(facts: &Facts) -> String {
 fn ago_text(ago: Duration) -> String {
     match ago.as_secs() / 3600 {
         0 => "a moment ago".into(),
-        1..48 => format!("{} hours ago", ago.as_secs() / 3600),
+        1..48 => format!("{} ago", counted(ago.as_secs() / 3600, "hour")),
         hours => format!("{} days ago", hours / 24),
     }
 }

@@ -6,6 +6,7 @@ use repute_types::{Domain, Timestamp};
 
 use super::Finding;
 use super::dkim::KeyRecord;
+use super::words::counted;
 
 /// A DKIM-Signature field as our signer made it for a probe.
 #[derive(Clone, Debug)]
@@ -156,7 +157,9 @@ pub fn age(domain: &Domain, selector: &str, since: Option<Timestamp>, now: Times
             ),
         )
         .fix(format!("make a new one and take this one out when its mail is done: repute domain add {domain}")),
-        Some(age) => Finding::pass(id, about, format!("the key {selector} is {} days old", age.as_secs() / 86_400)),
+        Some(age) => {
+            Finding::pass(id, about, format!("the key {selector} is {} old", counted(age.as_secs() / 86_400, "day")))
+        }
     };
     finding.for_domain(domain)
 }

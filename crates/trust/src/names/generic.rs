@@ -69,7 +69,7 @@ fn spells_address(name: &str, ip: IpAddr) -> Option<Sign> {
     let IpAddr::V4(v4) = ip.to_canonical() else {
         let nibbles: String = reversed(ip).split('.').rev().collect();
         let plain: String = name.chars().filter(char::is_ascii_hexdigit).collect();
-        return plain.contains(&nibbles).then(spelt);
+        return (plain.contains(&nibbles) || name.split('.').any(|label| is_written_in(label, ip))).then(spelt);
     };
     let numbers: Vec<u32> = name
         .split(|c: char| !c.is_ascii_digit())
@@ -82,6 +82,14 @@ fn spells_address(name: &str, ip: IpAddr) -> Option<Sign> {
     let padded: String = v4.octets().iter().map(|o| format!("{o:03}")).collect();
     let hex: String = v4.octets().iter().map(|o| format!("{o:02x}")).collect();
     (stands || name.contains(&padded) || name.contains(&hex)).then(spelt)
+}
+
+/// An IPv6 address as it is usually written, with dashes for its colons: `2001-db8--1`, `host-2001-0db8-0-0-0-0-0-1`.
+fn is_written_in(label: &str, ip: IpAddr) -> bool {
+    let starts = || std::iter::once(0).chain(label.match_indices('-').map(|(at, _)| at + 1));
+    let ends = || label.match_indices('-').map(|(at, _)| at).chain([label.len()]);
+    let within = starts().flat_map(|from| ends().filter_map(move |to| label.get(from..to)));
+    within.filter_map(|part| part.replace('-', ":").parse::<IpAddr>().ok()).any(|written| written == ip)
 }
 
 fn spelt() -> Sign {

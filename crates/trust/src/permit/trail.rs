@@ -45,7 +45,7 @@ pub enum Standing {
 /// How a standing turned.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Turn {
-    /// It was good or not known, and is bad.
+    /// It was good or not known, and is bad; or it was told with another failure, and is one of its own now.
     Failed,
     /// It was bad and is good.
     Recovered,
@@ -59,6 +59,8 @@ pub struct Trail {
     pub since: Timestamp,
     /// When a definite answer first contradicted it.
     pub doubt: Option<Timestamp>,
+    /// It is bad, was told with another failure, and was first found bad without that one then.
+    pub alone: Option<Timestamp>,
     /// A warning: good for the permit, and some trust lost.
     pub warns: bool,
     /// What the last definite answer said; until there is one, why there is none.
@@ -75,6 +77,7 @@ impl Trail {
             standing: None,
             since: at,
             doubt: None,
+            alone: None,
             warns: false,
             verdict: String::new(),
             cure: String::new(),
@@ -99,6 +102,10 @@ impl Trail {
             Outcome::Pass | Outcome::Warn => Standing::Good,
             Outcome::Fail => Standing::Bad,
         };
+        if self.is_bad() && heard == Standing::Bad && self.follows.is_some() && finding.follows.is_none() {
+            return self.come_to_light(finding, at);
+        }
+        self.alone = None;
         if self.standing == Some(heard) {
             self.doubt = None;
             self.keep(finding);
@@ -118,6 +125,19 @@ impl Trail {
             self.keep(finding);
         }
         None
+    }
+
+    /// It was told with another failure, which is mended, and it stays: that is a failure of its own. As any other it takes two
+    /// answers, since what is mended at one server may not be at the next.
+    fn come_to_light(&mut self, finding: &Finding, at: Timestamp) -> Option<Turn> {
+        self.doubt = None;
+        let first = *self.alone.get_or_insert(at);
+        if at.since(first) < CONFIRM_AFTER {
+            return None;
+        }
+        self.alone = None;
+        self.keep(finding);
+        Some(Turn::Failed)
     }
 
     fn turn(&mut self, to: Standing, finding: &Finding, at: Timestamp) -> Option<Turn> {

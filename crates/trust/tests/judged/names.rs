@@ -210,6 +210,9 @@ fn names_that_look_machine_made() {
     reverse("dsl.dynamic8510023760.ttnet.net.tr", own, &["RDNS_DYNAMIC"], 98);
     reverse("10.17.42.125.isp.net", own, &["RDNS_DYNAMIC", "spells"], 98);
     reverse("20010db8000000000000000000000010.isp.net", "2001:db8::10", &["spells"], 0);
+    reverse("2001-db8--10.isp.net", "2001:db8::10", &["spells"], 0);
+    reverse("host-2001-0db8-0-0-0-0-0-10-static.isp.net", "2001:db8::10", &["HFILTER_HOSTNAME_2", "spells"], 100);
+    reverse("2001-db8--1.isp.net", "2001:db8::10", &[], 0);
 }
 
 #[test]

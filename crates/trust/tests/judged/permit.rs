@@ -131,6 +131,33 @@ fn one_good_run_permits_and_nothing_is_permitted_before() {
     check(&permits, B, "other.test", T0, "permitted");
 }
 
+/// It was told with a failure that is mended, and nobody ever heard of it.
+#[test]
+fn what_another_failure_hid_is_told_when_it_stays() {
+    let (lead, hidden) = ("name.ptr.exists", "name.fcrdns");
+    let of = |id, outcome| finding(id, outcome, A, "example.com");
+    let follows = || of(hidden, Outcome::Fail).follows(lead);
+    let mut permits = permits();
+    let mut seen = |findings: &[Finding], at| observe(&mut permits, findings, T0 + secs(at));
+    let both = [of(lead, Outcome::Fail), follows()];
+    assert!(seen(&both, 0).is_empty());
+    assert_eq!(seen(&both, 10).len(), 2);
+    let alone = [of(lead, Outcome::Pass), of(hidden, Outcome::Fail)];
+    assert!(seen(&alone, 20).is_empty(), "one answer is none");
+    let told = seen(&alone, 30);
+    assert_eq!(told, [(lead.to_owned(), Some(Turn::Recovered)), (hidden.to_owned(), Some(Turn::Failed))]);
+    assert!(seen(&alone, 40).is_empty(), "it is told once");
+    // What goes with the other failure was never one of its own.
+    let mut permits = self::permits();
+    let mut seen = |findings: &[Finding], at| observe(&mut permits, findings, T0 + secs(at));
+    seen(&both, 0);
+    seen(&both, 10);
+    let well = [of(lead, Outcome::Pass), of(hidden, Outcome::Pass)];
+    seen(&alone, 20);
+    assert_eq!(seen(&well, 25), [(lead.to_owned(), Some(Turn::Recovered))], "one good answer is none");
+    assert_eq!(seen(&well, 35), [(hidden.to_owned(), Some(Turn::Recovered))]);
+}
+
 #[test]
 fn what_is_unknown_proves_nothing_and_takes_nothing() {
     let mut permits = permits();

@@ -101,6 +101,57 @@ fn only_permanent_replies_about_the_recipient_suppress() {
     assert_eq!(classify(&never, None).action, Action::Suppress);
 }
 
+/// What is not there, or closed, is the sender's account, a name, a directory: each of these took a recipient off the list.
+#[test]
+fn what_is_said_of_something_else_suppresses_nobody() {
+    let replies = [
+        "550 5.1.1 Sorry, you are not allowed to send to this address",
+        "550 5.1.1 sorry, your mail server is not welcome here",
+        "550 5.1.1 Recipient address rejected: Access denied",
+        "550 5.2.1 mailbox temporarily disabled",
+        "550 account temporarily inactive",
+        "550 Sender account disabled",
+        "550 From address: no such user",
+        "550 Domain example.com does not exist",
+        "550 The host mail.example.com does not exist in DNS",
+        "550 MX record of news@example.com does not exist",
+        "550 5.1.1 LDAP server unavailable",
+        "550 5.1.3 Bad recipient address syntax in header To",
+        "550 Client mail.example.com does not exist",
+        "550 5.1.10 Sender domain has no MX",
+        "550 This account is disabled for outgoing mail, relay.example.com",
+        "550 5.7.1 Your account is disabled",
+        "550 Too many invalid recipient attempts from your IP",
+        "550 5.1.1 HELO name rejected",
+        "550 5.1.1 Message refused by content filter",
+        "550 5.1.8 <news@example.com>... no such user in MAIL FROM domain",
+        "535 5.7.8 Error: authentication failed: user not found",
+        "535 5.7.8 Error: authentication failed: account disabled",
+        "521 mx.example.net access denied to mail.example.com",
+        "550 Message rejected: invalid recipient header",
+        "521 5.7.1 Service refused, your host is not allowed here",
+    ];
+    let wrong = replies.iter().filter(|reply| classify(&parse_pasted(reply).unwrap().reply, None).suppresses());
+    assert_eq!(wrong.collect::<Vec<_>>(), Vec::<&&str>::new());
+}
+
+/// From a reply that says that our address is at fault follows that mail takes another way.
+#[test]
+fn what_a_reply_says_of_something_else_is_no_fault_of_our_address() {
+    for reply in [
+        "553 Reverse-path <news@example.com> rejected",
+        "553 5.1.7 Bad reverse-path syntax",
+        "550 this host does not take reversed routes",
+        "421 4.4.2 timed out while waiting for EHLO",
+        "550 5.1.6 your server has moved to a bad neighbourhood",
+        "553 Message filtered. Refer to the Troubleshooting page at http://www.symanteccloud.com/troubleshooting (#5.7.1)",
+    ] {
+        let found = classify(&parse_pasted(reply).unwrap().reply, None);
+        let moves = found.fault == Fault::Address && matches!(found.action, Action::HoldAddress | Action::UseIpv4);
+        assert!(!moves && !found.suppresses(), "{reply}: {} ({})", found.class, found.rule);
+    }
+}
+
 #[test]
 fn a_rule_of_one_receiver_is_not_another_s() {
     let reply = parse_pasted("550 5.7.30 REQUIRETLS support required").unwrap().reply;
