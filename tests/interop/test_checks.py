@@ -55,6 +55,29 @@ def test_unbound_as_resolver_is_believed_where_it_validates(case):
     assert found["dnssec.own"][0][0] == "fail", found
 
 
+class Expired(Internet):
+    """Its signatures ended long ago, of all records."""
+
+    def _sign(self, zone):
+        when = ["-P", "-s", "20250101000000", "-e", "20250201000000"] if zone == "expired.example" else []
+        name = self._file(zone)
+        self.case.run(["dnssec-signzone", "-S", "-z", *when, "-o", zone, "-f", f"{name}.signed", name], cwd=self.folder)
+
+
+@needs_room
+@needs("named", "dnssec-keygen", "dnssec-signzone", "unbound")
+def test_a_zone_whose_signatures_ended_is_told_though_a_resolver_that_validates_says_nothing_of_it(case):
+    """Each check of it was not known, and the domain was gone for receivers. A domain beneath it is as well."""
+    net = Expired(case, signed={"expired.example": f'mail IN A {room.SENDER}\n@ IN MX 10 mail\n@ IN TXT "v=spf1 -all"\n'})
+    own = f'[resolver]\nresolver = "own"\nroots = ["{TLD}"]\ntrust_anchor = "{net.anchor}"\ntimeout = "2s"\n'
+    for servers in (own, net.unbound()):
+        for domain in ("expired.example", "news.expired.example"):
+            found, code = check(case, servers, "--only", "dnssec.own,spf.exists", domain=domain)
+            outcome, verdict = found["dnssec.own"][0]
+            assert outcome == "fail" and verdict.startswith("the signatures of expired.example ended at 2025-02-01T00:00:00"), found
+            assert found["spf.exists"][0][0] == "unknown" and code == 2, found
+
+
 @needs_room
 @needs("named", "rbldnsd")
 def test_lists_that_answer_refuse_wildcard_and_are_empty(case):

@@ -165,6 +165,33 @@ fn collect(items: Vec<Data>) -> Answer {
     }
 }
 
+/// The servers of a zone as the zone above it names them: of one whose signatures are broken a resolver that validates
+/// tells nothing, not even who serves it.
+async fn delegated(questions: &Questions, apex: &Domain) -> Vec<IpAddr> {
+    let Some(above) = apex.parent() else { return Vec::new() };
+    let Ok(above) = servers(questions, &above).await else { return Vec::new() };
+    for ip in above.servers.into_iter().filter_map(|(_, ip)| ip) {
+        let ServerSaid::Answered(Lookup::Found(found)) = questions.server(ip, apex, Kind::Ns).await else { continue };
+        let glue = found.items.iter().filter_map(|data| match data {
+            Data::V4(ip) => Some(IpAddr::V4(*ip)),
+            Data::V6(ip) => Some(IpAddr::V6(*ip)),
+            _ => None,
+        });
+        let glue: Vec<IpAddr> = glue.take(SERVERS_MOST).collect();
+        if !glue.is_empty() {
+            return glue;
+        }
+        let names =
+            found.items.into_iter().filter_map(|data| if let Data::Name(name) = data { Some(name) } else { None });
+        let mut addresses = Vec::new();
+        for name in names.take(SERVERS_MOST) {
+            addresses.extend(located(questions, &name).await.ok().flatten());
+        }
+        return addresses;
+    }
+    Vec::new()
+}
+
 /// What the servers of a zone say about its signature.
 pub(crate) struct Ends {
     /// One of them answered about the zone.
@@ -174,8 +201,11 @@ pub(crate) struct Ends {
 }
 
 pub(crate) async fn signature_ends(questions: &Questions, apex: &Domain) -> Ends {
-    let servers = servers(questions, apex).await.map_or_else(|_| Vec::new(), |zone| zone.servers);
-    let asking = servers.into_iter().filter_map(|(_, ip)| ip).map(|ip| {
+    let addresses = match servers(questions, apex).await {
+        Ok(zone) => zone.servers.into_iter().filter_map(|(_, ip)| ip).collect(),
+        Err(_) => delegated(questions, apex).await,
+    };
+    let asking = addresses.into_iter().map(|ip| {
         let (questions, apex) = (questions.clone(), apex.clone());
         async move {
             let said = questions.server(ip, &apex, Kind::Rrsig).await;

@@ -181,12 +181,28 @@ fn judge(reply: &Message, name: &Name, kind: RecordType) -> Said {
     match code {
         ResponseCode::Refused | ResponseCode::NotAuth => return Said::Lame(code.to_string()),
         ResponseCode::NoError | ResponseCode::NXDomain if !reply.metadata.authoritative => {
+            if let Some(below) = delegation(reply, name).filter(|_| kind == RecordType::NS) {
+                return Said::Answered(Lookup::Found(below));
+            }
             return Said::Lame(format!("it answers without authority for {name}"));
         }
         ResponseCode::NoError | ResponseCode::NXDomain => {}
         other => return Said::Answered(Lookup::Failure(other.to_string())),
     }
     Said::Answered(answer(reply, kind, code))
+}
+
+/// The servers of a zone as the one above it names them, with the addresses that come along; `None` where the reply is about
+/// another.
+fn delegation(reply: &Message, zone: &Name) -> Option<Records<Data>> {
+    let servers: Vec<&Record> =
+        reply.authorities.iter().filter(|r| r.record_type() == RecordType::NS && r.name == *zone).collect();
+    let ttl = servers.iter().map(|r| r.ttl).min()?;
+    let is_named = |r: &&Record| servers.iter().any(|s| matches!(&s.data, RData::NS(name) if name.0 == r.name));
+    let is_address = |r: &&Record| matches!(r.data, RData::A(_) | RData::AAAA(_));
+    let glue = reply.additionals.iter().filter(is_address).filter(is_named);
+    let items = servers.iter().copied().chain(glue).filter_map(|r| data_of(&r.data)).collect();
+    Some(Records { items, authentic: false, ttl: Duration::from_secs(ttl.into()) })
 }
 
 fn answer(reply: &Message, kind: RecordType, code: ResponseCode) -> Lookup<Data> {

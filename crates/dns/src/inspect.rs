@@ -89,7 +89,8 @@ pub trait Inspect: Resolver {
     /// Through the resolver, as receivers see it.
     fn records<'a>(&'a self, name: &'a Domain, kind: Kind) -> BoxFuture<'a, Lookup<Data>>;
 
-    /// What this one server has, not cached.
+    /// What this one server has, not cached. For `NS` a server of the zone above says too to whom it delegates, with the
+    /// addresses that it has of them.
     fn ask<'a>(&'a self, server: IpAddr, name: &'a Domain, kind: Kind) -> BoxFuture<'a, Said>;
 }
 

@@ -17,7 +17,7 @@ use super::mailboxes::mx_hosts;
 use crate::questions::{Questions, all};
 use crate::run::Run;
 use crate::web;
-use crate::zones;
+use crate::zones::{self, Ends};
 
 pub(crate) async fn check(run: Run, sending: Sending) -> Vec<Finding> {
     let domain = &sending.name;
@@ -106,20 +106,22 @@ async fn signing(questions: &Questions, domain: &Domain) -> Option<(Domain, Sign
             Lookup::NoData { .. } | Lookup::NoName { .. } => at = at.parent().filter(|up| up.as_str().contains('.'))?,
         }
     };
-    let ds = match questions.records(&apex, Kind::Ds).await {
-        Lookup::Found(found) => !found.items.is_empty(),
-        Lookup::NoData { .. } | Lookup::NoName { .. } => false,
-        Lookup::Failure(why) | Lookup::NoAnswer(why) | Lookup::NotAsked(why) => {
-            return Some((apex, Signing::Unknown(why)));
-        }
+    let (apex, soa, ds) = match (is_delegated_signed(questions, &apex).await, soa) {
+        (Ok(ds), Ok(authentic)) => (apex, Ok(authentic), ds),
+        (Err(why), Ok(_)) => return Some((apex, Signing::Unknown(why))),
+        // It may be the zone above whose signatures are broken.
+        (ds, Err(why)) if ds != Ok(true) => match broken_above(questions, &apex).await {
+            Some(zone) => (zone, Err(why), true),
+            None => return Some((apex, Signing::Unknown(why))),
+        },
+        (_, Err(why)) => (apex, Err(why), true),
     };
     let found = match (ds, soa) {
-        (false, Ok(_)) => Signing::Unsigned,
-        (false, Err(why)) => Signing::Unknown(why),
+        (false, _) => Signing::Unsigned,
         // Its own servers answer, and our resolver does not take their answer.
-        (true, Err(why)) => match zones::signature_ends(questions, &apex).await.answered {
-            true => Signing::Bogus(why),
-            false => Signing::Unknown(why),
+        (true, Err(why)) => match zones::signature_ends(questions, &apex).await {
+            Ends { answered: false, .. } => Signing::Unknown(why),
+            Ends { until, .. } => Signing::Bogus { why, until: until.map(|seconds| Timestamp(seconds * 1000)) },
         },
         (true, Ok(authentic)) => {
             let valid =
@@ -129,6 +131,28 @@ async fn signing(questions: &Questions, domain: &Domain) -> Option<(Domain, Sign
         }
     };
     Some((apex, found))
+}
+
+/// Whether the zone above says that this one is signed.
+async fn is_delegated_signed(questions: &Questions, zone: &Domain) -> Result<bool, String> {
+    match questions.records(zone, Kind::Ds).await {
+        Lookup::Found(found) => Ok(!found.items.is_empty()),
+        Lookup::NoData { .. } | Lookup::NoName { .. } => Ok(false),
+        Lookup::Failure(why) | Lookup::NoAnswer(why) | Lookup::NotAsked(why) => Err(why),
+    }
+}
+
+/// The nearest signed zone above a name, where our resolver does not take its answers either.
+async fn broken_above(questions: &Questions, name: &Domain) -> Option<Domain> {
+    let mut at = name.parent();
+    while let Some(zone) = at.filter(|zone| zone.as_str().contains('.')) {
+        if is_delegated_signed(questions, &zone).await == Ok(true) {
+            let soa = questions.records(&zone, Kind::Soa).await;
+            return matches!(soa, Lookup::Failure(_) | Lookup::NoAnswer(_)).then_some(zone);
+        }
+        at = zone.parent();
+    }
+    None
 }
 
 /// A zone that is signed for long, and looked up by everybody.

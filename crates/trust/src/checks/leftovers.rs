@@ -153,8 +153,11 @@ pub enum Signing {
         valid: Option<bool>,
         until: Option<Timestamp>,
     },
-    /// The answer is forged or its signatures are broken.
-    Bogus(String),
+    /// The answer is forged or its signatures are broken. `until`: as above.
+    Bogus {
+        why: String,
+        until: Option<Timestamp>,
+    },
     Unknown(String),
 }
 
@@ -165,14 +168,15 @@ pub fn signed(sending: Option<&Domain>, zone: &Domain, found: &Signing, now: Tim
     let id = "dnssec.own";
     let finding = match found {
         Signing::Unknown(why) => Finding::unknown(id, zone, format!("whether {zone} is signed"), why),
-        Signing::Bogus(why) => Finding::fail(
-            id,
-            zone,
-            format!(
-                "the signatures of {zone} are broken ({why}): for every resolver that validates, the domain is gone"
-            ),
-        )
-        .fix(format!("sign {zone} anew, or have its registrar take the DS record out")),
+        Signing::Bogus { why, until } => {
+            let gone = "for every resolver that validates, the domain is gone";
+            let verdict = match until.filter(|until| *until <= now) {
+                Some(until) => format!("the signatures of {zone} ended at {until}: {gone}"),
+                None => format!("the signatures of {zone} are broken ({why}): {gone}"),
+            };
+            Finding::fail(id, zone, verdict)
+                .fix(format!("sign {zone} anew, or have its registrar take the DS record out"))
+        }
         // Nobody counts it against mail; DANE and MTA-STS are safer with it.
         Signing::Unsigned => Finding::pass(id, zone, format!("{zone} is not signed (DNSSEC)"))
             .fix(format!("have {zone} signed where its DNS is hosted, and the DS record put in by its registrar")),
@@ -293,7 +297,7 @@ mod tests {
         assert_eq!(outcome(signing(None, until(-1))), Fail);
         assert_eq!(outcome(signing(None, until(9))), Unknown);
         assert_eq!(outcome(signing(Some(false), None)), Unknown);
-        assert_eq!(outcome(Signing::Bogus("x".into())), Fail);
+        assert_eq!(outcome(Signing::Bogus { why: "x".into(), until: None }), Fail);
         assert_eq!(outcome(Signing::Unknown("x".into())), Unknown);
     }
 
