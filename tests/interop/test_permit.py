@@ -69,7 +69,7 @@ POOL = {room.SENDER: "mail.sender.example", room.STRANGER: "two.sender.example"}
 EGRESSES = "".join(f'[[egress]]\naddress = "{a}"\nehlo = "{n}"\npool = "shop"\n\n' for a, n in POOL.items()) + f'[[egress]]\naddress = "{room.PUBLIC}"\n'
 
 
-def pooled(case):
+def pooled(case, domains=(), main=""):
     """sender.example leaves from two addresses of a pool; the third one of this server is not for it, and has no names."""
     repute = Repute(case, local=True, more=EGRESSES, start=False)
     repute.file.write_text(repute.file.read_text().replace('name = "sender.example"\n', 'name = "sender.example"\npool = "shop"\n', 1))
@@ -78,8 +78,9 @@ def pooled(case):
     assert spf == [f"v=spf1 ip4:{room.SENDER} ip4:{room.STRANGER} ~all"], spf
     ours = "".join(f"{name}. IN A {address}\n" for address, name in POOL.items())
     ours += "".join(zone_line(r) for r in repute.records) + f'@ IN TXT "{spf[0]}"\n@ IN MX 10 mail\n_dmarc IN TXT "v=DMARC1; p=none"\n'
-    bind.Bind(case, bind.names({"sender.example": ours, "receiver.example": receiver.RECORDS}, {**POOL, room.RECEIVER: receiver.NAME}))
-    there = receiver.Mailbox(case)
+    theirs = {domain: f"@ IN MX 10 {receiver.NAME}.\n" for domain in domains}
+    bind.Bind(case, bind.names({"sender.example": ours, "receiver.example": receiver.RECORDS, **theirs}, {**POOL, room.RECEIVER: receiver.NAME}))
+    there = receiver.Mailbox(case, domains, main=main)
     repute.start()
     return repute, there
 
@@ -101,9 +102,9 @@ def until(repute, wanted, patience=120):
     raise AssertionError(f"not {wanted} after {patience} s: {words(repute)}")
 
 
-def send(repute):
+def send(repute, to="box@receiver.example"):
     with Raw("127.0.0.1", repute.port) as client:
-        assert client.message("app@sender.example", ["box@receiver.example"], content())[0] == 250
+        assert client.message("app@sender.example", [to], content())[0] == 250
 
 
 def came_from(message):
@@ -134,6 +135,30 @@ def test_mail_moves_within_its_pool_and_not_out_of_it(case):
     reload(case, good.replace("( 1 60", "( 4 60"))
     until(repute, {address: "permitted" for address in POOL})
     assert came_from(there.wait(3, 60)[2]) in POOL
+
+
+@needs_room
+@needs("named", "postfix")
+def test_mail_goes_around_an_address_that_a_receiver_lists_itself(case):
+    """Postfix refuses one of two addresses of the pool by a list of its own: what it refused comes from the other, and nothing is bounced."""
+    listed = case.folder / "listed"
+    listed.write_text(f"{room.SENDER} 554 5.7.1 Service unavailable; Client host [{room.SENDER}] blocked using bl.receiver.example\n")
+    domains = [f"d{n}.example" for n in range(8)]
+    repute, there = pooled(case, domains, f"smtpd_client_restrictions = check_client_access texthash:{listed}\n")
+    until(repute, {address: "permitted" for address in POOL}, 60)
+    for domain in domains:
+        send(repute, f"box@{domain}")
+    taken = there.wait(len(domains), 60)
+    assert {came_from(message) for message in taken} == {room.STRANGER}, taken
+    refused = [domain for domain in domains if "blocked using bl.receiver.example" in repute.command("why", f"box@{domain}")]
+    assert refused and repute.json("queue", "list", ok=None)["rows"] == [], refused
+    [around] = repute.json("status")["unwelcome"]
+    assert (around["address"], around["receiver"]) == (room.SENDER, receiver.NAME), around
+    assert f"{receiver.NAME} refused {room.SENDER}: mail to it leaves from elsewhere" in repute.command("status")
+    # The next one does not try.
+    send(repute, f"box@{refused[0]}")
+    there.wait(len(domains) + 1, 60)
+    assert repute.command("why", f"box@{refused[0]}").count("blocked using") == 1
 
 
 @needs_room
