@@ -138,10 +138,9 @@ fn a_server_that_is_behind_or_lame_is_named() {
     stage.second.zones().remove_zone("com").unwrap();
     let run = stage.check(&["--only", "dns.authoritative"]);
     let words = run.out.split_whitespace().collect::<Vec<_>>().join(" ");
-    let lame = "ns2.example.com is a name server of _dmarc.example.com TXT and does not serve it (Query Refused)";
+    let lame = "ns2.example.com is a name server of example.com and does not serve it (Query Refused)";
     assert!(words.contains(lame), "{}", run.out);
     assert_eq!(words.matches("does not serve it").count(), 1, "the same is told once: {}", run.out);
-    assert!(words.contains("and 5 more like it"), "{}", run.out);
 }
 
 #[test]

@@ -134,8 +134,11 @@ async fn an_accounts_token_does_not_see_what_all_accounts_share() {
     let status = async |who| world.ask("GET /v1/status", &[who], b"").await.json();
     assert_eq!(status(OPERATOR).await["queued"].as_u64(), Some(2));
     for who in [SHOP, READER] {
-        let expected =
-            json!({"queued": null, "barred": null, "sessions": null, "sites": [], "warm_up": [], "circuits": []});
+        let nothing = json!({"queued": null, "barred": null, "sessions": null, "circuits": []});
+        let expected = ["sites", "warm_up", "unwelcome"].into_iter().fold(nothing, |mut all, name| {
+            all[name] = json!([]);
+            all
+        });
         assert_eq!(status(who).await, expected);
     }
     world.end().await;
