@@ -28,6 +28,8 @@ struct Course {
     route: Arc<Route>,
     way: Way,
     egress: Arc<Egress>,
+    /// The first way that the flow may take: the way of this course too, unless the receiver refuses its address.
+    preferred: Way,
 }
 
 impl Course {
@@ -68,17 +70,16 @@ async fn is_answered(works: &Works, flow: &Flow) -> bool {
             return true;
         }
     };
-    let preferred = way;
-    let course = around(works, &settings, flow, Course { route, way, egress }).await;
+    let course = around(works, &settings, flow, Course { route, way, egress, preferred: way }).await;
     let beside = beside(works, &settings, flow, &course).await;
-    takes_effect(works, &settings, flow, preferred, course, beside)
+    takes_effect(works, &settings, flow, course, beside)
 }
 
 /// Where the receiver refuses the address of the preferred way: the next way whose address it does not, if that has a route.
 async fn around(works: &Works, settings: &Settings, flow: &Flow, course: Course) -> Course {
     match works.way_to(settings, flow, &course.route.site) {
         Some((way, egress)) if way != course.way => match resolve(works, settings, flow, &egress).await {
-            Ok(route) => Course { route, way, egress },
+            Ok(route) => Course { route, way, egress, ..course },
             Err(_) => course,
         },
         _ => course,
@@ -86,14 +87,7 @@ async fn around(works: &Works, settings: &Settings, flow: &Flow, course: Course)
 }
 
 /// In one touch of the queue: a session must not start before its lane is known here.
-fn takes_effect(
-    works: &Works,
-    by: &Arc<Settings>,
-    flow: &Flow,
-    preferred: Way,
-    course: Course,
-    beside: Option<Course>,
-) -> bool {
+fn takes_effect(works: &Works, by: &Arc<Settings>, flow: &Flow, course: Course, beside: Option<Course>) -> bool {
     let now = works.now();
     let both = std::iter::once(&course).chain(&beside);
     let stands = both.map(|course| course.route.expires_in).min().unwrap_or_default();
@@ -104,7 +98,7 @@ fn takes_effect(
         // By another configuration it may be another route.
         let settings = works.settings();
         if !Arc::ptr_eq(&settings, by)
-            || works.way(&settings, flow).is_none_or(|(way, _)| way != preferred)
+            || works.way(&settings, flow).is_none_or(|(way, _)| way != course.preferred)
             || !works.gate.table().allows(flow.sender, course.way, course.route.is_relay)
         {
             return false;
@@ -142,7 +136,7 @@ async fn beside(works: &Works, settings: &Settings, flow: &Flow, course: &Course
     let (way, egress) = ways.into_iter().find(|(other, _)| !is_limited(*other))?;
     // Where it has no route, everything goes by the first.
     let route = resolve(works, settings, flow, &egress).await.ok()?;
-    Some(Course { route, way, egress })
+    Some(Course { route, way, egress, preferred: course.preferred })
 }
 
 /// Settles a leased part with the same outcome for every recipient.

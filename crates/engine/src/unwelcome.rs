@@ -28,6 +28,8 @@ pub(crate) const AROUND: usize = 2;
 const KNOWN: usize = 10_000;
 /// The queue is gone through once for all that is found out in this time.
 const REVIEW_EVERY: Duration = Duration::from_secs(1);
+/// How often what says nothing of the next time is thrown away.
+const FORGET_EVERY: Duration = Duration::from_secs(3600);
 /// When what was refused is tried by another way: the queue knows of it by then.
 pub(crate) const SOON: Duration = Duration::from_secs(3);
 
@@ -109,10 +111,7 @@ impl Unwelcome {
         let mut all = lock(&self.by_receiver);
         let name = receiver(site);
         if !all.contains_key(name) && all.len() >= KNOWN {
-            all.retain(|_, marks| marks.values().any(|mark| !mark.is_forgotten(now)));
-            if all.len() >= KNOWN {
-                return false;
-            }
+            return false;
         }
         let marks = all.entry(name.into()).or_default();
         let before = marks.get(&address).copied().filter(|mark| !mark.is_forgotten(now));
@@ -147,6 +146,16 @@ impl Unwelcome {
         self.any.store(!all.is_empty(), Ordering::Relaxed);
     }
 
+    /// Throws away what says nothing of the next time, so that nothing is looked up for it.
+    fn forget(&self, now: Timestamp) {
+        let mut all = lock(&self.by_receiver);
+        all.retain(|_, marks| {
+            marks.retain(|_, mark| !mark.is_forgotten(now));
+            !marks.is_empty()
+        });
+        self.any.store(!all.is_empty(), Ordering::Relaxed);
+    }
+
     /// What is gone around now.
     pub fn list(&self, now: Timestamp) -> Vec<UnwelcomeRow> {
         let all = lock(&self.by_receiver);
@@ -166,8 +175,10 @@ impl Unwelcome {
 /// Has the queue gone through for what was found out, until `stop` turns true.
 pub(crate) async fn run(works: Arc<Works>, mut stop: watch::Receiver<bool>) {
     while !*stop.borrow() {
+        works.unwelcome.forget(works.now());
         tokio::select! {
             () = works.unwelcome.news.notified() => {}
+            () = tokio::time::sleep(FORGET_EVERY), if works.unwelcome.is_any() => continue,
             changed = stop.changed() => if changed.is_err() { return } else { continue },
         }
         let settings = works.settings();
@@ -216,6 +227,10 @@ mod tests {
         let later = NOW + FIRST + LONGEST + MINUTE;
         known.refused(SITE, address(1), AROUND, later);
         assert_eq!(known.changes_at(SITE, later), Some(later + FIRST));
+        known.forget(later + FIRST + LONGEST);
+        assert!(known.is_any());
+        known.forget(later + FIRST + LONGEST + MINUTE);
+        assert!(!known.is_any());
     }
 
     #[test]

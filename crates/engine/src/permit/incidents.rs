@@ -100,11 +100,9 @@ fn subject(hostname: &str, incidents: &[Incident]) -> String {
         }
         (opened, 0) => format!("{hostname}: {opened} checks failed"),
         (0, closed) => format!("{hostname}: {closed} checks pass again"),
-        (1, closed) => {
-            format!("{hostname}: a check failed, {closed} pass{} again", if closed == 1 { "es" } else { "" })
-        }
         (opened, closed) => {
-            format!("{hostname}: {opened} checks failed, {closed} pass{} again", if closed == 1 { "es" } else { "" })
+            let opened = if opened == 1 { "a check".into() } else { format!("{opened} checks") };
+            format!("{hostname}: {opened} failed, {closed} pass{} again", if closed == 1 { "es" } else { "" })
         }
     }
 }
