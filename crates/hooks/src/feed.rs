@@ -162,6 +162,9 @@ impl Feed {
         }
         // Under the lock, so that ids stand in their order.
         let id = EventId(self.shared.ids.next(event.at).0);
+        if self.shared.newest.receiver_count() > 0 {
+            ring.read_at(event.at);
+        }
         ring.push_raw(id, event.clone());
         self.shared.newest.send_replace(id);
     }
@@ -220,6 +223,7 @@ impl Feed {
 
     /// Events from some point on, as they come.
     pub fn subscribe(self: &Arc<Self>, since: Since, filter: Filter) -> Subscription {
+        self.ring().read_at(self.clock.now());
         Subscription::new(self.clone(), since, filter)
     }
 

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use repute_hooks::{Bounds, Feed, FeedOptions, Filter, Since};
 use repute_testkit::State;
 use repute_types::event::EventSink;
-use repute_types::{Event, EventKind, MessageId, Timestamp};
+use repute_types::{Event, EventKind, ManualClock, MessageId, Timestamp};
 
 const ROOM: usize = 10_000;
 
@@ -72,9 +72,11 @@ async fn a_disk_that_refuses_costs_events_and_no_time() {
 #[tokio::test]
 async fn without_a_store_the_last_events_are_there_and_a_gap_is_told() {
     let feed = Feed::open(FeedOptions::default()).unwrap();
+    let reader = feed.subscribe(Since::Now, Filter::ALL);
     for n in 0..15_000 {
         feed.record(&Arc::new(event(n)));
     }
+    drop(reader);
     let asked = feed.clone();
     tokio::task::spawn_blocking(move || asked.close()).await.unwrap();
     let mut all = feed.subscribe(Since::Start, Filter::ALL);
@@ -88,6 +90,39 @@ async fn without_a_store_the_last_events_are_there_and_a_gap_is_told() {
     let mut late = feed.subscribe(Since::After(before), Filter::ALL);
     assert!(late.ready().await.unwrap().unwrap().gap);
     assert!(!late.ready().await.unwrap().unwrap().gap);
+}
+
+#[tokio::test]
+async fn while_nobody_reads_few_events_are_kept_and_for_an_hour_after_a_reader_left_many() {
+    let clock = Arc::new(ManualClock::at(event(0).at));
+    let feed = Feed::open(FeedOptions { clock: clock.clone(), ..FeedOptions::default() }).unwrap();
+    let tell = |events: u64, at: Timestamp| {
+        for n in 0..events {
+            feed.record(&Arc::new(Event { at, ..event(n) }));
+        }
+    };
+    let kept = async || {
+        let mut all = feed.subscribe(Since::Start, Filter::ALL);
+        let mut count = 0;
+        while let Some(batch) = all.ready().await.unwrap() {
+            count += batch.events.len();
+        }
+        count
+    };
+    let start = event(0).at;
+    tell(1_000, start);
+    assert_eq!(kept().await, 300);
+    tell(1_000, start + Duration::from_secs(3599));
+    assert_eq!(kept().await, 1_300);
+    let hour = start + Duration::from_secs(3600);
+    // Who stays may be behind however quiet it was.
+    let stays = feed.subscribe(Since::Now, Filter::ALL);
+    clock.advance(Duration::from_secs(3600));
+    tell(1_000, hour + Duration::from_secs(7200));
+    drop(stays);
+    assert_eq!(kept().await, 2_300);
+    tell(1, hour + Duration::from_secs(3 * 3600));
+    assert_eq!(kept().await, 300);
 }
 
 /// One reader who asked for everything before there was any event kept a thread of the server busy for ever; one who

@@ -37,7 +37,7 @@ fn settled(outcome: Outcome, attempt: u32) -> EventKind {
         recipient: "bob@example.net".parse().unwrap(),
         attempt,
         next_attempt: (outcome.verdict == Verdict::Deferred).then_some(Timestamp(AT.0 + 150_000)),
-        outcome: Box::new(outcome),
+        outcome: Arc::new(outcome),
         cause,
         age: Duration::from_millis(1200),
         egress: (attempt > 0).then(|| "203.0.113.10".parse().unwrap()),

@@ -189,7 +189,7 @@ impl World {
                 labels: None,
                 recipient: "bob@example.net".parse().unwrap(),
                 attempt,
-                outcome: Box::new(outcome),
+                outcome: Arc::new(outcome),
                 cause: None,
                 next_attempt: None,
                 age: Duration::ZERO,
