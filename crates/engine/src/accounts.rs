@@ -7,7 +7,6 @@
 //! at start and never leaves the process.
 //! At its bound ([`WAITING_MOST`] checks wait) it answers `Busy`, a 4xx to the client.
 
-use std::collections::HashMap;
 use std::net::IpAddr;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
@@ -16,7 +15,7 @@ use argon2::Argon2;
 use argon2::password_hash::PasswordVerifier as _;
 use argon2::password_hash::phc::PasswordHash;
 use aws_lc_rs::{constant_time, hmac};
-use repute_types::AccountName;
+use repute_types::{AccountName, Map};
 use tokio::sync::Semaphore;
 
 use crate::config::{AccountSettings, AddressRange};
@@ -35,7 +34,7 @@ const NOBODY: &str = "$argon2id$v=19$m=19456,t=2,p=1$bm9ib2R5IGF0IGFsbCE$\
 pub(crate) struct Accounts {
     table: RwLock<Arc<Table>>,
     /// For each name, the digest of the password and hash that last agreed.
-    good: RwLock<HashMap<AccountName, [u8; 32]>>,
+    good: RwLock<Map<AccountName, [u8; 32]>>,
     key: hmac::Key,
     /// Whether `key` is random. Without, nothing is remembered.
     keyed: bool,
@@ -45,7 +44,7 @@ pub(crate) struct Accounts {
 
 /// The accounts of one state of the configuration.
 struct Table {
-    each: HashMap<AccountName, Entry>,
+    each: Map<AccountName, Entry>,
     /// In the order of their addresses, none within another: of all, only the last that begins before a client can be its.
     addresses: Vec<(AddressRange, Arc<Account>)>,
     decoy: Arc<str>,

@@ -6,12 +6,11 @@
 //! every bucket is full. Recipients of a campaign count when its list comes in, like those of a message: what the rate is to
 //! keep whoever stole an account from, a list would else let it do.
 
-use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use repute_queue::Rate;
-use repute_types::{AccountName, EnhancedCode, Reply, Timestamp};
+use repute_types::{AccountName, EnhancedCode, Map, Reply, Timestamp};
 
 use crate::works::Works;
 
@@ -35,7 +34,7 @@ struct Bucket {
 
 /// As many as there are accounts with a rate that sent something.
 #[derive(Default)]
-pub(crate) struct Allowances(Mutex<HashMap<AccountName, Bucket>>);
+pub(crate) struct Allowances(Mutex<Map<AccountName, Bucket>>);
 
 impl Allowances {
     /// What is left; and where there is something, so many recipients are taken.

@@ -2,13 +2,12 @@
 //! from the disk. Bounded by the octets that they take, contents and envelopes: beyond the bound a
 //! message is simply not kept here and its session reads it back from the spool.
 
-use std::collections::HashMap;
 use std::mem::size_of;
 use std::sync::Arc;
 
 use bytes::Bytes;
 use repute_spool::{MessageMeta, PartRecord, Pending};
-use repute_types::{Address, Content, MessageId, PartId};
+use repute_types::{Address, Content, Map, MessageId, PartId};
 
 use crate::outgoing::Room;
 
@@ -37,14 +36,14 @@ struct Message {
 }
 
 pub(crate) struct Fresh {
-    messages: HashMap<MessageId, Message>,
+    messages: Map<MessageId, Message>,
     octets: usize,
     bound: usize,
 }
 
 impl Fresh {
     pub fn new(bound: usize) -> Fresh {
-        Fresh { messages: HashMap::new(), octets: 0, bound }
+        Fresh { messages: Map::default(), octets: 0, bound }
     }
 
     pub fn keep(&mut self, meta: Arc<MessageMeta>, content: Content, parts: Vec<PartRecord>) {

@@ -4,7 +4,6 @@
 //! Every refusal is a reply with its cure. A message without a signature of its From domain is
 //! refused here and never sent.
 
-use std::collections::{HashMap, HashSet};
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -14,8 +13,8 @@ use repute_queue::{Entry, Flow};
 use repute_spool::{CampaignState, Committed, MessageMeta, NewMessage, PartRecord, PartState, Pending, SpoolError};
 use repute_trust::dkim;
 use repute_types::{
-    Address, Body, Content, Domain, EnhancedCode, EventKind, Labels, MessageId, PartId, Recipient, Reply, Stream,
-    Timestamp, TlsUsed, event,
+    Address, Body, Content, Domain, EnhancedCode, EventKind, Labels, Map, MessageId, PartId, Recipient, Reply, Set,
+    Stream, Timestamp, TlsUsed, event,
 };
 
 use crate::allowance;
@@ -265,7 +264,7 @@ impl Accepted {
 fn split(message: MessageId, recipients: Vec<Recipient>, due: Timestamp) -> Vec<PartRecord> {
     // Most messages have one part: of its own, the list would begin with room for four.
     let mut parts: Vec<PartRecord> = Vec::with_capacity(1);
-    let mut places = HashMap::<Domain, usize>::new();
+    let mut places = Map::<Domain, usize>::default();
     let again = named_before(&recipients);
     for (recipient, again) in recipients.into_iter().zip(again) {
         // The same address twice is delivered once (RFC 5321 §3.3 leaves it to us).
@@ -288,7 +287,7 @@ fn split(message: MessageId, recipients: Vec<Recipient>, due: Timestamp) -> Vec<
 
 /// Of each recipient whether it is one of those before it: one look-up each, however many are at one domain.
 fn named_before(recipients: &[Recipient]) -> Vec<bool> {
-    let mut seen = HashSet::with_capacity(recipients.len());
+    let mut seen = Set::with_capacity_and_hasher(recipients.len(), Default::default());
     recipients.iter().map(|recipient| !seen.insert(&recipient.address)).collect()
 }
 

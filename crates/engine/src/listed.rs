@@ -5,14 +5,13 @@
 //! the configuration; there is no way to change one without the other.
 
 use std::borrow::Borrow;
-use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 use std::fmt;
 use std::hash::Hash;
 use std::ops::Deref;
 use std::sync::Arc;
 
-use repute_types::Domain;
+use repute_types::{Domain, Map};
 
 /// What something is asked by.
 pub trait Keyed {
@@ -33,7 +32,7 @@ pub struct Listed<T: Keyed>(Arc<Inner<T>>);
 
 struct Inner<T: Keyed> {
     all: Vec<T>,
-    places: HashMap<T::Key, Places>,
+    places: Map<T::Key, Places>,
 }
 
 /// Where those with one key stand. Nearly always there is one.
@@ -75,7 +74,7 @@ impl<T: Keyed> Listed<T> {
 
 impl<T: Keyed> From<Vec<T>> for Listed<T> {
     fn from(all: Vec<T>) -> Listed<T> {
-        let mut places = HashMap::<T::Key, Places>::with_capacity(all.len());
+        let mut places = Map::<T::Key, Places>::with_capacity_and_hasher(all.len(), Default::default());
         for (place, one) in all.iter().enumerate() {
             for key in one.keys() {
                 match places.entry(key) {

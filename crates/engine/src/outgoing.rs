@@ -6,11 +6,10 @@
 //! of those. What is larger than the bound goes alone. Nothing fails: who finds no room waits for it, in turn, before
 //! a connection is opened.
 
-use std::collections::HashMap;
 use std::sync::{Arc, Mutex, Weak};
 
 use repute_spool::SpoolError;
-use repute_types::{Content, MessageId};
+use repute_types::{Content, Map, MessageId};
 use tokio::sync::{OnceCell, OwnedSemaphorePermit, Semaphore};
 
 use crate::works::lock;
@@ -22,7 +21,7 @@ const LARGE: usize = 1 << 20;
 /// Room is counted in these.
 const UNIT: usize = 1 << 10;
 
-type Shared = Mutex<HashMap<MessageId, Weak<Room>>>;
+type Shared = Mutex<Map<MessageId, Weak<Room>>>;
 
 pub(crate) struct Outgoing {
     middling: Size,

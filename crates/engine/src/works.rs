@@ -1,6 +1,5 @@
 //! What the parts of the works share, and the one way to touch the queue.
 
-use std::collections::HashMap;
 use std::sync::atomic::{AtomicI64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 use std::time::Duration;
@@ -17,7 +16,7 @@ use repute_queue::{LaneId, LaneSettings, Queue};
 use repute_spool::{Change, Hold, MessageMeta, PartRecord, PartState, Refusal, Settlement, Spool};
 use repute_types::event::{EventSink, Level};
 use repute_types::id::IdSource;
-use repute_types::{Clock, Event, EventKind, Random, Timestamp};
+use repute_types::{Clock, Event, EventKind, Map, Random, Timestamp};
 use tokio::sync::{Notify, watch};
 
 use crate::accounts::Accounts;
@@ -132,7 +131,7 @@ pub(crate) struct Works {
     pub gate: Gate,
     pub board: Board,
     queue: Mutex<Queue>,
-    lanes: Mutex<HashMap<LaneId, Arc<LaneWork>>>,
+    lanes: Mutex<Map<LaneId, Arc<LaneWork>>>,
     fresh: Mutex<Fresh>,
     pub outgoing: Outgoing,
     pub ids: IdSource,
@@ -203,7 +202,7 @@ impl Works {
             gate,
             board: Board::new(),
             queue: Mutex::new(queue),
-            lanes: Mutex::new(HashMap::new()),
+            lanes: Mutex::new(Map::default()),
             fresh: Mutex::new(fresh),
             outgoing,
             ids,

@@ -1,10 +1,9 @@
 //! The flows that parts are queued for, interned: recipient domains, each with a sender, and
 //! what is known of the lane. A flow without parts is forgotten in sweeps, when many have gathered.
 
-use std::collections::HashMap;
 use std::time::Duration;
 
-use repute_types::Timestamp;
+use repute_types::{Map, Timestamp};
 
 use crate::lane::LaneId;
 use crate::part::Flow;
@@ -38,7 +37,7 @@ pub(crate) enum Routing {
 
 #[derive(Debug, Default)]
 pub(crate) struct Flows {
-    by_name: HashMap<Flow, u32>,
+    by_name: Map<Flow, u32>,
     slots: Slots<FlowSlot>,
     /// Flows with `parts == 0`.
     unused: usize,

@@ -5,12 +5,12 @@
 //! that length has more messages: where they are given to sessions, and once more where these begin to speak of them
 //! ([`Pace::speak`]), since a session may take long to open. What it is asked costs O(1), what it gives one entry in a heap of times.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::VecDeque;
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use repute_types::{Stream, Timestamp};
+use repute_types::{Map, Stream, Timestamp};
 
 use crate::lane::LaneId;
 use crate::slots::Slots;
@@ -239,7 +239,7 @@ fn in_millis(micros: i64) -> Timestamp {
 #[derive(Debug, Default)]
 pub(crate) struct Paces {
     slots: Slots<Pace>,
-    by_key: HashMap<(Arc<str>, u16), PaceId>,
+    by_key: Map<(Arc<str>, u16), PaceId>,
 }
 
 impl Paces {

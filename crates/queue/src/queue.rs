@@ -10,9 +10,9 @@ mod operate;
 mod pace;
 mod seats;
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::VecDeque;
 
-use repute_types::{PartId, Timestamp};
+use repute_types::{Map, PartId, Timestamp};
 
 use crate::flows::{Flows, Routing};
 use crate::lane::{Lane, LaneId, LaneKey, LaneSettings};
@@ -28,15 +28,15 @@ const MOVED_MOST: usize = 1000;
 pub struct Queue {
     settings: LaneSettings,
     rows: Slots<Row>,
-    by_part: HashMap<PartId, u32>,
-    intents: HashMap<PartId, Intent>,
+    by_part: Map<PartId, u32>,
+    intents: Map<PartId, Intent>,
     due: Timers,
     alarms: Timers,
     flows: Flows,
     /// Flows whose route is to be asked for.
     to_route: Vec<u32>,
     lanes: Slots<Lane>,
-    by_key: HashMap<LaneKey, LaneId>,
+    by_key: Map<LaneKey, LaneId>,
     /// Lanes that may want a session, each once.
     wanting: VecDeque<LaneId>,
     /// Of these, those that wait until more sessions are free (`seats.rs`).

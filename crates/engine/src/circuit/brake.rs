@@ -7,14 +7,14 @@
 //! what they remember together; beyond either the account that was silent for longest is forgotten whole, so that it is
 //! new when it comes back and its acquaintances are not taken for strangers.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::VecDeque;
 use std::net::IpAddr;
 use std::sync::Mutex;
 use std::time::Duration;
 
 use repute_ledger::{Habits, KnownPage, LearntAccount, LearntDay};
 use repute_spool::{MessageMeta, PartRecord};
-use repute_types::{AccountName, Address, Domain, Timestamp};
+use repute_types::{AccountName, Address, Domain, Map, Timestamp};
 use serde::Serialize;
 
 use super::habit::{self, Day, Habit, Terms};
@@ -33,7 +33,7 @@ pub(crate) struct Brake {
 
 #[derive(Default)]
 struct State {
-    accounts: HashMap<AccountName, Account>,
+    accounts: Map<AccountName, Account>,
     octets: usize,
     /// When this server began to learn.
     since: Option<Timestamp>,
@@ -114,7 +114,7 @@ impl State {
 impl Brake {
     pub fn restored(habits: Habits) -> Brake {
         let mut state = State::default();
-        let mut days: HashMap<String, VecDeque<Day>> = HashMap::new();
+        let mut days: Map<String, VecDeque<Day>> = Map::default();
         for d in habits.days {
             let day = Day {
                 day: d.day,

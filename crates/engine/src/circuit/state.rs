@@ -1,12 +1,12 @@
 //! What is counted of accounts and campaigns, and which circuits are open: which one is to open, and what that means for the
 //! counts of the other. It tells nobody and writes nothing: that is [`super`]'s.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use repute_ledger::{Counted, Opened};
 use repute_spool::MessageMeta;
-use repute_types::{AccountName, Timestamp};
+use repute_types::{AccountName, Map, Timestamp};
 
 use super::count::{CircuitSettings, Slice, Sums, Trouble, Window};
 use super::words::Subject;
@@ -16,7 +16,7 @@ pub(super) const SUBJECTS: usize = 10_000;
 
 #[derive(Default)]
 pub(super) struct State {
-    pub windows: HashMap<Subject, Window>,
+    pub windows: Map<Subject, Window>,
     pub open: BTreeMap<Subject, Opened>,
 }
 

@@ -1,13 +1,12 @@
 //! The table that every attempt asks: which ways mail of a sender may take. It is replaced as
 //! a whole when a permit changes; asking costs two array look-ups.
 
-use std::collections::HashMap;
 use std::net::IpAddr;
 use std::sync::{Arc, PoisonError, RwLock};
 
 use repute_queue::Sender;
 use repute_trust::permit::{Key, Permits, State};
-use repute_types::{Domain, Timestamp};
+use repute_types::{Domain, Map, Timestamp};
 
 use super::way::{self, Families, Way};
 use crate::config::Settings;
@@ -16,7 +15,7 @@ use crate::config::Settings;
 /// messages whose domain was taken out of the configuration. Numbers are never given twice.
 #[derive(Debug, Default)]
 struct Senders {
-    by_name: HashMap<Domain, u16>,
+    by_name: Map<Domain, u16>,
     /// The n-th has the number n + 1.
     names: Vec<Domain>,
 }

@@ -5,11 +5,11 @@
 //! theirs, and in a crowd once more as long ([`Inbox::take`]); settlements alone wait [`LINGER`] or until there are [`MANY`], and
 //! until what tells of them is kept ([`Told`]), for [`PATIENCE`] at most.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::VecDeque;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard};
 use std::time::{Duration, Instant};
 
-use repute_types::{MessageId, PartId};
+use repute_types::{Map, MessageId, PartId};
 use tokio::sync::oneshot;
 
 use super::Told;
@@ -135,9 +135,9 @@ struct State {
     handed_in: u64,
     on_disk: u64,
     /// The last change of each part that is not on disk yet, for readers.
-    changes: HashMap<PartId, Arc<Settlement>>,
+    changes: Map<PartId, Arc<Settlement>>,
     /// The notices that are not on disk yet, by their ids: where in a settlement they are.
-    notices: HashMap<MessageId, (Arc<Settlement>, usize)>,
+    notices: Map<MessageId, (Arc<Settlement>, usize)>,
     /// Some could not be written: the next batch takes all there are, so that those by which parts are gone are among them.
     refused: bool,
     closed: bool,

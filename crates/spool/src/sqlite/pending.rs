@@ -3,11 +3,11 @@
 //! Messages as they are now (a change of one of their parts is made here), and the last change of each
 //! part whose message is in the database. Contents stay in the journal. Only the writer's thread changes it.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 use std::ops::Bound::{Excluded, Unbounded};
 use std::sync::{Arc, Mutex, MutexGuard};
 
-use repute_types::{MessageId, PartId};
+use repute_types::{Map, MessageId, PartId};
 
 use super::journal::Place;
 use super::schema::PAGE_OCTETS;
@@ -64,7 +64,7 @@ struct OfSegment {
 struct State {
     messages: BTreeMap<MessageId, Arc<Kept>>,
     /// With the segment that holds the change.
-    changes: HashMap<PartId, (Change, usize)>,
+    changes: Map<PartId, (Change, usize)>,
     segments: [OfSegment; 2],
     /// What the messages will take in the database, more or less.
     octets: u64,

@@ -5,12 +5,11 @@
 //! database a little after each transaction ([`Store::tidy`]), beginning when the other segment is half
 //! full: by then most of it is delivered and need not go at all. In quiet moments the rest goes.
 
-use std::collections::HashSet;
 use std::io;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use repute_types::{MessageId, PartId};
+use repute_types::{MessageId, PartId, Set};
 
 use super::beside::Beside;
 use super::database::{Database, Failure};
@@ -189,7 +188,7 @@ impl Store {
 
     /// Puts the settlements into the block, but for those of parts that are gone and their notices.
     fn put_settlements<'a>(&mut self, settlements: &'a [Arc<Settlement>]) -> Result<Vec<Settled<'a>>, Failure> {
-        let (mut ended, mut settled) = (HashSet::new(), Vec::with_capacity(settlements.len()));
+        let (mut ended, mut settled) = (Set::default(), Vec::with_capacity(settlements.len()));
         for settlement in settlements {
             // Without a notice the change of a part that is gone does nothing anyway.
             if !settlement.notices.is_empty() && !self.is_known(settlement.part, &ended)? {
@@ -209,7 +208,7 @@ impl Store {
         Ok(settled)
     }
 
-    fn is_known(&self, part: PartId, ended: &HashSet<PartId>) -> Result<bool, Failure> {
+    fn is_known(&self, part: PartId, ended: &Set<PartId>) -> Result<bool, Failure> {
         if ended.contains(&part) {
             return Ok(false);
         }
@@ -226,7 +225,7 @@ impl Store {
     }
 
     fn put_messages<'a>(&mut self, arrivals: impl Iterator<Item = &'a Arrival>) -> Result<Vec<Place>, Failure> {
-        let (mut seen, mut places) = (HashSet::<MessageId>::new(), Vec::new());
+        let (mut seen, mut places) = (Set::<MessageId>::default(), Vec::new());
         for Arrival { message, beside } in arrivals {
             let id = message.meta.id;
             if !seen.insert(id) || self.pending.holds(id) {
