@@ -205,6 +205,11 @@ impl Seat {
         }
     }
 
+    /// Whether it may be asked back.
+    pub fn is_lent(&self) -> bool {
+        self.is_lent.load(Ordering::Acquire)
+    }
+
     /// Returns once the place is asked back. Safe to drop; of several that wait one is woken.
     pub async fn asked_back(&self) {
         while !self.asked.is.load(Ordering::Acquire) {

@@ -72,7 +72,8 @@ impl Timer {
         loop {
             let asked_back = async {
                 match &self.seat {
-                    Some(seat) if !self.asked_back => seat.asked_back().await,
+                    // Who waits is the holder, so that it stays kept meanwhile: then nothing need be listened for.
+                    Some(seat) if !self.asked_back && seat.is_lent() => seat.asked_back().await,
                     _ => std::future::pending().await,
                 }
             };
