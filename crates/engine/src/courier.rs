@@ -223,7 +223,7 @@ impl Session {
                 if first && slots.is_untouched() && others && feedback == Feedback::Unreachable {
                     return Err(Unsaid::Crowded);
                 }
-                return Ok(slots.end(&outcome, feedback));
+                return Ok(slots.end(|| outcome.clone(), feedback));
             }
             if !std::mem::replace(&mut has_waited, true) {
                 self.wait_for_pace(settings, meta.stream).await;
@@ -247,18 +247,18 @@ impl Session {
                 Sent::Done(some) => {
                     let went_on = slots.fill(some);
                     if slots.is_full() || !went_on {
-                        return Ok(slots.end(&carries_no_more(), Feedback::None));
+                        return Ok(slots.end(carries_no_more, Feedback::None));
                     }
                 }
                 Sent::Again if !refused_its_offer => {
                     (refused_its_offer, chunks) = (true, false);
                     (self.connection, self.seat) = (None, None);
                 }
-                Sent::Again => return Ok(slots.end(&refuses_its_offer(), Feedback::None)),
+                Sent::Again => return Ok(slots.end(refuses_its_offer, Feedback::None)),
                 Sent::Stale(outcome) => {
                     (self.connection, self.seat) = (None, None);
                     if fresh {
-                        return Ok(slots.end(&outcome, Feedback::PushedBack));
+                        return Ok(slots.end(|| outcome.clone(), Feedback::PushedBack));
                     }
                 }
             }
@@ -340,8 +340,8 @@ impl Slots {
     }
 
     /// All of them; those who are still left with this one.
-    fn end(self, rest: &Outcome, learnt: Feedback) -> (Vec<Outcome>, Feedback) {
-        let outcomes = self.outcomes.into_iter().map(|slot| slot.unwrap_or_else(|| rest.clone())).collect();
+    fn end(self, rest: impl Fn() -> Outcome, learnt: Feedback) -> (Vec<Outcome>, Feedback) {
+        let outcomes = self.outcomes.into_iter().map(|slot| slot.unwrap_or_else(&rest)).collect();
         (outcomes, self.feedback.worse(learnt))
     }
 }

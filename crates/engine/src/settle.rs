@@ -3,6 +3,7 @@
 //! the spool, then the queue, so that a part that is leased again is read as it was left.
 
 use std::net::IpAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use repute_delivery::SiteKey;
@@ -89,7 +90,7 @@ impl Decided {
 /// A recipient that is done, for events and notices.
 pub(crate) struct Finished {
     pub recipient: Recipient,
-    pub outcome: Outcome,
+    pub outcome: Arc<Outcome>,
     pub cause: Option<Cause>,
     pub suppression: Suppression,
     /// As [`is_put_off`] says, at the attempt before.
@@ -210,6 +211,7 @@ fn sort(decided: &mut Decided, readings: &[Reading], cancelled: Option<&str>, is
             Some(reading) if reading.suppresses() => Suppression::Learnt,
             _ => Suppression::None,
         };
+        let outcome = Arc::new(outcome);
         sorted.finished.push(Finished { recipient, outcome, cause, suppression, was_put_off });
     }
     sorted
@@ -275,14 +277,14 @@ fn end(decided: &Decided, finished: &[Finished], cancelled: bool) -> Change {
 fn tell(works: &Works, decided: &Decided, sorted: &Sorted, notices: &[Written], next: Timestamp) {
     let loaded = &decided.loaded;
     let age = works.now().since(loaded.meta.received);
-    let emit = |recipient: &Recipient, outcome: &Outcome, cause: Option<Cause>, next_attempt: Option<Timestamp>| {
+    let emit = |recipient: &Recipient, outcome: Arc<Outcome>, cause: Option<Cause>, next_attempt: Option<Timestamp>| {
         works.emit(EventKind::Settled(event::Settled {
             part: loaded.part.id,
             account: loaded.meta.account.clone(),
             labels: loaded.meta.labels.clone(),
             recipient: recipient.address.clone(),
             attempt: decided.by.attempt(),
-            outcome: Box::new(outcome.clone()),
+            outcome,
             cause,
             next_attempt,
             age,
@@ -294,11 +296,11 @@ fn tell(works: &Works, decided: &Decided, sorted: &Sorted, notices: &[Written], 
     }
     notices.iter().for_each(|notice| notice.tell(works));
     for done in sorted.finished.iter().filter(|done| done.suppression != Suppression::Known) {
-        emit(&done.recipient, &done.outcome, done.cause, None);
+        emit(&done.recipient, done.outcome.clone(), done.cause, None);
     }
     for Waiting { pending, cause, .. } in &sorted.waiting {
         if let Some(outcome) = &pending.last {
-            emit(&pending.recipient, outcome, *cause, Some(next));
+            emit(&pending.recipient, Arc::new(outcome.clone()), *cause, Some(next));
         }
     }
 }

@@ -2,6 +2,7 @@
 //! events -- 1000000` emits so many (half of them acceptances) to random recipients and says
 //! the CPU time and the octets of each.
 
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use repute_ledger::{History, HistoryOptions};
@@ -81,7 +82,7 @@ fn settled(n: u64, _: &SeededRandom) -> Event {
         part: PartId { message: id(n), number: 0 },
         recipient: recipient(n),
         attempt: 1,
-        outcome: Box::new(outcome),
+        outcome: Arc::new(outcome),
         cause: None,
         next_attempt: None,
         age: Duration::from_millis(1234),

@@ -159,19 +159,19 @@ struct Add<'a> {
 
 impl Add<'_> {
     fn missing(&mut self, passed: &lint::Passed, whole: &Whole<'_>, header_id: &str) {
-        self.field("Message-ID", &format!("<{header_id}>"), &|_| passed.message_id.is_some());
-        self.field("Date", &whole.date.rfc5322(), &header::is_date);
-        self.field("To", "undisclosed-recipients:;", &is_there);
+        self.field("Message-ID", || format!("<{header_id}>"), &|_| passed.message_id.is_some());
+        self.field("Date", || whole.date.rfc5322(), &header::is_date);
+        self.field("To", || "undisclosed-recipients:;".to_owned(), &is_there);
     }
 
     fn mime(&mut self, added: bool) {
         let has = |name| self.header.find(name).is_some();
         if added || has("Content-Type") || has("Content-Transfer-Encoding") {
-            self.field("MIME-Version", "1.0", &is_there);
+            self.field("MIME-Version", || "1.0".to_owned(), &is_there);
         }
     }
 
-    fn field(&mut self, name: &'static str, value: &str, usable: &dyn Fn(&[u8]) -> bool) {
+    fn field(&mut self, name: &'static str, value: impl FnOnce() -> String, usable: &dyn Fn(&[u8]) -> bool) {
         let present = self.header.find(name);
         if present.as_ref().is_some_and(|field| usable(field.value)) {
             return;
@@ -181,7 +181,7 @@ impl Add<'_> {
             self.edits.remove_changed(present.range);
             self.changed.push(Change::Removed(name));
         }
-        for part in [name, ": ", value, "\r\n"] {
+        for part in [name, ": ", &value(), "\r\n"] {
             self.front.push_str(part);
         }
         self.changed.push(Change::Added(name));

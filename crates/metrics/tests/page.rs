@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used, reason = "a test fails by a panic")]
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use repute_metrics::{self as metrics, ALL, Counters, Form, Kind, Page};
@@ -37,7 +38,7 @@ fn settled(outcome: Outcome, cause: Option<Cause>, seconds: u64) -> EventKind {
         labels: None,
         recipient: "bob@example.net".parse().unwrap(),
         attempt: 1,
-        outcome: Box::new(outcome),
+        outcome: Arc::new(outcome),
         cause,
         next_attempt: None,
         age: Duration::from_secs(seconds),

@@ -7,8 +7,12 @@
 //! Fails with [`ReplyError`]: after it, where the next reply begins is unknown, and the
 //! connection is of no use.
 
+use std::borrow::Cow;
+use std::fmt::Write;
+
 use bytes::{Buf, BytesMut};
 use memchr::memchr;
+use repute_types::short::Short;
 use repute_types::{EnhancedCode, Reply};
 
 /// RFC 5321 §4.5.3.1.5 allows 512; some servers put a whole policy page into a line.
@@ -104,13 +108,17 @@ impl ReplyReader {
         let text = clean(text);
         match &mut self.part {
             None => {
-                let enhanced = EnhancedCode::parse_prefix(&text).filter(|e| u16::from(e.0) == code / 100);
-                let lines = vec![without(text, enhanced)];
-                self.part = Some(Reply { code, enhanced, lines });
+                let found = EnhancedCode::split_prefix(&text).filter(|(e, _)| u16::from(e.0) == code / 100);
+                let (enhanced, line) = found.map_or((None, &*text), |(found, behind)| (Some(found), behind));
+                self.part = Some(Reply { code, enhanced, lines: vec![line.to_owned()] });
             }
             Some(part) if part.code != code => return Err(ReplyError::CodeChanges),
             Some(part) if part.lines.len() == LINES_KEPT => {}
-            Some(part) => part.lines.push(without(text, part.enhanced)),
+            Some(part) => {
+                // A code that repeats the first line's is taken off.
+                let repeated = EnhancedCode::split_prefix(&text).filter(|(found, _)| Some(*found) == part.enhanced);
+                part.lines.push(repeated.map_or(&*text, |(_, behind)| behind).to_owned());
+            }
         }
         Ok(more)
     }
@@ -124,56 +132,58 @@ fn split_code(line: &[u8]) -> Option<(u16, &[u8])> {
 }
 
 /// The text as it can be stored and shown anywhere.
-fn clean(text: &[u8]) -> String {
+fn clean(text: &[u8]) -> Cow<'_, str> {
     let text = String::from_utf8_lossy(text);
-    if text.chars().any(char::is_control) {
-        text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect()
-    } else {
-        text.into_owned()
+    // Of octets that are no control character nearly every text is made: then nothing is copied.
+    let is_plain = text.bytes().all(|octet| (b' '..0x7f).contains(&octet));
+    if is_plain || !text.chars().any(char::is_control) {
+        return text;
     }
-}
-
-/// Takes the enhanced code off the front of a line that repeats it.
-fn without(text: String, enhanced: Option<EnhancedCode>) -> String {
-    match enhanced {
-        Some(code) if EnhancedCode::parse_prefix(&text) == Some(code) => {
-            text.split_once([' ', '\t']).map_or(String::new(), |(_, rest)| rest.to_owned())
-        }
-        _ => text,
-    }
+    text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect()
 }
 
 /// Appends a reply. A text that is too long for a line goes on in the next one.
 pub fn encode(reply: &Reply, out: &mut BytesMut) {
-    let enhanced = reply.enhanced.map_or(String::new(), |code| format!("{code} "));
+    let mut enhanced = Short::<16>::new();
+    if let Some(code) = reply.enhanced {
+        // Writing into memory cannot fail.
+        let _ = write!(enhanced, "{code} ");
+    }
+    let enhanced = enhanced.as_str().as_bytes();
     // Code, mark, CRLF.
     let room = LINE_WRITTEN_MOST - 6 - enhanced.len();
-    let mut pieces: Vec<&str> = reply.lines.iter().flat_map(|line| wrap(line, room)).collect();
-    if pieces.is_empty() {
-        pieces.push("");
-    }
-    let last = pieces.len() - 1;
-    for (i, piece) in pieces.iter().enumerate() {
-        out.extend_from_slice(reply.code.to_string().as_bytes());
-        out.extend_from_slice(if i == last { b" " } else { b"-" });
-        out.extend_from_slice(enhanced.as_bytes());
+    let mut pieces = reply.lines.iter().flat_map(|line| wrap(line, room));
+    let mut piece = pieces.next().unwrap_or_default();
+    loop {
+        let next = pieces.next();
+        let digit = |unit: u16| b'0' + (reply.code / unit % 10) as u8;
+        out.extend_from_slice(&[digit(100), digit(10), digit(1), if next.is_none() { b' ' } else { b'-' }]);
+        out.extend_from_slice(enhanced);
+        let text = out.len();
+        out.extend_from_slice(piece.as_bytes());
         // A reply that quotes a stranger must not end early.
-        out.extend(piece.bytes().map(|b| if b < b' ' || b == 0x7f { b' ' } else { b }));
+        out[text..].iter_mut().filter(|b| **b < b' ' || **b == 0x7f).for_each(|b| *b = b' ');
         out.extend_from_slice(b"\r\n");
+        match next {
+            Some(next) => piece = next,
+            None => return,
+        }
     }
 }
 
 /// Cuts a text into pieces of at most `room` octets, at a blank where there is one.
-fn wrap(mut text: &str, room: usize) -> Vec<&str> {
-    let mut pieces = Vec::new();
-    while text.len() > room {
+fn wrap(text: &str, room: usize) -> impl Iterator<Item = &str> {
+    let mut left = Some(text);
+    std::iter::from_fn(move || {
+        let text = left.take()?;
+        if text.len() <= room {
+            return Some(text);
+        }
         let end = (0..=room).rev().find(|&at| text.is_char_boundary(at)).unwrap_or(0);
         let end = text[..end].rfind(' ').filter(|&at| at > 0).unwrap_or(end);
-        pieces.push(&text[..end]);
-        text = text[end..].trim_start_matches(' ');
-    }
-    pieces.push(text);
-    pieces
+        left = Some(text[end..].trim_start_matches(' '));
+        Some(&text[..end])
+    })
 }
 
 #[cfg(test)]

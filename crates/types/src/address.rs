@@ -4,6 +4,7 @@
 //! meaning is the receiver's alone), 1 to 64 octets; the domain is a [`Domain`].
 
 use std::fmt;
+use std::sync::Arc;
 
 use crate::Domain;
 
@@ -23,7 +24,8 @@ pub enum AddressError {
 
 #[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Address {
-    local: Box<str>,
+    /// Shared: an address is cloned for each who reads what happens to its mail.
+    local: Arc<str>,
     domain: Domain,
 }
 

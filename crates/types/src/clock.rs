@@ -62,19 +62,24 @@ impl Timestamp {
     }
 }
 
-/// RFC 3339 in UTC with milliseconds, the form of log lines and JSON.
+impl Timestamp {
+    /// RFC 3339 in UTC with milliseconds, the form of log lines and JSON; a time before 1970 is no time of ours, and stands as that.
+    pub fn rfc3339(self) -> Short<24> {
+        let at = self.civil();
+        let mut text = Short::new();
+        text.number(u32::from(at.year().unsigned_abs()), 4).put("-").number(in_digits(at.month()), 2).put("-");
+        text.number(in_digits(at.day()), 2).put("T");
+        time_of_day(&mut text, at);
+        *text.put(".").number(u32::from(at.millisecond().unsigned_abs()), 3).put("Z")
+    }
+}
+
 impl fmt::Display for Timestamp {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if self.0 < 0 {
             return write!(f, "{:.3}", self.to_jiff());
         }
-        let at = self.civil();
-        let mut text = Short::<24>::new();
-        text.number(u32::from(at.year().unsigned_abs()), 4).put("-").number(in_digits(at.month()), 2).put("-");
-        text.number(in_digits(at.day()), 2).put("T");
-        time_of_day(&mut text, at);
-        text.put(".").number(u32::from(at.millisecond().unsigned_abs()), 3).put("Z");
-        text.fmt(f)
+        self.rfc3339().fmt(f)
     }
 }
 

@@ -4,6 +4,7 @@
 //! digits, hyphen and (because DNS has them and mail reaches them) underscore, no trailing
 //! dot, not an address literal. U-labels are accepted and turned into A-labels (UTS 46).
 
+use std::borrow::Cow;
 use std::fmt;
 use std::sync::Arc;
 
@@ -19,15 +20,17 @@ impl Domain {
         if text.starts_with('[') {
             return Err(AddressError::Literal);
         }
-        let name = if text.is_ascii() {
-            text.to_ascii_lowercase()
+        let name = if !text.is_ascii() {
+            Cow::Owned(idna::domain_to_ascii(text).map_err(|_| AddressError::Domain)?)
+        } else if text.bytes().any(|octet| octet.is_ascii_uppercase()) {
+            Cow::Owned(text.to_ascii_lowercase())
         } else {
-            idna::domain_to_ascii(text).map_err(|_| AddressError::Domain)?
+            Cow::Borrowed(text)
         };
-        let good = !name.is_empty() && name.len() <= 253 && name.split('.').all(label_is_good);
+        let good = !name.is_empty() && name.len() <= 253 && name.as_bytes().split(|b| *b == b'.').all(label_is_good);
         // A dotted quad is an address that someone forgot to put into brackets.
-        let quad = name.parse::<std::net::Ipv4Addr>().is_ok();
-        if good && !quad { Ok(Domain(name.into())) } else { Err(AddressError::Domain) }
+        let quad = || name.ends_with(|c: char| c.is_ascii_digit()) && name.parse::<std::net::Ipv4Addr>().is_ok();
+        if good && !quad() { Ok(Domain(name.into())) } else { Err(AddressError::Domain) }
     }
 
     pub fn as_str(&self) -> &str {
@@ -49,11 +52,11 @@ impl Domain {
     }
 }
 
-fn label_is_good(label: &str) -> bool {
+fn label_is_good(label: &[u8]) -> bool {
     (1..=63).contains(&label.len())
-        && !label.starts_with('-')
-        && !label.ends_with('-')
-        && label.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_')
+        && !label.starts_with(b"-")
+        && !label.ends_with(b"-")
+        && label.iter().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_'))
 }
 
 impl fmt::Display for Domain {

@@ -125,7 +125,7 @@ pub struct Settled {
     pub recipient: Address,
     /// Counts from 1; 0 where no attempt was made.
     pub attempt: u32,
-    pub outcome: Box<Outcome>,
+    pub outcome: Arc<Outcome>,
     /// What the receiver's reply means, where there is one and it is not a success.
     pub cause: Option<Cause>,
     /// Set exactly where the outcome is a deferral.

@@ -22,13 +22,27 @@ impl fmt::Display for EnhancedCode {
 impl EnhancedCode {
     /// Reads a code at the start of a reply's text, followed by a space or the end.
     pub fn parse_prefix(text: &str) -> Option<EnhancedCode> {
-        let word = text.split([' ', '\t']).next()?;
-        let mut numbers = word.split('.');
-        let class: u8 = numbers.next()?.parse().ok()?;
-        let subject = numbers.next().filter(|s| s.len() <= 3)?.parse().ok()?;
-        let detail = numbers.next().filter(|s| s.len() <= 3)?.parse().ok()?;
-        (numbers.next().is_none() && matches!(class, 2 | 4 | 5)).then_some(EnhancedCode(class, subject, detail))
+        EnhancedCode::split_prefix(text).map(|(code, _)| code)
     }
+
+    /// The same, with what stands behind the code and the space.
+    pub fn split_prefix(text: &str) -> Option<(EnhancedCode, &str)> {
+        let (class, rest) = number(text.as_bytes())?;
+        let (subject, rest) = number(rest.strip_prefix(b".")?)?;
+        let (detail, rest) = number(rest.strip_prefix(b".")?)?;
+        let (b' ' | b'\t', _) = rest.split_first().unwrap_or((&b' ', rest)) else { return None };
+        let behind = text.len() - rest.len().saturating_sub(1);
+        let class = u8::try_from(class).ok().filter(|class| matches!(class, 2 | 4 | 5))?;
+        Some((EnhancedCode(class, subject, detail), text.get(behind..)?))
+    }
+}
+
+/// A number of at most three digits in front, and what follows it.
+fn number(octets: &[u8]) -> Option<(u16, &[u8])> {
+    let digits = octets.iter().take(4).take_while(|octet| octet.is_ascii_digit()).count();
+    let (number, rest) = octets.split_at(digits);
+    let value = number.iter().fold(0, |value, digit| value * 10 + u16::from(digit - b'0'));
+    (1..=3).contains(&digits).then_some((value, rest))
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -93,7 +107,23 @@ mod tests {
         assert_eq!(EnhancedCode::parse_prefix("5.1.1 no such user"), Some(EnhancedCode(5, 1, 1)));
         assert_eq!(EnhancedCode::parse_prefix("4.7.650 busy"), Some(EnhancedCode(4, 7, 650)));
         assert_eq!(EnhancedCode::parse_prefix("5.7.1"), Some(EnhancedCode(5, 7, 1)));
-        for none in ["", "no", "5.1", "3.1.1 x", "5.1.1.1 x", "5.1.x", "1.2.3.4 refused"] {
+        assert_eq!(EnhancedCode::split_prefix("5.1.1 no such user"), Some((EnhancedCode(5, 1, 1), "no such user")));
+        assert_eq!(EnhancedCode::split_prefix("2.0.0\t"), Some((EnhancedCode(2, 0, 0), "")));
+        assert_eq!(EnhancedCode::split_prefix("2.0.0"), Some((EnhancedCode(2, 0, 0), "")));
+        for none in [
+            "",
+            "no",
+            "5.1.1234567 x",
+            "5.1.1\u{a0}x",
+            ".1.1",
+            "5..1",
+            "5.1.",
+            "5.1",
+            "3.1.1 x",
+            "5.1.1.1 x",
+            "5.1.x",
+            "1.2.3.4 refused",
+        ] {
             assert_eq!(EnhancedCode::parse_prefix(none), None, "{none}");
         }
     }

@@ -5,6 +5,7 @@
 
 use std::fmt::{self, Write};
 use std::net::IpAddr;
+use std::time::Duration;
 
 /// At most `N` octets of text; what does not fit is left out.
 #[derive(Clone, Copy)]
@@ -33,15 +34,19 @@ impl<const N: usize> Short<N> {
 
     /// In decimal, with noughts before it up to `digits`.
     pub(crate) fn number(&mut self, number: u32, digits: usize) -> &mut Self {
-        let mut text = [b'0'; 10];
-        let (mut rest, mut from) = (number, text.len());
-        while rest > 0 || from > text.len() - digits.clamp(1, 10) {
-            from -= 1;
-            text[from] = b'0' + (rest % 10) as u8;
-            rest /= 10;
+        let (text, from) = decimal(number.into(), digits);
+        self.ascii(&text[from..])
+    }
+
+    /// What does not fit, or is not ASCII, is left out.
+    pub(crate) fn ascii(&mut self, text: &[u8]) -> &mut Self {
+        if let Some(room) = self.octets.get_mut(self.len..self.len + text.len())
+            && text.is_ascii()
+        {
+            room.copy_from_slice(text);
+            self.len += text.len();
         }
-        // Digits are text.
-        self.put(std::str::from_utf8(&text[from..]).unwrap_or_default())
+        self
     }
 }
 
@@ -80,6 +85,29 @@ pub fn ip(address: IpAddr) -> Short<45> {
     text
 }
 
+/// A number in decimal.
+pub fn number(number: u64) -> Short<20> {
+    let (text, from) = decimal(number, 1);
+    *Short::new().ascii(&text[from..])
+}
+
+/// A number with noughts before it up to `digits`, and where it begins.
+fn decimal(number: u64, digits: usize) -> ([u8; 20], usize) {
+    let (mut text, mut rest, mut from) = ([b'0'; 20], number, 20);
+    while rest > 0 || from > 20 - digits.clamp(1, 20) {
+        from -= 1;
+        text[from] = b'0' + (rest % 10) as u8;
+        rest /= 10;
+    }
+    (text, from)
+}
+
+/// A time as seconds with milliseconds: `3.042s`.
+pub fn seconds(time: Duration) -> Short<25> {
+    let mut text = Short::new();
+    *text.put(number(time.as_secs()).as_str()).put(".").number(time.subsec_millis(), 3).put("s")
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -90,6 +118,11 @@ mod tests {
             assert_eq!(Short::<10>::new().number(n, 1).as_str(), n.to_string());
             assert_eq!(Short::<10>::new().number(n, 3).as_str(), format!("{n:03}"));
         }
+        for n in [0, 1, 10, 99, u64::MAX] {
+            assert_eq!(number(n).as_str(), n.to_string());
+        }
+        assert_eq!(seconds(Duration::from_millis(3_042)).as_str(), "3.042s");
+        assert_eq!(seconds(Duration::MAX).as_str(), format!("{}.999s", u64::MAX));
         for text in [
             "0.0.0.0",
             "192.0.2.7",

@@ -91,7 +91,7 @@ fn kind(which: u8, number: u8, texts: &[String; 4]) -> EventKind {
                 text: four,
                 ..Outcome::from_reply(Stage::Rcpt, reply)
             };
-            let (age, outcome) = (Duration::from_millis(u64::from(number)), Box::new(outcome));
+            let (age, outcome) = (Duration::from_millis(u64::from(number)), std::sync::Arc::new(outcome));
             let (recipient, attempt, next_attempt) = (address, number.into(), None);
             EventKind::Settled(event::Settled {
                 part,

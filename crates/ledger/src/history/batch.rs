@@ -3,12 +3,12 @@
 //! Promise: mail is found by its sender, its recipients, their domains and its Message-ID, from its acceptance on; a
 //! campaign, whose recipients its acceptance does not name, by each step about one of them.
 
-use std::collections::{HashMap, HashSet};
+use std::fmt::{Display, Write};
 use std::net::IpAddr;
 
 use repute_types::event::{Accepted, IncidentState, Level, Settled};
 use repute_types::short::{self, Short};
-use repute_types::{Address, Event, EventKind, Labels, MessageId, Outcome, Timestamp};
+use repute_types::{Address, Event, EventKind, Labels, Map, MessageId, Outcome, Set, Timestamp};
 use rusqlite::types::ToSqlOutput;
 use rusqlite::{Connection, OptionalExtension, ToSql, params};
 
@@ -40,10 +40,18 @@ impl ToSql for Ip {
     }
 }
 
+/// As it reads, in one piece of memory: most of such texts are short.
+fn written(value: &impl Display) -> String {
+    let mut text = String::with_capacity(64);
+    // Writing into memory cannot fail.
+    let _ = write!(text, "{value}");
+    text
+}
+
 /// Which of the messages that bear a campaign's name are campaigns: one letter to a list, whose recipients are not
 /// named when it is accepted. Mail that a program sends one by one may bear such a name as well.
 #[derive(Default)]
-pub(super) struct Campaigns(HashMap<i64, bool>);
+pub(super) struct Campaigns(Map<i64, bool>);
 
 impl Campaigns {
     fn keep(&mut self, message: i64, is_one: bool) {
@@ -69,16 +77,16 @@ pub(super) struct Batch<'a> {
     db: &'a Connection,
     seq: i64,
     campaigns: &'a mut Campaigns,
-    tally: HashMap<(i64, &'static str), i64>,
+    tally: Map<(i64, &'static str), i64>,
     /// They go in at the end.
     entries: Vec<Entry>,
     /// Those of them that stand for several messages.
-    shared: HashSet<Entry>,
+    shared: Set<Entry>,
 }
 
 impl<'a> Batch<'a> {
     pub fn new(db: &'a Connection, seq: i64, campaigns: &'a mut Campaigns) -> Batch<'a> {
-        Batch { db, seq, campaigns, tally: HashMap::new(), entries: Vec::new(), shared: HashSet::new() }
+        Batch { db, seq, campaigns, tally: Map::default(), entries: Vec::new(), shared: Set::default() }
     }
 
     pub fn event(&mut self, event: &Event) -> rusqlite::Result<()> {
@@ -167,7 +175,7 @@ impl<'a> Batch<'a> {
             key(*message),
             at.0,
             account.as_deref(),
-            from.as_ref().map(ToString::to_string),
+            from.as_ref().map(written),
             joined,
             *size as i64,
             header_id,
@@ -206,13 +214,13 @@ impl<'a> Batch<'a> {
             seq,
             at.0,
             part.number,
-            recipient.to_string(),
+            written(recipient),
             attempt,
             verdict.as_str(),
             stage.as_str(),
             culprit.as_str(),
-            status.to_string(),
-            reply.as_ref().map(ToString::to_string),
+            written(status),
+            reply.as_ref().map(written),
             Some(text.as_str()).filter(|text| !text.is_empty()),
             peer.as_ref().map(|p| p.name.as_str()),
             ip(peer.as_ref().and_then(|p| p.address)),

@@ -166,7 +166,17 @@ pub fn spelling(address: &Address) -> String {
         .strip_prefix('"')
         .and_then(|rest| rest.strip_suffix('"'))
         .filter(|inside| !inside.contains('\\') && Address::parse(&format!("{inside}@{}", address.domain())).is_ok());
-    format!("{}@{}", bare.unwrap_or(local).to_lowercase(), address.domain())
+    let (local, domain) = (bare.unwrap_or(local), address.domain().as_str());
+    let mut spelling = String::with_capacity(local.len() + 1 + domain.len());
+    if local.is_ascii() {
+        spelling.push_str(local);
+        spelling.make_ascii_lowercase();
+    } else {
+        spelling.push_str(&local.to_lowercase());
+    }
+    spelling.push('@');
+    spelling.push_str(domain);
+    spelling
 }
 
 #[cfg(test)]

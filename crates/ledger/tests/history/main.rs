@@ -73,7 +73,7 @@ fn settled(n: u64, later: u64, to: &str, reply: (u16, &str)) -> Event {
         part: PartId { message: id(n), number: 0 },
         recipient: address(to),
         attempt: 1,
-        outcome: Box::new(outcome),
+        outcome: Arc::new(outcome),
         cause: None,
         next_attempt,
         age: Duration::from_secs(later),
@@ -115,7 +115,8 @@ fn the_steps_of_a_message_read_as_they_happened() {
     let mut expired = settled(1, 500, "bob@example.net", (550, ""));
     if let EventKind::Settled(event::Settled { outcome, attempt, egress, .. }) = &mut expired.kind {
         let status = EnhancedCode(5, 4, 7);
-        **outcome = Outcome::ours(Verdict::Failed, Stage::Queue, Culprit::Us, status, "not delivered in five days");
+        *outcome =
+            Arc::new(Outcome::ours(Verdict::Failed, Stage::Queue, Culprit::Us, status, "not delivered in five days"));
         (*attempt, *egress) = (0, None);
     }
     let asked = after(
@@ -170,7 +171,7 @@ fn what_we_have_to_say_of_a_reply_stands_before_it() {
     let dir = tempfile::tempdir().unwrap();
     let mut refused = settled(1, 2, "bob@example.net", (454, "4.7.0 TLS not available"));
     if let EventKind::Settled(event::Settled { outcome, .. }) = &mut refused.kind {
-        outcome.text = "TLS is needed, and the server refused STARTTLS".into();
+        Arc::make_mut(outcome).text = "TLS is needed, and the server refused STARTTLS".into();
     }
     let steps = after(&history(&dir), [refused]).steps_of(id(1)).unwrap();
     let said = lines(&steps);

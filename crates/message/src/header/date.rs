@@ -45,11 +45,11 @@ fn number(text: &str, digits: std::ops::RangeInclusive<usize>) -> Option<u32> {
 }
 
 fn time(text: &str) -> bool {
-    let parts: Vec<Option<u32>> = text.split(':').map(|part| number(part, 2..=2)).collect();
-    match parts.as_slice() {
-        [Some(hour), Some(minute)] => *hour < 24 && *minute < 60,
+    let mut parts = text.split(':').map(|part| number(part, 2..=2));
+    match (parts.next(), parts.next(), parts.next(), parts.next()) {
+        (Some(Some(hour)), Some(Some(minute)), None, _) => hour < 24 && minute < 60,
         // 60 is a leap second.
-        [Some(hour), Some(minute), Some(second)] => *hour < 24 && *minute < 60 && *second <= 60,
+        (Some(Some(hour)), Some(Some(minute)), Some(Some(second)), None) => hour < 24 && minute < 60 && second <= 60,
         _ => false,
     }
 }

@@ -28,7 +28,7 @@ pub struct Token {
 pub struct Unclosed(pub char);
 
 pub fn tokens(value: &[u8]) -> Result<Vec<Token>, Unclosed> {
-    let mut out = Vec::new();
+    let mut out = Vec::with_capacity(16);
     let mut at = 0;
     while at < value.len() {
         let start = at;

@@ -1,5 +1,6 @@
 //! Lines as they are read, and what happens to a log that nobody reads.
 
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use repute_types::event::{self, Level};
@@ -23,7 +24,7 @@ fn settled(outcome: Outcome) -> EventKind {
         recipient: "bob@example.net".parse().unwrap(),
         attempt: 1,
         next_attempt: (outcome.verdict == Verdict::Deferred).then_some(Timestamp(1_795_486_100_000)),
-        outcome: Box::new(outcome),
+        outcome: Arc::new(outcome),
         cause: None,
         age: Duration::from_millis(1200),
         egress: Some("203.0.113.10".parse().unwrap()),

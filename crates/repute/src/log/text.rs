@@ -46,7 +46,8 @@ pub fn is_unseen(c: char) -> bool {
 
 impl Line<'_> {
     fn event(&mut self, event: &Event) -> fmt::Result {
-        write!(self, "{} ", event.at)?;
+        self.0.extend_from_slice(event.at.rfc3339().as_str().as_bytes());
+        self.0.push(b' ');
         match &event.kind {
             EventKind::Accepted(accepted) => self.accepted(accepted),
             EventKind::Refused { account, client, reply } => {
@@ -110,17 +111,18 @@ impl Line<'_> {
     }
 
     fn accepted(&mut self, accepted: &Accepted) -> fmt::Result {
-        write!(self, "accepted id={}", accepted.message)?;
+        self.write_str("accepted")?;
+        self.bare("id", accepted.message.text().as_str())?;
         accepted.account.as_deref().map_or(Ok(()), |account| self.bare("account", account))?;
         self.address("from", accepted.from.as_ref())?;
         match accepted.recipients.is_empty() {
             true => write!(self, " recipients={}", accepted.recipient_count)?,
             false => {
-                write!(self, " to=")?;
+                self.write_str(" to=")?;
                 self.list(&accepted.recipients)?;
             }
         }
-        write!(self, " size={}", accepted.size)?;
+        self.bare("size", short::number(accepted.size as u64).as_str())?;
         self.text("message-id", &accepted.header_id)?;
         self.ip("client", accepted.client)?;
         accepted.tls.as_ref().map_or(Ok(()), |tls| self.bare("tls", &tls.version))?;
@@ -131,16 +133,16 @@ impl Line<'_> {
     fn settled(&mut self, settled: &Settled) -> fmt::Result {
         self.write_str(settled.outcome.verdict.as_str())?;
         self.part(settled.part)?;
-        write!(self, " to={}", settled.recipient)?;
+        self.address("to", Some(&settled.recipient))?;
         if settled.attempt > 0 {
-            write!(self, " attempt={}", settled.attempt)?;
+            self.bare("attempt", short::number(settled.attempt.into()).as_str())?;
         }
         self.outcome(&settled.outcome)?;
         if let Some(Cause { rule, class, fault }) = settled.cause {
             write!(self, " cause={rule} class={class} fault={fault}")?;
         }
         self.ip("egress", settled.egress)?;
-        write!(self, " after={}.{:03}s", settled.age.as_secs(), settled.age.subsec_millis())?;
+        self.bare("after", short::seconds(settled.age).as_str())?;
         self.maybe::<Timestamp>("next", settled.next_attempt.as_ref())
     }
 
@@ -149,7 +151,7 @@ impl Line<'_> {
             self.bare("host", &peer.name)?;
             self.ip("ip", peer.address)?;
             if peer.port != 25 {
-                write!(self, " port={}", peer.port)?;
+                self.bare("port", short::number(peer.port.into()).as_str())?;
             }
         }
         match &outcome.tls {
@@ -172,22 +174,33 @@ impl Line<'_> {
     }
 
     fn part(&mut self, part: PartId) -> fmt::Result {
-        write!(self, " id={} part={}", part.message, part.number)
+        self.bare("id", part.message.text().as_str())?;
+        self.bare("part", short::number(part.number.into()).as_str())
     }
 
     fn address(&mut self, key: &str, address: Option<&Address>) -> fmt::Result {
-        match address {
-            Some(address) => write!(self, " {key}={address}"),
-            None => write!(self, " {key}=<>"),
+        for text in [" ", key, "="] {
+            self.0.extend_from_slice(text.as_bytes());
         }
+        match address {
+            Some(address) => self.whole(address),
+            None => self.write_str("<>"),
+        }
+    }
+
+    fn whole(&mut self, address: &Address) -> fmt::Result {
+        [address.local(), "@", address.domain().as_str()].into_iter().try_for_each(|text| self.write_str(text))
     }
 
     /// One, or the first and how many more: a line stays a line.
     fn list(&mut self, recipients: &[Address]) -> fmt::Result {
         match recipients {
             [] => Ok(()),
-            [one] => write!(self, "{one}"),
-            [first, rest @ ..] => write!(self, "{first},+{}", rest.len()),
+            [one] => self.whole(one),
+            [first, rest @ ..] => {
+                self.whole(first)?;
+                write!(self, ",+{}", rest.len())
+            }
         }
     }
 
