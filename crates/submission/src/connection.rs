@@ -258,8 +258,8 @@ impl<'a> Connection<'a> {
 
     /// A stranger who brings a message has a place for as long as that should take, and no longer if others need it.
     fn hold(&self) -> Hold {
-        let is_at_work = self.session.is_in_transaction() && self.last_brought.elapsed() < AT_WORK;
-        if self.host.account.is_some() || is_at_work { Hold::Keep } else { Hold::Lend }
+        let is_at_work = || self.session.is_in_transaction() && self.last_brought.elapsed() < AT_WORK;
+        if self.host.account.is_some() || is_at_work() { Hold::Keep } else { Hold::Lend }
     }
 
     async fn hear(&mut self) -> io::Result<Heard> {

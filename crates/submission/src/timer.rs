@@ -4,7 +4,9 @@
 //! It holds the connection's place, too: where that is asked back, the time is out, and what is
 //! to be done after that has [`LAST_WORDS`] in all.
 
-use std::pin::Pin;
+use std::future::poll_fn;
+use std::pin::{Pin, pin};
+use std::task::Poll;
 use std::time::Duration;
 
 use repute_net::seats::Seat;
@@ -92,8 +94,12 @@ impl Timer {
         }
     }
 
-    /// The future's value, or `None` where the deadline passed first.
+    /// The future's value, or `None` where the deadline passed first. What need not be waited for asks for no time.
     pub(crate) async fn within<T>(&mut self, limit: Duration, future: impl Future<Output = T>) -> Option<T> {
+        let mut future = pin!(future);
+        if let Poll::Ready(value) = poll_fn(|cx| Poll::Ready(future.as_mut().poll(cx))).await {
+            return Some(value);
+        }
         self.set(limit);
         tokio::select! {
             biased;

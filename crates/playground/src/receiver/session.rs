@@ -56,7 +56,7 @@ pub(super) async fn talk(stream: Box<dyn Stream>, peer: SocketAddr, house: &Hous
         match conversation.command(&line, peer.ip(), house) {
             Next::Reply(text) => {
                 if line.get(..4).is_some_and(|verb| verb.eq_ignore_ascii_case(b"RCPT")) {
-                    tokio::time::sleep(house.personality.tarpit).await;
+                    pause(house.personality.tarpit).await;
                 }
                 session.say(&text).await;
             }
@@ -127,11 +127,16 @@ fn short(seen: &Seen) -> String {
     text.chars().filter(|c| c.is_ascii() && !c.is_control()).take(REPLY_MOST).collect()
 }
 
+/// A sleep of no time takes until the clock's next millisecond.
+async fn pause(time: Duration) {
+    if !time.is_zero() {
+        tokio::time::sleep(time).await;
+    }
+}
+
 impl<'a> Session<'a> {
     async fn say(&mut self, text: &str) {
-        if !self.house.personality.pace.is_zero() {
-            tokio::time::sleep(self.house.personality.pace).await;
-        }
+        pause(self.house.personality.pace).await;
         self.output.extend_from_slice(text.as_bytes());
         self.output.extend_from_slice(b"\r\n");
     }
