@@ -48,11 +48,11 @@ pub(crate) struct Begin {
     #[schema(example = "From: News <news@example.com>\nTo: {{ email }}\nSubject: Autumn\n\nThis is for {{ email }}\n")]
     letter: String,
     /// The merge fields that each recipient brings.
-    #[serde(default)]
-    #[schema(max_items = 64)]
+    #[serde(default, deserialize_with = "crate::object::or_default")]
+    #[schema(nullable, max_items = 64)]
     fields: Vec<String>,
-    #[serde(default)]
-    #[schema(max_items = 10, value_type = Vec<Tag>)]
+    #[serde(default, deserialize_with = "crate::object::or_default")]
+    #[schema(nullable, max_items = 10, value_type = Vec<Tag>)]
     tags: Vec<String>,
 }
 
