@@ -76,6 +76,11 @@ pub struct Signature {
 }
 
 impl Aggregate {
+    /// Who reports, for people; it need not say.
+    pub fn told_by(&self) -> &str {
+        crate::named([&self.reporter, &self.email])
+    }
+
     /// Messages that passed, and messages that failed.
     pub fn counts(&self) -> (u64, u64) {
         self.records.iter().fold((0, 0), |(good, bad), r| match r.passes() {
@@ -327,6 +332,7 @@ mod tests {
                    <source_ip>::ffff:192.0.2.1</source_ip><count>1</count></row></record></feedback>";
         let report = read(xml.as_bytes(), false).unwrap();
         assert_eq!((report.begin, report.end), (1_795_737_600, 1_795_823_999));
+        assert_eq!(report.told_by(), "an unnamed receiver");
         assert_eq!(report.records[0].source, IpAddr::from([192, 0, 2, 1]));
     }
 

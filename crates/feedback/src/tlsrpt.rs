@@ -100,6 +100,11 @@ pub struct Failure {
 }
 
 impl TlsReport {
+    /// Who reports, for people; it need not say.
+    pub fn told_by(&self) -> &str {
+        crate::named([&self.organization_name, self.contact_info.as_deref().unwrap_or_default()])
+    }
+
     /// Sessions that were safe, and sessions that failed.
     pub fn counts(&self) -> (u64, u64) {
         let sum = |of: fn(&Summary) -> u64| self.policies.iter().fold(0u64, |n, p| n.saturating_add(of(&p.summary)));

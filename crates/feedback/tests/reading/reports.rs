@@ -153,6 +153,7 @@ fn what_a_tls_report_does_not_know_may_be_null() {
         "summary": null, "failure-details": [{"failed-session-count": null, "additional-information": {"why": 1}}]}]}"#;
     let Comeback::TlsReport(report) = read_file(bare.as_bytes()) else { panic!() };
     assert_eq!((report.report_id.as_str(), report.counts()), ("4711", (0, 0)));
+    assert_eq!(report.told_by(), "an unnamed receiver", "\"TLS report of : 5 sessions safe\" was told");
     assert_eq!(report.policies[0].failure_details[0].additional_information.as_deref(), Some(r#"{"why":1}"#));
 }
 
