@@ -52,7 +52,7 @@ pub use token::{Token, Tokens};
 use mail::Mail;
 
 /// Who reports, for people: the first of these words that says something.
-fn named<'a>(words: [&'a str; 2]) -> &'a str {
+fn named(words: [&str; 2]) -> &str {
     words.into_iter().map(str::trim).find(|word| !word.is_empty()).unwrap_or("an unnamed receiver")
 }
 
