@@ -33,7 +33,7 @@ use tokio::sync::Notify;
 pub use self::check::{CheckAddresses, DomainTakes, Takes};
 pub(crate) use self::fields::add_to_single;
 pub use self::leave::{MAILTO, PAGE, unsubscribe_url};
-pub(crate) use self::operate::{enter, hold, sweep};
+pub(crate) use self::operate::{enter, hold, page, sweep};
 pub(crate) use self::render::{letter_size, merged};
 pub(crate) use self::take_out::run as take_out;
 use self::words::BulkError;
@@ -57,7 +57,8 @@ pub struct BulkSettings {
 pub(crate) struct Bulk {
     campaigns: RwLock<HashMap<MessageId, Arc<Known>>>,
     letters: Mutex<Vec<(MessageId, Arc<Ready>)>>,
-    /// One campaign is begun at a time, so that a name is taken once.
+    /// One campaign is begun at a time, so that a name is taken once, or launched by a client, so that none is launched beside
+    /// what it is measured by.
     beginning: tokio::sync::Mutex<()>,
     /// A campaign was cancelled.
     cancelled: Notify,

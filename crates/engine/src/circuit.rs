@@ -8,13 +8,15 @@
 //! a campaign alone explains an account's figures, neither is the account's other mail. Bulk mail is held by the
 //! campaign ([`campaigns`]), other mail by the part.
 //! What is open, and what was counted, survives a restart; a crash loses the counts of the last minute.
-//! Beside them stands the brake ([`brake`]): an account that suddenly writes to many strangers is stopped in the same way.
+//! Beside them stands the brake ([`brake`]): an account that suddenly writes to many strangers is stopped in the same way, and
+//! so is a campaign that is launched to many ([`launch`]).
 
 pub(crate) mod brake;
 pub(crate) mod campaigns;
 pub(crate) mod count;
 mod habit;
 mod known;
+pub(crate) mod launch;
 mod state;
 mod words;
 
@@ -273,6 +275,8 @@ pub(crate) async fn close(
     match word {
         _ if opened.what != STRANGERS => {}
         Word::Continue => works.circuits.brake.mean(&subject.account, MEANT, works.now()),
+        // A campaign that was stopped at its launch is none of what the account sent.
+        Word::Cancel if subject.campaign.is_some() => {}
         Word::Cancel => works.circuits.brake.disown(&subject.account),
     }
     save(works).await?;

@@ -3,6 +3,7 @@
 use std::net::IpAddr;
 
 use crate::complaint::Complaint;
+use crate::find;
 use crate::original::Original;
 
 #[derive(Clone, Debug, PartialEq)]
@@ -32,6 +33,17 @@ impl AuthFailure {
         if complaint.kind != "auth-failure" {
             return Err(complaint);
         }
+        // Not every reporter says it, and the people of the message may be made unknown; their domain stays.
+        let domains = match complaint.domains.is_empty() {
+            true => complaint
+                .original
+                .field("From")
+                .and_then(find::address)
+                .and_then(|from| domain_of(&from))
+                .into_iter()
+                .collect(),
+            false => complaint.domains.clone(),
+        };
         let value = |name: &str| complaint.field(name).map(|text| text.trim().to_ascii_lowercase());
         Ok(AuthFailure {
             failure: value("Auth-Failure").unwrap_or_default(),
@@ -40,9 +52,13 @@ impl AuthFailure {
             dkim: (value("DKIM-Domain"), value("DKIM-Selector")),
             reporter: complaint.reporter,
             source: complaint.source,
-            domains: complaint.domains,
+            domains,
             fields: complaint.fields,
             original: complaint.original,
         })
     }
+}
+
+fn domain_of(address: &str) -> Option<String> {
+    address.rsplit_once('@').map(|(_, domain)| domain.to_ascii_lowercase())
 }

@@ -7,11 +7,14 @@ use std::net::IpAddr;
 
 use quick_xml::Reader;
 use quick_xml::events::Event;
+use repute_types::Timestamp;
 use serde::Serialize;
 
 const RECORDS: usize = 20_000;
 const DEPTH: usize = 12;
 const TEXT: usize = 1024;
+/// So many seconds are in the year 5138: it is milliseconds that are so many.
+const MILLISECONDS: i64 = 100_000_000_000;
 /// Signatures and reasons of one record.
 const FEW: usize = 16;
 
@@ -73,6 +76,11 @@ pub struct Signature {
 }
 
 impl Aggregate {
+    /// Who reports, for people; it need not say.
+    pub fn told_by(&self) -> &str {
+        crate::named([&self.reporter, &self.email])
+    }
+
     /// Messages that passed, and messages that failed.
     pub fn counts(&self) -> (u64, u64) {
         self.records.iter().fold((0, 0), |(good, bad), r| match r.passes() {
@@ -96,13 +104,29 @@ struct Draft {
     count: u64,
     disposition: String,
     dkim: bool,
-    spf: bool,
+    passes_spf: bool,
     reasons: Vec<String>,
     header_from: String,
     envelope_from: String,
     signatures: Vec<Signature>,
-    spf_domain: String,
-    spf_result: String,
+    /// The one that counts of those that are read, and the one that is being read.
+    spf: Option<Checked>,
+    check: Checked,
+}
+
+/// One SPF check of a record. Of several, RFC 7489 has one for each identity: DMARC goes by that of MAIL FROM, and of two like
+/// ones by that which passed, the first of them.
+#[derive(Default)]
+struct Checked {
+    domain: String,
+    result: String,
+    is_of_helo: bool,
+}
+
+impl Checked {
+    fn weight(&self) -> (bool, bool) {
+        (!self.is_of_helo, self.result == "pass")
+    }
 }
 
 /// Reads the XML, of which the end may be cut off: then it is the records that are whole. The error says what is wrong with it.
@@ -173,6 +197,7 @@ fn open(path: &[String], draft: &mut Draft) {
         ["record", "auth_results", "dkim"] if draft.signatures.len() < FEW => {
             draft.signatures.push(Signature::default())
         }
+        ["record", "auth_results", "spf"] => draft.check = Checked::default(),
         _ => {}
     }
 }
@@ -200,10 +225,18 @@ fn close(path: &[String], text: &str, report: &mut Aggregate, draft: &mut Draft)
     Ok(())
 }
 
-/// Seconds since 1970, also where they are written with a fraction.
+/// Seconds since 1970, also where they are written with a fraction, as milliseconds, or as a date.
 fn seconds(text: &str) -> i64 {
     let whole = text.split_once('.').map_or(text, |(whole, _)| whole);
-    whole.parse().unwrap_or_default()
+    match whole.parse::<i64>() {
+        Ok(number) if number >= MILLISECONDS => number / 1000,
+        Ok(number) => number,
+        // A date without a zone is one of UTC, as the days of reports are; one without a time is its beginning.
+        Err(_) => ["", "Z", "T00:00:00Z"]
+            .iter()
+            .find_map(|rest| format!("{text}{rest}").parse::<Timestamp>().ok())
+            .map_or(0, |at| at.0.div_euclid(1000)),
+    }
 }
 
 /// Messages of one record. A report in which that is no number would be counted wrong, whatever was taken in its place.
@@ -236,7 +269,7 @@ fn fill(draft: &mut Draft, path: &[&str], text: &str) {
         ["row", "source_ip"] => draft.source = text.parse::<IpAddr>().ok().map(|ip| ip.to_canonical()),
         ["row", "policy_evaluated", "disposition"] => draft.disposition = own(),
         ["row", "policy_evaluated", "dkim"] => draft.dkim = passes(),
-        ["row", "policy_evaluated", "spf"] => draft.spf = passes(),
+        ["row", "policy_evaluated", "spf"] => draft.passes_spf = passes(),
         ["row", "policy_evaluated", "reason", "type"] if draft.reasons.len() < FEW => draft.reasons.push(own()),
         ["identifiers", "header_from"] => draft.header_from = own(),
         ["identifiers", "envelope_from"] => draft.envelope_from = own(),
@@ -250,8 +283,15 @@ fn fill(draft: &mut Draft, path: &[&str], text: &str) {
                 }
             }
         }
-        ["auth_results", "spf", "domain"] => draft.spf_domain = own(),
-        ["auth_results", "spf", "result"] => draft.spf_result = own(),
+        ["auth_results", "spf", "domain"] => draft.check.domain = own(),
+        ["auth_results", "spf", "result"] => draft.check.result = own(),
+        ["auth_results", "spf", "scope"] => draft.check.is_of_helo = text.eq_ignore_ascii_case("helo"),
+        ["auth_results", "spf"] => {
+            let check = std::mem::take(&mut draft.check);
+            if draft.spf.as_ref().is_none_or(|kept| check.weight() > kept.weight()) {
+                draft.spf = Some(check);
+            }
+        }
         _ => {}
     }
 }
@@ -264,18 +304,19 @@ fn finish(draft: &mut Draft, report: &mut Aggregate) {
         report.is_cut = true;
         return;
     }
+    let checked = draft.spf.unwrap_or_default();
     report.records.push(Record {
         source,
         count: draft.count,
         disposition: draft.disposition,
         dkim: draft.dkim,
-        spf: draft.spf,
+        spf: draft.passes_spf,
         reasons: draft.reasons,
         header_from: draft.header_from,
         envelope_from: draft.envelope_from,
         signatures: draft.signatures,
-        spf_domain: draft.spf_domain,
-        spf_result: draft.spf_result,
+        spf_domain: checked.domain,
+        spf_result: checked.result,
     });
 }
 
@@ -291,7 +332,54 @@ mod tests {
                    <source_ip>::ffff:192.0.2.1</source_ip><count>1</count></row></record></feedback>";
         let report = read(xml.as_bytes(), false).unwrap();
         assert_eq!((report.begin, report.end), (1_795_737_600, 1_795_823_999));
+        assert_eq!(report.told_by(), "an unnamed receiver");
         assert_eq!(report.records[0].source, IpAddr::from([192, 0, 2, 1]));
+    }
+
+    /// It was one of the year 58,000, or of 1970.
+    #[test]
+    fn a_date_is_read_in_milliseconds_and_as_a_date() {
+        let check = |text: &str, expected: i64| assert_eq!(seconds(text), expected, "{text}");
+        for same in [
+            "1795737600",
+            "1795737600000",
+            "2026-11-27T00:00:00Z",
+            "2026-11-27 00:00:00",
+            "2026-11-27",
+            "2026-11-27T01:00:00+01:00",
+        ] {
+            check(same, 1_795_737_600);
+        }
+        check("2026-11-27T00:00:00.25Z", 1_795_737_600);
+        check("soon", 0);
+        check("", 0);
+    }
+
+    /// The last one counted, which is that of HELO where a receiver checks both.
+    #[test]
+    fn of_two_spf_checks_that_of_mail_from_counts() {
+        let check = |checks: &[(&str, &str, &str)], expected: (&str, &str)| {
+            let one = |(domain, scope, result): &(&str, &str, &str)| {
+                format!("<spf><domain>{domain}</domain>{scope}<result>{result}</result></spf>")
+            };
+            let checks: String = checks.iter().map(one).collect();
+            let xml = format!(
+                "<feedback><policy_published><domain>a.test</domain></policy_published><record><row><source_ip>192.0.2.1\
+                 </source_ip><count>1</count><policy_evaluated><spf>pass</spf></policy_evaluated></row><auth_results>{checks}\
+                 </auth_results></record></feedback>"
+            );
+            let record = read(xml.as_bytes(), false).unwrap().records.remove(0);
+            assert!(record.spf);
+            assert_eq!((record.spf_domain.as_str(), record.spf_result.as_str()), expected, "{checks}");
+        };
+        let (of_from, of_helo) = ("<scope>mfrom</scope>", "<scope>helo</scope>");
+        check(&[("a.test", of_from, "fail"), ("mx.test", of_helo, "pass")], ("a.test", "fail"));
+        check(&[("mx.test", of_helo, "pass"), ("a.test", "", "fail")], ("a.test", "fail"));
+        check(&[("a.test", "", "pass"), ("mx.test", "", "none")], ("a.test", "pass"));
+        check(&[("b.test", "", "softfail"), ("a.test", "", "pass")], ("a.test", "pass"));
+        check(&[("a.test", "", "none"), ("b.test", "", "none")], ("a.test", "none"));
+        check(&[("mx.test", of_helo, "pass")], ("mx.test", "pass"));
+        check(&[], ("", ""));
     }
 
     /// A report whose end was cut off was no report.

@@ -51,6 +51,11 @@ pub use token::{Token, Tokens};
 
 use mail::Mail;
 
+/// Who reports, for people: the first of these words that says something.
+fn named(words: [&str; 2]) -> &str {
+    words.into_iter().map(str::trim).find(|word| !word.is_empty()).unwrap_or("an unnamed receiver")
+}
+
 /// What a message that came back is. More kinds may be added: the rest is mail for a human.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Comeback {

@@ -20,12 +20,13 @@ const ITEMS: usize = 1000;
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub struct TlsReport {
-    #[serde(default)]
+    #[serde(default, deserialize_with = "text")]
     pub organization_name: String,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "some_text")]
     pub contact_info: Option<String>,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "text")]
     pub report_id: String,
+    #[serde(default, deserialize_with = "or_default")]
     pub date_range: DateRange,
     #[serde(deserialize_with = "few")]
     pub policies: Vec<TlsPolicyReport>,
@@ -35,9 +36,9 @@ pub struct TlsReport {
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub struct DateRange {
-    #[serde(default)]
+    #[serde(default, deserialize_with = "text")]
     pub start_datetime: String,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "text")]
     pub end_datetime: String,
 }
 
@@ -45,7 +46,7 @@ pub struct DateRange {
 #[serde(rename_all = "kebab-case")]
 pub struct TlsPolicyReport {
     pub policy: TlsPolicy,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "or_default")]
     pub summary: Summary,
     #[serde(default, deserialize_with = "few", skip_serializing_if = "Vec::is_empty")]
     pub failure_details: Vec<Failure>,
@@ -55,12 +56,12 @@ pub struct TlsPolicyReport {
 #[serde(rename_all = "kebab-case")]
 pub struct TlsPolicy {
     /// `sts`, `tlsa` or `no-policy-found`.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "text")]
     pub policy_type: String,
     /// TLSA records, or the lines of an MTA-STS policy.
     #[serde(default, deserialize_with = "texts", skip_serializing_if = "Vec::is_empty")]
     pub policy_string: Vec<String>,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "text")]
     pub policy_domain: String,
     /// Names of hosts as an MTA-STS policy has them.
     #[serde(default, deserialize_with = "texts", skip_serializing_if = "Vec::is_empty")]
@@ -80,25 +81,30 @@ pub struct Summary {
 #[serde(rename_all = "kebab-case")]
 pub struct Failure {
     /// `certificate-expired`, `starttls-not-supported`, …
-    #[serde(default)]
+    #[serde(default, deserialize_with = "text")]
     pub result_type: String,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, deserialize_with = "some_text", skip_serializing_if = "Option::is_none")]
     pub sending_mta_ip: Option<String>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, deserialize_with = "some_text", skip_serializing_if = "Option::is_none")]
     pub receiving_mx_hostname: Option<String>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, deserialize_with = "some_text", skip_serializing_if = "Option::is_none")]
     pub receiving_mx_helo: Option<String>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, deserialize_with = "some_text", skip_serializing_if = "Option::is_none")]
     pub receiving_ip: Option<String>,
     #[serde(default, deserialize_with = "number")]
     pub failed_session_count: u64,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, deserialize_with = "some_text", skip_serializing_if = "Option::is_none")]
     pub additional_information: Option<String>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, deserialize_with = "some_text", skip_serializing_if = "Option::is_none")]
     pub failure_reason_code: Option<String>,
 }
 
 impl TlsReport {
+    /// Who reports, for people; it need not say.
+    pub fn told_by(&self) -> &str {
+        crate::named([&self.organization_name, self.contact_info.as_deref().unwrap_or_default()])
+    }
+
     /// Sessions that were safe, and sessions that failed.
     pub fn counts(&self) -> (u64, u64) {
         let sum = |of: fn(&Summary) -> u64| self.policies.iter().fold(0u64, |n, p| n.saturating_add(of(&p.summary)));
@@ -113,7 +119,25 @@ pub(crate) fn read(json: &[u8]) -> Result<TlsReport, String> {
     serde_json::from_slice(json).map_err(|error| format!("the JSON is no TLS report: {error}"))
 }
 
-/// A number, or one that was written as text.
+/// What need not be there is not there where it is null.
+fn or_default<'de, T: Deserialize<'de> + Default, D: Deserializer<'de>>(deserializer: D) -> Result<T, D::Error> {
+    Option::<T>::deserialize(deserializer).map(Option::unwrap_or_default)
+}
+
+/// A text; nothing is an empty one, and anything else is what it was written as.
+fn text<'de, D: Deserializer<'de>>(deserializer: D) -> Result<String, D::Error> {
+    some_text(deserializer).map(Option::unwrap_or_default)
+}
+
+fn some_text<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<String>, D::Error> {
+    Ok(match serde_json::Value::deserialize(deserializer)? {
+        serde_json::Value::Null => None,
+        serde_json::Value::String(text) => Some(text),
+        other => Some(other.to_string()),
+    })
+}
+
+/// A number, or one that was written as text; nothing is 0.
 fn number<'de, D: Deserializer<'de>>(deserializer: D) -> Result<u64, D::Error> {
     #[derive(Deserialize)]
     #[serde(untagged, expecting = "a count has to be a whole number from 0 on")]
@@ -121,9 +145,10 @@ fn number<'de, D: Deserializer<'de>>(deserializer: D) -> Result<u64, D::Error> {
         Plain(u64),
         Text(String),
     }
-    match Number::deserialize(deserializer)? {
-        Number::Plain(number) => Ok(number),
-        Number::Text(text) => text.trim().parse().map_err(|_| D::Error::custom(format!("`{text}` is no number"))),
+    match Option::<Number>::deserialize(deserializer)? {
+        None => Ok(0),
+        Some(Number::Plain(number)) => Ok(number),
+        Some(Number::Text(text)) => text.trim().parse().map_err(|_| D::Error::custom(format!("`{text}` is no number"))),
     }
 }
 

@@ -68,9 +68,8 @@ pub fn compose(letter: &Letter) -> Result<Content, LetterFault> {
         out.push_str(&unstructured("Subject", &letter.subject));
     }
     for (name, value) in &letter.fields {
-        let good = !name.is_empty() && name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-');
-        if !good {
-            return Err(LetterFault::FieldName(name.chars().take(60).collect()));
+        if let Some(fault) = name_fault(name) {
+            return Err(fault);
         }
         out.push_str(&unstructured(name, value));
     }
@@ -78,6 +77,16 @@ pub fn compose(letter: &Letter) -> Result<Content, LetterFault> {
     let mut content = Content::from(out.into_bytes());
     body::write(letter, &mut content)?;
     Ok(content)
+}
+
+/// Why this cannot be the name of a header field, if it cannot.
+pub fn name_fault(name: &str) -> Option<LetterFault> {
+    let good = !name.is_empty() && name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-');
+    (!good).then(|| LetterFault::FieldName(brief(name)))
+}
+
+fn brief(text: &str) -> String {
+    text.chars().take(60).collect()
 }
 
 pub(crate) fn people(name: &str, people: &[Person]) -> String {

@@ -100,7 +100,7 @@ impl serde::Serialize for Timestamp {
 
 /// A text is no time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("this is not a time: write it as RFC 3339 has it, 2026-11-27T08:00:00Z")]
+#[error("this is not a time: write it as RFC 3339 has it, 2026-11-27T08:00:00Z or 2026-11-27T09:00:00+01:00")]
 pub struct NotATime;
 
 impl std::str::FromStr for Timestamp {

@@ -153,7 +153,8 @@ impl<S: Send + Sync, T: DeserializeOwned> FromRequestParts<S> for Query<T> {
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Problem> {
         // A form sends its empty inputs too: `after=` asks for the first page.
-        let given = parts.uri.query().unwrap_or_default().split('&').filter(|pair| !pair.ends_with('='));
+        let is_given = |pair: &&str| pair.split_once('=').is_none_or(|(_, value)| !value.is_empty());
+        let given = parts.uri.query().unwrap_or_default().split('&').filter(is_given);
         let given = given.collect::<Vec<_>>().join("&");
         let query = format!("/?{given}").parse::<Uri>().map_err(|wrong| wrong.to_string());
         let query =
@@ -171,6 +172,17 @@ impl<S: Send + Sync, T: DeserializeOwned> FromRequestParts<S> for Query<T> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// A value that ended in `=` was taken for none.
+    #[tokio::test]
+    async fn a_value_that_is_empty_is_not_given_and_one_that_ends_in_an_equals_sign_is() {
+        let request = axum::http::Request::get("/v1/messages?tag=a=&campaign=&list==&&stream=bulk").body(()).unwrap();
+        let (mut parts, ()) = request.into_parts();
+        let Query(given) =
+            Query::<std::collections::BTreeMap<String, String>>::from_request_parts(&mut parts, &()).await.unwrap();
+        let given: Vec<_> = given.iter().map(|(name, value)| format!("{name} {value}")).collect();
+        assert_eq!(given, ["list =", "stream bulk", "tag a="]);
+    }
 
     #[test]
     fn only_a_proxy_speaks_for_others() {

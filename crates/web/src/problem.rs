@@ -382,7 +382,7 @@ impl From<BulkError> for Problem {
             BulkError::NoSuchCampaign(_) | BulkError::NoSuchToken => Problem::new(NOT_FOUND, text),
             BulkError::Gap { next, .. } => Problem::new(ROWS_MISSING, text).next_row(next),
             BulkError::Rate { wait, .. } => Problem::new(TOO_MANY, text).retry_after(wait.as_secs() + 1),
-            BulkError::Spool(_) | BulkError::Suppressions(_) => Problem::unavailable(text),
+            BulkError::Spool(_) | BulkError::Suppressions(_) | BulkError::Circuit(_) => Problem::unavailable(text),
         }
     }
 }

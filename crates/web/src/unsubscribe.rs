@@ -139,7 +139,8 @@ fn failed(error: &BulkError) -> Response {
         | BulkError::Gap { .. }
         | BulkError::Spool(_)
         | BulkError::Rate { .. }
-        | BulkError::Suppressions(_) => later(StatusCode::SERVICE_UNAVAILABLE, 60),
+        | BulkError::Suppressions(_)
+        | BulkError::Circuit(_) => later(StatusCode::SERVICE_UNAVAILABLE, 60),
     }
 }
 

@@ -17,7 +17,7 @@ use tokio::sync::watch;
 use super::Known;
 use super::leave::GOOD_FOR;
 use super::words::{BulkError, Campaign, State};
-use crate::circuit::campaigns;
+use crate::circuit::{campaigns, launch};
 use crate::control::Control;
 use crate::works::Works;
 
@@ -26,8 +26,18 @@ const PAGE: usize = 2_000;
 const SWEEP: Duration = Duration::from_secs(600);
 
 impl Control {
-    /// Launches: the list is whole, and from now on its recipients are written to.
+    /// Launches, by the operator of this machine: the list is whole, and from now on its recipients are written to.
     pub async fn launch(&self, campaign: &str) -> Result<Campaign, BulkError> {
+        self.launch_as(campaign, None).await
+    }
+
+    /// Launches, by a client, who may have stolen what it shows: where too many of the list are strangers to the account, a
+    /// circuit stops it before its first message.
+    pub async fn launch_by(&self, campaign: &str, who: &str) -> Result<Campaign, BulkError> {
+        self.launch_as(campaign, Some(who)).await
+    }
+
+    async fn launch_as(&self, campaign: &str, client: Option<&str>) -> Result<Campaign, BulkError> {
         let works = &self.works;
         let known = find(works, campaign)?;
         let turn = known.turn.lock().await;
@@ -44,6 +54,10 @@ impl Control {
         let now = works.now();
         let meta = works.doors.spool.meta(known.id).await.map_err(BulkError::Spool)?;
         let meta = MessageMeta { received: now, expires: now + works.settings().retry.expire, ..meta };
+        if let Some(who) = client {
+            let _alone = works.bulk.beginning.lock().await;
+            launch::brake(works, &known, &meta, who).await?;
+        }
         let write = CampaignWrite::Launch { meta: meta.clone(), at: now };
         works.doors.spool.change_campaign(write).await.map_err(BulkError::Spool)?;
         works.bulk.forget_letter(known.id);
@@ -184,7 +198,7 @@ pub(crate) async fn hold(works: &Works, known: &Known, reason: &str) -> Result<(
 }
 
 /// The campaign's next parts; none at its end. What is damaged is passed over, and was told at start.
-pub(super) async fn page(
+pub(crate) async fn page(
     works: &Works,
     id: MessageId,
     walk: &mut Walk,

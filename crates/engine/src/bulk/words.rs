@@ -333,4 +333,6 @@ pub enum BulkError {
     Spool(#[source] spool::SpoolError),
     #[error("the suppression list cannot be read or written now")]
     Suppressions(#[source] repute_ledger::LedgerError),
+    #[error("what is stopped cannot be written now")]
+    Circuit(#[source] repute_ledger::LedgerError),
 }

@@ -19,6 +19,7 @@ use serde::Serialize;
 
 use super::habit::{self, Day, Habit, Terms};
 use super::known::{Acquaintances, Face, Page};
+use super::launch::Launched;
 use super::state::SUBJECTS;
 use super::{CircuitSettings, STRANGERS, Subject};
 use crate::works::{Works, lock};
@@ -28,12 +29,14 @@ const ROOM: usize = 64 << 20;
 
 #[derive(Default)]
 pub(crate) struct Brake {
-    state: Mutex<State>,
+    pub(super) state: Mutex<State>,
 }
 
 #[derive(Default)]
-struct State {
-    accounts: Map<AccountName, Account>,
+pub(super) struct State {
+    pub accounts: Map<AccountName, Account>,
+    /// Campaigns of the last day, each account's.
+    pub launched: Map<AccountName, Launched>,
     octets: usize,
     /// When this server began to learn.
     since: Option<Timestamp>,
@@ -42,9 +45,9 @@ struct State {
 }
 
 #[derive(Debug)]
-struct Account {
-    habit: Habit,
-    known: Acquaintances,
+pub(super) struct Account {
+    pub habit: Habit,
+    pub known: Acquaintances,
 }
 
 /// What an account is used to, as it is listed.
@@ -71,7 +74,7 @@ pub struct HabitRow {
 }
 
 impl State {
-    fn learns(&self, now: Timestamp) -> bool {
+    pub fn learns(&self, now: Timestamp) -> bool {
         self.since.is_none_or(|since| now < since + habit::NEW)
     }
 
@@ -276,6 +279,6 @@ pub(crate) fn know_delivered<'a>(works: &Works, meta: &MessageMeta, reached: imp
 }
 
 /// Whoever writes to the domain that it writes as writes to no strangers.
-fn is_own(meta: &MessageMeta, domain: &Domain) -> bool {
+pub(super) fn is_own(meta: &MessageMeta, domain: &Domain) -> bool {
     meta.author.as_ref() == Some(domain) || meta.from.as_ref().is_some_and(|from| from.domain() == domain)
 }

@@ -107,7 +107,7 @@ impl Default for Acquaintances {
 impl Acquaintances {
     /// Remembers a recipient; whether it was a stranger.
     pub fn meet(&mut self, face: Face) -> bool {
-        if self.layers.iter().rev().any(|layer| layer.has(face)) {
+        if self.knows(face) {
             return false;
         }
         match self.layers.last() {
@@ -125,6 +125,10 @@ impl Acquaintances {
             newest.add(face);
         }
         true
+    }
+
+    pub fn knows(&self, face: Face) -> bool {
+        self.layers.iter().rev().any(|layer| layer.has(face))
     }
 
     pub fn octets(&self) -> usize {

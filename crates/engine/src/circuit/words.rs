@@ -101,6 +101,10 @@ fn cure(subject: &Subject, what: &str) -> String {
     let name = subject.name();
     let name = shell::Word(&name);
     match what {
+        STRANGERS if subject.campaign.is_some() => format!(
+            "none of it was sent; if it was not meant, the token that launched it is stolen: take that out first, then `repute \
+             circuit cancel {name}`; if it was, `repute circuit continue {name}`"
+        ),
         STRANGERS => format!(
             "its mail is held; if it was not meant, its password is stolen: change that first, then `repute circuit cancel \
              {name}`; if it was, `repute circuit continue {name}`"

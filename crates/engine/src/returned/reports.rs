@@ -63,7 +63,7 @@ fn is_ours(settings: &Settings, named: &str) -> bool {
 
 fn of_dmarc(report: &Aggregate) -> String {
     let (good, bad) = report.counts();
-    let (who, domain) = (sentence(&report.reporter), sentence(&report.policy.domain));
+    let (who, domain) = (sentence(report.told_by()), sentence(&report.policy.domain));
     let rest = match report.is_cut {
         true => format!(
             "; it is larger than is read, and what stands behind its first {} records is not counted",
@@ -76,7 +76,7 @@ fn of_dmarc(report: &Aggregate) -> String {
 
 fn of_tls(report: &TlsReport) -> String {
     let (good, bad) = report.counts();
-    format!("{} reports on TLS: {good} sessions safe, {bad} failed", sentence(&report.organization_name))
+    format!("{} reports on TLS: {good} sessions safe, {bad} failed", sentence(report.told_by()))
 }
 
 fn of_failure(failure: &AuthFailure) -> String {

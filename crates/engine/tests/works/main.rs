@@ -12,6 +12,7 @@ mod complaints;
 mod disk;
 mod held;
 mod intake;
+mod launch;
 mod pace;
 mod path;
 mod permit;

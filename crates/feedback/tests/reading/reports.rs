@@ -125,6 +125,38 @@ fn a_report_is_read_whatever_wrote_its_file() {
     assert_eq!(report.counts(), (5326, 303));
 }
 
+/// The whole report was dropped for a name that its writer did not know.
+#[test]
+fn what_a_tls_report_does_not_know_may_be_null() {
+    let mut text = TLS.to_owned();
+    for known in [
+        "\"Receiver\"",
+        "\"tls@example.net\"",
+        "\"2026-11-24\"",
+        "\"2026-11-24T00:00:00Z\"",
+        "\"certificate-expired\"",
+        "\"2001:db8::2\"",
+        "\"mx.example.com\", \"failed",
+        "303",
+        "\"sts\"",
+    ] {
+        let behind = if known.ends_with("failed") { "null, \"failed" } else { "null" };
+        assert!(text.contains(known), "{known}");
+        text = text.replacen(known, behind, 1);
+        let Comeback::TlsReport(report) = read_file(text.as_bytes()) else {
+            panic!("{known}: {:?}", read_file(text.as_bytes()))
+        };
+        assert_eq!(report.policies[0].policy.policy_domain, "example.com");
+        assert_eq!(report.policies[0].summary.total_successful_session_count, 5326);
+    }
+    let bare = r#"{"date-range": null, "report-id": 4711, "policies": [{"policy": {"policy-domain": "example.com"},
+        "summary": null, "failure-details": [{"failed-session-count": null, "additional-information": {"why": 1}}]}]}"#;
+    let Comeback::TlsReport(report) = read_file(bare.as_bytes()) else { panic!() };
+    assert_eq!((report.report_id.as_str(), report.counts()), ("4711", (0, 0)));
+    assert_eq!(report.told_by(), "an unnamed receiver", "\"TLS report of : 5 sessions safe\" was told");
+    assert_eq!(report.policies[0].failure_details[0].additional_information.as_deref(), Some(r#"{"why":1}"#));
+}
+
 /// They were taken for no message at all.
 #[test]
 fn a_count_that_is_no_number_is_not_made_one() {
@@ -217,6 +249,21 @@ fn a_failure_report_is_no_complaint() {
     assert_eq!((failure.failure.as_str(), failure.delivery.as_deref()), ("dmarc", Some("reject")));
     assert_eq!((failure.source, failure.domains), (Some("192.0.2.7".parse().unwrap()), vec!["example.com".to_owned()]));
     assert_eq!(failure.original.field("from"), Some("ceo@example.com"));
+}
+
+/// It was about no domain, and dropped.
+#[test]
+fn a_failure_report_without_a_reported_domain_is_about_that_of_the_author_however_the_author_is_made_unknown() {
+    for author in ["ceo@example.com", "\"The Boss\" <aGVsbG8+/w==@Example.COM>", "redacted@example.com"] {
+        let content = format!(
+            "From: f@example.net\r\nContent-Type: multipart/report; report-type=feedback-report; boundary=x\r\n\r\n\
+             --x\r\nContent-Type: message/feedback-report\r\n\r\nFeedback-Type: auth-failure\r\nAuth-Failure: dmarc\r\n\
+             Original-Rcpt-To: aGVsbG8=@example.net\r\n--x\r\nContent-Type: text/rfc822-headers\r\n\r\nFrom: {author}\r\n\
+             To: redacted@example.net\r\n\r\n--x--\r\n"
+        );
+        let Comeback::DmarcFailure(failure) = read(content.as_bytes()) else { panic!() };
+        assert_eq!(failure.domains, ["example.com"], "{author}");
+    }
 }
 
 #[track_caller]

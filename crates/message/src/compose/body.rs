@@ -9,7 +9,7 @@ use bytes::Bytes;
 use repute_types::Content;
 
 use super::media::Media;
-use super::{Letter, LetterFault, one_line};
+use super::{Letter, LetterFault, brief, one_line};
 use crate::encode::{Base64Lines, Folder, Input, QuotedPrintable};
 use crate::safe::parameters;
 use crate::scan;
@@ -24,6 +24,20 @@ pub struct Attachment {
     /// Set for what the HTML shows by `cid:`; without brackets.
     pub content_id: Option<String>,
     pub content: Bytes,
+}
+
+impl Attachment {
+    /// All that keeps it from being attached.
+    pub fn faults(&self) -> Vec<LetterFault> {
+        let media = self.known_media().err();
+        let id = self.content_id.as_deref().filter(|id| !is_content_id(id));
+        media.into_iter().chain(id.map(|id| LetterFault::ContentId(brief(id)))).collect()
+    }
+
+    fn known_media(&self) -> Result<Media, LetterFault> {
+        let known = Media::of(&self.media, &self.name, &self.content);
+        known.ok_or_else(|| LetterFault::Media(brief(&self.media)))
+    }
 }
 
 /// A part with its own header, as it stands alone or in a multipart.
@@ -88,9 +102,8 @@ fn with_line_ends(text: &str) -> String {
 }
 
 fn file(attachment: &Attachment) -> Result<Part, LetterFault> {
-    let Attachment { name, media, content_id, content } = attachment;
-    let known = Media::of(media, name, content);
-    let mut media = known.ok_or_else(|| LetterFault::Media(media.chars().take(60).collect()))?;
+    let Attachment { name, content_id, content, .. } = attachment;
+    let mut media = attachment.known_media()?;
     let message = if media.is_message() { as_message(content) } else { None };
     if media.is_message() && message.is_none() {
         media = Media::octets();
@@ -98,7 +111,7 @@ fn file(attachment: &Attachment) -> Result<Part, LetterFault> {
     let mut head = media.field();
     if let Some(id) = content_id {
         if !is_content_id(id) {
-            return Err(LetterFault::ContentId(id.chars().take(60).collect()));
+            return Err(LetterFault::ContentId(brief(id)));
         }
         head.push_str(&format!("Content-ID: <{id}>\r\n"));
     }

@@ -48,11 +48,11 @@ pub(crate) struct Begin {
     #[schema(example = "From: News <news@example.com>\nTo: {{ email }}\nSubject: Autumn\n\nThis is for {{ email }}\n")]
     letter: String,
     /// The merge fields that each recipient brings.
-    #[serde(default)]
-    #[schema(max_items = 64)]
+    #[serde(default, deserialize_with = "crate::object::or_default")]
+    #[schema(nullable, max_items = 64)]
     fields: Vec<String>,
-    #[serde(default)]
-    #[schema(max_items = 10, value_type = Vec<Tag>)]
+    #[serde(default, deserialize_with = "crate::object::or_default")]
+    #[schema(nullable, max_items = 10, value_type = Vec<Tag>)]
     tags: Vec<String>,
 }
 
@@ -249,7 +249,8 @@ pub(crate) async fn show(
 
 /// Launch a campaign
 ///
-/// Its list is whole; from the answer on its recipients are written to.
+/// Its list is whole; from the answer on its recipients are written to. One to far more strangers than the account is used
+/// to write to is stopped before its first message, and `circuit` says so: an operator lets it go on.
 #[utoipa::path(post, path = "/v1/campaigns/{campaign}/launch", operation_id = "launchCampaign", tag = "campaigns",
     params(("campaign" = String, Path, description = "Its name or id")),
     responses((status = 202, description = "It runs", body = Campaign), Writing))]
@@ -259,7 +260,7 @@ pub(crate) async fn launch(
     Path(campaign): Path<String>,
 ) -> Result<(StatusCode, Answer<Campaign>), Problem> {
     let id = find(&app, &caller, &campaign).await?.id;
-    let launched = app.control.launch(&id.to_string()).await?;
+    let launched = app.control.launch_by(&id.to_string(), &caller.said_by()).await?;
     Ok((StatusCode::ACCEPTED, Answer(launched.into())))
 }
 

@@ -5,7 +5,7 @@
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
-use repute_message::compose::{Attachment, Letter, LetterFault, Person, compose};
+use repute_message::compose::{Attachment, Letter, LetterFault, Person, compose, name_fault};
 use repute_message::{header, sendmail};
 use repute_types::{Address, Content, Labels, Stream, Timestamp};
 use serde::Deserialize;
@@ -36,24 +36,24 @@ pub(crate) struct Message {
     #[schema(example = "Thank you.")]
     pub text: Option<String>,
     pub html: Option<String>,
-    #[schema(max_items = 100)]
-    #[serde(default, deserialize_with = "object::list")]
+    #[schema(nullable, max_items = 100)]
+    #[serde(default, deserialize_with = "object::list_or_none")]
     pub attachments: Vec<File>,
     /// Further header fields, such as `In-Reply-To` or `List-Unsubscribe`.
-    #[schema(value_type = std::collections::BTreeMap<String, String>, example = json!({"List-Id": "<news.example.com>"}))]
-    #[serde(default)]
+    #[schema(nullable, value_type = std::collections::BTreeMap<String, String>, example = json!({"List-Id": "<news.example.com>"}))]
+    #[serde(default, deserialize_with = "crate::object::or_default")]
     pub headers: Pairs,
     /// A whole message (RFC 5322) in base64, in place of the fields above but `from`, `to`, `cc` and `bcc`, which
     /// then are the envelope alone; without them it is read from the message's own header.
     #[schema(content_encoding = "base64")]
     pub raw: Option<String>,
     /// Words to find the message by; they come back with its events and are not sent.
-    #[schema(max_items = 20, value_type = Vec<Tag>, example = json!(["receipt"]))]
-    #[serde(default)]
+    #[schema(nullable, max_items = 20, value_type = Vec<Tag>, example = json!(["receipt"]))]
+    #[serde(default, deserialize_with = "crate::object::or_default")]
     pub tags: Vec<String>,
     /// The application's own fields; they come back with the events of the message and are not sent.
-    #[schema(value_type = std::collections::BTreeMap<String, String>, example = json!({"order": "1234"}))]
-    #[serde(default)]
+    #[schema(nullable, value_type = std::collections::BTreeMap<String, String>, example = json!({"order": "1234"}))]
+    #[serde(default, deserialize_with = "crate::object::or_default")]
     pub metadata: Pairs,
     /// The campaign that the message is part of.
     #[schema(
@@ -80,12 +80,12 @@ pub(crate) struct Message {
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct File {
-    #[schema(example = "receipt.pdf", max_length = 500)]
-    #[serde(default)]
+    #[schema(nullable, example = "receipt.pdf", max_length = 500)]
+    #[serde(default, deserialize_with = "crate::object::or_default")]
     pub name: String,
     /// `type/subtype`, with parameters where there are some; without it the file's name says it.
-    #[schema(example = "application/pdf", max_length = 255)]
-    #[serde(rename = "type", default)]
+    #[schema(nullable, example = "application/pdf", max_length = 255)]
+    #[serde(rename = "type", default, deserialize_with = "crate::object::or_default")]
     pub media: String,
     /// In base64.
     #[schema(content_encoding = "base64", example = "JVBERi0xLjcK")]
@@ -280,23 +280,11 @@ fn composed(message: Message, named: Named, faults: &mut Vec<FieldFault>) -> Opt
     match compose(&letter) {
         Ok(content) => Some(Made { from: from.address, recipients, content }),
         Err(fault) => {
-            faults.push(FieldFault::new(place_of(&fault, &letter), fault.to_string()));
+            // What is wrong with a field or a file was told with it.
+            if faults.is_empty() {
+                faults.push(FieldFault::new("", fault.to_string()));
+            }
             None
-        }
-    }
-}
-
-fn place_of(fault: &LetterFault, letter: &Letter) -> String {
-    let file = |is: &dyn Fn(&Attachment) -> bool, member: &str| match letter.attachments.iter().position(is) {
-        Some(i) => format!("/attachments/{i}/{member}"),
-        None => "/attachments".into(),
-    };
-    match fault {
-        LetterFault::NoFrom => "/from".into(),
-        LetterFault::FieldName(name) => format!("/headers/{}", escaped(name)),
-        LetterFault::Media(media) => file(&|a| a.media.starts_with(media.as_str()), "type"),
-        LetterFault::ContentId(id) => {
-            file(&|a| a.content_id.as_deref().is_some_and(|i| i.starts_with(id.as_str())), "content_id")
         }
     }
 }
@@ -307,6 +295,7 @@ fn extra_fields(headers: Pairs, faults: &mut Vec<FieldFault>) -> Vec<(String, St
     }
     for (name, value) in &headers.0 {
         let place = || format!("/headers/{}", escaped(name));
+        faults.extend(name_fault(name).map(|fault| FieldFault::new(place(), fault.to_string())));
         if OURS.iter().any(|ours| ours.eq_ignore_ascii_case(name)) {
             let what = format!("{name} is made by the server: use the member of that meaning, or leave it out");
             faults.push(FieldFault::new(place(), what));
@@ -328,12 +317,17 @@ fn files(files: Vec<File>, faults: &mut Vec<FieldFault>) -> Vec<Attachment> {
             let what = format!("longer than {FILE_NAME} characters: shorten it");
             faults.push(FieldFault::new(format!("/attachments/{i}/name"), what));
         }
-        match decoded(&file.content) {
-            Some(content) => {
-                out.push(Attachment { name: file.name, media: file.media, content_id: file.content_id, content });
-            }
-            None => faults.push(FieldFault::new(format!("/attachments/{i}/content"), NOT_BASE64)),
+        let content = decoded(&file.content);
+        if content.is_none() {
+            faults.push(FieldFault::new(format!("/attachments/{i}/content"), NOT_BASE64));
         }
+        let File { name, media, content_id, .. } = file;
+        let attachment = Attachment { name, media, content_id, content: content.unwrap_or_default() };
+        for fault in attachment.faults() {
+            let member = if matches!(fault, LetterFault::ContentId(_)) { "content_id" } else { "type" };
+            faults.push(FieldFault::new(format!("/attachments/{i}/{member}"), fault.to_string()));
+        }
+        out.push(attachment);
     }
     out
 }
@@ -437,9 +431,8 @@ fn send_at(text: Option<&str>, faults: &mut Vec<FieldFault>) -> Option<Timestamp
     let text = text?;
     match text.parse::<Timestamp>() {
         Ok(at) => Some(at),
-        Err(_) => {
-            let what = "this is not a time: write it as RFC 3339 has it, 2026-11-27T08:00:00Z";
-            faults.push(FieldFault::new("/send_at", what));
+        Err(not_a_time) => {
+            faults.push(FieldFault::new("/send_at", not_a_time.to_string()));
             None
         }
     }

@@ -29,8 +29,8 @@ pub(crate) struct NamedMailbox {
     #[schema(format = "email", example = "ann@example.com")]
     address: String,
     /// As the reader sees it.
-    #[serde(default)]
-    #[schema(example = "Ann Lee", max_length = 500)]
+    #[serde(default, deserialize_with = "crate::object::or_default")]
+    #[schema(nullable, example = "Ann Lee", max_length = 500)]
     name: String,
 }
 

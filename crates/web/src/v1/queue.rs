@@ -148,8 +148,8 @@ pub(crate) async fn list(
 #[derive(Debug, Default, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Selection {
-    #[serde(default)]
-    #[schema(max_items = 10_000, value_type = Vec<MessageIdText>)]
+    #[serde(default, deserialize_with = "crate::object::or_default")]
+    #[schema(nullable, max_items = 10_000, value_type = Vec<MessageIdText>)]
     ids: Vec<String>,
     #[schema(format = "hostname")]
     domain: Option<String>,
@@ -160,10 +160,12 @@ pub(crate) struct Selection {
     #[schema(maximum = 315_360_000)]
     #[serde(default, deserialize_with = "crate::object::whole")]
     older_than: Option<u64>,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "crate::object::or_default")]
+    #[schema(nullable)]
     held: bool,
     /// Everything that the token may see.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "crate::object::or_default")]
+    #[schema(nullable)]
     all: bool,
     /// For `hold`: why, for those who find it held; else `held by` and the name of the token.
     #[schema(max_length = 500, pattern = r"^[^\x00-\x1f\x7f-\x9f]*$")]

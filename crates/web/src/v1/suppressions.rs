@@ -192,8 +192,8 @@ pub(crate) struct Suppress {
     )]
     list: Option<String>,
     /// Why, for people.
-    #[serde(default)]
-    #[schema(max_length = 500, pattern = r"^[^\x00-\x1f\x7f-\x9f]*$")]
+    #[serde(default, deserialize_with = "crate::object::or_default")]
+    #[schema(nullable, max_length = 500, pattern = r"^[^\x00-\x1f\x7f-\x9f]*$")]
     reason: String,
     /// `manual` where nothing is said.
     why: Option<Cause>,

@@ -188,8 +188,8 @@ pub(crate) async fn resume(
 #[serde(deny_unknown_fields)]
 pub(crate) struct Again {
     /// By their ids.
-    #[serde(default)]
-    #[schema(max_items = 10_000, value_type = Vec<EventIdText>)]
+    #[serde(default, deserialize_with = "crate::object::or_default")]
+    #[schema(nullable, max_items = 10_000, value_type = Vec<EventIdText>)]
     events: Vec<String>,
     /// All of a message.
     #[schema(value_type = Option<MessageIdText>)]

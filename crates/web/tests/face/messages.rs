@@ -94,6 +94,37 @@ async fn a_whole_message_is_taken_as_it_is() {
     world.end().await;
 }
 
+/// Programs that fill in all the members they have were told that null is no list.
+#[tokio::test]
+async fn a_member_that_need_not_be_there_may_be_null() {
+    let world = World::new().await;
+    let mut message =
+        serde_json::json!({"from": "ann@example.com", "to": {"address": "bob@a.test", "name": null}, "text": "x"});
+    for member in [
+        "cc",
+        "bcc",
+        "reply_to",
+        "subject",
+        "html",
+        "attachments",
+        "headers",
+        "raw",
+        "tags",
+        "metadata",
+        "campaign",
+        "list",
+        "stream",
+        "send_at",
+    ] {
+        message[member] = serde_json::Value::Null;
+    }
+    let answer = world.post("/v1/messages", &message.to_string()).await;
+    assert_eq!(answer.status, 202, "{answer:?}");
+    message["attachments"] = serde_json::json!([{"content": "eA==", "name": null, "type": null, "content_id": null}]);
+    assert_eq!(world.post("/v1/messages", &message.to_string()).await.status, 202);
+    world.end().await;
+}
+
 #[tokio::test]
 async fn every_fault_is_told_at_once_and_where_it_is() {
     let world = World::new().await;
@@ -104,16 +135,21 @@ async fn every_fault_is_told_at_once_and_where_it_is() {
     };
     check(
         r#"{"from": "x", "to": ["bad", "bob@a.test"], "headers": {"Bcc": "x"}, "tags": [""], "send_at": "soon",
-            "attachments": [{"content": "!"}]}"#,
+            "attachments": [{"content": "!"}, {"content": "eA==", "type": "pdf"}, {"content": "eA==", "type": "pdf"},
+            {"content": "!", "type": "a/b", "content_id": "<x>"}]}"#,
         422,
         &[
             "/tags/0 \"\": write 1 to 128 characters, not blank, without control characters",
-            "/send_at this is not a time: write it as RFC 3339 has it, 2026-11-27T08:00:00Z",
+            "/send_at this is not a time: write it as RFC 3339 has it, 2026-11-27T08:00:00Z or 2026-11-27T09:00:00+01:00",
             "/from \"x\" is not an address: write Name <name@domain>",
             "/to/0 \"bad\" is not an address: write Name <name@domain>",
             "/text the message says nothing: give it text, html or both",
             "/headers/Bcc Bcc is made by the server: use the member of that meaning, or leave it out",
             "/attachments/0/content this is not base64: encode the octets with the standard alphabet and padding",
+            "/attachments/1/type \"pdf\" is not a media type that can be attached: write type/subtype, such as application/pdf",
+            "/attachments/2/type \"pdf\" is not a media type that can be attached: write type/subtype, such as application/pdf",
+            "/attachments/3/content this is not base64: encode the octets with the standard alphabet and padding",
+            "/attachments/3/content_id \"<x>\" is not a Content-ID: write letters, digits and .-_@ without brackets",
         ],
     )
     .await;

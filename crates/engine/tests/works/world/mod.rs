@@ -10,7 +10,7 @@ use repute_engine::bulk::BulkSettings;
 use repute_engine::config::{AccountSettings, SendingDomain};
 use repute_engine::door::{Account, Origin, Submitted};
 use repute_engine::permit::{PermitSettings, TrustDoors};
-use repute_engine::{Begin, Control, Door, Doors, Engine, Settings, SiteRule};
+use repute_engine::{Begin, CircuitSettings, Control, Door, Doors, Engine, Settings, SiteRule};
 use repute_ledger::{
     Circuits, History, HistoryOptions, Reports, ReportsOptions, Returned, ReturnedOptions, Suppressions, TlsSessions,
     WarmUps,
@@ -67,6 +67,7 @@ pub struct World {
     pub replies: Option<Address>,
     history: Option<Arc<History>>,
     pub circuits: Option<Arc<Circuits>>,
+    pub circuit: CircuitSettings,
     pub tls_sessions: Option<Arc<TlsSessions>>,
     pub warm_ups: Option<Arc<WarmUps>>,
     /// The places of the egresses that warm up.
@@ -112,6 +113,7 @@ impl World {
             replies: None,
             history: None,
             circuits: None,
+            circuit: CircuitSettings::default(),
             tls_sessions: None,
             warm_ups: None,
             warm_up: Vec::new(),
@@ -194,6 +196,7 @@ impl World {
         settings.sites.clone_from(&self.sites);
         settings.warm_up.clone_from(&self.warm_up);
         settings.permit = self.permit.clone();
+        settings.circuit = self.circuit.clone();
         if self.tls_sessions.is_some() {
             let tally = Some(Arc::new(Tally::new(Arc::new(self.clock))));
             settings.delivery = Arc::new(DeliverySettings { tally, ..DeliverySettings::default() });

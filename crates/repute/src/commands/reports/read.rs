@@ -128,10 +128,8 @@ fn text(found: &Comeback) -> String {
         Comeback::DmarcReport(report) => aggregate(report),
         Comeback::TlsReport(report) => {
             let (good, bad) = report.counts();
-            let mut text = format!(
-                "TLS report of {}: {good} sessions safe, {bad} failed\n",
-                out::plain(&report.organization_name)
-            );
+            let mut text =
+                format!("TLS report of {}: {good} sessions safe, {bad} failed\n", out::plain(report.told_by()));
             for failure in report.policies.iter().flat_map(|policy| &policy.failure_details) {
                 let host = failure.receiving_mx_hostname.as_deref().unwrap_or("an unnamed host");
                 text += &format!(
@@ -182,7 +180,7 @@ fn aggregate(report: &Aggregate) -> String {
     let mut text = format!(
         "DMARC report {} of {} about {}: {good} passed, {bad} failed, policy {}\n",
         out::plain(&report.id),
-        out::plain(&report.reporter),
+        out::plain(report.told_by()),
         out::plain(&report.policy.domain),
         out::plain(&report.policy.p),
     );

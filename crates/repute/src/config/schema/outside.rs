@@ -58,7 +58,9 @@ pub const EVENTS: Section = Section {
         key(
             "keep",
             Duration,
-            Optional("7 days where there is a [[webhook]]; else the last 10,000 events are kept, in memory"),
+            Optional(
+                "7 days where there is a [[webhook]]; else the last 10,000 events are kept in memory, 300 while nobody reads them",
+            ),
             "How long events are kept on disk. What a webhook did not take by then is lost to it, and counted.",
         ),
         key("size", Size, Default("\"1GB\""), "The most that the file of events may take. At the bound the oldest go."),

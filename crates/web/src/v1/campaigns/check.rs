@@ -29,7 +29,8 @@ pub(crate) struct Check {
     #[schema(max_items = 2000)]
     emails: Vec<String>,
     /// Whether the name servers are asked which domains take mail.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "crate::object::or_default")]
+    #[schema(nullable)]
     domains: bool,
 }
 
@@ -138,7 +139,8 @@ pub(crate) struct PreviewRow {
     #[schema(example = "ann@example.net")]
     email: String,
     /// In the order of `fields`; an empty text is a field that is not there.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "crate::object::or_default")]
+    #[schema(nullable)]
     values: Vec<String>,
 }
 
